@@ -1,0 +1,90 @@
+// Package config reads what the administrator wrote: hostname.alias, the
+// original's table of five fields, and the optional aliasdefender.toml. Out
+// come typed values with every default filled in, or every mistake at once,
+// each with file, line and field.
+//
+// The package refuses to know the network: it resolves no name, looks at no
+// NIC and asks nobody. What only the running system can tell is the business
+// of the verb Check and of the daemon.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Alias is one row of hostname.alias joined with the settings that apply to it.
+type Alias struct {
+	Line    int          // line in hostname.alias, from 1
+	NIC     string       // interface without label: "eth0"
+	Label   string       // with label as written, "eth0:1"; equal to NIC without one
+	Addr    netip.Addr   // the alias IP
+	Prefix  netip.Prefix // Addr with the NetMask's length, not masked: 172.16.1.2/24
+	Partner Partner
+	Primary bool
+
+	Rhythm
+	Router    netip.Addr   // the zero Addr means auto: the default route out of NIC
+	Witnesses []netip.Addr // further third parties; empty means none
+
+	OnIsolation   OnIsolation
+	IsolatedAfter time.Duration
+	MaxTakes      int // takes within an hour until the alias counts as flapping
+	Failback      bool
+	FailbackAfter time.Duration
+}
+
+// Partner is the other host of an alias: an address, or a name to resolve.
+type Partner struct {
+	Name string     // as written
+	Addr netip.Addr // valid if Name is an address
+}
+
+// Rhythm is how often is asked and how long an answer may take.
+type Rhythm struct {
+	Interval time.Duration // one question to each address per interval
+	Timeout  time.Duration // how long one answer may take
+	Misses   int           // this many timeouts in vain, in a row, mean silent
+}
+
+// OnExit says what becomes of the aliases when the daemon is told to end.
+type OnExit string
+
+// OnIsolation says what a holder does that can reach neither router nor partner.
+type OnIsolation string
+
+// What the settings on_exit and on_isolation accept.
+const (
+	ExitKeep     OnExit = "keep"
+	ExitRelease  OnExit = "release"
+	ExitHandover OnExit = "handover" // needs a key; a mistake without one
+
+	IsolationKeep    OnIsolation = "keep"
+	IsolationRelease OnIsolation = "release"
+)
+
+// LogTo names where the log goes.
+type LogTo string
+
+// What the setting log.to accepts.
+const (
+	LogAuto   LogTo = "auto"
+	LogSyslog LogTo = "syslog"
+	LogStderr LogTo = "stderr"
+)
+
+// Settings are the parts of aliasdefender.toml that belong to the daemon as a
+// whole; what applies per alias is in Alias.
+type Settings struct {
+	OnExit   OnExit
+	Socket   string // path of the control socket
+	StateDir string
+	LogTo    LogTo
+	LogLevel string // a logrus level name
+}
+
+// Config is both files, read whole.
+type Config struct {
+	Settings Settings
+	Aliases  []Alias // in the order of the file
+}

@@ -1,0 +1,103 @@
+// Package host is this host's network: its interfaces and their addresses, the
+// default routes, and one ear and one voice for ARP on each NIC.
+//
+// It reads and it carries out; it refuses to know what an alias is for, who
+// should have it, or why. Adding what is there and removing what is gone are
+// done, not failed, so that a caller can repeat both. What one system does its
+// own way is in the file with that system's suffix.
+package host
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// HW is an Ethernet hardware address. The zero HW means none, or not known.
+type HW [6]byte
+
+// String returns the address as aa:bb:cc:dd:ee:ff.
+func (h HW) String() string {
+	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", h[0], h[1], h[2], h[3], h[4], h[5])
+}
+
+// IsZero reports whether the address is not known.
+func (h HW) IsZero() bool { return h == HW{} }
+
+// Less orders hardware addresses as numbers, the first byte the weightiest.
+func (h HW) Less(o HW) bool {
+	for i := range h {
+		if h[i] != o[i] {
+			return h[i] < o[i]
+		}
+	}
+	return false
+}
+
+// State is one reading of the host's network.
+type State struct {
+	NICs   []NIC
+	Routes []Route // default routes only, best first
+}
+
+// NIC is one interface.
+type NIC struct {
+	Name    string
+	Index   int // a re-created interface has another one
+	HW      HW
+	Up      bool // administratively up
+	Carrier bool
+	Addrs   []Address // IPv4, in the kernel's order
+}
+
+// Address is one address of a NIC.
+type Address struct {
+	Prefix netip.Prefix // not masked
+	Label  string       // equal to the NIC's name without one
+	Ours   bool         // carries the tag that Add put on it
+}
+
+// Route is a default route.
+type Route struct {
+	NIC     string
+	Gateway netip.Addr
+}
+
+// NIC returns the interface of that name.
+func (s State) NIC(name string) (NIC, bool) {
+	for _, n := range s.NICs {
+		if n.Name == name {
+			return n, true
+		}
+	}
+	return NIC{}, false
+}
+
+// Find returns the NIC that has ip, with whatever prefix.
+func (s State) Find(ip netip.Addr) (nic string, a Address, ok bool) {
+	for _, n := range s.NICs {
+		for _, a := range n.Addrs {
+			if a.Prefix.Addr() == ip {
+				return n.Name, a, true
+			}
+		}
+	}
+	return "", Address{}, false
+}
+
+// Order is an address to put on a NIC or to take off it.
+type Order struct {
+	NIC    string
+	Label  string
+	Prefix netip.Prefix // not masked
+}
+
+// Sighting is one ARP frame that another host sent: who claims which address.
+type Sighting struct {
+	NIC    string
+	At     time.Time
+	Sender netip.Addr // 0.0.0.0 in an RFC 5227 probe
+	HW     HW         // the sender's
+	Target netip.Addr // whom it asks for; equal to Sender in an announcement
+	Reply  bool       // operation: reply rather than request
+}
