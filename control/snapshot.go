@@ -1,0 +1,68 @@
+// Package control is the daemon's door for commands: HTTP and JSON on a unix
+// socket that only root may open, the client that the verbs use, and the
+// snapshot that the two exchange.
+//
+// It refuses to decide: it passes orders to the loop and shows what the loop
+// says. A slow or silent client costs the loop nothing.
+package control
+
+import "time"
+
+// Snapshot is what the daemon knows at one moment. Names and values of its
+// JSON form are kept from version to version.
+type Snapshot struct {
+	Version  string    `json:"version"`
+	PID      int       `json:"pid"`
+	Started  time.Time `json:"started"`
+	Now      time.Time `json:"now"`
+	Observe  bool      `json:"observe,omitempty"`
+	Problems []string  `json:"problems,omitempty"` // of the daemon as a whole
+	Aliases  []Alias   `json:"aliases"`
+}
+
+// Alias is one alias as the daemon sees it.
+type Alias struct {
+	Alias   string `json:"alias"` // the address
+	Prefix  int    `json:"prefix"`
+	NIC     string `json:"nic"` // with label, as in the file
+	Role    string `json:"role"`
+	Holder  string `json:"holder"` // us, partner, a hardware address, nobody, unknown
+	Partner Peer   `json:"partner"`
+	Router  Peer   `json:"router"`
+
+	Row    string    `json:"row"`
+	Action string    `json:"action"`
+	Reason string    `json:"reason"`
+	Why    string    `json:"why"`             // the reason as a sentence
+	Since  time.Time `json:"since"`           // of this decision
+	Level  string    `json:"level,omitempty"` // warning, error or alarm; empty: all well
+	Facts  []Fact    `json:"facts"`
+
+	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
+}
+
+// Peer is another host that the alias depends on.
+type Peer struct {
+	Name   string `json:"name,omitempty"` // as in the file
+	Addr   string `json:"addr,omitempty"` // resolved; empty if not known
+	HW     string `json:"hw,omitempty"`
+	Answer string `json:"answer"` // answered, silent, unknown
+}
+
+// Fact is one thing observed.
+type Fact struct {
+	Name  string    `json:"name"`
+	Value string    `json:"value"`
+	Since time.Time `json:"since,omitzero"` // since when it has this value
+	Asked time.Time `json:"asked,omitzero"` // when it was last asked
+}
+
+// Entry is one transition with the facts it was made of.
+type Entry struct {
+	At     time.Time `json:"at"`
+	Row    string    `json:"row"`
+	Action string    `json:"action"`
+	Reason string    `json:"reason"`
+	Why    string    `json:"why"`
+	Facts  []Fact    `json:"facts"`
+}

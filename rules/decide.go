@@ -1,0 +1,152 @@
+package rules
+
+import "time"
+
+// Decision is what to do about one alias, and why.
+type Decision struct {
+	Row    string // "W10"
+	Action Action
+	Reason Reason
+	// Again is the next named deadline at which time alone may change the
+	// decision; zero if only a new fact or an order can.
+	Again time.Time
+}
+
+// Decide says what to do about one alias. The first row that matches decides.
+func Decide(p Policy, s State, f Facts) Decision { return decide(Rows(), p, s, f) }
+
+func decide(rows []Row, p Policy, s State, f Facts) Decision {
+	v := view{p: p, s: s, f: f}
+	for _, r := range rows {
+		if r.Holding == s.Holding && r.when(&v) {
+			return Decision{Row: r.ID, Action: r.Action, Reason: r.Reason, Again: v.again}
+		}
+	}
+	// The last row of either half matches everything; a test holds it to that.
+	return Decision{Action: Wait, Reason: NoRow, Again: v.again}
+}
+
+// view is the facts as the rows read them: with what is too old made unknown.
+// It notes each time it compared with, so that the caller knows when to ask
+// again.
+type view struct {
+	p     Policy
+	s     State
+	f     Facts
+	again time.Time
+}
+
+// reached tells whether the named deadline t has come.
+func (v *view) reached(t time.Time) bool {
+	if !v.f.Now.Before(t) {
+		return true
+	}
+	if v.again.IsZero() || t.Before(v.again) {
+		v.again = t
+	}
+	return false
+}
+
+// fresh is the fact's value, unknown if it is too old.
+func (v *view) fresh(f Fact) Value {
+	if f.Value == Unknown || v.reached(f.Asked.Add(v.p.Stale())) {
+		return Unknown
+	}
+	return f.Value
+}
+
+// after is the fact's value if its question was put after t. What was known
+// before the network changed says nothing about the time since.
+func (v *view) after(f Fact, t time.Time) Value {
+	if !t.IsZero() && !f.Asked.After(t) {
+		return Unknown
+	}
+	return v.fresh(f)
+}
+
+func (v *view) alias() Value { return v.fresh(v.f.Alias) }
+
+func (v *view) partner() Value { return v.after(v.f.Partner, v.f.Alias.Miss) }
+
+// router counts only when asked after whatever fell silent last: a switch of
+// our own that dies takes alias and partner with it, and a router's answer
+// from before proves nothing.
+func (v *view) router() Value {
+	since := v.f.Alias.Miss
+	if v.f.Partner.Value != Yes && v.f.Partner.Miss.After(since) {
+		since = v.f.Partner.Miss
+	}
+	return v.after(v.f.Router, since)
+}
+
+// link is yes if the NIC can carry an alias: there, up, with carrier and an
+// address of its own.
+func (v *view) link() Value {
+	all := Yes
+	for _, f := range []Fact{v.f.NIC, v.f.Carrier, v.f.Own} {
+		switch v.fresh(f) {
+		case No:
+			return No
+		case Unknown:
+			all = Unknown
+		}
+	}
+	return all
+}
+
+// primary is the role that counts: the file's, unless the channel shows that
+// both files say the same.
+func (v *view) primary() bool {
+	if v.f.Peer.Primary == Of(v.p.Primary) && v.f.Peer.HWLower != Unknown {
+		return v.f.Peer.HWLower == Yes
+	}
+	return v.p.Primary
+}
+
+// doubtedTwice tells whether the alias has been silent for as long again as
+// it takes to call it so.
+func (v *view) doubtedTwice() bool { return v.reached(v.f.Alias.Since.Add(v.p.Doubt())) }
+
+// steadyFor tells whether all that failback needs has been good for d.
+func (v *view) steadyFor(d time.Duration) bool {
+	if v.link() != Yes || v.router() != Yes || v.partner() != Yes || v.f.ByPartner != Yes {
+		return false
+	}
+	steady := true
+	for _, f := range []Fact{v.f.NIC, v.f.Carrier, v.f.Own, v.f.Router, v.f.Partner, v.f.Alias} {
+		steady = v.reached(f.Since.Add(d)) && steady
+	}
+	return steady
+}
+
+func (v *view) failbackDue() bool {
+	return v.primary() && v.p.Failback && !v.s.NoReturn && v.alias() == Yes && v.steadyFor(v.p.FailbackAfter)
+}
+
+// rival is yes while another host claims the alias that we hold. What the
+// partner says on the wire during a hand-over is part of it.
+func (v *view) rival() Value {
+	if v.s.HandingOver && v.f.ByPartner != No {
+		return Unknown
+	}
+	return v.alias()
+}
+
+// rivalIsPartner errs on the side of yielding: a rival that cannot be told
+// from the partner is one.
+func (v *view) rivalIsPartner() bool {
+	return v.f.ByPartner != No || v.f.Peer.Claims == Yes
+}
+
+// claimsStill tells that the rival was heard again well after our last
+// announcement, one that was on its way when we sent it not counted.
+func (v *view) claimsStill() bool {
+	return v.rival() == Yes && v.f.Alias.Asked.After(v.s.Defended.Add(v.p.Timeout))
+}
+
+func (v *view) defenceDue() bool {
+	if v.s.Defences == 0 {
+		return true
+	}
+	return v.f.Alias.Asked.After(v.s.Defended) && v.reached(v.s.Defended.Add(DefendEvery))
+}

@@ -1,0 +1,141 @@
+package rules
+
+import "time"
+
+// Row is one line of the table: where When holds and no row above matches,
+// Action is taken for Reason.
+type Row struct {
+	ID      string
+	Holding bool // belongs to the half for an alias that we hold
+	When    string
+	Action  Action
+	Reason  Reason
+
+	when func(*view) bool
+}
+
+// Rows is the table, in order: the half for an alias that we do not hold, then
+// the half for one that we do. The package comment, the tests and the verb Why
+// read it; nothing else decides.
+func Rows() []Row { return rows }
+
+var rows = append(waiting(), holding()...)
+
+func waiting() []Row {
+	always := func(*view) bool { return true }
+	return []Row{
+		{"W1", false, "parked by an operator", Wait, Parked,
+			func(v *view) bool { return v.s.Parked || v.s.Leaving }},
+		{"W2", false, "NIC missing, down, without carrier or without an address of its own", Wait, NoLink,
+			func(v *view) bool { return v.link() == No }},
+		{"W2", false, "link not known", Wait, LinkUnknown,
+			func(v *view) bool { return v.link() == Unknown }},
+		{"W3", false, "own service failing, and the partner's not known to fail too", Wait, ServiceFailing,
+			func(v *view) bool { return v.fresh(v.f.Service) == No && v.f.Peer.Service != No }},
+		{"W4", false, "ordered by an operator, and no other host answers for it, or forced", Take, OperatorTakes,
+			func(v *view) bool {
+				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent
+			}},
+		{"W5", false, "the holder offers it to us, router answered", Take, Offered,
+			func(v *view) bool { return v.f.Peer.Offers == Yes && v.router() == Answered }},
+		{"W6", false, "served by the partner, failback due, partners have a channel", AskHandover, FailbackAsks,
+			func(v *view) bool { return v.p.Channel && v.failbackDue() }},
+		{"W6", false, "served by the partner, failback due, no channel", Take, FailbackTakes,
+			func(v *view) bool { return !v.p.Channel && v.failbackDue() }},
+		{"W6", false, "alias answered by another host", Wait, Served,
+			func(v *view) bool { return v.alias() == Answered }},
+		{"W7", false, "alias unknown", Wait, AliasUnknown,
+			func(v *view) bool { return v.alias() == Unknown }},
+		{"W8", false, "router silent", Wait, RouterSilent,
+			func(v *view) bool { return v.router() == Silent }},
+		{"W8", false, "no router known", Wait, NoRouter,
+			func(v *view) bool { return !v.f.RouterKnown }},
+		{"W8", false, "router unknown, or not heard since", Wait, RouterUnknown,
+			func(v *view) bool { return v.router() == Unknown }},
+		{"W9", false, "taken too often within an hour, and the partner is not silent", Wait, Flapping,
+			func(v *view) bool { return v.s.flapping(v.p.MaxTakes) && v.partner() != Silent }},
+		{"W10", false, "alias silent, router answered, we act as primary, partner silent", Take, PrimaryTakes,
+			func(v *view) bool { return v.primary() && v.partner() == Silent }},
+		{"W10", false, "alias silent for twice the doubt, router answered, we act as primary", Take, PrimaryTakes,
+			func(v *view) bool { return v.primary() && v.doubtedTwice() }},
+		{"W10", false, "we act as primary, and the partner is not silent: the alias is doubted twice", Wait, DoubtedTwice,
+			func(v *view) bool { return v.primary() }},
+		{"W11", false, "not primary, and the partner says that it cannot serve the alias or released it", Take, PartnerCannot,
+			func(v *view) bool { return v.fresh(v.f.Peer.Able) == No || v.f.Peer.Released == Yes }},
+		{"W11", false, "not primary, and we ourselves were the last to let it go", Take, OursBefore,
+			func(v *view) bool { return v.s.OursLast }},
+		{"W12", false, "not primary, partner answered, its daemon has fallen silent on the channel", Take, DaemonDead,
+			func(v *view) bool {
+				return v.partner() == Answered && v.p.Channel && v.fresh(v.f.Peer.Daemon) == No
+			}},
+		{"W12", false, "not primary, partner has answered for a minute while nobody serves", Wait, NoPrimary,
+			func(v *view) bool {
+				return v.partner() == Answered && v.reached(v.f.Alias.Since.Add(time.Minute))
+			}},
+		{"W12", false, "not primary, partner answered", Wait, PartnerAlive,
+			func(v *view) bool { return v.partner() == Answered }},
+		{"W13", false, "not primary, partner unknown", Wait, PartnerUnknown,
+			func(v *view) bool { return v.partner() == Unknown }},
+		{"W14", false, "not primary, partner silent", Take, PartnerSilent, always},
+	}
+}
+
+func holding() []Row {
+	always := func(*view) bool { return true }
+	return []Row{
+		{"H1", true, "the partner confirms that it took what we handed over", Release, HandedOver,
+			func(v *view) bool { return v.s.HandingOver && v.f.Peer.Confirms == Yes }},
+		{"H2", true, "ordered off, and no hand-over open", Release, OperatorReleases,
+			func(v *view) bool { return (v.s.Parked || v.s.Leaving) && !v.s.HandingOver }},
+		{"H3", true, "NIC missing or down", Release, LinkLost,
+			func(v *view) bool { return v.fresh(v.f.NIC) == No }},
+		{"H3", true, "without carrier for (misses - 1) x timeout", Release, LinkLost,
+			func(v *view) bool {
+				return v.fresh(v.f.Carrier) == No && v.reached(v.f.Carrier.Since.Add(v.p.carrierGrace()))
+			}},
+		{"H4", true, "own service failing, and the partner would take", HandOver, ServiceFailing,
+			func(v *view) bool { return v.fresh(v.f.Service) == No && v.fresh(v.f.Peer.Able) == Yes }},
+		{"H5", true, "the kernel lost it, and another host has claimed it since", Forget, LostToOther,
+			func(v *view) bool { return v.fresh(v.f.Kernel) == No && v.alias() == Yes }},
+		{"H5", true, "the kernel lost it, link good, nobody else claims it", Restore, Restored,
+			func(v *view) bool {
+				return v.fresh(v.f.Kernel) == No && v.link() == Yes && v.alias() == No
+			}},
+		{"H6", true, "the rival is the partner, and we do not act as primary", Release, RivalPartner,
+			func(v *view) bool { return v.rival() == Yes && v.rivalIsPartner() && !v.primary() }},
+		{"H6", true, "taken by failback, announced twice, and the partner has not yielded", Release, FailbackRefused,
+			func(v *view) bool {
+				return v.s.Failback && v.s.Defences >= 1 && v.rivalIsPartner() && v.claimsStill()
+			}},
+		{"H6", true, "no channel, defended twice, it claims still, and our hardware address is the higher", Release, TwoPrimaries,
+			func(v *view) bool {
+				return !v.p.Channel && v.s.Defences >= 2 && v.claimsStill() && v.f.WeAreLow == No && v.f.ByPartner != No
+			}},
+		{"H7", true, "a rival, and we stay", Announce, RivalDefended,
+			func(v *view) bool { return v.rival() == Yes && v.link() == Yes && v.defenceDue() }},
+		{"H7", true, "the rival has fallen silent", Announce, RivalGone,
+			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Defences > 0 }},
+		{"H7", true, "a rival, and the last defence is too recent", Keep, RivalHeld,
+			func(v *view) bool { return v.rival() == Yes }},
+		{"H8", true, "router and partner silent for isolated_after, and on_isolation = \"release\"", Release, Isolated,
+			func(v *view) bool { return v.p.ReleaseIsolated && v.isolated() }},
+		{"H9", true, "an announcement is due", Announce, AnnouncementDue,
+			func(v *view) bool { return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) }},
+		{"H4", true, "own service failing, and the partner not able", Keep, ServiceFailing,
+			func(v *view) bool { return v.fresh(v.f.Service) == No }},
+		{"H9", true, "otherwise", Keep, Held, always},
+	}
+}
+
+// isolated tells whether neither router nor partner has answered for as long
+// as the administrator bears.
+func (v *view) isolated() bool {
+	if v.fresh(v.f.Router) != Silent || v.fresh(v.f.Partner) != Silent {
+		return false
+	}
+	since := v.f.Router.Since
+	if v.f.Partner.Since.After(since) {
+		since = v.f.Partner.Since
+	}
+	return v.reached(since.Add(v.p.IsolatedAfter))
+}

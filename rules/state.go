@@ -1,0 +1,132 @@
+package rules
+
+import "time"
+
+// DefendEvery is the least time between two answers to one rival (RFC 5227,
+// section 2.4 c).
+const DefendEvery = 10 * time.Second
+
+// flapWindow is the time within which Policy.MaxTakes takes are too many.
+const flapWindow = time.Hour
+
+// announceAfter is when, counted from the take, the alias is announced again;
+// after that each minute.
+var announceAfter = []time.Duration{
+	1 * time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5 * time.Second,
+}
+
+// Order is what an operator wants of an alias that is not held.
+type Order uint8
+
+// The orders of AddAlias.
+const (
+	NoOrder    Order = iota
+	OrderTake        // take it unless another host answers for it
+	OrderForce       // take it in any case
+)
+
+// State is our own record of one alias: what we did, and what we were told.
+// It is a value: a copy is a snapshot.
+type State struct {
+	Holding     bool // we took it or adopted it
+	Parked      bool // an operator took it off this host
+	Order       Order
+	Leaving     bool // it has to go: TERM with on_exit = "release", or gone from the file
+	HandingOver bool // a hand-over is open, from us or to us
+
+	Takes     []time.Time // the last takes, oldest first
+	OursLast  bool        // we let it go for our own sake (H3, H8), and nobody has had it since
+	Failback  bool        // we hold it by failback, and the partner has not yielded yet
+	NoReturn  bool        // failback failed; given up until the alias changes hands
+	Defences  int         // announcements against the present rival
+	Defended  time.Time   // when the last of them was sent
+	Announced int         // announcements since the schedule began
+	Next      time.Time   // when the next announcement is due; zero: none
+}
+
+// Took records that the alias was put on this host for that reason.
+func (s *State) Took(r Reason, now time.Time) {
+	s.Takes = append(append([]time.Time(nil), s.Takes...), now)
+	if r == OperatorTakes {
+		s.Takes = nil // an operator's word ends the flapping
+	}
+	s.adopt()
+	s.Failback = r == FailbackTakes
+	s.Announced, s.Next = 0, now
+}
+
+// Adopted records that the alias was found on this host.
+func (s *State) Adopted(now time.Time) {
+	s.adopt()
+	s.Announced, s.Next = 0, now
+}
+
+func (s *State) adopt() {
+	s.Holding = true
+	s.Order = NoOrder
+	s.OursLast, s.Failback = false, false
+	s.Defences, s.Defended = 0, time.Time{}
+}
+
+// LetGo records that the alias is off this host for that reason.
+func (s *State) LetGo(r Reason) {
+	*s = State{
+		Parked:   s.Parked,
+		Leaving:  s.Leaving,
+		Order:    s.Order,
+		Takes:    s.Takes,
+		OursLast: r == LinkLost || r == Isolated,
+		NoReturn: r == FailbackRefused,
+	}
+}
+
+// Announce records an announcement that was sent as d says.
+func (s *State) Announce(d Decision, now time.Time) {
+	switch d.Reason {
+	case RivalDefended:
+		s.Defences++
+		s.Defended = now
+		return // a defence is no step of the schedule
+	case RivalGone:
+		s.Defences, s.Defended, s.Failback = 0, time.Time{}, false
+		return
+	}
+	step := time.Minute
+	if s.Announced < len(announceAfter) {
+		step = announceAfter[s.Announced]
+		if s.Announced > 0 {
+			step -= announceAfter[s.Announced-1]
+		}
+	}
+	s.Announced++
+	s.Next = now.Add(step)
+}
+
+// Reannounce starts the schedule of announcements again: after adopting, after
+// link-up, after a pause of our own, when the partner comes back.
+func (s *State) Reannounce(now time.Time) {
+	s.Announced, s.Next = 0, now
+}
+
+// Saw brings the record up to date with what was observed.
+func (s *State) Saw(f Facts) {
+	if s.Holding {
+		return
+	}
+	if f.Alias.Value == Yes {
+		s.OursLast = false
+	}
+	if f.Alias.Value == No || f.Alias.Value == Yes && f.ByPartner == No {
+		s.NoReturn = false
+	}
+}
+
+// flapping tells whether some MaxTakes takes lie within an hour. It stays so
+// until an operator's AddAlias forgets them: while it is so, none is added.
+func (s State) flapping(most int) bool {
+	n := len(s.Takes)
+	if most < 1 || n < most {
+		return false
+	}
+	return s.Takes[n-1].Sub(s.Takes[n-most]) <= flapWindow
+}
