@@ -1,0 +1,124 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// readAttempts is how often a reading that the kernel says changed under our
+// eyes is tried again. A host that changes its network without a pause is not
+// worth a guess.
+const readAttempts = 5
+
+// Host is this host's network: that of the calling thread's namespace. It keeps
+// nothing. Each call opens a socket of its own, so that no answer to an earlier
+// question can be taken for one to this, and calls from several goroutines do
+// not wait for each other.
+type Host struct{}
+
+// New returns this host's network. Reading it needs no privilege; whether the
+// process may also change it and hear ARP, Capable tells.
+func New() (*Host, error) { return &Host{}, nil }
+
+// Capable returns nil if this process may do all that this package does, or one
+// error that names each missing capability and what to do about it.
+func Capable() error {
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData // version 3 has 64 bits, in two halves
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		return fmt.Errorf("host: read own capabilities: %w", err)
+	}
+	var missing []string
+	for _, c := range []struct {
+		bit  uint
+		name string
+	}{
+		{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, // addresses
+		{unix.CAP_NET_RAW, "CAP_NET_RAW"},     // ARP and ICMP
+	} {
+		if data[c.bit/32].Effective&(1<<(c.bit%32)) == 0 {
+			missing = append(missing, c.name)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("host: missing %s: run as root, or give it in the unit (AmbientCapabilities=)",
+		strings.Join(missing, " and "))
+}
+
+// Boottime returns the time since the host's start, suspension included, which
+// the monotonic clock of package time leaves out: the two apart tell a pause.
+func (h *Host) Boottime() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return 0 // Linux 2.6.39 and later cannot fail here
+	}
+	return time.Duration(ts.Nano())
+}
+
+// Read returns the host's interfaces, their IPv4 addresses and the default
+// routes. The three are asked one after the other, so an interface that comes
+// meanwhile may be missing in one of them; the event that it causes brings the
+// next reading. An error means that nothing is known.
+func (h *Host) Read() (State, error) {
+	links, addrs, err := inventory()
+	if err != nil {
+		return State{}, err
+	}
+	routes, err := retried("routes", readRoutes)
+	if err != nil {
+		return State{}, err
+	}
+	var s State
+	names := map[int]string{}
+	for _, l := range links {
+		names[l.Index] = l.Name
+		for _, a := range addrs {
+			if a.index == l.Index {
+				l.Addrs = append(l.Addrs, a.Address)
+			}
+		}
+		s.NICs = append(s.NICs, l)
+	}
+	for _, r := range routes {
+		if name, ok := names[r.index]; ok {
+			s.Routes = append(s.Routes, Route{NIC: name, Gateway: r.gateway})
+		}
+	}
+	return s, nil
+}
+
+// inventory reads the interfaces, without their addresses, and the addresses.
+func inventory() ([]NIC, []entry, error) {
+	links, err := retried("interfaces", readLinks)
+	if err != nil {
+		return nil, nil, err
+	}
+	addrs, err := retried("addresses", readAddrs)
+	if err != nil {
+		return nil, nil, err
+	}
+	return links, addrs, nil
+}
+
+// retried reads again while the kernel marks its answer NLM_F_DUMP_INTR: the
+// list changed while it was written and may lack an entry that never left.
+func retried[T any](what string, read func() ([]T, error)) ([]T, error) {
+	var err error
+	for range readAttempts {
+		var list []T
+		if list, err = read(); err == nil {
+			return list, nil
+		}
+		if !errors.Is(err, nl.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("host: read %s: %w", what, err)
+}

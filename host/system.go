@@ -1,0 +1,34 @@
+package host
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// What every system has to offer. A method that is missing, or has another
+// shape, in one system's file stops the build for that system and not a user.
+var (
+	_ interface {
+		Read() (State, error)
+		Add(Order) error
+		Remove(Order) error
+		Watch(ctx context.Context, wake func()) error
+		Listen(nic string, see func(Sighting)) (*Wire, error)
+		Boottime() time.Duration
+	} = (*Host)(nil)
+
+	_ interface {
+		Ask(target, from netip.Addr, to HW) error
+		Probe(target netip.Addr) error
+		Announce(alias netip.Addr, hw HW) error
+		HW() HW
+		Skipped() uint64
+		Done() <-chan struct{}
+		Err() error
+		Close() error
+	} = (*Wire)(nil)
+
+	_ func() (*Host, error) = New
+	_ func() error          = Capable
+)
