@@ -1,0 +1,235 @@
+package config
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxLabel is the longest NIC name or label that Linux takes: IFNAMSIZ less
+// the closing zero. A longer one is refused by the kernel at the worst moment,
+// the take.
+const maxLabel = 15
+
+// parseHost reads the IPv4 address of one host. The problem is empty if it is
+// one that a host may own.
+func parseHost(s string) (addr netip.Addr, problem string) {
+	addr, problem = parseIPv4(s)
+	if problem == "" {
+		problem = unusable(addr)
+	}
+	if problem != "" {
+		return netip.Addr{}, problem
+	}
+	return addr, ""
+}
+
+// parseIPv4 reads a dotted address and says what is wrong with it in words of
+// its own, for netip's speak to programmers.
+func parseIPv4(s string) (netip.Addr, string) {
+	addr, err := netip.ParseAddr(s)
+	switch {
+	case err == nil && addr.Is4():
+		return addr, ""
+	case err == nil && addr.Is4In6():
+		return netip.Addr{}, fmt.Sprintf("%s is an IPv4-mapped IPv6 address; write %s", s, addr.Unmap().WithZone(""))
+	case err == nil:
+		return netip.Addr{}, fmt.Sprintf("%s is an IPv6 address: not supported yet", show(s))
+	case s == "":
+		return netip.Addr{}, "is missing"
+	}
+	if before, _, found := strings.Cut(s, "/"); found {
+		if _, problem := parseIPv4(before); problem == "" {
+			return netip.Addr{}, fmt.Sprintf("%s: an address without a prefix length is expected; write %s", show(s), before)
+		}
+	}
+	if decimal, ok := withoutLeadingZeros(s); ok {
+		return netip.Addr{}, fmt.Sprintf("%s has leading zeros, which some programs read as octal; write %s", show(s), decimal)
+	}
+	return netip.Addr{}, fmt.Sprintf("%s is not an IPv4 address, such as 172.16.1.2", show(s))
+}
+
+// withoutLeadingZeros returns the address that remains, if leading zeros are
+// all that is wrong.
+func withoutLeadingZeros(s string) (string, bool) {
+	octets := strings.Split(s, ".")
+	for i, o := range octets {
+		if trimmed := strings.TrimLeft(o, "0"); trimmed != "" || o == "" {
+			octets[i] = trimmed
+		} else {
+			octets[i] = "0"
+		}
+	}
+	decimal := strings.Join(octets, ".")
+	addr, err := netip.ParseAddr(decimal)
+	return decimal, err == nil && addr.Is4()
+}
+
+// unusable says why no host can own the address; empty means that one can.
+// The kernel would add each of these without a word.
+func unusable(addr netip.Addr) string {
+	first := addr.As4()[0]
+	kind := ""
+	switch {
+	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		kind = "the broadcast address"
+	case first == 0:
+		kind = "in 0.0.0.0/8, which no host can own"
+	case addr.IsLoopback():
+		kind = "a loopback address, which never leaves this host"
+	case addr.IsMulticast():
+		kind = "a multicast address"
+	case first >= 240:
+		kind = "in class E, which is reserved"
+	default:
+		return ""
+	}
+	return addr.String() + " is " + kind
+}
+
+// edge says whether addr is the network or the broadcast address of its
+// subnet; empty means neither. A /31 has no such addresses (RFC 3021), nor has
+// a /32.
+func edge(addr netip.Addr, subnet netip.Prefix) string {
+	if subnet.Bits() >= 31 || !subnet.Contains(addr) {
+		return ""
+	}
+	hosts := uint32(1)<<(32-subnet.Bits()) - 1
+	octets := addr.As4()
+	switch binary.BigEndian.Uint32(octets[:]) & hosts {
+	case 0:
+		return fmt.Sprintf("%s is the network address of %s", addr, subnet.Masked())
+	case hosts:
+		return fmt.Sprintf("%s is the broadcast address of %s", addr, subnet.Masked())
+	}
+	return ""
+}
+
+// parseMask reads a netmask in any of the forms that ifconfig, ip and the
+// Solaris tools print, and returns its length in bits, 1 to 32.
+func parseMask(s string) (length int, problem string) {
+	switch {
+	case s == "":
+		return 0, "is missing"
+	case strings.Contains(s, "."):
+		addr, problem := parseIPv4(s)
+		if problem != "" {
+			return 0, fmt.Sprintf("%s is not a netmask, such as 255.255.255.0", show(s))
+		}
+		octets := addr.As4()
+		return maskLength(s, binary.BigEndian.Uint32(octets[:]))
+	}
+	if digits, hex := cutHex(s); hex {
+		if mask, err := strconv.ParseUint(digits, 16, 32); err == nil {
+			return maskLength(s, uint32(mask))
+		}
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(s, "/"), 10, 16)
+	if err != nil || strconv.FormatUint(n, 10) != strings.TrimPrefix(s, "/") {
+		return 0, fmt.Sprintf("%s is not a netmask; write 255.255.255.0, /24, 24 or ffffff00", show(s))
+	}
+	if n < 1 || n > 32 {
+		return 0, fmt.Sprintf("%s is out of range: a prefix length is 1 to 32", s)
+	}
+	return int(n), ""
+}
+
+// cutHex tells a hexadecimal mask, as Solaris prints it, from a prefix length:
+// it has all of its eight digits.
+func cutHex(s string) (digits string, ok bool) {
+	digits = strings.TrimPrefix(strings.ToLower(s), "0x")
+	return digits, len(digits) == 8
+}
+
+// maskLength counts the ones of a mask that was written as s.
+func maskLength(s string, mask uint32) (length int, problem string) {
+	length = bits.LeadingZeros32(^mask)
+	switch {
+	case mask == 0:
+		return 0, fmt.Sprintf("%s covers every address there is; write the mask of the alias's subnet", s)
+	case mask == ^uint32(0)<<(32-length):
+		return length, ""
+	case mask&(mask+1) == 0:
+		return 0, fmt.Sprintf("%s is a wildcard, a netmask turned over; write /%d", s, bits.LeadingZeros32(mask))
+	}
+	return 0, s + " has gaps"
+}
+
+// splitNIC reads an interface with an optional ":label" as Linux has them
+// (dev_valid_name, in net/core/dev.c). What is no text at all is refused too:
+// the name goes into the log and onto terminals.
+func splitNIC(s string) (nic, problem string) {
+	nic, number, labelled := strings.Cut(s, ":")
+	switch {
+	case s == "":
+		return "", "is missing"
+	case len(s) > maxLabel:
+		return "", fmt.Sprintf("%s has %d bytes; the system takes at most %d, the label included", show(s), len(s), maxLabel)
+	case nic == "":
+		return "", fmt.Sprintf("%s has no interface before the colon", show(s))
+	case nic == "." || nic == "..":
+		return "", fmt.Sprintf("%s is not a name that an interface can have", show(s))
+	case labelled && number == "":
+		return "", fmt.Sprintf("%s has nothing behind the colon; write %s:1 or %s", show(s), show(nic), show(nic))
+	case strings.Contains(number, ":"):
+		return "", fmt.Sprintf("%s has more than one colon", show(s))
+	case !utf8.ValidString(s):
+		return "", fmt.Sprintf("%s is not UTF-8", show(s))
+	}
+	for _, r := range s {
+		if r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return "", fmt.Sprintf("%s contains %q, which no interface name can have", show(s), r)
+		}
+	}
+	return nic, ""
+}
+
+// parsePartner reads an address or a host name as RFC 1123, section 2.1 has
+// it, and with the underscores that hosts files have besides.
+func parsePartner(s string) (Partner, string) {
+	if s == "" {
+		return Partner{}, "is missing"
+	}
+	if addressLike(s) {
+		addr, problem := parseHost(s)
+		if problem != "" {
+			return Partner{}, problem
+		}
+		return Partner{Name: s, Addr: addr}, ""
+	}
+	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
+	if strings.EqualFold(labels[len(labels)-1], "localhost") {
+		return Partner{}, fmt.Sprintf("%s is this host; write the name or address of the other", s)
+	}
+	if len(s) > 253 {
+		return Partner{}, fmt.Sprintf("%s has %d bytes; a host name has at most 253", show(s), len(s))
+	}
+	for _, l := range labels {
+		if !hostLabel(l) {
+			return Partner{}, fmt.Sprintf("%s is neither an address nor a host name", show(s))
+		}
+	}
+	return Partner{Name: s}, ""
+}
+
+// addressLike tells what was meant as an address: a misspelt one must not be
+// taken for a name that the resolver then looks for in vain. No top-level
+// domain is all digits, so neither is the last label of a name.
+func addressLike(s string) bool {
+	last := s[strings.LastIndexByte(s, '.')+1:]
+	return strings.ContainsAny(s, ":/") || strings.Trim(last, "0123456789") == ""
+}
+
+func hostLabel(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// What no file of ours comes near: beyond it, it is some other file.
+const (
+	maxFile = 1 << 20 // bytes; 10,000 aliases take less
+	maxLine = 4096    // bytes
+)
+
+// Load reads both files, joins them and checks them against each other. Only
+// where settingsRequired is false may the settings be absent: everything in
+// them has a default. The error is of type Mistakes and has those of both
+// files at once; the Config is then nil.
+func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
+	t := readTable(readFile(aliasesPath,
+		"create it with a row for each alias: "+fieldNames))
+
+	in := input{file: settingsPath}
+	if settingsRequired || exists(settingsPath) {
+		in = readFile(settingsPath, "every setting has a default, so an empty file will do")
+	}
+	return join(t, readSettings(in))
+}
+
+// exists is false only if the system says so. Whatever else is in the way of
+// a file is reported by reading it.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// input is the text of one file. It has no text if it has mistakes.
+type input struct {
+	file     string
+	text     []byte
+	mistakes Mistakes
+}
+
+// lines splits the text, without line ends of either kind.
+func (in input) lines() []string {
+	lines := strings.Split(string(in.text), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimSuffix(l, "\r")
+	}
+	return lines
+}
+
+// readFile reads a file; ifMissing says what to do if there is none.
+func readFile(path, ifMissing string) input {
+	f, err := os.Open(path)
+	if err != nil {
+		return unopened(path, ifMissing, err)
+	}
+	defer f.Close() // nothing was written: its error has no meaning
+	return read(f, path)
+}
+
+// unopened says why a file could not be opened and what to do.
+func unopened(path, ifMissing string, err error) input {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return refused(path, 0, "does not exist; "+ifMissing)
+	case errors.Is(err, fs.ErrPermission):
+		return refused(path, 0, "permission denied; run as root, or as a user who may read it")
+	default:
+		return refused(path, 0, "cannot be opened: "+cause(err))
+	}
+}
+
+// read takes in a file and refuses what is not a text of sane size, so that
+// the parsers need not think of it.
+func read(r io.Reader, file string) input {
+	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	switch {
+	case err != nil:
+		return refused(file, 0, "cannot be read: "+cause(err))
+	case len(text) > maxFile:
+		return refused(file, 0, fmt.Sprintf("is larger than %d bytes; is it the right file?", maxFile))
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return refused(file, 1, "is UTF-16; save it as UTF-8 or plain ASCII")
+	}
+	in := input{file: file, text: bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))}
+	for i, line := range in.lines() {
+		if strings.ContainsRune(line, 0) {
+			return refused(file, i+1, "has a NUL byte; is it the right file?")
+		}
+		if len(line) > maxLine {
+			return refused(file, i+1, fmt.Sprintf("has %d bytes, more than %d; is it the right file?", len(line), maxLine))
+		}
+	}
+	return in
+}
+
+func refused(file string, line int, text string) input {
+	return input{file: file, mistakes: Mistakes{{File: file, Line: line, Text: text}}}
+}
+
+// cause is the system's word without the path, which the mistake has already.
+func cause(err error) string {
+	if p := new(fs.PathError); errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}

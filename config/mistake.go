@@ -1,0 +1,79 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Mistake is one thing in a file that the daemon must not run with.
+type Mistake struct {
+	File  string // the path as it was given
+	Line  int    // from 1; 0 where the file as a whole is meant
+	Field string // "netmask", "log.level"; empty where the whole line is meant
+	Text  string // what is wrong and, where it is not plain, what to write instead
+}
+
+// Error is the mistake as an administrator reads it:
+// "hostname.alias:12: netmask: 255.0.255.0 has gaps".
+func (m Mistake) Error() string {
+	var b strings.Builder
+	b.WriteString(m.File)
+	if m.Line > 0 {
+		fmt.Fprintf(&b, ":%d", m.Line)
+	}
+	if m.Field != "" {
+		b.WriteString(": " + m.Field)
+	}
+	b.WriteString(": " + m.Text)
+	return b.String()
+}
+
+// Mistakes is every mistake of both files, sorted by file and line. It is the
+// only type of error that this package returns, and is then never empty.
+type Mistakes []Mistake
+
+// Error joins the mistakes, one a line.
+func (ms Mistakes) Error() string {
+	lines := make([]string, len(ms))
+	for i, m := range ms {
+		lines[i] = m.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// err returns the sorted mistakes, or a nil error if there are none: a nil
+// Mistakes inside an error interface would not compare equal to nil.
+func (ms Mistakes) err() error {
+	if len(ms) == 0 {
+		return nil
+	}
+	// Stable, for the fields of one line are found in the order in which
+	// they stand there.
+	slices.SortStableFunc(ms, func(a, b Mistake) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	})
+	return ms
+}
+
+// show renders what the administrator wrote for an error message: as it is if
+// it is plain, quoted if a space or a control character would mislead the
+// reader or his terminal, and cut if it is long.
+func show(s string) string {
+	const most = 60
+	cut := ""
+	if len(s) > most {
+		s, cut = strings.ToValidUTF8(s[:most], ""), "…"
+	}
+	plain := s != "" && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	})
+	if plain {
+		return s + cut
+	}
+	return strconv.Quote(s) + cut
+}

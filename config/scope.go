@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Defaults of aliasdefender.toml. With them a silent alias is known as silent
+// after 23 s at worst, inside the original's 30 s.
+const (
+	DefaultInterval      = 20 * time.Second
+	DefaultMisses        = 3
+	DefaultIsolatedAfter = time.Minute // more where Rhythm.Detect is longer
+	DefaultMaxTakes      = 10
+	DefaultFailbackAfter = time.Minute
+)
+
+// The bounds of the settings. Those whose reason is not plain:
+const (
+	// Below 10 ms the answer of a busy but healthy host comes too late.
+	minInterval, maxInterval = 10 * time.Millisecond, time.Hour
+	minTimeout, maxTimeout   = time.Millisecond, 10 * time.Second
+
+	// One timeout has four questions, so a single lost packet moves nothing
+	// even with one miss. But the four may all fall into one hiccup of a
+	// switch, and H3 waits (misses - 1) timeouts for a lost carrier: with one
+	// miss a blink of the link would release the alias.
+	minMisses, maxMisses = 2, 100
+
+	// A doubt of more intervals than this makes the interval meaningless: the
+	// time to detect would be all doubt.
+	maxDoubt = 4
+
+	// The rules remember each take of the last hour.
+	minTakes, maxTakes = 1, 1000
+
+	// Longer waits are a wish for "never", which has settings of its own.
+	maxWait = 24 * time.Hour
+)
+
+// DefaultTimeout is the timeout of an interval without one of its own: a
+// quarter of it, from 5 ms to 1 s.
+func DefaultTimeout(interval time.Duration) time.Duration {
+	return min(max(interval/4, 5*time.Millisecond), time.Second)
+}
+
+// Detect is how long a silent address goes unnoticed at worst: until the next
+// question, and then the doubt of Misses timeouts.
+func (r Rhythm) Detect() time.Duration {
+	return r.Interval + r.doubt()
+}
+
+func (r Rhythm) doubt() time.Duration { return time.Duration(r.Misses) * r.Timeout }
+
+// scope is what one part of aliasdefender.toml gives for aliases: the top of
+// the file for all, a table [alias."..."] for one.
+type scope struct {
+	addr netip.Addr // the alias; the zero Addr for the top and for a bad name
+	place
+
+	interval, timeout, isolatedAfter, failbackAfter given[time.Duration]
+	misses, maxTakes                                given[int]
+	router                                          given[netip.Addr]
+	witnesses                                       given[[]witness]
+	onIsolation                                     given[OnIsolation]
+	failback                                        given[bool]
+}
+
+// place is where a mistake is.
+type place struct {
+	line  int // 0 for nowhere
+	field string
+}
+
+// within joins a scope with the wider one, setting by setting.
+func (s scope) within(wide scope) scope {
+	s.interval = s.interval.or(wide.interval)
+	s.timeout = s.timeout.or(wide.timeout)
+	s.misses = s.misses.or(wide.misses)
+	s.router = s.router.or(wide.router)
+	s.witnesses = s.witnesses.or(wide.witnesses)
+	s.onIsolation = s.onIsolation.or(wide.onIsolation)
+	s.isolatedAfter = s.isolatedAfter.or(wide.isolatedAfter)
+	s.maxTakes = s.maxTakes.or(wide.maxTakes)
+	s.failback = s.failback.or(wide.failback)
+	s.failbackAfter = s.failbackAfter.or(wide.failbackAfter)
+	return s
+}
+
+// rhythm fills in the defaults. That of the timeout follows the interval that
+// is in force, so an alias with a faster one need not name both.
+func (s scope) rhythm() Rhythm {
+	interval := s.interval.orDefault(DefaultInterval)
+	return Rhythm{
+		Interval: interval,
+		Timeout:  s.timeout.orDefault(DefaultTimeout(interval)),
+		Misses:   s.misses.orDefault(DefaultMisses),
+	}
+}
+
+// apply writes the settings, and defaults where there are none, into an alias.
+func (s scope) apply(a *Alias) {
+	a.Rhythm = s.rhythm()
+	a.Router = s.router.value
+	a.Witnesses = nil
+	for _, w := range s.witnesses.value {
+		a.Witnesses = append(a.Witnesses, w.addr)
+	}
+	a.OnIsolation = s.onIsolation.orDefault(IsolationKeep)
+	a.IsolatedAfter = s.isolatedAfter.orDefault(max(DefaultIsolatedAfter, a.Detect()))
+	a.MaxTakes = s.maxTakes.orDefault(DefaultMaxTakes)
+	// Said for all, failback means those aliases that have it to ask back.
+	a.Failback = s.failback.value && a.Primary
+	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
+}
+
+// checkTimes finds times that contradict each other, in s as it stands within
+// wide. Only what s itself gives is blamed: the rest is wrong where it stands
+// and is reported there.
+func (s scope) checkTimes(file string, wide scope) (mistakes Mistakes) {
+	all := s.within(wide)
+	if all.interval.bad || all.timeout.bad || all.misses.bad {
+		return nil // on a value that has been refused nothing can be built
+	}
+	blame := func(text string, candidates ...place) {
+		for _, c := range candidates {
+			if c.line > 0 {
+				mistakes = append(mistakes, Mistake{File: file, Line: c.line, Field: c.field, Text: text})
+				return
+			}
+		}
+	}
+	interval, timeout, misses := s.interval.place(), s.timeout.place(), s.misses.place()
+	r := all.rhythm()
+	if r.Timeout > r.Interval {
+		blame(fmt.Sprintf("the timeout of %s is longer than the interval of %s: the next question would come before the answer",
+			tidy(r.Timeout), tidy(r.Interval)), timeout, interval)
+	} else if r.doubt() > maxDoubt*r.Interval {
+		blame(fmt.Sprintf("%d misses with a timeout of %s take %s, more than %d intervals of %s; lower misses or timeout, or raise interval",
+			r.Misses, tidy(r.Timeout), tidy(r.doubt()), maxDoubt, tidy(r.Interval)), misses, timeout, interval)
+	}
+	if isolated := all.isolatedAfter; isolated.isSet() && !isolated.bad && isolated.value < r.Detect() {
+		blame(fmt.Sprintf("isolated_after is %s, shorter than the %s that it takes to know that anything is silent (interval + misses × timeout)",
+			tidy(isolated.value), tidy(r.Detect())), s.isolatedAfter.place(), interval, timeout, misses)
+	}
+	return mistakes
+}

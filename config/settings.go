@@ -1,0 +1,246 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/pelletier/go-toml/v2/unstable"
+)
+
+// Defaults of the daemon's own settings.
+const (
+	DefaultSocket   = "/run/aliasdefender/control.sock"
+	DefaultStateDir = "/var/lib/aliasdefender"
+	DefaultLogLevel = "info"
+)
+
+// What the system takes as a path, less the closing zero and, for the state,
+// less room for the names of the files in it.
+const (
+	maxSocket   = 107 // sun_path, unix(7)
+	maxStateDir = 4000
+)
+
+// SettingsFile is aliasdefender.toml, read and checked as far as that goes
+// without the aliases. Join brings them together.
+type SettingsFile struct {
+	Settings // the daemon's own, with defaults filled in
+
+	file     string
+	all      scope
+	aliases  []*scope // in the order of the file
+	mistakes Mistakes
+
+	scopes  map[string]*scope // the aliases by the name of their table
+	refused map[string]bool   // tables reported as a whole: not each key again
+}
+
+// ParseSettings reads an aliasdefender.toml from r; name is the file in
+// messages. The error is of type Mistakes.
+func ParseSettings(r io.Reader, name string) (*SettingsFile, error) {
+	f := readSettings(read(r, name))
+	if err := f.mistakes.err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// key is one setting that a table knows: where its value goes.
+type key func(f *SettingsFile, s *scope, v value) Mistakes
+
+// tables are all tables of the file and their keys; "" is the top. It is the
+// one list of what may be written, and the suggestions for what may not come
+// from it.
+var tables = map[string]map[string]key{
+	"": aliasKeys(map[string]key{
+		"on_exit": func(f *SettingsFile, _ *scope, v value) Mistakes { return fillPlain(&f.OnExit, v, exit) },
+	}),
+	"control": {
+		"socket": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fillPlain(&f.Socket, v, absolute(DefaultSocket, maxSocket))
+		},
+	},
+	"state": {
+		"dir": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fillPlain(&f.StateDir, v, absolute(DefaultStateDir, maxStateDir))
+		},
+	},
+	"log": {
+		"to": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fillPlain(&f.LogTo, v, oneOf(LogAuto, LogSyslog, LogStderr))
+		},
+		// logrus knows fatal and panic too, but a daemon that logs those
+		// only could not say why it did anything.
+		"level": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fillPlain(&f.LogLevel, v, oneOf("error", "warning", "info", "debug", "trace"))
+		},
+	},
+	"alias": aliasKeys(map[string]key{}),
+}
+
+// aliasKeys adds the keys that stand at the top for all aliases and in a table
+// for one.
+func aliasKeys(keys map[string]key) map[string]key {
+	wait := duration(minInterval, maxWait)
+	for name, set := range map[string]func(*scope, value) Mistakes{
+		"interval":       func(s *scope, v value) Mistakes { return fill(&s.interval, v, duration(minInterval, maxInterval)) },
+		"timeout":        func(s *scope, v value) Mistakes { return fill(&s.timeout, v, duration(minTimeout, maxTimeout)) },
+		"misses":         func(s *scope, v value) Mistakes { return fill(&s.misses, v, missCount) },
+		"router":         func(s *scope, v value) Mistakes { return fill(&s.router, v, routerAddr) },
+		"witnesses":      func(s *scope, v value) Mistakes { return fill(&s.witnesses, v, witnessList) },
+		"on_isolation":   func(s *scope, v value) Mistakes { return fill(&s.onIsolation, v, isolation) },
+		"isolated_after": func(s *scope, v value) Mistakes { return fill(&s.isolatedAfter, v, wait) },
+		"max_takes":      func(s *scope, v value) Mistakes { return fill(&s.maxTakes, v, whole(minTakes, maxTakes)) },
+		"failback":       func(s *scope, v value) Mistakes { return fill(&s.failback, v, truth) },
+		"failback_after": func(s *scope, v value) Mistakes { return fill(&s.failbackAfter, v, wait) },
+	} {
+		keys[name] = func(_ *SettingsFile, s *scope, v value) Mistakes { return set(s, v) }
+	}
+	return keys
+}
+
+// fillPlain reads a setting that exists once, so its place need not be kept.
+func fillPlain[T any](to *T, v value, parse parser[T]) Mistakes {
+	x, mistakes := parse(v)
+	*to = x
+	return mistakes
+}
+
+// missCount reads misses, and says why one is not enough: see minMisses.
+func missCount(v value) (int, Mistakes) {
+	if v.kind == unstable.Integer && v.text == "1" {
+		return 0, wrong(v, "1 is not enough: a blink of the link would move the alias; from %d to %d", minMisses, maxMisses)
+	}
+	return whole(minMisses, maxMisses)(v)
+}
+
+var isolation = oneOf(IsolationKeep, IsolationRelease)
+
+// exit reads on_exit. A hand-over is a word that partners exchange, signed.
+func exit(v value) (OnExit, Mistakes) {
+	if v.kind == unstable.String && OnExit(v.text) == ExitHandover {
+		return "", wrong(v, "\"handover\" needs a key for the peer channel, which this version does not have yet; write %q or %q", ExitKeep, ExitRelease)
+	}
+	return oneOf(ExitKeep, ExitRelease)(v)
+}
+
+// readSettings reads every value, whatever is wrong with the others.
+func readSettings(in input) *SettingsFile {
+	f := &SettingsFile{
+		Settings: Settings{
+			OnExit:   ExitKeep,
+			Socket:   DefaultSocket,
+			StateDir: DefaultStateDir,
+			LogTo:    LogAuto,
+			LogLevel: DefaultLogLevel,
+		},
+		file:     in.file,
+		mistakes: in.mistakes,
+		scopes:   map[string]*scope{},
+		refused:  map[string]bool{},
+	}
+	values, mistakes := parseTOML(in)
+	f.mistakes = append(f.mistakes, mistakes...)
+	for _, v := range values {
+		f.take(v)
+	}
+	f.mistakes = append(f.mistakes, f.all.checkTimes(f.file, scope{})...)
+	for _, s := range f.aliases {
+		f.mistakes = append(f.mistakes, s.checkTimes(f.file, f.all)...)
+	}
+	return f
+}
+
+// maxDepth is the length of the longest name that is refused as a whole:
+// alias.172.16.1.2, for lack of quotes.
+const maxDepth = 5
+
+// take files one value or header under its name.
+func (f *SettingsFile) take(v value) {
+	for n := 1; n < len(v.path) && n <= maxDepth; n++ {
+		if f.refused[joinPath(v.path[:n])] {
+			return
+		}
+	}
+	table, rest, s := "", v.path, &f.all
+	if _, known := tables[v.path[0]]; known && v.path[0] != "" {
+		table, rest = v.path[0], v.path[1:]
+	}
+	if table == "alias" && len(rest) > 0 {
+		if addr, ok := unquotedAddr(rest); ok {
+			f.refuse(v, v.path[:maxDepth], fmt.Sprintf("an address needs quotes here; write [alias.%q]", addr))
+			return
+		}
+		s, rest = f.aliasScope(v), rest[1:]
+	}
+	isTable := v.kind == unstable.Table || v.kind == unstable.ArrayTable
+	switch {
+	case len(rest) == 0 && v.kind == unstable.Table: // a header, nothing else
+	case len(rest) == 0 && v.field() == "alias":
+		f.refuse(v, v.path, "is a table for each alias; write [alias.\"172.16.1.2\"], and its keys below")
+	case len(rest) == 0:
+		f.refuse(v, v.path, fmt.Sprintf("is a single table; write [%s], and its keys below", v.field()))
+	case len(rest) > 1 || tables[table][rest[0]] == nil:
+		if len(rest) == 1 && !isTable {
+			f.mistake(v.line, v.field(), unknownKey(table, rest[0]))
+		} else {
+			f.refuse(v, v.path[:len(v.path)-len(rest)+1], unknownTable(table, rest[0]))
+		}
+	case isTable:
+		f.refuse(v, v.path, unknownTable(table, rest[0]))
+	default:
+		for _, m := range tables[table][rest[0]](f, s, v) {
+			f.mistake(m.Line, v.field(), m.Text)
+		}
+	}
+}
+
+// aliasScope finds the scope of an [alias."..."], or makes it at its first
+// mention. With a bad address it is there too, for its keys to be checked.
+func (f *SettingsFile) aliasScope(v value) *scope {
+	field := joinPath(v.path[:2])
+	if s := f.scopes[field]; s != nil {
+		return s
+	}
+	s := &scope{place: place{v.line, field}}
+	f.scopes[field] = s
+	f.aliases = append(f.aliases, s)
+	var problem string
+	if s.addr, problem = parseHost(v.path[1]); problem != "" {
+		f.mistake(v.line, "alias", problem)
+	}
+	return s
+}
+
+// unquotedAddr recognises [alias.172.16.1.2], which is TOML for a table within
+// a table within a table.
+func unquotedAddr(path []string) (string, bool) {
+	if len(path) < 4 {
+		return "", false
+	}
+	addr := strings.Join(path[:4], ".")
+	_, problem := parseIPv4(addr)
+	return addr, problem == ""
+}
+
+func (f *SettingsFile) mistake(line int, field, text string) {
+	f.mistakes = append(f.mistakes, Mistake{File: f.file, Line: line, Field: field, Text: text})
+}
+
+// refuse reports a table once and passes over what is in it.
+func (f *SettingsFile) refuse(v value, table []string, text string) {
+	f.mistake(v.line, joinPath(table), text)
+	f.refused[joinPath(table)] = true
+}
+
+// plainKey is a key as misspellings leave it: case and separators apart.
+func plainKey(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, s)
+}

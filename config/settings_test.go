@@ -1,0 +1,252 @@
+package config
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// twoAliases are those of the table that the settings below are joined with.
+func twoAliases() []Alias {
+	return []Alias{
+		row(1, "eth0:1", "172.16.1.2", 24, "172.16.1.5", true),
+		row(2, "eth0:2", "172.16.1.3", 24, "172.16.1.5", false),
+	}
+}
+
+// joined parses settings and joins them with twoAliases.
+func joined(t *testing.T, settings string) *Config {
+	t.Helper()
+	f, err := ParseSettings(strings.NewReader(settings), "aliasdefender.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Join(twoAliases(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// defaults are written out, not computed: they are what users were promised.
+func defaults() *Config {
+	cfg := &Config{
+		Settings: Settings{
+			OnExit:   ExitKeep,
+			Socket:   "/run/aliasdefender/control.sock",
+			StateDir: "/var/lib/aliasdefender",
+			LogTo:    LogAuto,
+			LogLevel: "info",
+		},
+		Aliases: twoAliases(),
+	}
+	for i := range cfg.Aliases {
+		a := &cfg.Aliases[i]
+		a.Rhythm = Rhythm{Interval: 20 * time.Second, Timeout: time.Second, Misses: 3}
+		a.OnIsolation = IsolationKeep
+		a.IsolatedAfter = 60 * time.Second
+		a.MaxTakes = 10
+		a.FailbackAfter = 60 * time.Second
+	}
+	return cfg
+}
+
+func TestSettingsReachTheAliasesTheyAreFor(t *testing.T) {
+	witness := netip.MustParseAddr("172.16.1.253")
+	router := netip.MustParseAddr("172.16.1.254")
+	tests := map[string]struct {
+		text   string
+		change func(s *Settings, primary, other *Alias)
+	}{
+		"nothing":       {"", func(*Settings, *Alias, *Alias) {}},
+		"only comments": {"\xef\xbb\xbf# nothing\r\n", func(*Settings, *Alias, *Alias) {}},
+		"empty tables":  {"[control]\n[state]\n[log]\n[alias]\n[alias.\"172.16.1.2\"]", func(*Settings, *Alias, *Alias) {}},
+		"the daemon's own": {
+			"on_exit = \"release\"\ncontrol.socket = \"/tmp/s\"\nstate = { dir = \"/tmp/d\" }\n[log]\nto = \"stderr\"\nlevel = \"debug\"",
+			func(s *Settings, _, _ *Alias) {
+				*s = Settings{OnExit: ExitRelease, Socket: "/tmp/s", StateDir: "/tmp/d", LogTo: LogStderr, LogLevel: "debug"}
+			}},
+		"the longest socket": {"control.socket = \"/" + strings.Repeat("x", 106) + "\"", func(s *Settings, _, _ *Alias) {
+			s.Socket = "/" + strings.Repeat("x", 106)
+		}},
+		"everything for all": {
+			"interval = \"2s\"\ntimeout = \"100ms\"\nmisses = 5\nrouter = \"172.16.1.254\"\nwitnesses = [\"172.16.1.253\"]\n" +
+				"on_isolation = \"release\"\nisolated_after = \"2500ms\"\nmax_takes = 1\nfailback = true\nfailback_after = \"5m\"",
+			func(_ *Settings, primary, other *Alias) {
+				for _, a := range []*Alias{primary, other} {
+					a.Rhythm = Rhythm{Interval: 2 * time.Second, Timeout: 100 * time.Millisecond, Misses: 5}
+					a.Router, a.Witnesses = router, []netip.Addr{witness}
+					a.OnIsolation, a.IsolatedAfter = IsolationRelease, 2500*time.Millisecond
+					a.MaxTakes, a.FailbackAfter = 1, 5*time.Minute
+				}
+				primary.Failback = true // and not the other, who is not primary
+			}},
+		"everything for one": {
+			"[alias.\"172.16.1.2\"]\ninterval = \"2s\"\ntimeout = \"100ms\"\nmisses = 5\nrouter = \"172.16.1.254\"\nwitnesses = [\"172.16.1.253\"]\n" +
+				"on_isolation = \"release\"\nisolated_after = \"2500ms\"\nmax_takes = 1000\nfailback = true\nfailback_after = \"5m\"",
+			func(_ *Settings, a, _ *Alias) {
+				a.Rhythm = Rhythm{Interval: 2 * time.Second, Timeout: 100 * time.Millisecond, Misses: 5}
+				a.Router, a.Witnesses = router, []netip.Addr{witness}
+				a.OnIsolation, a.IsolatedAfter = IsolationRelease, 2500*time.Millisecond
+				a.MaxTakes, a.Failback, a.FailbackAfter = 1000, true, 5*time.Minute
+			}},
+		"one as the others are by default": {
+			"router = \"172.16.1.254\"\nwitnesses = [\"172.16.1.253\"]\non_isolation = \"release\"\nfailback = true\n" +
+				"[alias.\"172.16.1.2\"]\nrouter = \"auto\"\nwitnesses = []\non_isolation = \"keep\"\nfailback = false",
+			func(_ *Settings, _, other *Alias) {
+				other.Router, other.Witnesses, other.OnIsolation = router, []netip.Addr{witness}, IsolationRelease
+			}},
+		"failback refused to who could not have it": {"alias.\"172.16.1.3\".failback = false", func(*Settings, *Alias, *Alias) {}},
+		"the timeout follows the alias's interval": {"[alias.\"172.16.1.3\"]\ninterval = \"100ms\"", func(_ *Settings, _, other *Alias) {
+			other.Interval, other.Timeout = 100*time.Millisecond, 25*time.Millisecond
+		}},
+		"a timeout for all stays in force": {"timeout = \"50ms\"\n[alias.\"172.16.1.3\"]\ninterval = \"100ms\"", func(_ *Settings, a, b *Alias) {
+			a.Timeout = 50 * time.Millisecond
+			b.Interval, b.Timeout = 100*time.Millisecond, 50*time.Millisecond
+		}},
+		"isolation waits for detection": {"interval = \"1h\"", func(_ *Settings, a, b *Alias) {
+			a.Interval, a.IsolatedAfter = time.Hour, time.Hour+3*time.Second
+			b.Interval, b.IsolatedAfter = time.Hour, time.Hour+3*time.Second
+		}},
+		"a number in hexadecimal": {"misses = 0x4\nmax_takes = 1_0", func(_ *Settings, a, b *Alias) { a.Misses, b.Misses = 4, 4 }},
+		"the fastest": {"interval = \"10ms\"\nmisses = 8", func(_ *Settings, a, b *Alias) {
+			a.Rhythm = Rhythm{Interval: 10 * time.Millisecond, Timeout: 5 * time.Millisecond, Misses: 8}
+			b.Rhythm = a.Rhythm
+		}},
+		"isolated no sooner than detected": {"isolated_after = \"23s\"", func(_ *Settings, a, b *Alias) {
+			a.IsolatedAfter, b.IsolatedAfter = 23*time.Second, 23*time.Second
+		}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			want := defaults()
+			tt.change(&want.Settings, &want.Aliases[0], &want.Aliases[1])
+			if diff := cmp.Diff(want, joined(t, tt.text), compareNetip); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOneMistakeIsNotReportedAsTwo(t *testing.T) {
+	good := exampleRow
+	tests := map[string]struct{ aliases, settings, want string }{
+		"times built on a refused interval": {good, "interval = \"2h\"\nisolated_after = \"1s\"\ntimeout = \"9s\"",
+			"s:1: interval: 2h is out of range: from 10ms to 1h"},
+		"an alias that a bad row may have had": {"eth0:1 | 172.16.1.2x | /24 | b | true", "alias.\"172.16.1.2\".misses = 3",
+			"a:1: alias: 172.16.1.2x is not an IPv4 address, such as 172.16.1.2"},
+		"an alias in a row of four fields": {"eth0:1 | 172.16.1.2 | /24 | true", "alias.\"172.16.1.2\".misses = 3",
+			"a:1: 4 fields found, 5 expected: " + fieldNames},
+		"failback without a readable Primary": {"eth0:1 | 172.16.1.2 | /24 | b | yes", "alias.\"172.16.1.2\".failback = true",
+			"a:1: primary: yes is neither true nor false"},
+		"a router for two aliases": {good + "\neth0:2 | 172.16.1.3 | /24 | 172.16.1.5 | true", "router = \"172.16.1.5\"",
+			"s:1: router: 172.16.1.5 is the partner (hostname.alias, line 1): a third party is needed to tell who has failed"},
+		"times of all under an alias": {good, "isolated_after = \"1s\"\n[alias.\"172.16.1.2\"]\nmax_takes = 3",
+			"s:1: isolated_after: isolated_after is 1s, shorter than the 23s that it takes to know that anything is silent (interval + misses × timeout)"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			write(t, "a", tt.aliases)
+			write(t, "s", tt.settings)
+			_, err := Load("a", "s", true)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			if diff := cmp.Diff(tt.want, err.Error()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestJoinLeavesItsInputAlone(t *testing.T) {
+	aliases := twoAliases()
+	f, err := ParseSettings(strings.NewReader("[alias.\"172.16.1.3\"]\nfailback = true"), "s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Join(aliases, f)
+	if want := "s:2: alias.\"172.16.1.3\".failback: failback is for the primary, and hostname.alias, line 2, says Primary false"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if diff := cmp.Diff(twoAliases(), aliases, compareNetip); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+}
+
+func TestTheTimeoutIsAQuarterOfTheIntervalWithinBounds(t *testing.T) {
+	for interval, want := range map[time.Duration]time.Duration{
+		10 * time.Millisecond:  5 * time.Millisecond,
+		20 * time.Millisecond:  5 * time.Millisecond,
+		100 * time.Millisecond: 25 * time.Millisecond,
+		4 * time.Second:        time.Second,
+		time.Hour:              time.Second,
+	} {
+		if got := DefaultTimeout(interval); got != want {
+			t.Errorf("DefaultTimeout(%s) = %s, want %s", interval, got, want)
+		}
+	}
+	fast := Rhythm{Interval: 100 * time.Millisecond, Timeout: 25 * time.Millisecond, Misses: 3}
+	if got, want := fast.Detect(), 175*time.Millisecond; got != want {
+		t.Errorf("Detect() = %s, want %s", got, want)
+	}
+}
+
+// FuzzSettings: whatever is accepted keeps within the bounds that the loop
+// relies on.
+func FuzzSettings(f *testing.F) {
+	for _, seed := range []string{
+		"", "interval = \"20s\"\nmisses = 3\n[log]\nlevel = \"info\"",
+		"alias.\"172.16.1.2\" = { interval = \"1s\", witnesses = [\"10.0.0.1\"] }",
+		"[alias.172.16.1.2]\nx = 1\n[[alias]]\n[\"\"]", "router = '''172.16.1.\\\n9'''", "a.b.c.d.e.f.g = [[[{}]]]",
+		"witnesses = [[], {a = 1}, 1979-05-27T07:32:00Z, nan, 'x']", "\"\\u001b[2J\" = \"\\u001b\"", "misses = 0b11\nmax_takes = +9_9",
+		"control.socket = \"/\\u0000\"\non_exit = \"handover\"", "log.level.x = 1\nlog = { to = 1 }", "interval = \"9223372036854775807ns\"",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := ParseSettings(bytes.NewReader(text), "aliasdefender.toml")
+		if err != nil {
+			checkMistakes(t, err)
+			return
+		}
+		cfg, err := Join(twoAliases(), s)
+		if err != nil {
+			checkMistakes(t, err)
+			return
+		}
+		if len(cfg.Settings.Socket) > 107 || cfg.Settings.Socket[0] != '/' || cfg.Settings.StateDir[0] != '/' || cfg.Settings.LogLevel == "" || cfg.Settings.OnExit == ExitHandover {
+			t.Errorf("%+v", cfg.Settings)
+		}
+		for _, a := range cfg.Aliases {
+			checkFields(t, a)
+			checkPolicy(t, a)
+		}
+	})
+}
+
+func checkPolicy(t *testing.T, a Alias) {
+	t.Helper()
+	if a.Interval < minInterval || a.Interval > maxInterval || a.Timeout < minTimeout || a.Timeout > a.Interval ||
+		a.Misses < 2 || a.Misses > 100 || a.Detect() > 5*a.Interval {
+		t.Errorf("rhythm: %+v", a.Rhythm)
+	}
+	if a.IsolatedAfter < a.Detect() || a.MaxTakes < 1 || a.FailbackAfter <= 0 || a.Failback && !a.Primary {
+		t.Errorf("policy: %+v", a)
+	}
+	for _, w := range append(a.Witnesses, a.Router) {
+		if w.IsValid() && (!w.Is4() || w == a.Addr || w == a.Partner.Addr) {
+			t.Errorf("no third party: %s", w)
+		}
+	}
+	for _, w := range a.Witnesses {
+		if !w.IsValid() || w == a.Router {
+			t.Errorf("no witness: %s", w)
+		}
+	}
+}
