@@ -221,6 +221,7 @@ func parsePartner(s string) (Partner, string) {
 // taken for a name that the resolver then looks for in vain. No top-level
 // domain is all digits, so neither is the last label of a name.
 func addressLike(s string) bool {
+	s = strings.TrimSuffix(s, ".")
 	last := s[strings.LastIndexByte(s, '.')+1:]
 	return strings.ContainsAny(s, ":/") || strings.Trim(last, "0123456789") == ""
 }

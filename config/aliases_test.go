@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -161,7 +162,7 @@ func checkMistakes(t *testing.T, err error) {
 		if i > 0 && m.File == ms[i-1].File && m.Line < ms[i-1].Line {
 			t.Errorf("out of order: %v", ms)
 		}
-		if strings.ContainsFunc(m.Error(), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		if strings.ContainsFunc(m.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("a control character reaches the terminal: %q", m.Error())
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	toml "github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
@@ -61,6 +62,9 @@ func parseTOML(in input) ([]value, Mistakes) {
 // tomlMistake carries over the line of a syntax error or of a key given twice.
 func tomlMistake(file string, err error) Mistake {
 	m := Mistake{File: file, Text: strings.TrimPrefix(err.Error(), "toml: ")}
+	if strings.ContainsFunc(m.Text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		m.Text = strings.Trim(strconv.Quote(m.Text), `"`) // it repeats keys as they are
+	}
 	if at := new(toml.DecodeError); errors.As(err, &at) {
 		line, column := at.Position()
 		m.Line = line
@@ -135,9 +139,6 @@ func (d *document) key(table []string, n *unstable.Node) (path []string, line in
 // line counts the lines from the last place asked for to this one.
 func (d *document) line(at unstable.Range) int {
 	offset := int(at.Offset)
-	if offset < d.lineUpTo { // never behind, as the walk goes; but cheap to be right
-		d.lineUpTo, d.lines = 0, 0
-	}
 	d.lines += bytes.Count(d.text[d.lineUpTo:offset], []byte("\n"))
 	d.lineUpTo = offset
 	return d.lines + 1
