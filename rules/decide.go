@@ -12,6 +12,10 @@ type Decision struct {
 	Again time.Time
 }
 
+// localStale is the least age from which on what was read of this host is
+// unknown.
+const localStale = 5 * time.Second
+
 // Decide says what to do about one alias. The first row that matches decides.
 func Decide(p Policy, s State, f Facts) Decision { return decide(Rows(), p, s, f) }
 
@@ -55,6 +59,16 @@ func (v *view) fresh(f Fact) Value {
 	return f.Value
 }
 
+// local is the value of a fact about this host. The kernel tells of a change
+// when it happens; readings only confirm, and at a fast rhythm less often than
+// the network is asked.
+func (v *view) local(f Fact) Value {
+	if f.Value == Unknown || v.reached(f.Asked.Add(max(v.p.Stale(), localStale))) {
+		return Unknown
+	}
+	return f.Value
+}
+
 // after is the fact's value if its question was put after t. What was known
 // before the network changed says nothing about the time since.
 func (v *view) after(f Fact, t time.Time) Value {
@@ -84,7 +98,7 @@ func (v *view) router() Value {
 func (v *view) link() Value {
 	all := Yes
 	for _, f := range []Fact{v.f.NIC, v.f.Carrier, v.f.Own} {
-		switch v.fresh(f) {
+		switch v.local(f) {
 		case No:
 			return No
 		case Unknown:

@@ -88,18 +88,18 @@ func holding() []Row {
 		{"H2", true, "ordered off, and no hand-over open", Release, OperatorReleases,
 			func(v *view) bool { return (v.s.Parked || v.s.Leaving) && !v.s.HandingOver }},
 		{"H3", true, "NIC missing or down", Release, LinkLost,
-			func(v *view) bool { return v.fresh(v.f.NIC) == No }},
+			func(v *view) bool { return v.local(v.f.NIC) == No }},
 		{"H3", true, "without carrier for (misses - 1) x timeout", Release, LinkLost,
 			func(v *view) bool {
-				return v.fresh(v.f.Carrier) == No && v.reached(v.f.Carrier.Since.Add(v.p.carrierGrace()))
+				return v.local(v.f.Carrier) == No && v.reached(v.f.Carrier.Since.Add(v.p.carrierGrace()))
 			}},
 		{"H4", true, "own service failing, and the partner would take", HandOver, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No && v.fresh(v.f.Peer.Able) == Yes }},
 		{"H5", true, "the kernel lost it, and another host has claimed it since", Forget, LostToOther,
-			func(v *view) bool { return v.fresh(v.f.Kernel) == No && v.alias() == Yes }},
+			func(v *view) bool { return v.local(v.f.Kernel) == No && v.alias() == Yes }},
 		{"H5", true, "the kernel lost it, link good, nobody else claims it", Restore, Restored,
 			func(v *view) bool {
-				return v.fresh(v.f.Kernel) == No && v.link() == Yes && v.alias() == No
+				return v.local(v.f.Kernel) == No && v.link() == Yes && v.alias() == No
 			}},
 		{"H6", true, "the rival is the partner, and we do not act as primary", Release, RivalPartner,
 			func(v *view) bool { return v.rival() == Yes && v.rivalIsPartner() && !v.primary() }},

@@ -14,11 +14,12 @@ const (
 	Release                   // take it off this host
 	HandOver                  // offer it to the partner
 	Forget                    // it is gone from this host and served elsewhere
+	Adopt                     // it was found on this host; no row says so, the reading does
 )
 
 var actions = [...]string{
 	Wait: "wait", Take: "take", AskHandover: "ask for hand-over", Keep: "keep", Announce: "announce",
-	Restore: "restore", Release: "release", HandOver: "hand over", Forget: "forget",
+	Restore: "restore", Release: "release", HandOver: "hand over", Forget: "forget", Adopt: "adopt",
 }
 
 func (a Action) String() string { return actions[a] }
@@ -78,6 +79,7 @@ const (
 	Isolated
 	AnnouncementDue
 	Held
+	Adopted
 )
 
 // reasons holds for each reason its short name, which tools may rely on, its
@@ -124,6 +126,7 @@ var reasons = [...]struct {
 	RivalHeld:        {"rival", Alarm, "another host claims the alias that we hold; defended at most once in ten seconds"},
 	Isolated:         {"isolated", Warning, "neither router nor partner has answered for isolated_after"},
 	AnnouncementDue:  {"announcement due", Info, "an announcement was due"},
+	Adopted:          {"adopted", Info, "it was found on this host"},
 	Held:             {"held", Info, "we hold the alias, and nothing speaks against it"},
 }
 

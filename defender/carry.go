@@ -1,0 +1,235 @@
+package defender
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"aliasdefender/host"
+	"aliasdefender/probe"
+	"aliasdefender/rules"
+)
+
+// job is work on the kernel's addresses. It is done beside the loop, one after
+// the other in the order of the decisions.
+type job struct {
+	a      *alias
+	remove bool
+	order  host.Order
+	d      rules.Decision
+}
+
+// carry starts what the decision asks for. While something is under way for
+// the alias nothing else is begun; its end decides again.
+func (l *loop) carry(a *alias, d rules.Decision) {
+	if a.phase != idle {
+		return
+	}
+	looked := a.looked
+	a.looked = false
+	switch d.Action {
+	case rules.Take:
+		switch {
+		case l.stopping || a.failure != "" && l.now.Before(a.retry):
+		case looked: // and decided again since: the alias may come
+			l.start(a, job{d: d})
+		default:
+			a.phase, a.phaseAt = looking, l.now
+			l.read()
+		}
+	case rules.Restore:
+		l.start(a, job{d: d})
+	case rules.Release:
+		l.start(a, job{d: d, remove: true})
+	case rules.Announce:
+		l.announce(a, d)
+	case rules.Forget:
+		a.state.LetGo(d.Reason)
+		l.count()
+		a.transition(l, d)
+	}
+}
+
+func (l *loop) start(a *alias, j job) {
+	j.a = a
+	j.order = host.Order{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix}
+	a.phase, a.phaseAt = working, l.now
+	l.work = append(l.work, j)
+}
+
+// flush hands the work that gathered in this turn to the worker.
+func (l *loop) flush() {
+	if l.working || len(l.work) == 0 {
+		return
+	}
+	jobs := l.work
+	l.work, l.working = nil, true
+	l.beside(func() {
+		for _, j := range jobs {
+			var err error
+			if j.remove {
+				err = l.o.Network.Remove(j.order)
+			} else {
+				err = l.o.Network.Add(j.order)
+			}
+			l.d.post(func(l *loop) { l.finished(j, err) })
+		}
+		l.d.post(func(l *loop) { l.working = false })
+	})
+}
+
+// finished notes the end of a job.
+func (l *loop) finished(j job, err error) {
+	a := j.a
+	a.phase, a.phaseAt, a.dirty = idle, l.now, true
+	switch {
+	case err != nil && j.remove:
+		a.failed(l, "the alias could not be removed", err)
+		return
+	case err != nil:
+		a.failed(l, "the alias could not be added", err)
+		l.read()
+		return
+	case j.remove:
+		l.released(a, j.d)
+		return
+	}
+	a.failure = ""
+	a.kernel.Set(rules.Yes, l.now, l.now)
+	if j.d.Action == rules.Restore {
+		a.state.Reannounce(l.now)
+	} else {
+		a.state.Took(j.d.Reason, l.now)
+		if a.alias.fact.Value != rules.Silent {
+			a.alias.forget(l) // what served it until now is a rival only if heard again
+		} else {
+			a.alias.next = l.now // look again for a rival
+		}
+	}
+	l.count()
+	a.transition(l, j.d)
+	l.decide(a) // announces
+	l.verify(a)
+}
+
+// released notes that the alias is off this host.
+func (l *loop) released(a *alias, d rules.Decision) {
+	rival := a.alias.hw
+	a.failure = ""
+	a.kernel.Set(rules.No, l.now, l.now)
+	a.state.LetGo(d.Reason)
+	l.count()
+	a.transition(l, d)
+	switch d.Reason {
+	case rules.RivalPartner, rules.TwoPrimaries, rules.FailbackRefused:
+		l.point(a, rival)
+	default:
+		a.alias.forget(l)
+	}
+	if a.next != nil || a.state.Leaving && !l.stopping {
+		l.replace(a)
+	}
+}
+
+// point tells the segment where the alias is now, and asks the wire once, so
+// that the host which keeps it hears of us and announces.
+func (l *loop) point(a *alias, rival host.HW) {
+	n := l.nics[a.cfg.NIC]
+	if n.wire == nil {
+		return
+	}
+	if !rival.IsZero() {
+		if err := n.wire.Announce(a.cfg.Addr, rival); err != nil {
+			a.failed(l, "the rival's announcement could not be sent", err)
+		}
+	}
+	a.alias.byARP = true
+	a.alias.askNow(l)
+}
+
+// announce says on the wire that the alias is here.
+func (l *loop) announce(a *alias, d rules.Decision) {
+	n := l.nics[a.cfg.NIC]
+	if n.wire == nil {
+		a.retry = l.now.Add(a.cfg.Timeout)
+		return
+	}
+	if err := n.wire.Announce(a.cfg.Addr, host.HW{}); err != nil {
+		a.failed(l, "the alias could not be announced", err)
+		return
+	}
+	a.failure = ""
+	a.announced = l.now
+	a.state.Announce(d, l.now)
+	if d.Reason == rules.RivalDefended {
+		a.alias.askNow(l) // does it claim still?
+	}
+	a.dirty = true
+}
+
+// verify asks the router from the alias. An answer proves that the router
+// knows us; none is no reason to release.
+func (l *loop) verify(a *alias) {
+	if a.router == nil {
+		return
+	}
+	q := probe.Question{Target: a.router.addr, Source: a.cfg.Addr, Timeout: a.cfg.Timeout}
+	addr := a.cfg.Addr
+	l.beside(func() {
+		yes, err := l.o.Ping(l.ctx, q)
+		l.d.post(func(l *loop) {
+			a := l.aliases[addr]
+			if a == nil || !a.state.Holding || yes {
+				return
+			}
+			e := a.log(l).WithField("router", q.Target.String())
+			if err != nil {
+				e.WithError(err).Warn("whether the router knows the alias here cannot be asked")
+				return
+			}
+			e.Warn("the router does not answer the alias yet; announcing again")
+			a.state.Reannounce(l.now)
+			a.dirty = true
+		})
+	})
+}
+
+// resolveEvery is how long a partner's name is believed.
+const resolveEvery = 5 * time.Minute
+
+// resolve has the partners' names looked up that are due.
+func (l *loop) resolve() {
+	for s, n := range l.names {
+		if n.busy || l.now.Before(n.next) {
+			continue
+		}
+		n.busy, n.next = true, l.now.Add(resolveEvery)
+		l.beside(func() {
+			ctx, cancel := context.WithTimeout(l.ctx, resolveEvery/2)
+			defer cancel()
+			addr, err := l.o.Resolve(ctx, s)
+			l.d.post(func(l *loop) { l.resolved(s, addr, err) })
+		})
+	}
+}
+
+// resolved takes in the address of a partner's name; the last good one is kept.
+func (l *loop) resolved(s string, addr netip.Addr, err error) {
+	n := l.names[s]
+	if n == nil {
+		return
+	}
+	n.busy = false
+	if err != nil {
+		n.next = l.now.Add(30 * time.Second)
+		if n.err != err.Error() {
+			n.err = err.Error()
+			l.log.WithField("partner", s).WithError(err).Error("the partner's name does not resolve")
+		}
+		return
+	}
+	if n.err = ""; n.addr != addr {
+		n.addr = addr
+		l.relink()
+	}
+}

@@ -1,0 +1,328 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"aliasdefender/config"
+	"aliasdefender/host"
+	"aliasdefender/probe"
+)
+
+// segment is one fake Ethernet: a switch with a port per station. It lives in
+// a synctest bubble, so that its time is the test's.
+type segment struct {
+	mu       sync.Mutex
+	stations []*station
+	split    map[*station]bool // those on the far side of a partition; nil: none
+	loss     map[*station]float64
+	rng      *rand.Rand
+	changed  func() // called with mu held after any change of holders or paths
+}
+
+// wireDelay is how long a frame takes.
+const wireDelay = 200 * time.Microsecond
+
+// station is one host on the segment: a kernel with one NIC.
+type station struct {
+	seg     *segment
+	name    string
+	hw      host.HW
+	own     netip.Prefix
+	router  netip.Addr // its default route; zero: none
+	on      bool       // powered
+	carrier bool
+	muted   bool // its port passes nothing, with carrier kept
+	filters bool // drops ICMP
+	index   int
+	aliases map[netip.Addr]host.Order
+	foreign map[netip.Addr]bool // addresses that nobody here decides about
+
+	wires   []*fakeWire
+	wake    func()
+	hang    chan struct{} // readings wait until it is closed
+	daemon  *Defender
+	stop    func()
+	cache   map[netip.Addr]host.HW // of a client: where it believes an address to be
+	arpErr  error
+	readErr error
+	pingErr error
+}
+
+func newSegment(seed uint64) *segment {
+	return &segment{loss: map[*station]float64{}, rng: rand.New(rand.NewPCG(seed, 1)), changed: func() {}}
+}
+
+func (s *segment) add(name string, n byte) *station {
+	st := &station{
+		seg: s, name: name, hw: host.HW{2, 0, 0, 0, 0, n}, index: 2, on: true, carrier: true,
+		own:     netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24),
+		aliases: map[netip.Addr]host.Order{}, foreign: map[netip.Addr]bool{}, cache: map[netip.Addr]host.HW{},
+	}
+	s.stations = append(s.stations, st)
+	return st
+}
+
+// up tells whether frames leave and reach the station.
+func (st *station) up() bool { return st.on && st.carrier && !st.muted }
+
+func (st *station) has(ip netip.Addr) bool {
+	_, alias := st.aliases[ip]
+	return alias || st.foreign[ip] || st.own.Addr() == ip
+}
+
+// path tells whether frames pass from a to b, loss apart. mu is held.
+func (s *segment) path(a, b *station) bool {
+	return a.up() && b.up() && s.split[a] == s.split[b]
+}
+
+// lost throws the dice for one frame between a and b. mu is held.
+func (s *segment) lost(a, b *station) bool {
+	p := max(s.loss[a], s.loss[b])
+	return p > 0 && s.rng.Float64() < p
+}
+
+// send delivers a frame from a to all, or to one. mu is held.
+func (s *segment) send(from, to *station, f host.Sighting) {
+	for _, st := range s.stations {
+		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) {
+			continue
+		}
+		time.AfterFunc(wireDelay, func() { st.receive(from, f) })
+	}
+}
+
+// receive is a frame's arrival: the kernel answers for what it has, and every
+// ear hears it.
+func (st *station) receive(from *station, f host.Sighting) {
+	s := st.seg
+	s.mu.Lock()
+	if !st.up() {
+		s.mu.Unlock()
+		return
+	}
+	if f.HW != st.hw {
+		if _, known := st.cache[f.Sender]; known || f.Target == st.own.Addr() {
+			st.cache[f.Sender] = f.HW
+			s.changed()
+		}
+	}
+	if !f.Reply && f.Sender != f.Target && st.has(f.Target) {
+		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hw, Target: f.Sender, Reply: true})
+	}
+	wires := slices.Clone(st.wires)
+	s.mu.Unlock()
+	if f.HW == st.hw {
+		return // our own, told by another
+	}
+	for _, w := range wires {
+		f.NIC, f.At = "eth0", time.Now()
+		w.see(f)
+	}
+}
+
+// fakeWire is a station's ear and voice.
+type fakeWire struct {
+	st   *station
+	see  func(host.Sighting)
+	done chan struct{}
+	once sync.Once
+}
+
+func (st *station) Listen(nic string, see func(host.Sighting)) (Wire, error) {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	w := &fakeWire{st: st, see: see, done: make(chan struct{})}
+	st.wires = append(st.wires, w)
+	return w, nil
+}
+
+func (w *fakeWire) say(f host.Sighting) error {
+	s := w.st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.st.arpErr != nil {
+		return w.st.arpErr
+	}
+	if !w.st.carrier {
+		return errors.New("network is down")
+	}
+	s.send(w.st, nil, f)
+	return nil
+}
+
+func (w *fakeWire) Ask(target, from netip.Addr, _ host.HW) error {
+	return w.say(host.Sighting{Sender: from, HW: w.st.hw, Target: target})
+}
+
+func (w *fakeWire) Probe(target netip.Addr) error {
+	return w.say(host.Sighting{Sender: netip.IPv4Unspecified(), HW: w.st.hw, Target: target})
+}
+
+func (w *fakeWire) Announce(alias netip.Addr, hw host.HW) error {
+	if hw.IsZero() {
+		hw = w.st.hw
+	}
+	return w.say(host.Sighting{Sender: alias, HW: hw, Target: alias})
+}
+
+func (w *fakeWire) HW() host.HW           { return w.st.hw }
+func (w *fakeWire) Done() <-chan struct{} { return w.done }
+
+func (w *fakeWire) Close() error {
+	s := w.st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.st.wires = slices.DeleteFunc(w.st.wires, func(x *fakeWire) bool { return x == w })
+	w.once.Do(func() { close(w.done) })
+	return nil
+}
+
+// Read, Add and Remove are the station's kernel.
+func (st *station) Read() (host.State, error) {
+	st.seg.mu.Lock()
+	hang := st.hang
+	st.seg.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	if st.readErr != nil {
+		return host.State{}, st.readErr
+	}
+	n := host.NIC{Name: "eth0", Index: st.index, HW: st.hw, Up: true, Carrier: st.carrier}
+	if st.own.IsValid() {
+		n.Addrs = append(n.Addrs, host.Address{Prefix: st.own, Label: "eth0"})
+	}
+	for _, o := range st.aliases {
+		n.Addrs = append(n.Addrs, host.Address{Prefix: o.Prefix, Label: o.Label, Ours: true})
+	}
+	s := host.State{}
+	if st.index != 0 {
+		s.NICs = []host.NIC{n}
+	}
+	if st.router.IsValid() {
+		s.Routes = []host.Route{{NIC: "eth0", Gateway: st.router}}
+	}
+	return s, nil
+}
+
+func (st *station) Add(o host.Order) error {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	if !st.on {
+		return errors.New("powered off")
+	}
+	if st.index == 0 {
+		return fmt.Errorf("%s: no such device", o.NIC)
+	}
+	st.aliases[o.Prefix.Addr()] = o
+	st.seg.changed()
+	return nil
+}
+
+func (st *station) Remove(o host.Order) error {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	delete(st.aliases, o.Prefix.Addr())
+	st.seg.changed()
+	return nil
+}
+
+// Ping asks whoever the station's kernel finds at the address.
+func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
+	s := st.seg
+	s.mu.Lock()
+	if st.pingErr != nil || !st.carrier {
+		defer s.mu.Unlock()
+		return false, errors.Join(st.pingErr, errors.New("cannot ask"))
+	}
+	yes := false
+	for _, o := range s.stations {
+		if o == st || !o.has(q.Target) || o.filters {
+			continue
+		}
+		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {
+			yes = true
+		}
+	}
+	s.mu.Unlock()
+	wait := q.Timeout
+	if yes {
+		wait = 2 * wireDelay
+	}
+	select {
+	case <-time.After(wait):
+		return yes, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// start boots a daemon on the station.
+func (st *station) start(c *config.Config, log io.Writer) {
+	logger := logrus.New()
+	logger.SetOutput(log)
+	logger.SetFormatter(&logrus.TextFormatter{DisableColors: true, TimestampFormat: "05.000"})
+	ctx, cancel := context.WithCancel(context.Background())
+	begin := time.Now()
+	d := New(Options{
+		Config: c, Network: st, Listen: st.Listen, Ping: st.Ping, Log: logger.WithField("on", st.name),
+		Watch: func(ctx context.Context, wake func()) error {
+			st.seg.mu.Lock()
+			st.wake = wake
+			st.seg.mu.Unlock()
+			<-ctx.Done()
+			return nil
+		},
+		Resolve: func(_ context.Context, name string) (netip.Addr, error) {
+			return netip.Addr{}, fmt.Errorf("no such host: %s", name)
+		},
+		Boottime: func() time.Duration { return time.Since(begin) },
+	})
+	over := make(chan struct{})
+	go func() {
+		d.Run(ctx)
+		close(over)
+	}()
+	st.seg.mu.Lock()
+	st.daemon = d
+	st.stop = func() { cancel(); <-over }
+	st.seg.changed()
+	st.seg.mu.Unlock()
+}
+
+// kill ends the daemon at once; the kernel keeps what it has.
+func (st *station) kill() {
+	st.seg.mu.Lock()
+	stop := st.stop
+	st.daemon, st.stop = nil, nil
+	st.seg.changed()
+	st.seg.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// set changes the station and has its kernel tell of it.
+func (st *station) set(f func()) {
+	st.seg.mu.Lock()
+	f()
+	st.seg.changed()
+	wake := st.wake
+	alive := st.daemon != nil
+	st.seg.mu.Unlock()
+	if wake != nil && alive {
+		wake()
+	}
+}

@@ -1,0 +1,254 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"aliasdefender/config"
+	"aliasdefender/host"
+	"aliasdefender/rules"
+)
+
+var errEnded = errors.New("the daemon has ended")
+
+// releaseWithin bounds how long an exit waits for the kernel to take the
+// aliases off.
+const releaseWithin = 2 * time.Second
+
+// eventsPerTurn bounds how many events are taken in before the loop asks and
+// decides again: a flood on the wire must not keep it from its work.
+const eventsPerTurn = 512
+
+// loop is all state. Only the goroutine of Run touches it.
+type loop struct {
+	d   *Defender
+	o   *Options
+	log logrus.FieldLogger
+	ctx context.Context // ends the work beside the loop
+	wg  sync.WaitGroup  // that work
+
+	cfg     *config.Config
+	aliases map[netip.Addr]*alias
+	order   []*alias // as in the file
+	targets map[key]*target
+	asked   []*target // the same, in the order of their making
+	nics    map[string]*nic
+	names   map[string]*name // partners' names
+
+	now   time.Time // of this turn
+	epoch time.Time // where the grids of all rhythms begin
+	slept time.Duration
+	plan  time.Time // when the loop meant to wake
+
+	state       host.State
+	readAt      time.Time // when the newest reading was begun
+	readErr     string
+	reading     bool // one is under way
+	readAgain   bool // and another is wanted after it
+	nextRead    time.Time
+	work        []job // for the worker, in order
+	working     bool
+	interesting atomic.Pointer[map[netip.Addr]bool] // addresses that the ears listen for
+
+	stopping bool
+	deadline time.Time // of stopping
+	done     bool
+}
+
+// Run runs the loop until Stop, or until ctx ends, which keeps every alias.
+// It returns when all work beside the loop has ended.
+func (d *Defender) Run(ctx context.Context) error {
+	d.started = time.Now()
+	work, cancel := context.WithCancel(ctx)
+	l := &loop{
+		d: d, o: &d.o, log: d.log, ctx: work,
+		aliases: map[netip.Addr]*alias{}, targets: map[key]*target{},
+		nics: map[string]*nic{}, names: map[string]*name{},
+		now: time.Now(), epoch: time.Now(), slept: d.o.Boottime(), plan: time.Now(),
+	}
+	if d.o.Watch != nil {
+		l.beside(func() {
+			if err := d.o.Watch(work, func() { d.wake((*loop).read) }); err != nil && work.Err() == nil {
+				d.post(func(l *loop) { l.log.WithError(err).Warn("the kernel does not tell of changes; it is read each round") })
+			}
+		})
+	}
+	l.reload(d.o.Config)
+	l.run(ctx)
+	cancel()
+	for _, n := range l.nics {
+		n.close()
+	}
+	close(d.over)
+	l.wg.Wait()
+	return nil
+}
+
+// run is the loop itself.
+func (l *loop) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for !l.done {
+		select {
+		case e := <-l.d.events:
+			l.awake()
+			e(l)
+		case <-timer.C:
+			l.awake()
+		case <-ctx.Done():
+			return
+		}
+		for range eventsPerTurn {
+			select {
+			case e := <-l.d.events:
+				e(l)
+				continue
+			default:
+			}
+			break
+		}
+		l.turn()
+		l.slept = l.o.Boottime()
+		timer.Reset(l.plan.Sub(l.now))
+	}
+}
+
+// wake posts an event that may be dropped when the loop is behind: what it
+// asks for is done each round anyway.
+func (d *Defender) wake(e func(*loop)) {
+	select {
+	case d.events <- e:
+	default:
+	}
+}
+
+// beside runs f outside the loop; Run waits for it.
+func (l *loop) beside(f func()) {
+	l.wg.Add(1)
+	go func() {
+		defer l.wg.Done()
+		f()
+	}()
+}
+
+// awake notes the time, and whether the process itself was away: what it did
+// not hear meanwhile says nothing about the others.
+func (l *loop) awake() {
+	planned := max(l.plan.Sub(l.now), 0)
+	before := l.now
+	l.now = time.Now()
+	// The sooner of plan and event ended the wait; only what exceeds the plan is late.
+	late := l.o.Boottime() - l.slept - planned
+	if l.now.Sub(before) < 0 || late <= 0 {
+		return
+	}
+	forget := false
+	for _, t := range l.asked {
+		if late > t.timeout {
+			t.restart(l)
+		}
+		forget = forget || late > t.doubt()
+	}
+	if !forget {
+		return
+	}
+	l.log.WithField("pause", late.Round(time.Millisecond).String()).Warn("this process was away: nothing known before counts any more")
+	for _, t := range l.asked {
+		t.forget(l)
+	}
+	for _, a := range l.order {
+		a.kernel = rules.Fact{}
+		if a.state.Holding {
+			a.state.Reannounce(l.now)
+		}
+		a.dirty = true
+	}
+	l.read()
+}
+
+// turn does what is due and finds out when to wake next.
+func (l *loop) turn() {
+	l.now = time.Now()
+	if !l.now.Before(l.nextRead) {
+		l.read()
+	}
+	l.resolve()
+	for _, t := range l.asked {
+		t.turn(l)
+	}
+	for _, a := range append([]*alias(nil), l.order...) {
+		if a.dirty || due(a.again, l.now) || due(a.retry, l.now) {
+			l.decide(a)
+		}
+	}
+	l.flush()
+	l.settle()
+	l.plan = l.next()
+}
+
+// settle ends the loop once there is nothing left to release.
+func (l *loop) settle() {
+	if !l.stopping || l.working {
+		return
+	}
+	for _, a := range l.order {
+		if a.state.Holding && a.state.Leaving && l.now.Before(l.deadline) {
+			return
+		}
+	}
+	l.done = true
+}
+
+// next is when time alone gives the loop something to do.
+func (l *loop) next() time.Time {
+	n := l.nextRead
+	sooner := func(t time.Time) {
+		if !t.IsZero() && t.Before(n) {
+			n = t
+		}
+	}
+	for _, t := range l.asked {
+		sooner(t.wake)
+	}
+	for _, a := range l.order {
+		sooner(a.again)
+		sooner(a.retry)
+	}
+	for _, p := range l.names {
+		sooner(p.next)
+	}
+	if l.stopping {
+		sooner(l.deadline)
+	}
+	return n
+}
+
+func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
+// grid is the next time after now at which an address of that rhythm is
+// asked: all of one rhythm in one wake, and none made up for that was missed.
+func (l *loop) grid(interval time.Duration) time.Time {
+	return l.epoch.Add((l.now.Sub(l.epoch)/interval + 1) * interval)
+}
+
+// stop begins the end.
+func (l *loop) stop(e Exit) {
+	if l.stopping {
+		return
+	}
+	l.stopping, l.deadline = true, l.now.Add(releaseWithin)
+	if e == ExitKeep || l.cfg.Settings.OnExit == config.ExitKeep {
+		l.log.Info("ending; the aliases stay on this host")
+		return
+	}
+	l.log.Info("ending; releasing the aliases")
+	for _, a := range l.order {
+		a.state.Leaving, a.dirty = true, true
+	}
+}

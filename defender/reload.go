@@ -1,0 +1,249 @@
+package defender
+
+import (
+	"net/netip"
+	"reflect"
+
+	"aliasdefender/config"
+	"aliasdefender/rules"
+)
+
+// reload compares the new configuration with what runs and applies the
+// difference. An alias that moves to another NIC or mask is released first and
+// taken again after, so that it never stands in two places.
+func (l *loop) reload(c *config.Config) {
+	if l.stopping {
+		return
+	}
+	l.cfg = c
+	seen := map[netip.Addr]bool{}
+	order := make([]*alias, 0, len(c.Aliases))
+	for _, row := range c.Aliases {
+		seen[row.Addr] = true
+		a := l.aliases[row.Addr]
+		switch {
+		case a == nil:
+			a = newAlias(row)
+			l.aliases[row.Addr] = a
+		case sameConfig(a.cfg, row) && a.next == nil && !a.state.Leaving:
+		case samePlace(a.cfg, row):
+			a.set(row)
+			a.next, a.state.Leaving = nil, false
+		default:
+			r := row
+			a.next, a.state.Leaving, a.dirty = &r, true, true
+		}
+		order = append(order, a)
+	}
+	for _, a := range l.order {
+		if !seen[a.cfg.Addr] {
+			a.next, a.state.Leaving, a.dirty = nil, true, true
+			order = append(order, a)
+		}
+	}
+	l.order = order
+	for _, a := range append([]*alias(nil), l.order...) {
+		if a.state.Leaving && !a.state.Holding && a.phase != working {
+			l.replace(a)
+		}
+	}
+	l.relink()
+	l.read()
+}
+
+func sameConfig(a, b config.Alias) bool {
+	a.Line, b.Line = 0, 0
+	return reflect.DeepEqual(a, b)
+}
+
+func samePlace(a, b config.Alias) bool {
+	return a.NIC == b.NIC && a.Label == b.Label && a.Prefix == b.Prefix
+}
+
+// replace ends an alias that was released because its row changed or went.
+func (l *loop) replace(a *alias) {
+	addr := a.cfg.Addr
+	i := 0
+	for ; i < len(l.order) && l.order[i] != a; i++ {
+	}
+	if a.next == nil {
+		delete(l.aliases, addr)
+		l.order = append(l.order[:i:i], l.order[i+1:]...)
+	} else {
+		n := newAlias(*a.next)
+		n.journal = a.journal
+		n.state.OursLast = a.decision.Action == rules.Release
+		l.aliases[addr], l.order[i] = n, n
+	}
+	l.relink()
+	l.read()
+}
+
+// relink ties every alias to the addresses that it depends on, and forgets the
+// addresses and NICs that nobody depends on any more.
+func (l *loop) relink() {
+	changed := false
+	names := map[string]bool{}
+	for _, a := range l.order {
+		if l.nics[a.cfg.NIC] == nil {
+			l.nics[a.cfg.NIC] = &nic{name: a.cfg.NIC}
+		}
+		if !a.cfg.Partner.Addr.IsValid() {
+			names[a.cfg.Partner.Name] = true
+			if l.names[a.cfg.Partner.Name] == nil {
+				l.names[a.cfg.Partner.Name] = &name{next: l.now}
+			}
+		}
+		changed = l.link(a) || changed
+	}
+	for s := range l.names {
+		if !names[s] {
+			delete(l.names, s)
+		}
+	}
+	if changed || len(l.aliases) == 0 || l.stray() {
+		l.tidy()
+	}
+}
+
+// link finds the targets of one alias; true if any is another than before.
+func (l *loop) link(a *alias) bool {
+	partner := a.cfg.Partner.Addr
+	if !partner.IsValid() {
+		partner = l.names[a.cfg.Partner.Name].addr
+	}
+	router := a.cfg.Router
+	for _, r := range l.state.Routes {
+		if router.IsValid() {
+			break
+		}
+		if r.NIC == a.cfg.NIC {
+			router = r.Gateway
+		}
+	}
+	changed := false
+	tie := func(p **target, addr netip.Addr) {
+		var t *target
+		if addr.IsValid() {
+			t = l.target(l.place(a, addr), a)
+		}
+		changed = changed || t != *p
+		*p = t
+	}
+	tie(&a.alias, a.cfg.Addr)
+	tie(&a.partner, partner)
+	tie(&a.router, router)
+	if len(a.witnesses) != len(a.cfg.Witnesses) {
+		a.witnesses = make([]*target, len(a.cfg.Witnesses))
+	}
+	for i, w := range a.cfg.Witnesses {
+		tie(&a.witnesses[i], w)
+	}
+	a.dirty = a.dirty || changed
+	return changed
+}
+
+// place is the key of an address that the alias depends on: on its NIC where
+// that reaches it directly, else wherever the kernel routes to it.
+func (l *loop) place(a *alias, addr netip.Addr) key {
+	if a.cfg.Prefix.Masked().Contains(addr) {
+		return key{a.cfg.NIC, addr}
+	}
+	for _, p := range l.nics[a.cfg.NIC].own {
+		if p.Masked().Contains(addr) {
+			return key{a.cfg.NIC, addr}
+		}
+	}
+	return key{"", addr}
+}
+
+// target is the target of that key, made if there is none.
+func (l *loop) target(k key, a *alias) *target {
+	t := l.targets[k]
+	if t == nil {
+		t = &target{key: k, interval: a.cfg.Interval, timeout: a.cfg.Timeout, misses: a.cfg.Misses, next: l.now, wake: l.now}
+		l.targets[k] = t
+		l.asked = append(l.asked, t)
+	}
+	return t
+}
+
+// stray tells whether a rhythm differs from what its users want; it does after
+// a reload that changed nothing else.
+func (l *loop) stray() bool {
+	for _, a := range l.order {
+		for _, t := range append(a.others(), a.alias) {
+			if t.interval > a.cfg.Interval || t.timeout > a.cfg.Timeout {
+				return true
+			}
+			if len(t.users) == 1 && (t.interval != a.cfg.Interval || t.timeout != a.cfg.Timeout || t.misses != a.cfg.Misses) {
+				return true
+			}
+		}
+	}
+	return len(l.nics) > len(l.order)
+}
+
+// tidy works out from the aliases alone who uses which target in what rhythm.
+func (l *loop) tidy() {
+	for _, t := range l.asked {
+		t.users, t.isAlias = nil, false
+	}
+	used := map[string]bool{}
+	for _, a := range l.order {
+		used[a.cfg.NIC] = true
+		a.alias.isAlias = true
+		if len(a.alias.users) == 0 && a.alias.fact.Asked.IsZero() {
+			a.alias.byARP = true
+		}
+		for _, t := range append(a.others(), a.alias) {
+			if len(t.users) == 0 || a.cfg.Interval < t.interval {
+				t.interval = a.cfg.Interval
+			}
+			if len(t.users) == 0 || a.cfg.Timeout < t.timeout {
+				t.timeout = a.cfg.Timeout
+			}
+			if len(t.users) == 0 || a.cfg.Misses > t.misses {
+				t.misses = a.cfg.Misses
+			}
+			if n := len(t.users); n == 0 || t.users[n-1] != a {
+				t.users = append(t.users, a)
+			}
+			if t.next.After(l.now.Add(t.interval)) {
+				t.next = l.grid(t.interval)
+			}
+		}
+	}
+	kept := l.asked[:0]
+	interesting := map[netip.Addr]bool{}
+	for _, t := range l.asked {
+		if len(t.users) == 0 {
+			delete(l.targets, t.key)
+			continue
+		}
+		kept = append(kept, t)
+		interesting[t.addr] = true
+	}
+	clear(l.asked[len(kept):])
+	l.asked = kept
+	l.interesting.Store(&interesting)
+	for s, n := range l.nics {
+		if !used[s] {
+			n.close()
+			delete(l.nics, s)
+		}
+	}
+	l.count()
+}
+
+// count works out how many aliases are held on each NIC.
+func (l *loop) count() {
+	for _, n := range l.nics {
+		n.held = 0
+	}
+	for _, a := range l.order {
+		if n := l.nics[a.cfg.NIC]; n != nil && a.state.Holding {
+			n.held++
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package defender
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"aliasdefender/control"
+	"aliasdefender/rules"
+)
+
+// snapshot is the loop's knowledge in the form that leaves the process.
+func (l *loop) snapshot(journal bool) control.Snapshot {
+	s := control.Snapshot{
+		Version: l.o.Version, PID: os.Getpid(), Started: l.d.started.Round(0), Now: time.Now().Round(0),
+		Aliases: make([]control.Alias, 0, len(l.order)),
+	}
+	if l.readErr != "" {
+		s.Problems = append(s.Problems, "the kernel cannot be asked for its addresses: "+l.readErr)
+	}
+	for _, a := range l.order {
+		s.Aliases = append(s.Aliases, l.show(a, journal))
+	}
+	return s
+}
+
+func (l *loop) show(a *alias, journal bool) control.Alias {
+	f := l.facts(a)
+	c := control.Alias{
+		Alias: a.cfg.Addr.String(), Prefix: a.cfg.Prefix.Bits(), NIC: a.cfg.Label,
+		Role: "secondary", Holder: a.holder(f),
+		Partner: peer(a.partner), Router: peer(a.router),
+		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
+		Why: a.decision.Reason.Text(), Since: a.since.Round(0),
+		Facts: list(f),
+	}
+	c.Partner.Name = a.cfg.Partner.Name
+	c.Router.Answer = f.Router.Value.Answer()
+	if a.cfg.Primary {
+		c.Role = "primary"
+	}
+	if lv := a.decision.Reason.Level(); lv > rules.Info {
+		c.Level = [...]string{"", "warning", "error", "alarm"}[lv]
+	}
+	if a.decision.Row == "" && a.decision.Action != rules.Adopt {
+		c.Reason, c.Why = "starting", "nothing is known yet"
+	}
+	if a.failure != "" || a.elsewhere != "" {
+		c.Level, c.Why = "error", strings.TrimSpace(a.failure+" "+a.elsewhere)
+	}
+	if journal {
+		c.Journal = append(c.Journal, a.journal...)
+	}
+	return c
+}
+
+// holder names who has the alias.
+func (a *alias) holder(f rules.Facts) string {
+	switch {
+	case a.state.Holding:
+		return "us"
+	case f.Alias.Value == rules.Silent:
+		return "nobody"
+	case f.Alias.Value == rules.Unknown:
+		return "unknown"
+	case f.ByPartner == rules.Yes:
+		return "partner"
+	case a.alias.hw.IsZero():
+		return "another host"
+	}
+	return a.alias.hw.String()
+}
+
+func peer(t *target) control.Peer {
+	p := control.Peer{Answer: rules.Unknown.Answer()}
+	if t != nil {
+		p.Addr, p.Answer = t.addr.String(), t.fact.Value.Answer()
+		if !t.hw.IsZero() {
+			p.HW = t.hw.String()
+		}
+	}
+	return p
+}
+
+// list is the facts as they stand in journal and snapshot.
+func list(f rules.Facts) []control.Fact {
+	one := func(name, value string, x rules.Fact) control.Fact {
+		return control.Fact{Name: name, Value: value, Since: x.Since.Round(0), Asked: x.Asked.Round(0)}
+	}
+	return []control.Fact{
+		one("nic up", f.NIC.Value.String(), f.NIC),
+		one("carrier", f.Carrier.Value.String(), f.Carrier),
+		one("own address", f.Own.Value.String(), f.Own),
+		one("in kernel", f.Kernel.Value.String(), f.Kernel),
+		one("alias elsewhere", f.Alias.Value.Answer(), f.Alias),
+		one("partner", f.Partner.Value.Answer(), f.Partner),
+		one("router", f.Router.Value.Answer(), f.Router),
+	}
+}
+
+// describe is the facts in one line of the log.
+func describe(f rules.Facts, a *alias, now time.Time) string {
+	age := func(x rules.Fact) string {
+		if x.Asked.IsZero() {
+			return ""
+		}
+		return fmt.Sprintf(" %s ago", now.Sub(x.Asked).Round(time.Millisecond))
+	}
+	by := ""
+	if f.Alias.Value == rules.Answered && !a.alias.hw.IsZero() {
+		by = " by " + a.alias.hw.String()
+	}
+	link := "good"
+	switch {
+	case f.NIC.Value == rules.Unknown:
+		link = "unknown"
+	case f.NIC.Value == rules.No:
+		link = "missing or down"
+	case f.Carrier.Value != rules.Yes:
+		link = "no carrier"
+	case f.Own.Value != rules.Yes:
+		link = "no own address"
+	}
+	return fmt.Sprintf("link %s, alias %s%s%s, partner %s%s, router %s%s", link,
+		f.Alias.Value.Answer(), by, age(f.Alias),
+		f.Partner.Value.Answer(), age(f.Partner), f.Router.Value.Answer(), age(f.Router))
+}
+
+func level(r rules.Reason) logrus.Level {
+	switch r.Level() {
+	case rules.Warning:
+		return logrus.WarnLevel
+	case rules.Error, rules.Alarm:
+		return logrus.ErrorLevel
+	}
+	return logrus.InfoLevel
+}

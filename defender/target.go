@@ -1,0 +1,350 @@
+package defender
+
+import (
+	"net/netip"
+	"time"
+
+	"aliasdefender/host"
+	"aliasdefender/probe"
+	"aliasdefender/rules"
+)
+
+// questions is how many are put in one timeout while in doubt.
+const questions = 4
+
+// key names one address to ask. An address off every subnet of ours has no
+// NIC: the kernel routes to it.
+type key struct {
+	nic  string
+	addr netip.Addr
+}
+
+// target is one address that is asked, for all aliases that depend on it.
+//
+// It is asked once an interval. An answer in time files yes. A missed one
+// starts a doubt: windows of one timeout with four questions each, by ICMP and
+// ARP in turn, until an answer or until misses windows in a row, the first
+// question's own counted, have passed in vain: silent. A window in which
+// nothing could be asked counts for nothing and makes the fact unknown.
+type target struct {
+	key
+	interval time.Duration // the shortest of those who depend on it
+	timeout  time.Duration
+	misses   int
+	users    []*alias // who depend on it
+	isAlias  bool     // an alias: asked by ARP first, and twice as long
+
+	fact     rules.Fact
+	hw       host.HW // of the last frame that claimed the address
+	byARP    bool    // the medium to ask by first: the one that answered last
+	reported string  // the last "cannot ask", said once
+
+	next   time.Time // the next regular question
+	wake   time.Time // when there is something to do
+	since  time.Time // answers to questions from before count for nothing
+	window struct {
+		start time.Time // zero: none open
+		put   int       // questions put in it
+		asked time.Time // when the last one that counts was put; zero: could not ask
+	}
+	vain  int // windows in a row without an answer
+	blind int // windows in a row in which nothing could be asked
+}
+
+func (t *target) doubt() time.Duration { return time.Duration(t.misses) * t.timeout }
+
+// held tells whether the target is an alias that we hold ourselves.
+func (t *target) held() bool {
+	for _, a := range t.users {
+		if a.alias == t && a.state.Holding {
+			return true
+		}
+	}
+	return false
+}
+
+// turn puts the questions that are due and closes the windows that are over.
+func (t *target) turn(l *loop) {
+	if !t.window.start.IsZero() && !l.now.Before(t.window.start.Add(t.timeout)) {
+		t.close(l)
+	}
+	switch {
+	case !t.window.start.IsZero():
+		for t.dense() && t.window.put < questions && !l.now.Before(t.slot()) {
+			t.ask(l)
+		}
+	case !l.now.Before(t.next):
+		t.next = l.grid(t.rhythm(l))
+		t.open(l)
+	}
+	t.wake = t.next
+	if !t.window.start.IsZero() {
+		t.wake = t.window.start.Add(t.timeout)
+		if s := t.slot(); t.dense() && t.window.put < questions && s.Before(t.wake) {
+			t.wake = s
+		}
+	}
+}
+
+// dense tells whether the open window is one of a doubt, with all its
+// questions. Where one window decides, the first is.
+func (t *target) dense() bool { return t.vain+t.blind > 0 || t.misses == 1 }
+
+// slot is when the window's next question is due.
+func (t *target) slot() time.Time {
+	return t.window.start.Add(time.Duration(t.window.put) * t.timeout / questions)
+}
+
+// rhythm is the interval between regular questions. A segment is asked for
+// rivals of all that we hold at most 50 times a second.
+func (t *target) rhythm(l *loop) time.Duration {
+	if n := l.nics[t.nic]; n != nil && t.held() {
+		return max(t.interval, time.Duration(n.held)*20*time.Millisecond)
+	}
+	return t.interval
+}
+
+// open begins a window with its first question.
+func (t *target) open(l *loop) {
+	t.window.start, t.window.put, t.window.asked = l.now, 0, time.Time{}
+	t.ask(l)
+}
+
+// askNow asks out of turn, if nothing is being asked already.
+func (t *target) askNow(l *loop) {
+	if t.window.start.IsZero() || t.vain == 0 && t.blind == 0 && t.window.start.Before(l.now) {
+		t.vain, t.blind = 0, 0
+		t.open(l)
+	}
+	t.wake = l.now
+}
+
+// restart begins the present window anew: the process was away for part of it.
+func (t *target) restart(l *loop) {
+	if !t.window.start.IsZero() {
+		t.open(l)
+	}
+}
+
+// forget makes the fact unknown and asks anew.
+func (t *target) forget(l *loop) {
+	t.fact = rules.Fact{}
+	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+	t.since, t.next, t.wake = l.now, l.now, l.now
+	t.changed()
+}
+
+func (t *target) changed() {
+	for _, a := range t.users {
+		a.dirty = true
+	}
+}
+
+// close ends a window that brought no answer.
+func (t *target) close(l *loop) {
+	asked := t.window.asked
+	t.window.start = time.Time{}
+	if asked.IsZero() {
+		t.couldNot(l)
+		return
+	}
+	t.blind = 0
+	if t.fact.Value == rules.Silent && t.vain == 0 {
+		t.fact.Set(rules.Silent, asked, l.now) // silent before, and still
+		t.changed()
+		return
+	}
+	t.vain++
+	if t.fact.Miss.IsZero() {
+		t.missed(l)
+	}
+	if t.vain >= t.misses && t.fact.Value != rules.Silent || t.fact.Value == rules.Silent {
+		t.fact.Set(rules.Silent, asked, l.now)
+		t.changed()
+	}
+	if last := t.lastWindow(); t.vain < last {
+		t.open(l)
+	} else {
+		t.vain = 0
+	}
+}
+
+// lastWindow is how many windows are asked in doubt. An alias that has fallen
+// silent is asked for as long again: a primary whose partner lives waits for it.
+func (t *target) lastWindow() int {
+	if t.isAlias && !t.held() {
+		return 2 * t.misses
+	}
+	return t.misses
+}
+
+// missed begins a doubt. What the decision will rest on is asked at once: an
+// answer from before proves nothing about the network now.
+func (t *target) missed(l *loop) {
+	t.fact.Miss = l.now
+	for _, a := range t.users {
+		if a.alias != t && a.partner != t {
+			continue
+		}
+		for _, other := range a.others() {
+			if other != t {
+				other.askNow(l)
+			}
+		}
+		a.dirty = true
+	}
+}
+
+// couldNot ends a window in which nothing could be asked.
+func (t *target) couldNot(l *loop) {
+	t.vain = 0
+	t.fact = rules.Fact{Since: t.fact.Since, Value: t.fact.Value}
+	t.fact.Set(rules.Unknown, l.now, l.now)
+	t.changed()
+	if t.blind++; t.blind < 2*t.misses {
+		t.open(l)
+		return
+	}
+	t.blind = 0
+}
+
+// answered files an answer, or any frame that the target sent, seen at that time.
+func (t *target) answered(l *loop, asked time.Time) {
+	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+	t.reported = ""
+	back := t.fact.Value == rules.Silent
+	t.fact.Miss = time.Time{}
+	if asked.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
+		asked = t.fact.Asked
+	}
+	t.fact.Set(rules.Answered, asked, l.now)
+	t.changed()
+	for _, a := range t.users {
+		if back && a.partner == t && a.state.Holding {
+			a.state.Reannounce(l.now) // it may have been cut off, its cache and its segment's with it
+		}
+		if a.alias == t && a.state.Holding {
+			// A rival is watched closely until it has fallen silent.
+			t.next = l.now.Add(max(t.timeout, 20*time.Millisecond))
+		}
+	}
+}
+
+// ask puts one question. Where the target is on a NIC's own subnet the two
+// media take turns: a host that filters ICMP is not taken for dead. An alias
+// that we hold is asked by ARP only, as our own kernel would answer the rest.
+func (t *target) ask(l *loop) {
+	n := l.nics[t.nic]
+	byARP := t.nic != "" && l.o.Listen != nil && (t.byARP == (t.window.put%2 == 0) || t.held())
+	probing := t.isAlias && t.vain+t.blind > 0 && t.window.put >= questions/2
+	t.window.put++
+	if t.nic != "" && n.ready() != nil {
+		t.say(l, n.ready())
+		return
+	}
+	if byARP {
+		err := n.err
+		if n.wire == nil {
+			t.say(l, err) // asked again as soon as there is an ear
+			return
+		}
+		if probing {
+			err = n.wire.Probe(t.addr) // the last look, while the doubt lasts
+		} else {
+			err = n.wire.Ask(t.addr, n.source(t.addr), host.HW{})
+		}
+		if err != nil {
+			t.say(l, err)
+			return
+		}
+		t.window.asked = l.now
+		return
+	}
+	t.ping(l, n)
+}
+
+// ping asks by ICMP beside the loop.
+func (t *target) ping(l *loop, n *nic) {
+	q := probe.Question{Target: t.addr, Timeout: t.timeout}
+	if t.nic != "" {
+		q.Source = n.source(t.addr)
+	}
+	t.window.asked = l.now // taken back if it could not be sent
+	asked, k := l.now, t.key
+	l.beside(func() {
+		yes, err := l.o.Ping(l.ctx, q)
+		if !yes && err == nil {
+			return // the window's end tells
+		}
+		l.d.post(func(l *loop) {
+			t := l.targets[k]
+			switch {
+			case t == nil || l.ctx.Err() != nil:
+			case err != nil:
+				if t.window.asked.Equal(asked) {
+					t.window.asked = time.Time{}
+				}
+				t.say(l, err)
+			case t.held():
+				// An answer to a question put before we took the alias.
+			case asked.Before(t.since):
+				// Put before all was made unknown.
+			case t.isAlias && l.proxied(t):
+			default:
+				t.byARP = false
+				t.answered(l, asked)
+			}
+		})
+	})
+}
+
+// say logs why the target cannot be asked, once for each reason.
+func (t *target) say(l *loop, err error) {
+	if err == nil || t.reported == err.Error() {
+		return
+	}
+	t.reported = err.Error()
+	l.log.WithField("address", t.addr).WithError(err).Warn("cannot ask")
+}
+
+// proxied tells whether what answers for an alias is the router, for others:
+// proxy ARP. Nothing is known of the alias then.
+func (l *loop) proxied(t *target) bool {
+	for _, a := range t.users {
+		if a.alias != t || a.router == nil || t.hw.IsZero() || a.router.hw != t.hw {
+			continue
+		}
+		if a.partner != nil && a.partner.hw == t.hw {
+			continue // the partner is the router
+		}
+		return true
+	}
+	return false
+}
+
+// sighted takes in one ARP frame.
+func (l *loop) sighted(s host.Sighting) {
+	if t := l.targets[key{s.NIC, s.Sender}]; t != nil {
+		t.hw = s.HW
+		if t.isAlias && l.proxied(t) {
+			t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+			t.fact.Miss = time.Time{}
+			t.fact.Set(rules.Unknown, l.now, l.now)
+			t.say(l, errProxy)
+			t.changed()
+		} else {
+			t.byARP = true
+			t.answered(l, s.At)
+		}
+	}
+	a := l.aliases[s.Target]
+	if a == nil || !a.state.Holding || s.Sender == s.Target || a.cfg.NIC != s.NIC {
+		return
+	}
+	byPartner := a.partner != nil && a.partner.hw == s.HW
+	if (s.Sender.IsUnspecified() || byPartner) && l.now.Sub(a.announced) >= time.Second {
+		// Somebody looks for the alias: let the whole segment hear where it is.
+		a.state.Reannounce(l.now)
+		a.dirty = true
+	}
+}
