@@ -103,7 +103,7 @@ func newAddr(index int, o Order) error {
 	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, ip[:]))
 	if bits := o.Prefix.Bits(); bits < 31 {
 		var broadcast [4]byte
-		binary.BigEndian.PutUint32(broadcast[:], binary.BigEndian.Uint32(ip[:])|1<<(32-bits)-1)
+		binary.BigEndian.PutUint32(broadcast[:], binary.BigEndian.Uint32(ip[:])|(1<<(32-bits)-1))
 		req.AddData(nl.NewRtAttr(unix.IFA_BROADCAST, broadcast[:]))
 	}
 	if o.Label != "" {

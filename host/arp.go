@@ -51,7 +51,7 @@ func decode(frame []byte) (s Sighting, source HW, err error) {
 	return s, HW(f.Source), nil
 }
 
-// question is what one ARP frame says.
+// message is an ARP frame that we send.
 type message struct {
 	source, dest     HW // of the frame
 	reply            bool

@@ -85,6 +85,18 @@ func (s State) Find(ip netip.Addr) (nic string, a Address, ok bool) {
 	return "", Address{}, false
 }
 
+// Owns reports whether hw is one of this host's own NICs. Of two NICs on one
+// segment each hears the other, and Linux answers for all of its addresses on
+// both: what such a Sighting claims is claimed by nobody else.
+func (s State) Owns(hw HW) bool {
+	for _, n := range s.NICs {
+		if n.HW == hw && !hw.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
 // Order is an address to put on a NIC or to take off it.
 type Order struct {
 	NIC    string

@@ -20,8 +20,8 @@ const (
 	frameSize = 128
 
 	// downPoll is how often the reader looks whether a NIC that went down is
-	// still there. The kernel reports the going down and then, the socket being
-	// idle by that time, says no word when the NIC is deleted.
+	// still there. The kernel wakes it for the going down, and not again for the
+	// deletion that may follow.
 	downPoll = 200 * time.Millisecond
 )
 
@@ -76,15 +76,12 @@ func (h *Host) Listen(nic string, see func(Sighting)) (*Wire, error) {
 	return w, nil
 }
 
-// onlyThisSegment lets a frame through that has no VLAN tag, or one that names
-// no VLAN (a priority only). The kernel takes the tag off and keeps it beside
-// the frame: read from the frame, it would look like one of this segment.
+// onlyThisSegment drops what is for another host. That includes every frame of
+// a VLAN that has no interface here: the kernel takes the tag off before we see
+// the frame, and marks it so; nothing else tells it from one of this segment.
 var onlyThisSegment = []bpf.Instruction{
-	bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
-	bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 3},
-	bpf.LoadExtension{Num: bpf.ExtVLANTag},
-	bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0x0fff},
-	bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 1},
+	bpf.LoadExtension{Num: bpf.ExtType},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OTHERHOST, SkipTrue: 1},
 	bpf.RetConstant{Val: frameSize},
 	bpf.RetConstant{Val: 0},
 }
@@ -109,13 +106,26 @@ func (w *Wire) read(see func(Sighting)) {
 			return
 		case errors.Is(err, unix.ENETDOWN):
 			down = true
-		case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOBUFS):
-		default: // ENXIO, ENODEV: the NIC is gone, and with its name comes another
+		case errors.Is(err, os.ErrDeadlineExceeded) && w.bound():
+		default: // gone; what comes with its name is another
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = unix.ENODEV
+			}
 			w.err = fmt.Errorf("host: listen on %s: %w", w.nic, err)
 			_ = w.conn.Close()
 			return
 		}
 	}
+}
+
+// bound reports whether the NIC is still there, up or down.
+func (w *Wire) bound() (yes bool) {
+	err := w.raw.Control(func(fd uintptr) {
+		sa, err := unix.Getsockname(int(fd))
+		ll, ok := sa.(*unix.SockaddrLinklayer)
+		yes = err == nil && ok && ll.Ifindex > 0 // -1 once it is gone
+	})
+	return yes && err == nil
 }
 
 func (w *Wire) deliver(frame []byte, see func(Sighting)) {
