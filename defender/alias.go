@@ -170,8 +170,8 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	case rules.Wait, rules.Keep, rules.Announce:
 		a.entry(l, d)
 		e := a.log(l).WithFields(words(d)).WithField("facts", describe(l.facts(a), a, l.now))
-		if d.Action == rules.Keep && d.Reason == rules.Held {
-			return
+		if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.fact.Since.IsZero() {
+			return // nothing to tell yet
 		}
 		e.Log(level(d.Reason), d.Reason.Text())
 	}

@@ -161,7 +161,7 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 	a.failure = ""
 	a.announced = l.now
 	a.state.Announce(d, l.now)
-	if d.Reason == rules.RivalDefended {
+	if d.Row == "H7" {
 		a.alias.askNow(l) // does it claim still?
 	}
 	a.dirty = true

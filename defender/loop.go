@@ -179,8 +179,10 @@ func (l *loop) turn() {
 		l.read()
 	}
 	l.resolve()
-	for _, t := range l.asked {
-		t.turn(l)
+	if !l.readAt.IsZero() { // before, nobody knows what there is to ask from
+		for _, t := range l.asked {
+			t.turn(l)
+		}
 	}
 	for _, a := range append([]*alias(nil), l.order...) {
 		if a.dirty || due(a.again, l.now) || due(a.retry, l.now) {
@@ -213,8 +215,10 @@ func (l *loop) next() time.Time {
 			n = t
 		}
 	}
-	for _, t := range l.asked {
-		sooner(t.wake)
+	if !l.readAt.IsZero() {
+		for _, t := range l.asked {
+			sooner(t.wake)
+		}
 	}
 	for _, a := range l.order {
 		sooner(a.again)

@@ -107,7 +107,7 @@ func describe(f rules.Facts, a *alias, now time.Time) string {
 		if x.Asked.IsZero() {
 			return ""
 		}
-		return fmt.Sprintf(" %s ago", now.Sub(x.Asked).Round(time.Millisecond))
+		return fmt.Sprintf(" (asked %s ago)", now.Sub(x.Asked).Round(time.Millisecond))
 	}
 	by := ""
 	if f.Alias.Value == rules.Answered && !a.alias.hw.IsZero() {

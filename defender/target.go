@@ -112,7 +112,10 @@ func (t *target) open(l *loop) {
 
 // askNow asks out of turn, if nothing is being asked already.
 func (t *target) askNow(l *loop) {
-	if t.window.start.IsZero() || t.vain == 0 && t.blind == 0 && t.window.start.Before(l.now) {
+	if !t.window.start.IsZero() && !l.now.Before(t.window.start.Add(t.timeout)) {
+		t.close(l) // over in this very turn: it counts, and goes on as a doubt
+	}
+	if t.window.start.IsZero() || t.vain+t.blind == 0 && t.window.start.Before(l.now) {
 		t.vain, t.blind = 0, 0
 		t.open(l)
 	}
@@ -239,8 +242,7 @@ func (t *target) ask(l *loop) {
 	probing := t.isAlias && t.vain+t.blind > 0 && t.window.put >= questions/2
 	t.window.put++
 	if t.nic != "" && n.ready() != nil {
-		t.say(l, n.ready())
-		return
+		return // W2 and H3 tell of it
 	}
 	if byARP {
 		err := n.err

@@ -111,11 +111,17 @@ func holding() []Row {
 			func(v *view) bool {
 				return !v.p.Channel && v.s.Defences >= 2 && v.claimsStill() && v.f.WeAreLow == No && v.f.ByPartner != No
 			}},
-		{"H7", true, "a rival, and we stay", Announce, RivalDefended,
+		{"H7", true, "the rival is the partner, and we stay", Announce, PartnerDefended,
+			func(v *view) bool {
+				return v.rival() == Yes && v.rivalIsPartner() && v.link() == Yes && v.defenceDue()
+			}},
+		{"H7", true, "the rival is some third host", Announce, ForeignDefended,
 			func(v *view) bool { return v.rival() == Yes && v.link() == Yes && v.defenceDue() }},
 		{"H7", true, "the rival has fallen silent", Announce, RivalGone,
 			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Defences > 0 }},
-		{"H7", true, "a rival, and the last defence is too recent", Keep, RivalHeld,
+		{"H7", true, "the rival is the partner, and the last defence is too recent", Keep, PartnerClaims,
+			func(v *view) bool { return v.rival() == Yes && v.rivalIsPartner() }},
+		{"H7", true, "the rival is some third host, and the last defence is too recent", Keep, ForeignClaims,
 			func(v *view) bool { return v.rival() == Yes }},
 		{"H8", true, "router and partner silent for isolated_after, and on_isolation = \"release\"", Release, Isolated,
 			func(v *view) bool { return v.p.ReleaseIsolated && v.isolated() }},

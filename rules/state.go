@@ -83,7 +83,7 @@ func (s *State) LetGo(r Reason) {
 // Announce records an announcement that was sent as d says.
 func (s *State) Announce(d Decision, now time.Time) {
 	switch d.Reason {
-	case RivalDefended:
+	case PartnerDefended, ForeignDefended:
 		s.Defences++
 		s.Defended = now
 		return // a defence is no step of the schedule

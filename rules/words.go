@@ -73,9 +73,11 @@ const (
 	RivalPartner
 	FailbackRefused
 	TwoPrimaries
-	RivalDefended
+	PartnerDefended
+	ForeignDefended
 	RivalGone
-	RivalHeld
+	PartnerClaims
+	ForeignClaims
 	Isolated
 	AnnouncementDue
 	Held
@@ -121,9 +123,11 @@ var reasons = [...]struct {
 	RivalPartner:     {"rival", Warning, "the partner claims it too, and we are not primary"},
 	FailbackRefused:  {"failback refused", Error, "the partner did not yield to two announcements; failback is given up until the alias changes hands"},
 	TwoPrimaries:     {"two primaries", Error, "another primary keeps claiming it, and our hardware address is the higher: Primary is true on both hosts?"},
-	RivalDefended:    {"rival defended", Alarm, "another host claims the alias that we hold"},
+	PartnerDefended:  {"partner claims it", Warning, "the partner claims the alias that we keep: announced against it"},
+	ForeignDefended:  {"foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: announced against it"},
 	RivalGone:        {"rival gone", Info, "the rival has fallen silent: announced once more"},
-	RivalHeld:        {"rival", Alarm, "another host claims the alias that we hold; defended at most once in ten seconds"},
+	PartnerClaims:    {"partner claims it", Warning, "the partner claims the alias that we keep; announced at most once in ten seconds"},
+	ForeignClaims:    {"foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; announced at most once in ten seconds"},
 	Isolated:         {"isolated", Warning, "neither router nor partner has answered for isolated_after"},
 	AnnouncementDue:  {"announcement due", Info, "an announcement was due"},
 	Adopted:          {"adopted", Info, "it was found on this host"},
