@@ -1,0 +1,193 @@
+package lab
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ClientSpec says whom a client asks and how often.
+type ClientSpec struct {
+	Target netip.Addr
+	Every  time.Duration // 0: 1 ms
+	Within time.Duration // an answer later than this is none; 0: 1 s
+	Keep   time.Duration // how far back reports reach; 0: 5 min. 24 bytes a question
+}
+
+// Client asks one address for its host's name, at a fixed rhythm that does not
+// drift, and remembers each answer. A second client that asks an address that
+// never moves (the router's) is the control: what it misses too is the
+// machine's noise and nobody's fault.
+type Client struct {
+	Target netip.Addr
+
+	every, within time.Duration
+	conn          *net.UDPConn
+	start         time.Time
+	done          sync.WaitGroup
+	stopped       atomic.Bool
+
+	// The ring: sender and receiver write, reports read, nobody waits. Times
+	// are nanoseconds since start.
+	ring []question
+	sent atomic.Int64 // questions so far; the next one's number
+
+	mu      sync.Mutex // guards what follows
+	names   []string   // who answered, ever, by the number kept in the ring
+	byName  map[string]int32
+	waiters []*waiter
+	waiting atomic.Int32 // len(waiters), so that an answer need not lock to see none
+}
+
+// question is a place in the ring.
+type question struct {
+	sent atomic.Int64
+	got  atomic.Int64 // 0: no answer
+	by   atomic.Int32
+}
+
+// waiter waits for an answer to a question of a number from first on.
+type waiter struct {
+	first int64
+	by    string // "": anybody's
+	found chan struct{}
+}
+
+// Client starts to ask from the host. It ends by Close, or with the lab.
+func (h *Host) Client(spec ClientSpec) (*Client, error) {
+	if spec.Every == 0 {
+		spec.Every = time.Millisecond
+	}
+	if spec.Within == 0 {
+		spec.Within = time.Second
+	}
+	if spec.Keep == 0 {
+		spec.Keep = 5 * time.Minute
+	}
+	if !spec.Target.Is4() || spec.Every < 0 || spec.Keep < spec.Every {
+		return nil, fmt.Errorf("client on %s: cannot ask %v each %v and keep %v", h.Name, spec.Target, spec.Every, spec.Keep)
+	}
+	s, err := h.live()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := s.listenUDP(netip.AddrPortFrom(netip.IPv4Unspecified(), 0), func(int) error { return nil })
+	if err != nil {
+		return nil, fmt.Errorf("client on %s: %w", h.Name, err)
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	c := &Client{
+		Target: spec.Target,
+		every:  spec.Every,
+		within: spec.Within,
+		conn:   conn,
+		start:  time.Now(),
+		ring:   make([]question, int(spec.Keep/spec.Every)+1),
+		names:  []string{""},
+		byName: map[string]int32{},
+	}
+	c.done.Go(func() { c.send(raw) })
+	c.done.Go(c.receive)
+	h.lab.retain(c)
+	return c, nil
+}
+
+// Close stops asking. Reports can still be had.
+func (c *Client) Close() error {
+	c.stopped.Store(true)
+	err := c.conn.Close()
+	c.done.Wait()
+	if errors.Is(err, net.ErrClosed) {
+		return nil // closed before
+	}
+	return err
+}
+
+// send asks at start, start+every, start+2*every, ... A moment that was missed
+// is left out: asking twice at one moment tells nothing.
+func (c *Client) send(raw syscall.RawConn) {
+	// A Go timer comes up to a millisecond late; the thread's own sleep does not.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	var packet [8]byte
+	to := &unix.SockaddrInet4{Port: EchoPort, Addr: c.Target.As4()}
+	write := func(fd uintptr) bool {
+		// Never wait: a full queue is a question lost.
+		unix.Sendto(int(fd), packet[:], unix.MSG_DONTWAIT, to)
+		return true
+	}
+	var clock unix.Timespec
+	unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock)
+	zero := clock.Nano() - int64(time.Since(c.start))
+	for moment := int64(0); !c.stopped.Load(); {
+		n := c.sent.Load()
+		q := &c.ring[n%int64(len(c.ring))]
+		q.got.Store(0)
+		now := int64(time.Since(c.start))
+		q.sent.Store(now)
+		binary.BigEndian.PutUint64(packet[:], uint64(n))
+		c.sent.Store(n + 1)
+		if raw.Write(write) != nil {
+			return
+		}
+		moment = max(moment+1, int64(time.Since(c.start))/int64(c.every)+1)
+		wake := unix.NsecToTimespec(zero + moment*int64(c.every))
+		for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &wake, nil) == unix.EINTR {
+		}
+	}
+}
+
+func (c *Client) receive() {
+	buf := make([]byte, 256)
+	for {
+		n, _, err := c.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		now := int64(time.Since(c.start))
+		if n < 8 {
+			continue
+		}
+		number := int64(binary.BigEndian.Uint64(buf))
+		if sent := c.sent.Load(); number >= sent || number < sent-int64(len(c.ring)) {
+			continue
+		}
+		q := &c.ring[number%int64(len(c.ring))]
+		if now-q.sent.Load() > int64(c.within) {
+			continue
+		}
+		by := c.number(buf[8:n])
+		q.by.Store(by)
+		q.got.Store(now)
+		if c.waiting.Load() > 0 {
+			c.wake(number, by)
+		}
+	}
+}
+
+// number returns the number of a name, a new one for a new name.
+func (c *Client) number(name []byte) int32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n, ok := c.byName[string(name)]
+	if !ok {
+		n = int32(len(c.names))
+		c.names = append(c.names, string(name))
+		c.byName[string(name)] = n
+	}
+	return n
+}

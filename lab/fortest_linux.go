@@ -1,0 +1,33 @@
+package lab
+
+import (
+	"errors"
+	"os"
+	"strings"
+)
+
+// ForTest returns a lab that is closed at the test's end, and whose programs'
+// output is logged when the test failed. Where namespaces are refused the test
+// is skipped, saying why; with CI=true in the environment it fails: a test
+// that nobody runs proves nothing.
+func ForTest(t TB) *Lab {
+	t.Helper()
+	l, err := New()
+	if errors.Is(err, ErrRefused) && os.Getenv("CI") != "true" {
+		t.Skipf("SKIPPED, NOTHING TESTED: %v", err)
+	}
+	if err != nil {
+		t.Fatalf("lab: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Logf("closing the lab: %v", err)
+		}
+		if t.Failed() {
+			var b strings.Builder
+			l.Dump(&b)
+			t.Log(b.String())
+		}
+	})
+	return l
+}

@@ -1,0 +1,337 @@
+package lab
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	vnetlink "github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Holders returns the hosts whose kernels have the alias now, in the order in
+// which the hosts were added.
+func (l *Lab) Holders(alias netip.Addr) ([]string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var holders []string
+	for _, h := range l.hosts {
+		if h.space == nil {
+			continue
+		}
+		have, err := h.space.list(alias)
+		if err != nil {
+			return nil, fmt.Errorf("addresses of %s: %w", h.Name, err)
+		}
+		if len(have) > 0 {
+			holders = append(holders, h.Name)
+		}
+	}
+	return holders, nil
+}
+
+// place is where a host has the alias: the kernel allows several.
+type place struct {
+	index uint32
+	bits  uint8
+}
+
+// list asks the kernel where the namespace has the alias.
+func (s *space) list(alias netip.Addr) (map[place]bool, error) {
+	all, err := s.nl.AddrList(nil, vnetlink.FAMILY_ALL)
+	if err != nil {
+		return nil, err
+	}
+	have := map[place]bool{}
+	for _, a := range all {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == alias {
+			bits, _ := a.Mask.Size()
+			have[place{uint32(a.LinkIndex), uint8(bits)}] = true
+		}
+	}
+	return have, nil
+}
+
+// Watch records who has the alias, from the notices of the kernels: what a host
+// had when it crashed ends with the crash. A time is that of the notice's
+// reading, some tens of microseconds late on an idle machine.
+type Watch struct {
+	lab   *Lab
+	alias netip.Addr
+
+	mu      sync.Mutex
+	changes []change
+	holding []string // now, oldest first
+	subs    map[string]*subscription
+	news    chan struct{} // closed at the next change
+}
+
+// change is one moment at which the set of holders changed.
+type change struct {
+	at      time.Time
+	host    string
+	holds   bool
+	holders int // after it
+}
+
+type subscription struct {
+	conn *netlink.Conn
+	done sync.WaitGroup
+}
+
+// Watch starts to watch the alias on every host that is and will be; a second
+// call for an alias returns the first one's Watch. It ends with the lab.
+func (l *Lab) Watch(alias netip.Addr) (*Watch, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if w := l.watches[alias]; w != nil {
+		return w, nil
+	}
+	w := &Watch{lab: l, alias: alias, subs: map[string]*subscription{}, news: make(chan struct{})}
+	for _, h := range l.hosts {
+		if h.space == nil {
+			continue
+		}
+		if err := w.attach(h); err != nil {
+			w.end()
+			return nil, err
+		}
+	}
+	l.watches[alias] = w
+	return w, nil
+}
+
+// WaitHolder waits until host, and no other, has the alias; "" waits until
+// nobody has it.
+func (l *Lab) WaitHolder(ctx context.Context, alias netip.Addr, host string) error {
+	w, err := l.Watch(alias)
+	if err != nil {
+		return err
+	}
+	if host == "" {
+		return w.Wait(ctx)
+	}
+	return w.Wait(ctx, host)
+}
+
+// attach follows one host from now on.
+func (w *Watch) attach(h *Host) error {
+	conn, err := h.space.subscribe(unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV6_IFADDR)
+	if err != nil {
+		return err
+	}
+	have, err := h.space.list(w.alias)
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	w.set(h.Name, len(have) > 0)
+	sub := &subscription{conn: conn}
+	w.mu.Lock()
+	w.subs[h.Name] = sub
+	w.mu.Unlock()
+	space := h.space
+	sub.done.Go(func() { w.follow(conn, space, h.Name, have) })
+	return nil
+}
+
+// detach ends a host's part: it is gone, and what it had is gone too.
+func (w *Watch) detach(host string) {
+	w.set(host, false)
+	w.mu.Lock()
+	sub := w.subs[host]
+	delete(w.subs, host)
+	w.mu.Unlock()
+	if sub != nil {
+		sub.conn.Close()
+		sub.done.Wait()
+	}
+	w.set(host, false) // a notice may have been on its way
+}
+
+func (w *Watch) end() {
+	w.mu.Lock()
+	hosts := make([]string, 0, len(w.subs))
+	for h := range w.subs {
+		hosts = append(hosts, h)
+	}
+	w.mu.Unlock()
+	for _, h := range hosts {
+		w.detach(h)
+	}
+}
+
+func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place]bool) {
+	for {
+		msgs, err := conn.Receive()
+		switch {
+		case errors.Is(err, unix.ENOBUFS): // notices were lost: look for ourselves
+			if now, err := s.list(w.alias); err == nil {
+				have = now
+			}
+		case err != nil:
+			return
+		}
+		for _, m := range msgs {
+			at, ip, ok := parseAddr(m)
+			if !ok || ip != w.alias {
+				continue
+			}
+			if m.Header.Type == unix.RTM_NEWADDR {
+				have[at] = true
+			} else {
+				delete(have, at)
+			}
+			w.set(host, len(have) > 0)
+		}
+		w.set(host, len(have) > 0)
+	}
+}
+
+// parseAddr reads RTM_NEWADDR and RTM_DELADDR: struct ifaddrmsg and attributes
+// (rtnetlink(7)).
+func parseAddr(m netlink.Message) (at place, ip netip.Addr, ok bool) {
+	t := m.Header.Type
+	if t != unix.RTM_NEWADDR && t != unix.RTM_DELADDR || len(m.Data) < unix.SizeofIfAddrmsg {
+		return at, ip, false
+	}
+	at = place{index: binary.NativeEndian.Uint32(m.Data[4:8]), bits: m.Data[1]}
+	attrs, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfAddrmsg:])
+	if err != nil {
+		return at, ip, false
+	}
+	for attrs.Next() {
+		// IFA_LOCAL is the address itself; without one (IPv6) IFA_ADDRESS is.
+		if attrs.Type() == unix.IFA_LOCAL || attrs.Type() == unix.IFA_ADDRESS && !ip.IsValid() {
+			ip, ok = netip.AddrFromSlice(attrs.Bytes())
+		}
+	}
+	return at, ip, ok && attrs.Err() == nil
+}
+
+// set files what a host has now, if that is new.
+func (w *Watch) set(host string, holds bool) {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.Index(w.holding, host)
+	if holds == (i >= 0) {
+		return
+	}
+	if holds {
+		w.holding = append(w.holding, host)
+	} else {
+		w.holding = slices.Delete(w.holding, i, i+1)
+	}
+	w.changes = append(w.changes, change{now, host, holds, len(w.holding)})
+	close(w.news)
+	w.news = make(chan struct{})
+}
+
+// Holders returns who has the alias now, longest holder first.
+func (w *Watch) Holders() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.holding)
+}
+
+// Wait waits until exactly these hosts have the alias, in any order; none
+// given: until nobody has it.
+func (w *Watch) Wait(ctx context.Context, hosts ...string) error {
+	want := slices.Sorted(slices.Values(hosts))
+	for {
+		w.mu.Lock()
+		have, news := slices.Sorted(slices.Values(w.holding)), w.news
+		w.mu.Unlock()
+		if slices.Equal(have, want) {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("%s is held by [%s], waiting for [%s]: %w", w.alias,
+				strings.Join(have, " "), strings.Join(want, " "), ctx.Err())
+		}
+	}
+}
+
+// Spans returns who had the alias when, in order of the beginnings. The last
+// spans may be open: their To is the time of the call.
+func (w *Watch) Spans() []Span {
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var spans []Span
+	for i, c := range w.changes {
+		if !c.holds {
+			continue
+		}
+		s := Span{By: c.host, From: c.at, To: now, Open: true}
+		for _, d := range w.changes[i+1:] {
+			if d.host == c.host {
+				s.To, s.Open = d.at, false
+				break
+			}
+		}
+		spans = append(spans, s)
+	}
+	return spans
+}
+
+// Tenure sums up who had the alias in a stretch of time.
+type Tenure struct {
+	Nobody, LongestNobody time.Duration // in sum, and at one piece
+	Both, LongestBoth     time.Duration // two holders or more
+	Takes                 int           // how often a host came to have it
+}
+
+// Tenure sums up from one moment to another; a zero to means now.
+func (w *Watch) Tenure(from, to time.Time) Tenure {
+	if to.IsZero() {
+		to = time.Now()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var t Tenure
+	var nobody, both time.Duration // of the piece that lasts
+	at, holders := from, 0
+	until := func(moment time.Time) {
+		d := moment.Sub(at)
+		at = moment
+		if holders == 0 {
+			nobody += d
+			t.Nobody += d
+		} else {
+			nobody = 0
+		}
+		if holders >= 2 {
+			both += d
+			t.Both += d
+		} else {
+			both = 0
+		}
+		t.LongestNobody = max(t.LongestNobody, nobody)
+		t.LongestBoth = max(t.LongestBoth, both)
+	}
+	for _, c := range w.changes {
+		if c.at.After(to) {
+			break
+		}
+		if c.at.After(from) {
+			until(c.at)
+			if c.holds {
+				t.Takes++
+			}
+		}
+		holders = c.holders
+	}
+	until(to)
+	return t
+}

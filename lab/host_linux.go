@@ -1,0 +1,299 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// HostSpec says what a host is. A router is a host that forwards, a client one
+// that asks.
+type HostSpec struct {
+	Name    string
+	NICs    []NICSpec
+	Gateway netip.Addr // of the default route; the zero Addr: none
+	Forward bool       // it is a router
+
+	// Sysctls are settings of its own, by key with slashes ("net/ipv4/..."),
+	// over those of every host: the kernel's defaults, IPv6 off.
+	Sysctls map[string]string
+
+	// NoResponder leaves out the UDP responder (EchoPort), which otherwise
+	// answers at every address of the host, with the host's name.
+	NoResponder bool
+}
+
+// NICSpec says what a NIC is and where it is plugged in.
+type NICSpec struct {
+	Name   string // "": eth0, eth1, ...
+	Switch *Switch
+	MAC    net.HardwareAddr // nil: 02:ad:00:00:HOST:NIC, hosts and NICs counted from 1, 0
+	Addrs  []netip.Prefix   // what it has after each Boot; the first is its own
+}
+
+// Host is a machine: while it is up it has a namespace, its NICs, its
+// responder and the programs started on it.
+type Host struct {
+	Name string
+
+	spec      HostSpec
+	lab       *Lab
+	nics      []*NIC
+	space     *space // nil while it is down
+	responder *responder
+	procs     []*Process // started since the last Boot
+}
+
+// Host adds a host, boots it, and returns once its NICs that are plugged into
+// living ports have a carrier.
+func (l *Lab) Host(spec HostSpec) (*Host, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := &Host{Name: spec.Name, spec: spec, lab: l}
+	number := len(l.hosts) + 1
+	for i, n := range spec.NICs {
+		if n.Switch == nil {
+			return nil, fmt.Errorf("host %s: NIC %d is plugged into no switch", spec.Name, i)
+		}
+		if n.Name == "" {
+			n.Name = fmt.Sprintf("eth%d", i)
+		}
+		if n.MAC == nil {
+			n.MAC = net.HardwareAddr{0x02, 0xad, 0, 0, byte(number), byte(i)}
+		}
+		h.nics = append(h.nics, &NIC{NICSpec: n, Host: h, Port: n.Switch.newPort()})
+	}
+	l.hosts = append(l.hosts, h)
+	return h, h.boot()
+}
+
+// NIC returns the NIC of that name, or nil.
+func (h *Host) NIC(name string) *NIC {
+	for _, n := range h.nics {
+		if n.Name == name {
+			return n
+		}
+	}
+	return nil
+}
+
+// NICs returns all its NICs in the order of the spec.
+func (h *Host) NICs() []*NIC { return slices.Clone(h.nics) }
+
+// Port returns the switch port of the first NIC.
+func (h *Host) Port() *Port { return h.nics[0].Port }
+
+// Boot starts a crashed host again: same NICs, hardware addresses and
+// addresses, nothing else remembered. Programs have to be started anew.
+func (h *Host) Boot() error {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.space != nil {
+		return fmt.Errorf("host %s is up", h.Name)
+	}
+	return h.boot()
+}
+
+func (h *Host) boot() (err error) {
+	space, err := newSpace(h.Name)
+	if err != nil {
+		return err
+	}
+	h.space = space
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("host %s: %w", h.Name, err), h.crash())
+		}
+	}()
+	if err := space.do(h.settings); err != nil {
+		return err
+	}
+	if err := linkUp(space, "lo"); err != nil {
+		return err
+	}
+	for _, n := range h.nics {
+		if err := n.attach(); err != nil {
+			return err
+		}
+	}
+	if err := h.addDefaultRoute(h.spec.Gateway); err != nil {
+		return err
+	}
+	for _, w := range h.lab.watches {
+		if err := w.attach(h); err != nil {
+			return err
+		}
+	}
+	if !h.spec.NoResponder {
+		if h.responder, err = newResponder(space, h.Name); err != nil {
+			return err
+		}
+	}
+	return h.awaitCarriers()
+}
+
+// Crash is a power cut: at one moment the host falls silent and its programs
+// are killed; then its namespace goes, and the ports lose their carrier.
+func (h *Host) Crash() error {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.space == nil {
+		return fmt.Errorf("host %s is down", h.Name)
+	}
+	return h.crash()
+}
+
+func (h *Host) crash() error {
+	var errs []error
+	for _, n := range h.nics {
+		errs = append(errs, n.Port.setState(brDisabled))
+	}
+	for _, p := range h.procs {
+		p.Kill()
+	}
+	for _, w := range h.lab.watches {
+		w.detach(h.Name)
+	}
+	for _, n := range h.nics {
+		errs = append(errs, n.Port.unplug())
+	}
+	if h.responder != nil {
+		h.responder.close()
+		h.responder = nil
+	}
+	errs = append(errs, h.space.empty())
+	for _, p := range h.procs {
+		<-p.ended
+	}
+	h.procs = nil
+	h.space.close()
+	h.space = nil
+	return errors.Join(errs...)
+}
+
+// Up reports whether the host is up, that is, booted and not crashed.
+func (h *Host) Up() bool {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	return h.space != nil
+}
+
+// Do runs f on a thread in the host's namespace: sockets opened there are the
+// host's, wherever they are used. A socket left open keeps the namespace after
+// a crash.
+func (h *Host) Do(f func() error) error {
+	s, err := h.live()
+	if err != nil {
+		return err
+	}
+	return s.visit(f)
+}
+
+// live returns the host's namespace.
+func (h *Host) live() (*space, error) {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.space == nil {
+		return nil, fmt.Errorf("host %s is down", h.Name)
+	}
+	return h.space, nil
+}
+
+// settings runs on the host's thread. A new namespace has some settings from
+// the real host: what matters here is written, so that a lab is the same
+// everywhere.
+func (h *Host) settings() error {
+	if err := disableIPv6(); err != nil {
+		return err
+	}
+	all := map[string]string{
+		"net/ipv4/ip_forward":                       "0",
+		"net/ipv4/conf/all/rp_filter":               "0",
+		"net/ipv4/conf/default/rp_filter":           "0",
+		"net/ipv4/conf/all/arp_ignore":              "0",
+		"net/ipv4/conf/default/arp_ignore":          "0",
+		"net/ipv4/conf/all/arp_announce":            "0",
+		"net/ipv4/conf/default/arp_announce":        "0",
+		"net/ipv4/conf/all/promote_secondaries":     "0",
+		"net/ipv4/conf/default/promote_secondaries": "0",
+		"net/ipv4/ping_group_range":                 "0 0", // root's group, the only one mapped in a user namespace
+	}
+	if h.spec.Forward {
+		all["net/ipv4/ip_forward"] = "1"
+	}
+	maps.Copy(all, h.spec.Sysctls)
+	// In order of name: all/ before default/, and the same at every run.
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if err := sysctl(key, all[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// disableIPv6 keeps router solicitations and the like out of the lab.
+func disableIPv6() error {
+	for _, which := range []string{"all", "default"} {
+		err := sysctl("net/ipv6/conf/"+which+"/disable_ipv6", "1")
+		if err != nil && !errors.Is(err, unix.ENOENT) { // a kernel without IPv6 is as good
+			return err
+		}
+	}
+	return nil
+}
+
+// SetDefaultRoute replaces the default route by one through gateway.
+func (h *Host) SetDefaultRoute(gateway netip.Addr) error {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.space == nil {
+		return fmt.Errorf("host %s is down", h.Name)
+	}
+	if err := h.delDefaultRoute(); err != nil {
+		return err
+	}
+	return h.addDefaultRoute(gateway)
+}
+
+// DelDefaultRoute removes the default route. None there is not an error.
+func (h *Host) DelDefaultRoute() error {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.space == nil {
+		return fmt.Errorf("host %s is down", h.Name)
+	}
+	return h.delDefaultRoute()
+}
+
+func (h *Host) addDefaultRoute(gateway netip.Addr) error {
+	if !gateway.IsValid() {
+		return nil
+	}
+	err := h.space.nl.RouteAdd(&netlink.Route{Gw: gateway.AsSlice()})
+	if err != nil && !isDone(err) {
+		return fmt.Errorf("default route of %s via %s: %w", h.Name, gateway, err)
+	}
+	return nil
+}
+
+func (h *Host) delDefaultRoute() error {
+	routes, err := h.space.nl.RouteList(nil, unix.AF_INET)
+	if err != nil {
+		return err
+	}
+	for _, r := range routes {
+		if r.Gw == nil || r.Dst != nil && !r.Dst.IP.IsUnspecified() {
+			continue
+		}
+		if err := h.space.nl.RouteDel(&r); err != nil && !isDone(err) {
+			return fmt.Errorf("delete default route of %s: %w", h.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Command says what to start on a host.
+type Command struct {
+	Name string // in the output; "": Argv[0]
+	Argv []string
+	Env  []string // added to our own environment
+	Dir  string
+}
+
+// Process is a program on a host. It is killed when the host crashes, when the
+// lab is closed, and when this process ends.
+type Process struct {
+	Name string
+	Host *Host
+
+	cmd   *exec.Cmd
+	out   *record
+	ended chan struct{}
+	code  int // valid once ended is closed
+}
+
+// Start starts a program on the host. Its output is kept, and written to
+// Lab.Output.
+func (h *Host) Start(name string, argv ...string) (*Process, error) {
+	return h.StartCommand(Command{Name: name, Argv: argv})
+}
+
+// StartCommand is Start with an environment and a directory.
+func (h *Host) StartCommand(c Command) (*Process, error) {
+	if len(c.Argv) == 0 {
+		return nil, fmt.Errorf("nothing to start on %s", h.Name)
+	}
+	if c.Name == "" {
+		c.Name = c.Argv[0]
+	}
+	p := &Process{Name: c.Name, Host: h, out: newRecord(h.lab.Output, h.Name+"/"+c.Name+": ")}
+	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
+	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Dir = c.Dir
+	cmd.Stdout, cmd.Stderr = p.out, p.out
+	if err := h.launch(p, cmd); err != nil {
+		return nil, err
+	}
+	h.lab.mu.Lock()
+	h.lab.procs = append(h.lab.procs, p)
+	h.lab.mu.Unlock()
+	return p, nil
+}
+
+// Run runs a program on the host until it ends or ctx does. The code is -1
+// when it could not be started or was killed; the reason is then in stderr.
+func (h *Host) Run(ctx context.Context, argv ...string) (stdout, stderr string, code int) {
+	if len(argv) == 0 {
+		return "", "nothing to run", -1
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	p := &Process{Name: argv[0], Host: h}
+	if err := h.launch(p, cmd); err != nil {
+		return "", err.Error(), -1
+	}
+	<-p.ended
+	if ctx.Err() != nil {
+		fmt.Fprintf(&errs, "%s on %s: %v\n", argv[0], h.Name, ctx.Err())
+	}
+	return out.String(), errs.String(), p.code
+}
+
+// outputGrace is how long a program's descendants may hold its output open
+// once it has ended itself.
+const outputGrace = 100 * time.Millisecond
+
+// launch starts the program on the thread of the host's namespace: it is in the
+// namespace by that, and dies with the thread.
+func (h *Host) launch(p *Process, cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
+	cmd.WaitDelay = outputGrace
+	p.cmd, p.ended = cmd, make(chan struct{})
+
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.space == nil {
+		return fmt.Errorf("start %s: host %s is down", p.Name, h.Name)
+	}
+	if err := h.space.do(cmd.Start); err != nil {
+		return fmt.Errorf("start %s on %s: %w", p.Name, h.Name, err)
+	}
+	h.procs = append(h.procs, p)
+	go func() {
+		cmd.Wait() // its findings are in the state
+		p.code = cmd.ProcessState.ExitCode()
+		close(p.ended)
+	}()
+	return nil
+}
+
+// Pid returns the process id, as the lab's own process sees it.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Signal sends a signal to the program alone. After its end it returns
+// os.ErrProcessDone.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Kill sends SIGKILL to the program alone, whatever it has started goes on.
+func (p *Process) Kill() error { return p.Signal(unix.SIGKILL) }
+
+// Done is closed when the program has ended and its output is complete.
+func (p *Process) Done() <-chan struct{} { return p.ended }
+
+// Wait waits for the program's end and returns its exit code; -1 when a signal
+// ended it.
+func (p *Process) Wait(ctx context.Context) (code int, err error) {
+	select {
+	case <-p.ended:
+		return p.code, nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("waiting for %s on %s to end: %w", p.Name, p.Host.Name, ctx.Err())
+	}
+}
+
+// CPU returns the processor time of a program that has ended, its children's
+// included; 0 before.
+func (p *Process) CPU() time.Duration {
+	select {
+	case <-p.ended:
+		return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	default:
+		return 0
+	}
+}
+
+// Output returns what the program has written so far, both streams together;
+// the last megabyte of it.
+func (p *Process) Output() string { return p.out.String() }
+
+// WaitOutput waits until the program has written text, ever since its start.
+// A program that ends without having written it is an error.
+func (p *Process) WaitOutput(ctx context.Context, text string) error {
+	for {
+		ended := p.hasEnded() // asked first: then all its output is there to look at
+		found, more := p.out.find(text)
+		switch {
+		case found:
+			return nil
+		case ended:
+			return fmt.Errorf("%s on %s ended (%s) without writing %q", p.Name, p.Host.Name, p.state(), text)
+		}
+		select {
+		case <-more:
+		case <-p.ended:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s on %s to write %q: %w", p.Name, p.Host.Name, text, ctx.Err())
+		}
+	}
+}
+
+func (p *Process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *Process) state() string {
+	if p.hasEnded() {
+		return p.cmd.ProcessState.String()
+	}
+	return "running"
+}
+
+// record keeps the end of a program's output and passes it on by lines.
+type record struct {
+	mu     sync.Mutex
+	kept   []byte
+	line   []byte // begun, not yet passed on
+	to     io.Writer
+	prefix string
+	more   chan struct{} // closed at the next write
+}
+
+const recordSize = 1 << 20
+
+func newRecord(to io.Writer, prefix string) *record {
+	return &record{to: to, prefix: prefix, more: make(chan struct{})}
+}
+
+// Write never fails: a program must not die of its reader.
+func (r *record) Write(b []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept = append(r.kept, b...)
+	if over := len(r.kept) - recordSize; over > recordSize {
+		r.kept = append(r.kept[:0], r.kept[over:]...)
+	}
+	if r.to != nil {
+		r.line = append(r.line, b...)
+		for {
+			i := bytes.IndexByte(r.line, '\n')
+			if i < 0 {
+				break
+			}
+			fmt.Fprintf(r.to, "%s%s\n", r.prefix, r.line[:i])
+			r.line = r.line[i+1:]
+		}
+	}
+	close(r.more)
+	r.more = make(chan struct{})
+	return len(b), nil
+}
+
+func (r *record) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return string(r.kept)
+}
+
+func (r *record) find(text string) (found bool, more <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return bytes.Contains(r.kept, []byte(text)), r.more
+}

@@ -1,0 +1,187 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// space is one network (and host name) namespace. It lives as long as its
+// thread and its descriptor do, and nowhere else. The thread also starts the
+// programs of the namespace: they are killed when it ends.
+type space struct {
+	fd    int // keeps the namespace, and names it to other calls
+	nl    *netlink.Handle
+	calls chan func()
+	gone  chan struct{} // closed when the thread is about to end
+}
+
+var errGone = errors.New("the namespace is gone")
+
+// newSpace makes a namespace whose host name is name.
+func newSpace(name string) (*space, error) {
+	s := &space{calls: make(chan func()), gone: make(chan struct{})}
+	ready := make(chan error)
+	onOwnThread(func() {
+		err := s.open(name)
+		ready <- err
+		if err != nil {
+			return
+		}
+		for f := range s.calls {
+			f()
+		}
+		close(s.gone)
+	})
+	if err := <-ready; err != nil {
+		return nil, fmt.Errorf("namespace for %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// open moves the calling thread into the new namespaces.
+func (s *space) open(name string) error {
+	if err := unix.Unshare(unix.CLONE_NEWNET | unix.CLONE_NEWUTS); err != nil {
+		return fmt.Errorf("unshare: %w", err)
+	}
+	if err := unix.Sethostname([]byte(name)); err != nil {
+		return fmt.Errorf("set host name: %w", err)
+	}
+	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	nl, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		unix.Close(fd)
+		return err
+	}
+	s.fd, s.nl = fd, nl
+	return nil
+}
+
+// do runs f on the namespace's own thread and returns its error. f must be
+// brief, and must not call do.
+func (s *space) do(f func() error) error {
+	result := make(chan error, 1)
+	select {
+	case s.calls <- func() { result <- f() }:
+		return <-result
+	case <-s.gone:
+		return errGone
+	}
+}
+
+// visit runs f on a thread of its own in the namespace: it may take its time.
+func (s *space) visit(f func() error) error {
+	result := make(chan error, 1)
+	onOwnThread(func() {
+		if err := unix.Setns(s.fd, unix.CLONE_NEWNET); err != nil {
+			result <- fmt.Errorf("enter namespace: %w", err)
+			return
+		}
+		result <- f()
+	})
+	return <-result
+}
+
+// close ends the thread, and with it the programs that it started. Sockets
+// that others opened in the namespace keep it until they close them.
+func (s *space) close() {
+	close(s.calls)
+	<-s.gone
+	s.nl.Close()
+	unix.Close(s.fd)
+}
+
+// onOwnThread runs f on a thread that ends with f. Never on the main thread:
+// that one cannot end, and what /proc/self shows is where it is.
+func onOwnThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f() // still locked when it returns: the runtime ends the thread
+			return
+		}
+		// While we sit on the main thread nobody else can.
+		settled := make(chan struct{})
+		go func() {
+			runtime.LockOSThread()
+			close(settled)
+			f()
+		}()
+		<-settled
+		runtime.UnlockOSThread()
+	}()
+}
+
+// sysctl writes one setting of the namespace of the calling thread. key is
+// written with slashes: names of links may have dots.
+func sysctl(key, value string) error {
+	return os.WriteFile(filepath.Join("/proc/sys", key), []byte(value), 0)
+}
+
+// linkUp sets a link of the space up, by name.
+func linkUp(s *space, name string) error {
+	l, err := s.nl.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("link %s: %w", name, err)
+	}
+	return s.nl.LinkSetUp(l)
+}
+
+// empty kills until no program is left: what was started, what that started,
+// and what it starts meanwhile.
+func (s *space) empty() error {
+	const patience = 5 * time.Second // a program in the kernel's hands can take its time
+	for began := time.Now(); s.killAll() > 0; runtime.Gosched() {
+		if time.Since(began) > patience {
+			return fmt.Errorf("programs survive SIGKILL for %v", patience)
+		}
+	}
+	return nil
+}
+
+// killAll sends SIGKILL to every program in the namespace, however it came
+// there, and returns how many there were. Our own threads are not programs.
+func (s *space) killAll() int {
+	var want unix.Stat_t
+	if unix.Fstat(s.fd, &want) != nil {
+		return 0
+	}
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return 0
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	n := 0
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil || pid == os.Getpid() || !inNamespace(name, &want) {
+			continue
+		}
+		// Hold the process before looking again: the number may be another's by now.
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue
+		}
+		if inNamespace(name, &want) && unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil {
+			n++
+		}
+		unix.Close(fd)
+	}
+	return n
+}
+
+func inNamespace(pid string, want *unix.Stat_t) bool {
+	var have unix.Stat_t
+	return unix.Stat("/proc/"+pid+"/ns/net", &have) == nil && have.Ino == want.Ino && have.Dev == want.Dev
+}
