@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,13 +25,31 @@ type world struct {
 	router     *station
 	client     *station
 	cfgA, cfgB *config.Config
-	log        bytes.Buffer
+	log        journal
 	story      []string
 
 	both      time.Time // since when both hold it, connected, both daemons alive
 	bothMax   time.Duration
 	switches  int // of holders
 	holdersAt string
+}
+
+// journal is what both daemons log.
+type journal struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buf.String()
 }
 
 func row(partner byte, primary bool) config.Alias {

@@ -12,6 +12,10 @@ import (
 // questions is how many are put in one timeout while in doubt.
 const questions = 4
 
+// pingRhythm is the rhythm below which a ping costs too much to be the first
+// question: ARP asks those on the segment.
+const pingRhythm = time.Second
+
 // key names one address to ask. An address off every subnet of ours has no
 // NIC: the kernel routes to it.
 type key struct {
@@ -34,10 +38,10 @@ type target struct {
 	users    []*alias // who depend on it
 	isAlias  bool     // an alias: asked by ARP first, and twice as long
 
-	fact     rules.Fact
-	hw       host.HW // of the last frame that claimed the address
-	byARP    bool    // the medium to ask by first: the one that answered last
-	reported string  // the last "cannot ask", said once
+	fact    rules.Fact
+	hw      host.HW    // of the last frame that claimed the address
+	byARP   bool       // ask by ARP first: an alias, or it answers by ARP only
+	trouble [2]trouble // why ICMP, and ARP, cannot ask
 
 	next   time.Time // the next regular question
 	wake   time.Time // when there is something to do
@@ -61,6 +65,12 @@ func (t *target) held() bool {
 		}
 	}
 	return false
+}
+
+// trouble is why a medium cannot ask, said on change and once an hour.
+type trouble struct {
+	text string
+	at   time.Time
 }
 
 // turn puts the questions that are due and closes the windows that are over.
@@ -214,7 +224,6 @@ func (t *target) couldNot(l *loop) {
 // answered files an answer, or any frame that the target sent, seen at that time.
 func (t *target) answered(l *loop, asked time.Time) {
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
-	t.reported = ""
 	back := t.fact.Value == rules.Silent
 	t.fact.Miss = time.Time{}
 	if asked.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
@@ -238,31 +247,32 @@ func (t *target) answered(l *loop, asked time.Time) {
 // that we hold is asked by ARP only, as our own kernel would answer the rest.
 func (t *target) ask(l *loop) {
 	n := l.nics[t.nic]
-	byARP := t.nic != "" && l.o.Listen != nil && (t.byARP == (t.window.put%2 == 0) || t.held())
+	local := t.nic != "" && l.o.Listen != nil
+	byARP := local && ((t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0) || t.held())
 	probing := t.isAlias && t.vain+t.blind > 0 && t.window.put >= questions/2
 	t.window.put++
 	if t.nic != "" && n.ready() != nil {
 		return // W2 and H3 tell of it
 	}
-	if byARP {
-		err := n.err
+	if byARP || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
 		if n.wire == nil {
-			t.say(l, err) // asked again as soon as there is an ear
+			t.say(l, 1, n.err) // asked again as soon as there is an ear
 			return
 		}
+		var err error
 		if probing {
 			err = n.wire.Probe(t.addr) // the last look, while the doubt lasts
 		} else {
 			err = n.wire.Ask(t.addr, n.source(t.addr), host.HW{})
 		}
-		if err != nil {
-			t.say(l, err)
-			return
+		if err == nil {
+			t.window.asked = l.now
 		}
-		t.window.asked = l.now
-		return
+		t.say(l, 1, err)
 	}
-	t.ping(l, n)
+	if !byARP {
+		t.ping(l, n)
+	}
 }
 
 // ping asks by ICMP beside the loop.
@@ -286,27 +296,29 @@ func (t *target) ping(l *loop, n *nic) {
 				if t.window.asked.Equal(asked) {
 					t.window.asked = time.Time{}
 				}
-				t.say(l, err)
+				t.say(l, 0, err)
 			case t.held():
 				// An answer to a question put before we took the alias.
 			case asked.Before(t.since):
 				// Put before all was made unknown.
 			case t.isAlias && l.proxied(t):
 			default:
-				t.byARP = false
+				t.byARP = t.isAlias
 				t.answered(l, asked)
 			}
 		})
 	})
 }
 
-// say logs why the target cannot be asked, once for each reason.
-func (t *target) say(l *loop, err error) {
-	if err == nil || t.reported == err.Error() {
+// say logs why a medium cannot ask the target.
+func (t *target) say(l *loop, medium int, err error) {
+	m := &t.trouble[medium]
+	since := l.now.Sub(m.at)
+	if err == nil || m.text == err.Error() && since < sayAgain || !m.at.IsZero() && since < time.Minute {
 		return
 	}
-	t.reported = err.Error()
-	l.log.WithField("address", t.addr).WithError(err).Warn("cannot ask")
+	m.text, m.at = err.Error(), l.now
+	l.log.WithField("address", t.addr.String()).WithError(err).Warn("cannot ask")
 }
 
 // proxied tells whether what answers for an alias is the router, for others:
@@ -332,10 +344,10 @@ func (l *loop) sighted(s host.Sighting) {
 			t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 			t.fact.Miss = time.Time{}
 			t.fact.Set(rules.Unknown, l.now, l.now)
-			t.say(l, errProxy)
+			t.say(l, 1, errProxy)
 			t.changed()
 		} else {
-			t.byARP = true
+			t.byARP = t.byARP || s.Reply && t.vain > 0 // where ICMP asked in vain
 			t.answered(l, s.At)
 		}
 	}

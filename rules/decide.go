@@ -69,10 +69,10 @@ func (v *view) local(f Fact) Value {
 	return f.Value
 }
 
-// after is the fact's value if its question was put after t. What was known
-// before the network changed says nothing about the time since.
+// after is the fact's value if its question was put no sooner than t. What was
+// known before the network changed says nothing about the time since.
 func (v *view) after(f Fact, t time.Time) Value {
-	if !t.IsZero() && !f.Asked.After(t) {
+	if f.Asked.Before(t) {
 		return Unknown
 	}
 	return v.fresh(f)
