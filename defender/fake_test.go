@@ -26,7 +26,15 @@ type segment struct {
 	split    map[*station]bool // those on the far side of a partition; nil: none
 	loss     map[*station]float64
 	rng      *rand.Rand
-	changed  func() // called with mu held after any change of holders or paths
+	frames   []frame // the claims that were sent, oldest first
+	changed  func()  // called with mu held after any change of holders or paths
+}
+
+// frame is a claim on the wire: who said that which address is where.
+type frame struct {
+	at   time.Time
+	from *station
+	host.Sighting
 }
 
 // wireDelay is how long a frame takes.
@@ -93,6 +101,9 @@ func (s *segment) lost(a, b *station) bool {
 
 // send delivers a frame from a to all, or to one. mu is held.
 func (s *segment) send(from, to *station, f host.Sighting) {
+	if f.Sender == f.Target {
+		s.frames = append(s.frames, frame{time.Now(), from, f})
+	}
 	for _, st := range s.stations {
 		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) {
 			continue

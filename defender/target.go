@@ -355,9 +355,8 @@ func (l *loop) sighted(s host.Sighting) {
 	if a == nil || !a.state.Holding || s.Sender == s.Target || a.cfg.NIC != s.NIC {
 		return
 	}
-	byPartner := a.partner != nil && a.partner.hw == s.HW
-	if (s.Sender.IsUnspecified() || byPartner) && l.now.Sub(a.announced) >= time.Second {
-		// Somebody looks for the alias: let the whole segment hear where it is.
+	if s.Sender.IsUnspecified() && l.now.Sub(a.announced) >= time.Second {
+		// Somebody doubts that it is served: let the whole segment hear where it is.
 		a.state.Reannounce(l.now)
 		a.dirty = true
 	}
