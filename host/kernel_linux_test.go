@@ -279,7 +279,7 @@ func watch(t *testing.T, k kernel, wake func()) (stop func()) {
 		t.Helper()
 		cancel()
 		wait(t, "the end of Watch", done)
-		none(t, "host.follow", "host.(*Host).Watch")
+		nstest.Gone(t, "host.follow", "host.(*Host).Watch")
 	}
 }
 
@@ -291,22 +291,6 @@ func wait[T any](t *testing.T, what string, c <-chan T) (v T) {
 		t.Fatalf("waited in vain for %s", what)
 	}
 	return v
-}
-
-// none checks that no goroutine is in any of these functions. One that has done
-// its work may need a moment to leave.
-func none(t *testing.T, functions ...string) {
-	t.Helper()
-	buf := make([]byte, 1<<20)
-	deadline := time.Now().Add(nstest.Patience)
-	for _, f := range functions {
-		for strings.Contains(string(buf[:runtime.Stack(buf, true)]), f) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s is still running:\n%s", f, buf)
-			}
-			runtime.Gosched()
-		}
-	}
 }
 
 // bell is a wake that does not block, and where it is heard.

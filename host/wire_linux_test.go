@@ -279,7 +279,7 @@ func TestWireEndsWithItsNIC(t *testing.T) {
 			if err := w.Close(); err != nil {
 				t.Error(err)
 			}
-			none(t, "host.(*Wire).read")
+			nstest.Gone(t, "host.(*Wire).read")
 			_, seen = ear(t, k.space) // and again, on the new one
 			marker(t, b, seen)
 		})
@@ -300,7 +300,7 @@ func TestCloseEndsTheReader(t *testing.T) {
 	default:
 		t.Error("not done")
 	}
-	none(t, "host.(*Wire).read")
+	nstest.Gone(t, "host.(*Wire).read")
 	if err := w.Err(); err != nil {
 		t.Error(err)
 	}
