@@ -44,8 +44,9 @@ type alias struct {
 	said      time.Time      // when it was last logged
 	dirty     bool           // a fact changed
 	again     time.Time      // when time alone may change the decision
-	retry     time.Time      // when what failed is tried again
-	failure   string         // what failed, said once
+	failure   string         // what failed last, said once
+	failing   rules.Action   // the action that failed
+	retry     time.Time      // and not before then is tried again
 	elsewhere string         // the alias is on another NIC of this host
 	announced time.Time
 
@@ -138,7 +139,10 @@ func (l *loop) decide(a *alias) {
 	if l.readAt.IsZero() && l.readErr == "" || a.alias == nil {
 		return // the host was not read yet: nothing is known
 	}
-	a.dirty, a.again, a.retry = false, time.Time{}, time.Time{}
+	a.dirty, a.again = false, time.Time{}
+	if due(a.retry, l.now) {
+		a.retry = time.Time{}
+	}
 	f := l.facts(a)
 	a.state.Saw(f)
 	d := rules.Decide(a.policy, a.state, f)
@@ -205,13 +209,16 @@ func words(d rules.Decision) logrus.Fields {
 }
 
 // failed says what could not be done, once for each cause, and has it tried again.
-func (a *alias) failed(l *loop, what string, err error) {
-	a.retry = l.now.Add(min(a.cfg.Interval, time.Second))
+func (a *alias) failed(l *loop, doing rules.Action, what string, err error) {
+	a.failing, a.retry = doing, l.now.Add(min(a.cfg.Interval, time.Second))
 	if s := what + err.Error(); a.failure != s {
 		a.failure = s
 		a.log(l).WithError(err).Error(what)
 	}
 }
+
+// done ends what failed.
+func (a *alias) done() { a.failure, a.retry = "", time.Time{} }
 
 // name is a partner's name that has to be resolved.
 type name struct {

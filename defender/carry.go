@@ -22,7 +22,7 @@ type job struct {
 // carry starts what the decision asks for. While something is under way for
 // the alias nothing else is begun; its end decides again.
 func (l *loop) carry(a *alias, d rules.Decision) {
-	if a.phase != idle {
+	if a.phase != idle || !a.retry.IsZero() && d.Action == a.failing {
 		return
 	}
 	looked := a.looked
@@ -30,7 +30,7 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	switch d.Action {
 	case rules.Take:
 		switch {
-		case l.stopping || a.failure != "" && l.now.Before(a.retry):
+		case l.stopping:
 		case looked: // and decided again since: the alias may come
 			l.start(a, job{d: d})
 		default:
@@ -84,17 +84,20 @@ func (l *loop) finished(j job, err error) {
 	a.phase, a.phaseAt, a.dirty = idle, l.now, true
 	switch {
 	case err != nil && j.remove:
-		a.failed(l, "the alias could not be removed", err)
+		a.failed(l, j.d.Action, "the alias could not be removed", err)
 		return
 	case err != nil:
-		a.failed(l, "the alias could not be added", err)
+		a.failed(l, j.d.Action, "the alias could not be added", err)
+		if a.state.Leaving && !a.state.Holding && !l.stopping {
+			l.replace(a)
+		}
 		l.read()
 		return
 	case j.remove:
 		l.released(a, j.d)
 		return
 	}
-	a.failure = ""
+	a.done()
 	a.kernel.Set(rules.Yes, l.now, l.now)
 	if j.d.Action == rules.Restore {
 		a.state.Reannounce(l.now)
@@ -115,7 +118,7 @@ func (l *loop) finished(j job, err error) {
 // released notes that the alias is off this host.
 func (l *loop) released(a *alias, d rules.Decision) {
 	rival := a.alias.hw
-	a.failure = ""
+	a.done()
 	a.kernel.Set(rules.No, l.now, l.now)
 	a.state.LetGo(d.Reason)
 	l.count()
@@ -140,7 +143,7 @@ func (l *loop) point(a *alias, rival host.HW) {
 	}
 	if !rival.IsZero() {
 		if err := n.wire.Announce(a.cfg.Addr, rival); err != nil {
-			a.failed(l, "the rival's announcement could not be sent", err)
+			a.log(l).WithError(err).Warn("the segment could not be told where the alias is")
 		}
 	}
 	a.alias.byARP = true
@@ -151,14 +154,14 @@ func (l *loop) point(a *alias, rival host.HW) {
 func (l *loop) announce(a *alias, d rules.Decision) {
 	n := l.nics[a.cfg.NIC]
 	if n.wire == nil {
-		a.retry = l.now.Add(a.cfg.Timeout)
+		a.failing, a.retry = rules.Announce, l.now.Add(a.cfg.Timeout)
 		return
 	}
 	if err := n.wire.Announce(a.cfg.Addr, host.HW{}); err != nil {
-		a.failed(l, "the alias could not be announced", err)
+		a.failed(l, d.Action, "the alias could not be announced", err)
 		return
 	}
-	a.failure = ""
+	a.done()
 	a.announced = l.now
 	a.state.Announce(d, l.now)
 	if d.Row == "H7" {

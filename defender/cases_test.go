@@ -576,3 +576,42 @@ func TestIsolatedHolderReleasesWhenToldTo(t *testing.T) {
 		w.expect("b", "A is isolated")
 	})
 }
+
+func TestAddressThatCannotBeAddedIsTriedOnceARoundAndSaidOnce(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.a.set(func() { w.a.addErr = errors.New("operation not permitted") })
+		w.wait(time.Minute)
+		w.expect("", "the kernel refuses")
+		if w.a.tries < 30 || w.a.tries > 60 {
+			w.fail("tried %d times in a minute at a rhythm of a second", w.a.tries)
+		}
+		if n := w.logged("the alias could not be added"); n != 1 {
+			w.fail("said %d times", n)
+		}
+		w.a.set(func() { w.a.addErr = nil })
+		w.wait(3 * time.Second)
+		w.expect("a", "the kernel accepts")
+	})
+}
+
+func TestPauseOfOurOwnMakesEverythingUnknown(t *testing.T) {
+	// The holder's process sleeps while the partner takes the alias; awake, it
+	// must neither trust what it knew nor announce against the new holder.
+	play(t, 1, false, true, func(w *world) {
+		w.settle()
+		w.expect("b", "the primary serves")
+		begin := time.Now()
+		w.b.set(func() { w.b.slept += 10 * time.Second })
+		w.wait(10 * time.Millisecond)
+		w.b.wake() // any event wakes the loop
+		w.wait(10 * time.Millisecond)
+		if n := w.logged("this process was away"); n != 1 {
+			w.fail("said %d times that it was away", n)
+		}
+		w.settle()
+		w.expect("b", "nobody else had taken it")
+		if w.announcements(w.b, w.b.hw, begin) == 0 {
+			w.fail("a holder that was away announces")
+		}
+	})
+}

@@ -64,6 +64,9 @@ type station struct {
 	arpErr  error
 	readErr error
 	pingErr error
+	addErr  error
+	slept   time.Duration // beyond the bubble's time, as CLOCK_BOOTTIME counts it
+	tries   int           // of adding and removing
 }
 
 func newSegment(seed uint64) *segment {
@@ -231,8 +234,9 @@ func (st *station) Read() (host.State, error) {
 func (st *station) Add(o host.Order) error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
-	if !st.on {
-		return errors.New("powered off")
+	st.tries++
+	if !st.on || st.addErr != nil {
+		return errors.Join(st.addErr, errors.New("not added"))
 	}
 	if st.index == 0 {
 		return fmt.Errorf("%s: no such device", o.NIC)
@@ -299,7 +303,11 @@ func (st *station) start(c *config.Config, log io.Writer) {
 		Resolve: func(_ context.Context, name string) (netip.Addr, error) {
 			return netip.Addr{}, fmt.Errorf("no such host: %s", name)
 		},
-		Boottime: func() time.Duration { return time.Since(begin) },
+		Boottime: func() time.Duration {
+			st.seg.mu.Lock()
+			defer st.seg.mu.Unlock()
+			return time.Since(begin) + st.slept
+		},
 	})
 	over := make(chan struct{})
 	go func() {

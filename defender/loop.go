@@ -82,12 +82,29 @@ func (d *Defender) Run(ctx context.Context) error {
 	l.reload(d.o.Config)
 	l.run(ctx)
 	cancel()
+	close(d.over) // from here on nobody waits for the loop
 	for _, n := range l.nics {
-		n.close()
+		n.close(l)
 	}
-	close(d.over)
-	l.wg.Wait()
-	return nil
+	return l.wait()
+}
+
+// wait waits for the work beside the loop. A kernel or a name server that does
+// not answer does not keep the process from ending.
+func (l *loop) wait() error {
+	ended := make(chan struct{})
+	go func() {
+		l.wg.Wait()
+		close(ended)
+	}()
+	late := time.NewTimer(releaseWithin)
+	defer late.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-late.C:
+		return errors.New("ended without waiting any longer for a call that does not return")
+	}
 }
 
 // run is the loop itself.
@@ -196,11 +213,11 @@ func (l *loop) turn() {
 
 // settle ends the loop once there is nothing left to release.
 func (l *loop) settle() {
-	if !l.stopping || l.working {
+	if !l.stopping {
 		return
 	}
 	for _, a := range l.order {
-		if a.state.Holding && a.state.Leaving && l.now.Before(l.deadline) {
+		if (l.working || a.state.Holding && a.state.Leaving) && l.now.Before(l.deadline) {
 			return
 		}
 	}

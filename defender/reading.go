@@ -57,9 +57,12 @@ func (n *nic) source(target netip.Addr) netip.Addr {
 	return netip.Addr{}
 }
 
-func (n *nic) close() {
-	if n.wire != nil {
-		n.wire.Close()
+// close closes the ear beside the loop: it waits for its reader, and the
+// reader may be waiting for the loop.
+func (n *nic) close(l *loop) {
+	if w := n.wire; w != nil {
+		n.wire = nil
+		l.beside(func() { w.Close() })
 	}
 }
 
@@ -131,8 +134,7 @@ func (l *loop) readNIC(n *nic, aliases map[netip.Addr]bool) {
 		}
 	}
 	if n.index != index && n.wire != nil {
-		n.close() // another interface of the same name
-		n.wire = nil
+		n.close(l) // another interface of the same name
 	}
 	l.listen(n)
 	is := n.ready()

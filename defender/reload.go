@@ -229,7 +229,7 @@ func (l *loop) tidy() {
 	l.interesting.Store(&interesting)
 	for s, n := range l.nics {
 		if !used[s] {
-			n.close()
+			n.close(l)
 			delete(l.nics, s)
 		}
 	}
