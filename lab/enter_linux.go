@@ -21,13 +21,24 @@ const entered = "ALIASDEFENDER_LAB_ENTERED"
 // refused is what Enter answered to Main: ForTest skips or fails with it.
 var refused error
 
+// canReenter says that this program, started again as it was, comes to Enter.
+var canReenter bool
+
 // Enter makes this process able to build labs. Call it before anything that
 // must not happen twice: a process with the needed capabilities goes on at
 // once; any other starts itself again (/proc/self/exe, same arguments) as root
 // of a new user and network namespace, passes signals on, and exits with its
 // code, so that Enter returns in the new process only. An error wraps
 // ErrRefused and names the setting that stands in the way.
+//
+// Each lab starts the program once more, to clean up behind a lab that was
+// killed: that process, too, goes no further than here.
 func Enter() error {
+	if os.Getenv(wardenOf) != "" {
+		beWarden()
+		os.Exit(0)
+	}
+	canReenter = true
 	inside := os.Getenv(entered) != ""
 	os.Unsetenv(entered)
 	err := tryUnshare()
@@ -59,7 +70,7 @@ func Self() string { return "/proc/self/exe" }
 // tryUnshare makes a namespace and forgets it: what it needs is asked of the
 // kernel and not guessed from the user id.
 func tryUnshare() error {
-	s, err := newSpace("try")
+	s, err := newSpace("try", nil)
 	if err != nil {
 		return err
 	}

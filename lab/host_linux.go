@@ -101,7 +101,7 @@ func (h *Host) Boot() error {
 }
 
 func (h *Host) boot() (err error) {
-	space, err := newSpace(h.Name)
+	space, err := newSpace(h.Name, h.lab.ward)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (h *Host) crash() error {
 		h.responder.close()
 		h.responder = nil
 	}
-	errs = append(errs, h.space.empty())
+	errs = append(errs, emptyNamespace(h.space.fd))
 	for _, p := range h.procs {
 		<-p.ended
 	}

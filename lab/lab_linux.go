@@ -24,11 +24,12 @@ type Lab struct {
 	watches  map[netip.Addr]*Watch
 	closers  []io.Closer // clients, sniffers
 	links    int         // made so far: each port's link has an index of its own
+	ward     *warden
 	closed   bool
 }
 
-// New returns a lab with nothing in it. Where namespaces are refused the first
-// Switch or Host says so.
+// New returns a lab with nothing in it. Where namespaces are refused the error
+// wraps ErrRefused.
 func New() (*Lab, error) {
 	if refused != nil {
 		return nil, refused
@@ -36,7 +37,11 @@ func New() (*Lab, error) {
 	if err := tryUnshare(); err != nil {
 		return nil, diagnose("/proc/sys", err)
 	}
-	return &Lab{watches: map[netip.Addr]*Watch{}}, nil
+	ward, err := startWarden()
+	if err != nil {
+		return nil, fmt.Errorf("the lab's warden: %w", err)
+	}
+	return &Lab{watches: map[netip.Addr]*Watch{}, ward: ward}, nil
 }
 
 // Close ends every program, waits for it, and takes everything down.
@@ -62,6 +67,7 @@ func (l *Lab) Close() error {
 	for _, s := range l.switches {
 		s.close()
 	}
+	errs = append(errs, l.ward.close())
 	return errors.Join(errs...)
 }
 

@@ -58,6 +58,9 @@ func (c *Client) Report(from, to time.Time) Report {
 	names := c.allNames()
 	counts := make([]int, len(names))
 	var sentBefore, gotBefore int64
+	for n := lo - 1; n >= c.oldest() && gotBefore == 0; n-- {
+		gotBefore = c.at(n).got.Load()
+	}
 	for n := lo; n < hi; n++ {
 		q := c.at(n)
 		sent, got := q.sent.Load(), q.got.Load()

@@ -19,15 +19,16 @@ import (
 type space struct {
 	fd    int // keeps the namespace, and names it to other calls
 	nl    *netlink.Handle
+	ward  *warden
 	calls chan func()
 	gone  chan struct{} // closed when the thread is about to end
 }
 
 var errGone = errors.New("the namespace is gone")
 
-// newSpace makes a namespace whose host name is name.
-func newSpace(name string) (*space, error) {
-	s := &space{calls: make(chan func()), gone: make(chan struct{})}
+// newSpace makes a namespace whose host name is name, and entrusts it to ward.
+func newSpace(name string, ward *warden) (*space, error) {
+	s := &space{ward: ward, calls: make(chan func()), gone: make(chan struct{})}
 	ready := make(chan error)
 	onOwnThread(func() {
 		err := s.open(name)
@@ -64,6 +65,7 @@ func (s *space) open(name string) error {
 		return err
 	}
 	s.fd, s.nl = fd, nl
+	s.ward.add(fd)
 	return nil
 }
 
@@ -98,6 +100,7 @@ func (s *space) close() {
 	close(s.calls)
 	<-s.gone
 	s.nl.Close()
+	s.ward.forget(s.fd)
 	unix.Close(s.fd)
 }
 
@@ -137,11 +140,11 @@ func linkUp(s *space, name string) error {
 	return s.nl.LinkSetUp(l)
 }
 
-// empty kills until no program is left: what was started, what that started,
-// and what it starts meanwhile.
-func (s *space) empty() error {
+// emptyNamespace kills until no program is left: what was started, what that
+// started, and what it starts meanwhile.
+func emptyNamespace(fd int) error {
 	const patience = 5 * time.Second // a program in the kernel's hands can take its time
-	for began := time.Now(); s.killAll() > 0; runtime.Gosched() {
+	for began := time.Now(); killAll(fd) > 0; runtime.Gosched() {
 		if time.Since(began) > patience {
 			return fmt.Errorf("programs survive SIGKILL for %v", patience)
 		}
@@ -149,11 +152,11 @@ func (s *space) empty() error {
 	return nil
 }
 
-// killAll sends SIGKILL to every program in the namespace, however it came
-// there, and returns how many there were. Our own threads are not programs.
-func (s *space) killAll() int {
+// killAll sends SIGKILL to every program in the network namespace, however it
+// came there, and returns how many there were. Our own threads are not programs.
+func killAll(fd int) int {
 	var want unix.Stat_t
-	if unix.Fstat(s.fd, &want) != nil {
+	if unix.Fstat(fd, &want) != nil {
 		return 0
 	}
 	dir, err := os.Open("/proc")

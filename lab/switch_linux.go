@@ -38,7 +38,7 @@ type Port struct {
 func (l *Lab) Switch(name string) (*Switch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	space, err := newSpace(name)
+	space, err := newSpace(name, l.ward)
 	if err != nil {
 		return nil, err
 	}

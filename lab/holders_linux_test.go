@@ -1,0 +1,79 @@
+package lab
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestWatchSeesEveryHolderThroughCrashAndBoot(t *testing.T) {
+	x := newRig(t)
+	w, err := x.lab.Watch(alias)
+	x.must(err)
+	began := time.Now()
+	x.must(w.Wait(x.ctx)) // nobody
+
+	x.takes(x.a)
+	x.must(w.Wait(x.ctx, "a"))
+	x.takes(x.b)
+	x.must(w.Wait(x.ctx, "b", "a"))
+	both := time.Now()
+	<-time.After(100 * time.Millisecond)
+	crash := time.Now()
+	x.must(x.a.Crash())
+	x.must(x.lab.WaitHolder(x.ctx, alias, "b"))
+	if have, err := x.lab.Holders(alias); err != nil || !slices.Equal(have, []string{"b"}) {
+		t.Errorf("held by %v, %v; want b", have, err)
+	}
+	x.must(x.b.NIC("eth0").DelAddr(alias))
+	x.must(x.lab.WaitHolder(x.ctx, alias, ""))
+	x.must(x.a.Boot())
+	x.takes(x.a) // seen on the booted host too
+	x.must(x.lab.WaitHolder(x.ctx, alias, "a"))
+
+	var by []string
+	for _, s := range w.Spans() {
+		by = append(by, s.By)
+	}
+	if want := []string{"a", "b", "a"}; !slices.Equal(by, want) {
+		t.Errorf("held in turn by %v, want %v", by, want)
+	}
+	tenure := w.Tenure(began, time.Time{})
+	if least, most := crash.Sub(both), time.Since(both); tenure.Both < least || tenure.Both > most+noise {
+		t.Errorf("two had it for %v, want %v to %v", tenure.Both, least, most)
+	}
+	if tenure.Takes != 3 || tenure.Nobody == 0 || tenure.LongestNobody > tenure.Nobody {
+		t.Errorf("%+v, want three takes and some time with nobody", tenure)
+	}
+}
+
+func TestWaitingForAHolderThatNeverComesSaysWhoHasIt(t *testing.T) {
+	x := newRig(t)
+	x.takes(x.a)
+	ctx, cancel := context.WithCancel(x.ctx)
+	cancel()
+	if err := x.lab.WaitHolder(ctx, alias, "b"); err == nil || err.Error() != "10.0.0.100 is held by [a], waiting for [b]: context canceled" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTenureIsCountedFromChanges(t *testing.T) {
+	at := time.Now()
+	s := func(n int) time.Time { return at.Add(time.Duration(n) * time.Second) }
+	w := &Watch{changes: []change{
+		{s(1), "a", true, 1}, {s(4), "b", true, 2}, {s(6), "a", false, 1}, {s(7), "b", false, 0}, {s(10), "a", true, 1},
+	}}
+	for _, tt := range []struct {
+		from, to int
+		want     Tenure
+	}{
+		{0, 12, Tenure{Nobody: 4 * time.Second, LongestNobody: 3 * time.Second, Both: 2 * time.Second, LongestBoth: 2 * time.Second, Takes: 3}},
+		{5, 9, Tenure{Nobody: 2 * time.Second, LongestNobody: 2 * time.Second, Both: time.Second, LongestBoth: time.Second}},
+		{2, 3, Tenure{}},
+	} {
+		if got := w.Tenure(s(tt.from), s(tt.to)); got != tt.want {
+			t.Errorf("%d to %d: %+v, want %+v", tt.from, tt.to, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func hasDefaultRoute(routes string) bool {
+	for _, line := range strings.Split(routes, "\n") {
+		if f := strings.Fields(line); len(f) > 7 && f[1] == "00000000" && f[7] == "00000000" {
+			return true
+		}
+	}
+	return false
+}
+
+// lockedBuffer is a place for several programs' output.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestProgramsRunInTheirHost(t *testing.T) {
+	x := newRig(t)
+	var out lockedBuffer
+	x.lab.Output = &out
+	p, err := x.a.StartCommand(Command{
+		Name: "greeter",
+		Argv: []string{"sh", "-c", `trap 'echo bye; exit 7' TERM; echo "$GREETING from $(uname -n)"; echo ready >&2; while :; do sleep 0.01; done`},
+		Env:  []string{"GREETING=hello"},
+	})
+	x.must(err)
+	x.must(p.WaitOutput(x.ctx, "ready"))
+	x.must(p.Signal(unix.SIGTERM))
+	if code, err := p.Wait(x.ctx); err != nil || code != 7 {
+		t.Errorf("ended with %d, %v; want 7", code, err)
+	}
+	if got, want := p.Output(), "hello from a\nready\nbye\n"; got != want {
+		t.Errorf("wrote %q, want %q", got, want)
+	}
+	if got := out.String(); !strings.Contains(got, "a/greeter: hello from a\n") {
+		t.Errorf("Output is %q", got)
+	}
+	if err := p.WaitOutput(x.ctx, "never"); err == nil {
+		t.Error("a program that ended will still write something")
+	}
+	if err := p.Kill(); err != os.ErrProcessDone {
+		t.Errorf("killing it again: %v, want %v", err, os.ErrProcessDone)
+	}
+}
+
+func TestRunTellsOutputAndCode(t *testing.T) {
+	x := newRig(t)
+	out, stderr, code := x.b.Run(x.ctx, "sh", "-c", "echo out; echo err >&2; exit 3")
+	if out != "out\n" || stderr != "err\n" || code != 3 {
+		t.Errorf("got %q, %q, %d", out, stderr, code)
+	}
+	if _, stderr, code := x.b.Run(x.ctx, "/no/such/program"); code != -1 || stderr == "" {
+		t.Errorf("no such program: %q, %d", stderr, code)
+	}
+	brief, cancel := context.WithTimeout(x.ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, stderr, code := x.b.Run(brief, "sleep", "1000"); code != -1 || !strings.Contains(stderr, "deadline") {
+		t.Errorf("out of time: %q, %d", stderr, code)
+	}
+}
+
+func TestNothingIsLeftAfterClose(t *testing.T) {
+	before := namespaces(t)
+	x := newRig(t)
+	x.takes(x.a)
+	x.client(alias)
+	_, err := x.c.Port().Sniff()
+	x.must(err)
+	_, err = x.lab.Watch(alias)
+	x.must(err)
+	p, err := x.a.Start("stubborn", "sh", "-c", "trap '' TERM INT HUP; setsid sleep 1000 & echo ready; wait")
+	x.must(err)
+	x.must(p.WaitOutput(x.ctx, "ready"))
+	if len(namespaces(t)) < len(before)+5 {
+		t.Errorf("%d namespaces while the lab is there, %d before: the test does not see them", len(namespaces(t)), len(before))
+	}
+	x.must(x.lab.Close())
+	x.must(x.lab.Close()) // again: nothing to do
+
+	// A thread ends just after its last words.
+	x.eventually(func() string {
+		for ns, who := range namespaces(t) {
+			if before[ns] == "" {
+				return ns + " is still there: " + who
+			}
+		}
+		return ""
+	})
+	x.eventually(func() string { return children() })
+}
+
+// eventually asks until there is no complaint.
+func (x *rig) eventually(complaint func() string) {
+	x.Helper()
+	for {
+		c := complaint()
+		if c == "" {
+			return
+		}
+		select {
+		case <-x.ctx.Done():
+			x.Fatal(c)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// namespaces returns the network namespaces that any thread or descriptor we
+// may look at holds, each with one holder.
+func namespaces(t *testing.T) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for _, pattern := range []string{"/proc/[0-9]*/task/*/ns/net", "/proc/self/fd/*"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			if to, err := os.Readlink(name); err == nil && strings.HasPrefix(to, "net:[") {
+				found[to] = name
+			}
+		}
+	}
+	return found
+}
+
+// children complains of programs whose parent we are.
+func children() string {
+	names, _ := filepath.Glob("/proc/self/task/*/children")
+	var all []string
+	for _, name := range names {
+		b, _ := os.ReadFile(name)
+		all = append(all, strings.Fields(string(b))...)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "children are left: " + strings.Join(all, " ")
+}
+
+// play is what the test binary does when a test starts it as another process.
+func play(role string) int {
+	l, err := New()
+	if err != nil {
+		fmt.Println("refused", err)
+		return 3
+	}
+	switch role {
+	case "uid":
+		fmt.Println("uid", os.Getuid())
+		return 42
+	case "hold": // builds a lab and waits to be killed
+		sw, err := l.Switch("sw")
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		h, err := l.Host(HostSpec{Name: "h", NICs: []NICSpec{{Switch: sw}}})
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		p, err := h.Start("child", "sh", "-c", "sleep 1000 & echo $!; wait")
+		if err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		if p.WaitOutput(context.Background(), "\n") != nil {
+			return 1
+		}
+		ns, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", p.Pid()))
+		fmt.Println(p.Pid(), strings.TrimSpace(p.Output()), ns)
+		select {}
+	}
+	return 2
+}
+
+// as is a command that plays a role, as another user when uid is not 0.
+func as(role string, uid uint32, args ...string) *exec.Cmd {
+	cmd := exec.Command(Self(), args...)
+	cmd.Env = append(os.Environ(), "LAB_TEST_ROLE="+role)
+	cmd.Dir = "/"
+	if uid != 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+	}
+	return cmd
+}
+
+const nobody = 65534
+
+// mustBeRoot skips what needs to become somebody else: a run without root is
+// itself the proof that it works without.
+func mustBeRoot(t *testing.T) {
+	t.Helper()
+	ForTest(t)
+	if b, err := os.ReadFile("/proc/self/uid_map"); err != nil || len(strings.Fields(string(b))) != 3 || strings.Fields(string(b))[2] == "1" {
+		t.Skip("already without root")
+	}
+}
+
+func TestWithoutRootItStartsItselfAgainInAUserNamespace(t *testing.T) {
+	mustBeRoot(t)
+	out, err := as("uid", nobody).CombinedOutput()
+	if code, _ := exitCode(err); code != 42 || string(out) != "uid 0\n" {
+		t.Fatalf("%q, code %d, want root in its own namespace and the code passed on", out, code)
+	}
+}
+
+// The whole of this package again, as nobody.
+func TestEverythingWorksWithoutRoot(t *testing.T) {
+	mustBeRoot(t)
+	if testing.Short() {
+		t.Skip("short")
+	}
+	cmd := as("", nobody, "-test.v", "-test.short", "-test.run", "Mute|Crash|Program|Claim|Partition|Watch|Nothing|Loss|Route|Kill")
+	cmd.Env = append(cmd.Env, "CI=true") // a skip would prove nothing
+	out, err := cmd.CombinedOutput()
+	if err != nil || bytes.Contains(out, []byte("SKIPPED")) || !bytes.Contains(out, []byte("--- PASS: TestCrashAndBoot")) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestKilledLabLeavesNothing(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		uid  uint32
+		sig  unix.Signal
+	}{
+		{"killed", 0, unix.SIGKILL},
+		{"interrupted", 0, unix.SIGINT},
+		{"without root, killed", nobody, unix.SIGKILL},
+		{"without root, interrupted", nobody, unix.SIGINT},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.uid != 0 {
+				mustBeRoot(t)
+			}
+			x := newRig(t)
+			cmd := as("hold", tt.uid)
+			stdout, err := cmd.StdoutPipe()
+			x.must(err)
+			x.must(cmd.Start())
+			var child, grandchild int
+			var ns string
+			if _, err := fmt.Fscan(stdout, &child, &grandchild, &ns); err != nil {
+				t.Fatal(err)
+			}
+			fds := []int{x.hold(child), x.hold(grandchild)}
+			x.must(cmd.Process.Signal(tt.sig))
+			cmd.Wait()
+			for _, fd := range fds {
+				x.awaitEnd(fd)
+			}
+			x.eventually(func() string {
+				if who := namespaces(t)[ns]; who != "" {
+					return "its namespace is held by " + who
+				}
+				return ""
+			})
+		})
+	}
+}
+
+// hold keeps hold of a process, so that its end can be awaited.
+func (x *rig) hold(pid int) int {
+	x.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	x.must(err)
+	x.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+func (x *rig) awaitEnd(pidfd int) {
+	x.Helper()
+	deadline, _ := x.ctx.Deadline()
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(time.Until(deadline).Milliseconds()))
+		if err == unix.EINTR {
+			continue
+		}
+		if n != 1 || err != nil {
+			x.Fatalf("a program outlives its lab: %v", err)
+		}
+		return
+	}
+}
