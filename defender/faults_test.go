@@ -1,0 +1,163 @@
+package defender
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNoRouterIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.a.router, w.b.on = netip.Addr{}, false
+		w.a.start(w.cfgA, &w.log)
+		defer w.end()
+		w.wait(10 * time.Minute)
+		w.expect("", "nobody can prove that our network works")
+		if n := w.logged("nobody can prove"); n != 1 {
+			w.fail("said %d times", n)
+		}
+		w.wait(time.Hour)
+		if n := w.logged("nobody can prove"); n != 2 {
+			w.fail("said %d times in an hour, want twice", n)
+		}
+		w.a.set(func() { w.a.router = w.router.own.Addr() })
+		w.settle()
+		w.expect("a", "a route came")
+	})
+}
+
+func TestMissingNICIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.a.index, w.b.on = 0, false
+		w.a.start(w.cfgA, &w.log)
+		defer w.end()
+		w.wait(time.Minute)
+		if n := w.logged("the NIC is missing"); n != 1 {
+			w.fail("said %d times", n)
+		}
+		w.a.set(func() { w.a.index = 9 })
+		w.settle()
+		w.expect("a", "the NIC came")
+		w.a.set(func() { w.a.index = 10; clear(w.a.aliases) })
+		w.settle()
+		w.expect("a", "the NIC was made anew")
+	})
+}
+
+func TestAliasIsNeverANICsFirstAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.b.on = false
+		own := w.a.own
+		w.a.own = netip.Prefix{}
+		w.a.start(w.cfgA, &w.log)
+		defer w.end()
+		w.wait(time.Minute)
+		w.expect("", "the NIC has no address of its own")
+		w.a.set(func() { w.a.own = own })
+		w.settle()
+		w.expect("a", "it has one")
+	})
+}
+
+func TestProxyARPIsUnknown(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.router.set(func() { w.router.foreign[aliasIP] = true })
+		w.wait(time.Minute)
+		w.expect("", "the router answers for the alias: whether anybody serves it is not known")
+		if _, row, _ := w.status(w.a); row != "W7" {
+			w.fail("row %s, want W7", row)
+		}
+		w.router.set(func() { w.router.foreign[aliasIP] = false })
+	})
+}
+
+func TestHostThatFiltersICMPIsNotDead(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.set(func() { w.a.filters = true })
+		w.router.set(func() { w.router.filters = true })
+		w.wait(time.Minute)
+		w.expect("a", "ARP answers")
+	})
+}
+
+func TestUnaskableIsUnknown(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.b.set(func() {
+			w.b.arpErr, w.b.pingErr = errors.New("operation not permitted"), errors.New("operation not permitted")
+		})
+		w.wait(time.Minute)
+		w.expect("a", "who cannot ask knows nothing")
+		if h, row, _ := w.status(w.b); h != "unknown" || row != "W7" {
+			w.fail("B says holder %s by %s, want unknown by W7", h, row)
+		}
+		if n := w.logged("cannot ask"); n > 12 {
+			w.fail("said %d times", n)
+		}
+	})
+}
+
+func TestKernelThatDoesNotAnswerStopsNothingButTakes(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		hang := make(chan struct{})
+		w.b.set(func() { w.b.hang = hang })
+		w.a.set(func() { w.a.on = false })
+		w.a.kill()
+		w.a.set(func() { clear(w.a.aliases) })
+		w.wait(time.Minute)
+		w.expect("", "the kernel does not say whether the link is good")
+		if _, _, reason := w.status(w.b); reason != "link unknown" {
+			w.fail("B waits for %q, want link unknown", reason)
+		}
+		w.b.set(func() { w.b.hang = nil })
+		close(hang)
+		w.settle()
+		w.expect("b", "the kernel answers again")
+	})
+}
+
+func TestAddressThatCannotBeAddedIsTriedOnceARoundAndSaidOnce(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.a.set(func() { w.a.addErr = errors.New("operation not permitted") })
+		w.wait(time.Minute)
+		w.expect("", "the kernel refuses")
+		if w.a.tries < 30 || w.a.tries > 60 {
+			w.fail("tried %d times in a minute at a rhythm of a second", w.a.tries)
+		}
+		if n := w.logged("the alias could not be added"); n != 1 {
+			w.fail("said %d times", n)
+		}
+		w.a.set(func() { w.a.addErr = nil })
+		w.wait(3 * time.Second)
+		w.expect("a", "the kernel accepts")
+	})
+}
+
+func TestPauseOfOurOwnMakesEverythingUnknown(t *testing.T) {
+	// The holder's process sleeps while the partner takes the alias; awake, it
+	// must neither trust what it knew nor announce against the new holder.
+	play(t, 1, false, true, func(w *world) {
+		w.settle()
+		w.expect("b", "the primary serves")
+		begin := time.Now()
+		w.b.set(func() { w.b.slept += 10 * time.Second })
+		w.wait(10 * time.Millisecond)
+		w.b.wake() // any event wakes the loop
+		w.wait(10 * time.Millisecond)
+		if n := w.logged("this process was away"); n != 1 {
+			w.fail("said %d times that it was away", n)
+		}
+		w.settle()
+		w.expect("b", "nobody else had taken it")
+		if w.announcements(w.b, w.b.hw, begin) == 0 {
+			w.fail("a holder that was away announces")
+		}
+	})
+}

@@ -1,0 +1,153 @@
+package defender
+
+import (
+	"aliasdefender/config"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestFailbackTakesItBackWithoutTwoHolders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.cfgA.Aliases[0].Failback = true
+		w.begin()
+		defer w.end()
+		w.settle()
+		w.a.set(func() { w.a.on = false })
+		w.a.kill()
+		w.a.set(func() { clear(w.a.aliases) })
+		w.settle()
+		w.expect("b", "A crashed")
+		w.bothMax = 0
+		w.a.set(func() { w.a.on = true })
+		w.a.start(w.cfgA, &w.log)
+		w.wait(4 * time.Second)
+		w.expect("b", "failback_after has not passed")
+		w.settle()
+		w.expect("a", "failback")
+	})
+}
+
+func TestFailbackIsGivenUpWhenThePartnerDoesNotYield(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.cfgA.Aliases[0].Failback = true
+		w.b.start(w.cfgB, &w.log)
+		w.a.on = false
+		defer w.end()
+		w.settle()
+		w.expect("b", "A is off")
+		w.b.kill() // its kernel keeps the alias and answers
+		w.a.set(func() { w.a.on = true })
+		w.a.start(w.cfgA, &w.log)
+		w.wait(time.Minute)
+		w.expect("b", "B's kernel does not yield")
+		if n := w.logged("failback is given up"); n != 1 {
+			w.fail("given up %d times", n)
+		}
+		w.b.set(func() { clear(w.b.aliases) })
+		w.settle()
+		w.expect("a", "nobody serves it")
+	})
+}
+
+func TestOnExitReleaseLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.cfgA.Settings.OnExit = config.ExitRelease
+		w.begin()
+		defer w.end()
+		w.settle()
+		w.expect("a", "the primary serves")
+		w.a.daemon.Stop(ExitKeep)
+		w.wait(time.Second)
+		w.expect("a", "USR2 keeps whatever on_exit says")
+		w.a.kill()
+		w.a.start(w.cfgA, &w.log)
+		w.wait(10 * time.Second)
+		w.expect("a", "adopted")
+		if w.logged("it was found on this host") != 1 {
+			w.fail("not adopted")
+		}
+		w.a.daemon.Stop(ExitAsSet)
+		w.wait(time.Second)
+		w.expect("", "released")
+	})
+}
+
+func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		second := row(2, true)
+		second.Label, second.Addr = "eth0:2", netip.MustParseAddr("10.0.0.101")
+		second.Prefix = netip.PrefixFrom(second.Addr, 24)
+		first := w.cfgA.Aliases[0]
+		switches := w.switches
+		w.a.daemon.Reload(&config.Config{Settings: w.cfgA.Settings, Aliases: []config.Alias{second, first}})
+		w.settle()
+		if !w.a.has(second.Addr) || !w.a.has(aliasIP) || w.switches != switches {
+			w.fail("both should be held, the first never let go")
+		}
+		first.Label = "eth0:9"
+		w.a.daemon.Reload(&config.Config{Settings: w.cfgA.Settings, Aliases: []config.Alias{first}})
+		w.settle()
+		w.seg.mu.Lock()
+		label, gone := w.a.aliases[aliasIP].Label, !w.a.has(second.Addr)
+		w.seg.mu.Unlock()
+		if label != "eth0:9" || !gone {
+			w.fail("the alias should have moved to eth0:9 (it is %q) and the second be gone (%v)", label, gone)
+		}
+		w.expect("a", "after the move")
+	})
+}
+
+func TestFlappingStopsUntilTheOtherIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.cfgA.Aliases[0].MaxTakes = 3
+		w.begin()
+		defer w.end()
+		w.settle()
+		for range 2 {
+			w.a.set(func() { w.a.carrier = false })
+			w.wait(3 * time.Second)
+			w.a.set(func() { w.a.carrier = true })
+			w.b.set(func() { w.b.carrier = false })
+			w.wait(6 * time.Second)
+			w.b.set(func() { w.b.carrier = true })
+			w.wait(6 * time.Second)
+			w.expect("a", "it came back")
+		}
+		w.a.set(func() { w.a.carrier = false })
+		w.wait(3 * time.Second)
+		w.b.kill()
+		w.b.set(func() { clear(w.b.aliases) })
+		w.a.set(func() { w.a.carrier = true })
+		w.wait(time.Minute)
+		w.expect("", "taken three times within an hour")
+		if _, row, _ := w.status(w.a); row != "W9" {
+			w.fail("row %s, want W9", row)
+		}
+		w.b.set(func() { w.b.on = false })
+		w.settle()
+		w.expect("a", "the partner is silent")
+	})
+}
+
+func TestIsolatedHolderReleasesWhenToldTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.cfgA.Aliases[0].OnIsolation = config.IsolationRelease
+		w.cfgA.Aliases[0].IsolatedAfter = 10 * time.Second
+		w.begin()
+		defer w.end()
+		w.settle()
+		w.a.set(func() { w.a.muted = true })
+		w.wait(8 * time.Second)
+		w.expect("ab", "both serve their side")
+		w.wait(10 * time.Second)
+		w.expect("b", "A is isolated")
+	})
+}
