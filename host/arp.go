@@ -59,6 +59,16 @@ type message struct {
 	senderHW, destHW HW // of the packet inside
 }
 
+// announcement says that hw has the alias (RFC 5227, 2.3), in both forms, for
+// each is ignored by somebody. The reply names its own sender as the target:
+// Linux takes another for some other host's business.
+func announcement(alias netip.Addr, hw, source HW) []message {
+	request := message{source: source, dest: broadcast, sender: alias, target: alias, senderHW: hw}
+	reply := request
+	reply.reply, reply.destHW = true, hw
+	return []message{request, reply}
+}
+
 func (m message) encode() ([]byte, error) {
 	op := arp.OperationRequest
 	if m.reply {

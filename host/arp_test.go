@@ -32,8 +32,11 @@ func TestFramesAreWhatTheRFCsSay(t *testing.T) {
 		{"probe",
 			message{source: ourHW, dest: broadcast, sender: netip.IPv4Unspecified(), target: alias, senderHW: ourHW},
 			"ffffffffffff 020000000001 0806 0001 0800 06 04 0001 020000000001 00000000 000000000000 0a000009"},
+		{"announcement, as a request",
+			announcement(alias, ourHW, ourHW)[0],
+			"ffffffffffff 020000000001 0806 0001 0800 06 04 0001 020000000001 0a000009 000000000000 0a000009"},
 		{"announcement for another, as a reply",
-			message{source: ourHW, dest: broadcast, reply: true, sender: alias, target: alias, senderHW: theirHW, destHW: theirHW},
+			announcement(alias, theirHW, ourHW)[1],
 			"ffffffffffff 020000000001 0806 0001 0800 06 04 0002 020000000002 0a000009 020000000002 0a000009"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -106,7 +106,7 @@ func (w *Wire) read(see func(Sighting)) {
 			return
 		case errors.Is(err, unix.ENETDOWN):
 			down = true
-		case errors.Is(err, os.ErrDeadlineExceeded) && w.bound():
+		case errors.Is(err, os.ErrDeadlineExceeded) && w.bound(): // down, or up and quiet
 		default: // gone; what comes with its name is another
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				err = unix.ENODEV
@@ -198,18 +198,17 @@ func (w *Wire) Probe(target netip.Addr) error {
 	return w.Ask(target, netip.IPv4Unspecified(), HW{})
 }
 
-// Announce tells everybody that hw, or this NIC if hw is zero, has the alias
-// (RFC 5227, 2.3): as a request and as a reply, for each is ignored by somebody.
-// The reply names its own sender as the target, without which Linux takes it for
-// another host's business. Errors are as for Ask; both are tried.
+// Announce tells everybody that hw, or this NIC if hw is zero, has the alias, as
+// a request and as a reply. Errors are as for Ask; both are tried.
 func (w *Wire) Announce(alias netip.Addr, hw HW) error {
 	if hw.IsZero() {
 		hw = w.hw
 	}
-	m := message{source: w.hw, dest: broadcast, sender: alias, target: alias, senderHW: hw}
-	asked := w.send("announce", m)
-	m.reply, m.destHW = true, hw
-	return errors.Join(asked, w.send("announce", m))
+	var errs []error
+	for _, m := range announcement(alias, hw, w.hw) {
+		errs = append(errs, w.send("announce", m))
+	}
+	return errors.Join(errs...)
 }
 
 func (w *Wire) send(what string, m message) error {
@@ -235,9 +234,10 @@ func (w *Wire) write(frame []byte) error {
 	return errors.Join(control, err)
 }
 
-// running returns an error unless the NIC could send. Without carrier the kernel
-// drops every frame and reports success, and a question that never left would
-// pass for one that nobody answered.
+// running returns an error unless the NIC could send. Without carrier it is up to
+// queue and driver whether a dropped frame is an error, and a question that never
+// left must not pass for one that nobody answered. This sign comes up to a second
+late; Read has the carrier at once.
 func running(fd int, nic string) error {
 	req, err := unix.NewIfreq(nic)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 
@@ -55,6 +56,7 @@ func contract(t *testing.T, ping pinger) {
 		{"an answer to another question is none", wrongPayload},
 		{"a late answer is none, for this question and the next", lateAnswer},
 		{"the target's own question is no answer", echoRequest},
+		{"somebody's \"prohibited\" is no answer, and no end", prohibited},
 		{"twice the same answer is one", duplicate},
 		{"many at once do not mix", manyAtOnce},
 		{"nothing is left behind", nothingLeft},
@@ -131,7 +133,17 @@ func (s *segment) reply(t *testing.T, handle func(q echo, send func(echo))) {
 		}
 	})
 	send := func(e echo) {
-		b, err := (&icmp.Message{Type: e.typ, Body: &icmp.Echo{ID: e.id, Seq: e.seq, Data: []byte(e.data)}}).Marshal(nil)
+		m := icmp.Message{Type: e.typ, Body: &icmp.Echo{ID: e.id, Seq: e.seq, Data: []byte(e.data)}}
+		if e.typ == ipv4.ICMPTypeDestinationUnreachable {
+			asked := ipv4.Header{Version: 4, Len: 20, TotalLen: 52, TTL: 64, Protocol: 1, Src: here.AsSlice(), Dst: there.AsSlice()}
+			head, err := asked.Marshal()
+			if err != nil {
+				t.Error(err)
+			}
+			const prohibited = 10 // host administratively prohibited, RFC 1122, 3.2.2.1
+			m.Code, m.Body = prohibited, &icmp.DstUnreach{Data: append(head, 8, 0, 0, 0, byte(e.id>>8), byte(e.id), 0, 0)}
+		}
+		b, err := m.Marshal(nil)
 		if err == nil {
 			_, err = socks[e.from].WriteToIP(b, &net.IPAddr{IP: here.AsSlice()})
 		}
@@ -197,7 +209,7 @@ func shortTimeout(t *testing.T, s *segment) {
 	t.Error("never answered")
 }
 
-// deadNeighbour: also after the kernel has given up its ARP, and says so.
+// deadNeighbour: also after the kernel has given up its ARP.
 func deadNeighbour(t *testing.T, s *segment) {
 	s.expect(t, Question{Target: netip.MustParseAddr("10.0.0.99"), Timeout: soon}, false)
 	sysctl(t, s.a, "neigh/eth0/retrans_time_ms", "10")
@@ -212,8 +224,28 @@ func unknown(t *testing.T, s *segment) {
 	s.fails(t, "less than no time", ctx, Question{Target: there, Timeout: -1})
 	s.fails(t, "IPv6", ctx, Question{Target: netip.MustParseAddr("::1"), Timeout: ages})
 	s.fails(t, "from IPv6", ctx, Question{Target: there, Source: netip.MustParseAddr("::1"), Timeout: ages})
+	forbid(t, s.a)
+	s.fails(t, "own firewall", ctx, Question{Target: there, Timeout: ages})
 	s.a.Down(t, "eth0")
 	s.fails(t, "link down", ctx, Question{Target: there, Timeout: ages})
+}
+
+// forbid has the host's own firewall refuse to send ICMP.
+func forbid(t *testing.T, s *nstest.Space) {
+	t.Helper()
+	s.Do(func() {
+		c, err := nftables.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		drop := nftables.ChainPolicyDrop
+		table := c.AddTable(&nftables.Table{Family: nftables.TableFamilyIPv4, Name: "test"})
+		c.AddChain(&nftables.Chain{Name: "out", Table: table, Type: nftables.ChainTypeFilter,
+			Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter, Policy: &drop})
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func contextEnds(t *testing.T, s *segment) {
@@ -279,10 +311,30 @@ func lateAnswer(t *testing.T, s *segment) {
 
 func echoRequest(t *testing.T, s *segment) {
 	s.reply(t, func(q echo, send func(echo)) {
+		answer := q
 		q.typ = ipv4.ICMPTypeEcho
 		send(q)
+		answer.from = other // right but for the sender
+		send(answer)
 	})
 	s.expect(t, Question{Target: there, Timeout: soon}, false)
+}
+
+// prohibited: a firewall that rejects, rather than drops, and then lets through.
+func prohibited(t *testing.T, s *segment) {
+	reject := func(q echo, send func(echo)) {
+		for range 3 {
+			q.typ = ipv4.ICMPTypeDestinationUnreachable
+			send(q)
+		}
+	}
+	s.reply(t, reject)
+	s.expect(t, Question{Target: there, Timeout: soon}, false)
+	s.reply(t, func(q echo, send func(echo)) {
+		reject(q, send)
+		send(q)
+	})
+	s.expect(t, Question{Target: there, Timeout: ages}, true)
 }
 
 func duplicate(t *testing.T, s *segment) {

@@ -22,6 +22,10 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
+// maxFailures is how many errors in a row of reading one answer are taken for
+// news about the target, rather than for a socket that does not work.
+const maxFailures = 8
+
 // Question is one echo request (RFC 792).
 type Question struct {
 	Target  netip.Addr    // IPv4
@@ -69,8 +73,7 @@ func ask(ctx context.Context, q Question) (bool, error) {
 
 	// go-ping knows its own question again, by a random number in it, but not
 	// who answers: it drops the sender. The ear knows the sender. An answer is
-	// one when both say so, in either order: another host's copy may come first,
-	// and then ours is a duplicate to go-ping.
+	// one when both say so, in either order.
 	var known, heard atomic.Bool
 	is := func(mine, others *atomic.Bool) {
 		if mine.Store(true); others.Load() {
@@ -78,7 +81,6 @@ func ask(ctx context.Context, q Question) (bool, error) {
 		}
 	}
 	p.OnRecv = func(*ping.Packet) { is(&known, &heard) }
-	p.OnDuplicateRecv = p.OnRecv
 
 	start := time.Now()
 	listened := make(chan error, 1)
@@ -170,10 +172,10 @@ func (e *ear) listen(target netip.Addr, id int, deadline time.Time, heard func()
 		case ignoreEnd(err) == nil:
 			return nil
 		default:
-			// A socket that is connected is told what a router, or our own
-			// kernel, says of the target, "host unreachable" above all. That is
-			// no answer, and one may still come.
-			if failures++; failures > 8 {
+			// A connected socket is told what others say of the target, such
+			// as "prohibited" by a firewall. That is no answer, and one may
+			// still come.
+			if failures++; failures > maxFailures {
 				return err
 			}
 		}
