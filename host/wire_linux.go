@@ -237,7 +237,7 @@ func (w *Wire) write(frame []byte) error {
 // running returns an error unless the NIC could send. Without carrier it is up to
 // queue and driver whether a dropped frame is an error, and a question that never
 // left must not pass for one that nobody answered. This sign comes up to a second
-late; Read has the carrier at once.
+// late; Read has the carrier at once.
 func running(fd int, nic string) error {
 	req, err := unix.NewIfreq(nic)
 	if err != nil {
