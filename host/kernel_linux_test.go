@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,6 +125,25 @@ func TestAddSetsTheBroadcastAddress(t *testing.T) {
 	want := map[string]string{"10.0.0.1/24": "10.0.0.255", "10.0.0.9/24": "10.0.0.255", "10.0.0.10/25": "10.0.0.127"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestAddsAtTheSameTimeAreDone(t *testing.T) {
+	k, _ := pair(t)
+	o := order("10.0.0.9/24", "eth0:1")
+	for range 100 {
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				if err := k.Add(o); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		if err := k.Remove(o); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -317,6 +317,38 @@ func TestCloseEndsTheReader(t *testing.T) {
 	}
 }
 
+func TestCloseWaitsForACallUnderWay(t *testing.T) {
+	k, b := pair(t)
+	entered, release := make(chan struct{}), make(chan struct{})
+	var w *host.Wire
+	k.space.Do(func() {
+		var err error
+		w, err = k.Listen("eth0", func(host.Sighting) {
+			close(entered)
+			<-release
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	raw(t, b, frame(nobody, nobody, alias))
+	wait(t, "the call", entered)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-closed:
+		t.Error("closed in the middle of a call")
+	case <-time.After(200 * time.Millisecond): // the kernel needs 20 to close the socket
+	}
+	close(release)
+	wait(t, "the end of Close", closed)
+}
+
 func TestListenRefusesWhatIsNoEthernet(t *testing.T) {
 	k, _ := pair(t)
 	for _, nic := range []string{"lo", "missing0"} {
