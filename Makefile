@@ -1,0 +1,98 @@
+# What can be made. 'make test' installs nothing; what it misses it says.
+
+GO          ?= go
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+FUZZTIME    ?= 20s
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+PROGRAM  = build/aliasdefender
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+SYSTEMS  = linux/amd64 linux/arm64 linux/386 linux/arm linux/riscv64 solaris/amd64 illumos/amd64
+CCNAME  := $(firstword $(shell $(GO) env CC))
+CCFOUND := $(shell command -v $(CCNAME) 2>/dev/null)
+
+# What the tests want, as command:packages; test-deps installs on Debian the
+# packages of a command that is missing.
+PEERS = $(CCNAME):gcc,libc6-dev
+
+all: build
+
+# Everything but the address itself is static: the program has to run when
+# /usr is not there.
+build:
+	@mkdir -p build
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PROGRAM) ./aliasdefender
+
+# Tests with namespaces find out themselves whether they can have them, say so,
+# and fail where CI=true.
+test:
+ifeq ($(CCFOUND),)
+	@echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'
+	CGO_ENABLED=0 $(GO) test -timeout 20m $(TESTFLAGS) ./...
+else
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(TESTFLAGS) ./...
+endif
+
+# Installs, and starts no service: Debian asks policy-rc.d before it does.
+test-deps:
+	@missing=; for p in $(PEERS); do \
+		command -v "$${p%%:*}" >/dev/null 2>&1 || missing="$$missing $$(echo "$${p#*:}" | tr , " ")"; \
+	done; \
+	if [ -z "$$missing" ]; then echo "test-deps: all there"; exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "test-deps: missing:$$missing; this is no Debian: install them by hand" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then \
+		echo "test-deps: missing:$$missing; run as root, or apt-get install them" >&2; exit 1; fi; \
+	policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then \
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT; \
+		printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; \
+	fi; \
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
+
+demo: build
+	$(GO) run ./lab/demo -program $(PROGRAM)
+
+lint: lint-format lint-vet lint-static lint-systems
+
+lint-format:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt -w these:"; echo "$$files"; exit 1; fi
+
+lint-vet:
+	$(GO) vet ./...
+	GOOS=solaris GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+	GOOS=illumos GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+
+lint-static:
+	$(GO) run $(STATICCHECK) ./...
+
+lint-systems:
+	@set -e; for s in $(SYSTEMS); do \
+		echo "build for $$s"; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./aliasdefender; \
+	done
+
+# Each fuzz target for FUZZTIME, found by its name.
+fuzz:
+	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "$$target in $${file%/*} for $(FUZZTIME)"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$${file%/*}"; \
+		done; \
+	done
+
+# The two packages where a line that no test reaches is a decision that nobody
+# has looked at.
+cover:
+	@mkdir -p build
+	@set -e; for p in rules config; do \
+		$(GO) test -coverprofile=build/$$p.cover ./$$p; \
+		$(GO) tool cover -func=build/$$p.cover | awk -v p=$$p '/^total:/ { n = $$3 + 0; found = 1; \
+			if (n <= 95) { print p ": " n "% of the statements are covered; more than 95% are wanted"; exit 1 } } \
+			END { if (!found) { print p ": no coverage measured"; exit 1 } }'; \
+	done
+
+clean:
+	rm -rf build
+
+.PHONY: all build test test-deps demo lint lint-format lint-vet lint-static lint-systems fuzz cover clean

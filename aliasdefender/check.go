@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"aliasdefender/config"
+)
+
+func (a *app) checkCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "Check",
+		Short: "Read the files, and say what they mean or what is wrong",
+		Long: `Read both files. Where they are good, say what was understood, a line for each
+alias; where not, list every mistake and exit with 3. Nothing is asked on the
+network and nothing is changed; no privilege is needed but to read the files.`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			a.printConfig(cfg)
+			return nil
+		},
+	}
+}
+
+func (a *app) printConfig(cfg *config.Config) {
+	w := a.stdout
+	for _, alias := range cfg.Aliases {
+		printAlias(w, alias)
+	}
+	s := cfg.Settings
+	fmt.Fprintf(w, "on exit %s; log to %s from level %s; socket %s\n", s.OnExit, s.LogTo, s.LogLevel, s.Socket)
+	if _, err := os.Stat(a.settings); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(w, "%s is absent: every setting has its default\n", a.settings)
+	}
+	fmt.Fprintf(w, "%s: %d good\n", a.aliases, len(cfg.Aliases))
+}
+
+// printAlias says one alias as a sentence.
+func printAlias(w io.Writer, a config.Alias) {
+	role := "not primary: taken while the partner is silent too"
+	if a.Primary {
+		role = "primary: taken whether the partner lives or not"
+	}
+	router := "router by the default route"
+	if a.Router.IsValid() {
+		router = "router " + a.Router.String()
+	}
+	for i, witness := range a.Witnesses {
+		lead := ", "
+		if i == 0 {
+			lead = ", witness "
+		}
+		router += lead + witness.String()
+	}
+	var more []string
+	if a.Failback {
+		more = append(more, fmt.Sprintf("taken back after %s", tidy(a.FailbackAfter)))
+	}
+	if a.OnIsolation == config.IsolationRelease {
+		more = append(more, fmt.Sprintf("released when isolated for %s", tidy(a.IsolatedAfter)))
+	}
+	more = append(more, fmt.Sprintf("a dead holder is noticed within %s (asked each %s, then %d × %s in vain)",
+		tidy(detection(a.Rhythm)), tidy(a.Interval), a.Misses, tidy(a.Timeout)))
+	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
+}
+
+// detection is how long it takes at worst until an address that died counts as
+// silent: it may have answered just before.
+func detection(r config.Rhythm) time.Duration {
+	return r.Interval + time.Duration(r.Misses)*r.Timeout
+}
+
+// tidy prints a duration as one writes it: 1m, not 1m0s.
+func tidy(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

@@ -1,0 +1,4 @@
+package main
+
+// syslogPath is where the local syslog daemon listens.
+const syslogPath = "/dev/log"

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"aliasdefender/config"
+	"aliasdefender/control"
+	"aliasdefender/defender"
+)
+
+func (a *app) monitorCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "Monitor",
+		Short: "Keep the aliases alive: the daemon, in the foreground",
+		Long: `Keep the aliases alive: the daemon, in the foreground. An init script or a unit
+starts it.
+
+  TERM, INT  end; what becomes of the aliases is on_exit's to say
+  HUP        read the files again; where they have mistakes nothing changes
+  USR2       end and keep the aliases, for the next Monitor to go on with`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.monitor(c.Context()) },
+	}
+}
+
+// monitor is one run of the daemon. All that can fail without an alias being
+// touched is done before the loop starts.
+func (a *app) monitor(ctx context.Context) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	// A reader of our standard error that dies must not take the aliases
+	// with it, and neither must a signal that comes before we are ready.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+
+	// Before the lock, whose directory an ordinary user cannot make either:
+	// what he lacks is said by its name.
+	network, err := thisHost()
+	if err != nil {
+		return err
+	}
+	lock, err := control.Acquire(cfg.Settings.Socket)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+
+	log, endLog := openLog(cfg.Settings, a.stderr)
+	defer endLog()
+	d := defender.New(network.options(cfg, a.version, log))
+	m := &monitor{app: a, log: log, defender: d, settings: cfg.Settings}
+	server := control.NewServer(lock, a.version, control.Handlers{Status: m.status, Reload: m.reload})
+	if err := server.Listen(); err != nil {
+		return err
+	}
+	log.WithFields(logrus.Fields{"version": a.version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
+		Info("Alias Defender starts")
+	m.run(ctx, server, signals)
+	log.Info("Alias Defender has ended")
+	return nil
+}
+
+// monitor is a running daemon's link between the loop and who gives it orders.
+type monitor struct {
+	app      *app
+	log      *logrus.Logger
+	defender *defender.Defender
+
+	mu       sync.Mutex // one reload at a time
+	settings config.Settings
+}
+
+// run runs the loop, and beside it the door and the ear for signals. All of
+// them have ended when it returns.
+func (m *monitor) run(ctx context.Context, server *control.Server, signals <-chan os.Signal) {
+	beside, end := context.WithCancel(context.WithoutCancel(ctx))
+	var both sync.WaitGroup
+	both.Go(func() {
+		// Without its door the daemon goes on: what it keeps alive matters
+		// more than who can look at it.
+		if err := server.Serve(beside); err != nil {
+			m.log.WithError(err).Error("orders and questions reach this Monitor no more; restart it with USR2 to keep the aliases")
+		}
+	})
+	both.Go(func() { m.obey(beside, ctx.Done(), signals) })
+
+	// The end of ctx is an order like TERM, given to the loop by obey; the
+	// loop's own context would end it without a release.
+	if err := m.defender.Run(context.WithoutCancel(ctx)); err != nil {
+		m.log.WithError(err).Error("the loop ended")
+	}
+	end()
+	both.Wait()
+}
+
+// obey carries out signals until ctx ends.
+func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-over:
+			over = nil
+			m.defender.Stop(defender.ExitAsSet)
+		case s := <-signals:
+			m.log.WithField("signal", s.String()).Info("signal received")
+			switch s {
+			case syscall.SIGHUP:
+				// Beside: a file on a disk that hangs must not keep a
+				// TERM from being heard. The error is in the log.
+				go func() { _ = m.reload(ctx) }()
+			case syscall.SIGUSR2:
+				m.defender.Stop(defender.ExitKeep)
+			default:
+				m.defender.Stop(defender.ExitAsSet) // a second one changes nothing
+			}
+		}
+	}
+}
+
+// status answers for the loop.
+func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, error) {
+	s, err := m.defender.Snapshot(ctx, journal)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
+	}
+	return s, err
+}
+
+// reload reads both files whole and puts them in force, or, where they have
+// mistakes, says all of them and changes nothing. It is never called by the
+// loop, which waits for no disk.
+func (m *monitor) reload(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	cfg, err := m.app.load()
+	if err != nil {
+		var mistakes config.Mistakes
+		if !errors.As(err, &mistakes) {
+			m.log.WithError(err).Error("reload: nothing is changed")
+			return err
+		}
+		for _, mistake := range mistakes {
+			m.log.Error("reload: " + mistake.Error())
+		}
+		m.log.Errorf("reload: nothing is changed: %d mistakes in the files", len(mistakes))
+		return &control.Refusal{Kind: control.KindConfig, Text: mistakes.Error()}
+	}
+	m.warnOfFixed(cfg.Settings)
+	setLevel(m.log, cfg.Settings)
+	m.settings.LogLevel, m.settings.OnExit = cfg.Settings.LogLevel, cfg.Settings.OnExit
+	m.defender.Reload(cfg)
+	m.log.WithField("aliases", len(cfg.Aliases)).Info("reloaded")
+	return nil
+}
+
+// warnOfFixed says what a reload cannot change, for its mistake would otherwise
+// be found at the next restart.
+func (m *monitor) warnOfFixed(now config.Settings) {
+	for _, s := range []struct{ name, was, is string }{
+		{"control.socket", m.settings.Socket, now.Socket},
+		{"state.dir", m.settings.StateDir, now.StateDir},
+		{"log.to", string(m.settings.LogTo), string(now.LogTo)},
+	} {
+		if s.was != s.is {
+			m.log.Warn(fmt.Sprintf("reload: %s stays %s until a restart (USR2 keeps the aliases meanwhile)", s.name, s.was))
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/sirupsen/logrus"
+
+	"aliasdefender/config"
+	"aliasdefender/defender"
+	"aliasdefender/host"
+	"aliasdefender/probe"
+)
+
+// system is the network that the daemon works on.
+type system struct{ host *host.Host }
+
+// thisHost returns the real one, or what this process lacks to use it.
+func thisHost() (system, error) {
+	if err := host.Capable(); err != nil {
+		return system{}, err
+	}
+	h, err := host.New()
+	return system{h}, err
+}
+
+// options joins host and probe with the interfaces that the loop declares.
+func (s system) options(cfg *config.Config, version string, log logrus.FieldLogger) defender.Options {
+	return defender.Options{
+		Config:  cfg,
+		Version: version,
+		Network: s.host,
+		Listen: func(nic string, see func(host.Sighting)) (defender.Wire, error) {
+			w, err := s.host.Listen(nic, see)
+			if err != nil {
+				return nil, err // not w: a nil pointer in an interface is not nil
+			}
+			return w, nil
+		},
+		Watch:    s.host.Watch,
+		Ping:     probe.Ping,
+		Resolve:  resolve,
+		Boottime: s.host.Boottime,
+		Log:      log,
+	}
+}
+
+// resolve looks a partner's name up, in DNS or the hosts file. Of several
+// addresses the first one counts, as with the original's ping.
+func resolve(ctx context.Context, name string) (netip.Addr, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, a := range addrs {
+		if a = a.Unmap(); !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("%s: %w", name, errNoAddress)
+}
+
+// errNoAddress: Debian's hosts file has 127.0.1.1 for the host's own name, and
+// a partner at such an address would be ourselves, alive for ever.
+var errNoAddress = errors.New("has no address that another host can have")

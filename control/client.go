@@ -1,0 +1,134 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// askWithin is longer than the server may take, so that it is the server who
+// says what it waited for.
+const askWithin = workWithin + 2*time.Second
+
+// maxAnswer bounds what is read from whatever listens on the socket: 10,000
+// aliases with their journals take less.
+const maxAnswer = 256 << 20 // bytes
+
+// ErrNotRunning is wrapped by the error of every call that found no Monitor
+// behind the socket, as opposed to one that does not answer or that we may not
+// ask.
+var ErrNotRunning = errors.New("no Monitor is running")
+
+// Client asks the Monitor of one socket. Its errors are one line that says
+// what, where and what to do; only a *Refusal can have more.
+type Client struct {
+	socket string
+	web    http.Client
+}
+
+// Dial returns a client for the socket. It asks nothing yet.
+func Dial(socket string) *Client {
+	c := &Client{socket: socket}
+	c.web.Timeout = askWithin
+	c.web.Transport = &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}
+	return c
+}
+
+// Status returns what the Monitor knows; with journal, also each alias's last
+// transitions.
+func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
+	path := "/v1/status"
+	if journal {
+		path += "?journal=1"
+	}
+	var s Snapshot
+	err := c.do(ctx, http.MethodGet, path, &s)
+	return s, err
+}
+
+// Reload has the Monitor read its files again. Where they have mistakes the
+// error is a *Refusal of KindConfig that lists them, and nothing has changed.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/v1/reload", &struct{}{})
+}
+
+// do sends one order and reads its answer into out.
+func (c *Client) do(ctx context.Context, method, path string, out any) error {
+	// The host is a placeholder: the transport knows one way only.
+	req, err := http.NewRequestWithContext(ctx, method, "http://monitor"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.web.Do(req)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer resp.Body.Close()
+	version := resp.Header.Get(versionHeader)
+	if version == "" {
+		return fmt.Errorf("%s: what answers there is no Monitor of Alias Defender; look at [control] socket", c.socket)
+	}
+	body := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode == http.StatusOK {
+		if err := body.Decode(out); err != nil {
+			return c.garbled(version, err)
+		}
+		return nil
+	}
+	var f failure
+	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed {
+		return fmt.Errorf("%s: the running Monitor is of version %s and does not know this order; restart it, or use the program of its version", c.socket, version)
+	}
+	if err := body.Decode(&f); err != nil || f.Error == "" {
+		return c.garbled(version, fmt.Errorf("status %s", resp.Status))
+	}
+	if f.Kind == KindBusy {
+		return fmt.Errorf("%s: the Monitor cannot answer now: %s; try again, and look at its log", c.socket, f.Error)
+	}
+	if resp.StatusCode == http.StatusConflict {
+		return &Refusal{Kind: f.Kind, Text: f.Error}
+	}
+	return fmt.Errorf("%s: the Monitor failed: %s; look at its log", c.socket, f.Error)
+}
+
+// explain says what it means that the question did not even arrive, or that no
+// answer came.
+func (c *Client) explain(err error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: there is no socket %s; start one, or name its --settings", ErrNotRunning, c.socket)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nobody listens on the socket %s, which one that died has left; start it again", ErrNotRunning, c.socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: permission denied, for its Monitor runs as another user; run as root", c.socket)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: interrupted", c.socket)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("%s: the Monitor there does not answer, as if it were stopped or overloaded; look at its log", c.socket)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("%s: the Monitor closed the connection before its answer, as if it were ending; try again", c.socket)
+	}
+	return fmt.Errorf("%s: cannot be asked: %w; is a Monitor of Alias Defender behind it?", c.socket, errors.Unwrap(err))
+}
+
+// garbled says that a Monitor answered what we cannot read.
+func (c *Client) garbled(version string, err error) error {
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		return c.explain(err)
+	}
+	return fmt.Errorf("%s: the running Monitor is of version %s, and its answer is not understood (%w); restart it, or use the program of its version", c.socket, version, err)
+}

@@ -1,0 +1,153 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock is the right to be the Monitor of one control socket. It is a POSIX
+// lock on a file beside the socket: of the locks that Unix knows it is the one
+// that tells the second comer who the first is, that ends with its process
+// however that ended, and that no child inherits.
+//
+// Two of its habits are guarded against. It belongs to a process, so a second
+// one in the same process would be granted: a process takes it once. And it is
+// lost when the process closes any descriptor of the file: nothing else here
+// opens it. The file itself stays, for who removed it could hand the lock's
+// name to a second file while the first is still held.
+type Lock struct {
+	socket string
+	file   *os.File
+}
+
+// HeldError says that the socket has a Monitor already.
+type HeldError struct {
+	Socket string
+	PID    int // of the holder; 0 where it lives in another PID namespace
+}
+
+func (e *HeldError) Error() string {
+	who := fmt.Sprintf("with PID %d", e.PID)
+	if e.PID == 0 {
+		who = "in another PID namespace"
+	}
+	return fmt.Sprintf("%s: a Monitor %s has this socket already; stop that one, or set another [control] socket for this one", e.Socket, who)
+}
+
+// Acquire takes the lock of the socket, and makes the socket's directory where
+// it is missing. Where another process has it the error is a *HeldError.
+func Acquire(socket string) (*Lock, error) {
+	// Everybody may pass: whoever has no right to the socket should be told
+	// so, and not that nobody runs.
+	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
+		return nil, fmt.Errorf("directory of the control socket: %w", explainFile(err))
+	}
+	// Not even readable for others: who can open the file can put a shared
+	// lock on it, and so keep the Monitor from starting. Not through a
+	// symbolic link: root would follow it wherever it leads.
+	f, err := os.OpenFile(socket+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock of the control socket: %w", explainFile(err))
+	}
+	if err := setLock(f); err != nil {
+		f.Close()
+		if held := (*HeldError)(nil); errors.As(err, &held) {
+			held.Socket = socket
+			return nil, held
+		}
+		return nil, fmt.Errorf("lock of the control socket: %s: %w", f.Name(), err)
+	}
+	return &Lock{socket: socket, file: f}, nil
+}
+
+// setLock locks the whole file or tells who has it.
+func setLock(f *os.File) error {
+	// The holder may end between our attempt and our question for it; then
+	// the lock is free and we try again. A few times is plenty.
+	for range 10 {
+		whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+		err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &whole)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+			continue
+		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES):
+			return err
+		}
+		holder := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
+		if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &holder); err != nil {
+			return err
+		}
+		if holder.Type != unix.F_UNLCK {
+			return &HeldError{PID: int(holder.Pid)}
+		}
+	}
+	return errors.New("changes hands again and again")
+}
+
+// Release gives the right up. The socket must be closed by then.
+func (l *Lock) Release() error { return l.file.Close() }
+
+// listen opens the socket. A socket that is there already was left by a
+// Monitor that died, for a living one has the lock; anything else is not ours
+// to remove.
+func (l *Lock) listen() (net.Listener, error) {
+	info, err := os.Lstat(l.socket)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case info.Mode().Type() != fs.ModeSocket:
+		return nil, fmt.Errorf("%s: is there and is no socket; move it away, or set another [control] socket", l.socket)
+	default:
+		if err := os.Remove(l.socket); err != nil {
+			return nil, explainFile(err)
+		}
+	}
+	// Linux gives the socket's file the mode that the socket has before it
+	// is bound, so that there is no moment at which others could connect.
+	// Where that is not so, the mode comes a moment later.
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
+	}}
+	ln, err := private.Listen(context.Background(), "unix", l.socket)
+	if err != nil {
+		return nil, explainFile(err)
+	}
+	if err := os.Chmod(l.socket, 0o600); err != nil {
+		ln.Close()
+		return nil, explainFile(err)
+	}
+	return ln, nil
+}
+
+// explainFile turns an error about a file into "path: what: what to do".
+func explainFile(err error) error {
+	path := ""
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		path = p.Path + ": "
+	}
+	if o := (*net.OpError)(nil); errors.As(err, &o) && o.Addr != nil {
+		path = o.Addr.String() + ": "
+	}
+	errno := syscall.Errno(0)
+	switch {
+	case path == "" || !errors.As(err, &errno):
+		return err
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s%w; run as root, or set another [control] socket", path, errno)
+	case errno == syscall.ELOOP:
+		return fmt.Errorf("%sis a symbolic link; remove it", path)
+	}
+	return fmt.Errorf("%s%w", path, errno)
+}

@@ -1,0 +1,217 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// versionHeader is on every answer: it tells a Monitor from any other server,
+// and one version of it from another.
+const versionHeader = "Aliasdefender-Version"
+
+// What one client may cost. A client is a command of ours on this host: it
+// asks at once, reads at once and leaves.
+const (
+	maxClients  = 32               // at a time; more wait at the door
+	readWithin  = 2 * time.Second  // the whole question
+	writeWithin = 10 * time.Second // the whole of it, answer included
+	workWithin  = 5 * time.Second  // what the daemon may take to answer
+	maxHeader   = 8 << 10          // bytes
+	maxBody     = 64 << 10         // bytes
+	endWithin   = time.Second      // answers under way when we end
+)
+
+// Refusal is the answer of a daemon that understood an order and does not
+// carry it out.
+type Refusal struct {
+	Kind Kind
+	Text string // one line for each thing that is wrong
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// Kind tells refusals apart where the client has to act differently.
+type Kind string
+
+// The kinds of refusals.
+const (
+	KindConfig Kind = "configuration" // the files have mistakes
+	KindBusy   Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
+)
+
+// Handlers are what the daemon does for its clients. Each may be called from
+// several goroutines at once, and gives up when its context ends. An error
+// that is a *Refusal reaches the client as such.
+type Handlers struct {
+	Status func(ctx context.Context, journal bool) (Snapshot, error)
+	Reload func(ctx context.Context) error
+}
+
+// Server answers on the control socket.
+type Server struct {
+	lock     *Lock
+	version  string
+	handlers Handlers
+	listener net.Listener
+	within   time.Duration // workWithin, shorter in tests
+}
+
+// NewServer returns the server of the socket that the lock is for: who has not
+// got the lock cannot have a server. It starts nothing.
+func NewServer(l *Lock, version string, h Handlers) *Server {
+	return &Server{lock: l, version: version, handlers: h, within: workWithin}
+}
+
+// Listen opens the socket, so that what is wrong with it is known before any
+// alias is touched. Clients that come before Serve wait for it.
+func (s *Server) Listen() error {
+	ln, err := s.lock.listen()
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	s.listener = ln
+	return nil
+}
+
+// Close closes a socket that is not served (Serve closes it itself).
+func (s *Server) Close() error { return s.listener.Close() }
+
+// Serve answers until ctx ends, and then gives the answers under way a second.
+// It removes the socket. The error is one of the socket; nil after ctx's end.
+func (s *Server) Serve(ctx context.Context) error {
+	web := &http.Server{
+		Handler:        http.MaxBytesHandler(s.routes(), maxBody),
+		ReadTimeout:    readWithin,
+		WriteTimeout:   writeWithin,
+		MaxHeaderBytes: maxHeader,
+		// The requests of a server that ends are not cut off by its context
+		// but by the deadline below.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		// It would speak of clients that went away; nobody can act on that.
+		ErrorLog: stdlog.New(io.Discard, "", 0),
+	}
+	// A command asks once; a connection that is kept would hold a place.
+	web.SetKeepAlivesEnabled(false)
+
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(limit(s.listener, maxClients)) }()
+	select {
+	case err := <-ended:
+		web.Close()
+		return fmt.Errorf("control socket: %w", err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	if web.Shutdown(last) != nil {
+		web.Close() // a client that does not read its answer does not hold us
+	}
+	<-ended
+	return nil
+}
+
+// routes is the whole interface. Orders are POST, with the alias in the path
+// where they are about one: "POST /v1/aliases/{alias}/remove". What the client
+// gets for each is documented at the client's method.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/status", s.answer(func(r *http.Request) (any, error) {
+		return s.handlers.Status(r.Context(), r.URL.Query().Get("journal") == "1")
+	}))
+	mux.Handle("POST /v1/reload", s.answer(func(r *http.Request) (any, error) {
+		return struct{}{}, s.handlers.Reload(r.Context())
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set(versionHeader, s.version)
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// failure is the JSON of every answer that is not the one asked for.
+type failure struct {
+	Kind  Kind   `json:"kind,omitempty"`
+	Error string `json:"error"`
+}
+
+// answer makes an HTTP handler of a function: its value or its error as JSON.
+func (s *Server) answer(f func(*http.Request) (any, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.within)
+		defer cancel()
+		value, err := f(r.WithContext(ctx))
+		code := http.StatusOK
+		if err != nil {
+			var refusal *Refusal
+			switch {
+			case errors.As(err, &refusal):
+				code, value = http.StatusConflict, failure{refusal.Kind, refusal.Text}
+			case errors.Is(err, context.DeadlineExceeded):
+				code, value = http.StatusServiceUnavailable, failure{KindBusy, "the daemon did not answer within " + s.within.String()}
+			default:
+				code, value = http.StatusInternalServerError, failure{"", err.Error()}
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		out := json.NewEncoder(w)
+		out.SetIndent("", "  ") // for who asks with curl
+		_ = out.Encode(value)   // a client that left is no fault of ours
+	})
+}
+
+// limit lets at most n connections of ln be open at a time. Those beyond wait
+// in the kernel: descriptors that hanging clients take are not there for the
+// questions on which the aliases depend.
+func limit(ln net.Listener, n int) net.Listener {
+	l := &limited{Listener: ln, places: make(chan struct{}, n), closed: make(chan struct{})}
+	l.close = sync.OnceValue(func() error {
+		close(l.closed)
+		return ln.Close()
+	})
+	return l
+}
+
+type limited struct {
+	net.Listener
+	places chan struct{}
+	closed chan struct{}
+	close  func() error // more than once is as once
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	p := &placed{Conn: c}
+	p.close = sync.OnceValue(func() error {
+		<-l.places
+		return c.Close()
+	})
+	return p, nil
+}
+
+// Close ends the waiting for a place too.
+func (l *limited) Close() error { return l.close() }
+
+// placed is a connection that gives its place back when it is closed.
+type placed struct {
+	net.Conn
+	close func() error
+}
+
+func (p *placed) Close() error { return p.close() }
