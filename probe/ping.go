@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	//lint:ignore SA1019 Nobody maintains it any more; what it lacks is made up for below.
 	"github.com/go-ping/ping"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
