@@ -61,13 +61,14 @@ type Server struct {
 	version  string
 	handlers Handlers
 	listener net.Listener
-	within   time.Duration // workWithin, shorter in tests
+
+	reading, working time.Duration // readWithin and workWithin, shorter in tests
 }
 
 // NewServer returns the server of the socket that the lock is for: who has not
 // got the lock cannot have a server. It starts nothing.
 func NewServer(l *Lock, version string, h Handlers) *Server {
-	return &Server{lock: l, version: version, handlers: h, within: workWithin}
+	return &Server{lock: l, version: version, handlers: h, reading: readWithin, working: workWithin}
 }
 
 // Listen opens the socket, so that what is wrong with it is known before any
@@ -89,7 +90,7 @@ func (s *Server) Close() error { return s.listener.Close() }
 func (s *Server) Serve(ctx context.Context) error {
 	web := &http.Server{
 		Handler:        http.MaxBytesHandler(s.routes(), maxBody),
-		ReadTimeout:    readWithin,
+		ReadTimeout:    s.reading,
 		WriteTimeout:   writeWithin,
 		MaxHeaderBytes: maxHeader,
 		// The requests of a server that ends are not cut off by its context
@@ -144,7 +145,7 @@ type failure struct {
 // answer makes an HTTP handler of a function: its value or its error as JSON.
 func (s *Server) answer(f func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), s.within)
+		ctx, cancel := context.WithTimeout(r.Context(), s.working)
 		defer cancel()
 		value, err := f(r.WithContext(ctx))
 		code := http.StatusOK
@@ -154,7 +155,7 @@ func (s *Server) answer(f func(*http.Request) (any, error)) http.Handler {
 			case errors.As(err, &refusal):
 				code, value = http.StatusConflict, failure{refusal.Kind, refusal.Text}
 			case errors.Is(err, context.DeadlineExceeded):
-				code, value = http.StatusServiceUnavailable, failure{KindBusy, "the daemon did not answer within " + s.within.String()}
+				code, value = http.StatusServiceUnavailable, failure{KindBusy, "the daemon did not answer within " + s.working.String()}
 			default:
 				code, value = http.StatusInternalServerError, failure{"", err.Error()}
 			}
