@@ -36,7 +36,7 @@ type Client struct {
 	done          sync.WaitGroup
 	stopped       atomic.Bool
 
-	// The ring: sender and receiver write, reports read, nobody waits. Times
+	// The ring: one thread writes, reports read, nobody waits. Times
 	// are nanoseconds since start.
 	ring []question
 	sent atomic.Int64 // questions so far; the next one's number
@@ -99,8 +99,7 @@ func (h *Host) Client(spec ClientSpec) (*Client, error) {
 		names:  []string{""},
 		byName: map[string]int32{},
 	}
-	c.done.Go(func() { c.send(raw) })
-	c.done.Go(c.receive)
+	c.done.Go(func() { c.run(raw) })
 	h.lab.retain(c)
 	return c, nil
 }
@@ -116,66 +115,72 @@ func (c *Client) Close() error {
 	return err
 }
 
-// send asks at start, start+every, start+2*every, ... A moment that was missed
-// is left out: asking twice at one moment tells nothing.
-func (c *Client) send(raw syscall.RawConn) {
-	// A Go timer comes up to a millisecond late; the thread's own sleep does not.
+// run asks at start, start+every, start+2*every, ..., and takes in the answers
+// between. A moment that was missed is left out: asking twice at one moment
+// tells nothing. One thread does both, by plain system calls: a Go timer comes
+// up to a millisecond late, and a second goroutine doubles the cost.
+func (c *Client) run(raw syscall.RawConn) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	var packet [8]byte
+	var buf [256]byte
 	to := &unix.SockaddrInet4{Port: EchoPort, Addr: c.Target.As4()}
-	write := func(fd uintptr) bool {
+	ask := func(fd uintptr) {
+		n := c.sent.Load()
+		q := &c.ring[n%int64(len(c.ring))]
+		q.got.Store(0)
+		q.sent.Store(int64(time.Since(c.start)))
+		c.sent.Store(n + 1)
+		binary.BigEndian.PutUint64(packet[:], uint64(n))
 		// Never wait: a full queue is a question lost.
 		unix.Sendto(int(fd), packet[:], unix.MSG_DONTWAIT, to)
-		return true
+	}
+	listen := func(fd uintptr) {
+		for {
+			n, err := unix.Read(int(fd), buf[:]) // non-blocking: Go opened it
+			if err != nil {
+				return
+			}
+			c.answered(buf[:n])
+		}
 	}
 	var clock unix.Timespec
 	unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock)
 	zero := clock.Nano() - int64(time.Since(c.start))
-	for moment := int64(0); !c.stopped.Load(); {
-		n := c.sent.Load()
-		q := &c.ring[n%int64(len(c.ring))]
-		q.got.Store(0)
-		now := int64(time.Since(c.start))
-		q.sent.Store(now)
-		binary.BigEndian.PutUint64(packet[:], uint64(n))
-		c.sent.Store(n + 1)
-		if raw.Write(write) != nil {
-			return
-		}
-		moment = max(moment+1, int64(time.Since(c.start))/int64(c.every)+1)
-		wake := unix.NsecToTimespec(zero + moment*int64(c.every))
-		for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &wake, nil) == unix.EINTR {
+	for moment := int64(0); !c.stopped.Load() && raw.Control(ask) == nil; {
+		moment = max(moment, int64(time.Since(c.start))/int64(c.every)) + 1
+		next := moment * int64(c.every)
+		for now := int64(time.Since(c.start)); now < next && !c.stopped.Load(); now = int64(time.Since(c.start)) {
+			wake := unix.NsecToTimespec(zero + min(next, now+int64(listenEvery)))
+			unix.ClockNanosleep(unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, &wake, nil)
+			raw.Control(listen)
 		}
 	}
 }
 
-func (c *Client) receive() {
-	buf := make([]byte, 256)
-	for {
-		n, _, err := c.conn.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			return
-		}
-		now := int64(time.Since(c.start))
-		if n < 8 {
-			continue
-		}
-		number := int64(binary.BigEndian.Uint64(buf))
-		if sent := c.sent.Load(); number >= sent || number < sent-int64(len(c.ring)) {
-			continue
-		}
-		q := &c.ring[number%int64(len(c.ring))]
-		if now-q.sent.Load() > int64(c.within) {
-			continue
-		}
-		by := c.number(buf[8:n])
-		q.by.Store(by)
-		q.got.Store(now)
-		if c.waiting.Load() > 0 {
-			c.wake(number, by)
-		}
+// listenEvery is how long an answer to a slow client may lie there.
+const listenEvery = 5 * time.Millisecond
+
+// answered files an answer.
+func (c *Client) answered(b []byte) {
+	if len(b) < 8 {
+		return
+	}
+	now := int64(time.Since(c.start))
+	number := int64(binary.BigEndian.Uint64(b))
+	if sent := c.sent.Load(); number >= sent || number < sent-int64(len(c.ring)) {
+		return
+	}
+	q := &c.ring[number%int64(len(c.ring))]
+	if now-q.sent.Load() > int64(c.within) {
+		return
+	}
+	by := c.number(b[8:])
+	q.by.Store(by)
+	q.got.Store(now)
+	if c.waiting.Load() > 0 {
+		c.wake(number, by)
 	}
 }
 

@@ -3,6 +3,8 @@ package lab
 import (
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // recorded is a client of 1 ms that has asked questions and got these answers:
@@ -91,11 +93,21 @@ func TestAskingCostsLittleAndAllocatesNothing(t *testing.T) {
 	x := newRig(t)
 	c := x.client(router)
 	x.must(c.WaitAnswer(x.ctx, "r"))
+	before := cpu(t)
 	from := time.Now()
 	allocs := testing.AllocsPerRun(1, func() { <-time.After(500 * time.Millisecond) })
 	r := c.Report(from, time.Time{})
-	t.Logf("%d questions, %d answered, %.0f allocations, stall %v", r.Sent, r.Answered, allocs, r.Stall)
+	t.Logf("%d questions, %d answered, %.0f allocations, %v CPU, stall %v", r.Sent, r.Answered, allocs, cpu(t)-before, r.Stall)
 	if r.Answered == 0 || allocs > float64(r.Sent)/10 {
 		t.Errorf("%.0f allocations for %d questions", allocs, r.Sent)
 	}
+}
+
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

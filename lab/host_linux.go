@@ -33,7 +33,7 @@ type HostSpec struct {
 type NICSpec struct {
 	Name   string // "": eth0, eth1, ...
 	Switch *Switch
-	MAC    net.HardwareAddr // nil: 02:ad:00:00:HOST:NIC, hosts and NICs counted from 1, 0
+	MAC    net.HardwareAddr // nil: 02:ad:00:HH:HH:NN, hosts counted from 1, their NICs from 0
 	Addrs  []netip.Prefix   // what it has after each Boot; the first is its own
 }
 
@@ -55,6 +55,9 @@ type Host struct {
 func (l *Lab) Host(spec HostSpec) (*Host, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if slices.ContainsFunc(l.hosts, func(h *Host) bool { return h.Name == spec.Name }) {
+		return nil, fmt.Errorf("there is a host %s already", spec.Name)
+	}
 	h := &Host{Name: spec.Name, spec: spec, lab: l}
 	number := len(l.hosts) + 1
 	for i, n := range spec.NICs {
@@ -65,7 +68,7 @@ func (l *Lab) Host(spec HostSpec) (*Host, error) {
 			n.Name = fmt.Sprintf("eth%d", i)
 		}
 		if n.MAC == nil {
-			n.MAC = net.HardwareAddr{0x02, 0xad, 0, 0, byte(number), byte(i)}
+			n.MAC = net.HardwareAddr{0x02, 0xad, 0, byte(number >> 8), byte(number), byte(i)}
 		}
 		h.nics = append(h.nics, &NIC{NICSpec: n, Host: h, Port: n.Switch.newPort()})
 	}
@@ -163,18 +166,27 @@ func (h *Host) crash() error {
 	for _, n := range h.nics {
 		errs = append(errs, n.Port.unplug())
 	}
+	return errors.Join(append(errs, h.end())...)
+}
+
+// end ends what runs on the host and forgets its namespace; the cables go with
+// it, when the kernel comes to it.
+func (h *Host) end() error {
+	for _, p := range h.procs {
+		p.Kill()
+	}
 	if h.responder != nil {
 		h.responder.close()
 		h.responder = nil
 	}
-	errs = append(errs, emptyNamespace(h.space.fd))
+	err := emptyNamespace(h.space.fd)
 	for _, p := range h.procs {
 		<-p.ended
 	}
 	h.procs = nil
 	h.space.close()
 	h.space = nil
-	return errors.Join(errs...)
+	return err
 }
 
 // Up reports whether the host is up, that is, booted and not crashed.

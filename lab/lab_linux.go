@@ -56,13 +56,13 @@ func (l *Lab) Close() error {
 	for _, c := range l.closers {
 		errs = append(errs, c.Close())
 	}
-	for _, h := range l.hosts {
-		if h.space != nil {
-			errs = append(errs, h.crash())
-		}
-	}
 	for _, w := range l.watches {
 		w.end()
+	}
+	for _, h := range l.hosts {
+		if h.space != nil {
+			errs = append(errs, h.end())
+		}
 	}
 	for _, s := range l.switches {
 		s.close()

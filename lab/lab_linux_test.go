@@ -13,7 +13,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if role := os.Getenv("LAB_TEST_ROLE"); role != "" {
+	if role := os.Getenv("LAB_TEST_ROLE"); role == "forbid" {
+		os.Exit(forbid("uid"))
+	} else if role != "" {
 		Main(func() int { return play(role) })
 	}
 	Main(m.Run)

@@ -204,6 +204,64 @@ func play(role string) int {
 	return 2
 }
 
+// forbid makes a user namespace in which no other can be made, and plays a role
+// there without privileges.
+func forbid(role string) int {
+	if err := os.WriteFile("/proc/sys/user/max_user_namespaces", []byte("0"), 0); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	cmd := as(role, 1)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	code, _ := exitCode(cmd.Run())
+	return code
+}
+
+func TestARefusalByTheKernelIsReportedAsOne(t *testing.T) {
+	mustBeRoot(t)
+	cmd := as("forbid", 0)
+	ids := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}, {ContainerID: 1, HostID: nobody, Size: 1}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, UidMappings: ids, GidMappings: ids, GidMappingsEnableSetgroups: true}
+	out, err := cmd.CombinedOutput()
+	const want = "user.max_user_namespaces=0 stands in the way"
+	if code, _ := exitCode(err); code != 3 || !strings.Contains(string(out), want) {
+		t.Errorf("%q, code %d, want 3 and %q", out, code, want)
+	}
+}
+
+// fakeT ends a test as testing.T does, and remembers how.
+type fakeT struct {
+	TB
+	how string
+}
+
+func (f *fakeT) Helper() {}
+func (f *fakeT) Skipf(format string, args ...any) {
+	f.how = "skip"
+	panic(f)
+}
+func (f *fakeT) Fatalf(format string, args ...any) {
+	f.how = "fail"
+	panic(f)
+}
+
+func TestARefusedLabSkipsATestButFailsItInCI(t *testing.T) {
+	was := refused
+	defer func() { refused = was }()
+	refused = &Refused{Err: unix.EPERM}
+	for ci, want := range map[string]string{"": "skip", "true": "fail"} {
+		t.Setenv("CI", ci)
+		f := &fakeT{}
+		func() {
+			defer func() { recover() }()
+			ForTest(f)
+		}()
+		if f.how != want {
+			t.Errorf("CI=%q: %q, want %q", ci, f.how, want)
+		}
+	}
+}
+
 // as is a command that plays a role, as another user when uid is not 0.
 func as(role string, uid uint32, args ...string) *exec.Cmd {
 	cmd := exec.Command(Self(), args...)
@@ -276,7 +334,10 @@ func TestKilledLabLeavesNothing(t *testing.T) {
 			}
 			fds := []int{x.hold(child), x.hold(grandchild)}
 			x.must(cmd.Process.Signal(tt.sig))
-			cmd.Wait()
+			err = cmd.Wait()
+			if code, _ := exitCode(err); code != 128+int(tt.sig) {
+				t.Errorf("ended with %v, want as by %v", err, tt.sig)
+			}
 			for _, fd := range fds {
 				x.awaitEnd(fd)
 			}

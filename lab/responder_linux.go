@@ -63,7 +63,12 @@ func (r *responder) close() {
 func (s *space) listenUDP(at netip.AddrPort, option func(fd int) error) (*net.UDPConn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		if ctlErr := c.Control(func(fd uintptr) { err = option(int(fd)) }); ctlErr != nil {
+		if ctlErr := c.Control(func(fd uintptr) {
+			// Room for what comes while we do not get to run. In a user namespace it
+			// is refused, and the usual room has to do.
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<21)
+			err = option(int(fd))
+		}); ctlErr != nil {
 			return ctlErr
 		}
 		return err
