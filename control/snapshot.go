@@ -26,7 +26,8 @@ type Alias struct {
 	Prefix  int    `json:"prefix"`
 	NIC     string `json:"nic"` // with label, as in the file
 	Role    string `json:"role"`
-	Holder  string `json:"holder"` // us, partner, a hardware address, nobody, unknown
+	Parked  bool   `json:"parked,omitempty"` // an operator took it off this host
+	Holder  string `json:"holder"`           // us, partner, a hardware address, nobody, unknown
 	Partner Peer   `json:"partner"`
 	Router  Peer   `json:"router"`
 
@@ -39,6 +40,17 @@ type Alias struct {
 	Facts  []Fact    `json:"facts"`
 
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
+}
+
+// Outcome is what became of an order for one alias.
+type Outcome struct {
+	Alias string `json:"alias"`
+	Done  bool   `json:"done"`
+	Text  string `json:"text"`           // what happened, or why not
+	Next  string `json:"next,omitempty"` // what will happen if nothing else does
+
+	// NotRemembered says why a restart will not know of the order; empty if it will.
+	NotRemembered string `json:"not_remembered,omitempty"`
 }
 
 // Peer is another host that the alias depends on.

@@ -50,6 +50,9 @@ type alias struct {
 	elsewhere string         // the alias is on another NIC of this host
 	announced time.Time
 
+	order     *order // of an operator, under way
+	orderedAt time.Time
+
 	phase   phase
 	phaseAt time.Time // when it began, or ended
 	looked  bool      // the kernel was read since the take was decided
@@ -148,6 +151,7 @@ func (l *loop) decide(a *alias) {
 	d := rules.Decide(a.policy, a.state, f)
 	a.again = d.Again
 	l.note(a, d)
+	l.report(a)
 	l.carry(a, d)
 }
 

@@ -20,6 +20,7 @@ package defender
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -57,6 +58,8 @@ type Options struct {
 	Config  *config.Config
 	Version string
 
+	Parked []netip.Addr // what an operator took off this host before
+
 	Network  Network
 	Listen   func(nic string, see func(host.Sighting)) (Wire, error)
 	Watch    func(ctx context.Context, wake func()) error // nil: the host is only polled
@@ -80,6 +83,9 @@ type Defender struct {
 func New(o Options) *Defender {
 	return &Defender{o: o, log: o.Log, events: make(chan func(*loop), 1024), over: make(chan struct{})}
 }
+
+// ErrNoAlias is the answer to an order for an address that is no alias.
+var ErrNoAlias = errors.New("no such alias in the file")
 
 // Exit is how a Defender ends.
 type Exit uint8

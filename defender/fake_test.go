@@ -65,6 +65,7 @@ type station struct {
 	readErr error
 	pingErr error
 	addErr  error
+	parked  []netip.Addr  // before the daemon starts
 	slept   time.Duration // beyond the bubble's time, as CLOCK_BOOTTIME counts it
 	tries   int           // of adding and removing
 }
@@ -292,7 +293,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Network: st, Listen: st.Listen, Ping: st.Ping, Log: logger.WithField("on", st.name),
+		Config: c, Parked: st.parked, Network: st, Listen: st.Listen, Ping: st.Ping, Log: logger.WithField("on", st.name),
 		Watch: func(ctx context.Context, wake func()) error {
 			st.seg.mu.Lock()
 			st.wake = wake

@@ -39,7 +39,8 @@ type loop struct {
 	targets map[key]*target
 	asked   []*target // the same, in the order of their making
 	nics    map[string]*nic
-	names   map[string]*name // partners' names
+	names   map[string]*name    // partners' names
+	parked  map[netip.Addr]bool // what operators took off this host; kept for rows that come back
 
 	now   time.Time // of this turn
 	epoch time.Time // where the grids of all rhythms begin
@@ -69,7 +70,7 @@ func (d *Defender) Run(ctx context.Context) error {
 	l := &loop{
 		d: d, o: &d.o, log: d.log, ctx: work,
 		aliases: map[netip.Addr]*alias{}, targets: map[key]*target{},
-		nics: map[string]*nic{}, names: map[string]*name{},
+		nics: map[string]*nic{}, names: map[string]*name{}, parked: map[netip.Addr]bool{},
 		now: time.Now(), epoch: time.Now(), slept: d.o.Boottime(), plan: time.Now(),
 	}
 	if d.o.Watch != nil {
@@ -78,6 +79,9 @@ func (d *Defender) Run(ctx context.Context) error {
 				d.post(func(l *loop) { l.log.WithError(err).Warn("the kernel does not tell of changes; it is read each round") })
 			}
 		})
+	}
+	for _, addr := range d.o.Parked {
+		l.parked[addr] = true
 	}
 	l.reload(d.o.Config)
 	l.run(ctx)

@@ -2,7 +2,12 @@ package defender
 
 import (
 	"aliasdefender/config"
+	"aliasdefender/control"
+	"aliasdefender/host"
+	"context"
+	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,5 +154,101 @@ func TestIsolatedHolderReleasesWhenToldTo(t *testing.T) {
 		w.expect("ab", "both serve their side")
 		w.wait(10 * time.Second)
 		w.expect("b", "A is isolated")
+	})
+}
+
+// order gives an operator's order and returns the outcome of the one alias.
+func (w *world) order(st *station, o Operator) control.Outcome {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	out, err := st.daemon.Order(ctx, o, func(parked []netip.Addr) error {
+		w.remembered = parked
+		return w.full
+	})
+	if err != nil {
+		w.fail("order %+v: %v", o, err)
+	}
+	return out[0]
+}
+
+func TestRemoveAliasParksUntilAddAlias(t *testing.T) {
+	play(t, 1, false, true, func(w *world) {
+		w.settle()
+		w.expect("b", "the primary serves")
+		if out := w.order(w.b, Operator{Alias: aliasIP, Remove: true, DryRun: true}); out.Text != "would be released and parked" {
+			w.fail("dry run: %+v", out)
+		}
+		out := w.order(w.b, Operator{Remove: true})
+		if !out.Done || !strings.Contains(out.Next, "nobody will serve it") || len(w.remembered) != 1 {
+			w.fail("RemoveAlias on the primary: %+v, remembered %v", out, w.remembered)
+		}
+		w.wait(30 * time.Second)
+		w.expect("", "parked, and the partner is not primary")
+		c := *w.cfgB
+		w.b.daemon.Reload(&c)
+		w.wait(10 * time.Second)
+		w.expect("", "a reload does not unpark")
+		if out := w.order(w.b, Operator{Alias: aliasIP}); !out.Done {
+			w.fail("AddAlias: %+v", out)
+		}
+		w.expect("b", "ordered")
+		if len(w.remembered) != 0 {
+			w.fail("still remembered: %v", w.remembered)
+		}
+	})
+}
+
+func TestParkedIsParkedAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.a.parked = []netip.Addr{aliasIP}
+		w.a.aliases[aliasIP] = host.Order{Prefix: w.cfgA.Aliases[0].Prefix}
+		w.begin()
+		defer w.end()
+		w.wait(30 * time.Second)
+		w.expect("", "a parked alias that was left behind is taken off")
+	})
+}
+
+func TestAddAliasIsRefusedWhereAnotherAnswers(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		out := w.order(w.b, Operator{Alias: aliasIP})
+		if out.Done || !strings.Contains(out.Text, w.a.hw.String()+", the partner,") {
+			w.fail("AddAlias on the standby: %+v", out)
+		}
+		w.expect("a", "refused")
+		if out := w.order(w.b, Operator{Alias: aliasIP, Force: true}); !out.Done {
+			w.fail("forced: %+v", out)
+		}
+		w.settle()
+		w.expect("a", "the non-primary yields to the primary as soon as it hears it")
+	})
+}
+
+func TestOrderThatCannotBeRememberedIsCarriedOutAndSaid(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.full = errors.New("no space left on device")
+		out := w.order(w.a, Operator{Alias: aliasIP, Remove: true})
+		if !out.Done || out.NotRemembered != w.full.Error() {
+			w.fail("%+v", out)
+		}
+	})
+}
+
+func TestOrderThatNobodyCanAnswerIsWithdrawn(t *testing.T) {
+	play(t, 1, false, false, func(w *world) {
+		w.wait(5 * time.Second)
+		w.b.set(func() { w.b.arpErr, w.b.pingErr = errors.New("denied"), errors.New("denied") })
+		w.wait(10 * time.Second)
+		out := w.order(w.b, Operator{Alias: aliasIP})
+		if out.Done || !strings.HasPrefix(out.Text, "not yet: ") {
+			w.fail("%+v", out)
+		}
+		if _, err := w.b.daemon.Order(w.t.Context(), Operator{Alias: w.a.own.Addr()}, nil); !errors.Is(err, ErrNoAlias) {
+			w.fail("an order for no alias: %v", err)
+		}
 	})
 }

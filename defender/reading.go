@@ -109,16 +109,20 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	for _, n := range l.nics {
 		l.readNIC(n, aliases)
 	}
-	where := map[netip.Addr]string{}
+	type place struct {
+		nic  string
+		ours bool
+	}
+	where := map[netip.Addr]place{}
 	for _, n := range s.NICs {
 		for _, a := range n.Addrs {
 			if aliases[a.Prefix.Addr()] {
-				where[a.Prefix.Addr()] = n.Name
+				where[a.Prefix.Addr()] = place{n.Name, a.Ours}
 			}
 		}
 	}
 	for _, a := range l.order {
-		l.readAlias(a, where[a.cfg.Addr], asked)
+		l.readAlias(a, where[a.cfg.Addr].nic, where[a.cfg.Addr].ours, asked)
 	}
 	l.relink()
 }
@@ -153,8 +157,9 @@ func (l *loop) readNIC(n *nic, aliases map[netip.Addr]bool) {
 	}
 }
 
-// readAlias files what the reading says of one alias and its NIC.
-func (l *loop) readAlias(a *alias, where string, asked time.Time) {
+// readAlias files what the reading says of one alias and its NIC: where it is,
+// and whether that is our doing.
+func (l *loop) readAlias(a *alias, where string, ours bool, asked time.Time) {
 	n := l.nics[a.cfg.NIC]
 	a.nic.Set(rules.Of(n.index != 0 && n.up), asked, l.now)
 	a.carrier.Set(rules.Of(n.carrier), asked, l.now)
@@ -175,7 +180,9 @@ func (l *loop) readAlias(a *alias, where string, asked time.Time) {
 	}
 	a.elsewhere = elsewhere
 	a.kernel.Set(rules.Of(where == a.cfg.NIC), asked, l.now)
-	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && !a.state.Parked && !l.stopping {
+	// A parked alias that a Monitor before us could not take off any more is
+	// adopted to be released; what somebody else put there is his.
+	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || ours) && !l.stopping {
 		a.state.Adopted(l.now)
 		l.count()
 		a.transition(l, rules.Decision{Action: rules.Adopt, Reason: rules.Adopted})

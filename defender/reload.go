@@ -24,6 +24,7 @@ func (l *loop) reload(c *config.Config) {
 		switch {
 		case a == nil:
 			a = newAlias(row)
+			a.state.Parked = l.parked[row.Addr]
 			l.aliases[row.Addr] = a
 		case sameConfig(a.cfg, row) && a.next == nil && !a.state.Leaving:
 		case samePlace(a.cfg, row):
@@ -62,6 +63,7 @@ func samePlace(a, b config.Alias) bool {
 
 // replace ends an alias that was released because its row changed or went.
 func (l *loop) replace(a *alias) {
+	a.answer(l, false, "its row was changed or went from the file meanwhile")
 	addr := a.cfg.Addr
 	i := 0
 	for ; i < len(l.order) && l.order[i] != a; i++ {
@@ -72,6 +74,7 @@ func (l *loop) replace(a *alias) {
 	} else {
 		n := newAlias(*a.next)
 		n.journal = a.journal
+		n.state.Parked = a.state.Parked
 		n.state.OursLast = a.decision.Action == rules.Release
 		l.aliases[addr], l.order[i] = n, n
 	}

@@ -31,7 +31,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	f := l.facts(a)
 	c := control.Alias{
 		Alias: a.cfg.Addr.String(), Prefix: a.cfg.Prefix.Bits(), NIC: a.cfg.Label,
-		Role: "secondary", Holder: a.holder(f),
+		Role: "secondary", Parked: a.state.Parked, Holder: a.holder(f),
 		Partner: peer(a.partner), Router: peer(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
 		Why: a.decision.Reason.Text(), Since: a.since.Round(0),

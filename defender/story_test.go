@@ -28,8 +28,11 @@ type world struct {
 	log        journal
 	story      []string
 
-	both      time.Time // since when both hold it, connected, both daemons alive
-	bothMax   time.Duration
+	both       time.Time // since when both hold it, connected, both daemons alive
+	bothMax    time.Duration
+	remembered []netip.Addr // what the last order had parked
+	full       error        // why it could not be remembered
+
 	switches  int // of holders
 	holdersAt string
 }

@@ -338,6 +338,9 @@ func (l *loop) proxied(t *target) bool {
 
 // sighted takes in one ARP frame.
 func (l *loop) sighted(s host.Sighting) {
+	if l.state.Owns(s.HW) {
+		return // another NIC of ours on the same segment
+	}
 	if t := l.targets[key{s.NIC, s.Sender}]; t != nil {
 		t.hw = s.HW
 		if t.isAlias && l.proxied(t) {

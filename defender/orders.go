@@ -1,0 +1,238 @@
+package defender
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"aliasdefender/control"
+	"aliasdefender/rules"
+)
+
+// Operator is an order of an operator, for one alias or, without, for all.
+type Operator struct {
+	Alias  netip.Addr // the zero Addr: every alias of the file
+	Remove bool       // take it off this host and park it; else put it on and unpark it
+	Force  bool       // put it on though another host answers for it
+	DryRun bool       // only tell
+}
+
+// order is an operator's order under way for one alias.
+type order struct {
+	remove bool
+	answer func(control.Outcome)
+}
+
+// Order gives an operator's order to the loop and waits until it is carried
+// out, or refused, for each alias. What is not by the end of ctx is withdrawn
+// and told so. remember is called with all that is parked as soon as that
+// changed, outside the loop, and must have synced it when it returns.
+//
+// The error is ErrNoAlias if no alias of that address is in the file.
+func (d *Defender) Order(ctx context.Context, o Operator, remember func(parked []netip.Addr) error) ([]control.Outcome, error) {
+	type begun struct {
+		outcomes chan control.Outcome
+		aliases  []netip.Addr
+		parked   []netip.Addr
+		changed  bool
+	}
+	start := make(chan begun, 1)
+	d.post(func(l *loop) {
+		var b begun
+		chosen := l.chosen(o.Alias)
+		b.outcomes = make(chan control.Outcome, len(chosen))
+		for _, a := range chosen {
+			b.aliases = append(b.aliases, a.cfg.Addr)
+			was := a.state.Parked
+			l.order1(a, o, func(out control.Outcome) { b.outcomes <- out })
+			b.changed = b.changed || was != a.state.Parked
+		}
+		b.parked = slices.SortedFunc(maps.Keys(l.parked), netip.Addr.Compare)
+		start <- b
+	})
+	var b begun
+	select {
+	case b = <-start:
+	case <-d.over:
+		return nil, errEnded
+	}
+	if len(b.aliases) == 0 {
+		return nil, ErrNoAlias
+	}
+	forgotten := ""
+	if b.changed {
+		if err := remember(b.parked); err != nil {
+			forgotten = err.Error()
+		}
+	}
+	got := map[string]control.Outcome{}
+	for len(got) < len(b.aliases) {
+		select {
+		case out := <-b.outcomes:
+			got[out.Alias] = out
+			continue
+		case <-ctx.Done():
+		case <-d.over:
+			return nil, errEnded
+		}
+		d.post(func(l *loop) { l.withdraw(b.aliases) })
+		ctx = context.WithoutCancel(ctx) // the withdrawal answers for the rest
+	}
+	all := make([]control.Outcome, 0, len(got))
+	for _, alias := range b.aliases {
+		out := got[alias.String()]
+		out.NotRemembered = forgotten
+		all = append(all, out)
+	}
+	return all, nil
+}
+
+// chosen are the aliases that an order is for. One that is on its way out of
+// the file is none.
+func (l *loop) chosen(alias netip.Addr) (all []*alias) {
+	for _, a := range l.order {
+		if (!alias.IsValid() || a.cfg.Addr == alias) && (!a.state.Leaving || a.next != nil) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// order1 begins an order for one alias; answer is called once, now or later.
+func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
+	if o.DryRun {
+		answer(l.foretell(a, o))
+		return
+	}
+	if a.order != nil {
+		a.answer(l, false, "another order was given meanwhile")
+	}
+	a.order = &order{remove: o.Remove, answer: answer}
+	a.dirty = true
+	switch {
+	case o.Remove:
+		a.state.Parked, a.state.Order = true, rules.NoOrder
+	case a.state.Holding:
+		a.state.Parked = false
+	case o.Force:
+		a.state.Parked, a.state.Order = false, rules.OrderForce
+	default:
+		a.state.Parked, a.state.Order = false, rules.OrderTake
+	}
+	if delete(l.parked, a.cfg.Addr); a.state.Parked {
+		l.parked[a.cfg.Addr] = true
+	}
+	if !o.Remove && a.alias != nil && !a.state.Holding {
+		a.alias.askNow(l) // what was known may be an interval old
+		a.orderedAt = l.now
+	}
+}
+
+// withdraw ends what is still under way of an order.
+func (l *loop) withdraw(aliases []netip.Addr) {
+	for _, addr := range aliases {
+		a := l.aliases[addr]
+		if a == nil || a.order == nil {
+			continue
+		}
+		a.state.Order = rules.NoOrder
+		a.dirty = true
+		a.answer(l, false, "not yet: "+a.why())
+	}
+}
+
+// why is what keeps the alias as it is.
+func (a *alias) why() string {
+	if a.failure != "" {
+		return a.failure
+	}
+	return a.decision.Reason.Text()
+}
+
+// answer ends the order under way.
+func (a *alias) answer(l *loop, done bool, text string) {
+	if a.order == nil {
+		return
+	}
+	o := a.order
+	a.order = nil
+	o.answer(control.Outcome{Alias: a.cfg.Addr.String(), Done: done, Text: text, Next: l.whatNext(a)})
+}
+
+// report answers the order under way for an alias if its end can be told now.
+func (l *loop) report(a *alias) {
+	if a.order == nil || a.phase != idle {
+		return
+	}
+	switch {
+	case a.order.remove && !a.state.Holding:
+		a.answer(l, true, "released: it is off this host, and parked")
+	case a.order.remove:
+	case a.state.Holding:
+		a.answer(l, true, "this host has it")
+	case a.alias.fact.Asked.Before(a.orderedAt):
+		// The question that the order put is not answered yet.
+	case a.decision.Reason == rules.Served:
+		a.state.Order = rules.NoOrder
+		a.answer(l, false, fmt.Sprintf("refused: %s answers for it; --force takes it nevertheless", l.rival(a)))
+	case a.decision.Reason == rules.NoLink:
+		a.state.Order = rules.NoOrder
+		a.answer(l, false, "refused: "+a.why())
+	}
+}
+
+// rival names the host that answers for the alias.
+func (l *loop) rival(a *alias) string {
+	switch f := l.facts(a); {
+	case a.alias.hw.IsZero():
+		return "another host"
+	case f.ByPartner == rules.Yes:
+		return fmt.Sprintf("%s, the partner,", a.alias.hw)
+	default:
+		return a.alias.hw.String()
+	}
+}
+
+// whatNext says what will become of the alias if nothing else happens.
+func (l *loop) whatNext(a *alias) string {
+	f := l.facts(a)
+	switch {
+	case a.state.Holding:
+		return "this host keeps it until a rule or an operator says otherwise"
+	case a.state.Parked && f.Alias.Value == rules.Answered:
+		return fmt.Sprintf("%s serves it; this host stays out until AddAlias", l.rival(a))
+	case a.state.Parked && a.cfg.Primary:
+		return "nobody will serve it: the partner is not primary and takes nothing while this host answers its pings (W12); run AddAlias here or there"
+	case a.state.Parked:
+		return "the partner, if it is primary and well, takes it within its detection time; this host stays out until AddAlias"
+	case f.Alias.Value == rules.Answered:
+		return "this host stands by"
+	default:
+		return "this host goes on by its rules"
+	}
+}
+
+// foretell says what an order would do.
+func (l *loop) foretell(a *alias, o Operator) control.Outcome {
+	out := control.Outcome{Alias: a.cfg.Addr.String(), Done: true}
+	f := l.facts(a)
+	switch {
+	case o.Remove && a.state.Holding:
+		out.Text = "would be released and parked"
+	case o.Remove:
+		out.Text = "this host does not have it; it would be parked"
+	case a.state.Holding:
+		out.Text = "this host has it already"
+	case o.Force:
+		out.Text = "would be taken, whoever has it"
+	case f.Alias.Value == rules.Answered:
+		out.Done, out.Text = false, fmt.Sprintf("would be refused: %s answers for it", l.rival(a))
+	case f.Alias.Value == rules.Unknown:
+		out.Done, out.Text = false, "whether another host answers for it is not known"
+	default:
+		out.Text = "would be taken"
+	}
+	return out
+}
