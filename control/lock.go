@@ -114,21 +114,26 @@ func (l *Lock) listen() (net.Listener, error) {
 			return nil, explainFile(err)
 		}
 	}
-	// Linux gives the socket's file the mode that the socket has before it
-	// is bound, so that there is no moment at which others could connect.
-	// Where that is not so, the mode comes a moment later.
-	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
-	}}
-	ln, err := private.Listen(context.Background(), "unix", l.socket)
+	ln, err := bind(l.socket)
 	if err != nil {
 		return nil, explainFile(err)
 	}
+	// Where the mode at birth is not heeded it comes now.
 	if err := os.Chmod(l.socket, 0o600); err != nil {
 		ln.Close()
 		return nil, explainFile(err)
 	}
 	return ln, nil
+}
+
+// bind opens a socket that is private from its birth: Linux gives the file the
+// mode that the socket has before it is bound, so that there is no moment at
+// which others could connect.
+func bind(path string) (net.Listener, error) {
+	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
+	}}
+	return private.Listen(context.Background(), "unix", path)
 }
 
 // explainFile turns an error about a file into "path: what: what to do".

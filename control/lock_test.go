@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -135,7 +136,18 @@ func TestModesKeepOthersOut(t *testing.T) {
 	old := syscall.Umask(0) // the worst one
 	defer syscall.Umask(old)
 	socket := place(t)
-	s := NewServer(acquire(t, socket), "1", Handlers{})
+	lock := acquire(t, socket)
+	if runtime.GOOS == "linux" {
+		ln, err := bind(socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("the socket is born with mode %v (%v)", info.Mode(), err)
+		}
+		ln.Close()
+	}
+	s := NewServer(lock, "1", Handlers{})
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
