@@ -28,9 +28,9 @@ func TestHolderAnnouncesAfterWhatMayHaveMovedCaches(t *testing.T) {
 		do   func(w *world)
 	}{
 		{"a short loss of carrier", func(w *world) {
-			w.a.set(func() { w.a.carrier = false })
+			w.a.set(func() { w.a.nic().Carrier = false })
 			w.wait(100 * time.Millisecond)
-			w.a.set(func() { w.a.carrier = true })
+			w.a.set(func() { w.a.nic().Carrier = true })
 		}},
 		{"the partner's return", func(w *world) {
 			w.b.set(func() { w.b.on = false })
@@ -45,7 +45,7 @@ func TestHolderAnnouncesAfterWhatMayHaveMovedCaches(t *testing.T) {
 			w.a.start(w.cfgA, &w.log)
 		}},
 		{"restoring it", func(w *world) {
-			w.a.set(func() { clear(w.a.aliases) })
+			w.a.set(func() { w.a.kernel.lose() })
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -45,14 +45,12 @@ type station struct {
 	seg     *segment
 	name    string
 	hw      host.HW
-	own     netip.Prefix
-	router  netip.Addr // its default route; zero: none
-	on      bool       // powered
-	carrier bool
-	muted   bool // its port passes nothing, with carrier kept
-	filters bool // drops ICMP
-	index   int
-	aliases map[netip.Addr]host.Order
+	own     netip.Prefix // its first address
+	kernel  kernel
+	router  netip.Addr          // its default route; zero: none
+	on      bool                // powered
+	muted   bool                // its port passes nothing, with carrier kept
+	filters bool                // drops ICMP
 	foreign map[netip.Addr]bool // addresses that nobody here decides about
 
 	wires   []*fakeWire
@@ -76,21 +74,23 @@ func newSegment(seed uint64) *segment {
 
 func (s *segment) add(name string, n byte) *station {
 	st := &station{
-		seg: s, name: name, hw: host.HW{2, 0, 0, 0, 0, n}, index: 2, on: true, carrier: true,
+		seg: s, name: name, hw: host.HW{2, 0, 0, 0, 0, n}, on: true,
 		own:     netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24),
-		aliases: map[netip.Addr]host.Order{}, foreign: map[netip.Addr]bool{}, cache: map[netip.Addr]host.HW{},
+		foreign: map[netip.Addr]bool{}, cache: map[netip.Addr]host.HW{},
 	}
+	st.kernel.nics = []host.NIC{{Name: "eth0", Index: 2, HW: st.hw, Up: true, Carrier: true}}
+	_ = st.kernel.Own("eth0", st.own)
 	s.stations = append(s.stations, st)
 	return st
 }
 
 // up tells whether frames leave and reach the station.
-func (st *station) up() bool { return st.on && st.carrier && !st.muted }
+func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted }
 
-func (st *station) has(ip netip.Addr) bool {
-	_, alias := st.aliases[ip]
-	return alias || st.foreign[ip] || st.own.Addr() == ip
-}
+// nic is the one that is plugged in.
+func (st *station) nic() *host.NIC { return st.kernel.nic("eth0") }
+
+func (st *station) has(ip netip.Addr) bool { return st.foreign[ip] || st.kernel.has(ip) }
 
 // path tells whether frames pass from a to b, loss apart. mu is held.
 func (s *segment) path(a, b *station) bool {
@@ -168,7 +168,7 @@ func (w *fakeWire) say(f host.Sighting) error {
 	if w.st.arpErr != nil {
 		return w.st.arpErr
 	}
-	if !w.st.carrier {
+	if !w.st.nic().Carrier {
 		return errors.New("network is down")
 	}
 	s.send(w.st, nil, f)
@@ -215,17 +215,7 @@ func (st *station) Read() (host.State, error) {
 	if st.readErr != nil {
 		return host.State{}, st.readErr
 	}
-	n := host.NIC{Name: "eth0", Index: st.index, HW: st.hw, Up: true, Carrier: st.carrier}
-	if st.own.IsValid() {
-		n.Addrs = append(n.Addrs, host.Address{Prefix: st.own, Label: "eth0"})
-	}
-	for _, o := range st.aliases {
-		n.Addrs = append(n.Addrs, host.Address{Prefix: o.Prefix, Label: o.Label, Ours: true})
-	}
-	s := host.State{}
-	if st.index != 0 {
-		s.NICs = []host.NIC{n}
-	}
+	s := st.kernel.state()
 	if st.router.IsValid() {
 		s.Routes = []host.Route{{NIC: "eth0", Gateway: st.router}}
 	}
@@ -239,27 +229,22 @@ func (st *station) Add(o host.Order) error {
 	if !st.on || st.addErr != nil {
 		return errors.Join(st.addErr, errors.New("not added"))
 	}
-	if st.index == 0 {
-		return fmt.Errorf("%s: no such device", o.NIC)
-	}
-	st.aliases[o.Prefix.Addr()] = o
-	st.seg.changed()
-	return nil
+	defer st.seg.changed()
+	return st.kernel.Add(o)
 }
 
 func (st *station) Remove(o host.Order) error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
-	delete(st.aliases, o.Prefix.Addr())
-	st.seg.changed()
-	return nil
+	defer st.seg.changed()
+	return st.kernel.Remove(o)
 }
 
 // Ping asks whoever the station's kernel finds at the address.
 func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 	s := st.seg
 	s.mu.Lock()
-	if st.pingErr != nil || !st.carrier {
+	if st.pingErr != nil || !st.nic().Carrier {
 		defer s.mu.Unlock()
 		return false, errors.Join(st.pingErr, errors.New("cannot ask"))
 	}

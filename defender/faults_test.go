@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"aliasdefender/host"
 	"errors"
 	"net/netip"
 	"testing"
@@ -32,17 +33,17 @@ func TestNoRouterIsSaidOnce(t *testing.T) {
 func TestMissingNICIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
-		w.a.index, w.b.on = 0, false
+		w.a.nic().Index, w.b.on = 0, false
 		w.a.start(w.cfgA, &w.log)
 		defer w.end()
 		w.wait(time.Minute)
 		if n := w.logged("the NIC is missing"); n != 1 {
 			w.fail("said %d times", n)
 		}
-		w.a.set(func() { w.a.index = 9 })
+		w.a.set(func() { w.a.nic().Index = 9 })
 		w.settle()
 		w.expect("a", "the NIC came")
-		w.a.set(func() { w.a.index = 10; clear(w.a.aliases) })
+		w.a.set(func() { w.a.nic().Index = 10; w.a.kernel.lose() })
 		w.settle()
 		w.expect("a", "the NIC was made anew")
 	})
@@ -52,13 +53,12 @@ func TestAliasIsNeverANICsFirstAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.b.on = false
-		own := w.a.own
-		w.a.own = netip.Prefix{}
+		_ = w.a.kernel.Remove(host.Order{NIC: "eth0", Prefix: w.a.own})
 		w.a.start(w.cfgA, &w.log)
 		defer w.end()
 		w.wait(time.Minute)
 		w.expect("", "the NIC has no address of its own")
-		w.a.set(func() { w.a.own = own })
+		w.a.set(func() { _ = w.a.kernel.Own("eth0", w.a.own) })
 		w.settle()
 		w.expect("a", "it has one")
 	})
@@ -110,7 +110,7 @@ func TestKernelThatDoesNotAnswerStopsNothingButTakes(t *testing.T) {
 		w.b.set(func() { w.b.hang = hang })
 		w.a.set(func() { w.a.on = false })
 		w.a.kill()
-		w.a.set(func() { clear(w.a.aliases) })
+		w.a.set(func() { w.a.kernel.lose() })
 		w.wait(time.Minute)
 		w.expect("", "the kernel does not say whether the link is good")
 		if _, _, reason := w.status(w.b); reason != "link unknown" {

@@ -22,7 +22,7 @@ func TestFailbackTakesItBackWithoutTwoHolders(t *testing.T) {
 		w.settle()
 		w.a.set(func() { w.a.on = false })
 		w.a.kill()
-		w.a.set(func() { clear(w.a.aliases) })
+		w.a.set(func() { w.a.kernel.lose() })
 		w.settle()
 		w.expect("b", "A crashed")
 		w.bothMax = 0
@@ -52,7 +52,7 @@ func TestFailbackIsGivenUpWhenThePartnerDoesNotYield(t *testing.T) {
 		if n := w.logged("failback is given up"); n != 1 {
 			w.fail("given up %d times", n)
 		}
-		w.b.set(func() { clear(w.b.aliases) })
+		w.b.set(func() { w.b.kernel.lose() })
 		w.settle()
 		w.expect("a", "nobody serves it")
 	})
@@ -99,7 +99,8 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 		w.a.daemon.Reload(&config.Config{Settings: w.cfgA.Settings, Aliases: []config.Alias{first}})
 		w.settle()
 		w.seg.mu.Lock()
-		label, gone := w.a.aliases[aliasIP].Label, !w.a.has(second.Addr)
+		_, at, _ := w.a.kernel.state().Find(aliasIP)
+		label, gone := at.Label, !w.a.has(second.Addr)
 		w.seg.mu.Unlock()
 		if label != "eth0:9" || !gone {
 			w.fail("the alias should have moved to eth0:9 (it is %q) and the second be gone (%v)", label, gone)
@@ -116,20 +117,20 @@ func TestFlappingStopsUntilTheOtherIsSilent(t *testing.T) {
 		defer w.end()
 		w.settle()
 		for range 2 {
-			w.a.set(func() { w.a.carrier = false })
+			w.a.set(func() { w.a.nic().Carrier = false })
 			w.wait(3 * time.Second)
-			w.a.set(func() { w.a.carrier = true })
-			w.b.set(func() { w.b.carrier = false })
+			w.a.set(func() { w.a.nic().Carrier = true })
+			w.b.set(func() { w.b.nic().Carrier = false })
 			w.wait(6 * time.Second)
-			w.b.set(func() { w.b.carrier = true })
+			w.b.set(func() { w.b.nic().Carrier = true })
 			w.wait(6 * time.Second)
 			w.expect("a", "it came back")
 		}
-		w.a.set(func() { w.a.carrier = false })
+		w.a.set(func() { w.a.nic().Carrier = false })
 		w.wait(3 * time.Second)
 		w.b.kill()
-		w.b.set(func() { clear(w.b.aliases) })
-		w.a.set(func() { w.a.carrier = true })
+		w.b.set(func() { w.b.kernel.lose() })
+		w.a.set(func() { w.a.nic().Carrier = true })
 		w.wait(time.Minute)
 		w.expect("", "taken three times within an hour")
 		if _, row, _ := w.status(w.a); row != "W9" {
@@ -203,7 +204,7 @@ func TestParkedIsParkedAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.a.parked = []netip.Addr{aliasIP}
-		w.a.aliases[aliasIP] = host.Order{Prefix: w.cfgA.Aliases[0].Prefix}
+		_ = w.a.kernel.Add(host.Order{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix})
 		w.begin()
 		defer w.end()
 		w.wait(30 * time.Second)

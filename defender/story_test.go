@@ -253,15 +253,15 @@ func events() []event {
 				if st.on {
 					st.set(func() { st.on = false })
 					st.kill()
-					st.set(func() { clear(st.aliases) })
+					st.set(func() { st.kernel.lose() })
 					return
 				}
-				st.set(func() { st.on, st.carrier = true, true })
+				st.set(func() { st.on, st.nic().Carrier = true, true })
 				st.start(c, &w.log)
 			}},
 			event{h.name + "'s cable is pulled or plugged", func(w *world) {
 				st, _ := h.of(w)
-				st.set(func() { st.carrier = !st.carrier })
+				st.set(func() { st.nic().Carrier = !st.nic().Carrier })
 			}},
 			event{h.name + "'s port is muted or not", func(w *world) {
 				st, _ := h.of(w)
@@ -279,7 +279,7 @@ func events() []event {
 			}},
 			event{h.name + "'s alias is deleted by another program", func(w *world) {
 				st, _ := h.of(w)
-				st.set(func() { clear(st.aliases) })
+				st.set(func() { st.kernel.lose() })
 			}},
 		)
 	}

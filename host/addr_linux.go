@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLabel is the longest label, in bytes: IFNAMSIZ less the closing zero.
-const maxLabel = unix.IFNAMSIZ - 1
-
 // Add puts the address on the NIC, with its label (the NIC's name if empty), a
 // broadcast address where the subnet has one (not /31 and /32, RFC 3021), and
 // our tag. An address that is there already is left as it is, and that is done.
@@ -22,14 +19,11 @@ const maxLabel = unix.IFNAMSIZ - 1
 // one that the host speaks with; if the label is longer than 15 bytes; and if
 // the address is none that a host can have.
 func (h *Host) Add(o Order) error {
-	if err := check(o); err != nil {
-		return fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
-	}
 	s, err := h.Read()
 	if err != nil {
 		return err
 	}
-	done, err := judge(s, o)
+	done, err := s.Judge(o)
 	if done || err != nil {
 		return err
 	}
@@ -44,52 +38,10 @@ func (h *Host) Add(o Order) error {
 	if s, err = h.Read(); err != nil {
 		return err
 	}
-	if done, err = judge(s, o); err == nil && !done {
+	if done, err = s.Judge(o); err == nil && !done {
 		err = fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, unix.EEXIST)
 	}
 	return err
-}
-
-func check(o Order) error {
-	ip := o.Prefix.Addr()
-	switch {
-	case !o.Prefix.IsValid() || !ip.Is4():
-		return errors.New("not an IPv4 address with a prefix")
-	case ip.IsUnspecified(), ip.IsLoopback(), ip.As4()[0] >= 224: // the kernel would take them
-		return errors.New("not an address that a host can have")
-	case len(o.Label) > maxLabel:
-		return fmt.Errorf("label %q is longer than %d bytes", o.Label, maxLabel)
-	}
-	return nil
-}
-
-// judge says whether the order is carried out already, or why it cannot be.
-func judge(s State, o Order) (done bool, err error) {
-	n, ok := s.NIC(o.NIC)
-	if !ok {
-		return false, fmt.Errorf("host: add %s: no NIC %s", o.Prefix, o.NIC)
-	}
-	here := false
-	for _, other := range s.NICs {
-		for _, a := range other.Addrs {
-			switch {
-			case a.Prefix.Addr() != o.Prefix.Addr():
-			case other.Name == o.NIC && a.Prefix == o.Prefix:
-				here = true
-			default:
-				return false, fmt.Errorf("host: add %s to %s: it is on %s already, as %s", o.Prefix, o.NIC, other.Name, a.Prefix)
-			}
-		}
-	}
-	if here {
-		return true, nil
-	}
-	for _, a := range n.Addrs {
-		if !a.Ours {
-			return false, nil
-		}
-	}
-	return false, fmt.Errorf("host: add %s to %s: the NIC has no address of its own, and an alias must not be its first", o.Prefix, o.NIC)
 }
 
 func newAddr(index int, o Order) error {
