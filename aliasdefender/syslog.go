@@ -26,7 +26,7 @@ const (
 type syslog struct {
 	path  string
 	say   func(string)  // tells, once for each outage, what is the matter
-	pause time.Duration // between two tries, and how long a try may take
+	pause time.Duration // between two tries, and how long a write may take
 
 	conn net.Conn
 	out  bool // an outage that has been told
@@ -104,7 +104,7 @@ func (s *syslog) dial(ctx context.Context) error {
 		s.conn.Close()
 		s.conn = nil
 	}
-	d := net.Dialer{Timeout: s.pause}
+	var d net.Dialer // of this kind of socket no connecting waits
 	conn, err := d.DialContext(ctx, "unixgram", s.path)
 	if errors.Is(err, syscall.EPROTOTYPE) {
 		conn, err = d.DialContext(ctx, "unix", s.path)
