@@ -3,6 +3,7 @@ package defender
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"sync"
@@ -328,8 +329,8 @@ func play(t *testing.T, seed uint64, aPrimary, bPrimary bool, f func(w *world)) 
 func TestEveryOrderOfTwoEvents(t *testing.T) { everyOrder(t, 2) }
 
 func TestEveryOrderOfThreeEvents(t *testing.T) {
-	if testing.Short() || raceEnabled {
-		t.Log("depth 3 runs without -race only: go test ./defender")
+	if testing.Short() {
+		t.Log("depth 3 is left out by -short")
 		return
 	}
 	everyOrder(t, 3)
@@ -363,10 +364,11 @@ func TestRandomEventsAtRandomTimes(t *testing.T) {
 	}
 	for seed := range uint64(n) {
 		play(t, seed, true, false, func(w *world) {
+			dice := rand.New(rand.NewPCG(seed, 2))
 			for range 12 {
-				for range 1 + w.seg.rng.IntN(4) {
-					w.wait(time.Duration(w.seg.rng.IntN(1500)) * time.Millisecond)
-					e := all[w.seg.rng.IntN(len(all))]
+				for range 1 + dice.IntN(4) {
+					w.wait(time.Duration(dice.IntN(1500)) * time.Millisecond)
+					e := all[dice.IntN(len(all))]
 					w.tell(e.name)
 					e.do(w)
 				}
