@@ -39,8 +39,8 @@ func TestFailbackIsGivenUpWhenThePartnerDoesNotYield(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.cfgA.Aliases[0].Failback = true
-		w.b.start(w.cfgB, &w.log)
 		w.a.on = false
+		w.b.start(w.cfgB, &w.log)
 		defer w.end()
 		w.settle()
 		w.expect("b", "A is off")
