@@ -358,10 +358,7 @@ func everyOrder(t *testing.T, depth int) {
 
 func TestRandomEventsAtRandomTimes(t *testing.T) {
 	all := events()
-	n := 150
-	if raceEnabled {
-		n = 30
-	}
+	const n = 150
 	for seed := range uint64(n) {
 		play(t, seed, true, false, func(w *world) {
 			dice := rand.New(rand.NewPCG(seed, 2))

@@ -1,5 +1,0 @@
-//go:build race
-
-package defender
-
-const raceEnabled = true
