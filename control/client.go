@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,20 +56,29 @@ func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
 		path += "?journal=1"
 	}
 	var s Snapshot
-	err := c.do(ctx, http.MethodGet, path, &s)
+	err := c.do(ctx, http.MethodGet, path, nil, &s)
 	return s, err
 }
 
 // Reload has the Monitor read its files again. Where they have mistakes the
 // error is a *Refusal of KindConfig that lists them, and nothing has changed.
 func (c *Client) Reload(ctx context.Context) error {
-	return c.do(ctx, http.MethodPost, "/v1/reload", &struct{}{})
+	return c.do(ctx, http.MethodPost, "/v1/reload", nil, &struct{}{})
 }
 
-// do sends one order and reads its answer into out.
-func (c *Client) do(ctx context.Context, method, path string, out any) error {
+// do sends one order, with in as its JSON if that is not nil, and reads its
+// answer into out.
+func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	var question io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		question = bytes.NewReader(text)
+	}
 	// The host is a placeholder: the transport knows one way only.
-	req, err := http.NewRequestWithContext(ctx, method, "http://monitor"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://monitor"+path, question)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,7 @@ const (
 type Handlers struct {
 	Status func(ctx context.Context, journal bool) (Snapshot, error)
 	Reload func(ctx context.Context) error
+	Order  func(ctx context.Context, o Order) ([]Outcome, error)
 }
 
 // Server answers on the control socket.
@@ -119,17 +121,17 @@ func (s *Server) Serve(ctx context.Context) error {
 	return nil
 }
 
-// routes is the whole interface. Orders are POST, with the alias in the path
-// where they are about one: "POST /v1/aliases/{alias}/remove". What the client
-// gets for each is documented at the client's method.
+// routes is the whole interface. Orders are POST. What the client gets for each
+// is documented at the client's method.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /v1/status", s.answer(func(r *http.Request) (any, error) {
+	mux.Handle("GET /v1/status", s.answer(s.working, func(r *http.Request) (any, error) {
 		return s.handlers.Status(r.Context(), r.URL.Query().Get("journal") == "1")
 	}))
-	mux.Handle("POST /v1/reload", s.answer(func(r *http.Request) (any, error) {
+	mux.Handle("POST /v1/reload", s.answer(s.working, func(r *http.Request) (any, error) {
 		return struct{}{}, s.handlers.Reload(r.Context())
 	}))
+	mux.Handle("POST /v1/orders", s.order())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(versionHeader, s.version)
 		mux.ServeHTTP(w, r)
@@ -142,10 +144,23 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-// answer makes an HTTP handler of a function: its value or its error as JSON.
-func (s *Server) answer(f func(*http.Request) (any, error)) http.Handler {
+// answer makes an HTTP handler of a function that may take so long: its value
+// or its error as JSON.
+func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), s.working)
+		// The server's deadlines are for a client that is slow. The question
+		// is read under them; then they end, for they would end its context
+		// and cut off the answer while it is us who take the time.
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(text))
+		conn := http.NewResponseController(w)
+		_ = conn.SetReadDeadline(time.Time{})
+		_ = conn.SetWriteDeadline(time.Now().Add(within + writeWithin))
+		ctx, cancel := context.WithTimeout(r.Context(), within)
 		defer cancel()
 		value, err := f(r.WithContext(ctx))
 		code := http.StatusOK
@@ -155,7 +170,9 @@ func (s *Server) answer(f func(*http.Request) (any, error)) http.Handler {
 			case errors.As(err, &refusal):
 				code, value = http.StatusConflict, failure{refusal.Kind, refusal.Text}
 			case errors.Is(err, context.DeadlineExceeded):
-				code, value = http.StatusServiceUnavailable, failure{KindBusy, "the daemon did not answer within " + s.working.String()}
+				code, value = http.StatusServiceUnavailable, failure{KindBusy, "the daemon did not answer within " + within.String()}
+			case errors.Is(err, errUnknownOrder):
+				code, value = http.StatusNotFound, failure{"", err.Error()}
 			default:
 				code, value = http.StatusInternalServerError, failure{"", err.Error()}
 			}

@@ -1,0 +1,65 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// OrderWithin is what an order of an operator may take at most. It waits for
+// answers of the network, or for their absence, in the rhythm that the
+// administrator chose; with the default one that is some seconds.
+const OrderWithin = 2 * time.Minute
+
+// Order is an order of an operator: AddAlias or, with Remove, RemoveAlias.
+type Order struct {
+	Alias  netip.Addr `json:"alias,omitzero"` // the zero Addr: every alias of the file
+	Remove bool       `json:"remove,omitempty"`
+	Force  bool       `json:"force,omitempty"`
+	DryRun bool       `json:"dry_run,omitempty"`
+}
+
+// KindAlias is the kind of the refusal of an order for what is no alias.
+const KindAlias Kind = "alias"
+
+// Order gives an order to the Monitor and waits until it is carried out or
+// refused, which the Outcomes tell for each alias. It may take OrderWithin. If
+// ctx ends earlier, what is not yet carried out is withdrawn.
+//
+// The error is a *Refusal of KindAlias if no alias of the file was meant.
+func (c *Client) Order(ctx context.Context, o Order) ([]Outcome, error) {
+	// First a question that is answered at once: a Monitor that takes its
+	// time is told by it from one that is stopped.
+	if _, err := c.Status(ctx, false); err != nil {
+		return nil, err
+	}
+	patient := &Client{socket: c.socket, web: c.web}
+	patient.web.Timeout = OrderWithin + writeWithin
+	var all []Outcome
+	err := patient.do(ctx, http.MethodPost, "/v1/orders", o, &all)
+	return all, err
+}
+
+// order is the server's side of it.
+func (s *Server) order() http.Handler {
+	return s.answer(OrderWithin, func(r *http.Request) (any, error) {
+		in := json.NewDecoder(r.Body)
+		in.DisallowUnknownFields() // an order that is only half understood is not carried out
+		var o Order
+		if err := in.Decode(&o); err != nil {
+			return nil, errUnknownOrder
+		}
+		if _, err := in.Token(); !errors.Is(err, io.EOF) {
+			return nil, errUnknownOrder
+		}
+		return s.handlers.Order(r.Context(), o)
+	})
+}
+
+// errUnknownOrder is answered like a path that is not known: the client is of
+// another version.
+var errUnknownOrder = errors.New("this order is not known")

@@ -1,0 +1,106 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func quick(context.Context, bool) (Snapshot, error) { return Snapshot{}, nil }
+
+func TestAnOrderAndItsOutcomesArriveAsTheyWereSent(t *testing.T) {
+	want := []Outcome{{Alias: "172.16.1.2", Done: true, Text: "this host has it", Next: "it stays", NotRemembered: "disk full"}}
+	var got []Order
+	socket, _ := serve(t, Handlers{Status: quick, Order: func(_ context.Context, o Order) ([]Outcome, error) {
+		got = append(got, o)
+		return want, nil
+	}})
+	sent := []Order{{}, {Alias: netip.MustParseAddr("172.16.1.2"), Remove: true, Force: true, DryRun: true}}
+	for _, o := range sent {
+		outcomes, err := Dial(socket).Order(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, outcomes); d != "" {
+			t.Error(d)
+		}
+	}
+	if d := cmp.Diff(sent, got, cmpopts.EquateComparable(netip.Addr{})); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestAnOrderMayTakeLongerThanAQuestionToBeRead: the deadline for reading a
+// question ends its context unless it is taken off.
+func TestAnOrderMayTakeLongerThanAQuestionToBeRead(t *testing.T) {
+	const reading = 30 * time.Millisecond
+	socket, _ := serve(t, Handlers{Status: quick, Order: func(ctx context.Context, _ Order) ([]Outcome, error) {
+		select {
+		case <-time.After(5 * reading):
+			return []Outcome{{Done: true}}, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}}, func(s *Server) { s.reading = reading })
+	if out, err := Dial(socket).Order(t.Context(), Order{}); err != nil || len(out) != 1 {
+		t.Errorf("%v, %v", out, err)
+	}
+}
+
+func TestAnOrderOfAClientThatLeavesIsWithdrawn(t *testing.T) {
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	socket, _ := serve(t, Handlers{Status: quick, Order: func(ctx context.Context, _ Order) ([]Outcome, error) {
+		close(begun)
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+		return nil, ctx.Err()
+	}})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() { <-begun; leave() }()
+	if _, err := Dial(socket).Order(ctx, Order{}); says(err) != socket+": interrupted" {
+		t.Errorf("the client: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the handler's context ended with %v", err)
+	}
+}
+
+func TestAnOrderIsRefusedWithItsKind(t *testing.T) {
+	refusal := &Refusal{KindAlias, "172.16.1.9 is no alias"}
+	socket, _ := serve(t, Handlers{Status: quick, Order: func(context.Context, Order) ([]Outcome, error) { return nil, refusal }})
+	_, err := Dial(socket).Order(t.Context(), Order{})
+	if got := (*Refusal)(nil); !errors.As(err, &got) || *got != *refusal {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestAnOrderThatIsHalfUnderstoodIsNotCarriedOut: a later program may order
+// what this Monitor does not know.
+func TestAnOrderThatIsHalfUnderstoodIsNotCarriedOut(t *testing.T) {
+	socket, _ := serve(t, Handlers{Status: quick, Order: func(context.Context, Order) ([]Outcome, error) {
+		t.Error("it was carried out")
+		return nil, nil
+	}})
+	for _, body := range []string{``, `{`, `{"alias": "x"}`, `{"alias": "10.0.0.1", "handover": true}`, `{"remove": true} {}`} {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, _ := http.NewRequest(http.MethodPost, "http://monitor/v1/orders", strings.NewReader(body))
+		req.Write(c)
+		answer, _ := io.ReadAll(c)
+		c.Close()
+		if !strings.HasPrefix(string(answer), "HTTP/1.1 404") {
+			t.Errorf("%q: %s", body, answer)
+		}
+	}
+}
