@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,13 +63,13 @@ type Server struct {
 	handlers Handlers
 	listener net.Listener
 
-	reading, working time.Duration // readWithin and workWithin, shorter in tests
+	reading, working, writing time.Duration // the constants above, shorter in tests
 }
 
 // NewServer returns the server of the socket that the lock is for: who has not
 // got the lock cannot have a server. It starts nothing.
 func NewServer(l *Lock, version string, h Handlers) *Server {
-	return &Server{lock: l, version: version, handlers: h, reading: readWithin, working: workWithin}
+	return &Server{lock: l, version: version, handlers: h, reading: readWithin, working: workWithin, writing: writeWithin}
 }
 
 // Listen opens the socket, so that what is wrong with it is known before any
@@ -93,7 +92,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	web := &http.Server{
 		Handler:        http.MaxBytesHandler(s.routes(), maxBody),
 		ReadTimeout:    s.reading,
-		WriteTimeout:   writeWithin,
+		WriteTimeout:   s.writing,
 		MaxHeaderBytes: maxHeader,
 		// The requests of a server that ends are not cut off by its context
 		// but by the deadline below.
@@ -148,18 +147,9 @@ type failure struct {
 // or its error as JSON.
 func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The server's deadlines are for a client that is slow. The question
-		// is read under them; then they end, for they would end its context
-		// and cut off the answer while it is us who take the time.
-		text, err := io.ReadAll(r.Body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		r.Body = io.NopCloser(bytes.NewReader(text))
-		conn := http.NewResponseController(w)
-		_ = conn.SetReadDeadline(time.Time{})
-		_ = conn.SetWriteDeadline(time.Now().Add(within + writeWithin))
+		// The server's own deadline for an answer is counted from the question,
+		// and would cut off one for which we take our time.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within + s.writing))
 		ctx, cancel := context.WithTimeout(r.Context(), within)
 		defer cancel()
 		value, err := f(r.WithContext(ctx))
