@@ -65,6 +65,7 @@ type Peer struct {
 type Fact struct {
 	Name  string    `json:"name"`
 	Value string    `json:"value"`
+	By    string    `json:"by,omitempty"`   // who answered: "partner", or a hardware address
 	Since time.Time `json:"since,omitzero"` // since when it has this value
 	Asked time.Time `json:"asked,omitzero"` // when it was last asked
 }

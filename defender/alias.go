@@ -200,7 +200,7 @@ func (a *alias) entry(l *loop, d rules.Decision) {
 	}
 	a.journal = append(a.journal, control.Entry{
 		At: l.now, Row: d.Row, Action: d.Action.String(), Reason: d.Reason.String(), Why: d.Reason.Text(),
-		Facts: list(l.facts(a)),
+		Facts: a.list(l.facts(a)),
 	})
 }
 

@@ -22,6 +22,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -77,6 +78,8 @@ type Defender struct {
 	started time.Time
 	events  chan func(*loop)
 	over    chan struct{} // closed when Run has returned
+
+	ordering sync.Mutex // one order's begin at a time
 }
 
 // New makes a Defender. It starts nothing.

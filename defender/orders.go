@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"aliasdefender/control"
 	"aliasdefender/rules"
@@ -22,50 +23,22 @@ type Operator struct {
 // order is an operator's order under way for one alias.
 type order struct {
 	remove bool
+	had    bool   // the alias was here when the order came
+	from   string // who answered for it then, where it is to be taken from him
 	answer func(control.Outcome)
 }
 
 // Order gives an operator's order to the loop and waits until it is carried
 // out, or refused, for each alias. What is not by the end of ctx is withdrawn
-// and told so. remember is called with all that is parked as soon as that
-// changed, outside the loop, and must have synced it when it returns.
+// and told so. remember is called outside the loop with all that is parked,
+// for one order at a time and in their order, and must have synced it when it
+// returns.
 //
 // The error is ErrNoAlias if no alias of that address is in the file.
 func (d *Defender) Order(ctx context.Context, o Operator, remember func(parked []netip.Addr) error) ([]control.Outcome, error) {
-	type begun struct {
-		outcomes chan control.Outcome
-		aliases  []netip.Addr
-		parked   []netip.Addr
-		changed  bool
-	}
-	start := make(chan begun, 1)
-	d.post(func(l *loop) {
-		var b begun
-		chosen := l.chosen(o.Alias)
-		b.outcomes = make(chan control.Outcome, len(chosen))
-		for _, a := range chosen {
-			b.aliases = append(b.aliases, a.cfg.Addr)
-			was := a.state.Parked
-			l.order1(a, o, func(out control.Outcome) { b.outcomes <- out })
-			b.changed = b.changed || was != a.state.Parked
-		}
-		b.parked = slices.SortedFunc(maps.Keys(l.parked), netip.Addr.Compare)
-		start <- b
-	})
-	var b begun
-	select {
-	case b = <-start:
-	case <-d.over:
-		return nil, errEnded
-	}
-	if len(b.aliases) == 0 {
-		return nil, ErrNoAlias
-	}
-	forgotten := ""
-	if b.changed {
-		if err := remember(b.parked); err != nil {
-			forgotten = err.Error()
-		}
+	b, err := d.begin(ctx, o, remember)
+	if err != nil {
+		return nil, err
 	}
 	got := map[string]control.Outcome{}
 	for len(got) < len(b.aliases) {
@@ -83,10 +56,62 @@ func (d *Defender) Order(ctx context.Context, o Operator, remember func(parked [
 	all := make([]control.Outcome, 0, len(got))
 	for _, alias := range b.aliases {
 		out := got[alias.String()]
-		out.NotRemembered = forgotten
+		out.NotRemembered = b.forgotten
 		all = append(all, out)
 	}
 	return all, nil
+}
+
+// begun is an order that the loop has.
+type begun struct {
+	outcomes  chan control.Outcome
+	aliases   []netip.Addr // one outcome comes for each
+	parked    []netip.Addr // all that is, now
+	forgotten string       // why a restart will not know
+}
+
+// begin gives an order to the loop and has what is parked remembered.
+func (d *Defender) begin(ctx context.Context, o Operator, remember func([]netip.Addr) error) (begun, error) {
+	// Of two orders at once the later one's list must be written last.
+	d.ordering.Lock()
+	defer d.ordering.Unlock()
+	start := make(chan begun, 1)
+	var settled atomic.Bool // the loop has it, or we have given it up
+	d.post(func(l *loop) {
+		if !settled.CompareAndSwap(false, true) {
+			return
+		}
+		chosen := l.chosen(o.Alias)
+		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
+		for _, a := range chosen {
+			b.aliases = append(b.aliases, a.cfg.Addr)
+			l.order1(a, o, func(out control.Outcome) { b.outcomes <- out })
+		}
+		b.parked = slices.SortedFunc(maps.Keys(l.parked), netip.Addr.Compare)
+		start <- b
+	})
+	var b begun
+	select {
+	case b = <-start:
+	case <-d.over:
+		return begun{}, errEnded
+	case <-ctx.Done():
+		if settled.CompareAndSwap(false, true) {
+			return begun{}, ctx.Err() // the loop hangs, and will find it settled
+		}
+		b = <-start
+	}
+	switch {
+	case len(b.aliases) == 0:
+		return begun{}, ErrNoAlias
+	case o.DryRun:
+	default:
+		// Also where nothing changed: the last time it may have failed.
+		if err := remember(b.parked); err != nil {
+			b.forgotten = err.Error()
+		}
+	}
+	return b, nil
 }
 
 // chosen are the aliases that an order is for. One that is on its way out of
@@ -109,7 +134,10 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	if a.order != nil {
 		a.answer(l, false, "another order was given meanwhile")
 	}
-	a.order = &order{remove: o.Remove, answer: answer}
+	a.order = &order{remove: o.Remove, had: a.state.Holding, answer: answer}
+	if o.Force && !a.state.Holding && a.alias != nil && a.alias.fact.Value == rules.Answered {
+		a.order.from = l.rival(a)
+	}
 	a.dirty = true
 	switch {
 	case o.Remove:
@@ -158,7 +186,11 @@ func (a *alias) answer(l *loop, done bool, text string) {
 	}
 	o := a.order
 	a.order = nil
-	o.answer(control.Outcome{Alias: a.cfg.Addr.String(), Done: done, Text: text, Next: l.whatNext(a)})
+	next := l.whatNext(a)
+	if o.from != "" && done {
+		next = whatNextOfForced(a.cfg.Primary)
+	}
+	o.answer(control.Outcome{Alias: a.cfg.Addr.String(), Done: done, Text: text, Next: next})
 }
 
 // report answers the order under way for an alias if its end can be told now.
@@ -167,9 +199,15 @@ func (l *loop) report(a *alias) {
 		return
 	}
 	switch {
+	case a.order.remove && !a.state.Holding && !a.order.had:
+		a.answer(l, true, "it was not on this host, and is parked")
 	case a.order.remove && !a.state.Holding:
 		a.answer(l, true, "released: it is off this host, and parked")
 	case a.order.remove:
+	case a.state.Holding && a.order.from != "":
+		a.answer(l, true, fmt.Sprintf("taken from %s which answered for it", a.order.from))
+	case a.state.Holding && !a.order.had:
+		a.answer(l, true, "taken: this host has it")
 	case a.state.Holding:
 		a.answer(l, true, "this host has it")
 	case a.alias.fact.Asked.Before(a.orderedAt):
@@ -190,6 +228,8 @@ func (l *loop) rival(a *alias) string {
 		return "another host"
 	case f.ByPartner == rules.Yes:
 		return fmt.Sprintf("%s, the partner,", a.alias.hw)
+	case f.ByPartner == rules.No:
+		return fmt.Sprintf("%s, not the partner,", a.alias.hw)
 	default:
 		return a.alias.hw.String()
 	}
@@ -212,6 +252,15 @@ func (l *loop) whatNext(a *alias) string {
 	default:
 		return "this host goes on by its rules"
 	}
+}
+
+// whatNextOfForced says what becomes of an alias that was taken from a host
+// which may not have noticed.
+func whatNextOfForced(primary bool) string {
+	if primary {
+		return "this host keeps it: the partner yields as soon as it hears of us (H6); against any other host it is announced again (H7), see Status"
+	}
+	return "if the partner claims it still, this host yields, not being primary (H6): RemoveAlias there; against any other host it is announced again (H7), see Status"
 }
 
 // foretell says what an order would do.

@@ -35,7 +35,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		Partner: peer(a.partner), Router: peer(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
 		Why: a.decision.Reason.Text(), Since: a.since.Round(0),
-		Facts: list(f),
+		Facts: a.list(f),
 	}
 	c.Partner.Name = a.cfg.Partner.Name
 	c.Router.Answer = f.Router.Value.Answer()
@@ -66,6 +66,13 @@ func (a *alias) holder(f rules.Facts) string {
 		return "nobody"
 	case f.Alias.Value == rules.Unknown:
 		return "unknown"
+	}
+	return a.rival(f)
+}
+
+// rival names the host that answers for the alias.
+func (a *alias) rival(f rules.Facts) string {
+	switch {
 	case f.ByPartner == rules.Yes:
 		return "partner"
 	case a.alias.hw.IsZero():
@@ -86,16 +93,20 @@ func peer(t *target) control.Peer {
 }
 
 // list is the facts as they stand in journal and snapshot.
-func list(f rules.Facts) []control.Fact {
+func (a *alias) list(f rules.Facts) []control.Fact {
 	one := func(name, value string, x rules.Fact) control.Fact {
 		return control.Fact{Name: name, Value: value, Since: x.Since.Round(0), Asked: x.Asked.Round(0)}
+	}
+	elsewhere := one("alias elsewhere", f.Alias.Value.Answer(), f.Alias)
+	if f.Alias.Value == rules.Answered {
+		elsewhere.By = a.rival(f)
 	}
 	return []control.Fact{
 		one("nic up", f.NIC.Value.String(), f.NIC),
 		one("carrier", f.Carrier.Value.String(), f.Carrier),
 		one("own address", f.Own.Value.String(), f.Own),
 		one("in kernel", f.Kernel.Value.String(), f.Kernel),
-		one("alias elsewhere", f.Alias.Value.Answer(), f.Alias),
+		elsewhere,
 		one("partner", f.Partner.Value.Answer(), f.Partner),
 		one("router", f.Router.Value.Answer(), f.Router),
 	}
