@@ -109,20 +109,42 @@ func served(t *testing.T, p *pair.Pair, d time.Duration, by string) {
 	}
 }
 
+// noisy tells whether the machine itself stood still since a moment: then what
+// was measured says nothing, and the run is repeated.
+func noisy(t *testing.T, p *pair.Pair, since time.Time) bool {
+	t.Helper()
+	r := p.Control.Report(since, time.Time{})
+	away := false
+	for _, h := range []*lab.Host{p.A, p.B} {
+		away = away || strings.Contains(p.Monitor(h).Output(), "this process was away")
+	}
+	if away || r.Stall > 200*time.Millisecond || r.Longest.Length() > 200*time.Millisecond {
+		t.Logf("the machine stood still (a process was away: %v, the control client's longest gap %v): repeated", away, r.Longest.Length())
+		return true
+	}
+	return false
+}
+
 func TestCrashIsTakenOverAndTheReturnMovesNothing(t *testing.T) {
-	for range runs() {
+	for done, repeats := 0, 0; done < runs(); {
 		p := begun(t)
 		crash := time.Now()
 		must(t, p.A.Crash())
-		served(t, p, 10*time.Second, "b")
+		served(t, p, 20*time.Second, "b")
 		gap := p.Asker.Gap(crash).Length()
 		t.Logf("the client's gap: %v", gap)
 		if gap > 2*time.Second {
-			t.Errorf("the client's gap was %v, more than 2 s", gap)
+			if repeats++; repeats > 5 || !noisy(t, p, crash) {
+				t.Errorf("the client's gap was %v, more than 2 s", gap)
+			} else {
+				must(t, p.Lab.Close())
+				continue
+			}
 		}
 		must(t, p.Boot(p.A))
 		unchanged(t, p, 5*time.Second)
 		must(t, p.Lab.Close())
+		done++
 	}
 }
 
