@@ -2,12 +2,9 @@ package lab
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 )
@@ -148,28 +145,4 @@ func TestARouterForwardsBetweenSwitchesAndAHostDoesNot(t *testing.T) {
 	x.must(asks.WaitSilent(ctx, 100*time.Millisecond))
 	x.must(client.SetDefaultRoute(netip.MustParseAddr("10.0.1.254")))
 	x.must(asks.WaitAnswer(ctx, "server"))
-}
-
-func TestRefusalNamesTheSettingInTheWay(t *testing.T) {
-	why := errors.New("operation not permitted")
-	for _, tt := range []struct{ key, value, want string }{
-		{"kernel/unprivileged_userns_clone", "0\n", "kernel.unprivileged_userns_clone=0"},
-		{"user/max_user_namespaces", "0\n", "user.max_user_namespaces=0"},
-		{"kernel/apparmor_restrict_unprivileged_userns", "1\n", "kernel.apparmor_restrict_unprivileged_userns=1"},
-		{"user/max_user_namespaces", "96365\n", ""},
-	} {
-		proc := t.TempDir()
-		file := filepath.Join(proc, tt.key)
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(tt.value), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-		err := diagnose(proc, why)
-		var r *Refused
-		if !errors.As(err, &r) || r.Sysctl != tt.want || !errors.Is(err, ErrRefused) || !errors.Is(err, why) {
-			t.Errorf("%s=%s: %v (%+v), want %q", tt.key, tt.value, err, r, tt.want)
-		}
-		if !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%q does not name %q", err, tt.want)
-		}
-	}
 }

@@ -77,8 +77,8 @@ func (s *Switch) close() {
 }
 
 // firstPort keeps the indices of ports away from those of NICs: the kernel
-// takes a veth whose peer has its own index for a lone device, and reports its
-// carrier up to a second late.
+// takes a veth whose peer has its own index for a lone device, and notifies of
+// a lost carrier up to a second late (measured: 0.5 to 0.85 s, else 0.2 ms).
 const firstPort = 1000
 
 func (s *Switch) newPort() *Port {
