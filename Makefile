@@ -13,7 +13,7 @@ CCFOUND := $(shell command -v $(CCNAME) 2>/dev/null)
 
 # What the tests want, as command:packages; test-deps installs on Debian the
 # packages of a command that is missing.
-PEERS = $(CCNAME):gcc,libc6-dev
+PEERS = $(CCNAME):gcc,libc6-dev dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux
 
 all: build
 
