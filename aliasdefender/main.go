@@ -105,7 +105,8 @@ func (a *app) root() *cobra.Command {
 	root.PersistentPreRun = func(c *cobra.Command, _ []string) {
 		a.settingsNamed = c.Flags().Changed("settings")
 	}
-	root.AddCommand(a.monitorCmd(), a.statusCmd(), a.checkCmd(), a.reloadCmd())
+	root.AddCommand(a.monitorCmd(), a.addAliasCmd(), a.removeAliasCmd(), a.statusCmd(), a.whyCmd(), a.checkCmd(), a.reloadCmd(),
+		a.completionCmd())
 	for _, c := range append(root.Commands(), root) {
 		c.Version = a.version // so that every verb knows --version
 	}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/sirupsen/logrus"
@@ -60,14 +62,19 @@ func (a *app) monitor(ctx context.Context) error {
 
 	log, endLog := openLog(cfg.Settings, a.stderr)
 	defer endLog()
-	d := defender.New(network.options(cfg, a.version, log))
-	m := &monitor{app: a, log: log, defender: d, settings: cfg.Settings}
-	server := control.NewServer(lock, a.version, control.Handlers{Status: m.status, Reload: m.reload})
+	m := &monitor{app: a, log: log, settings: cfg.Settings, state: &stateFile{dir: cfg.Settings.StateDir}}
+	m.slowest.Store(int64(slowest(cfg.Aliases)))
+	parked, damage := m.state.read()
+	options := network.options(cfg, a.version, log)
+	options.Parked = parked
+	m.defender = defender.New(options)
+	server := control.NewServer(lock, a.version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
 	if err := server.Listen(); err != nil {
 		return err
 	}
 	log.WithFields(logrus.Fields{"version": a.version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
+	m.sayParked(cfg, parked, damage)
 	m.run(ctx, server, signals)
 	log.Info("Alias Defender has ended")
 	return nil
@@ -78,6 +85,8 @@ type monitor struct {
 	app      *app
 	log      *logrus.Logger
 	defender *defender.Defender
+	state    *stateFile
+	slowest  atomic.Int64 // time.Duration: see patience
 
 	mu       sync.Mutex // one reload at a time
 	settings config.Settings
@@ -137,6 +146,9 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 	}
+	if broken := m.state.trouble(); broken != nil {
+		s.Problems = append(s.Problems, strings.Split(broken.Error(), "\n")...)
+	}
 	return s, err
 }
 
@@ -162,6 +174,7 @@ func (m *monitor) reload(context.Context) error {
 	m.warnOfFixed(cfg.Settings)
 	setLevel(m.log, cfg.Settings)
 	m.settings.LogLevel, m.settings.OnExit = cfg.Settings.LogLevel, cfg.Settings.OnExit
+	m.slowest.Store(int64(slowest(cfg.Aliases)))
 	m.defender.Reload(cfg)
 	m.log.WithField("aliases", len(cfg.Aliases)).Info("reloaded")
 	return nil

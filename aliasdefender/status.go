@@ -71,12 +71,8 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "ALIAS\tNIC\tHOLDER\tROLE\tROUTER\tPARTNER\tSINCE\tWHY")
 	for _, a := range s.Aliases {
-		why := a.Why
-		if a.Level != "" {
-			why = a.Level + ": " + why
-		}
 		fmt.Fprintf(t, "%s/%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Alias, a.Prefix, a.NIC, a.Holder, a.Role,
-			a.Router.Answer, a.Partner.Answer, ago(s.Now.Sub(a.Since)), why)
+			a.Router.Answer, a.Partner.Answer, ago(s.Now.Sub(a.Since)), marked(a))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -91,6 +87,22 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 		fmt.Fprintf(w, "note: the running Monitor is of version %s, this program of %s\n", s.Version, ours)
 	}
 	return nil
+}
+
+// marked is the reason with what a reader must not miss in front of it.
+func marked(a control.Alias) string {
+	why := a.Why
+	switch a.Level {
+	case "":
+	case "alarm":
+		why = "ALARM: " + why // somebody has to do something
+	default:
+		why = a.Level + ": " + why
+	}
+	if a.Parked {
+		why = "parked: " + why
+	}
+	return why
 }
 
 // ago prints an age for reading, with its two weightiest units.

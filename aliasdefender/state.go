@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+// parkedName is the state file's name in the state directory.
+const parkedName = "parked"
+
+// parkedHead explains the file to who finds it.
+const parkedHead = `# What an operator has taken off this host with "aliasdefender RemoveAlias":
+# one address a line. It stays off until AddAlias. Written by the program; a
+# Monitor reads it when it starts.
+`
+
+// maxParked bounds what is read: more than 10,000 addresses are some other file.
+const maxParked = 1 << 20 // bytes
+
+// stateFile is what has to outlive a restart and a reboot: the aliases that an
+// operator has parked. It may be used from several goroutines.
+type stateFile struct {
+	dir string
+
+	mu     sync.Mutex
+	broken error // why the file does not say what it should; nil if it does
+}
+
+func (s *stateFile) path() string { return filepath.Join(s.dir, parkedName) }
+
+// trouble is why a restart may not know what is parked; nil if it will.
+func (s *stateFile) trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
+}
+
+// read returns what is parked. A file that is not there parks nothing. Of a
+// damaged one the good lines count, and the error names the others.
+func (s *stateFile) read() ([]netip.Addr, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text, err := s.text()
+	if err != nil {
+		s.broken = explainState(err)
+		return nil, s.broken
+	}
+	parked, err := parseParked(s.path(), text)
+	s.broken = err
+	return parked, err
+}
+
+// text is the file as it is; none is an empty one.
+func (s *stateFile) text() ([]byte, error) {
+	info, err := os.Stat(s.path())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxParked:
+		// A FIFO would hold us for ever.
+		return nil, fmt.Errorf("%s: is not a file of ours; move it away", s.path())
+	}
+	return os.ReadFile(s.path())
+}
+
+// parseParked reads the state file's text.
+func parseParked(name string, text []byte) (parked []netip.Addr, err error) {
+	var errs []error
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
+		word, _, _ := strings.Cut(string(line), "#")
+		if word = strings.TrimSpace(word); word == "" {
+			continue
+		}
+		addr, err := netip.ParseAddr(word)
+		if err != nil || !addr.Is4() {
+			errs = append(errs, fmt.Errorf("%s:%d: %.60q is no IPv4 address; whether an alias was parked there is not known: say RemoveAlias again where one was", name, n, word))
+			continue
+		}
+		if !slices.Contains(parked, addr) {
+			parked = append(parked, addr)
+		}
+	}
+	return parked, errors.Join(errs...)
+}
+
+// write makes the file say just this. When it returns nil the disk has it,
+// whatever happens to the host next.
+func (s *stateFile) write(parked []netip.Addr) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := []byte(parkedHead)
+	for _, addr := range parked {
+		text = append(text, addr.String()+"\n"...)
+	}
+	was, err := s.text()
+	if err == nil && (bytes.Equal(was, text) || was == nil && len(parked) == 0) {
+		s.broken = nil
+		return nil // nothing to remember, and no need for a disk that can be written
+	}
+	s.broken = explainState(s.replace(text))
+	return s.broken
+}
+
+// replace puts a new file in the place of the old one: who reads it, or a
+// crash, finds the one or the other whole.
+func (s *stateFile) replace(text []byte) (err error) {
+	if err := s.make(); err != nil {
+		return err
+	}
+	next := s.path() + ".new" // one name: what a crash leaves is overwritten
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(next)
+		}
+	}()
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(next, s.path()); err != nil {
+		return err
+	}
+	return syncDir(s.dir) // the new name too
+}
+
+// make makes the directory where it is missing.
+func (s *stateFile) make() error {
+	if info, err := os.Stat(s.dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(s.dir))
+}
+
+// ready makes the directory and tries whether it can be written, so that an
+// administrator learns of it before it matters.
+func (s *stateFile) ready() error {
+	if err := s.make(); err != nil {
+		return explainState(err)
+	}
+	f, err := os.CreateTemp(s.dir, parkedName+".try")
+	if err != nil {
+		return explainState(err)
+	}
+	return explainState(errors.Join(f.Close(), os.Remove(f.Name())))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// explainState turns an error about the state directory into "path: what; what
+// to do".
+func explainState(err error) error {
+	p := (*fs.PathError)(nil)
+	l := (*os.LinkError)(nil)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &p):
+	case errors.As(err, &l):
+		p = &fs.PathError{Path: l.New, Err: l.Err}
+	default:
+		return err
+	}
+	todo := "mend it, or set another [state] dir"
+	switch {
+	case errors.Is(p.Err, fs.ErrPermission):
+		todo = "run as root, or set another [state] dir"
+	case errors.Is(p.Err, syscall.EROFS):
+		todo = "mount it writable, or set another [state] dir"
+	case errors.Is(p.Err, syscall.ENOSPC), errors.Is(p.Err, syscall.EDQUOT):
+		todo = "make room there, or set another [state] dir"
+	}
+	return fmt.Errorf("%s: %w; %s", p.Path, p.Err, todo)
+}
