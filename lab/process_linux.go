@@ -65,11 +65,19 @@ func (h *Host) StartCommand(c Command) (*Process, error) {
 // Run runs a program on the host until it ends or ctx does. The code is -1
 // when it could not be started or was killed; the reason is then in stderr.
 func (h *Host) Run(ctx context.Context, argv ...string) (stdout, stderr string, code int) {
+	return h.RunCommand(ctx, Command{Argv: argv})
+}
+
+// RunCommand is Run with an environment and a directory.
+func (h *Host) RunCommand(ctx context.Context, c Command) (stdout, stderr string, code int) {
+	argv := c.Argv
 	if len(argv) == 0 {
 		return "", "nothing to run", -1
 	}
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Dir = c.Dir
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	p := &Process{Name: argv[0], Host: h}
 	if err := h.launch(p, cmd); err != nil {

@@ -127,12 +127,7 @@ func (p *Pair) Monitor(h *lab.Host) *lab.Process { return p.monitors[h] }
 
 // Run runs a verb on a host.
 func (p *Pair) Run(ctx context.Context, h *lab.Host, verb string, args ...string) (stdout, stderr string, code int) {
-	for _, e := range p.spec.Env {
-		if k, v, ok := strings.Cut(e, "="); ok {
-			os.Setenv(k, v) // Host.Run hands on our own
-		}
-	}
-	return h.Run(ctx, p.Command(h, verb, args...)...)
+	return h.RunCommand(ctx, lab.Command{Argv: p.Command(h, verb, args...), Env: p.spec.Env})
 }
 
 // Boot boots a host that crashed and starts its Monitor.
