@@ -15,12 +15,20 @@ import (
 )
 
 func (a *app) checkCmd() *cobra.Command {
-	return &cobra.Command{
+	partner := ""
+	c := &cobra.Command{
 		Use:   "Check",
 		Short: "Read the files, and say what they mean or what is wrong",
 		Long: `Read both files. Where they are good, say what was understood, a line for each
 alias; where not, list every mistake and exit with 3. Nothing is asked on the
-network and nothing is changed; no privilege is needed but to read the files.`,
+network and nothing is changed; no privilege is needed but to read the files.
+
+With --partner-file the table is compared with the other host's: the same
+aliases and masks, each naming the other as partner, one primary for each. What
+does not fit is listed, and the exit code is then 1.`,
+		Example: `  aliasdefender Check
+  scp partner:/etc/hostname.alias /tmp/partner.alias
+  aliasdefender Check --partner-file /tmp/partner.alias`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := a.load()
@@ -28,9 +36,14 @@ network and nothing is changed; no privilege is needed but to read the files.`,
 				return err
 			}
 			a.printConfig(cfg)
+			if partner != "" {
+				return a.checkPartner(cfg.Aliases, partner)
+			}
 			return nil
 		},
 	}
+	c.Flags().StringVar(&partner, "partner-file", "", "compare with the table of the other host")
+	return c
 }
 
 func (a *app) printConfig(cfg *config.Config) {

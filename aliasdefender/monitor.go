@@ -29,6 +29,8 @@ starts it.
   TERM, INT  end; what becomes of the aliases is on_exit's to say
   HUP        read the files again; where they have mistakes nothing changes
   USR2       end and keep the aliases, for the next Monitor to go on with`,
+		Example: `  aliasdefender Monitor
+  aliasdefender Monitor --aliases ./hostname.alias --settings ./aliasdefender.toml`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.monitor(c.Context()) },
 	}

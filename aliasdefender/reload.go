@@ -18,7 +18,8 @@ are listed, nothing changes, and the exit code is 3.
 
 The Monitor reads the files that it was started with; --aliases and --settings
 only tell this command where the Monitor is.`,
-		Args: noArgs,
+		Example: `  aliasdefender Check && aliasdefender Reload`,
+		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			socket, err := a.socket()
 			if err != nil {

@@ -23,6 +23,8 @@ since when it is so, and why.
 
 The exit code is 0 where all is well, and 1 where there is a problem or no
 Monitor runs: fit for monitoring.`,
+		Example: `  aliasdefender Status
+  aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			socket, err := a.socket()
