@@ -15,6 +15,24 @@ CCFOUND := $(shell command -v $(CCNAME) 2>/dev/null)
 # packages of a command that is missing.
 PEERS = $(CCNAME):gcc,libc6-dev dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux
 
+# Where install puts things; each can be set, and DESTDIR goes before all of them.
+# The program looks for its files in /etc, whatever PREFIX is. (The original's
+# place for the program was /usr/local/lbin: sbindir=/usr/local/lbin.)
+DESTDIR    ?=
+PREFIX     ?= /usr/local
+sbindir    ?= $(PREFIX)/sbin
+sysconfdir ?= /etc
+mandir     ?= $(PREFIX)/share/man
+docdir     ?= $(PREFIX)/share/doc/aliasdefender
+unitdir    ?= $(PREFIX)/lib/systemd/system
+bashdir    ?= $(PREFIX)/share/bash-completion/completions
+zshdir     ?= $(PREFIX)/share/zsh/site-functions
+fishdir    ?= $(PREFIX)/share/fish/vendor_completions.d
+
+# systemd, sysv-debian, redhat, solaris or none; auto looks at the system in
+# DESTDIR, and if there is none at this one.
+INIT ?= auto
+
 all: build
 
 # Everything but the address itself is static: the program has to run when
@@ -49,6 +67,21 @@ test-deps:
 		printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; \
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
+
+# Nothing is built where the program is there: root need not have Go. Nothing is
+# started or enabled, and no configuration is overwritten.
+install: $(PROGRAM)
+	@$(LAYOUT) sh init/install install
+
+# Just what install has laid out; a configuration that was changed stays.
+uninstall:
+	@$(LAYOUT) sh init/install uninstall
+
+LAYOUT = DESTDIR='$(DESTDIR)' INIT='$(INIT)' PROGRAM='$(PROGRAM)' sbindir='$(sbindir)' sysconfdir='$(sysconfdir)' \
+	unitdir='$(unitdir)' mandir='$(mandir)' docdir='$(docdir)' bashdir='$(bashdir)' zshdir='$(zshdir)' fishdir='$(fishdir)'
+
+$(PROGRAM):
+	$(MAKE) build
 
 demo: build
 	$(GO) run ./lab/demo -program $(PROGRAM)
@@ -95,4 +128,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-deps demo lint lint-format lint-vet lint-static lint-systems fuzz cover clean
+.PHONY: all build test test-deps install uninstall demo lint lint-format lint-vet lint-static lint-systems fuzz cover clean
