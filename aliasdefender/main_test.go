@@ -2,7 +2,10 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"aliasdefender/lab"
 )
@@ -11,9 +14,18 @@ import (
 // Monitors in the lab as /proc/self/exe.
 const runMain = "ALIASDEFENDER_RUN_MAIN"
 
+// program is the name by which the scripts call it.
+const program = "aliasdefender"
+
 func TestMain(m *testing.M) {
-	if os.Getenv(runMain) == "1" {
+	// A script's program too must not enter the lab, which would make an
+	// ordinary user root.
+	if os.Getenv(runMain) == "1" || filepath.Base(os.Args[0]) == program {
+		version = "test"
 		main()
 	}
-	lab.Main(m.Run)
+	lab.Main(func() int {
+		testscript.Main(m, map[string]func(){program: main}) // exits by itself
+		return 0
+	})
 }
