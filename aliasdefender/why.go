@@ -110,7 +110,7 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 			if e.Row != "" { // adopting is no row's
 				row = " (" + e.Row + ")"
 			}
-			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), deed(e), row, e.Why)
+			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
 			fmt.Fprintf(w, "    %s\n", factLine(e))
 		}
 	}
@@ -132,7 +132,7 @@ var deeds = map[string]string{
 	"ask for hand-over": "asked for it", "hand over": "offered it to the partner",
 }
 
-func deed(e control.Entry) string {
+func pastOf(e control.Entry) string {
 	if d, ok := deeds[e.Action]; ok {
 		return d
 	}
