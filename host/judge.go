@@ -53,4 +53,3 @@ func (s State) Judge(o Order) (done bool, err error) {
 	}
 	return false, fmt.Errorf("host: add %s to %s: the NIC has no address of its own, and an alias must not be its first", o.Prefix, o.NIC)
 }
-

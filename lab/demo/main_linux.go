@@ -114,7 +114,7 @@ func tell(s string) { fmt.Printf("%6.2fs  %s\n", time.Since(began).Seconds(), s)
 func status(ctx context.Context, p *pair.Pair, name string) error {
 	out, errs, code := p.Run(ctx, p.Lab.Lookup(name), "Status")
 	if code != 0 && out == "" {
-		return fmt.Errorf("Status on host %s: %s", name, errs)
+		return fmt.Errorf("no status of host %s: %s", name, errs)
 	}
 	fmt.Printf("\n%s\n", out)
 	return nil
