@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -399,4 +400,60 @@ func TestInitScriptRestartsWithoutAGap(t *testing.T) {
 			held(t, s.pair, time.Second)
 		})
 	}
+}
+
+// The unit takes all of root's powers away but those it names. Whether they
+// suffice is tried: hearing and asking, announcing, releasing with
+// promote_secondaries, and taking.
+func TestUnitsCapabilitiesSuffice(t *testing.T) {
+	wanted(t, "setpriv", "util-linux")
+	unit, err := os.ReadFile("../init/aliasdefender.service")
+	must(t, err)
+	_, list, _ := strings.Cut(string(unit), "\nCapabilityBoundingSet=")
+	list, _, _ = strings.Cut(list, "\n")
+	if list != "CAP_NET_ADMIN CAP_NET_RAW" {
+		t.Fatalf("the unit has CapabilityBoundingSet=%s", list)
+	}
+	set := "-all"
+	for _, c := range strings.Fields(list) {
+		set += ",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_"))
+	}
+	p := stage(t, pair.Spec{PrimaryA: true, Settings: "interval = \"1s\"\non_exit = \"release\""})
+	// The alias is its subnet's first address, as if a killed Monitor had left
+	// it; the host's own one must not go when it is released.
+	own := pair.OwnA.Addr()
+	must(t, p.A.NIC("eth0").DelAddr(own))
+	must(t, p.A.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, pair.OwnA.Bits())))
+	must(t, p.A.NIC("eth0").AddAddr(pair.OwnA))
+	must(t, p.A.SetDefaultRoute(pair.Router.Addr()))
+	self, err := os.Executable() // lab.Self would be setpriv
+	must(t, err)
+	command := lab.Command{
+		Name: "Monitor",
+		Argv: append([]string{"setpriv", "--bounding-set", set, "--inh-caps", "-all", "--no-new-privs", self}, p.Command(p.A, "Monitor")[1:]...),
+		Env:  []string{runMain + "=1"},
+	}
+	m, err := p.A.StartCommand(command)
+	must(t, err)
+	must(t, m.WaitOutput(within(t, 10*time.Second), "it was found on this host"))
+	served(t, p, 5*time.Second, "a")
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.Pid()))
+	must(t, err)
+	// NET_ADMIN is bit 12, NET_RAW bit 13.
+	if !strings.Contains(string(status), "\nCapEff:\t0000000000003000\n") {
+		t.Fatalf("has other capabilities:\n%s", status)
+	}
+	must(t, m.Signal(term))
+	if code, err := m.Wait(within(t, 10*time.Second)); code != 0 || err != nil {
+		t.Fatalf("exit %d, %v:\n%s", code, err, m.Output())
+	}
+	held(t, p, time.Second)
+	out, _, code := p.A.Run(within(t, 10*time.Second), "cat", "/proc/net/fib_trie")
+	if code != 0 || !strings.Contains(out, own.String()+"\n") {
+		t.Errorf("the host's own address has gone with the alias:\n%s", out)
+	}
+
+	_, err = p.A.StartCommand(command)
+	must(t, err)
+	served(t, p, 20*time.Second, "a")
 }
