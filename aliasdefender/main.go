@@ -106,7 +106,7 @@ func (a *app) root() *cobra.Command {
 		a.settingsNamed = c.Flags().Changed("settings")
 	}
 	root.AddCommand(a.monitorCmd(), a.addAliasCmd(), a.removeAliasCmd(), a.statusCmd(), a.whyCmd(), a.checkCmd(), a.reloadCmd(),
-		a.completionCmd())
+		a.rehearseCmd(), a.completionCmd())
 	for _, c := range append(root.Commands(), root) {
 		c.Version = a.version // so that every verb knows --version
 	}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"aliasdefender/config"
+)
+
+// The sample that is rehearsed where there are no files: that of the article
+// (Sys Admin, October 2000), at a rhythm that one can watch.
+const (
+	sampleRow      = "eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true\n"
+	sampleSettings = `interval = "1s"` + "\n"
+)
+
+// sample returns the article's files and the network that they are meant for.
+func sample() (*config.Config, surroundings, error) {
+	aliases, err := config.ParseAliases(strings.NewReader(sampleRow), "the sample")
+	if err != nil {
+		return nil, surroundings{}, err
+	}
+	settings, err := config.ParseSettings(strings.NewReader(sampleSettings), "the sample")
+	if err != nil {
+		return nil, surroundings{}, err
+	}
+	cfg, err := config.Join(aliases, settings)
+	return cfg, surroundings{NICs: map[string]seenNIC{"eth0": {
+		Own:     []netip.Prefix{netip.MustParsePrefix("172.16.1.4/24")},
+		Gateway: netip.MustParseAddr("172.16.1.254"),
+	}}}, err
+}
+
+// The bounds of --interval: those of the settings.
+const minRehearsed, maxRehearsed = 10 * time.Millisecond, time.Hour
+
+// retime gives every alias another interval, and with it the timeout that goes
+// with it. What is measured in intervals is kept so: waits that were set for
+// the user's rhythm would outlast a quick rehearsal.
+func retime(cfg *config.Config, interval time.Duration) *config.Config {
+	c := *cfg
+	c.Aliases = nil
+	for _, a := range cfg.Aliases {
+		was := a.Interval
+		a.Interval, a.Timeout = interval, config.DefaultTimeout(interval)
+		// The settings allow a doubt of four intervals.
+		a.Misses = max(2, min(a.Misses, int(4*interval/a.Timeout)))
+		scaled := func(d time.Duration) time.Duration {
+			return min(time.Duration(float64(d)*float64(interval)/float64(was)), 24*time.Hour)
+		}
+		a.IsolatedAfter = max(scaled(a.IsolatedAfter), a.Detect())
+		a.FailbackAfter = max(scaled(a.FailbackAfter), minRehearsed)
+		c.Aliases = append(c.Aliases, a)
+	}
+	return &c
+}
+
+// aliasesText is the hostname.alias of a machine.
+func aliasesText(aliases []config.Alias) string {
+	var b strings.Builder
+	for _, a := range aliases {
+		fmt.Fprintln(&b, a.Row())
+	}
+	return b.String()
+}
+
+// settingsText is the aliasdefender.toml of a machine: what the user has set
+// for his aliases, all of it spelt out, and nothing that would leave dir.
+// Programs of his are named nowhere in it.
+func settingsText(onExit config.OnExit, aliases []config.Alias, dir string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "on_exit = %q\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\nlevel = \"info\"\n",
+		onExit, filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
+	for _, a := range aliases {
+		fmt.Fprintf(&b, "\n[alias.%q]\ninterval = %q\ntimeout = %q\nmisses = %d\n", a.Addr, a.Interval, a.Timeout, a.Misses)
+		if a.Router.IsValid() {
+			fmt.Fprintf(&b, "router = %q\n", a.Router)
+		}
+		witnesses := make([]string, len(a.Witnesses))
+		for i, w := range a.Witnesses {
+			witnesses[i] = fmt.Sprintf("%q", w)
+		}
+		fmt.Fprintf(&b, "witnesses = [%s]\n", strings.Join(witnesses, ", "))
+		fmt.Fprintf(&b, "on_isolation = %q\nisolated_after = %q\nmax_takes = %d\n", a.OnIsolation, a.IsolatedAfter, a.MaxTakes)
+		if a.Primary {
+			fmt.Fprintf(&b, "failback = %t\nfailback_after = %q\n", a.Failback, a.FailbackAfter)
+		}
+	}
+	return b.String()
+}
