@@ -163,6 +163,9 @@ func factLine(e control.Entry) string {
 		}
 		parts = append(parts, text)
 	}
+	if len(parts) == 0 {
+		return "nothing was known"
+	}
 	return strings.Join(parts, ", ") + "; " + linkOf(named)
 }
 
