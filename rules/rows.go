@@ -101,6 +101,8 @@ func holding() []Row {
 			func(v *view) bool {
 				return v.local(v.f.Kernel) == No && v.link() == Yes && v.alias() == No
 			}},
+		{"H5", true, "the kernel lost it, link not good or rivals not known", Keep, KernelLost,
+			func(v *view) bool { return v.local(v.f.Kernel) == No }},
 		{"H6", true, "the rival is the partner, and we do not act as primary", Release, RivalPartner,
 			func(v *view) bool { return v.rival() == Yes && v.rivalIsPartner() && !v.primary() }},
 		{"H6", true, "taken by failback, announced twice, and the partner has not yielded", Release, FailbackRefused,

@@ -70,6 +70,7 @@ const (
 	LinkLost
 	LostToOther
 	Restored
+	KernelLost
 	RivalPartner
 	FailbackRefused
 	TwoPrimaries
@@ -120,6 +121,7 @@ var reasons = [...]struct {
 	LinkLost:         {"no link", Warning, "the NIC is missing, down or without carrier"},
 	LostToOther:      {"lost to another", Warning, "it was removed from this host, and another host claims it"},
 	Restored:         {"restored", Warning, "another program removed it from this host, and nobody else claims it"},
+	KernelLost:       {"lost", Warning, "it was removed from this host, and the link is not good, or whether another host claims it is not known"},
 	RivalPartner:     {"rival", Warning, "the partner claims it too, and we are not primary"},
 	FailbackRefused:  {"failback refused", Error, "the partner did not yield to two announcements; failback is given up until the alias changes hands"},
 	TwoPrimaries:     {"two primaries", Error, "another primary keeps claiming it, and our hardware address is the higher: Primary is true on both hosts?"},
