@@ -87,7 +87,7 @@ func (v *view) partner() Value { return v.after(v.f.Partner, v.f.Alias.Miss) }
 // from before proves nothing.
 func (v *view) router() Value {
 	since := v.f.Alias.Miss
-	if v.f.Partner.Value != Yes && v.f.Partner.Miss.After(since) {
+	if v.fresh(v.f.Partner) != Yes && v.f.Partner.Miss.After(since) {
 		since = v.f.Partner.Miss
 	}
 	return v.after(v.f.Router, since)
