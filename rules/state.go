@@ -121,12 +121,17 @@ func (s *State) Saw(f Facts) {
 	}
 }
 
-// flapping tells whether some MaxTakes takes lie within an hour. It stays so
-// until an operator's AddAlias forgets them: while it is so, none is added.
+// flapping tells whether any MaxTakes takes lie within an hour. It stays so
+// until an operator's AddAlias forgets them, also where a later take was
+// possible because the partner fell silent.
 func (s State) flapping(most int) bool {
-	n := len(s.Takes)
-	if most < 1 || n < most {
+	if most < 1 {
 		return false
 	}
-	return s.Takes[n-1].Sub(s.Takes[n-most]) <= flapWindow
+	for i := most - 1; i < len(s.Takes); i++ {
+		if s.Takes[i].Sub(s.Takes[i-most+1]) <= flapWindow {
+			return true
+		}
+	}
+	return false
 }
