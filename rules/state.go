@@ -111,6 +111,9 @@ func (s *State) Reannounce(now time.Time) {
 // Saw brings the record up to date with what was observed.
 func (s *State) Saw(f Facts) {
 	if s.Holding {
+		if f.Alias.Value == Silent {
+			s.Failback = false // it has yielded
+		}
 		return
 	}
 	if f.Alias.Value == Yes {
