@@ -1,0 +1,252 @@
+package rules
+
+import (
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// noon is the present of all tests.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// instance is one thing to decide about.
+type instance struct {
+	p Policy
+	s State
+	f Facts
+}
+
+func (c instance) decide(rows []Row) Decision { return decide(rows, c.p, c.s, c.f) }
+
+// at is the same with nothing changed but the time.
+func (c instance) at(now time.Time) instance {
+	c.f.Now = now
+	return c
+}
+
+// seen is a fact that has been so for a time and was asked a moment ago.
+func seen(v Value, since time.Duration) Fact {
+	return Fact{Value: v, Since: noon.Add(-since), Asked: noon}
+}
+
+// usual is the default rhythm: silent after 3 s, too old after 43 s.
+func usual() Policy {
+	return Policy{
+		Interval: 20 * time.Second, Timeout: time.Second, Misses: 3,
+		MaxTakes: 10, FailbackAfter: 5 * time.Minute, IsolatedAfter: time.Minute,
+	}
+}
+
+// nobody is a host that is not primary, whose partner lives, while nobody has
+// served the alias for a moment.
+func nobody() instance {
+	alias := seen(Silent, time.Second)
+	alias.Miss = noon.Add(-3 * time.Second)
+	return instance{
+		p: usual(),
+		f: Facts{
+			Now: noon,
+			NIC: seen(Yes, time.Hour), Carrier: seen(Yes, time.Hour), Own: seen(Yes, time.Hour), Kernel: seen(No, time.Hour),
+			Alias: alias, Partner: seen(Answered, time.Hour), Router: seen(Answered, time.Hour), RouterKnown: true,
+		},
+	}
+}
+
+// holder is a host that holds the alias, and all is well.
+func holder() instance {
+	c := nobody()
+	c.s.Holding = true
+	c.f.Kernel = seen(Yes, time.Hour)
+	c.f.Alias = seen(Silent, time.Hour)
+	return c
+}
+
+// instances draws anything that may have to be decided: a scene, in which some
+// things are then changed, so that the lower rows are reached as well.
+func instances() *rapid.Generator[instance] {
+	return rapid.Custom(func(t *rapid.T) instance {
+		c := nobody()
+		if rapid.Bool().Draw(t, "holding") {
+			c = holder()
+		}
+		c.p = policies().Draw(t, "policy")
+		rapid.SampledFrom(scenes()).Draw(t, "scene")(t, &c)
+		changes := changes()
+		for range rapid.SampledFrom([]int{0, 1, 2, 3, 4, 6, 8}).Draw(t, "changes") {
+			rapid.SampledFrom(changes).Draw(t, "change")(t, &c)
+		}
+		if !c.f.RouterKnown {
+			c.f.Router = Fact{} // there was nobody to ask
+		}
+		return c
+	})
+}
+
+func policies() *rapid.Generator[Policy] {
+	return rapid.Custom(func(t *rapid.T) Policy {
+		p := usual()
+		p.Interval = rapid.SampledFrom([]time.Duration{100 * time.Millisecond, time.Second, 20 * time.Second}).Draw(t, "interval")
+		p.Timeout = min(p.Interval/4, time.Second)
+		p.Misses = rapid.IntRange(1, 3).Draw(t, "misses")
+		p.MaxTakes = rapid.IntRange(0, 3).Draw(t, "max takes")
+		p.Primary = rapid.Bool().Draw(t, "primary")
+		p.Channel = rapid.Bool().Draw(t, "channel")
+		p.FailbackAfter = rapid.SampledFrom([]time.Duration{p.Timeout, time.Minute}).Draw(t, "failback after")
+		p.Failback = rapid.Bool().Draw(t, "failback")
+		p.ReleaseIsolated = rapid.Bool().Draw(t, "release isolated")
+		return p
+	})
+}
+
+// age draws how long ago something was: the times at which the rules turn, and
+// what lies beside them.
+func age(t *rapid.T, p Policy) time.Duration {
+	turns := []time.Duration{
+		0, p.Timeout, p.carrierGrace(), p.Doubt(), p.Interval, p.Stale(), localStale,
+		DefendEvery, time.Minute, p.IsolatedAfter, p.FailbackAfter, time.Hour,
+	}
+	beside := rapid.SampledFrom([]time.Duration{0, 0, -1, 1}).Draw(t, "beside")
+	return max(0, rapid.SampledFrom(turns).Draw(t, "age")+beside)
+}
+
+func drawValue(t *rapid.T) Value {
+	return rapid.SampledFrom([]Value{Unknown, No, Yes}).Draw(t, "value")
+}
+
+func drawFact(t *rapid.T, p Policy) Fact {
+	f := Fact{Value: drawValue(t), Since: noon.Add(-age(t, p)), Asked: noon}
+	if rapid.Bool().Draw(t, "aged") {
+		f.Asked = noon.Add(-age(t, p))
+	}
+	if rapid.Bool().Draw(t, "missed") {
+		f.Miss = noon.Add(-age(t, p))
+	}
+	return f
+}
+
+// change is one thing made otherwise.
+type change func(*rapid.T, *instance)
+
+func changes() []change {
+	all := []change{
+		func(t *rapid.T, c *instance) { c.f.RouterKnown = false },
+		func(t *rapid.T, c *instance) { c.s.Parked = true },
+		func(t *rapid.T, c *instance) { c.s.Leaving = true },
+		func(t *rapid.T, c *instance) { c.s.HandingOver = true },
+		func(t *rapid.T, c *instance) { c.s.OursLast = true },
+		func(t *rapid.T, c *instance) {
+			c.s.Failback = true
+			c.s.Defences = rapid.IntRange(0, 2).Draw(t, "defences")
+		},
+		func(t *rapid.T, c *instance) { c.s.NoReturn = true },
+		func(t *rapid.T, c *instance) { c.s.Next = noon.Add(-age(t, c.p)) },
+		func(t *rapid.T, c *instance) { c.s.Next = noon.Add(age(t, c.p)) },
+		func(t *rapid.T, c *instance) { c.s.Order = Order(rapid.IntRange(0, 2).Draw(t, "order")) },
+		func(t *rapid.T, c *instance) {
+			c.s.Takes = nil
+			for range rapid.IntRange(1, 4).Draw(t, "takes") {
+				c.s.Takes = append(c.s.Takes, noon.Add(-age(t, c.p)))
+			}
+			slices.SortFunc(c.s.Takes, time.Time.Compare)
+		},
+		twins,
+	}
+	all = append(all, scenes()...)
+	for i := range facts(&Facts{}) {
+		all = append(all, func(t *rapid.T, c *instance) { *facts(&c.f)[i].fact = drawFact(t, c.p) })
+	}
+	for i := range values(&Facts{}) {
+		all = append(all, func(t *rapid.T, c *instance) { *values(&c.f)[i].value = drawValue(t) })
+	}
+	return all
+}
+
+// scenes are what two hosts and a wire come to.
+func scenes() []change {
+	return []change{
+		func(*rapid.T, *instance) {}, // calm
+		func(t *rapid.T, c *instance) { // the partner is gone, or cannot be asked
+			c.f.Partner = seen(rapid.SampledFrom([]Value{Silent, Unknown}).Draw(t, "partner"), age(t, c.p))
+		},
+		func(t *rapid.T, c *instance) { // both it and the router are
+			c.f.Router, c.f.Partner = seen(Silent, age(t, c.p)), seen(Silent, age(t, c.p))
+		},
+		func(t *rapid.T, c *instance) { // nobody has served it for so long
+			c.f.Alias.Since = noon.Add(-age(t, c.p))
+		},
+		func(t *rapid.T, c *instance) { // the partner serves it, and all has been well for so long
+			since := age(t, c.p)
+			c.f.Alias, c.f.ByPartner = seen(Answered, since), Yes
+			c.s.NoReturn = rapid.SampledFrom([]bool{false, false, true}).Draw(t, "no return")
+			c.f.Router, c.f.Partner = seen(Answered, since), seen(Answered, since)
+		},
+		func(t *rapid.T, c *instance) { // a rival, answered before, and heard again or not
+			c.f.Alias = seen(Answered, age(t, c.p))
+			if rapid.Bool().Draw(t, "heard a while ago") {
+				c.f.Alias.Asked = noon.Add(-age(t, c.p))
+			}
+			c.f.ByPartner, c.f.WeAreLow = drawValue(t), drawValue(t)
+			c.s.Defences = rapid.SampledFrom([]int{0, 1, 2, 3}).Draw(t, "defences")
+			c.s.Defended = noon.Add(-age(t, c.p))
+		},
+		func(t *rapid.T, c *instance) { // two primaries without a channel
+			c.p.Primary, c.p.Channel = true, false
+			c.f.Alias, c.f.ByPartner, c.f.WeAreLow = seen(Yes, 0), Yes, drawValue(t)
+			c.s.Defences, c.s.Defended = rapid.SampledFrom([]int{1, 2}).Draw(t, "defences"), noon.Add(-age(t, c.p))
+		},
+		func(t *rapid.T, c *instance) { // asked just before a miss, with it or just after
+			c.f.Alias.Miss = noon.Add(-c.p.Timeout)
+			beside := func() time.Duration {
+				return rapid.SampledFrom([]time.Duration{-c.p.Timeout / 2, -1, 0, 1}).Draw(t, "beside the miss")
+			}
+			c.f.Router.Asked, c.f.Partner.Asked = c.f.Alias.Miss.Add(beside()), c.f.Alias.Miss.Add(beside())
+			c.f.Partner.Value, c.f.Partner.Miss = drawValue(t), c.f.Alias.Miss.Add(beside())
+		},
+		func(t *rapid.T, c *instance) { // another program removed it from this host
+			c.f.Kernel, c.f.Alias.Value = seen(No, 0), drawValue(t)
+		},
+		func(t *rapid.T, c *instance) { // the channel tells of the partner
+			c.p.Channel = rapid.Bool().Draw(t, "channel")
+			c.f.Peer.Daemon, c.f.Peer.Able = seen(drawValue(t), 0), seen(drawValue(t), 0)
+			c.f.Peer.Offers = drawValue(t)
+		},
+		func(t *rapid.T, c *instance) { // the service is ill
+			c.f.Service, c.f.Peer.Able, c.f.Peer.Service = seen(No, 0), seen(drawValue(t), 0), drawValue(t)
+		},
+	}
+}
+
+// twins: the channel tells that both have one role.
+func twins(t *rapid.T, c *instance) {
+	c.f.Peer.Primary, c.f.Peer.HWLower = Of(c.p.Primary), drawValue(t)
+}
+
+type namedFact struct {
+	name string
+	fact *Fact
+}
+
+// facts are all facts with a time.
+func facts(f *Facts) []namedFact {
+	return []namedFact{
+		{"NIC", &f.NIC}, {"Carrier", &f.Carrier}, {"Own", &f.Own}, {"Kernel", &f.Kernel},
+		{"Service", &f.Service}, {"Alias", &f.Alias}, {"Partner", &f.Partner}, {"Router", &f.Router},
+		{"Peer.Daemon", &f.Peer.Daemon}, {"Peer.Able", &f.Peer.Able},
+	}
+}
+
+type namedValue struct {
+	name  string
+	value *Value
+}
+
+// values are all facts without one.
+func values(f *Facts) []namedValue {
+	return []namedValue{
+		{"ByPartner", &f.ByPartner}, {"WeAreLow", &f.WeAreLow},
+		{"Peer.Primary", &f.Peer.Primary}, {"Peer.HWLower", &f.Peer.HWLower}, {"Peer.Service", &f.Peer.Service},
+		{"Peer.Released", &f.Peer.Released}, {"Peer.Offers", &f.Peer.Offers},
+		{"Peer.Confirms", &f.Peer.Confirms}, {"Peer.Claims", &f.Peer.Claims},
+	}
+}

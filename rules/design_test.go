@@ -1,0 +1,186 @@
+package rules
+
+import "time"
+
+// The design's words, spelled a second time and without the rows: what the
+// properties are written in.
+
+func (c instance) age(t time.Time) time.Duration { return c.f.Now.Sub(t) }
+
+// known is a fact that is not older than 2 x interval + misses x timeout.
+func (c instance) known(f Fact) Value { return c.knownFor(f, c.p.Stale()) }
+
+// read is a fact about this host.
+func (c instance) read(f Fact) Value { return c.knownFor(f, max(c.p.Stale(), localStale)) }
+
+func (c instance) knownFor(f Fact, d time.Duration) Value {
+	if c.age(f.Asked) >= d {
+		return Unknown
+	}
+	return f.Value
+}
+
+func (c instance) link() Value {
+	nic, carrier, own := c.read(c.f.NIC), c.read(c.f.Carrier), c.read(c.f.Own)
+	switch {
+	case nic == No || carrier == No || own == No:
+		return No
+	case nic == Yes && carrier == Yes && own == Yes:
+		return Yes
+	}
+	return Unknown
+}
+
+func (c instance) alias() Value { return c.known(c.f.Alias) }
+
+func (c instance) partner() Value {
+	if c.f.Partner.Asked.Before(c.f.Alias.Miss) {
+		return Unknown
+	}
+	return c.known(c.f.Partner)
+}
+
+func (c instance) router() Value {
+	if c.f.Router.Asked.Before(c.f.Alias.Miss) {
+		return Unknown
+	}
+	if c.known(c.f.Partner) != Answered && c.f.Router.Asked.Before(c.f.Partner.Miss) {
+		return Unknown
+	}
+	return c.known(c.f.Router)
+}
+
+func (c instance) failing() bool { return c.known(c.f.Service) == No }
+
+// actsAsPrimary: the lower hardware address where the channel tells that both
+// hosts have one role, else the file.
+func (c instance) actsAsPrimary() bool {
+	if c.f.Peer.HWLower != Unknown && c.f.Peer.Primary == Of(c.p.Primary) {
+		return c.f.Peer.HWLower == Yes
+	}
+	return c.p.Primary
+}
+
+// mayTake: nothing on this host forbids it to take the alias.
+func (c instance) mayTake() bool {
+	return !c.s.Holding && !c.s.Parked && !c.s.Leaving && c.link() == Yes &&
+		(!c.failing() || c.f.Peer.Service == No)
+}
+
+func (c instance) ordered() bool {
+	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent
+}
+
+func (c instance) offered() bool { return c.f.Peer.Offers == Yes && c.router() == Answered }
+
+// failbackDue: a primary with failback sees that all has been good for
+// failback_after, and that it is the partner who serves the alias.
+func (c instance) failbackDue() bool {
+	if !c.p.Failback || c.s.NoReturn || !c.actsAsPrimary() || c.f.ByPartner != Yes ||
+		c.link() != Yes || c.alias() != Answered || c.router() != Answered || c.partner() != Answered {
+		return false
+	}
+	for _, f := range []Fact{c.f.NIC, c.f.Carrier, c.f.Own, c.f.Alias, c.f.Router, c.f.Partner} {
+		if c.age(f.Since) < c.p.FailbackAfter {
+			return false
+		}
+	}
+	return true
+}
+
+// flapping: taken too often, by any hour of the record.
+func (c instance) flapping() bool {
+	for _, first := range c.s.Takes {
+		n := 0
+		for _, t := range c.s.Takes {
+			if d := t.Sub(first); d >= 0 && d <= time.Hour {
+				n++
+			}
+		}
+		if c.p.MaxTakes > 0 && n >= c.p.MaxTakes {
+			return true
+		}
+	}
+	return false
+}
+
+// vacant: nobody serves the alias, our network works, and we may take it.
+func (c instance) vacant() bool {
+	return c.mayTake() && c.alias() == Silent && c.router() == Answered &&
+		(!c.flapping() || c.partner() == Silent)
+}
+
+func (c instance) doubtedTwice() bool { return c.age(c.f.Alias.Since) >= c.p.Doubt() }
+
+func (c instance) partnerCannot() bool {
+	return c.known(c.f.Peer.Able) == No || c.f.Peer.Released == Yes
+}
+
+func (c instance) daemonDead() bool {
+	return c.p.Channel && c.partner() == Answered && c.known(c.f.Peer.Daemon) == No
+}
+
+func (c instance) handedOver() bool { return c.s.HandingOver && c.f.Peer.Confirms == Yes }
+
+func (c instance) orderedOff() bool { return (c.s.Parked || c.s.Leaving) && !c.s.HandingOver }
+
+func (c instance) unlinked() bool {
+	return c.read(c.f.NIC) == No ||
+		c.read(c.f.Carrier) == No && c.age(c.f.Carrier.Since) >= time.Duration(c.p.Misses-1)*c.p.Timeout
+}
+
+func (c instance) relieved() bool { return c.failing() && c.known(c.f.Peer.Able) == Yes }
+
+// stays: we hold it, and neither order nor link nor service ends that.
+func (c instance) stays() bool {
+	return c.s.Holding && !c.handedOver() && !c.orderedOff() && !c.unlinked() && !c.relieved()
+}
+
+func (c instance) lost() bool { return c.read(c.f.Kernel) == No }
+
+// rival is whether another host claims what we hold. During a hand-over the
+// partner is none.
+func (c instance) rival() Value {
+	if c.s.HandingOver && c.f.ByPartner != No {
+		return Unknown
+	}
+	return c.alias()
+}
+
+// partnersClaim: the rival is, or may be, the partner.
+func (c instance) partnersClaim() bool {
+	return c.rival() == Yes && (c.f.ByPartner != No || c.f.Peer.Claims == Yes)
+}
+
+func (c instance) foreignClaim() bool { return c.rival() == Yes && !c.partnersClaim() }
+
+func (c instance) heardAgain() bool {
+	return c.f.Alias.Asked.After(c.s.Defended.Add(c.p.Timeout))
+}
+
+func (c instance) failbackRefused() bool {
+	return c.s.Failback && c.s.Defences >= 1 && c.partnersClaim() && c.heardAgain()
+}
+
+func (c instance) otherPrimaryIsLower() bool {
+	return !c.p.Channel && c.actsAsPrimary() && c.partnersClaim() && c.f.ByPartner != No &&
+		c.s.Defences >= 2 && c.heardAgain() && c.f.WeAreLow == No
+}
+
+// yields: the rival is the one to keep it.
+func (c instance) yields() bool {
+	return c.partnersClaim() && !c.actsAsPrimary() || c.failbackRefused() || c.otherPrimaryIsLower()
+}
+
+func (c instance) defenceDue() bool {
+	return c.s.Defences == 0 || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery
+}
+
+func (c instance) rivalGone() bool { return c.rival() == No && c.s.Defences > 0 }
+
+func (c instance) isolated() bool {
+	return c.p.ReleaseIsolated && c.known(c.f.Router) == Silent && c.known(c.f.Partner) == Silent &&
+		min(c.age(c.f.Router.Since), c.age(c.f.Partner.Since)) >= c.p.IsolatedAfter
+}
+
+func (c instance) announcementDue() bool { return !c.s.Next.IsZero() && c.age(c.s.Next) >= 0 }

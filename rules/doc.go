@@ -1,0 +1,131 @@
+// Package rules decides about one alias: facts in, a decision with its reason
+// out. It is the one place where it can be proved that two hosts do not hold an
+// alias together for longer than they need to hear of each other, and that
+// nothing unknown is taken for a no.
+//
+// It refuses to know where facts come from and how decisions are carried out:
+// no address, no socket, no kernel, no log, no clock. Time comes in with the
+// facts, and of the world it imports time and fmt only; a test proves it. Its
+// caller files what it hears into [Facts], keeps its own deeds in [State], asks
+// [Decide] after each change and when [Decision].Again has come, and reports to
+// State what it did.
+//
+// # States
+//
+//	         RemoveAlias             take: W4 W5 W6 W10 W11 W12 W14; adopt
+//	parked <------------- waiting -----------------------------------------> holding
+//	  |                    ^   ^                                                |
+//	  '--------------------'   '------------------------------------------------'
+//	         AddAlias                release: H1 H2 H3 H6 H8; forget: H5
+//
+//	waiting: wait, or ask for a hand-over (W6)
+//	holding: keep (H4 H5 H7 H9), announce (H7 H9), restore (H5), hand over (H4)
+//
+// Parked is waiting with the one row W1; who holds the alias and is told to park
+// it passes through H2. A hand-over ends as W5 on one host and H1 on the other.
+// Adoption is no row: who finds the alias on its host tells State so.
+//
+// # The table
+//
+// The rows are tried in order, in the half that fits what we hold; the first
+// that matches decides. [Rows] is this table, and the verb Why reads it. A fact
+// that is older than 2 x interval + misses x timeout (of this host itself: and 5 s)
+// is unknown, and so is an answer of partner or router to a question from before
+// the present doubt.
+// "Rival" and "claims" mean another host that answers for an alias which we
+// hold; "served" and "answered" the same for one that we do not.
+//
+// # Not holding
+//
+//	W1  parked by an operator
+//	      -> wait: parked
+//	W2  NIC missing, down, without carrier or without an address of its own
+//	      -> wait: no link
+//	W2  link not known
+//	      -> wait: link unknown
+//	W3  own service failing, and the partner's not known to fail too
+//	      -> wait: service failing
+//	W4  ordered by an operator, and no other host answers for it, or forced
+//	      -> take: operator
+//	W5  the holder offers it to us, router answered
+//	      -> take: offered
+//	W6  served by the partner, failback due, partners have a channel
+//	      -> ask for hand-over: failback
+//	W6  served by the partner, failback due, no channel
+//	      -> take: failback
+//	W6  alias answered by another host
+//	      -> wait: served
+//	W7  alias unknown
+//	      -> wait: cannot ask
+//	W8  router silent
+//	      -> wait: router silent
+//	W8  no router known
+//	      -> wait: no router known
+//	W8  router unknown, or not heard since
+//	      -> wait: router unknown
+//	W9  taken too often within an hour, and the partner is not silent
+//	      -> wait: flapping
+//	W10 alias silent, router answered, we act as primary, partner silent
+//	      -> take: primary
+//	W10 alias silent for twice the doubt, router answered, we act as primary
+//	      -> take: primary
+//	W10 we act as primary, and the partner is not silent: the alias is doubted twice
+//	      -> wait: doubted twice
+//	W11 not primary, and the partner says that it cannot serve the alias or released it
+//	      -> take: partner cannot
+//	W11 not primary, and we ourselves were the last to let it go
+//	      -> take: ours before
+//	W12 not primary, partner answered, its daemon has fallen silent on the channel
+//	      -> take: partner's daemon dead
+//	W12 not primary, partner has answered for a minute while nobody serves
+//	      -> wait: partner alive, nobody serves
+//	W12 not primary, partner answered
+//	      -> wait: partner alive
+//	W13 not primary, partner unknown
+//	      -> wait: cannot ask the partner
+//	W14 not primary, partner silent
+//	      -> take: partner silent
+//
+// # Holding
+//
+//	H1  the partner confirms that it took what we handed over
+//	      -> release: handed over
+//	H2  ordered off, and no hand-over open
+//	      -> release: operator
+//	H3  NIC missing or down
+//	      -> release: no link
+//	H3  without carrier for (misses - 1) x timeout
+//	      -> release: no link
+//	H4  own service failing, and the partner would take
+//	      -> hand over: service failing
+//	H5  the kernel lost it, and another host has claimed it since
+//	      -> forget: lost to another
+//	H5  the kernel lost it, link good, nobody else claims it
+//	      -> restore: restored
+//	H5  the kernel lost it, link not good or rivals not known
+//	      -> keep: lost
+//	H6  the rival is the partner, and we do not act as primary
+//	      -> release: rival
+//	H6  taken by failback, announced twice, and the partner has not yielded
+//	      -> release: failback refused
+//	H6  no channel, defended twice, it claims still, and our hardware address is the higher
+//	      -> release: two primaries
+//	H7  the rival is the partner, and we stay
+//	      -> announce: partner claims it
+//	H7  the rival is some third host
+//	      -> announce: foreign host claims it
+//	H7  the rival has fallen silent
+//	      -> announce: rival gone
+//	H7  the rival is the partner, and the last defence is too recent
+//	      -> keep: partner claims it
+//	H7  the rival is some third host, and the last defence is too recent
+//	      -> keep: foreign host claims it
+//	H8  router and partner silent for isolated_after, and on_isolation = "release"
+//	      -> release: isolated
+//	H9  an announcement is due
+//	      -> announce: announcement due
+//	H4  own service failing, and the partner not able
+//	      -> keep: service failing
+//	H9  otherwise
+//	      -> keep: held
+package rules

@@ -1,0 +1,78 @@
+package rules
+
+// holdingProperties are about an alias that is held.
+func holdingProperties() []property { return append(lets(), keeps()...) }
+
+// only makes a property of what must be decided in a situation.
+func only(name string, a Action, r Reason, when func(c instance) bool) property {
+	return brokenIf(name, func(c instance, d Decision) bool {
+		return c.s.Holding && when(c) && (d.Action != a || d.Reason != r)
+	})
+}
+
+// lets: when the alias is let go.
+func lets() []property {
+	has := func(c instance) bool { return c.stays() && !c.lost() }
+	return []property{
+		only("a confirmed hand-over is one, whatever else is true", Release, HandedOver, instance.handedOver),
+		only("ordered off it goes, unless a hand-over is open", Release, OperatorReleases, instance.orderedOff),
+		brokenIf("without a link it goes", func(c instance, d Decision) bool {
+			return c.s.Holding && c.unlinked() && d.Action != Release
+		}),
+		only("a failing service hands it to a partner who can", HandOver, ServiceFailing, func(c instance) bool {
+			return c.relieved() && !c.handedOver() && !c.orderedOff() && !c.unlinked()
+		}),
+		only("what the kernel lost and another claims is forgotten", Forget, LostToOther, func(c instance) bool {
+			return c.stays() && c.lost() && c.alias() == Yes
+		}),
+		only("who is not primary yields to the partner", Release, RivalPartner, func(c instance) bool {
+			return has(c) && c.partnersClaim() && !c.actsAsPrimary()
+		}),
+		only("a failback that the partner does not accept ends", Release, FailbackRefused, func(c instance) bool {
+			return has(c) && c.actsAsPrimary() && c.failbackRefused()
+		}),
+		only("of two primaries the higher yields after two defences", Release, TwoPrimaries, func(c instance) bool {
+			return has(c) && c.otherPrimaryIsLower() && !c.failbackRefused()
+		}),
+		only("isolated it goes where the administrator says so", Release, Isolated, func(c instance) bool {
+			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && c.isolated()
+		}),
+	}
+}
+
+// keeps: what is done for an alias that stays.
+func keeps() []property {
+	has := func(c instance) bool { return c.stays() && !c.lost() }
+	return []property{
+		only("what the kernel lost is restored at once", Restore, Restored, func(c instance) bool {
+			return c.stays() && c.lost() && c.alias() == No && c.link() == Yes
+		}),
+		brokenIf("what the kernel does not have is not announced", func(c instance, d Decision) bool {
+			return c.s.Holding && c.lost() && d.Action == Announce
+		}),
+		brokenIf("a bad or unknown link announces nothing", func(c instance, d Decision) bool {
+			return c.link() != Yes && d.Action == Announce
+		}),
+		brokenIf("who stays says so at once, and again when it is due", func(c instance, d Decision) bool {
+			return has(c) && c.rival() == Yes && !c.yields() && c.link() == Yes && c.defenceDue() && d.Action != Announce
+		}),
+		brokenIf("a rival is answered once in ten seconds", func(c instance, d Decision) bool {
+			return has(c) && c.rival() == Yes && c.s.Defences > 0 && c.age(c.s.Defended) < DefendEvery && d.Action == Announce
+		}),
+		brokenIf("who stays does not let go for the rival's sake", func(c instance, d Decision) bool {
+			return has(c) && c.rival() == Yes && !c.yields() && d.Action != Announce && d.Action != Keep
+		}),
+		brokenIf("a third host is an alarm", func(c instance, d Decision) bool {
+			return has(c) && c.foreignClaim() && d.Reason.Level() != Alarm
+		}),
+		only("the end of a rival is announced", Announce, RivalGone, func(c instance) bool {
+			return has(c) && c.rivalGone() && c.link() == Yes
+		}),
+		only("what is due is announced", Announce, AnnouncementDue, func(c instance) bool {
+			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && c.link() == Yes && c.announcementDue()
+		}),
+		brokenIf("a failing service is kept with a warning", func(c instance, d Decision) bool {
+			return has(c) && c.failing() && d.Action == Keep && d.Reason.Level() < Warning
+		}),
+	}
+}

@@ -1,0 +1,116 @@
+package rules
+
+import "time"
+
+func waitingExamples() []example {
+	second := time.Second
+	served := func(c *instance) {
+		c.p.Primary, c.p.Failback = true, true
+		c.f.Alias, c.f.ByPartner = seen(Answered, time.Hour), Yes
+	}
+	flapping := func(c *instance) {
+		for range c.p.MaxTakes {
+			c.s.Takes = append(c.s.Takes, noon.Add(-time.Hour))
+		}
+	}
+	return []example{
+		{"W1", "parked by an operator", "", func(c *instance) { c.s.Parked = true }, Wait, Parked, 0},
+		{"W1", "parked by an operator", "or gone from the file", func(c *instance) { c.s.Leaving = true }, Wait, Parked, 0},
+		{"W2", "NIC missing, down, without carrier or without an address of its own", "down",
+			func(c *instance) { c.f.NIC = seen(No, 0) }, Wait, NoLink, tooOld},
+		{"W2", "NIC missing, down, without carrier or without an address of its own", "no carrier",
+			func(c *instance) { c.f.Carrier = seen(No, 0) }, Wait, NoLink, tooOld},
+		{"W2", "NIC missing, down, without carrier or without an address of its own", "no address",
+			func(c *instance) { c.f.Own = seen(No, 0) }, Wait, NoLink, tooOld},
+		{"W2", "link not known", "", func(c *instance) { c.f.Carrier = Fact{} }, Wait, LinkUnknown, tooOld},
+		{"W2", "link not known", "read too long ago", func(c *instance) { c.f.NIC.Asked = noon.Add(-tooOld) }, Wait, LinkUnknown, tooOld},
+		{"W3", "own service failing, and the partner's not known to fail too", "even when ordered",
+			func(c *instance) { c.f.Service, c.s.Order = seen(No, 0), OrderForce }, Wait, ServiceFailing, tooOld},
+		{"W4", "ordered by an operator, and no other host answers for it, or forced", "ordered",
+			func(c *instance) { c.s.Order = OrderTake }, Take, OperatorTakes, tooOld},
+		{"W4", "ordered by an operator, and no other host answers for it, or forced", "forced",
+			func(c *instance) { c.s.Order, c.f.Alias.Value = OrderForce, Answered }, Take, OperatorTakes, tooOld},
+		{"W4", "ordered by an operator, and no other host answers for it, or forced", "both services failing",
+			func(c *instance) { c.s.Order, c.f.Service, c.f.Peer.Service = OrderTake, seen(No, 0), No }, Take, OperatorTakes, tooOld},
+		{"W5", "the holder offers it to us, router answered", "",
+			func(c *instance) { c.f.Peer.Offers, c.f.Alias.Value = Yes, Answered }, Take, Offered, tooOld},
+		{"W6", "served by the partner, failback due, partners have a channel", "",
+			func(c *instance) { served(c); c.p.Channel = true }, AskHandover, FailbackAsks, tooOld},
+		{"W6", "served by the partner, failback due, no channel", "", served, Take, FailbackTakes, tooOld},
+		{"W6", "alias answered by another host", "", func(c *instance) { c.f.Alias = seen(Answered, 0) }, Wait, Served, tooOld},
+		{"W6", "alias answered by another host", "though ordered", func(c *instance) {
+			c.f.Alias, c.s.Order = seen(Answered, 0), OrderTake
+		}, Wait, Served, tooOld},
+		{"W6", "alias answered by another host", "failback not due for a second", func(c *instance) {
+			served(c)
+			c.f.Partner.Since = noon.Add(second - c.p.FailbackAfter)
+		}, Wait, Served, second},
+		{"W6", "alias answered by another host", "failback was refused", func(c *instance) {
+			served(c)
+			c.s.NoReturn = true
+		}, Wait, Served, tooOld},
+		{"W6", "alias answered by another host", "failback, but from whom", func(c *instance) {
+			served(c)
+			c.f.ByPartner = Unknown
+		}, Wait, Served, tooOld},
+		{"W7", "alias unknown", "", func(c *instance) { c.f.Alias = Fact{} }, Wait, AliasUnknown, tooOld},
+		{"W8", "router silent", "", func(c *instance) { c.f.Router = seen(Silent, 0) }, Wait, RouterSilent, tooOld},
+		{"W8", "no router known", "", func(c *instance) { c.f.RouterKnown, c.f.Router = false, Fact{} }, Wait, NoRouter, tooOld},
+		{"W8", "router unknown, or not heard since", "", func(c *instance) { c.f.Router = Fact{} }, Wait, RouterUnknown, tooOld},
+		{"W8", "router unknown, or not heard since", "asked before the alias was missed", func(c *instance) {
+			c.f.Router.Asked = c.f.Alias.Miss.Add(-1)
+		}, Wait, RouterUnknown, tooOld},
+		{"W8", "router unknown, or not heard since", "asked before the partner was missed", func(c *instance) {
+			c.f.Partner = Fact{Value: Silent, Since: noon, Asked: noon, Miss: noon.Add(-second)}
+			c.f.Router.Asked = noon.Add(-second - 1)
+		}, Wait, RouterUnknown, tooOld},
+		{"W8", "router unknown, or not heard since", "asked before the partner was missed, whose answer is too old", func(c *instance) {
+			c.f.Partner = Fact{Value: Answered, Since: noon.Add(-time.Hour), Asked: noon.Add(-tooOld), Miss: noon.Add(-second)}
+			c.f.Router.Asked = noon.Add(-second - 1)
+		}, Wait, RouterUnknown, tooOld},
+		{"W9", "taken too often within an hour, and the partner is not silent", "a primary too", func(c *instance) {
+			flapping(c)
+			c.p.Primary = true
+		}, Wait, Flapping, tooOld},
+		{"W10", "alias silent, router answered, we act as primary, partner silent", "at once", func(c *instance) {
+			c.p.Primary, c.f.Partner = true, seen(Silent, 0)
+		}, Take, PrimaryTakes, tooOld},
+		{"W10", "alias silent, router answered, we act as primary, partner silent", "of two that are not the lower", func(c *instance) {
+			c.f.Peer.Primary, c.f.Peer.HWLower, c.f.Partner = No, Yes, seen(Silent, 0)
+		}, Take, PrimaryTakes, tooOld},
+		{"W10", "alias silent for twice the doubt, router answered, we act as primary", "the partner answers", func(c *instance) {
+			c.p.Primary, c.f.Alias.Since = true, noon.Add(-c.p.Doubt())
+		}, Take, PrimaryTakes, tooOld},
+		{"W10", "we act as primary, and the partner is not silent: the alias is doubted twice", "", func(c *instance) {
+			c.p.Primary = true
+		}, Wait, DoubtedTwice, 2 * second},
+		{"W11", "not primary, and the partner says that it cannot serve the alias or released it", "cannot", func(c *instance) {
+			c.f.Peer.Able = seen(No, 0)
+		}, Take, PartnerCannot, tooOld},
+		{"W11", "not primary, and the partner says that it cannot serve the alias or released it", "released", func(c *instance) {
+			c.f.Peer.Released = Yes
+		}, Take, PartnerCannot, tooOld},
+		{"W11", "not primary, and we ourselves were the last to let it go", "", func(c *instance) {
+			c.s.OursLast = true
+		}, Take, OursBefore, tooOld},
+		{"W12", "not primary, partner answered, its daemon has fallen silent on the channel", "", func(c *instance) {
+			c.p.Channel, c.f.Peer.Daemon = true, seen(No, 0)
+		}, Take, DaemonDead, tooOld},
+		{"W12", "not primary, partner has answered for a minute while nobody serves", "", func(c *instance) {
+			c.f.Alias.Since = noon.Add(-time.Minute)
+		}, Wait, NoPrimary, tooOld},
+		{"W12", "not primary, partner answered", "", func(c *instance) {}, Wait, PartnerAlive, tooOld},
+		{"W12", "not primary, partner answered", "of two primaries the higher", func(c *instance) {
+			c.p.Primary, c.f.Peer.Primary, c.f.Peer.HWLower = true, Yes, No
+		}, Wait, PartnerAlive, tooOld},
+		{"W13", "not primary, partner unknown", "", func(c *instance) { c.f.Partner = Fact{} }, Wait, PartnerUnknown, tooOld},
+		{"W13", "not primary, partner unknown", "asked before the alias was missed", func(c *instance) {
+			c.f.Partner.Asked = c.f.Alias.Miss.Add(-1)
+		}, Wait, PartnerUnknown, tooOld - 3*second - 1},
+		{"W14", "not primary, partner silent", "", func(c *instance) { c.f.Partner = seen(Silent, 0) }, Take, PartnerSilent, tooOld},
+		{"W14", "not primary, partner silent", "though it flapped", func(c *instance) {
+			flapping(c)
+			c.f.Partner = seen(Silent, 0)
+		}, Take, PartnerSilent, tooOld},
+	}
+}

@@ -1,0 +1,62 @@
+package rules
+
+import "time"
+
+// truth tells of each reason what the facts must be for it to be true.
+func truth() map[Reason]func(c instance) bool {
+	vacant := func(c instance) bool { return c.alias() == Silent && c.router() == Answered }
+	second := func(c instance) bool { return vacant(c) && !c.actsAsPrimary() }
+	return map[Reason]func(c instance) bool{
+		Parked:      func(c instance) bool { return c.s.Parked || c.s.Leaving },
+		NoLink:      func(c instance) bool { return c.link() == No },
+		LinkUnknown: func(c instance) bool { return c.link() == Unknown },
+		ServiceFailing: func(c instance) bool {
+			return c.failing() && (c.s.Holding || c.f.Peer.Service != No)
+		},
+		OperatorTakes: instance.ordered,
+		Offered:       instance.offered,
+		FailbackAsks:  func(c instance) bool { return c.failbackDue() && c.p.Channel },
+		FailbackTakes: func(c instance) bool { return c.failbackDue() && !c.p.Channel },
+		Served:        func(c instance) bool { return c.alias() == Answered },
+		AliasUnknown:  func(c instance) bool { return c.alias() == Unknown },
+		RouterSilent:  func(c instance) bool { return c.alias() == Silent && c.router() == Silent },
+		NoRouter:      func(c instance) bool { return !c.f.RouterKnown },
+		RouterUnknown: func(c instance) bool { return c.f.RouterKnown && c.alias() == Silent && c.router() == Unknown },
+		Flapping:      func(c instance) bool { return c.flapping() && vacant(c) && c.partner() != Silent },
+		PrimaryTakes: func(c instance) bool {
+			return vacant(c) && c.actsAsPrimary() && (c.partner() == Silent || c.doubtedTwice())
+		},
+		DoubtedTwice: func(c instance) bool {
+			return vacant(c) && c.actsAsPrimary() && c.partner() != Silent && !c.doubtedTwice()
+		},
+		PartnerCannot: func(c instance) bool { return second(c) && c.partnerCannot() },
+		OursBefore:    func(c instance) bool { return second(c) && c.s.OursLast },
+		DaemonDead:    func(c instance) bool { return second(c) && c.daemonDead() },
+		NoPrimary: func(c instance) bool {
+			return second(c) && c.partner() == Answered && c.age(c.f.Alias.Since) >= time.Minute
+		},
+		PartnerAlive:   func(c instance) bool { return second(c) && c.partner() == Answered },
+		PartnerUnknown: func(c instance) bool { return second(c) && c.partner() == Unknown },
+		PartnerSilent:  func(c instance) bool { return second(c) && c.partner() == Silent },
+
+		HandedOver:       instance.handedOver,
+		OperatorReleases: instance.orderedOff,
+		LinkLost:         instance.unlinked,
+		LostToOther:      func(c instance) bool { return c.lost() && c.alias() == Yes },
+		Restored:         func(c instance) bool { return c.lost() && c.alias() == No && c.link() == Yes },
+		KernelLost:       func(c instance) bool { return c.lost() && (c.alias() == Unknown || c.link() != Yes) },
+		RivalPartner:     func(c instance) bool { return c.partnersClaim() && !c.actsAsPrimary() },
+		FailbackRefused:  instance.failbackRefused,
+		TwoPrimaries:     instance.otherPrimaryIsLower,
+		PartnerDefended:  func(c instance) bool { return c.partnersClaim() && !c.yields() && c.defenceDue() },
+		ForeignDefended:  func(c instance) bool { return c.foreignClaim() && c.defenceDue() },
+		RivalGone:        instance.rivalGone,
+		PartnerClaims:    func(c instance) bool { return c.partnersClaim() && !c.yields() && !(c.defenceDue() && c.link() == Yes) },
+		ForeignClaims:    func(c instance) bool { return c.foreignClaim() && !(c.defenceDue() && c.link() == Yes) },
+		Isolated:         instance.isolated,
+		AnnouncementDue:  func(c instance) bool { return c.announcementDue() && c.rival() != Yes },
+		Held: func(c instance) bool {
+			return !c.lost() && c.rival() != Yes && !c.failing() && !c.unlinked()
+		},
+	}
+}
