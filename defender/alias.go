@@ -117,15 +117,24 @@ func (l *loop) facts(a *alias) rules.Facts {
 // all are silent.
 func (a *alias) third() rules.Fact {
 	var f rules.Fact
+	first := true
 	for i, t := range a.others() {
 		if i == 0 && t == a.partner {
 			continue
 		}
 		o := t.fact
 		switch {
-		case f.Since.IsZero() && f.Asked.IsZero():
-			f = o
-		case o.Value == rules.Answered && (f.Value != rules.Answered || o.Asked.After(f.Asked)):
+		case first:
+			f, first = o, false
+		case o.Value == rules.Answered && f.Value == rules.Answered:
+			// Answered without a break as long as the longer of the two.
+			if f.Asked.Before(o.Asked) {
+				f.Asked = o.Asked
+			}
+			if o.Since.Before(f.Since) {
+				f.Since = o.Since
+			}
+		case o.Value == rules.Answered:
 			f = o
 		case f.Value == rules.Answered || f.Value == rules.Unknown:
 		case o.Value == rules.Unknown:
@@ -179,6 +188,7 @@ func (l *loop) note(a *alias, d rules.Decision) {
 		a.entry(l, d)
 		e := a.log(l).WithFields(words(d)).WithField("facts", describe(l.facts(a), a, l.now))
 		if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.fact.Since.IsZero() {
+			a.said = time.Time{}
 			return // nothing to tell yet
 		}
 		e.Log(level(d.Reason), d.Reason.Text())

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -57,25 +58,38 @@ func (l *loop) start(a *alias, j job) {
 	l.work = append(l.work, j)
 }
 
-// flush hands the work that gathered in this turn to the worker.
+// flush hands the next job to the worker. One at a time: what waits behind a
+// slow one is decided again before it is done.
 func (l *loop) flush() {
-	if l.working || len(l.work) == 0 {
-		return
-	}
-	jobs := l.work
-	l.work, l.working = nil, true
-	l.beside(func() {
-		for _, j := range jobs {
+	for !l.working && len(l.work) > 0 {
+		j := l.work[0]
+		l.work = l.work[1:]
+		if d := l.again(j); d.Action != j.d.Action {
+			j.a.phase, j.a.phaseAt, j.a.dirty = idle, l.now, true
+			continue
+		}
+		l.working = true
+		l.beside(func() {
 			var err error
 			if j.remove {
 				err = l.o.Network.Remove(j.order)
 			} else {
 				err = l.o.Network.Add(j.order)
 			}
-			l.d.post(func(l *loop) { l.finished(j, err) })
-		}
-		l.d.post(func(l *loop) { l.working = false })
-	})
+			l.d.post(func(l *loop) {
+				l.working = false
+				l.finished(j, err)
+			})
+		})
+	}
+}
+
+// again decides about a job once more, just before it is done.
+func (l *loop) again(j job) rules.Decision {
+	if l.stopping && j.d.Action == rules.Take {
+		return rules.Decision{Action: rules.Wait}
+	}
+	return rules.Decide(j.a.policy, j.a.state, l.facts(j.a))
 }
 
 // finished notes the end of a job.
@@ -216,6 +230,18 @@ func (l *loop) resolve() {
 	}
 }
 
+// notAHost refuses an address that cannot be the partner's: its answers would
+// be our own, or the alias's.
+func (l *loop) notAHost(addr netip.Addr) error {
+	if l.aliases[addr] != nil {
+		return fmt.Errorf("it resolves to %s, an alias", addr)
+	}
+	if _, a, mine := l.state.Find(addr); mine && !a.Ours {
+		return fmt.Errorf("it resolves to %s, an address of this host", addr)
+	}
+	return nil
+}
+
 // resolved takes in the address of a partner's name; the last good one is kept.
 func (l *loop) resolved(s string, addr netip.Addr, err error) {
 	n := l.names[s]
@@ -223,6 +249,9 @@ func (l *loop) resolved(s string, addr netip.Addr, err error) {
 		return
 	}
 	n.busy = false
+	if err == nil {
+		err = l.notAHost(addr)
+	}
 	if err != nil {
 		n.next = l.now.Add(30 * time.Second)
 		if n.err != err.Error() {

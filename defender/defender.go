@@ -77,6 +77,7 @@ type Defender struct {
 	log     logrus.FieldLogger
 	started time.Time
 	events  chan func(*loop)
+	changes chan struct{} // one place: this host has changed
 	over    chan struct{} // closed when Run has returned
 
 	ordering sync.Mutex // one order's begin at a time
@@ -84,7 +85,7 @@ type Defender struct {
 
 // New makes a Defender. It starts nothing.
 func New(o Options) *Defender {
-	return &Defender{o: o, log: o.Log, events: make(chan func(*loop), 1024), over: make(chan struct{})}
+	return &Defender{o: o, log: o.Log, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{})}
 }
 
 // ErrNoAlias is the answer to an order for an address that is no alias.

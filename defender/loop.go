@@ -42,10 +42,10 @@ type loop struct {
 	names   map[string]*name    // partners' names
 	parked  map[netip.Addr]bool // what operators took off this host; kept for rows that come back
 
-	now   time.Time // of this turn
-	epoch time.Time // where the grids of all rhythms begin
-	slept time.Duration
-	plan  time.Time // when the loop meant to wake
+	now   time.Time     // of this turn
+	epoch time.Time     // where the grids of all rhythms begin
+	boot  time.Duration // CLOCK_BOOTTIME at the same moment
+	plan  time.Time     // when the loop meant to wake
 
 	state       host.State
 	readAt      time.Time // when the newest reading was begun
@@ -57,9 +57,10 @@ type loop struct {
 	working     bool
 	interesting atomic.Pointer[map[netip.Addr]bool] // addresses that the ears listen for
 
-	stopping bool
-	deadline time.Time // of stopping
-	done     bool
+	stopping  bool
+	releasing bool      // and every alias goes
+	deadline  time.Time // of stopping
+	done      bool
 }
 
 // Run runs the loop until Stop, or until ctx ends, which keeps every alias.
@@ -71,11 +72,11 @@ func (d *Defender) Run(ctx context.Context) error {
 		d: d, o: &d.o, log: d.log, ctx: work,
 		aliases: map[netip.Addr]*alias{}, targets: map[key]*target{},
 		nics: map[string]*nic{}, names: map[string]*name{}, parked: map[netip.Addr]bool{},
-		now: time.Now(), epoch: time.Now(), slept: d.o.Boottime(), plan: time.Now(),
+		now: time.Now(), epoch: time.Now(), boot: d.o.Boottime(), plan: time.Now(),
 	}
 	if d.o.Watch != nil {
 		l.beside(func() {
-			if err := d.o.Watch(work, func() { d.wake((*loop).read) }); err != nil && work.Err() == nil {
+			if err := d.o.Watch(work, d.changed); err != nil && work.Err() == nil {
 				d.post(func(l *loop) { l.log.WithError(err).Warn("the kernel does not tell of changes; it is read each round") })
 			}
 		})
@@ -120,6 +121,9 @@ func (l *loop) run(ctx context.Context) {
 		case e := <-l.d.events:
 			l.awake()
 			e(l)
+		case <-l.d.changes:
+			l.awake()
+			l.read()
 		case <-timer.C:
 			l.awake()
 		case <-ctx.Done():
@@ -135,16 +139,15 @@ func (l *loop) run(ctx context.Context) {
 			break
 		}
 		l.turn()
-		l.slept = l.o.Boottime()
 		timer.Reset(l.plan.Sub(l.now))
 	}
 }
 
-// wake posts an event that may be dropped when the loop is behind: what it
-// asks for is done each round anyway.
-func (d *Defender) wake(e func(*loop)) {
+// changed notes that something on this host has changed. However often that
+// is, one reading follows: a flood does not fill the queue of events.
+func (d *Defender) changed() {
 	select {
-	case d.events <- e:
+	case d.changes <- struct{}{}:
 	default:
 	}
 }
@@ -159,43 +162,43 @@ func (l *loop) beside(f func()) {
 }
 
 // awake notes the time, and whether the process itself was away: what it did
-// not hear meanwhile says nothing about the others.
+// not hear meanwhile says nothing about the others. It was if it wakes later
+// than planned (stopped, starved), and if the host's clock that goes on in a
+// sleep has run ahead of the one that does not (suspended).
 func (l *loop) awake() {
+	now, boot := time.Now(), l.o.Boottime()
+	passed := boot - l.boot
 	planned := max(l.plan.Sub(l.now), 0)
-	before := l.now
-	l.now = time.Now()
-	// The sooner of plan and event ended the wait; only what exceeds the plan is late.
-	late := l.o.Boottime() - l.slept - planned
-	if l.now.Sub(before) < 0 || late <= 0 {
-		return
-	}
-	forget := false
+	away := max(passed-planned, passed-now.Sub(l.now))
+	l.now, l.boot = now, boot
+	forgotten := map[*alias]bool{}
 	for _, t := range l.asked {
-		if late > t.timeout {
+		switch {
+		case away > t.doubt():
+			t.forget(l)
+			for _, a := range t.users {
+				forgotten[a] = true
+			}
+		case away > t.timeout:
 			t.restart(l)
 		}
-		forget = forget || late > t.doubt()
 	}
-	if !forget {
+	if len(forgotten) == 0 {
 		return
 	}
-	l.log.WithField("pause", late.Round(time.Millisecond).String()).Warn("this process was away: nothing known before counts any more")
-	for _, t := range l.asked {
-		t.forget(l)
-	}
-	for _, a := range l.order {
+	l.log.WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: nothing known before counts any more")
+	for a := range forgotten {
 		a.kernel = rules.Fact{}
 		if a.state.Holding {
 			a.state.Reannounce(l.now)
 		}
-		a.dirty = true
 	}
 	l.read()
 }
 
 // turn does what is due and finds out when to wake next.
 func (l *loop) turn() {
-	l.now = time.Now()
+	l.now, l.boot = time.Now(), l.o.Boottime()
 	if !l.now.Before(l.nextRead) {
 		l.read()
 	}
@@ -219,6 +222,9 @@ func (l *loop) turn() {
 func (l *loop) settle() {
 	if !l.stopping {
 		return
+	}
+	if l.releasing && l.readAt.IsZero() && l.readErr == "" && l.now.Before(l.deadline) {
+		return // what a Monitor before us left here is released too
 	}
 	for _, a := range l.order {
 		if (l.working || a.state.Holding && a.state.Leaving) && l.now.Before(l.deadline) {
@@ -246,7 +252,9 @@ func (l *loop) next() time.Time {
 		sooner(a.retry)
 	}
 	for _, p := range l.names {
-		sooner(p.next)
+		if !p.busy {
+			sooner(p.next)
+		}
 	}
 	if l.stopping {
 		sooner(l.deadline)
@@ -273,6 +281,7 @@ func (l *loop) stop(e Exit) {
 		return
 	}
 	l.log.Info("ending; releasing the aliases")
+	l.releasing = true
 	for _, a := range l.order {
 		a.state.Leaving, a.dirty = true, true
 	}

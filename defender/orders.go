@@ -50,7 +50,7 @@ func (d *Defender) Order(ctx context.Context, o Operator, remember func(parked [
 		case <-d.over:
 			return nil, errEnded
 		}
-		d.post(func(l *loop) { l.withdraw(b.aliases) })
+		d.post(func(l *loop) { l.withdraw(b.orders) })
 		ctx = context.WithoutCancel(ctx) // the withdrawal answers for the rest
 	}
 	all := make([]control.Outcome, 0, len(got))
@@ -66,6 +66,7 @@ func (d *Defender) Order(ctx context.Context, o Operator, remember func(parked [
 type begun struct {
 	outcomes  chan control.Outcome
 	aliases   []netip.Addr // one outcome comes for each
+	orders    []*order     // in the same order; nil for a dry run
 	parked    []netip.Addr // all that is, now
 	forgotten string       // why a restart will not know
 }
@@ -86,6 +87,7 @@ func (d *Defender) begin(ctx context.Context, o Operator, remember func([]netip.
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.cfg.Addr)
 			l.order1(a, o, func(out control.Outcome) { b.outcomes <- out })
+			b.orders = append(b.orders, a.order)
 		}
 		b.parked = slices.SortedFunc(maps.Keys(l.parked), netip.Addr.Compare)
 		start <- b
@@ -139,6 +141,9 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 		a.order.from = l.rival(a)
 	}
 	a.dirty = true
+	if !o.Remove {
+		a.state.Takes = nil // an operator's word ends the flapping
+	}
 	switch {
 	case o.Remove:
 		a.state.Parked, a.state.Order = true, rules.NoOrder
@@ -153,16 +158,20 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 		l.parked[a.cfg.Addr] = true
 	}
 	if !o.Remove && a.alias != nil && !a.state.Holding {
-		a.alias.askNow(l) // what was known may be an interval old
 		a.orderedAt = l.now
+		if a.alias.fact.Value == rules.Answered {
+			a.alias.askNow(l)
+		} else {
+			a.alias.forget(l) // what was known may be an interval old
+		}
 	}
 }
 
-// withdraw ends what is still under way of an order.
-func (l *loop) withdraw(aliases []netip.Addr) {
-	for _, addr := range aliases {
-		a := l.aliases[addr]
-		if a == nil || a.order == nil {
+// withdraw ends what is still under way of an order. An order given meanwhile
+// is somebody else's.
+func (l *loop) withdraw(orders []*order) {
+	for _, a := range l.order {
+		if a.order == nil || !slices.Contains(orders, a.order) {
 			continue
 		}
 		a.state.Order = rules.NoOrder

@@ -137,8 +137,9 @@ func (l *loop) readNIC(n *nic, aliases map[netip.Addr]bool) {
 			n.own = append(n.own, a.Prefix)
 		}
 	}
-	if n.index != index && n.wire != nil {
-		n.close(l) // another interface of the same name
+	if n.wire != nil && (n.index != index || n.wire.HW() != now.HW && !now.HW.IsZero()) {
+		n.close(l) // another interface of the same name, or with another hardware address
+		index = -1
 	}
 	l.listen(n)
 	is := n.ready()
@@ -182,7 +183,7 @@ func (l *loop) readAlias(a *alias, where string, ours bool, asked time.Time) {
 	a.kernel.Set(rules.Of(where == a.cfg.NIC), asked, l.now)
 	// A parked alias that a Monitor before us could not take off any more is
 	// adopted to be released; what somebody else put there is his.
-	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || ours) && !l.stopping {
+	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || ours) && !l.stopping || l.releasing && a.kernel.Value == rules.Yes && !a.state.Holding && ours {
 		a.state.Adopted(l.now)
 		l.count()
 		a.transition(l, rules.Decision{Action: rules.Adopt, Reason: rules.Adopted})

@@ -46,13 +46,21 @@ type target struct {
 	next   time.Time // the next regular question
 	wake   time.Time // when there is something to do
 	since  time.Time // answers to questions from before count for nothing
-	window struct {
-		start time.Time // zero: none open
-		put   int       // questions put in it
-		asked time.Time // when the last one that counts was put; zero: could not ask
-	}
+	window window
+	wanted time.Time // somebody needs an answer to a question put since
+
 	vain  int // windows in a row without an answer
 	blind int // windows in a row in which nothing could be asked
+}
+
+// window is one timeout's worth of questions.
+type window struct {
+	start time.Time // zero: none open
+	put   int       // questions put in it
+	byARP time.Time // when the last one left by ARP; zero: none
+	pings int       // by ICMP
+	lost  int       // of these, how many could not be sent
+	ping  time.Time // when the last of these was put
 }
 
 func (t *target) doubt() time.Duration { return time.Duration(t.misses) * t.timeout }
@@ -116,7 +124,7 @@ func (t *target) rhythm(l *loop) time.Duration {
 
 // open begins a window with its first question.
 func (t *target) open(l *loop) {
-	t.window.start, t.window.put, t.window.asked = l.now, 0, time.Time{}
+	t.window = window{start: l.now}
 	t.ask(l)
 }
 
@@ -129,7 +137,7 @@ func (t *target) askNow(l *loop) {
 		t.vain, t.blind = 0, 0
 		t.open(l)
 	}
-	t.wake = l.now
+	t.wanted, t.wake = l.now, l.now
 }
 
 // restart begins the present window anew: the process was away for part of it.
@@ -155,7 +163,10 @@ func (t *target) changed() {
 
 // close ends a window that brought no answer.
 func (t *target) close(l *loop) {
-	asked := t.window.asked
+	asked := t.window.byARP
+	if t.window.pings > t.window.lost && t.window.ping.After(asked) {
+		asked = t.window.ping
+	}
 	t.window.start = time.Time{}
 	if asked.IsZero() {
 		t.couldNot(l)
@@ -224,6 +235,9 @@ func (t *target) couldNot(l *loop) {
 // answered files an answer, or any frame that the target sent, seen at that time.
 func (t *target) answered(l *loop, asked time.Time) {
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+	if asked.Before(t.wanted) {
+		t.open(l) // an answer, but to a question from before
+	}
 	back := t.fact.Value == rules.Silent
 	t.fact.Miss = time.Time{}
 	if asked.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
@@ -234,6 +248,16 @@ func (t *target) answered(l *loop, asked time.Time) {
 	for _, a := range t.users {
 		if back && a.partner == t && a.state.Holding {
 			a.state.Reannounce(l.now) // it may have been cut off, its cache and its segment's with it
+			a.alias.askNow(l)         // and have taken the alias meanwhile
+		}
+		if back && a.partner != t && a.alias != t {
+			// What fell silent together with the router, or while it was, may have
+			// been cut off from us by the same fault: it is asked anew.
+			for _, other := range []*target{a.alias, a.partner} {
+				if other != nil && other.fact.Value == rules.Silent && !a.state.Holding {
+					other.forget(l)
+				}
+			}
 		}
 		if a.alias == t && a.state.Holding {
 			// A rival is watched closely until it has fallen silent.
@@ -266,7 +290,7 @@ func (t *target) ask(l *loop) {
 			err = n.wire.Ask(t.addr, n.source(t.addr), host.HW{})
 		}
 		if err == nil {
-			t.window.asked = l.now
+			t.window.byARP = l.now
 		}
 		t.say(l, 1, err)
 	}
@@ -281,8 +305,9 @@ func (t *target) ping(l *loop, n *nic) {
 	if t.nic != "" {
 		q.Source = n.source(t.addr)
 	}
-	t.window.asked = l.now // taken back if it could not be sent
-	asked, k := l.now, t.key
+	t.window.pings++
+	t.window.ping = l.now
+	asked, begun, k := l.now, t.window.start, t.key
 	l.beside(func() {
 		yes, err := l.o.Ping(l.ctx, q)
 		if !yes && err == nil {
@@ -293,9 +318,7 @@ func (t *target) ping(l *loop, n *nic) {
 			switch {
 			case t == nil || l.ctx.Err() != nil:
 			case err != nil:
-				if t.window.asked.Equal(asked) {
-					t.window.asked = time.Time{}
-				}
+				t.unsent(l, asked, begun)
 				t.say(l, 0, err)
 			case t.held():
 				// An answer to a question put before we took the alias.
@@ -308,6 +331,21 @@ func (t *target) ping(l *loop, n *nic) {
 			}
 		})
 	})
+}
+
+// unsent notes that a ping could not be sent. A window that was closed as one
+// in vain before this came to light has proved nothing if ping was all it had.
+func (t *target) unsent(l *loop, asked, begun time.Time) {
+	local := t.nic != "" && l.o.Listen != nil
+	switch {
+	case t.window.start.Equal(begun):
+		t.window.lost++
+		if t.byARP = t.byARP || local; local && t.window.byARP.IsZero() {
+			t.ask(l) // by the other medium, at once
+		}
+	case !local && asked.After(t.fact.Asked.Add(-t.timeout)) && t.fact.Value != rules.Answered || t.vain > 0 && !local:
+		t.couldNot(l)
+	}
 }
 
 // say logs why a medium cannot ask the target.
