@@ -20,10 +20,12 @@ import (
 	"aliasdefender/lab"
 )
 
+const rehearseVerb = "Rehearse"
+
 func (a *app) rehearseCmd() *cobra.Command {
 	var o rehearseOptions
 	c := &cobra.Command{
-		Use:   "Rehearse",
+		Use:   rehearseVerb,
 		Short: "Replay your files in namespaces on this machine, with real faults",
 		Long: `Replay your own files in network namespaces on this machine: the hosts, the
 router and a client that asks each alias each millisecond, with real Monitors.
@@ -68,7 +70,7 @@ type rehearseOptions struct {
 // namespace of its own, which cannot see it any more.
 func (a *app) rehearse(ctx context.Context, o rehearseOptions) error {
 	if runtime.GOOS != "linux" {
-		return errors.New("Rehearse needs Linux: it plays in network namespaces")
+		return fmt.Errorf("%s needs Linux: it plays in network namespaces", rehearseVerb)
 	}
 	if os.Getenv(seenEnv) != "" {
 		// Inside, or the lab's warden: the rest is not for it.
@@ -116,7 +118,7 @@ func (a *app) rehearsePlan(ctx context.Context, o rehearseOptions, p *plan, onEx
 	report, err := (&rehearsal{plan: p, onExit: onExit, scenarios: all, program: o.program, env: o.env, progress: progress}).run(ctx)
 	progress.end()
 	if ctx.Err() != nil {
-		return errors.New("Rehearse was interrupted; nothing of it is left")
+		return errors.New("interrupted; nothing of the rehearsal is left")
 	}
 	if err != nil {
 		return refusedLab(err)

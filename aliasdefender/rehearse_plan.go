@@ -48,10 +48,6 @@ type part struct {
 	Partner string     // the other one; hides the partner's address on purpose
 	Client  string     // who asks it
 	Control netip.Addr // what that client asks besides: it never moves
-
-	// Elsewhere: the partner's address is not on the alias's network, and goes on
-	// answering while the partner is cut off from it.
-	Elsewhere bool
 }
 
 // other is the host of the pair that is not the one given.

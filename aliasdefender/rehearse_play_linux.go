@@ -79,16 +79,6 @@ func (r *rehearsal) play(ctx context.Context, sc scenario) error {
 	return nil
 }
 
-// noisyRow is a bad verdict that this machine may have to answer for.
-func noisyRow(rows []stepMade) *stepMade {
-	for i, row := range rows {
-		if !row.Good && row.Control >= millis(noisyGap) {
-			return &rows[i]
-		}
-	}
-	return nil
-}
-
 // round picks the aliases that can be hit together: all that this host is hit
 // for, or all that partners are hit for. An alias that has not one holder cannot
 // be.

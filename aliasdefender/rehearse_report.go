@@ -48,6 +48,16 @@ func (r *rehearsalReport) bad() (n int) {
 	return n
 }
 
+// noisyRow is a bad verdict that this machine may have to answer for.
+func noisyRow(rows []stepMade) *stepMade {
+	for i, row := range rows {
+		if !row.Good && row.Control >= millis(noisyGap) {
+			return &rows[i]
+		}
+	}
+	return nil
+}
+
 // end sums up.
 func (r *rehearsalReport) end(began time.Time) {
 	r.Seconds = time.Since(began).Round(time.Millisecond).Seconds()

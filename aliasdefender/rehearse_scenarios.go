@@ -163,33 +163,18 @@ func (s situation) failsBack() bool {
 	return s.Failback && s.Primary && !slices.Contains(s.Now, s.Host)
 }
 
-// aliveElsewhere: the host that is cut off still answers, at an address on
-// another network, and so is not taken for dead.
-func (s situation) aliveElsewhere(e expectation) expectation {
-	if !s.Elsewhere || s.Holder != s.Partner {
-		return e
-	}
-	e.Gap = doubted(s.Rhythm)
-	if !s.Primary {
-		e.Holders = append(e.Holders, []string{s.Holder})
-		e.Vacant, e.Unreached = true, true
-		e.Why = "as the rules say (W12): the partner answers behind the router"
-	}
-	return e
-}
-
 func (s situation) pulled() expectation {
 	if !s.holderHit() {
 		return s.still(7)
 	}
-	return s.aliveElsewhere(s.moves(takeover(s.Rhythm)))
+	return s.moves(takeover(s.Rhythm))
 }
 
 func (s situation) muted() expectation {
 	if !s.holderHit() {
 		return s.still(7)
 	}
-	return s.aliveElsewhere(s.bothHave(takeover(s.Rhythm)))
+	return s.bothHave(takeover(s.Rhythm))
 }
 
 // bothHave expects that the standby takes it, and that the holder, who hears
@@ -232,7 +217,7 @@ func (s situation) divided() expectation {
 		e.Unreached, e.Why = true, "as the rules say: the client is on the other side"
 		return e
 	}
-	e := s.aliveElsewhere(s.bothHave(slack))
+	e := s.bothHave(slack)
 	if s.OnIsolation == config.IsolationRelease {
 		e.Unreached, e.Why = true, "as the rules say (H8): released, for on_isolation is \"release\""
 	}

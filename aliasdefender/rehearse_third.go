@@ -181,7 +181,7 @@ func (p *planner) files() error {
 			control = s.router
 		}
 		p.Parts = append(p.Parts, part{
-			Alias: ours, Host: us.Name, Partner: it.Name, Client: clientOf(a.NIC), Control: control, Elsewhere: !p.onLAN(addr),
+			Alias: ours, Host: us.Name, Partner: it.Name, Client: clientOf(a.NIC), Control: control,
 		})
 	}
 	return nil

@@ -65,7 +65,7 @@ func TestVerdicts(t *testing.T) {
 func TestWhatTheRulesExpect(t *testing.T) {
 	cfg, seen, err := sample()
 	isNil(t, err)
-	release, isolated, failback, elsewhere := "release", "isolated", "failback", "elsewhere"
+	release, isolated, failback := "release", "isolated", "failback"
 	for _, tt := range []struct {
 		step   string
 		holder string // "us" is primary
@@ -79,7 +79,7 @@ func TestWhatTheRulesExpect(t *testing.T) {
 		{"return", "partner", failback, "us 2000"},
 		{"return", "us", failback, "us 300 still"},
 		{"cable pulled", "us", "", "partner 2300"},
-		{"cable pulled", "partner", elsewhere, "us 3050"},
+		{"cable pulled", "partner", "", "us 2300"},
 		{"silent cut, holder", "us", "", "both 2300"},
 		{"silent cut, holder", "us", isolated, "both partner 2300"},
 		{"silent cut, standby", "us", "", "us 300 still"},
@@ -106,8 +106,6 @@ func TestWhatTheRulesExpect(t *testing.T) {
 			s.OnIsolation = config.IsolationRelease
 		case failback:
 			s.Failback = true
-		case elsewhere:
-			s.Elsewhere = true
 		}
 		for _, sc := range append([]scenario{opening}, scenarios...) {
 			for _, st := range sc.Steps {
@@ -147,4 +145,15 @@ func worded(s situation, e expectation) string {
 		words = append(words, "vacant")
 	}
 	return strings.Join(words, " ")
+}
+
+func TestABadVerdictBesideANoisyControlIsPlayedAgain(t *testing.T) {
+	bad, good := stepMade{Step: "crash", Control: 80}, stepMade{Step: "return", Good: true, Control: 80}
+	if again := noisyRow([]stepMade{good, bad}); again == nil || again.Step != "crash" {
+		t.Errorf("%+v, want the crash", again)
+	}
+	bad.Control = 20
+	if again := noisyRow([]stepMade{good, bad}); again != nil {
+		t.Errorf("%+v, though the control client was answered", again)
+	}
 }
