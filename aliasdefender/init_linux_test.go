@@ -226,8 +226,8 @@ func TestInitScriptSignalsNoStranger(t *testing.T) {
 		must(t, os.Rename(s.file("pid"), s.file("pid.old")))
 		s.does(2, s.file("subsys/AliasDefender"), "status")
 
-		// The pid is another program's by now.
-		stranger, err := s.host.Start("stranger", "cat", "/dev/zero")
+		// The pid is another program's by now, if one with much the same words.
+		stranger, err := s.host.Start("stranger", "sh", "-c", "sleep 1000; :", s.file("aliasdefender"), "Monitor")
 		must(t, err)
 		must(t, os.WriteFile(s.file("pid"), fmt.Appendf(nil, "%d\n%s\n", stranger.Pid(), stat(t, stranger.Pid())[19]), 0o644))
 		s.does(1, "dead", "status")
@@ -295,6 +295,29 @@ func TestInitScriptStopsAMonitorStartedByHand(t *testing.T) {
 		if code, err := m.Wait(within(t, 5*time.Second)); code != 0 || err != nil {
 			t.Errorf("exit %d, %v", code, err)
 		}
+	})
+}
+
+// In a container, process 1 may not ask for the exit codes of what it inherits:
+// then who has ended stays in the list of processes.
+func TestInitScriptStopsAMonitorThatBecomesAZombie(t *testing.T) {
+	inEachShell(t, func(t *testing.T, s *script) {
+		s.set("WITHIN=5")
+		m, err := s.host.StartCommand(lab.Command{
+			Name: "Monitor",
+			Argv: []string{"sh", "-c", `"$@" & exec sleep 1000`, "sh",
+				s.file("aliasdefender"), "Monitor", "--aliases", s.file("hostname.alias"), "--settings", s.file("aliasdefender.toml")},
+			Env: []string{runMain + "=1"},
+		})
+		must(t, err)
+		must(t, m.WaitOutput(within(t, 20*time.Second), "Alias Defender starts"))
+		s.does(0, "running", "status")
+		pid := s.pid()
+		s.does(0, "stopped", "stop")
+		if state := stat(t, pid)[0]; state != "Z" {
+			t.Errorf("the test has shown nothing: the Monitor is in state %s", state)
+		}
+		s.does(3, "not running", "status")
 	})
 }
 
