@@ -172,6 +172,17 @@ func scenes() []change {
 		func(t *rapid.T, c *instance) { // both it and the router are
 			c.f.Router, c.f.Partner = seen(Silent, age(t, c.p)), seen(Silent, age(t, c.p))
 		},
+		func(t *rapid.T, c *instance) { // the router is heard again, the others were asked before, then or since
+			c.f.Router.Since = noon.Add(-c.p.Timeout)
+			c.f.Alias.Miss = noon.Add(-time.Hour)
+			beside := func() time.Time {
+				return noon.Add(rapid.SampledFrom([]time.Duration{-1, 0, 1}).Draw(t, "beside") - c.p.Timeout)
+			}
+			c.f.Alias.Asked = beside()
+			if rapid.Bool().Draw(t, "partner silent") {
+				c.f.Partner = Fact{Value: Silent, Since: noon.Add(-time.Hour), Asked: beside()}
+			}
+		},
 		func(t *rapid.T, c *instance) { // nobody has served it for so long
 			c.f.Alias.Since = noon.Add(-age(t, c.p))
 		},

@@ -78,9 +78,22 @@ func (v *view) after(f Fact, t time.Time) Value {
 	return v.fresh(f)
 }
 
-func (v *view) alias() Value { return v.fresh(v.f.Alias) }
+// alias tells whether another host answers for it.
+func (v *view) alias() Value { return v.sinceRouter(v.fresh(v.f.Alias), v.f.Alias) }
 
-func (v *view) partner() Value { return v.after(v.f.Partner, v.f.Alias.Miss) }
+func (v *view) partner() Value {
+	return v.sinceRouter(v.after(v.f.Partner, v.f.Alias.Miss), v.f.Partner)
+}
+
+// sinceRouter makes a silence unknown that is older than the router's being
+// heard: the fault that hid the router, a port of our own say, may have hidden
+// the others too.
+func (v *view) sinceRouter(value Value, f Fact) Value {
+	if value == Silent && !v.s.Holding && f.Asked.Before(v.f.Router.Since) && v.fresh(v.f.Router) == Answered {
+		return Unknown
+	}
+	return value
+}
 
 // router counts only when asked after whatever fell silent last: a switch of
 // our own that dies takes alias and partner with it, and a router's answer
@@ -159,7 +172,7 @@ func (v *view) claimsStill() bool {
 }
 
 func (v *view) defenceDue() bool {
-	if v.s.Defences == 0 {
+	if v.s.Defended.IsZero() {
 		return true
 	}
 	return v.f.Alias.Asked.After(v.s.Defended) && v.reached(v.s.Defended.Add(DefendEvery))

@@ -31,13 +31,22 @@ func (c instance) link() Value {
 	return Unknown
 }
 
-func (c instance) alias() Value { return c.known(c.f.Alias) }
+func (c instance) alias() Value { return c.sinceRouter(c.known(c.f.Alias), c.f.Alias) }
 
 func (c instance) partner() Value {
 	if c.f.Partner.Asked.Before(c.f.Alias.Miss) {
 		return Unknown
 	}
-	return c.known(c.f.Partner)
+	return c.sinceRouter(c.known(c.f.Partner), c.f.Partner)
+}
+
+// sinceRouter: who is not held and was found silent while the router was, too,
+// is not known.
+func (c instance) sinceRouter(v Value, f Fact) Value {
+	if v == Silent && !c.s.Holding && c.known(c.f.Router) == Answered && f.Asked.Before(c.f.Router.Since) {
+		return Unknown
+	}
+	return v
 }
 
 func (c instance) router() Value {
@@ -173,7 +182,7 @@ func (c instance) yields() bool {
 }
 
 func (c instance) defenceDue() bool {
-	return c.s.Defences == 0 || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery
+	return c.s.Defended.IsZero() || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery
 }
 
 func (c instance) rivalGone() bool { return c.rival() == No && c.s.Defences > 0 }

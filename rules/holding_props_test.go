@@ -57,7 +57,7 @@ func keeps() []property {
 			return has(c) && c.rival() == Yes && !c.yields() && c.link() == Yes && c.defenceDue() && d.Action != Announce
 		}),
 		brokenIf("a rival is answered once in ten seconds", func(c instance, d Decision) bool {
-			return has(c) && c.rival() == Yes && c.s.Defences > 0 && c.age(c.s.Defended) < DefendEvery && d.Action == Announce
+			return has(c) && c.rival() == Yes && !c.s.Defended.IsZero() && c.age(c.s.Defended) < DefendEvery && d.Action == Announce
 		}),
 		brokenIf("who stays does not let go for the rival's sake", func(c instance, d Decision) bool {
 			return has(c) && c.rival() == Yes && !c.yields() && d.Action != Announce && d.Action != Keep

@@ -88,7 +88,7 @@ func (s *State) Announce(d Decision, now time.Time) {
 		s.Defended = now
 		return // a defence is no step of the schedule
 	case RivalGone:
-		s.Defences, s.Defended, s.Failback = 0, time.Time{}, false
+		s.Defences, s.Failback = 0, false // but when it was stays: a rival that comes and goes is answered as seldom
 		return
 	}
 	step := time.Minute

@@ -125,10 +125,10 @@ func TestDefenceIsNoStepOfTheSchedule(t *testing.T) {
 	}
 }
 
-func TestEndOfARivalForgetsIt(t *testing.T) {
+func TestEndOfARivalForgetsItButNotWhenItWasAnswered(t *testing.T) {
 	s := State{Holding: true, Announced: 2, Next: noon, Defences: 2, Defended: noon, Failback: true}
 	s.Announce(Decision{Row: "H7", Action: Announce, Reason: RivalGone}, noon)
-	if diff := cmp.Diff(State{Holding: true, Announced: 2, Next: noon}, s); diff != "" {
+	if diff := cmp.Diff(State{Holding: true, Announced: 2, Next: noon, Defended: noon}, s); diff != "" {
 		t.Error(diff)
 	}
 }

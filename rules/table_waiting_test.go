@@ -103,6 +103,15 @@ func waitingExamples() []example {
 		{"W12", "not primary, partner answered", "of two primaries the higher", func(c *instance) {
 			c.p.Primary, c.f.Peer.Primary, c.f.Peer.HWLower = true, Yes, No
 		}, Wait, PartnerAlive, tooOld},
+		{"W7", "alias unknown", "found silent before the router was heard again", func(c *instance) {
+			c.p.Primary = true
+			c.f.Alias.Asked, c.f.Router.Since = noon.Add(-2*second), noon.Add(-second)
+			c.f.Alias.Miss = noon.Add(-time.Hour)
+		}, Wait, AliasUnknown, tooOld - 2*second},
+		{"W13", "not primary, partner unknown", "found silent before the router was heard again", func(c *instance) {
+			c.f.Partner = seen(Silent, time.Hour)
+			c.f.Partner.Asked, c.f.Router.Since = noon.Add(-2*second), noon.Add(-second)
+		}, Wait, PartnerUnknown, tooOld - 2*second},
 		{"W13", "not primary, partner unknown", "", func(c *instance) { c.f.Partner = Fact{} }, Wait, PartnerUnknown, tooOld},
 		{"W13", "not primary, partner unknown", "asked before the alias was missed", func(c *instance) {
 			c.f.Partner.Asked = c.f.Alias.Miss.Add(-1)

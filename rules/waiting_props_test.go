@@ -46,6 +46,14 @@ func takesNot() []property {
 		never("an unknown alias is taken by force or by offer only", func(c instance) bool {
 			return c.alias() == Unknown && c.s.Order != OrderForce && !c.offered()
 		}),
+		never("a silence from before the router was heard again takes nothing", func(c instance) bool {
+			return c.router() == Answered && c.f.Alias.Value == Silent && c.f.Alias.Asked.Before(c.f.Router.Since) &&
+				c.s.Order != OrderForce && !c.offered()
+		}),
+		never("a partner's silence from before the router was heard again takes nothing for a non-primary", func(c instance) bool {
+			return !c.actsAsPrimary() && c.router() == Answered && c.f.Partner.Value == Silent &&
+				c.f.Partner.Asked.Before(c.f.Router.Since) && !c.ordered() && !c.offered() && !c.partnerCannot() && !c.s.OursLast
+		}),
 		never("a silent router lets nothing be taken but by order", func(c instance) bool {
 			return c.router() == Silent && !c.ordered()
 		}),
