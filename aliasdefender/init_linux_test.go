@@ -115,6 +115,16 @@ func (s *script) pid() int {
 	return snapshot.PID
 }
 
+// signal sends a signal to the Monitor that answers.
+func (s *script) signal(sig unix.Signal) {
+	s.t.Helper()
+	pid := s.pid()
+	if pid == 0 { // which to the kernel means ourselves
+		s.t.Fatalf("no Monitor answers that could be sent %v", sig)
+	}
+	must(s.t, unix.Kill(pid, sig))
+}
+
 // spoil puts a mistake into the table of aliases; what it returns mends it.
 func (s *script) spoil() (mend func()) {
 	s.t.Helper()
@@ -220,7 +230,7 @@ func TestInitScriptShowsTheMistakesOfABadFileAndEndsWith6(t *testing.T) {
 func TestInitScriptSignalsNoStranger(t *testing.T) {
 	inEachShell(t, func(t *testing.T, s *script) {
 		s.does(0, "started", "start")
-		must(t, unix.Kill(s.pid(), unix.SIGKILL))
+		s.signal(unix.SIGKILL)
 		gone(t, s)
 		s.does(1, s.file("pid"), "status")
 		must(t, os.Rename(s.file("pid"), s.file("pid.old")))
@@ -347,7 +357,7 @@ func TestInitScriptSaysWhatHangs(t *testing.T) {
 	s.set("WITHIN=1")
 	s.does(0, "started", "start")
 	pid := s.pid()
-	must(t, unix.Kill(pid, unix.SIGSTOP))
+	s.signal(unix.SIGSTOP)
 	s.does(4, "does not answer", "status")
 	s.does(1, "does not answer", "start")
 	s.does(1, "has not ended within 1 s", "stop")
