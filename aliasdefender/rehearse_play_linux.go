@@ -131,18 +131,20 @@ func (r *rehearsal) playRound(ctx context.Context, sc scenario, meant rounds, hi
 		var all []situation
 		for _, a := range r.plan.Parts {
 			isMeant := slices.ContainsFunc(meant, func(m part) bool { return m.Addr == a.Addr })
-			if holder[a.Addr] == "" && !isMeant && st.Deed != doBegin {
+			if holder[a.Addr] == "" && !isMeant {
 				continue // it was told of already
 			}
-			all = append(all, situation{part: a, OnExit: r.onExit, Hit: hit, Holder: holder[a.Addr], Now: r.stage.watches[a.Addr].Holders()})
+			all = append(all, situation{
+				part: a, OnExit: r.onExit, Hit: hit, Meant: isMeant, Holder: holder[a.Addr], Now: r.stage.watches[a.Addr].Holders(),
+			})
 		}
 		r.progress.say(st.Name)
-		made, err := r.playStep(ctx, sc, st, all, hit)
+		made, err := r.playStep(ctx, sc, st, all)
 		if err != nil {
 			return nil, err
 		}
-		for _, row := range made {
-			if !row.Good || slices.ContainsFunc(meant, func(m part) bool { return m.Addr == row.Alias }) {
+		for i, row := range made {
+			if all[i].Meant || !row.Good {
 				rows = append(rows, row)
 			}
 		}
@@ -151,16 +153,18 @@ func (r *rehearsal) playRound(ctx context.Context, sc scenario, meant rounds, hi
 }
 
 // playStep carries out one step and judges it for each alias.
-func (r *rehearsal) playStep(ctx context.Context, sc scenario, st step, all []situation, hit []string) (rows []stepMade, err error) {
+func (r *rehearsal) playStep(ctx context.Context, sc scenario, st step, all []situation) (rows []stepMade, err error) {
 	expected := make([]expectation, len(all))
 	most, early := time.Duration(0), true
 	for i, s := range all {
 		expected[i] = st.Expect(s)
-		m, e := s.wait(expected[i])
-		most, early = max(most, m), early && e
+		if s.Meant { // the others are watched for as long as it takes
+			m, e := s.wait(expected[i])
+			most, early = max(most, m), early && e
+		}
 	}
 	from := time.Now()
-	if err := r.stage.do(ctx, st.Deed, hit); err != nil {
+	if err := r.stage.do(ctx, st.Deed, all[0].Hit); err != nil {
 		return nil, err
 	}
 	if err := r.await(ctx, time.Now().Add(most), early, func() bool { return r.come(all, expected) }); err != nil {
@@ -171,7 +175,7 @@ func (r *rehearsal) playStep(ctx context.Context, sc scenario, st step, all []si
 		o := r.stage.look(s, from, to)
 		j := judge(expected[i], o)
 		row := stepMade{
-			Scenario: sc.Key, Step: st.Name, Alias: s.Addr, Hit: hit, Before: o.Before, After: o.After, ServedBy: o.Served,
+			Scenario: sc.Key, Step: st.Name, Alias: s.Addr, Hit: s.Hit, Before: o.Before, After: o.After, ServedBy: o.Served,
 			GapMS: millis(o.Gap), BothMS: millis(o.Both), Control: millis(r.stage.noise(s, st.Deed, from, to)),
 			Good: j.Good, Promise: j.Promise, Verdict: j.Text,
 		}

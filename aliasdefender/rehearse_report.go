@@ -65,6 +65,10 @@ func (r *rehearsalReport) end(began time.Time) {
 }
 
 func (r *rehearsalReport) printJSON(w io.Writer) error {
+	for i := range r.Steps {
+		s := &r.Steps[i] // nobody is an empty list, and not null
+		s.Hit, s.Before, s.After = append([]string{}, s.Hit...), append([]string{}, s.Before...), append([]string{}, s.After...)
+	}
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")
 	return out.Encode(r)

@@ -56,6 +56,7 @@ type situation struct {
 	part
 	OnExit config.OnExit
 	Hit    []string // the hosts that the scenario hits
+	Meant  bool     // for this alias, and not for another of theirs
 	Holder string   // who had it when the scenario began
 	Now    []string // who has it
 }
