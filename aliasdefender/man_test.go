@@ -140,12 +140,7 @@ func TestManualPageHasTheSettings(t *testing.T) {
 	per, _, _ = strings.Cut(per, ".\n")
 	_, own, _ := strings.Cut(text, "It may have\n")
 	own, _, _ = strings.Cut(own, "\n.Sh ")
-	words := func(s string) (all []string) {
-		for _, w := range regexp.MustCompile(`[a-z_]{4,}`).FindAllString(s, -1) {
-			all = append(all, w)
-		}
-		return all
-	}
+	words := func(s string) []string { return regexp.MustCompile(`[a-z_]{4,}`).FindAllString(s, -1) }
 	if d := cmp.Diff(words(per), words(own)); d != "" {
 		t.Errorf("of one alias, sample (-) and page (+): %s", d)
 	}

@@ -22,7 +22,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -80,12 +79,13 @@ type Defender struct {
 	changes chan struct{} // one place: this host has changed
 	over    chan struct{} // closed when Run has returned
 
-	ordering sync.Mutex // one order's begin at a time
+	ordering chan struct{} // full while an order begins: one at a time
 }
 
 // New makes a Defender. It starts nothing.
 func New(o Options) *Defender {
-	return &Defender{o: o, log: o.Log, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{})}
+	return &Defender{o: o, log: o.Log, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{}),
+		ordering: make(chan struct{}, 1)}
 }
 
 // ErrNoAlias is the answer to an order for an address that is no alias.

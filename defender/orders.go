@@ -74,8 +74,12 @@ type begun struct {
 // begin gives an order to the loop and has what is parked remembered.
 func (d *Defender) begin(ctx context.Context, o Operator, remember func([]netip.Addr) error) (begun, error) {
 	// Of two orders at once the later one's list must be written last.
-	d.ordering.Lock()
-	defer d.ordering.Unlock()
+	select {
+	case d.ordering <- struct{}{}:
+		defer func() { <-d.ordering }()
+	case <-ctx.Done():
+		return begun{}, ctx.Err()
+	}
 	start := make(chan begun, 1)
 	var settled atomic.Bool // the loop has it, or we have given it up
 	d.post(func(l *loop) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,5 +252,56 @@ func TestOrderThatNobodyCanAnswerIsWithdrawn(t *testing.T) {
 		if _, err := w.b.daemon.Order(w.t.Context(), Operator{Alias: w.a.own.Addr()}, nil); !errors.Is(err, ErrNoAlias) {
 			w.fail("an order for no alias: %v", err)
 		}
+	})
+}
+
+// TestOfTwoOrdersTheLaterListIsRememberedLast gives the second order while the
+// first is still being remembered.
+func TestOfTwoOrdersTheLaterListIsRememberedLast(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		var last []netip.Addr
+		give := func(o Operator, disk <-chan struct{}) {
+			_, err := w.a.daemon.Order(w.t.Context(), o, func(parked []netip.Addr) error {
+				<-disk
+				last = parked
+				return nil
+			})
+			if err != nil {
+				w.fail("%v", err)
+			}
+		}
+		slow, quick := make(chan struct{}), make(chan struct{})
+		close(quick)
+		var both sync.WaitGroup
+		both.Go(func() { give(Operator{Remove: true}, slow) })
+		w.wait(100 * time.Millisecond)
+		both.Go(func() { give(Operator{}, quick) })
+		w.wait(100 * time.Millisecond)
+		close(slow)
+		both.Wait()
+		if len(last) != 0 {
+			w.fail("remembered last: %v", last)
+		}
+	})
+}
+
+func TestOrderToALoopThatHangsIsGivenUpAndNotCarriedOutLater(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		hang := make(chan struct{})
+		w.a.daemon.post(func(*loop) { <-hang })
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+		defer cancel()
+		_, err := w.a.daemon.Order(ctx, Operator{Remove: true}, func([]netip.Addr) error {
+			w.fail("remembered")
+			return nil
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			w.fail("%v", err)
+		}
+		close(hang)
+		w.wait(5 * time.Second)
+		w.expect("a", "the order came too late")
 	})
 }
