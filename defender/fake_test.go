@@ -148,6 +148,7 @@ func (st *station) receive(from *station, f host.Sighting) {
 // fakeWire is a station's ear and voice.
 type fakeWire struct {
 	st   *station
+	hw   host.HW // of the NIC when it was opened
 	see  func(host.Sighting)
 	done chan struct{}
 	once sync.Once
@@ -156,7 +157,7 @@ type fakeWire struct {
 func (st *station) Listen(nic string, see func(host.Sighting)) (Wire, error) {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
-	w := &fakeWire{st: st, see: see, done: make(chan struct{})}
+	w := &fakeWire{st: st, hw: st.nic().HW, see: see, done: make(chan struct{})}
 	st.wires = append(st.wires, w)
 	return w, nil
 }
@@ -190,7 +191,7 @@ func (w *fakeWire) Announce(alias netip.Addr, hw host.HW) error {
 	return w.say(host.Sighting{Sender: alias, HW: hw, Target: alias})
 }
 
-func (w *fakeWire) HW() host.HW           { return w.st.hw }
+func (w *fakeWire) HW() host.HW           { return w.hw }
 func (w *fakeWire) Done() <-chan struct{} { return w.done }
 
 func (w *fakeWire) Close() error {

@@ -164,7 +164,9 @@ func (l *loop) beside(f func()) {
 // awake notes the time, and whether the process itself was away: what it did
 // not hear meanwhile says nothing about the others. It was if it wakes later
 // than planned (stopped, starved), and if the host's clock that goes on in a
-// sleep has run ahead of the one that does not (suspended).
+// sleep has run ahead of the one that does not (suspended). Longer than the
+// detection time, and nothing known counts; shorter, and a window of questions
+// that it fell into begins anew.
 func (l *loop) awake() {
 	now, boot := time.Now(), l.o.Boottime()
 	passed := boot - l.boot
@@ -174,7 +176,7 @@ func (l *loop) awake() {
 	forgotten := map[*alias]bool{}
 	for _, t := range l.asked {
 		switch {
-		case away > t.doubt():
+		case away > t.interval+t.doubt():
 			t.forget(l)
 			for _, a := range t.users {
 				forgotten[a] = true
