@@ -50,7 +50,8 @@ type alias struct {
 	elsewhere string         // the alias is on another NIC of this host
 	announced time.Time
 
-	order     *order // of an operator, under way
+	wrong     netip.Addr // the partner's address that cannot be a partner's, said once
+	order     *order     // of an operator, under way
 	orderedAt time.Time
 
 	phase   phase

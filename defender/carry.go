@@ -234,10 +234,10 @@ func (l *loop) resolve() {
 // be our own, or the alias's.
 func (l *loop) notAHost(addr netip.Addr) error {
 	if l.aliases[addr] != nil {
-		return fmt.Errorf("it resolves to %s, an alias", addr)
+		return fmt.Errorf("%s is an alias", addr)
 	}
 	if _, a, mine := l.state.Find(addr); mine && !a.Ours {
-		return fmt.Errorf("it resolves to %s, an address of this host", addr)
+		return fmt.Errorf("%s is an address of this host", addr)
 	}
 	return nil
 }

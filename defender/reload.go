@@ -115,6 +115,15 @@ func (l *loop) link(a *alias) bool {
 	if !partner.IsValid() {
 		partner = l.names[a.cfg.Partner.Name].addr
 	}
+	if wrong := l.notAHost(partner); partner.IsValid() && wrong != nil {
+		// Also where the file has the address: both hosts with one file, say.
+		if partner != a.wrong {
+			a.log(l).WithField("partner", a.cfg.Partner.Name).WithError(wrong).Error("this cannot be the partner; whether it lives is not known")
+		}
+		a.wrong, partner = partner, netip.Addr{}
+	} else {
+		a.wrong = netip.Addr{}
+	}
 	router := a.cfg.Router
 	for _, r := range l.state.Routes {
 		if router.IsValid() {
