@@ -83,8 +83,9 @@ LAYOUT = DESTDIR='$(DESTDIR)' INIT='$(INIT)' PROGRAM='$(PROGRAM)' sbindir='$(sbi
 $(PROGRAM):
 	$(MAKE) build
 
+# The sample of the article, rehearsed: real Monitors in namespaces of this machine.
 demo: build
-	$(GO) run ./lab/demo -program $(PROGRAM)
+	$(PROGRAM) Rehearse
 
 lint: lint-format lint-vet lint-static lint-systems
 
