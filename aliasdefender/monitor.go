@@ -77,9 +77,9 @@ func (a *app) monitor(ctx context.Context) error {
 	log.WithFields(logrus.Fields{"version": a.version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
 	m.sayParked(cfg, parked, damage)
-	m.run(ctx, server, signals)
+	err = m.run(ctx, server, signals)
 	log.Info("Alias Defender has ended")
-	return nil
+	return err
 }
 
 // monitor is a running daemon's link between the loop and who gives it orders.
@@ -96,7 +96,7 @@ type monitor struct {
 
 // run runs the loop, and beside it the door and the ear for signals. All of
 // them have ended when it returns.
-func (m *monitor) run(ctx context.Context, server *control.Server, signals <-chan os.Signal) {
+func (m *monitor) run(ctx context.Context, server *control.Server, signals <-chan os.Signal) error {
 	beside, end := context.WithCancel(context.WithoutCancel(ctx))
 	var both sync.WaitGroup
 	both.Go(func() {
@@ -110,11 +110,13 @@ func (m *monitor) run(ctx context.Context, server *control.Server, signals <-cha
 
 	// The end of ctx is an order like TERM, given to the loop by obey; the
 	// loop's own context would end it without a release.
-	if err := m.defender.Run(context.WithoutCancel(ctx)); err != nil {
+	err := m.defender.Run(context.WithoutCancel(ctx))
+	if err != nil {
 		m.log.WithError(err).Error("the loop ended")
 	}
 	end()
 	both.Wait()
+	return err
 }
 
 // obey carries out signals until ctx ends.
