@@ -239,3 +239,30 @@ func TestReadmeComparisonSeesWordsAndColumns(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeShowsNothingElse finds an output that nobody compares, in the README
+// and in the pages of docs, and a first screen that has become too long.
+func TestReadmeShowsNothingElse(t *testing.T) {
+	compared := []string{
+		"a$ aliasdefender Status", "b$ aliasdefender Why --last 2", "b$ aliasdefender RemoveAlias 172.16.1.2",
+		"$ aliasdefender Rehearse --only crash,partition",
+	}
+	pages, err := filepath.Glob("../docs/*.md")
+	must(t, err)
+	var found []string
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		must(t, err)
+		for line := range strings.Lines(string(text)) {
+			if line = strings.TrimSpace(line); anyPrompt.MatchString(line) {
+				found = append(found, line)
+			}
+		}
+	}
+	if !slices.Equal(found, compared) {
+		t.Errorf("the pages show the output of %q, the tests compare that of %q", found, compared)
+	}
+	if screen, _, _ := strings.Cut(readme(t), "\nNo data is copied"); strings.Count(screen, "\n") > 40 {
+		t.Errorf("the first screen of the README has %d lines, more than 40", strings.Count(screen, "\n"))
+	}
+}
