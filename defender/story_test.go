@@ -329,10 +329,6 @@ func play(t *testing.T, seed uint64, aPrimary, bPrimary bool, f func(w *world)) 
 func TestEveryOrderOfTwoEvents(t *testing.T) { everyOrder(t, 2) }
 
 func TestEveryOrderOfThreeEvents(t *testing.T) {
-	if testing.Short() {
-		t.Log("depth 3 is left out by -short")
-		return
-	}
 	everyOrder(t, 3)
 }
 
@@ -342,6 +338,10 @@ func everyOrder(t *testing.T, depth int) {
 	n := 1
 	for range depth {
 		n *= len(all)
+	}
+	if raceEnabled {
+		n = 10
+		t.Log("with the race detector ten stories only; make test plays all of them without it")
 	}
 	for i := range n {
 		play(t, uint64(i), true, false, func(w *world) {
@@ -358,7 +358,10 @@ func everyOrder(t *testing.T, depth int) {
 
 func TestRandomEventsAtRandomTimes(t *testing.T) {
 	all := events()
-	const n = 150
+	n := 150
+	if raceEnabled {
+		n = 5
+	}
 	for seed := range uint64(n) {
 		play(t, seed, true, false, func(w *world) {
 			dice := rand.New(rand.NewPCG(seed, 2))
