@@ -183,17 +183,21 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	if !changed && (d.Reason.Level() == rules.Info || l.now.Sub(a.said) < sayAgain) {
 		return
 	}
-	a.said = l.now
 	switch d.Action {
 	case rules.Wait, rules.Keep, rules.Announce:
-		a.entry(l, d)
-		e := a.log(l).WithFields(words(d)).WithField("facts", describe(l.facts(a), a, l.now))
-		if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.fact.Since.IsZero() {
-			a.said = time.Time{}
-			return // nothing to tell yet
-		}
-		e.Log(level(d.Reason), d.Reason.Text())
+	default:
+		a.said = l.now
+		return
 	}
+	if changed {
+		a.entry(l, d)
+	}
+	if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.fact.Since.IsZero() {
+		a.said = time.Time{} // nothing to tell yet: said as soon as there is
+		return
+	}
+	a.said = l.now
+	a.log(l).WithFields(words(d)).WithField("facts", describe(l.facts(a), a, l.now)).Log(level(d.Reason), d.Reason.Text())
 }
 
 // transition records that the alias came to this host, or left it.

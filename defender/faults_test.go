@@ -161,3 +161,21 @@ func TestPauseOfOurOwnMakesEverythingUnknown(t *testing.T) {
 		}
 	})
 }
+
+func TestJournalHasEachDecisionOnce(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		s, err := w.b.daemon.Snapshot(w.t.Context(), true)
+		if err != nil {
+			w.fail("%v", err)
+		}
+		last := ""
+		for _, e := range s.Aliases[0].Journal {
+			if now := e.Row + e.Action + e.Reason; now == last {
+				w.fail("twice: %+v", e)
+			} else {
+				last = now
+			}
+		}
+	})
+}
