@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -78,30 +77,12 @@ func printAlias(w io.Writer, a config.Alias) {
 	}
 	var more []string
 	if a.Failback {
-		more = append(more, fmt.Sprintf("taken back after %s", tidy(a.FailbackAfter)))
+		more = append(more, fmt.Sprintf("taken back after %s", config.Tidy(a.FailbackAfter)))
 	}
 	if a.OnIsolation == config.IsolationRelease {
-		more = append(more, fmt.Sprintf("released when isolated for %s", tidy(a.IsolatedAfter)))
+		more = append(more, fmt.Sprintf("released when isolated for %s", config.Tidy(a.IsolatedAfter)))
 	}
 	more = append(more, fmt.Sprintf("a dead holder is noticed within %s (asked each %s, then %d × %s in vain)",
-		tidy(detection(a.Rhythm)), tidy(a.Interval), a.Misses, tidy(a.Timeout)))
+		config.Tidy(a.Detect()), config.Tidy(a.Interval), a.Misses, config.Tidy(a.Timeout)))
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
-}
-
-// detection is how long it takes at worst until an address that died counts as
-// silent: it may have answered just before.
-func detection(r config.Rhythm) time.Duration {
-	return r.Interval + time.Duration(r.Misses)*r.Timeout
-}
-
-// tidy prints a duration as one writes it: 1m, not 1m0s.
-func tidy(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -51,7 +51,7 @@ func (a *app) order(ctx context.Context, o control.Order) error {
 	}
 	if isTerminal(a.stderr) {
 		late := time.AfterFunc(progressAfter, func() {
-			fmt.Fprintf(a.stderr, "still waiting for what the network answers; at most %s, Ctrl-C withdraws the order\n", tidy(control.OrderWithin))
+			fmt.Fprintf(a.stderr, "still waiting for what the network answers; at most %s, Ctrl-C withdraws the order\n", config.Tidy(control.OrderWithin))
 		})
 		defer late.Stop()
 	}
@@ -147,7 +147,7 @@ func (m *monitor) patience() time.Duration {
 // slowest is the longest that any of the aliases may take to be found silent.
 func slowest(aliases []config.Alias) (d time.Duration) {
 	for _, al := range aliases {
-		d = max(d, detection(al.Rhythm)+time.Duration(al.Misses)*al.Timeout)
+		d = max(d, al.Detect()+time.Duration(al.Misses)*al.Timeout)
 	}
 	return d
 }

@@ -83,7 +83,7 @@ func (a *app) rehearse(ctx context.Context, o rehearseOptions) error {
 		return err
 	}
 	if o.interval != 0 && (o.interval < minRehearsed || o.interval > maxRehearsed) {
-		return usagef("--interval: %s is out of range: from %s to %s", o.interval, tidy(minRehearsed), tidy(maxRehearsed))
+		return usagef("--interval: %s is out of range: from %s to %s", o.interval, config.Tidy(minRehearsed), config.Tidy(maxRehearsed))
 	}
 	cfg, seen, files, err := a.toRehearse(ctx, o.named)
 	if err != nil {

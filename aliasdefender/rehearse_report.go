@@ -1,6 +1,7 @@
 package main
 
 import (
+	"aliasdefender/config"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -157,7 +158,7 @@ func printPart(w io.Writer, p *plan, a part) {
 		partner += " " + addr
 	}
 	fmt.Fprintf(w, "%s on %s: %s %s, %s; partner %s; router %s; asked each %s\n",
-		a.Prefix, a.NIC, a.Host, own, role, partner, a.Control, tidy(a.Interval))
+		a.Prefix, a.NIC, a.Host, own, role, partner, a.Control, config.Tidy(a.Interval))
 }
 
 func count(n int, one, many string) string {

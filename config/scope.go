@@ -135,14 +135,14 @@ func (s scope) checkTimes(file string, wide scope) (mistakes Mistakes) {
 	r := all.rhythm()
 	if r.Timeout > r.Interval {
 		blame(fmt.Sprintf("the timeout of %s is longer than the interval of %s: the next question would come before the answer",
-			tidy(r.Timeout), tidy(r.Interval)), timeout, interval)
+			Tidy(r.Timeout), Tidy(r.Interval)), timeout, interval)
 	} else if r.doubt() > maxDoubt*r.Interval {
 		blame(fmt.Sprintf("%d misses with a timeout of %s take %s, more than %d intervals of %s; lower misses or timeout, or raise interval",
-			r.Misses, tidy(r.Timeout), tidy(r.doubt()), maxDoubt, tidy(r.Interval)), misses, timeout, interval)
+			r.Misses, Tidy(r.Timeout), Tidy(r.doubt()), maxDoubt, Tidy(r.Interval)), misses, timeout, interval)
 	}
 	if isolated := all.isolatedAfter; isolated.isSet() && !isolated.bad && isolated.value < r.Detect() {
 		blame(fmt.Sprintf("isolated_after is %s, shorter than the %s that it takes to know that anything is silent (interval + misses × timeout)",
-			tidy(isolated.value), tidy(r.Detect())), s.isolatedAfter.place(), interval, timeout, misses)
+			Tidy(isolated.value), Tidy(r.Detect())), s.isolatedAfter.place(), interval, timeout, misses)
 	}
 	return mistakes
 }

@@ -98,14 +98,14 @@ func duration(least, most time.Duration) parser[time.Duration] {
 			return 0, wrong(v, "%s is not a duration, such as \"20s\", \"100ms\" or \"1m30s\"", show(s))
 		}
 		if d < least || d > most {
-			return 0, wrong(v, "%s is out of range: from %s to %s", show(s), tidy(least), tidy(most))
+			return 0, wrong(v, "%s is out of range: from %s to %s", show(s), Tidy(least), Tidy(most))
 		}
 		return d, nil
 	}
 }
 
-// tidy prints a duration as an administrator would write it: 1h, not 1h0m0s.
-func tidy(d time.Duration) string {
+// Tidy prints a duration as an administrator would write it: 1h, not 1h0m0s.
+func Tidy(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
