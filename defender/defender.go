@@ -67,6 +67,9 @@ type Options struct {
 	Resolve  func(ctx context.Context, name string) (netip.Addr, error)
 	Boottime func() time.Duration // goes on while the host sleeps
 
+	Beat      func()        // called at the end of each turn of the loop; must not wait
+	BeatEvery time.Duration // the loop turns at least as often; zero: as it needs to
+
 	Log logrus.FieldLogger // must not wait
 }
 

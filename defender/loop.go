@@ -218,6 +218,9 @@ func (l *loop) turn() {
 	l.flush()
 	l.settle()
 	l.plan = l.next()
+	if l.o.Beat != nil {
+		l.o.Beat()
+	}
 }
 
 // settle ends the loop once there is nothing left to release.
@@ -260,6 +263,9 @@ func (l *loop) next() time.Time {
 	}
 	if l.stopping {
 		sooner(l.deadline)
+	}
+	if l.o.BeatEvery > 0 {
+		sooner(l.now.Add(l.o.BeatEvery))
 	}
 	return n
 }
