@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"iter"
 	"net/netip"
 	"time"
 
@@ -31,6 +32,8 @@ type alias struct {
 	cfg    config.Alias
 	policy rules.Policy
 	state  rules.State
+	iface  *nic
+	task   task // the next decision that time alone calls for
 
 	alias     *target
 	partner   *target // nil: its name is not resolved
@@ -42,11 +45,13 @@ type alias struct {
 	decision  rules.Decision // the last, announcements of the schedule left out
 	since     time.Time      // of it
 	said      time.Time      // when it was last logged
-	dirty     bool           // a fact changed
+	dirty     bool           // a fact changed: it is among those to decide
 	again     time.Time      // when time alone may change the decision
 	failure   string         // what failed last, said once
 	failing   rules.Action   // the action that failed
 	retry     time.Time      // and not before then is tried again
+	where     string         // the NIC of this host that has it
+	ours      bool           // and put there by us
 	elsewhere string         // the alias is on another NIC of this host
 	announced time.Time
 
@@ -59,12 +64,23 @@ type alias struct {
 	looked  bool      // the kernel was read since the take was decided
 	journal []control.Entry
 	next    *config.Alias // what the row becomes once this one is released
+	gone    bool          // it is none of the loop's any more
 }
 
-func newAlias(c config.Alias) *alias {
+func (l *loop) newAlias(c config.Alias) *alias {
 	a := &alias{}
+	a.task.do = func() { l.mark(a) }
 	a.set(c)
+	l.mark(a)
 	return a
+}
+
+// mark has the alias decided in this turn.
+func (l *loop) mark(a *alias) {
+	if !a.dirty {
+		a.dirty = true
+		l.marked = append(l.marked, a)
+	}
 }
 
 // set puts settings in force that need no change on the host.
@@ -77,18 +93,29 @@ func (a *alias) set(c config.Alias) {
 		Failback: c.Failback, FailbackAfter: c.FailbackAfter,
 		ReleaseIsolated: c.OnIsolation == config.IsolationRelease, IsolatedAfter: c.IsolatedAfter,
 	}
-	a.dirty = true
 }
 
 // others are the addresses whose answers decide what the alias's silence means.
-func (a *alias) others() []*target {
-	all := make([]*target, 0, 2+len(a.witnesses))
-	for _, t := range append([]*target{a.partner, a.router}, a.witnesses...) {
-		if t != nil {
-			all = append(all, t)
+func (a *alias) others() iter.Seq[*target] {
+	return func(yield func(*target) bool) {
+		if a.partner == nil || yield(a.partner) {
+			a.third()(yield)
 		}
 	}
-	return all
+}
+
+// third are the router and the witnesses.
+func (a *alias) third() iter.Seq[*target] {
+	return func(yield func(*target) bool) {
+		if a.router != nil && !yield(a.router) {
+			return
+		}
+		for _, w := range a.witnesses {
+			if w != nil && !yield(w) {
+				return
+			}
+		}
+	}
 }
 
 // facts are what the rules are asked with.
@@ -98,7 +125,10 @@ func (l *loop) facts(a *alias) rules.Facts {
 		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel,
 		Alias:       a.alias.fact,
 		RouterKnown: a.router != nil || len(a.witnesses) > 0,
-		Router:      a.third(),
+		Router:      a.thirdFact(),
+	}
+	if a.state.Holding {
+		f.AliasEvery = a.alias.rhythm()
 	}
 	if a.partner != nil {
 		f.Partner = a.partner.fact
@@ -107,22 +137,19 @@ func (l *loop) facts(a *alias) rules.Facts {
 		if a.partner != nil && !a.partner.hw.IsZero() {
 			f.ByPartner = rules.Of(a.partner.hw == hw)
 		}
-		if n := l.nics[a.cfg.NIC]; n != nil && n.wire != nil {
-			f.WeAreLow = rules.Of(n.wire.HW().Less(hw))
+		if a.iface.wire != nil {
+			f.WeAreLow = rules.Of(a.iface.wire.HW().Less(hw))
 		}
 	}
 	return f
 }
 
-// third is what router and witnesses say together: yes if one answered, no if
-// all are silent.
-func (a *alias) third() rules.Fact {
+// thirdFact is what router and witnesses say together: yes if one answered, no
+// if all are silent.
+func (a *alias) thirdFact() rules.Fact {
 	var f rules.Fact
 	first := true
-	for i, t := range a.others() {
-		if i == 0 && t == a.partner {
-			continue
-		}
+	for t := range a.third() {
 		o := t.fact
 		switch {
 		case first:
@@ -149,10 +176,10 @@ func (a *alias) third() rules.Fact {
 
 // decide puts the facts before the rules and has the answer carried out.
 func (l *loop) decide(a *alias) {
-	if l.readAt.IsZero() && l.readErr == "" || a.alias == nil {
+	a.dirty, a.again = false, time.Time{}
+	if l.readAt.IsZero() && l.readErr == "" || a.alias == nil || a.gone {
 		return // the host was not read yet: nothing is known
 	}
-	a.dirty, a.again = false, time.Time{}
 	if due(a.retry, l.now) {
 		a.retry = time.Time{}
 	}
@@ -163,6 +190,11 @@ func (l *loop) decide(a *alias) {
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)
+	at := a.again
+	if at.IsZero() || !a.retry.IsZero() && a.retry.Before(at) {
+		at = a.retry
+	}
+	l.agenda.set(&a.task, at)
 }
 
 // note keeps the decision and logs it where it changed, or has lasted an hour.
@@ -203,7 +235,8 @@ func (l *loop) note(a *alias, d rules.Decision) {
 // transition records that the alias came to this host, or left it.
 func (a *alias) transition(l *loop, d rules.Decision) {
 	a.entry(l, d)
-	a.decision, a.since, a.said, a.dirty = d, l.now, l.now, true
+	a.decision, a.since, a.said = d, l.now, l.now
+	l.mark(a)
 	a.log(l).WithFields(words(d)).WithField("facts", describe(l.facts(a), a, l.now)).
 		Log(level(d.Reason), d.Action.String()+": "+d.Reason.Text())
 }

@@ -65,7 +65,8 @@ func (l *loop) flush() {
 		j := l.work[0]
 		l.work = l.work[1:]
 		if d := l.again(j); d.Action != j.d.Action {
-			j.a.phase, j.a.phaseAt, j.a.dirty = idle, l.now, true
+			j.a.phase, j.a.phaseAt = idle, l.now
+			l.mark(j.a)
 			continue
 		}
 		l.working = true
@@ -95,7 +96,8 @@ func (l *loop) again(j job) rules.Decision {
 // finished notes the end of a job.
 func (l *loop) finished(j job, err error) {
 	a := j.a
-	a.phase, a.phaseAt, a.dirty = idle, l.now, true
+	a.phase, a.phaseAt = idle, l.now
+	l.mark(a)
 	switch {
 	case err != nil && j.remove:
 		a.failed(l, j.d.Action, "the alias could not be removed", err)
@@ -151,7 +153,7 @@ func (l *loop) released(a *alias, d rules.Decision) {
 // point tells the segment where the alias is now, and asks the wire once, so
 // that the host which keeps it hears of us and announces.
 func (l *loop) point(a *alias, rival host.HW) {
-	n := l.nics[a.cfg.NIC]
+	n := a.iface
 	if n.wire == nil {
 		return
 	}
@@ -166,7 +168,7 @@ func (l *loop) point(a *alias, rival host.HW) {
 
 // announce says on the wire that the alias is here.
 func (l *loop) announce(a *alias, d rules.Decision) {
-	n := l.nics[a.cfg.NIC]
+	n := a.iface
 	if n.wire == nil {
 		a.failing, a.retry = rules.Announce, l.now.Add(a.cfg.Timeout)
 		return
@@ -181,7 +183,7 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 	if d.Row == "H7" {
 		a.alias.askNow(l) // does it claim still?
 	}
-	a.dirty = true
+	l.mark(a)
 }
 
 // verify asks the router from the alias. An answer proves that the router
@@ -206,7 +208,7 @@ func (l *loop) verify(a *alias) {
 			}
 			e.Warn("the router does not answer the alias yet; announcing again")
 			a.state.Reannounce(l.now)
-			a.dirty = true
+			l.mark(a)
 		})
 	})
 }

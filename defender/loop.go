@@ -25,6 +25,10 @@ const releaseWithin = 2 * time.Second
 // decides again: a flood on the wire must not keep it from its work.
 const eventsPerTurn = 512
 
+// tasksPerTurn bounds likewise how much of what is due is done before the loop
+// looks for events: a thousand addresses are asked in bursts.
+const tasksPerTurn = 256
+
 // loop is all state. Only the goroutine of Run touches it.
 type loop struct {
 	d   *Defender
@@ -33,14 +37,18 @@ type loop struct {
 	ctx context.Context // ends the work beside the loop
 	wg  sync.WaitGroup  // that work
 
-	cfg     *config.Config
-	aliases map[netip.Addr]*alias
-	order   []*alias // as in the file
-	targets map[key]*target
-	asked   []*target // the same, in the order of their making
-	nics    map[string]*nic
-	names   map[string]*name    // partners' names
-	parked  map[netip.Addr]bool // what operators took off this host; kept for rows that come back
+	cfg      *config.Config
+	aliases  map[netip.Addr]*alias
+	order    []*alias // as in the file
+	targets  map[key]*target
+	asked    []*target // the same, in the order of their making
+	agenda   agenda
+	marked   []*alias      // to be decided
+	deciding []*alias      // in this turn
+	brisk    time.Duration // the shortest timeout of all
+	nics     map[string]*nic
+	names    map[string]*name    // partners' names
+	parked   map[netip.Addr]bool // what operators took off this host; kept for rows that come back
 
 	now   time.Time     // of this turn
 	epoch time.Time     // where the grids of all rhythms begin
@@ -48,6 +56,8 @@ type loop struct {
 	plan  time.Time     // when the loop meant to wake
 
 	state       host.State
+	paths       []path    // of state
+	spare       []path    // for the next reading
 	readAt      time.Time // when the newest reading was begun
 	readErr     string
 	reading     bool // one is under way
@@ -173,6 +183,9 @@ func (l *loop) awake() {
 	planned := max(l.plan.Sub(l.now), 0)
 	away := max(passed-planned, passed-now.Sub(l.now))
 	l.now, l.boot = now, boot
+	if away <= l.brisk {
+		return
+	}
 	forgotten := map[*alias]bool{}
 	for _, t := range l.asked {
 		switch {
@@ -190,6 +203,7 @@ func (l *loop) awake() {
 	}
 	l.log.WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: nothing known before counts any more")
 	for a := range forgotten {
+		l.mark(a)
 		a.kernel = rules.Fact{}
 		if a.state.Holding {
 			a.state.Reannounce(l.now)
@@ -205,15 +219,17 @@ func (l *loop) turn() {
 		l.read()
 	}
 	l.resolve()
-	if !l.readAt.IsZero() { // before, nobody knows what there is to ask from
-		for _, t := range l.asked {
-			t.turn(l)
+	for range tasksPerTurn {
+		t := l.agenda.take(l.now)
+		if t == nil {
+			break
 		}
+		t.do()
 	}
-	for _, a := range append([]*alias(nil), l.order...) {
-		if a.dirty || due(a.again, l.now) || due(a.retry, l.now) {
-			l.decide(a)
-		}
+	// What is marked while these are decided has its turn at once after.
+	l.deciding, l.marked = l.marked, l.deciding[:0]
+	for _, a := range l.deciding {
+		l.decide(a)
 	}
 	l.flush()
 	l.settle()
@@ -247,15 +263,10 @@ func (l *loop) next() time.Time {
 			n = t
 		}
 	}
-	if !l.readAt.IsZero() {
-		for _, t := range l.asked {
-			sooner(t.wake)
-		}
+	if len(l.marked) > 0 {
+		return l.now
 	}
-	for _, a := range l.order {
-		sooner(a.again)
-		sooner(a.retry)
-	}
+	sooner(l.agenda.next())
 	for _, p := range l.names {
 		if !p.busy {
 			sooner(p.next)
@@ -291,6 +302,7 @@ func (l *loop) stop(e Exit) {
 	l.log.Info("ending; releasing the aliases")
 	l.releasing = true
 	for _, a := range l.order {
-		a.state.Leaving, a.dirty = true, true
+		a.state.Leaving = true
+		l.mark(a)
 	}
 }

@@ -144,7 +144,7 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	if o.Force && !a.state.Holding && a.alias != nil && a.alias.fact.Value == rules.Answered {
 		a.order.from = l.rival(a)
 	}
-	a.dirty = true
+	l.mark(a)
 	if !o.Remove {
 		a.state.Takes = nil // an operator's word ends the flapping
 	}
@@ -179,7 +179,7 @@ func (l *loop) withdraw(orders []*order) {
 			continue
 		}
 		a.state.Order = rules.NoOrder
-		a.dirty = true
+		l.mark(a)
 		a.answer(l, false, "not yet: "+a.why())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"aliasdefender/host"
@@ -15,6 +16,10 @@ var errProxy = errors.New("the router answers for it (proxy ARP): whether anybod
 // readEvery is the most often that the host is read unless it tells of a change.
 const readEvery = time.Second
 
+// rivalsPerSecond is how many questions for rivals of what we hold a segment is
+// put to in a second, all aliases of a NIC together.
+const rivalsPerSecond = 50
+
 // nic is one interface that aliases are on.
 type nic struct {
 	name    string
@@ -23,6 +28,9 @@ type nic struct {
 	carrier bool
 	own     []netip.Prefix // its own addresses, not masked
 	held    int            // aliases that we hold on it
+
+	asksFrom time.Time // when this second of questions for rivals began
+	asks     int       // and how many were put in it
 
 	wire    Wire // nil: none
 	opening bool
@@ -42,6 +50,16 @@ func (n *nic) ready() error {
 		return fmt.Errorf("%s has no address of its own", n.name)
 	}
 	return nil
+}
+
+// mayAsk tells whether one more question for a rival may be put in this second,
+// and counts it.
+func (n *nic) mayAsk(now time.Time) bool {
+	if now.Sub(n.asksFrom) >= time.Second {
+		n.asksFrom, n.asks = now, 0
+	}
+	n.asks++
+	return n.asks <= rivalsPerSecond
 }
 
 // source is our own address to ask from: one in the target's subnet if there is.
@@ -96,44 +114,61 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	if err != nil {
 		if l.readErr != err.Error() {
 			l.readErr = err.Error()
+			for _, a := range l.order {
+				l.mark(a)
+			}
 			l.log.WithError(err).Error("the kernel cannot be asked for its addresses")
 		}
 		return // what was known grows old by itself
 	}
+	first := l.readAt.IsZero()
 	l.readErr = ""
+	was := l.state
 	l.state, l.readAt = s, asked
-	aliases := map[netip.Addr]bool{}
-	for _, a := range l.order {
-		aliases[a.cfg.Addr] = true
-	}
 	for _, n := range l.nics {
-		l.readNIC(n, aliases)
+		l.readNIC(n)
 	}
-	type place struct {
-		nic  string
-		ours bool
+	for _, a := range l.order {
+		a.where, a.ours = "", false
 	}
-	where := map[netip.Addr]place{}
+	paths := l.spare[:0]
 	for _, n := range s.NICs {
-		for _, a := range n.Addrs {
-			if aliases[a.Prefix.Addr()] {
-				where[a.Prefix.Addr()] = place{n.Name, a.Ours}
+		for _, addr := range n.Addrs {
+			if a := l.aliases[addr.Prefix.Addr()]; a != nil {
+				a.where, a.ours = n.Name, addr.Ours
+			} else {
+				paths = append(paths, path{n.Name, addr.Prefix})
 			}
 		}
 	}
 	for _, a := range l.order {
-		l.readAlias(a, where[a.cfg.Addr].nic, where[a.cfg.Addr].ours, asked)
+		l.readAlias(a, asked)
 	}
-	l.relink()
+	if first || !slices.Equal(paths, l.paths) || !slices.Equal(was.Routes, s.Routes) {
+		l.relink()
+	}
+	l.paths, l.spare = paths, l.paths
+	if first {
+		for _, t := range l.asked {
+			t.plan(l)
+		}
+	}
+}
+
+// path is an address of this host that is no alias: what lies in its subnet is
+// reached directly.
+type path struct {
+	nic    string
+	prefix netip.Prefix
 }
 
 // readNIC files what the reading says of one interface.
-func (l *loop) readNIC(n *nic, aliases map[netip.Addr]bool) {
+func (l *loop) readNIC(n *nic) {
 	was, index := n.ready(), n.index
 	now, _ := l.state.NIC(n.name)
-	n.index, n.up, n.carrier, n.own = now.Index, now.Up, now.Carrier, nil
+	n.index, n.up, n.carrier, n.own = now.Index, now.Up, now.Carrier, n.own[:0]
 	for _, a := range now.Addrs {
-		if !a.Ours && !aliases[a.Prefix.Addr()] {
+		if !a.Ours && l.aliases[a.Prefix.Addr()] == nil {
 			n.own = append(n.own, a.Prefix)
 		}
 	}
@@ -160,14 +195,20 @@ func (l *loop) readNIC(n *nic, aliases map[netip.Addr]bool) {
 
 // readAlias files what the reading says of one alias and its NIC: where it is,
 // and whether that is our doing.
-func (l *loop) readAlias(a *alias, where string, ours bool, asked time.Time) {
-	n := l.nics[a.cfg.NIC]
-	a.nic.Set(rules.Of(n.index != 0 && n.up), asked, l.now)
-	a.carrier.Set(rules.Of(n.carrier), asked, l.now)
-	a.own.Set(rules.Of(len(n.own) > 0), asked, l.now)
-	a.dirty = true
+func (l *loop) readAlias(a *alias, asked time.Time) {
+	n, where := a.iface, a.where
+	file := func(f *rules.Fact, v rules.Value) {
+		if f.Value != v {
+			l.mark(a)
+		}
+		f.Set(v, asked, l.now)
+	}
+	file(&a.nic, rules.Of(n.index != 0 && n.up))
+	file(&a.carrier, rules.Of(n.carrier))
+	file(&a.own, rules.Of(len(n.own) > 0))
 	if a.phase == looking && !asked.Before(a.phaseAt) {
 		a.phase, a.looked = idle, true
+		l.mark(a)
 	}
 	if a.phase == working || asked.Before(a.phaseAt) {
 		return // the reading is from before our own work on it
@@ -180,10 +221,10 @@ func (l *loop) readAlias(a *alias, where string, ours bool, asked time.Time) {
 		a.log(l).Error(elsewhere)
 	}
 	a.elsewhere = elsewhere
-	a.kernel.Set(rules.Of(where == a.cfg.NIC), asked, l.now)
+	file(&a.kernel, rules.Of(where == a.cfg.NIC))
 	// A parked alias that a Monitor before us could not take off any more is
 	// adopted to be released; what somebody else put there is his.
-	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || ours) && !l.stopping || l.releasing && a.kernel.Value == rules.Yes && !a.state.Holding && ours {
+	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || a.ours) && !l.stopping || l.releasing && a.kernel.Value == rules.Yes && !a.state.Holding && a.ours {
 		a.state.Adopted(l.now)
 		l.count()
 		a.transition(l, rules.Decision{Action: rules.Adopt, Reason: rules.Adopted})

@@ -3,6 +3,7 @@ package defender
 import (
 	"net/netip"
 	"reflect"
+	"time"
 
 	"aliasdefender/config"
 	"aliasdefender/rules"
@@ -23,22 +24,25 @@ func (l *loop) reload(c *config.Config) {
 		a := l.aliases[row.Addr]
 		switch {
 		case a == nil:
-			a = newAlias(row)
+			a = l.newAlias(row)
 			a.state.Parked = l.parked[row.Addr]
 			l.aliases[row.Addr] = a
 		case sameConfig(a.cfg, row) && a.next == nil && !a.state.Leaving:
 		case samePlace(a.cfg, row):
 			a.set(row)
+			l.mark(a)
 			a.next, a.state.Leaving = nil, false
 		default:
 			r := row
-			a.next, a.state.Leaving, a.dirty = &r, true, true
+			a.next, a.state.Leaving = &r, true
+			l.mark(a)
 		}
 		order = append(order, a)
 	}
 	for _, a := range l.order {
 		if !seen[a.cfg.Addr] {
-			a.next, a.state.Leaving, a.dirty = nil, true, true
+			a.next, a.state.Leaving = nil, true
+			l.mark(a)
 			order = append(order, a)
 		}
 	}
@@ -64,6 +68,8 @@ func samePlace(a, b config.Alias) bool {
 // replace ends an alias that was released because its row changed or went.
 func (l *loop) replace(a *alias) {
 	a.answer(l, false, "its row was changed or went from the file meanwhile")
+	a.gone = true
+	l.agenda.set(&a.task, time.Time{})
 	addr := a.cfg.Addr
 	i := 0
 	for ; i < len(l.order) && l.order[i] != a; i++ {
@@ -72,7 +78,7 @@ func (l *loop) replace(a *alias) {
 		delete(l.aliases, addr)
 		l.order = append(l.order[:i:i], l.order[i+1:]...)
 	} else {
-		n := newAlias(*a.next)
+		n := l.newAlias(*a.next)
 		n.journal = a.journal
 		n.state.Parked = a.state.Parked
 		n.state.OursLast = a.decision.Action == rules.Release
@@ -97,6 +103,7 @@ func (l *loop) relink() {
 				l.names[a.cfg.Partner.Name] = &name{next: l.now}
 			}
 		}
+		a.iface = l.nics[a.cfg.NIC]
 		changed = l.link(a) || changed
 	}
 	for s := range l.names {
@@ -151,7 +158,9 @@ func (l *loop) link(a *alias) bool {
 	for i, w := range a.cfg.Witnesses {
 		tie(&a.witnesses[i], w)
 	}
-	a.dirty = a.dirty || changed
+	if changed {
+		l.mark(a)
+	}
 	return changed
 }
 
@@ -161,7 +170,7 @@ func (l *loop) place(a *alias, addr netip.Addr) key {
 	if a.cfg.Prefix.Masked().Contains(addr) {
 		return key{a.cfg.NIC, addr}
 	}
-	for _, p := range l.nics[a.cfg.NIC].own {
+	for _, p := range a.iface.own {
 		if p.Masked().Contains(addr) {
 			return key{a.cfg.NIC, addr}
 		}
@@ -173,7 +182,9 @@ func (l *loop) place(a *alias, addr netip.Addr) key {
 func (l *loop) target(k key, a *alias) *target {
 	t := l.targets[k]
 	if t == nil {
-		t = &target{key: k, interval: a.cfg.Interval, timeout: a.cfg.Timeout, misses: a.cfg.Misses, next: l.now, wake: l.now}
+		t = &target{key: k, iface: l.nics[k.nic], interval: a.cfg.Interval, timeout: a.cfg.Timeout, misses: a.cfg.Misses, next: l.now}
+		t.task.do = func() { t.turn(l) }
+		t.plan(l)
 		l.targets[k] = t
 		l.asked = append(l.asked, t)
 	}
@@ -184,11 +195,11 @@ func (l *loop) target(k key, a *alias) *target {
 // a reload that changed nothing else.
 func (l *loop) stray() bool {
 	for _, a := range l.order {
-		for _, t := range append(a.others(), a.alias) {
-			if t.interval > a.cfg.Interval || t.timeout > a.cfg.Timeout {
-				return true
-			}
-			if len(t.users) == 1 && (t.interval != a.cfg.Interval || t.timeout != a.cfg.Timeout || t.misses != a.cfg.Misses) {
+		if a.alias.strays(a) {
+			return true
+		}
+		for t := range a.others() {
+			if t.strays(a) {
 				return true
 			}
 		}
@@ -196,45 +207,41 @@ func (l *loop) stray() bool {
 	return len(l.nics) > len(l.order)
 }
 
+// strays tells whether the target's rhythm is not the one that a wants.
+func (t *target) strays(a *alias) bool {
+	return t.interval > a.cfg.Interval || t.timeout > a.cfg.Timeout ||
+		len(t.users) == 1 && (t.interval != a.cfg.Interval || t.timeout != a.cfg.Timeout || t.misses != a.cfg.Misses)
+}
+
 // tidy works out from the aliases alone who uses which target in what rhythm.
 func (l *loop) tidy() {
 	for _, t := range l.asked {
-		t.users, t.isAlias = nil, false
+		t.users, t.of = nil, nil
 	}
 	used := map[string]bool{}
 	for _, a := range l.order {
 		used[a.cfg.NIC] = true
-		a.alias.isAlias = true
+		a.alias.of = a
 		if len(a.alias.users) == 0 && a.alias.fact.Asked.IsZero() {
 			a.alias.byARP = true
 		}
-		for _, t := range append(a.others(), a.alias) {
-			if len(t.users) == 0 || a.cfg.Interval < t.interval {
-				t.interval = a.cfg.Interval
-			}
-			if len(t.users) == 0 || a.cfg.Timeout < t.timeout {
-				t.timeout = a.cfg.Timeout
-			}
-			if len(t.users) == 0 || a.cfg.Misses > t.misses {
-				t.misses = a.cfg.Misses
-			}
-			if n := len(t.users); n == 0 || t.users[n-1] != a {
-				t.users = append(t.users, a)
-			}
-			if t.next.After(l.now.Add(t.interval)) {
-				t.next = l.grid(t.interval)
-			}
+		a.alias.serve(l, a)
+		for t := range a.others() {
+			t.serve(l, a)
 		}
 	}
 	kept := l.asked[:0]
 	interesting := map[netip.Addr]bool{}
+	l.brisk = time.Hour
 	for _, t := range l.asked {
 		if len(t.users) == 0 {
 			delete(l.targets, t.key)
+			l.agenda.set(&t.task, time.Time{})
 			continue
 		}
 		kept = append(kept, t)
 		interesting[t.addr] = true
+		l.brisk = min(l.brisk, t.timeout)
 	}
 	clear(l.asked[len(kept):])
 	l.asked = kept
@@ -248,14 +255,35 @@ func (l *loop) tidy() {
 	l.count()
 }
 
+// serve adds a to those who depend on the target, whose rhythm is the fastest
+// that any of them wants.
+func (t *target) serve(l *loop, a *alias) {
+	if len(t.users) == 0 || a.cfg.Interval < t.interval {
+		t.interval = a.cfg.Interval
+	}
+	if len(t.users) == 0 || a.cfg.Timeout < t.timeout {
+		t.timeout = a.cfg.Timeout
+	}
+	if len(t.users) == 0 || a.cfg.Misses > t.misses {
+		t.misses = a.cfg.Misses
+	}
+	if n := len(t.users); n == 0 || t.users[n-1] != a {
+		t.users = append(t.users, a)
+	}
+	if t.next.After(l.now.Add(t.interval)) {
+		t.next = l.grid(t.interval)
+	}
+	t.plan(l)
+}
+
 // count works out how many aliases are held on each NIC.
 func (l *loop) count() {
 	for _, n := range l.nics {
 		n.held = 0
 	}
 	for _, a := range l.order {
-		if n := l.nics[a.cfg.NIC]; n != nil && a.state.Holding {
-			n.held++
+		if a.iface != nil && a.state.Holding {
+			a.iface.held++
 		}
 	}
 }

@@ -36,7 +36,8 @@ type target struct {
 	timeout  time.Duration
 	misses   int
 	users    []*alias // who depend on it
-	isAlias  bool     // an alias: asked by ARP first, and twice as long
+	of       *alias   // whose address this is: asked by ARP first, and twice as long; nil: of no alias
+	iface    *nic     // that it is on; nil: off every subnet of ours
 
 	fact    rules.Fact
 	hw      host.HW    // of the last frame that claimed the address
@@ -44,7 +45,7 @@ type target struct {
 	trouble [2]trouble // why ICMP, and ARP, cannot ask
 
 	next   time.Time // the next regular question
-	wake   time.Time // when there is something to do
+	task   task      // its next turn
 	since  time.Time // answers to questions from before count for nothing
 	window window
 	wanted time.Time // somebody needs an answer to a question put since
@@ -66,14 +67,12 @@ type window struct {
 func (t *target) doubt() time.Duration { return time.Duration(t.misses) * t.timeout }
 
 // held tells whether the target is an alias that we hold ourselves.
-func (t *target) held() bool {
-	for _, a := range t.users {
-		if a.alias == t && a.state.Holding {
-			return true
-		}
-	}
-	return false
-}
+func (t *target) held() bool { return t.of != nil && t.of.state.Holding }
+
+// inTurns tells whether so many aliases are held on the NIC that the segment
+// cannot be asked for the rivals of all at once. One question in vain is then
+// enough: a rival is heard rather than asked for.
+func (t *target) inTurns() bool { return t.held() && t.iface.held > rivalsPerSecond }
 
 // trouble is why a medium cannot ask, said on change and once an hour.
 type trouble struct {
@@ -83,6 +82,9 @@ type trouble struct {
 
 // turn puts the questions that are due and closes the windows that are over.
 func (t *target) turn(l *loop) {
+	if l.readAt.IsZero() {
+		return // nobody knows yet what there is to ask from
+	}
 	if !t.window.start.IsZero() && !l.now.Before(t.window.start.Add(t.timeout)) {
 		t.close(l)
 	}
@@ -91,22 +93,41 @@ func (t *target) turn(l *loop) {
 		for t.dense() && t.window.put < questions && !l.now.Before(t.slot()) {
 			t.ask(l)
 		}
-	case !l.now.Before(t.next):
-		t.next = l.grid(t.rhythm(l))
+	case l.now.Before(t.next):
+	case t.inTurns() && !t.iface.mayAsk(l.now):
+		t.next = t.iface.asksFrom.Add(time.Second)
+	default:
+		t.next = l.grid(t.rhythm())
 		t.open(l)
 	}
-	t.wake = t.next
+	t.plan(l)
+}
+
+// plan puts the target's next turn on the agenda.
+func (t *target) plan(l *loop) {
+	at := t.next
 	if !t.window.start.IsZero() {
-		t.wake = t.window.start.Add(t.timeout)
-		if s := t.slot(); t.dense() && t.window.put < questions && s.Before(t.wake) {
-			t.wake = s
+		at = t.window.start.Add(t.timeout)
+		if s := t.slot(); t.dense() && t.window.put < questions && s.Before(at) {
+			at = s
 		}
 	}
+	l.agenda.set(&t.task, at)
+}
+
+// needed is how many windows in a row have to pass in vain.
+func (t *target) needed() int {
+	if t.inTurns() {
+		return 1
+	}
+	return t.misses
 }
 
 // dense tells whether the open window is one of a doubt, with all its
 // questions. Where one window decides, the first is.
-func (t *target) dense() bool { return t.vain+t.blind > 0 || t.misses == 1 }
+func (t *target) dense() bool {
+	return (t.vain+t.blind > 0 || t.misses == 1) && !t.inTurns()
+}
 
 // slot is when the window's next question is due.
 func (t *target) slot() time.Time {
@@ -114,10 +135,10 @@ func (t *target) slot() time.Time {
 }
 
 // rhythm is the interval between regular questions. A segment is asked for
-// rivals of all that we hold at most 50 times a second.
-func (t *target) rhythm(l *loop) time.Duration {
-	if n := l.nics[t.nic]; n != nil && t.held() {
-		return max(t.interval, time.Duration(n.held)*20*time.Millisecond)
+// rivals of all that we hold at most rivalsPerSecond times a second.
+func (t *target) rhythm() time.Duration {
+	if t.held() {
+		return max(t.interval, time.Duration(t.iface.held)*time.Second/rivalsPerSecond)
 	}
 	return t.interval
 }
@@ -133,17 +154,23 @@ func (t *target) askNow(l *loop) {
 	if !t.window.start.IsZero() && !l.now.Before(t.window.start.Add(t.timeout)) {
 		t.close(l) // over in this very turn: it counts, and goes on as a doubt
 	}
-	if t.window.start.IsZero() || t.vain+t.blind == 0 && t.window.start.Before(l.now) {
+	switch {
+	case !t.window.start.IsZero() && (t.vain+t.blind > 0 || !t.window.start.Before(l.now)):
+	case t.inTurns():
+		t.next = l.now
+	default:
 		t.vain, t.blind = 0, 0
 		t.open(l)
 	}
-	t.wanted, t.wake = l.now, l.now
+	t.wanted = l.now
+	t.plan(l)
 }
 
 // restart begins the present window anew: the process was away for part of it.
 func (t *target) restart(l *loop) {
 	if !t.window.start.IsZero() {
 		t.open(l)
+		t.plan(l)
 	}
 }
 
@@ -151,13 +178,14 @@ func (t *target) restart(l *loop) {
 func (t *target) forget(l *loop) {
 	t.fact = rules.Fact{}
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
-	t.since, t.next, t.wake = l.now, l.now, l.now
-	t.changed()
+	t.since, t.next = l.now, l.now
+	t.plan(l)
+	t.changed(l)
 }
 
-func (t *target) changed() {
+func (t *target) changed(l *loop) {
 	for _, a := range t.users {
-		a.dirty = true
+		l.mark(a)
 	}
 }
 
@@ -175,16 +203,16 @@ func (t *target) close(l *loop) {
 	t.blind = 0
 	if t.fact.Value == rules.Silent && t.vain == 0 {
 		t.fact.Set(rules.Silent, asked, l.now) // silent before, and still
-		t.changed()
+		t.changed(l)
 		return
 	}
 	t.vain++
 	if t.fact.Miss.IsZero() {
 		t.missed(l)
 	}
-	if t.vain >= t.misses && t.fact.Value != rules.Silent || t.fact.Value == rules.Silent {
+	if t.vain >= t.needed() && t.fact.Value != rules.Silent || t.fact.Value == rules.Silent {
 		t.fact.Set(rules.Silent, asked, l.now)
-		t.changed()
+		t.changed(l)
 	}
 	if last := t.lastWindow(); t.vain < last {
 		t.open(l)
@@ -196,10 +224,10 @@ func (t *target) close(l *loop) {
 // lastWindow is how many windows are asked in doubt. An alias that has fallen
 // silent is asked for as long again: a primary whose partner lives waits for it.
 func (t *target) lastWindow() int {
-	if t.isAlias && !t.held() {
+	if t.of != nil && !t.held() {
 		return 2 * t.misses
 	}
-	return t.misses
+	return t.needed()
 }
 
 // missed begins a doubt. What the decision will rest on is asked at once: an
@@ -210,12 +238,12 @@ func (t *target) missed(l *loop) {
 		if a.alias != t && a.partner != t {
 			continue
 		}
-		for _, other := range a.others() {
+		for other := range a.others() {
 			if other != t {
 				other.askNow(l)
 			}
 		}
-		a.dirty = true
+		l.mark(a)
 	}
 }
 
@@ -224,7 +252,7 @@ func (t *target) couldNot(l *loop) {
 	t.vain = 0
 	t.fact = rules.Fact{Since: t.fact.Since, Value: t.fact.Value}
 	t.fact.Set(rules.Unknown, l.now, l.now)
-	t.changed()
+	t.changed(l)
 	if t.blind++; t.blind < 2*t.misses {
 		t.open(l)
 		return
@@ -244,7 +272,7 @@ func (t *target) answered(l *loop, asked time.Time) {
 		asked = t.fact.Asked
 	}
 	t.fact.Set(rules.Answered, asked, l.now)
-	t.changed()
+	t.changed(l)
 	for _, a := range t.users {
 		if back && a.partner == t && a.state.Holding {
 			a.state.Reannounce(l.now) // it may have been cut off, its cache and its segment's with it
@@ -261,19 +289,21 @@ func (t *target) answered(l *loop, asked time.Time) {
 		}
 		if a.alias == t && a.state.Holding {
 			// A rival is watched closely until it has fallen silent.
-			t.next = l.now.Add(max(t.timeout, 20*time.Millisecond))
+			t.next = l.now.Add(max(t.timeout, time.Second/rivalsPerSecond))
 		}
 	}
+	t.plan(l)
 }
 
 // ask puts one question. Where the target is on a NIC's own subnet the two
 // media take turns: a host that filters ICMP is not taken for dead. An alias
 // that we hold is asked by ARP only, as our own kernel would answer the rest.
 func (t *target) ask(l *loop) {
-	n := l.nics[t.nic]
+	n := t.iface
 	local := t.nic != "" && l.o.Listen != nil
 	byARP := local && ((t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0) || t.held())
-	probing := t.isAlias && t.vain+t.blind > 0 && t.window.put >= questions/2
+	doubt := t.vain+t.blind > 0
+	probing := t.of != nil && doubt && t.window.put >= questions/2
 	t.window.put++
 	if t.nic != "" && n.ready() != nil {
 		return // W2 and H3 tell of it
@@ -284,10 +314,13 @@ func (t *target) ask(l *loop) {
 			return
 		}
 		var err error
-		if probing {
+		switch {
+		case probing:
 			err = n.wire.Probe(t.addr) // the last look, while the doubt lasts
-		} else {
+		case doubt || t.held():
 			err = n.wire.Ask(t.addr, n.source(t.addr), host.HW{})
+		default: // whoever had it is asked alone, and the segment spared
+			err = n.wire.Ask(t.addr, n.source(t.addr), t.hw)
 		}
 		if err == nil {
 			t.window.byARP = l.now
@@ -324,9 +357,9 @@ func (t *target) ping(l *loop, n *nic) {
 				// An answer to a question put before we took the alias.
 			case asked.Before(t.since):
 				// Put before all was made unknown.
-			case t.isAlias && l.proxied(t):
+			case t.of != nil && l.proxied(t):
 			default:
-				t.byARP = t.isAlias
+				t.byARP = t.of != nil
 				t.answered(l, asked)
 			}
 		})
@@ -342,9 +375,11 @@ func (t *target) unsent(l *loop, asked, begun time.Time) {
 		t.window.lost++
 		if t.byARP = t.byARP || local; local && t.window.byARP.IsZero() {
 			t.ask(l) // by the other medium, at once
+			t.plan(l)
 		}
 	case !local && asked.After(t.fact.Asked.Add(-t.timeout)) && t.fact.Value != rules.Answered || t.vain > 0 && !local:
 		t.couldNot(l)
+		t.plan(l)
 	}
 }
 
@@ -381,12 +416,13 @@ func (l *loop) sighted(s host.Sighting) {
 	}
 	if t := l.targets[key{s.NIC, s.Sender}]; t != nil {
 		t.hw = s.HW
-		if t.isAlias && l.proxied(t) {
+		if t.of != nil && l.proxied(t) {
 			t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 			t.fact.Miss = time.Time{}
 			t.fact.Set(rules.Unknown, l.now, l.now)
 			t.say(l, 1, errProxy)
-			t.changed()
+			t.plan(l)
+			t.changed(l)
 		} else {
 			t.byARP = t.byARP || s.Reply && t.vain > 0 // where ICMP asked in vain
 			t.answered(l, s.At)
@@ -399,6 +435,6 @@ func (l *loop) sighted(s host.Sighting) {
 	if s.Sender.IsUnspecified() && l.now.Sub(a.announced) >= time.Second {
 		// Somebody doubts that it is served: let the whole segment hear where it is.
 		a.state.Reannounce(l.now)
-		a.dirty = true
+		l.mark(a)
 	}
 }

@@ -79,7 +79,13 @@ func (v *view) after(f Fact, t time.Time) Value {
 }
 
 // alias tells whether another host answers for it.
-func (v *view) alias() Value { return v.sinceRouter(v.fresh(v.f.Alias), v.f.Alias) }
+func (v *view) alias() Value {
+	f := v.f.Alias
+	if f.Value == Unknown || v.reached(f.Asked.Add(v.p.staleAt(v.f.AliasEvery))) {
+		return Unknown
+	}
+	return v.sinceRouter(f.Value, f)
+}
 
 func (v *view) partner() Value {
 	return v.sinceRouter(v.after(v.f.Partner, v.f.Alias.Miss), v.f.Partner)

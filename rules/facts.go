@@ -76,9 +76,13 @@ type Facts struct {
 
 	// The segment. Alias is about other hosts only: not holding it tells
 	// whether one serves the alias, holding it whether there is a rival.
-	Alias     Fact
-	ByPartner Value // the other host that answers for the alias is the partner
-	WeAreLow  Value // our hardware address is lower than that host's
+	Alias Fact
+	// AliasEvery is how often the alias is asked for where that is less often
+	// than Policy.Interval: a holder of many asks for the rivals of some at a
+	// time. Zero: each Interval.
+	AliasEvery time.Duration
+	ByPartner  Value // the other host that answers for the alias is the partner
+	WeAreLow   Value // our hardware address is lower than that host's
 
 	Partner     Fact
 	Router      Fact // the router or any witness: yes if one answered, no if all are silent
@@ -120,7 +124,12 @@ type Policy struct {
 func (p Policy) Doubt() time.Duration { return time.Duration(p.Misses) * p.Timeout }
 
 // Stale is the age from which on a fact is unknown.
-func (p Policy) Stale() time.Duration { return 2*p.Interval + p.Doubt() }
+func (p Policy) Stale() time.Duration { return p.staleAt(0) }
+
+// staleAt is that age for what is asked less often than each Interval.
+func (p Policy) staleAt(every time.Duration) time.Duration {
+	return 2*max(p.Interval, every) + p.Doubt()
+}
 
 // carrierGrace is how long a holder bears a lost carrier: normally a little
 // less than a partner needs to decide.
