@@ -257,7 +257,9 @@ func (s *Sniffer) Frames() []ARP {
 
 // Last returns the newest frame that fits, if any.
 func (s *Sniffer) Last(fits func(ARP) bool) (ARP, bool) {
-	frames := s.Frames()
+	s.mu.Lock()
+	frames := s.frames // only ever added to
+	s.mu.Unlock()
 	for i := len(frames) - 1; i >= 0; i-- {
 		if fits(frames[i]) {
 			return frames[i], true

@@ -69,6 +69,7 @@ type Watch struct {
 	mu      sync.Mutex
 	changes []change
 	holding []string // now, oldest first
+	copies  int      // the most that one host had at a time
 	subs    map[string]*subscription
 	news    chan struct{} // closed at the next change
 }
@@ -133,6 +134,7 @@ func (w *Watch) attach(h *Host) error {
 		return err
 	}
 	w.set(h.Name, len(have) > 0)
+	w.count(len(have))
 	sub := &subscription{conn: conn}
 	w.mu.Lock()
 	w.subs[h.Name] = sub
@@ -190,6 +192,7 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 				delete(have, at)
 			}
 			w.set(host, len(have) > 0)
+			w.count(len(have))
 		}
 		w.set(host, len(have) > 0)
 	}
@@ -233,6 +236,21 @@ func (w *Watch) set(host string, holds bool) {
 	w.changes = append(w.changes, change{now, host, holds, len(w.holding)})
 	close(w.news)
 	w.news = make(chan struct{})
+}
+
+// count files in how many places one host has the alias at a time.
+func (w *Watch) count(copies int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.copies = max(w.copies, copies)
+}
+
+// Copies is the most places, of NIC and prefix, that any one host has had the
+// alias in at the same time.
+func (w *Watch) Copies() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.copies
 }
 
 // Holders returns who has the alias now, longest holder first.

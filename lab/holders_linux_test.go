@@ -2,9 +2,12 @@ package lab
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestWatchSeesEveryHolderThroughCrashAndBoot(t *testing.T) {
@@ -45,6 +48,32 @@ func TestWatchSeesEveryHolderThroughCrashAndBoot(t *testing.T) {
 	}
 	if tenure.Takes != 3 || tenure.Nobody == 0 || tenure.LongestNobody > tenure.Nobody {
 		t.Errorf("%+v, want three takes and some time with nobody", tenure)
+	}
+}
+
+func TestTwoCopiesOnOneHostAreSeenAndListed(t *testing.T) {
+	x := newRig(t)
+	w, err := x.lab.Watch(alias)
+	x.must(err)
+	nic := x.a.NIC("eth0")
+	once, again := netip.PrefixFrom(alias, 24), netip.PrefixFrom(alias, 32)
+	x.must(nic.AddAddr(once))
+	x.must(x.b.NIC("eth0").AddAddr(once)) // another host's is no copy
+	x.must(w.Wait(x.ctx, "a", "b"))
+	if n := w.Copies(); n != 1 {
+		t.Errorf("%d copies, want 1", n)
+	}
+	x.must(nic.AddAddr(again))
+	have, err := x.a.Addrs()
+	x.must(err)
+	want := []Addr{{"eth0", nic.Addrs[0]}, {"eth0", once}, {"eth0", again}, {"lo", netip.MustParsePrefix("127.0.0.1/8")}}
+	if d := cmp.Diff(want, have, cmp.Comparer(func(a, b Addr) bool { return a == b })); d != "" {
+		t.Errorf("the kernel's addresses (-want +got):\n%s", d)
+	}
+	x.must(nic.DelAddr(alias))
+	x.must(w.Wait(x.ctx, "b"))
+	if n := w.Copies(); n != 2 {
+		t.Errorf("%d copies, want 2", n)
 	}
 }
 

@@ -1,12 +1,14 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -205,6 +207,36 @@ func (h *Host) Do(f func() error) error {
 		return err
 	}
 	return s.visit(f)
+}
+
+// Addr is an IPv4 address that a host's kernel has.
+type Addr struct {
+	Label  string // of the interface, or of the address: "eth0:1"
+	Prefix netip.Prefix
+}
+
+// Addrs returns what the host's kernel has now, in order of the labels.
+func (h *Host) Addrs() ([]Addr, error) {
+	h.lab.mu.Lock()
+	defer h.lab.mu.Unlock()
+	if h.space == nil {
+		return nil, fmt.Errorf("host %s is down", h.Name)
+	}
+	list, err := h.space.nl.AddrList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return nil, fmt.Errorf("addresses of %s: %w", h.Name, err)
+	}
+	var all []Addr
+	for _, a := range list {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok {
+			bits, _ := a.Mask.Size()
+			all = append(all, Addr{a.Label, netip.PrefixFrom(ip.Unmap(), bits)})
+		}
+	}
+	slices.SortFunc(all, func(a, b Addr) int {
+		return cmp.Or(strings.Compare(a.Label, b.Label), a.Prefix.Compare(b.Prefix))
+	})
+	return all, nil
 }
 
 // live returns the host's namespace.
