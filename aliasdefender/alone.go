@@ -117,7 +117,9 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 		return nil, err
 	}
 	var all []control.Outcome
-	for _, al := range chosen {
+	var orders []host.Order
+	var whose []int
+	for i, al := range chosen {
 		out := control.Outcome{Alias: al.Addr.String(), Done: true, Next: afterRemoval(al)}
 		nic, _, here := now.Find(al.Addr)
 		here = here && nic == al.NIC
@@ -128,13 +130,16 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 			out.Text = "this host does not have it; it would be parked"
 		case here:
 			out.Text = "released: it is off this host, and parked"
-			if err := s.host.Remove(hostOrder(al)); err != nil {
-				out.Done, out.Text, out.Next = false, "parked, but not released: "+err.Error(), "this host has it still; the next Monitor takes it off"
-			}
+			orders, whose = append(orders, hostOrder(al)), append(whose, i)
 		default:
 			out.Text = "it was not on this host, and is parked"
 		}
 		all = append(all, out)
+	}
+	for n, err := range s.host.Remove(orders) {
+		if out := &all[whose[n]]; err != nil {
+			out.Done, out.Text, out.Next = false, "parked, but not released: "+err.Error(), "this host has it still; the next Monitor takes it off"
+		}
 	}
 	return all, nil
 }

@@ -63,12 +63,7 @@ func (e *ear) serve(ctx context.Context, aliases []config.Alias, all []control.O
 		refuse("whether another host has it cannot be asked: " + err.Error())
 		return
 	}
-	var added []int
-	for _, i := range mine {
-		if e.take(aliases[i], partners[i], &all[i]) {
-			added = append(added, i)
-		}
-	}
+	added := e.take(aliases, mine, partners, all)
 	e.announce(ctx, aliases, added, partners, all)
 }
 
@@ -132,8 +127,31 @@ func (e *ear) look(ctx context.Context, own netip.Addr, aliases []config.Alias, 
 	return wait(ctx, lookFor-(probes-1)*probeEvery)
 }
 
-// take adds one alias, or says why not.
-func (e *ear) take(al config.Alias, partner netip.Addr, out *control.Outcome) bool {
+// take adds the aliases that may come, and says of the others why not.
+func (e *ear) take(aliases []config.Alias, mine []int, partners []netip.Addr, all []control.Outcome) (added []int) {
+	var orders []host.Order
+	var whose []int
+	for _, i := range mine {
+		if e.may(aliases[i], partners[i], &all[i]) {
+			orders, whose = append(orders, hostOrder(aliases[i])), append(whose, i)
+		}
+	}
+	for n, err := range e.host.Add(orders) {
+		i := whose[n]
+		out := &all[i]
+		if err != nil {
+			out.Text, out.Next = "not added: "+err.Error(), "it is not parked; the next Monitor goes on by its rules"
+			continue
+		}
+		out.Done, out.Next = true, noMonitorNow
+		added = append(added, i)
+	}
+	return added
+}
+
+// may says whether an alias may come, and what will be told of it then, or why
+// not.
+func (e *ear) may(al config.Alias, partner netip.Addr, out *control.Outcome) bool {
 	hw, claimed := e.claimant(al.Addr)
 	who := e.who(hw, partner)
 	switch {
@@ -150,11 +168,7 @@ func (e *ear) take(al config.Alias, partner netip.Addr, out *control.Outcome) bo
 		}
 		return false
 	}
-	if err := e.host.Add(hostOrder(al)); err != nil {
-		out.Text, out.Next = "not added: "+err.Error(), "it is not parked; the next Monitor goes on by its rules"
-		return false
-	}
-	out.Done, out.Text, out.Next = true, "taken: this host has it", noMonitorNow
+	out.Text = "taken: this host has it"
 	if claimed {
 		out.Text = fmt.Sprintf("taken from %s which answered for it", who)
 	}

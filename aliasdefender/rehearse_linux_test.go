@@ -42,12 +42,12 @@ func init() {
 // neverAdds says that it did.
 type neverAdds struct{ defender.Network }
 
-func (neverAdds) Add(host.Order) error { return nil }
+func (neverAdds) Add(o []host.Order) []error { return make([]error, len(o)) }
 
 // neverRemoves says that it did.
 type neverRemoves struct{ defender.Network }
 
-func (neverRemoves) Remove(host.Order) error { return nil }
+func (neverRemoves) Remove(o []host.Order) []error { return make([]error, len(o)) }
 
 // monitorBroken is a Monitor that is right on this host and wrong on the other.
 func monitorBroken(how string, args []string) error {

@@ -32,11 +32,12 @@ import (
 	"aliasdefender/probe"
 )
 
-// Network is this host's network, as package host has it.
+// Network is this host's network, as package host has it. What became of each
+// order stands at its index.
 type Network interface {
 	Read() (host.State, error)
-	Add(host.Order) error    // done if it is there
-	Remove(host.Order) error // done if it is not there
+	Add([]host.Order) []error    // done if it is there
+	Remove([]host.Order) []error // done if it is not there
 }
 
 // Wire is ARP on one NIC. Nothing it does waits.

@@ -223,22 +223,22 @@ func (st *station) Read() (host.State, error) {
 	return s, nil
 }
 
-func (st *station) Add(o host.Order) error {
+func (st *station) Add(orders []host.Order) []error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	st.tries++
 	if !st.on || st.addErr != nil {
-		return errors.Join(st.addErr, errors.New("not added"))
+		return slices.Repeat([]error{errors.Join(st.addErr, errors.New("not added"))}, len(orders))
 	}
 	defer st.seg.changed()
-	return st.kernel.Add(o)
+	return st.kernel.Add(orders)
 }
 
-func (st *station) Remove(o host.Order) error {
+func (st *station) Remove(orders []host.Order) []error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	defer st.seg.changed()
-	return st.kernel.Remove(o)
+	return st.kernel.Remove(orders)
 }
 
 // Ping asks whoever the station's kernel finds at the address.

@@ -53,7 +53,7 @@ func TestAliasIsNeverANICsFirstAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.b.on = false
-		_ = w.a.kernel.Remove(host.Order{NIC: "eth0", Prefix: w.a.own})
+		_ = w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: w.a.own}})
 		w.a.start(w.cfgA, &w.log)
 		defer w.end()
 		w.wait(time.Minute)

@@ -40,25 +40,27 @@ func (k *kernel) state() (s host.State) {
 
 func (k *kernel) Read() (host.State, error) { return k.state(), nil }
 
-func (k *kernel) Add(o host.Order) error {
-	done, err := k.state().Judge(o)
-	if done || err != nil {
-		return err
+func (k *kernel) Add(orders []host.Order) []error {
+	todo, errs := k.state().Judge(orders)
+	for _, i := range todo {
+		o := orders[i]
+		n := k.nic(o.NIC)
+		label := o.Label
+		if label == "" {
+			label = o.NIC
+		}
+		n.Addrs = append(n.Addrs, host.Address{Prefix: o.Prefix, Label: label, Ours: true})
 	}
-	n := k.nic(o.NIC)
-	label := o.Label
-	if label == "" {
-		label = o.NIC
-	}
-	n.Addrs = append(n.Addrs, host.Address{Prefix: o.Prefix, Label: label, Ours: true})
-	return nil
+	return errs
 }
 
-func (k *kernel) Remove(o host.Order) error {
-	if n := k.nic(o.NIC); n != nil {
-		n.Addrs = slices.DeleteFunc(n.Addrs, func(a host.Address) bool { return a.Prefix.Addr() == o.Prefix.Addr() })
+func (k *kernel) Remove(orders []host.Order) []error {
+	for _, o := range orders {
+		if n := k.nic(o.NIC); n != nil {
+			n.Addrs = slices.DeleteFunc(n.Addrs, func(a host.Address) bool { return a.Prefix.Addr() == o.Prefix.Addr() })
+		}
 	}
-	return nil
+	return make([]error, len(orders))
 }
 
 func (k *kernel) Own(nic string, p netip.Prefix) error {

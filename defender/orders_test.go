@@ -205,7 +205,7 @@ func TestParkedIsParkedAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.a.parked = []netip.Addr{aliasIP}
-		_ = w.a.kernel.Add(host.Order{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix})
+		_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
 		w.begin()
 		defer w.end()
 		w.wait(30 * time.Second)

@@ -4,47 +4,93 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// Add puts the address on the NIC, with its label (the NIC's name if empty), a
+// Add puts each address on its NIC, with its label (the NIC's name if empty), a
 // broadcast address where the subnet has one (not /31 and /32, RFC 3021), and
 // our tag. An address that is there already is left as it is, and that is done.
+// The orders are carried out as if one after the other, and one that fails does
+// not keep the others from being done; what became of each stands at its index.
 //
 // It is an error if the address has another prefix there or stands on another
 // NIC, for the kernel would take a second copy without a word; if the NIC has
 // no address that somebody else put there, for an alias must not become the
 // one that the host speaks with; if the label is longer than 15 bytes; and if
 // the address is none that a host can have.
-func (h *Host) Add(o Order) error {
-	s, err := h.Read()
-	if err != nil {
-		return err
-	}
-	done, err := s.Judge(o)
-	if done || err != nil {
-		return err
-	}
-	n, _ := s.NIC(o.NIC)
-	switch err := newAddr(n.Index, o); {
-	case err == nil:
-		return nil
-	case !errors.Is(err, unix.EEXIST):
-		return fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
-	}
-	// Somebody was quicker. Whether with the same address, a second look tells.
-	if s, err = h.Read(); err != nil {
-		return err
-	}
-	if done, err = s.Judge(o); err == nil && !done {
-		err = fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, unix.EEXIST)
-	}
-	return err
+func (h *Host) Add(orders []Order) []error {
+	return h.carryOut(orders, (*talk).add)
 }
 
-func newAddr(index int, o Order) error {
+// Remove takes each address off its NIC, whatever its prefix, its label and
+// whoever put it there. An address or a NIC that is not there is done. The same
+// address on another NIC stays: it is not this order's. Errors are as for Add.
+//
+// No other address goes with it. The kernel deletes those that came into a
+// subnet later together with the first one, unless promote_secondaries is set;
+// where it matters, it is set for the NIC while the address is removed.
+func (h *Host) Remove(orders []Order) []error {
+	return h.carryOut(orders, (*talk).remove)
+}
+
+// carryOut has f carry out the orders; where it cannot even begin, its error is
+// each order's.
+func (h *Host) carryOut(orders []Order, f func(*talk, []Order) ([]error, error)) []error {
+	if len(orders) == 0 {
+		return nil
+	}
+	orders = slices.Clone(orders) // one that is left behind may look at them later
+	errs, err := withKernel(h, func(t *talk) ([]error, error) { return f(t, orders) })
+	if err != nil {
+		return slices.Repeat([]error{err}, len(orders))
+	}
+	return errs
+}
+
+func (t *talk) add(orders []Order) ([]error, error) {
+	s, _, err := t.inventory()
+	if err != nil {
+		return nil, err
+	}
+	todo, errs := s.Judge(orders)
+	requests := make([]*nl.NetlinkRequest, len(todo))
+	for i, at := range todo {
+		n, _ := s.NIC(orders[at].NIC)
+		requests[i] = newAddr(n.Index, orders[at])
+	}
+	failed, quicker := map[netip.Addr]error{}, false
+	for i, err := range t.do(requests) {
+		if o := orders[todo[i]]; err != nil {
+			failed[o.Prefix.Addr()] = fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
+			quicker = quicker || errors.Is(err, unix.EEXIST)
+		}
+	}
+	if len(failed) == 0 {
+		return errs, nil
+	}
+	var later []error
+	if quicker { // whether with the same address, a second look tells
+		if s, _, err := t.inventory(); err == nil {
+			todo, later = s.Judge(orders)
+		}
+	}
+	for i, o := range orders {
+		err := failed[o.Prefix.Addr()]
+		if errs[i] != nil || err == nil {
+			continue
+		}
+		if errs[i] = err; errors.Is(err, unix.EEXIST) && later != nil && !slices.Contains(todo, i) {
+			errs[i] = later[i]
+		}
+	}
+	return errs, nil
+}
+
+func newAddr(index int, o Order) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 	msg := nl.NewIfAddrmsg(unix.AF_INET)
 	msg.Index = uint32(index)
@@ -62,50 +108,82 @@ func newAddr(index int, o Order) error {
 		req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(o.Label)))
 	}
 	req.AddData(nl.NewRtAttr(ifaProto, []byte{tag}))
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
-	return err
+	return req
 }
 
-// Remove takes the address off the NIC, whatever its prefix, its label and
-// whoever put it there. An address or a NIC that is not there is done. The same
-// address on another NIC stays: it is not this order's.
-//
-// No other address goes with it. The kernel deletes those that came into a
-// subnet later together with the first one, unless promote_secondaries is set;
-// where it matters, it is set for the NIC while the address is removed.
-func (h *Host) Remove(o Order) error {
-	links, addrs, err := inventory()
+func (t *talk) remove(orders []Order) ([]error, error) {
+	s, addrs, err := t.inventory()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	index := 0
-	for _, l := range links {
-		if l.Name == o.NIC {
-			index = l.Index
+	type target struct {
+		index int
+		ip    netip.Addr
+	}
+	targets := make([]target, len(orders))
+	wanted := map[target]bool{}
+	for i, o := range orders {
+		if n, ok := s.NIC(o.NIC); ok {
+			targets[i] = target{n.Index, o.Prefix.Addr()}
+			wanted[targets[i]] = true
 		}
 	}
+	var going []entry // an address may be there with several prefixes
 	for _, e := range addrs {
-		if index == 0 || e.index != index || e.Prefix.Addr() != o.Prefix.Addr() {
-			continue
-		}
-		if err := remove(e, addrs); err != nil {
-			return fmt.Errorf("host: remove %s from %s: %w", e.Prefix, o.NIC, err)
+		if wanted[target{e.index, e.Prefix.Addr()}] {
+			going = append(going, e)
 		}
 	}
-	return nil
+	failed := map[target]error{}
+	for i, err := range t.delete(going, addrs) {
+		if err != nil {
+			failed[target{going[i].index, going[i].Prefix.Addr()}] = err
+		}
+	}
+	errs := make([]error, len(orders))
+	for i, o := range orders {
+		if err := failed[targets[i]]; err != nil {
+			errs[i] = fmt.Errorf("host: remove %s from %s: %w", o.Prefix, o.NIC, err)
+		}
+	}
+	return errs, nil
 }
 
-func remove(e entry, all []entry) (err error) {
-	if first(e, all) {
-		restore, err := promote(e.index)
-		if gone(err) {
-			return nil
+// delete takes these entries off and leaves all others.
+func (t *talk) delete(going, all []entry) []error {
+	errs := make([]error, len(going))
+	kept := map[int]error{} // NICs that have been told to keep the others
+	depended := subnetsWithSecondaries(all)
+	var requests []*nl.NetlinkRequest
+	var whose []int
+	for i, e := range going {
+		if !e.secondary && depended[subnet{e.index, e.peer.Masked()}] {
+			err, told := kept[e.index]
+			if !told {
+				var restore func()
+				restore, err = t.promote(e.index)
+				defer restore()
+				kept[e.index] = err
+			}
+			if err != nil {
+				errs[i] = err
+				continue
+			}
 		}
-		if err != nil {
-			return fmt.Errorf("others of its subnet would go with it, and promote_secondaries cannot be set: %w", err)
-		}
-		defer restore()
+		requests, whose = append(requests, delAddr(e)), append(whose, i)
 	}
+	for i, err := range t.do(requests) {
+		errs[whose[i]] = err
+	}
+	for i, err := range errs {
+		if gone(err) {
+			errs[i] = nil
+		}
+	}
+	return errs
+}
+
+func delAddr(e entry) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(unix.RTM_DELADDR, unix.NLM_F_ACK)
 	msg := nl.NewIfAddrmsg(unix.AF_INET)
 	msg.Index = uint32(e.index)
@@ -114,83 +192,10 @@ func remove(e entry, all []entry) (err error) {
 	local, peer := e.Prefix.Addr().As4(), e.peer.Addr().As4()
 	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, local[:]))
 	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, peer[:]))
-	if _, err = req.Execute(unix.NETLINK_ROUTE, 0); gone(err) {
-		return nil
-	}
-	return err
+	return req
 }
 
 // gone reports that what was to be removed, or its NIC, is not there.
 func gone(err error) bool {
 	return errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ENODEV)
-}
-
-// first reports whether other addresses of its NIC depend on e.
-func first(e entry, all []entry) bool {
-	for _, o := range all {
-		if o.index == e.index && o.secondary && !e.secondary && o.peer.Masked() == e.peer.Masked() {
-			return true
-		}
-	}
-	return false
-}
-
-// promoteSecondaries is IPV4_DEVCONF_PROMOTE_SECONDARIES (linux/ip.h).
-const promoteSecondaries = 20
-
-// promote makes the NIC keep a subnet's addresses when the first one leaves, and
-// returns how to undo it. It goes by netlink rather than by /proc/sys, which a
-// hardened unit mounts read-only.
-func promote(index int) (restore func(), err error) {
-	was, err := interfaceSetting(index, promoteSecondaries)
-	if err != nil {
-		return nil, err
-	}
-	if was != 0 {
-		return func() {}, nil
-	}
-	if err := setInterfaceSetting(index, promoteSecondaries, 1); err != nil {
-		return nil, err
-	}
-	// Should undoing fail, a NIC keeps more addresses than it did: no harm.
-	return func() { _ = setInterfaceSetting(index, promoteSecondaries, 0) }, nil
-}
-
-// interfaceSetting reads one of the NIC's values of /proc/sys/net/ipv4/conf.
-func interfaceSetting(index, setting int) (uint32, error) {
-	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, 0)
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index = int32(index)
-	req.AddData(msg)
-	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
-	if err != nil {
-		return 0, err
-	}
-	for _, m := range msgs {
-		values := m[unix.SizeofIfInfomsg:]
-		for _, inner := range []uint16{unix.IFLA_AF_SPEC, unix.AF_INET, unix.IFLA_INET_CONF} {
-			attrs, err := nl.ParseRouteAttrAsMap(values)
-			if err != nil {
-				return 0, err
-			}
-			values = attrs[inner].Value
-		}
-		if at := 4 * (setting - 1); len(values) >= at+4 {
-			return nl.NativeEndian().Uint32(values[at:]), nil
-		}
-	}
-	return 0, unix.ENODATA
-}
-
-func setInterfaceSetting(index, setting int, value uint32) error {
-	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
-	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index = int32(index)
-	req.AddData(msg)
-	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC, nil)
-	conf := spec.AddRtAttr(unix.AF_INET, nil).AddRtAttr(unix.IFLA_INET_CONF, nil)
-	conf.AddRtAttr(setting, nl.Uint32Attr(value))
-	req.AddData(spec)
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
-	return err
 }

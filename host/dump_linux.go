@@ -34,23 +34,12 @@ type route struct {
 	metric  uint32
 }
 
-func dump(typ int, family byte, reply uint16) ([][]byte, error) {
-	req := nl.NewNetlinkRequest(typ, unix.NLM_F_DUMP)
-	req.AddData(nl.NewIfInfomsg(int(family))) // long enough for every kind of list
-	return req.Execute(unix.NETLINK_ROUTE, reply)
-}
-
-func readLinks() ([]NIC, error) {
-	msgs, err := dump(unix.RTM_GETLINK, unix.AF_UNSPEC, unix.RTM_NEWLINK)
-	if err != nil {
-		return nil, err
-	}
-	var nics []NIC
-	for _, m := range msgs {
+func (t *talk) links() (nics []NIC, err error) {
+	err = t.dump(unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), unix.RTM_NEWLINK, func(m []byte) error {
 		info := nl.DeserializeIfInfomsg(m)
 		attrs, err := nl.ParseRouteAttr(m[info.Len():])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		n := NIC{Index: int(info.Index), Up: info.Flags&unix.IFF_UP != 0}
 		for _, a := range attrs {
@@ -65,8 +54,9 @@ func readLinks() ([]NIC, error) {
 		}
 		n.Carrier = carrier(info.Flags)
 		nics = append(nics, n)
-	}
-	return nics, nil
+		return nil
+	})
+	return nics, err
 }
 
 // carrier reports whether frames get through. LOWER_UP is the cable, and turns
@@ -79,22 +69,15 @@ func carrier(flags uint32) bool {
 	return flags&both == both
 }
 
-func readAddrs() ([]entry, error) {
-	msgs, err := dump(unix.RTM_GETADDR, unix.AF_INET, unix.RTM_NEWADDR)
-	if err != nil {
-		return nil, err
-	}
-	var list []entry
-	for _, m := range msgs {
+func (t *talk) addrs() (list []entry, err error) {
+	err = t.dump(unix.RTM_GETADDR, nl.NewIfAddrmsg(unix.AF_INET), unix.RTM_NEWADDR, func(m []byte) error {
 		e, ok, err := parseAddr(m)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		if ok && err == nil {
 			list = append(list, e)
 		}
-	}
-	return list, nil
+		return err
+	})
+	return list, err
 }
 
 func parseAddr(m []byte) (e entry, ok bool, err error) {
@@ -126,23 +109,19 @@ func parseAddr(m []byte) (e entry, ok bool, err error) {
 	return e, local.Is4() && peer.Is4(), nil
 }
 
-// readRoutes returns the next hops that have a gateway of the main table's
+// routes returns the next hops that have a gateway of the main table's
 // default routes, best metric first.
-func readRoutes() ([]route, error) {
-	msgs, err := dump(unix.RTM_GETROUTE, unix.AF_INET, unix.RTM_NEWROUTE)
-	if err != nil {
-		return nil, err
-	}
-	var list []route
-	for _, m := range msgs {
+func (t *talk) routes() (list []route, err error) {
+	query := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET}}
+	err = t.dump(unix.RTM_GETROUTE, query, unix.RTM_NEWROUTE, func(m []byte) error {
 		info := nl.DeserializeRtMsg(m)
 		if info.Dst_len != 0 || info.Table != unix.RT_TABLE_MAIN || info.Type != unix.RTN_UNICAST ||
 			info.Tos != 0 || info.Flags&unix.RTM_F_CLONED != 0 {
-			continue
+			return nil
 		}
 		attrs, err := nl.ParseRouteAttr(m[info.Len():])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		var one route
 		var hops []route
@@ -156,7 +135,7 @@ func readRoutes() ([]route, error) {
 				one.metric = nl.NativeEndian().Uint32(a.Value)
 			case unix.RTA_MULTIPATH:
 				if hops, err = nextHops(a.Value); err != nil {
-					return nil, err
+					return err
 				}
 			}
 		}
@@ -166,9 +145,10 @@ func readRoutes() ([]route, error) {
 				list = append(list, hop)
 			}
 		}
-	}
+		return nil
+	})
 	slices.SortStableFunc(list, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
-	return list, nil
+	return list, err
 }
 
 // nextHops reads RTA_MULTIPATH: a row of struct rtnexthop, each with attributes.

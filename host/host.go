@@ -8,6 +8,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -33,6 +34,10 @@ func (h HW) Less(o HW) bool {
 	}
 	return false
 }
+
+// ErrNoAnswer is the kernel's not answering within 5 s. Whether what it was asked
+// to do has been done, or will be later, only a reading tells.
+var ErrNoAnswer = errors.New("host: the kernel does not answer")
 
 // State is one reading of the host's network.
 type State struct {

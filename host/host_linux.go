@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -15,15 +16,20 @@ import (
 // worth a guess.
 const readAttempts = 5
 
-// Host is this host's network: that of the calling thread's namespace. It keeps
-// nothing. Each call opens a socket of its own, so that no answer to an earlier
-// question can be taken for one to this, and calls from several goroutines do
-// not wait for each other.
-type Host struct{}
+// Host is this host's network: that of the calling thread's namespace. Each call
+// opens a socket of its own, so that no answer to an earlier question can be
+// taken for one to this, and calls from several goroutines do not wait for each
+// other. None waits longer than 5 s for the kernel: then it fails with
+// ErrNoAnswer.
+type Host struct {
+	send   func(fd int, b []byte) (int, error)
+	within time.Duration
+	stuck  atomic.Int32 // calls that were left behind and are not back yet
+}
 
 // New returns this host's network. Reading it needs no privilege; whether the
 // process may also change it and hear ARP, Capable tells.
-func New() (*Host, error) { return &Host{}, nil }
+func New() (*Host, error) { return &Host{send: unix.Write, within: answerWithin}, nil }
 
 // Capable returns nil if this process may do all that this package does, or one
 // error that names each missing capability and what to do about it.
@@ -67,44 +73,44 @@ func (h *Host) Boottime() time.Duration {
 // meanwhile may be missing in one of them; the event that it causes brings the
 // next reading. An error means that nothing is known.
 func (h *Host) Read() (State, error) {
-	links, addrs, err := inventory()
-	if err != nil {
-		return State{}, err
-	}
-	routes, err := retried("routes", readRoutes)
-	if err != nil {
-		return State{}, err
-	}
-	var s State
-	names := map[int]string{}
-	for _, l := range links {
-		names[l.Index] = l.Name
-		for _, a := range addrs {
-			if a.index == l.Index {
-				l.Addrs = append(l.Addrs, a.Address)
+	return withKernel(h, func(t *talk) (State, error) {
+		s, _, err := t.inventory()
+		if err != nil {
+			return State{}, err
+		}
+		routes, err := retried("routes", t.routes)
+		if err != nil {
+			return State{}, err
+		}
+		for _, r := range routes {
+			for _, n := range s.NICs {
+				if n.Index == r.index {
+					s.Routes = append(s.Routes, Route{NIC: n.Name, Gateway: r.gateway})
+				}
 			}
 		}
-		s.NICs = append(s.NICs, l)
-	}
-	for _, r := range routes {
-		if name, ok := names[r.index]; ok {
-			s.Routes = append(s.Routes, Route{NIC: name, Gateway: r.gateway})
-		}
-	}
-	return s, nil
+		return s, nil
+	})
 }
 
-// inventory reads the interfaces, without their addresses, and the addresses.
-func inventory() ([]NIC, []entry, error) {
-	links, err := retried("interfaces", readLinks)
-	if err != nil {
-		return nil, nil, err
+// inventory reads the interfaces and their addresses.
+func (t *talk) inventory() (s State, addrs []entry, err error) {
+	if s.NICs, err = retried("interfaces", t.links); err != nil {
+		return State{}, nil, err
 	}
-	addrs, err := retried("addresses", readAddrs)
-	if err != nil {
-		return nil, nil, err
+	if addrs, err = retried("addresses", t.addrs); err != nil {
+		return State{}, nil, err
 	}
-	return links, addrs, nil
+	at := make(map[int]int, len(s.NICs))
+	for i, n := range s.NICs {
+		at[n.Index] = i
+	}
+	for _, a := range addrs {
+		if i, ok := at[a.index]; ok {
+			s.NICs[i].Addrs = append(s.NICs[i].Addrs, a.Address)
+		}
+	}
+	return s, addrs, nil
 }
 
 // retried reads again while the kernel marks its answer NLM_F_DUMP_INTR: the

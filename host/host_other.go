@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -25,10 +26,10 @@ func Capable() error { return errElsewhere }
 func (h *Host) Read() (State, error) { return State{}, errElsewhere }
 
 // Add is not served on this system.
-func (h *Host) Add(Order) error { return errElsewhere }
+func (h *Host) Add(o []Order) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
 
 // Remove is not served on this system.
-func (h *Host) Remove(Order) error { return errElsewhere }
+func (h *Host) Remove(o []Order) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
 
 // Watch is not served on this system.
 func (h *Host) Watch(context.Context, func()) error { return errElsewhere }

@@ -3,6 +3,8 @@ package host
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 )
 
 // maxLabel is the longest label that Linux takes (IFNAMSIZ less the final zero).
@@ -21,35 +23,67 @@ func check(o Order) error {
 	return nil
 }
 
-// Judge says whether the order to add an address is carried out already, or why
-// it cannot be. A system asks it before it asks its kernel, which is laxer.
-func (s State) Judge(o Order) (done bool, err error) {
+// Judge says of each order to add an address, in the order given, what is to be
+// done: nothing, for it is there already; or why it cannot be; or, for those
+// whose indices are in todo, to add it. An order finds done what those before it
+// bring about: if that then fails, so has the later order of the same address. A
+// system asks this before it asks its kernel, which is laxer.
+func (s State) Judge(orders []Order) (todo []int, errs []error) {
+	errs = make([]error, len(orders))
+	nics, there := s.byNIC(), s.byAddress()
+	for i, o := range orders {
+		done, err := judge(o, nics, there)
+		if errs[i] = err; done || err != nil {
+			continue
+		}
+		todo = append(todo, i)
+		there[o.Prefix.Addr()] = append(there[o.Prefix.Addr()], place{o.NIC, o.Prefix})
+	}
+	return todo, errs
+}
+
+// place is where an address is.
+type place struct {
+	nic    string
+	prefix netip.Prefix
+}
+
+func (s State) byAddress() map[netip.Addr][]place {
+	there := map[netip.Addr][]place{}
+	for _, n := range s.NICs {
+		for _, a := range n.Addrs {
+			there[a.Prefix.Addr()] = append(there[a.Prefix.Addr()], place{n.Name, a.Prefix})
+		}
+	}
+	return there
+}
+
+// byNIC tells which interfaces there are, and whether they have an address that
+// somebody else put there.
+func (s State) byNIC() map[string]bool {
+	nics := map[string]bool{}
+	for _, n := range s.NICs {
+		nics[n.Name] = slices.ContainsFunc(n.Addrs, func(a Address) bool { return !a.Ours })
+	}
+	return nics
+}
+
+func judge(o Order, nics map[string]bool, there map[netip.Addr][]place) (done bool, err error) {
 	if err := check(o); err != nil {
 		return false, fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
 	}
-	n, ok := s.NIC(o.NIC)
+	own, ok := nics[o.NIC]
 	if !ok {
 		return false, fmt.Errorf("host: add %s: no NIC %s", o.Prefix, o.NIC)
 	}
-	here := false
-	for _, other := range s.NICs {
-		for _, a := range other.Addrs {
-			switch {
-			case a.Prefix.Addr() != o.Prefix.Addr():
-			case other.Name == o.NIC && a.Prefix == o.Prefix:
-				here = true
-			default:
-				return false, fmt.Errorf("host: add %s to %s: it is on %s already, as %s", o.Prefix, o.NIC, other.Name, a.Prefix)
-			}
+	for _, p := range there[o.Prefix.Addr()] {
+		if p.nic != o.NIC || p.prefix != o.Prefix {
+			return false, fmt.Errorf("host: add %s to %s: it is on %s already, as %s", o.Prefix, o.NIC, p.nic, p.prefix)
 		}
+		done = true
 	}
-	if here {
-		return true, nil
+	if !done && !own {
+		return false, fmt.Errorf("host: add %s to %s: the NIC has no address of its own, and an alias must not be its first", o.Prefix, o.NIC)
 	}
-	for _, a := range n.Addrs {
-		if !a.Ours {
-			return false, nil
-		}
-	}
-	return false, fmt.Errorf("host: add %s to %s: the NIC has no address of its own, and an alias must not be its first", o.Prefix, o.NIC)
+	return done, nil
 }

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -34,15 +35,18 @@ func (k kernel) Read() (s host.State, err error) {
 	return s, err
 }
 
-func (k kernel) Add(o host.Order) (err error) {
-	k.space.Do(func() { err = k.Host.Add(o) })
-	return err
+func (k kernel) Add(o []host.Order) (errs []error) {
+	k.space.Do(func() { errs = k.Host.Add(o) })
+	return errs
 }
 
-func (k kernel) Remove(o host.Order) (err error) {
-	k.space.Do(func() { err = k.Host.Remove(o) })
-	return err
+func (k kernel) Remove(o []host.Order) (errs []error) {
+	k.space.Do(func() { errs = k.Host.Remove(o) })
+	return errs
 }
+
+func (k kernel) add(o ...host.Order) error    { return errors.Join(k.Add(o)...) }
+func (k kernel) remove(o ...host.Order) error { return errors.Join(k.Remove(o)...) }
 
 func (k kernel) Own(nic string, p netip.Prefix) error {
 	k.space.Address(k.t, nic, p.String())
@@ -105,10 +109,8 @@ func TestKernelKeepsTheContract(t *testing.T) {
 // What Read does not show, the kernel's own list does.
 func TestAddSetsTheBroadcastAddress(t *testing.T) {
 	k, _ := pair(t)
-	for _, o := range []host.Order{order("10.0.0.9/24", ""), order("10.0.0.10/25", ""), order("10.0.0.11/32", ""), order("10.0.0.12/31", "")} {
-		if err := k.Add(o); err != nil {
-			t.Fatal(err)
-		}
+	if err := k.add(order("10.0.0.9/24", ""), order("10.0.0.10/25", ""), order("10.0.0.11/32", ""), order("10.0.0.12/31", "")); err != nil {
+		t.Fatal(err)
 	}
 	got := map[string]string{}
 	k.space.Do(func() {
@@ -135,13 +137,13 @@ func TestAddsAtTheSameTimeAreDone(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				if err := k.Add(o); err != nil {
+				if err := k.add(o); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		both.Wait()
-		if err := k.Remove(o); err != nil {
+		if err := k.remove(o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,12 +195,12 @@ func TestReadTellsTheCarrierOfWhatIsOnTop(t *testing.T) {
 
 func TestReCreatedNICHasAnotherIndexAndNoAlias(t *testing.T) {
 	k, b := pair(t)
-	if err := k.Add(order("10.0.0.9/24", "eth0:1")); err != nil {
+	if err := k.add(order("10.0.0.9/24", "eth0:1")); err != nil {
 		t.Fatal(err)
 	}
 	before := k.nic("eth0")
 	k.space.Delete(t, "eth0")
-	if err := k.Remove(order("10.0.0.9/24", "eth0:1")); err != nil {
+	if err := k.remove(order("10.0.0.9/24", "eth0:1")); err != nil {
 		t.Errorf("remove from a NIC that is gone: %v", err)
 	}
 	nstest.Cable(t, k.space, "eth0", b, "eth0")
@@ -372,10 +374,10 @@ func TestWatchSurvivesAnOverflow(t *testing.T) {
 	wait(t, "the wake that says: listening", woken)
 	change := func() {
 		t.Helper()
-		if err := k.Add(order("10.0.0.9/32", "")); err != nil {
+		if err := k.add(order("10.0.0.9/32", "")); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.Remove(order("10.0.0.9/32", "")); err != nil {
+		if err := k.remove(order("10.0.0.9/32", "")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 var (
 	_ interface {
 		Read() (State, error)
-		Add(Order) error
-		Remove(Order) error
+		Add([]Order) []error
+		Remove([]Order) []error
 		Watch(ctx context.Context, wake func()) error
 		Listen(nic string, see func(Sighting)) (*Wire, error)
 		Boottime() time.Duration

@@ -47,7 +47,7 @@ type Wire struct {
 // nor a host that announces us for us is taken for a rival. A frame with a VLAN
 // tag that no interface of ours has taken off is another segment's.
 func (h *Host) Listen(nic string, see func(Sighting)) (*Wire, error) {
-	links, err := retried("interfaces", readLinks)
+	links, err := withKernel(h, func(t *talk) ([]NIC, error) { return retried("interfaces", t.links) })
 	if err != nil {
 		return nil, err
 	}

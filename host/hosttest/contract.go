@@ -18,8 +18,8 @@ import (
 // an address that is no alias.
 type Network interface {
 	Read() (host.State, error)
-	Add(host.Order) error
-	Remove(host.Order) error
+	Add([]host.Order) []error
+	Remove([]host.Order) []error
 	Own(nic string, p netip.Prefix) error
 }
 
@@ -52,6 +52,9 @@ func Contract(t *testing.T, n Network, nic string, own netip.Prefix) {
 	t.Run("removing does not ask for the prefix, the label or the tag", c.foreign)
 	t.Run("removing leaves the address on another NIC", c.elsewhere)
 	t.Run("removing takes no other address of the subnet along", c.dependents)
+	t.Run("of many orders each has its own answer", c.many)
+	t.Run("orders are carried out as if one after the other", c.inOrder)
+	t.Run("many are removed and leave the others", c.manyRemoved)
 }
 
 type contract struct {
@@ -79,15 +82,17 @@ func (c *contract) order(i byte) host.Order {
 
 func (c *contract) add(t *testing.T, o host.Order) {
 	t.Helper()
-	if err := c.n.Add(o); err != nil {
+	if err := c.tryAdd(o); err != nil {
 		t.Fatalf("add %+v: %v", o, err)
 	}
 	t.Cleanup(func() { c.remove(t, o) })
 }
 
+func (c *contract) tryAdd(o host.Order) error { return c.n.Add([]host.Order{o})[0] }
+
 func (c *contract) remove(t *testing.T, o host.Order) {
 	t.Helper()
-	if err := c.n.Remove(o); err != nil {
+	if err := c.n.Remove([]host.Order{o})[0]; err != nil {
 		t.Fatalf("remove %+v: %v", o, err)
 	}
 }
@@ -115,7 +120,7 @@ func (c *contract) expect(t *testing.T, nic string, more ...host.Address) {
 // refused checks that the order is an error that says word, and changes nothing.
 func (c *contract) refused(t *testing.T, o host.Order, word string, more ...host.Address) {
 	t.Helper()
-	switch err := c.n.Add(o); {
+	switch err := c.tryAdd(o); {
 	case err == nil:
 		c.remove(t, o)
 		t.Errorf("add %+v: no error", o)
@@ -189,7 +194,7 @@ func (c *contract) afterLoss(t *testing.T) {
 	o.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
 	c.add(t, o)
 	c.remove(t, own)
-	if err := c.n.Add(c.order(10)); err == nil || !strings.Contains(err.Error(), "no address of its own") {
+	if err := c.tryAdd(c.order(10)); err == nil || !strings.Contains(err.Error(), "no address of its own") {
 		t.Errorf("added beside an alias only: %v", err)
 	}
 	if err := c.n.Own(c.nic, c.own); err != nil {
@@ -257,4 +262,62 @@ func (c *contract) dependents(t *testing.T) {
 		c.remove(t, o)
 		c.expect(t, c.nic, rest...)
 	}
+}
+
+// errors compares what became of each order with the words it must say; "" is done.
+func (c *contract) errors(t *testing.T, what string, errs []error, words ...string) {
+	t.Helper()
+	if len(errs) != len(words) {
+		t.Fatalf("%s: %d answers to %d orders: %v", what, len(errs), len(words), errs)
+	}
+	for i, word := range words {
+		if err := errs[i]; (err == nil) != (word == "") || err != nil && !strings.Contains(err.Error(), word) {
+			t.Errorf("%s, order %d: %v, want %q", what, i, err, word)
+		}
+	}
+}
+
+func (c *contract) many(t *testing.T) {
+	there, missing, bare, good, long := c.order(9), c.order(10), c.order(11), c.order(12), c.order(13)
+	c.add(t, there)
+	missing.NIC, bare.NIC, long.Label = "missing0", c.bare, "0123456789abcdef"
+	list := []host.Order{missing, there, bare, good, long, c.order(14)}
+	t.Cleanup(func() { c.n.Remove(list) })
+	c.errors(t, "add", c.n.Add(list), "missing0", "", "no address of its own", "", "15 bytes", "")
+	c.expect(t, c.nic, ours(there), ours(good), ours(c.order(14)))
+	c.errors(t, "remove", c.n.Remove(list), "", "", "", "", "", "")
+	c.expect(t, c.nic)
+	if errs := c.n.Add(nil); len(errs) != 0 {
+		t.Errorf("add none: %v", errs)
+	}
+}
+
+func (c *contract) inOrder(t *testing.T) {
+	o := c.order(9)
+	wide, there := o, o
+	wide.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
+	there.NIC, there.Label = c.other, ""
+	list := []host.Order{o, wide, o, there}
+	t.Cleanup(func() { c.n.Remove(list) })
+	c.errors(t, "add", c.n.Add(list), "", o.Prefix.String(), "", c.nic)
+	c.expect(t, c.nic, ours(o))
+	c.expect(t, c.other)
+	c.errors(t, "remove", c.n.Remove([]host.Order{o, wide, o}), "", "", "")
+	c.expect(t, c.nic)
+}
+
+// manyRemoved: more than one system call carries, with the first of the subnet
+// among them and one that stays.
+func (c *contract) manyRemoved(t *testing.T) {
+	var list []host.Order
+	for i := range 300 {
+		o := c.order(byte(i))
+		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i / 100), byte(1 + i%100)}), 16)
+		list = append(list, o)
+	}
+	t.Cleanup(func() { c.n.Remove(list) })
+	c.errors(t, "add", c.n.Add(list), make([]string, len(list))...)
+	stays := list[len(list)-1]
+	c.errors(t, "remove", c.n.Remove(list[:len(list)-1]), make([]string, len(list)-1)...)
+	c.expect(t, c.nic, ours(stays))
 }
