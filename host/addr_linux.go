@@ -128,12 +128,20 @@ func (t *talk) remove(orders []Order) ([]error, error) {
 			wanted[targets[i]] = true
 		}
 	}
-	var going []entry // an address may be there with several prefixes
+	// An address may be there with several prefixes. Those on which others of
+	// their subnet depend go last: each time one leaves, the kernel promotes
+	// another and moves all the rest over to it.
+	var going, last []entry
 	for _, e := range addrs {
-		if wanted[target{e.index, e.Prefix.Addr()}] {
+		switch {
+		case !wanted[target{e.index, e.Prefix.Addr()}]:
+		case e.secondary:
 			going = append(going, e)
+		default:
+			last = append(last, e)
 		}
 	}
+	going = append(going, last...)
 	failed := map[target]error{}
 	for i, err := range t.delete(going, addrs) {
 		if err != nil {

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { os.Exit(nstest.Main(m)) }
 type kernel struct {
 	*host.Host
 	space *nstest.Space
-	t     *testing.T
+	t     testing.TB
 }
 
 func (k kernel) Read() (s host.State, err error) {
@@ -67,7 +67,7 @@ func (k kernel) nic(name string) host.NIC {
 var own = netip.MustParsePrefix("10.0.0.1/24")
 
 // pair is a host with eth0 (own), and another on the same cable.
-func pair(t *testing.T) (kernel, *nstest.Space) {
+func pair(t testing.TB) (kernel, *nstest.Space) {
 	a, b := nstest.New(t), nstest.New(t)
 	nstest.Cable(t, a, "eth0", b, "eth0")
 	a.Address(t, "eth0", own.String())

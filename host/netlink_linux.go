@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,9 +32,15 @@ type talk struct {
 	fd   int
 	seq  uint32
 	send func(fd int, b []byte) (int, error)
-	in   []byte
-	out  []byte
+	*buffers
 }
+
+type buffers struct {
+	in  [answerSize]byte
+	out []byte
+}
+
+var spare = sync.Pool{New: func() any { return new(buffers) }}
 
 // withKernel has f talk to the kernel of the namespace that the calling thread
 // is in. f runs on a goroutine of its own, for a system call that the kernel
@@ -43,7 +50,7 @@ func withKernel[T any](h *Host, f func(*talk) (T, error)) (v T, err error) {
 	if h.stuck.Load() > 0 {
 		return v, ErrNoAnswer
 	}
-	fd, err := dial(h.within)
+	fd, err := dial(h.within / 2) // what was answered before still counts
 	if err != nil {
 		return v, err
 	}
@@ -54,7 +61,9 @@ func withKernel[T any](h *Host, f func(*talk) (T, error)) (v T, err error) {
 	answer := make(chan result, 1)
 	var over atomic.Bool // for the first of the two
 	go func() {
-		v, err := f(&talk{fd: fd, send: h.send, in: make([]byte, answerSize)})
+		b := spare.Get().(*buffers)
+		v, err := f(&talk{fd: fd, send: h.send, buffers: b})
+		spare.Put(b)
 		_ = unix.Close(fd)
 		if over.Swap(true) {
 			h.stuck.Add(-1)
@@ -192,9 +201,9 @@ func (t *talk) write() error {
 
 // read waits for an answer and calls f for each message in it.
 func (t *talk) read(f func(m unix.NlMsghdr, data []byte) error) error {
-	n, err := unix.Read(t.fd, t.in)
+	n, err := unix.Read(t.fd, t.in[:])
 	for err == unix.EINTR {
-		n, err = unix.Read(t.fd, t.in)
+		n, err = unix.Read(t.fd, t.in[:])
 	}
 	switch {
 	case err == unix.EAGAIN:

@@ -1,0 +1,85 @@
+package host_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"aliasdefender/host"
+)
+
+// manyOrders are n aliases of eth0, in its own subnet.
+func manyOrders(n int) []host.Order {
+	all := make([]host.Order, n)
+	for i := range all {
+		ip := netip.AddrFrom4([4]byte{10, 0, byte(1 + i/200), byte(1 + i%200)})
+		all[i] = host.Order{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(ip, 24)}
+	}
+	return all
+}
+
+// used is the CPU time that this process has had, in the kernel too.
+func used() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// perOp reports the CPU time of one turn.
+func perOp(b *testing.B, since time.Duration) {
+	b.ReportMetric(float64((used()-since).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+func BenchmarkAddAndRemove(b *testing.B) {
+	for _, n := range []int{1, 100, 1000} {
+		k, _ := pair(b)
+		orders := manyOrders(n)
+		for _, c := range []struct {
+			name       string
+			do, before func([]host.Order) []error
+		}{{"add", k.Add, k.Remove}, {"remove", k.Remove, k.Add}} {
+			b.Run(fmt.Sprint(c.name, "/", n), func(b *testing.B) {
+				b.ReportAllocs()
+				var cpu time.Duration
+				for range b.N {
+					b.StopTimer()
+					c.before(orders)
+					from := used()
+					b.StartTimer()
+					for _, err := range c.do(orders) {
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
+					cpu += used() - from
+				}
+				b.ReportMetric(float64(cpu.Microseconds())/float64(b.N), "cpu-µs/op")
+			})
+		}
+		k.Remove(orders)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	for _, n := range []int{1, 100, 1000} {
+		k, _ := pair(b)
+		k.Add(manyOrders(n))
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			k.space.Do(func() {
+				from := used()
+				for range b.N {
+					if _, err := k.Host.Read(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				perOp(b, from)
+			})
+		})
+	}
+}
