@@ -95,6 +95,19 @@ func (a *alias) set(c config.Alias) {
 	}
 }
 
+// settled tells whether the alias stays as it is as long as no fact changes its
+// value: it is served elsewhere, or held without a rival.
+func (a *alias) settled() bool {
+	f := &a.alias.fact
+	switch {
+	case a.dirty || a.order != nil:
+		return false
+	case a.state.Holding:
+		return a.decision.Reason == rules.Held && f.Value == rules.Silent
+	}
+	return a.decision.Reason == rules.Served && f.Value == rules.Answered && f.Miss.IsZero()
+}
+
 // others are the addresses whose answers decide what the alias's silence means.
 func (a *alias) others() iter.Seq[*target] {
 	return func(yield func(*target) bool) {

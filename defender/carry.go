@@ -58,31 +58,65 @@ func (l *loop) start(a *alias, j job) {
 	l.work = append(l.work, j)
 }
 
-// flush hands the next job to the worker. One at a time: what waits behind a
-// slow one is decided again before it is done.
+const (
+	// batchSize is how many addresses are put to the kernel in one go at most.
+	batchSize = 128
+	// swift is how long a kernel may take for a batch that is to be trusted
+	// with a larger one.
+	swift = 20 * time.Millisecond
+)
+
+// flush hands the next jobs of one kind to the worker. One batch at a time:
+// what waits behind a slow one is decided again before it is done. The first
+// is of one address, and each that goes swiftly lets the next be larger, so
+// that a kernel that hangs has not got a hundred decisions that grow old.
 func (l *loop) flush() {
+	if !l.working && len(l.work) == 0 {
+		l.batch = 1
+	}
 	for !l.working && len(l.work) > 0 {
-		j := l.work[0]
-		l.work = l.work[1:]
-		if d := l.again(j); d.Action != j.d.Action {
+		var batch []job
+		for len(l.work) > 0 && len(batch) < l.batch && (len(batch) == 0 || l.work[0].remove == batch[0].remove) {
+			j := l.work[0]
+			l.work = l.work[1:]
+			if l.again(j).Action == j.d.Action {
+				batch = append(batch, j)
+				continue
+			}
 			j.a.phase, j.a.phaseAt = idle, l.now
 			l.mark(j.a)
-			continue
 		}
-		l.working = true
-		l.beside(func() {
-			var err error
-			if j.remove {
-				err = l.o.Network.Remove(j.order)
-			} else {
-				err = l.o.Network.Add(j.order)
-			}
-			l.d.post(func(l *loop) {
-				l.working = false
-				l.finished(j, err)
-			})
-		})
+		if len(batch) > 0 {
+			l.working = true
+			l.beside(func() { l.put(batch) })
+		}
 	}
+}
+
+// put does a batch of jobs, outside the loop.
+func (l *loop) put(batch []job) {
+	orders := make([]host.Order, len(batch))
+	for i, j := range batch {
+		orders[i] = j.order
+	}
+	do := l.o.Network.Add
+	if batch[0].remove {
+		do = l.o.Network.Remove
+	}
+	begun := time.Now()
+	errs := do(orders)
+	took := time.Since(begun)
+	l.d.post(func(l *loop) {
+		l.working = false
+		l.batch = 1
+		if took <= swift {
+			l.batch = min(4*len(batch), batchSize)
+		}
+		l.flush() // the kernel goes on while what was done is noted and announced
+		for i, j := range batch {
+			l.finished(j, errs[i])
+		}
+	})
 }
 
 // again decides about a job once more, just before it is done.
@@ -186,17 +220,24 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 	l.mark(a)
 }
 
+// verifications is how many may be under way. Of a thousand aliases taken at
+// once these few tell whether the router listens to us, and a router with
+// little room for neighbours is not made to learn all of them in a moment.
+const verifications = 32
+
 // verify asks the router from the alias. An answer proves that the router
 // knows us; none is no reason to release.
 func (l *loop) verify(a *alias) {
-	if a.router == nil {
+	if a.router == nil || l.verifying >= verifications {
 		return
 	}
+	l.verifying++
 	q := probe.Question{Target: a.router.addr, Source: a.cfg.Addr, Timeout: a.cfg.Timeout}
 	addr := a.cfg.Addr
 	l.beside(func() {
 		yes, err := l.o.Ping(l.ctx, q)
 		l.d.post(func(l *loop) {
+			l.verifying--
 			a := l.aliases[addr]
 			if a == nil || !a.state.Holding || yes {
 				return

@@ -21,13 +21,14 @@ import (
 // segment is one fake Ethernet: a switch with a port per station. It lives in
 // a synctest bubble, so that its time is the test's.
 type segment struct {
-	mu       sync.Mutex
-	stations []*station
-	split    map[*station]bool // those on the far side of a partition; nil: none
-	loss     map[*station]float64
-	rng      *rand.Rand
-	frames   []frame // the claims that were sent, oldest first
-	changed  func()  // called with mu held after any change of holders or paths
+	mu        sync.Mutex
+	stations  []*station
+	split     map[*station]bool // those on the far side of a partition; nil: none
+	loss      map[*station]float64
+	rng       *rand.Rand
+	frames    []frame    // the claims that were sent, oldest first
+	questions []question // all frames, likewise
+	changed   func()     // called with mu held after any change of holders or paths
 }
 
 // frame is a claim on the wire: who said that which address is where.
@@ -35,6 +36,15 @@ type frame struct {
 	at   time.Time
 	from *station
 	host.Sighting
+}
+
+// question is a frame as it was sent.
+type question struct {
+	at     time.Time
+	from   *station
+	to     host.HW // zero: to all
+	target netip.Addr
+	claims bool // an announcement
 }
 
 // wireDelay is how long a frame takes.
@@ -162,22 +172,33 @@ func (st *station) Listen(nic string, see func(host.Sighting)) (Wire, error) {
 	return w, nil
 }
 
-func (w *fakeWire) say(f host.Sighting) error {
+func (w *fakeWire) say(f host.Sighting) error { return w.sayTo(host.HW{}, f) }
+
+// sayTo sends a frame to all, or to the station with that hardware address.
+func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
 	s := w.st.seg
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target})
 	if w.st.arpErr != nil {
 		return w.st.arpErr
 	}
 	if !w.st.nic().Carrier {
 		return errors.New("network is down")
 	}
-	s.send(w.st, nil, f)
+	if hw.IsZero() {
+		s.send(w.st, nil, f)
+	}
+	for _, st := range s.stations {
+		if st.hw == hw {
+			s.send(w.st, st, f)
+		}
+	}
 	return nil
 }
 
-func (w *fakeWire) Ask(target, from netip.Addr, _ host.HW) error {
-	return w.say(host.Sighting{Sender: from, HW: w.st.hw, Target: target})
+func (w *fakeWire) Ask(target, from netip.Addr, to host.HW) error {
+	return w.sayTo(to, host.Sighting{Sender: from, HW: w.st.hw, Target: target})
 }
 
 func (w *fakeWire) Probe(target netip.Addr) error {

@@ -80,7 +80,7 @@ func (k *kernel) lose() {
 }
 
 func (k *kernel) has(ip netip.Addr) bool {
-	_, _, ok := k.state().Find(ip)
+	_, _, ok := host.State{NICs: k.nics}.Find(ip)
 	return ok
 }
 

@@ -65,6 +65,8 @@ type loop struct {
 	nextRead    time.Time
 	work        []job // for the worker, in order
 	working     bool
+	batch       int                                 // how much work it may be given in one go
+	verifying   int                                 // how many aliases the router is asked from
 	interesting atomic.Pointer[map[netip.Addr]bool] // addresses that the ears listen for
 
 	stopping  bool
@@ -82,7 +84,8 @@ func (d *Defender) Run(ctx context.Context) error {
 		d: d, o: &d.o, log: d.log, ctx: work,
 		aliases: map[netip.Addr]*alias{}, targets: map[key]*target{},
 		nics: map[string]*nic{}, names: map[string]*name{}, parked: map[netip.Addr]bool{},
-		now: time.Now(), epoch: time.Now(), boot: d.o.Boottime(), plan: time.Now(),
+		batch: 1,
+		now:   time.Now(), epoch: time.Now(), boot: d.o.Boottime(), plan: time.Now(),
 	}
 	if d.o.Watch != nil {
 		l.beside(func() {

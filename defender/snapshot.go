@@ -34,7 +34,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		Role: "secondary", Parked: a.state.Parked, Holder: a.holder(f),
 		Partner: peer(a.partner), Router: peer(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
-		Why: a.decision.Reason.Text(), Since: a.since.Round(0),
+		Why: a.decision.Reason.Text(), Since: a.since.Round(0), Level: a.level(),
 		Facts: a.list(f),
 	}
 	c.Partner.Name = a.cfg.Partner.Name
@@ -42,19 +42,27 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if a.cfg.Primary {
 		c.Role = "primary"
 	}
-	if lv := a.decision.Reason.Level(); lv > rules.Info {
-		c.Level = [...]string{"", "warning", "error", "alarm"}[lv]
-	}
 	if a.decision.Row == "" && a.decision.Action != rules.Adopt {
 		c.Reason, c.Why = "starting", "nothing is known yet"
 	}
 	if a.failure != "" || a.elsewhere != "" {
-		c.Level, c.Why = "error", strings.TrimSpace(a.failure+" "+a.elsewhere)
+		c.Why = strings.TrimSpace(a.failure + " " + a.elsewhere)
 	}
 	if journal {
 		c.Journal = append(c.Journal, a.journal...)
 	}
 	return c
+}
+
+// level tells how much there is to worry about; empty: nothing.
+func (a *alias) level() string {
+	switch lv := a.decision.Reason.Level(); {
+	case a.failure != "" || a.elsewhere != "":
+		return "error"
+	case lv > rules.Info:
+		return [...]string{"", "warning", "error", "alarm"}[lv]
+	}
+	return ""
 }
 
 // holder names who has the alias.

@@ -189,6 +189,17 @@ func (t *target) changed(l *loop) {
 	}
 }
 
+// confirmed is for a fact that is what it was, only newer: what is settled
+// without it is not decided again. It is when the older one would have become
+// too old.
+func (t *target) confirmed(l *loop) {
+	for _, a := range t.users {
+		if !a.settled() {
+			l.mark(a)
+		}
+	}
+}
+
 // close ends a window that brought no answer.
 func (t *target) close(l *loop) {
 	asked := t.window.byARP
@@ -203,7 +214,7 @@ func (t *target) close(l *loop) {
 	t.blind = 0
 	if t.fact.Value == rules.Silent && t.vain == 0 {
 		t.fact.Set(rules.Silent, asked, l.now) // silent before, and still
-		t.changed(l)
+		t.confirmed(l)
 		return
 	}
 	t.vain++
@@ -267,11 +278,17 @@ func (t *target) answered(l *loop, asked time.Time) {
 		t.open(l) // an answer, but to a question from before
 	}
 	back := t.fact.Value == rules.Silent
+	same := t.fact.Value == rules.Answered && t.fact.Miss.IsZero()
 	t.fact.Miss = time.Time{}
 	if asked.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
 		asked = t.fact.Asked
 	}
 	t.fact.Set(rules.Answered, asked, l.now)
+	if same && !t.held() {
+		t.confirmed(l)
+		t.plan(l)
+		return
+	}
 	t.changed(l)
 	for _, a := range t.users {
 		if back && a.partner == t && a.state.Holding {

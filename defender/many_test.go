@@ -1,0 +1,152 @@
+package defender
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliasdefender/config"
+	"aliasdefender/host"
+)
+
+// crowd puts n aliases into both files in place of the one.
+func (w *world) crowd(n int) {
+	for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+		r := c.Aliases[0]
+		c.Aliases = nil
+		for i := range n {
+			r.Addr = netip.AddrFrom4([4]byte{10, 0, byte(1 + i/200), byte(1 + i%200)})
+			r.Prefix, r.Label = netip.PrefixFrom(r.Addr, 16), fmt.Sprintf("eth0:%d", i)
+			c.Aliases = append(c.Aliases, r)
+		}
+	}
+}
+
+// held is how many aliases the station's kernel has.
+func (st *station) held() (n int) {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	for _, a := range st.nic().Addrs {
+		if a.Ours {
+			n++
+		}
+	}
+	return n
+}
+
+// asked are the frames that the station sent in the last d.
+func (st *station) asked(d time.Duration) (all []question) {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	for _, q := range st.seg.questions {
+		if q.from == st && time.Since(q.at) <= d {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
+func TestHolderOfManyAsksForRivalsFiftyTimesASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.crowd(400)
+		w.begin()
+		defer w.end()
+		w.wait(2 * time.Minute)
+		if n := w.a.held(); n != 400 {
+			t.Fatalf("%d held", n)
+		}
+		for range 20 {
+			w.wait(time.Second)
+			n := 0
+			for _, q := range w.a.asked(time.Second) {
+				if !q.claims && q.target.As4()[2] != 0 {
+					n++
+				}
+			}
+			if n > rivalsPerSecond {
+				t.Errorf("%d questions for rivals in a second", n)
+			}
+		}
+		seen := map[netip.Addr]bool{}
+		for _, q := range w.a.asked(20 * time.Second) {
+			seen[q.target] = true
+		}
+		if len(seen) < 400 {
+			t.Errorf("%d addresses were asked for in 20 s, want each of the 400 aliases", len(seen))
+		}
+	})
+}
+
+func TestAliasOfManyIsRestoredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.crowd(400)
+		w.begin()
+		defer w.end()
+		w.wait(2 * time.Minute)
+		one := w.cfgA.Aliases[321]
+		w.a.set(func() { w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: one.Prefix}}) })
+		w.wait(10 * time.Millisecond)
+		if w.a.held() != 400 {
+			t.Errorf("%s is not back", one.Addr)
+		}
+	})
+}
+
+func TestStandbyAsksTheHolderAloneAndAllOnlyInDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.begin()
+		defer w.end()
+		w.wait(time.Minute)
+		for _, q := range w.b.asked(20 * time.Second) {
+			if q.target == aliasIP && q.to != w.a.hw {
+				t.Errorf("asked of %s, want of the holder alone", q.to)
+			}
+		}
+		w.a.set(func() { w.a.muted = true })
+		w.wait(2 * time.Second)
+		all := 0
+		for _, q := range w.b.asked(2 * time.Second) {
+			if q.target == aliasIP && q.to.IsZero() {
+				all++
+			}
+		}
+		if all == 0 {
+			t.Error("in doubt nobody else was asked")
+		}
+	})
+}
+
+func TestThousandAliasesAreTakenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.crowd(1000)
+		w.begin()
+		defer w.end()
+		w.wait(30 * time.Second)
+		if a, b := w.a.held(), w.b.held(); a != 1000 || b != 0 {
+			t.Fatalf("a holds %d, b %d", a, b)
+		}
+		w.a.set(func() { w.a.on = false })
+		w.a.kill()
+		var first, last time.Time
+		deadline := time.Now().Add(5 * time.Second)
+		for last.IsZero() && time.Now().Before(deadline) {
+			w.wait(time.Millisecond)
+			n := w.b.held()
+			if first.IsZero() && n > 0 {
+				first = time.Now()
+			}
+			if n == 1000 {
+				last = time.Now()
+			}
+		}
+		if last.IsZero() || last.Sub(first) > 50*time.Millisecond {
+			t.Errorf("%d taken; the first and the last were %v apart", w.b.held(), last.Sub(first))
+		}
+	})
+}
