@@ -12,8 +12,13 @@ import (
 	"aliasdefender/rules"
 )
 
-// journalLength is how many transitions of an alias are remembered.
-const journalLength = 64
+// Of an alias the last journalLength decisions are remembered; of a thousand
+// aliases fewer, but journalLeast of each: journalRoom in all.
+const (
+	journalLength = 64
+	journalLeast  = 8
+	journalRoom   = 6400
+)
 
 // sayAgain is when a condition that lasts is logged again.
 const sayAgain = time.Hour
@@ -256,8 +261,9 @@ func (a *alias) transition(l *loop, d rules.Decision) {
 
 // entry adds to the journal.
 func (a *alias) entry(l *loop, d rules.Decision) {
-	if len(a.journal) == journalLength {
-		a.journal = append(a.journal[:0:0], a.journal[1:]...)
+	room := max(journalLeast, min(journalLength, journalRoom/max(len(l.order), 1)))
+	if over := len(a.journal) - room + 1; over > 0 {
+		a.journal = append(a.journal[:0:0], a.journal[over:]...)
 	}
 	a.journal = append(a.journal, control.Entry{
 		At: l.now, Row: d.Row, Action: d.Action.String(), Reason: d.Reason.String(), Why: d.Reason.Text(),

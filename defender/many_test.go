@@ -93,6 +93,9 @@ func TestAliasOfManyIsRestoredAtOnce(t *testing.T) {
 		if w.a.held() != 400 {
 			t.Errorf("%s is not back", one.Addr)
 		}
+		if w.logged("alias="+one.Addr.String()+" nic=\"eth0:321\" on=a") == 0 || w.logged("has vanished from this host") != 1 {
+			t.Error("the log does not say once that it vanished")
+		}
 	})
 }
 

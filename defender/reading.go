@@ -221,6 +221,9 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		a.log(l).Error(elsewhere)
 	}
 	a.elsewhere = elsewhere
+	if a.state.Holding && a.kernel.Value == rules.Yes && where != a.cfg.NIC {
+		a.log(l).Warnf("it has vanished from this host, and not by our doing; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
+	}
 	file(&a.kernel, rules.Of(where == a.cfg.NIC))
 	// A parked alias that a Monitor before us could not take off any more is
 	// adopted to be released; what somebody else put there is his.
