@@ -13,7 +13,7 @@ CCFOUND := $(shell command -v $(CCNAME) 2>/dev/null)
 
 # What the tests want, as command:packages; test-deps installs on Debian the
 # packages of a command that is missing.
-PEERS = $(CCNAME):gcc,libc6-dev dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux
+PEERS = $(CCNAME):gcc,libc6-dev dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived
 
 # Where install puts things; each can be set, and DESTDIR goes before all of them.
 # The program looks for its files in /etc, whatever PREFIX is. (The original's
@@ -89,6 +89,12 @@ $(PROGRAM):
 demo: build
 	$(PROGRAM) Rehearse
 
+# The same faults for keepalived and for us, in one lab: docs/benchmarks.md. It
+# says first how long it takes; BENCHFLAGS='-only crash -runs 5' is a part of it.
+bench: build
+	CGO_ENABLED=0 $(GO) build -o build/bench ./lab/bench
+	build/bench -program $(PROGRAM) $(BENCHFLAGS)
+
 lint: lint-format lint-vet lint-static lint-systems
 
 lint-format:
@@ -131,4 +137,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-deps install uninstall demo lint lint-format lint-vet lint-static lint-systems fuzz cover clean
+.PHONY: all build test test-deps install uninstall demo bench lint lint-format lint-vet lint-static lint-systems fuzz cover clean

@@ -168,6 +168,9 @@ func openSniffer(index int) (int, error) {
 	if err == nil {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 	}
+	// Room for the announcements of a thousand aliases at a time; in a user
+	// namespace it is refused, and the usual room has to do.
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<23)
 	if err == nil {
 		all := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, unix.ETH_P_ALL))
 		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index})
