@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,7 +71,7 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stderr)
-	if err == flag.ErrHelp {
+	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
 	if err != nil {
@@ -131,8 +132,8 @@ func (o options) measure(ctx context.Context, parts []part, raw *Raw, stderr io.
 		programs: map[string]contender{keepalived: peer{o.keepalived}, ours: defender{o.program}},
 	}
 	left := estimate(parts, o.runs)
-	fmt.Fprintf(stderr, "bench: about %v for %d runs each of %d comparisons, to be ready at %s\n",
-		left.Round(time.Minute), o.runs, len(parts), time.Now().Add(left).Format("15:04"))
+	fmt.Fprintf(stderr, "bench: about %s for %d comparisons of %d runs each, to be ready at %s\n",
+		minutes(left), len(parts), o.runs, time.Now().Add(left).Format("15:04"))
 	for i, p := range parts {
 		g, err := m.group(ctx, p)
 		if err != nil {
@@ -143,9 +144,19 @@ func (o options) measure(ctx context.Context, parts []part, raw *Raw, stderr io.
 			return err
 		}
 		left -= p.takes() * time.Duration(o.runs)
-		fmt.Fprintf(stderr, "bench: %d of %d comparisons done, about %v left\n", i+1, len(parts), left.Round(time.Minute))
+		if i+1 < len(parts) {
+			fmt.Fprintf(stderr, "bench: %d of %d comparisons done, about %s left\n", i+1, len(parts), minutes(left))
+		}
 	}
 	return nil
+}
+
+// minutes is a duration as an estimate has it.
+func minutes(d time.Duration) string {
+	if d < time.Minute {
+		return "a minute"
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
 // meter plays the runs of a session.
