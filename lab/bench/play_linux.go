@@ -31,7 +31,7 @@ func (m *measured) set(name string, v float64) {
 func (m *measured) gap(name string, s *stage, from, to time.Time) {
 	d, open := longest(s.asker, from, to)
 	m.set(name, ms(d))
-	if open {
+	if open && ms(d) >= noGap { // shorter: the last question's answer is on its way
 		m.open = append(m.open, name)
 	}
 }
