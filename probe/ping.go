@@ -4,7 +4,8 @@
 // error, which means that nothing is known. It refuses to know who is asked and
 // why, how many times in a row make a silence, and what follows from it.
 //
-// go-ping lives here and nowhere else.
+// Ping does it with go-ping, which lives here and nowhere else; Pinger, on Linux,
+// with sockets that all questions share. Both keep the same contract.
 package probe
 
 import (
@@ -56,7 +57,10 @@ func Ping(ctx context.Context, q Question) (bool, error) {
 }
 
 func ask(ctx context.Context, q Question) (bool, error) {
-	if err := check(ctx, q); err != nil {
+	if err := check(q); err != nil {
+		return false, err
+	}
+	if err := context.Cause(ctx); err != nil {
 		return false, err
 	}
 	e, err := openEar(q)
@@ -104,7 +108,7 @@ func ask(ctx context.Context, q Question) (bool, error) {
 	return false, errors.Join(deaf, closed)
 }
 
-func check(ctx context.Context, q Question) error {
+func check(q Question) error {
 	switch {
 	case !q.Target.Is4():
 		return errors.New("not an IPv4 address")
@@ -113,7 +117,7 @@ func check(ctx context.Context, q Question) error {
 	case q.Timeout <= 0:
 		return fmt.Errorf("timeout %v: no time to answer", q.Timeout)
 	}
-	return context.Cause(ctx)
+	return nil
 }
 
 // watch stops p when ctx ends. Afterwards, cut tells whether that was before the

@@ -14,10 +14,29 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(nstest.Main(m)) }
 
-func TestPingKeepsTheContract(t *testing.T) { contract(t, Ping) }
+func TestPingKeepsTheContract(t *testing.T) { contract(t, openPing) }
 
 func TestPingWithoutPermissionIsAnError(t *testing.T) {
 	s := nstest.New(t)
+	for name, ask := range map[string]func() error{
+		"Ping": func() error {
+			_, err := Ping(t.Context(), Question{Target: here, Timeout: time.Second})
+			return err
+		},
+		"NewPinger": func() error {
+			_, err := NewPinger()
+			return err
+		},
+	} {
+		if err := without(t, s, unix.CAP_NET_RAW, ask); !errors.Is(err, os.ErrPermission) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// without calls f in the namespace without a capability (one of the first 32).
+func without(t *testing.T, s *nstest.Space, capability int, f func() error) error {
+	t.Helper()
 	errs := make(chan error)
 	go func() {
 		runtime.LockOSThread() // capabilities are the thread's; it dies with them
@@ -27,17 +46,14 @@ func TestPingWithoutPermissionIsAnError(t *testing.T) {
 			if err := unix.Capget(&hdr, &data[0]); err != nil {
 				t.Error(err)
 			}
-			data[0].Effective &^= 1 << unix.CAP_NET_RAW
+			data[0].Effective &^= 1 << capability
 			if err := unix.Capset(&hdr, &data[0]); err != nil {
 				t.Error(err)
 			}
-			_, err := Ping(t.Context(), Question{Target: here, Timeout: time.Second})
-			errs <- err
+			errs <- f()
 		})
 	}()
-	if err := <-errs; !errors.Is(err, os.ErrPermission) {
-		t.Errorf("%v", err)
-	}
+	return <-errs
 }
 
 // How late the verdict "silent" is: what go-ping's reader costs.
@@ -58,16 +74,6 @@ func TestSilenceIsNotMuchLate(t *testing.T) {
 			}
 			if best > 110*time.Millisecond {
 				t.Errorf("timeout %v: %v late at best", timeout, best)
-			}
-		}
-	})
-}
-
-func BenchmarkPing(b *testing.B) {
-	nstest.New(b).Do(func() {
-		for b.Loop() {
-			if answered, err := Ping(b.Context(), Question{Target: loopback, Timeout: time.Second}); !answered || err != nil {
-				b.Fatalf("%v, %v", answered, err)
 			}
 		}
 	})

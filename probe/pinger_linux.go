@@ -1,0 +1,255 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+)
+
+// mostAsked bounds how many questions are under way.
+const mostAsked = 8192
+
+var errTooMany = errors.New("too many questions are under way")
+
+// Pinger asks as Ping does, with sockets that all questions share: cheap enough
+// for a thousand targets or a hundred questions a second. Its methods may be
+// called from anywhere.
+//
+// It has a voice that asks and an ear that hears all answers. What does not
+// answer has the kernel keep the question for seconds while it looks for the
+// hardware address; when such questions fill the voice's buffer, another voice
+// takes over, and those who live are still asked.
+type Pinger struct {
+	id     uint16 // of all questions (RFC 792)
+	reader sync.WaitGroup
+
+	mu     sync.Mutex
+	closed bool
+	ear    *os.File // nil: the next question opens one
+	voice  *voice   // the same
+	seq    uint16   // of the next question
+	asked  []asked  // by sequence number; what is older than its timeout is free
+}
+
+// asked is one question that is under way.
+type asked struct {
+	seq     uint16
+	token   uint64
+	target  netip.Addr
+	at      time.Time
+	timeout time.Duration
+	heard   func(at time.Time, err error) // nil: free
+}
+
+func (a *asked) open(now time.Time) bool {
+	return a.heard != nil && now.Sub(a.at) < a.timeout
+}
+
+// NewPinger opens the sockets on the caller's thread, which needs CAP_NET_RAW; so
+// does a later question that finds one lost. Where they are not to be had, the
+// function Ping asks as well.
+func NewPinger() (*Pinger, error) {
+	p := &Pinger{id: uint16(rand.Uint32())}
+	voice, err := openVoice()
+	if err != nil {
+		return nil, fmt.Errorf("one socket for all pings: %w", err)
+	}
+	p.voice = voice
+	if err := p.listen(); err != nil {
+		return nil, errors.Join(fmt.Errorf("one socket for all pings: %w", err), voice.close())
+	}
+	return p, nil
+}
+
+// listen opens the ear and starts its reader. mu is held, or p is new.
+func (p *Pinger) listen() error {
+	ear, room, err := openEarForAll(p.id)
+	if err != nil {
+		return err
+	}
+	p.ear = ear
+	// Answers that the buffer has no room for would look like silence.
+	p.asked = make([]asked, min(mostAsked, room))
+	p.reader.Go(func() { p.read(ear) })
+	return nil
+}
+
+// Ask sends a question and returns at once. heard is called at most once, from
+// another goroutine: with the time of the sending as soon as the target itself
+// has answered, if that is within the timeout; with an error too if this process
+// can no longer hear whether it does. Silence is not told: whoever asks looks at
+// the clock. heard must not call Close, and while it waits no other answer is
+// heard.
+//
+// An error means, as with Ping, that the target was not asked: also that too
+// many questions are under way, or that the socket's buffer is full. It never
+// blocks, and opens again what was lost. What a NIC without carrier or with a
+// full queue drops is not noticed.
+func (p *Pinger) Ask(q Question, heard func(at time.Time, err error)) error {
+	if err := p.put(q, heard); err != nil {
+		return fmt.Errorf("ping %s: %w", q.Target, err)
+	}
+	return nil
+}
+
+func (p *Pinger) put(q Question, heard func(time.Time, error)) error {
+	if err := check(q); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return net.ErrClosed
+	}
+	if p.ear == nil {
+		if err := p.listen(); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	a := &p.asked[int(p.seq)%len(p.asked)]
+	if a.open(now) {
+		return errTooMany
+	}
+	*a = asked{p.seq, rand.Uint64(), q.Target, now, q.Timeout, heard}
+	p.seq++
+	if err := p.say(q, a); err != nil {
+		*a = asked{}
+		return err
+	}
+	return nil
+}
+
+// say sends the question, with another voice if this one's buffer is full.
+func (p *Pinger) say(q Question, a *asked) error {
+	for range 2 {
+		if p.voice == nil {
+			v, err := openVoice()
+			if err != nil {
+				return err
+			}
+			p.voice = v
+		}
+		err := p.voice.send(q, mark{p.id, a.seq, a.token})
+		if !errors.Is(err, errFull) {
+			return err
+		}
+		// Closed, it goes when the kernel has let go of what it keeps.
+		_ = p.voice.close()
+		p.voice = nil
+	}
+	return errFull
+}
+
+// read hears answers until the ear is of no use any more.
+func (p *Pinger) read(ear *os.File) {
+	buf := make([]byte, answerSize)
+	for {
+		n, err := ear.Read(buf) // without a wait as long as there is something
+		if err != nil {
+			p.deaf(ear, fmt.Errorf("hear answers: %w", err))
+			return
+		}
+		if from, m, ok := parseAnswer(buf[:n]); ok {
+			p.answer(from, m)
+		}
+	}
+}
+
+// answer finds the question to an answer, if there is one.
+func (p *Pinger) answer(from netip.Addr, m mark) {
+	now := time.Now()
+	p.mu.Lock()
+	if p.ear == nil {
+		p.mu.Unlock()
+		return
+	}
+	a := &p.asked[int(m.seq)%len(p.asked)]
+	if !a.open(now) || from != a.target || m != (mark{p.id, a.seq, a.token}) {
+		p.mu.Unlock()
+		return
+	}
+	heard, at := a.heard, a.at
+	*a = asked{}
+	p.mu.Unlock()
+	heard(at, nil)
+}
+
+// deaf ends the ear: no question that is under way can be known to be answered
+// or not.
+func (p *Pinger) deaf(ear *os.File, why error) {
+	now := time.Now()
+	p.mu.Lock()
+	if p.ear != ear {
+		p.mu.Unlock()
+		return // Close was here
+	}
+	open := p.asked
+	p.ear, p.asked = nil, nil
+	p.mu.Unlock()
+	_ = ear.Close()
+	for i := range open {
+		if a := &open[i]; a.open(now) {
+			a.heard(a.at, why)
+		}
+	}
+}
+
+// Close ends all questions with an error, and returns when heard is not called
+// any more.
+func (p *Pinger) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	ear, voice := p.ear, p.voice
+	p.voice = nil
+	p.mu.Unlock()
+	var err error
+	if voice != nil {
+		err = voice.close()
+	}
+	if ear != nil {
+		p.deaf(ear, net.ErrClosed)
+	}
+	p.reader.Wait()
+	return err
+}
+
+// Ping asks one question and waits, as the function of that name does.
+func (p *Pinger) Ping(ctx context.Context, q Question) (bool, error) {
+	answered, err := p.wait(ctx, q)
+	if err != nil {
+		return false, fmt.Errorf("ping %s: %w", q.Target, err)
+	}
+	return answered, nil
+}
+
+func (p *Pinger) wait(ctx context.Context, q Question) (bool, error) {
+	if err := context.Cause(ctx); err != nil {
+		return false, err
+	}
+	heard := make(chan error, 1)
+	if err := p.put(q, func(_ time.Time, err error) { heard <- err }); err != nil {
+		return false, err
+	}
+	late := time.NewTimer(q.Timeout)
+	defer late.Stop()
+	select {
+	case err := <-heard:
+		return err == nil, err
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	case <-late.C:
+	}
+	select {
+	case err := <-heard: // at the same moment
+		return err == nil, err
+	default:
+		return false, nil
+	}
+}

@@ -1,0 +1,27 @@
+//go:build !linux
+
+package probe
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+)
+
+var errElsewhere = errors.New("one socket for all pings: needs Linux, and this is " + runtime.GOOS)
+
+// Pinger asks as Ping does, with sockets that all questions share.
+type Pinger struct{}
+
+// NewPinger says that this system is not served: Ping asks there.
+func NewPinger() (*Pinger, error) { return nil, errElsewhere }
+
+// Ask is not served on this system.
+func (p *Pinger) Ask(Question, func(at time.Time, err error)) error { return errElsewhere }
+
+// Ping is not served on this system.
+func (p *Pinger) Ping(context.Context, Question) (bool, error) { return false, errElsewhere }
+
+// Close is not served on this system.
+func (p *Pinger) Close() error { return nil }
