@@ -87,13 +87,14 @@ func (e *ear) usable() (own netip.Addr, problem string) {
 }
 
 // see notes who claims what. A probe claims nothing.
-func (e *ear) see(s host.Sighting) {
-	if s.Sender.IsUnspecified() || e.now.Owns(s.HW) {
-		return
-	}
+func (e *ear) see(all []host.Sighting) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.seen[s.Sender] = s.HW
+	for _, s := range all {
+		if !s.Sender.IsUnspecified() && !e.now.Owns(s.HW) {
+			e.seen[s.Sender] = s.HW
+		}
+	}
 }
 
 func (e *ear) claimant(addr netip.Addr) (host.HW, bool) {

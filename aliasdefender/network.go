@@ -16,7 +16,10 @@ import (
 )
 
 // system is the network that the daemon works on.
-type system struct{ host *host.Host }
+type system struct {
+	host *host.Host
+	ping *probe.Pinger // nil: each ping has its own sockets
+}
 
 // thisHost returns the real one, or what this process lacks to use it.
 func thisHost() (system, error) {
@@ -24,16 +27,23 @@ func thisHost() (system, error) {
 		return system{}, err
 	}
 	h, err := host.New()
-	return system{h}, err
+	if err != nil {
+		return system{}, err
+	}
+	ping, err := probe.NewPinger()
+	if err != nil {
+		ping = nil // go-ping can do what it does, at a price
+	}
+	return system{h, ping}, nil
 }
 
 // options joins host and probe with the interfaces that the loop declares.
 func (s system) options(cfg *config.Config, version string, log logrus.FieldLogger) defender.Options {
-	return defender.Options{
+	o := defender.Options{
 		Config:  cfg,
 		Version: version,
 		Network: s.host,
-		Listen: func(nic string, see func(host.Sighting)) (defender.Wire, error) {
+		Listen: func(nic string, see func([]host.Sighting)) (defender.Wire, error) {
 			w, err := s.host.Listen(nic, see)
 			if err != nil {
 				return nil, err // not w: a nil pointer in an interface is not nil
@@ -46,6 +56,10 @@ func (s system) options(cfg *config.Config, version string, log logrus.FieldLogg
 		Boottime: s.host.Boottime,
 		Log:      log,
 	}
+	if s.ping != nil {
+		o.Ask = s.ping.Ask
+	}
+	return o
 }
 
 // resolve looks a partner's name up, in DNS or the hosts file. Of several

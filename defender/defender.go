@@ -62,9 +62,10 @@ type Options struct {
 	Parked []netip.Addr // what an operator took off this host before
 
 	Network  Network
-	Listen   func(nic string, see func(host.Sighting)) (Wire, error)
-	Watch    func(ctx context.Context, wake func()) error // nil: the host is only polled
+	Listen   func(nic string, see func([]host.Sighting)) (Wire, error) // what is seen is lent
+	Watch    func(ctx context.Context, wake func()) error              // nil: the host is only polled
 	Ping     func(context.Context, probe.Question) (bool, error)
+	Ask      func(probe.Question, func(at time.Time, err error)) error // does not wait; nil: Ping asks
 	Resolve  func(ctx context.Context, name string) (netip.Addr, error)
 	Boottime func() time.Duration // goes on while the host sleeps
 

@@ -151,7 +151,7 @@ func (st *station) receive(from *station, f host.Sighting) {
 	}
 	for _, w := range wires {
 		f.NIC, f.At = "eth0", time.Now()
-		w.see(f)
+		w.see([]host.Sighting{f})
 	}
 }
 
@@ -159,12 +159,12 @@ func (st *station) receive(from *station, f host.Sighting) {
 type fakeWire struct {
 	st   *station
 	hw   host.HW // of the NIC when it was opened
-	see  func(host.Sighting)
+	see  func([]host.Sighting)
 	done chan struct{}
 	once sync.Once
 }
 
-func (st *station) Listen(nic string, see func(host.Sighting)) (Wire, error) {
+func (st *station) Listen(nic string, see func([]host.Sighting)) (Wire, error) {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	w := &fakeWire{st: st, hw: st.nic().HW, see: see, done: make(chan struct{})}

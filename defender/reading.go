@@ -295,10 +295,29 @@ func (l *loop) listen(n *nic) {
 	})
 }
 
-// see is called by the ears, outside the loop, for each frame of another host.
-func (l *loop) see(s host.Sighting) {
-	if m := l.interesting.Load(); m == nil || !(*m)[s.Sender] && !(*m)[s.Target] {
+// see is called by the ears, outside the loop, with frames of other hosts, which
+// are only lent. Those that come together are one event.
+func (l *loop) see(all []host.Sighting) {
+	m := l.interesting.Load()
+	if m == nil {
 		return
 	}
-	l.d.post(func(l *loop) { l.sighted(s) })
+	var ours []host.Sighting
+	for i, s := range all {
+		if !(*m)[s.Sender] && !(*m)[s.Target] {
+			continue
+		}
+		if ours == nil {
+			ours = make([]host.Sighting, 0, len(all)-i)
+		}
+		ours = append(ours, s)
+	}
+	if ours == nil {
+		return
+	}
+	l.d.post(func(l *loop) {
+		for _, s := range ours {
+			l.sighted(s)
+		}
+	})
 }

@@ -1,55 +1,74 @@
 package host
 
 import (
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
-
-	"github.com/mdlayher/arp"
-	"github.com/mdlayher/ethernet"
 )
 
 // broadcast is the hardware address of everybody on the segment.
 var broadcast = HW{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-var errNotARP = errors.New("not an ARP request or reply for IPv4 on Ethernet")
+var (
+	errNotARP  = errors.New("not an ARP request or reply for IPv4 on Ethernet")
+	errNobody  = errors.New("sent by nobody, or by everybody")
+	errNotIPv4 = errors.New("not an IPv4 address")
+)
 
-// decode reads an Ethernet frame that holds ARP (RFC 826). source is the frame's
-// own sender: it differs from the Sighting's where one host announces for
-// another. NIC and At are left to the caller.
+// ARP for IPv4 on Ethernet (RFC 826). Each field has its place in such a frame,
+// so it is read and written where it stands: a thousand a second must leave
+// nothing behind for the garbage collector.
+const (
+	atDest      = 0  // of the frame
+	atSource    = 6  // of the frame
+	atType      = 12 // of the frame
+	atPacket    = 14
+	atOperation = 20
+	atSenderHW  = 22
+	atSender    = 28
+	atTargetHW  = 32
+	atTarget    = 38
+	packetEnd   = 42
+	shortest    = 60 // what an Ethernet frame is padded to
+	typeARP     = 0x0806
+	opRequest   = 1
+	opReply     = 2
+	ethernet1   = 1 // hardware types; Linux accepts both (RFC 1122, 2.3.3)
+	ieee802     = 6
+	typeIPv4    = 0x0800
+	sizesOfBoth = 0x0604 // of a hardware and of an IPv4 address
+)
+
+// decode reads an Ethernet frame that holds ARP. source is the frame's own
+// sender: it differs from the Sighting's where one host announces for another.
+// NIC and At are left to the caller.
 func decode(frame []byte) (s Sighting, source HW, err error) {
-	var f ethernet.Frame
-	if err := f.UnmarshalBinary(frame); err != nil {
-		return Sighting{}, HW{}, err
-	}
-	if f.EtherType != ethernet.EtherTypeARP || f.VLAN != nil {
+	if len(frame) < packetEnd || be16(frame, atType) != typeARP {
 		return Sighting{}, HW{}, errNotARP
 	}
-	var p arp.Packet
-	if err := p.UnmarshalBinary(f.Payload); err != nil {
-		return Sighting{}, HW{}, err
-	}
-	const ethernet1, ieee802 = 1, 6 // hardware types; Linux accepts both (RFC 1122, 2.3.3)
+	hardware, operation := be16(frame, atPacket), be16(frame, atOperation)
 	switch {
-	case p.HardwareType != ethernet1 && p.HardwareType != ieee802,
-		p.ProtocolType != uint16(ethernet.EtherTypeIPv4),
-		p.HardwareAddrLength != 6, p.IPLength != 4,
-		p.Operation != arp.OperationRequest && p.Operation != arp.OperationReply:
+	case hardware != ethernet1 && hardware != ieee802,
+		be16(frame, atPacket+2) != typeIPv4,
+		be16(frame, atPacket+4) != sizesOfBoth,
+		operation != opRequest && operation != opReply:
 		return Sighting{}, HW{}, errNotARP
 	}
 	s = Sighting{
-		Sender: p.SenderIP,
-		HW:     HW(p.SenderHardwareAddr),
-		Target: p.TargetIP,
-		Reply:  p.Operation == arp.OperationReply,
+		Sender: netip.AddrFrom4([4]byte(frame[atSender:])),
+		HW:     HW(frame[atSenderHW:]),
+		Target: netip.AddrFrom4([4]byte(frame[atTarget:])),
+		Reply:  operation == opReply,
 	}
 	// A group address is let through: a load-balancing cluster has one, and
 	// what it owns is owned.
 	if s.HW.IsZero() || s.HW == broadcast {
-		return Sighting{}, HW{}, fmt.Errorf("sender %s is nobody", s.HW)
+		return Sighting{}, HW{}, errNobody
 	}
-	return s, HW(f.Source), nil
+	return s, HW(frame[atSource:]), nil
 }
+
+func be16(b []byte, at int) uint16 { return binary.BigEndian.Uint16(b[at:]) }
 
 // message is an ARP frame that we send.
 type message struct {
@@ -62,31 +81,34 @@ type message struct {
 // announcement says that hw has the alias (RFC 5227, 2.3), in both forms, for
 // each is ignored by somebody. The reply names its own sender as the target:
 // Linux takes another for some other host's business.
-func announcement(alias netip.Addr, hw, source HW) []message {
+func announcement(alias netip.Addr, hw, source HW) [2]message {
 	request := message{source: source, dest: broadcast, sender: alias, target: alias, senderHW: hw}
 	reply := request
 	reply.reply, reply.destHW = true, hw
-	return []message{request, reply}
+	return [2]message{request, reply}
 }
 
-func (m message) encode() ([]byte, error) {
-	op := arp.OperationRequest
+// encode writes the frame, with its padding.
+func (m message) encode(b *[shortest]byte) error {
+	if !m.sender.Is4() || !m.target.Is4() {
+		return errNotIPv4
+	}
+	*b = [shortest]byte{}
+	sender, target := m.sender.As4(), m.target.As4()
+	copy(b[atDest:], m.dest[:])
+	copy(b[atSource:], m.source[:])
+	put := binary.BigEndian.PutUint16
+	put(b[atType:], typeARP)
+	put(b[atPacket:], ethernet1)
+	put(b[atPacket+2:], typeIPv4)
+	put(b[atPacket+4:], sizesOfBoth)
+	put(b[atOperation:], opRequest)
 	if m.reply {
-		op = arp.OperationReply
+		put(b[atOperation:], opReply)
 	}
-	p, err := arp.NewPacket(op, m.senderHW[:], m.sender, m.destHW[:], m.target)
-	if err != nil {
-		return nil, err
-	}
-	payload, err := p.MarshalBinary()
-	if err != nil {
-		return nil, err
-	}
-	f := ethernet.Frame{
-		Destination: m.dest[:],
-		Source:      m.source[:],
-		EtherType:   ethernet.EtherTypeARP,
-		Payload:     payload,
-	}
-	return f.MarshalBinary()
+	copy(b[atSenderHW:], m.senderHW[:])
+	copy(b[atSender:], sender[:])
+	copy(b[atTargetHW:], m.destHW[:])
+	copy(b[atTarget:], target[:])
+	return nil
 }

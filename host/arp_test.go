@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ethernet"
 )
 
 var (
@@ -40,10 +42,7 @@ func TestFramesAreWhatTheRFCsSay(t *testing.T) {
 			"ffffffffffff 020000000001 0806 0001 0800 06 04 0002 020000000002 0a000009 020000000002 0a000009"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := c.m.encode()
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := encoded(t, c.m)
 			want := make([]byte, 60) // padded to the shortest frame
 			copy(want, unhex(t, c.want))
 			if diff := cmp.Diff(hex.Dump(want), hex.Dump(got)); diff != "" {
@@ -55,6 +54,50 @@ func TestFramesAreWhatTheRFCsSay(t *testing.T) {
 			}
 		})
 	}
+}
+
+// encoded is the frame as we write it.
+func encoded(t testing.TB, m message) []byte {
+	t.Helper()
+	b := [shortest]byte(bytes.Repeat([]byte{9}, shortest)) // nothing of it may stay
+	if err := m.encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b[:]
+}
+
+// library is the same frame as the usual ARP in Go writes it.
+func library(t testing.TB, m message) []byte {
+	t.Helper()
+	op := arp.OperationRequest
+	if m.reply {
+		op = arp.OperationReply
+	}
+	p, err := arp.NewPacket(op, m.senderHW[:], m.sender, m.destHW[:], m.target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := p.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := ethernet.Frame{Destination: m.dest[:], Source: m.source[:], EtherType: ethernet.EtherTypeARP, Payload: payload}
+	b, err := f.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// readByLibrary tells whether the usual ARP in Go takes the frame for one that
+// concerns us, and what it reads.
+func readByLibrary(frame []byte) (p arp.Packet, ok bool) {
+	var f ethernet.Frame
+	if f.UnmarshalBinary(frame) != nil || f.EtherType != ethernet.EtherTypeARP || f.VLAN != nil || p.UnmarshalBinary(f.Payload) != nil {
+		return p, false
+	}
+	return p, (p.HardwareType == 1 || p.HardwareType == 6) && p.ProtocolType == uint16(ethernet.EtherTypeIPv4) &&
+		p.HardwareAddrLength == 6 && p.IPLength == 4 && (p.Operation == arp.OperationRequest || p.Operation == arp.OperationReply)
 }
 
 func unhex(t testing.TB, s string) []byte {
@@ -95,8 +138,8 @@ func TestBadFramesAreRefused(t *testing.T) {
 	}
 }
 
-// FuzzARPFrame: no frame makes decode panic, and what it accepts says the same
-// when it is written again.
+// FuzzARPFrame: no frame makes decode panic; what it reads is what mdlayher/arp
+// reads; and what it accepts says the same when it is written again.
 func FuzzARPFrame(f *testing.F) {
 	for _, frame := range bad {
 		f.Add(unhex(f, frame))
@@ -105,22 +148,26 @@ func FuzzARPFrame(f *testing.F) {
 	f.Add(unhex(f, "020000000001 020000000002 0806 0006 0800 06 04 0002 03bf0a000009 0a000009 020000000001 0a000001 0000"))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		s, source, err := decode(frame)
+		p, ok := readByLibrary(frame)
 		if err != nil {
 			if s != (Sighting{}) || !source.IsZero() {
 				t.Errorf("refused, and yet %+v from %s", s, source)
 			}
+			if ok && HW(p.SenderHardwareAddr) != broadcast && !HW(p.SenderHardwareAddr).IsZero() {
+				t.Errorf("%v, and yet %+v", err, p)
+			}
 			return
 		}
-		if !s.Sender.Is4() || !s.Target.Is4() || s.HW.IsZero() || s.HW == broadcast {
+		if !ok || s.HW.IsZero() || s.HW == broadcast {
 			t.Fatalf("accepted %+v", s)
 		}
-		if op := frame[21]; s.Reply != (op == 2) {
-			t.Errorf("operation %d, reply %v", op, s.Reply)
+		if want := (Sighting{Sender: p.SenderIP, HW: HW(p.SenderHardwareAddr), Target: p.TargetIP, Reply: p.Operation == arp.OperationReply}); s != want {
+			t.Errorf("read %+v, mdlayher/arp %+v", s, want)
 		}
 		m := message{source: source, dest: HW(frame[:6]), reply: s.Reply, sender: s.Sender, target: s.Target, senderHW: s.HW, destHW: HW(frame[32:38])}
-		again, err := m.encode()
-		if err != nil {
-			t.Fatal(err)
+		again := encoded(t, m)
+		if !bytes.Equal(again, library(t, m)) {
+			t.Errorf("written:\n%sby mdlayher/arp:\n%s", hex.Dump(again), hex.Dump(library(t, m)))
 		}
 		copy(again[14:16], frame[14:16]) // either hardware type
 		if !bytes.Equal(again[:42], frame[:42]) {

@@ -83,3 +83,40 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// One turn asks the other host for each of 1,000 addresses and has all answers.
+// The CPU time is that of both hosts, for one kernel answers for the other too.
+func BenchmarkAskAThousand(b *testing.B) {
+	const n = 1000
+	k, other := pair(b)
+	orders := manyOrders(n)
+	for _, err := range (kernel{k.Host, other, b}).Add(orders) {
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	hw := host.HW(other.HW(b, "eth0"))
+	answers, all := 0, make(chan struct{})
+	w := listen(b, k.space, func(seen []host.Sighting) {
+		for _, s := range seen {
+			if s.Reply {
+				answers++
+			}
+		}
+		if answers >= n {
+			answers -= n
+			all <- struct{}{}
+		}
+	})
+	b.ReportAllocs()
+	from := used()
+	for b.Loop() {
+		for _, o := range orders {
+			if err := w.Ask(o.Prefix.Addr(), addrA, hw); err != nil {
+				b.Fatal(err)
+			}
+		}
+		<-all
+	}
+	b.ReportMetric(float64((used()-from).Nanoseconds())/float64(b.N*n), "cpu-ns/question")
+}

@@ -35,7 +35,7 @@ func (h *Host) Remove(o []Order) []error { return slices.Repeat([]error{errElsew
 func (h *Host) Watch(context.Context, func()) error { return errElsewhere }
 
 // Listen is not served on this system.
-func (h *Host) Listen(string, func(Sighting)) (*Wire, error) { return nil, errElsewhere }
+func (h *Host) Listen(string, func([]Sighting)) (*Wire, error) { return nil, errElsewhere }
 
 // Boottime is not served on this system.
 func (h *Host) Boottime() time.Duration { return 0 }

@@ -14,7 +14,7 @@ var (
 		Add([]Order) []error
 		Remove([]Order) []error
 		Watch(ctx context.Context, wake func()) error
-		Listen(nic string, see func(Sighting)) (*Wire, error)
+		Listen(nic string, see func([]Sighting)) (*Wire, error)
 		Boottime() time.Duration
 	} = (*Host)(nil)
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -18,6 +17,16 @@ import (
 const (
 	// frameSize is room for an ARP frame with its padding: 60 bytes and some.
 	frameSize = 128
+
+	// batch is how many frames are read before they are delivered, if there are
+	// as many.
+	batch = 256
+
+	// hearBuffer and sayBuffer have room for the answers to, and the frames of,
+	// a thousand aliases at once, at up to 4 KB that a frame takes of them.
+	// Neither is used up but in such a burst.
+	hearBuffer = 4 << 20
+	sayBuffer  = 4 << 20
 
 	// downPoll is how often the reader looks whether a NIC that went down is
 	// still there. The kernel wakes it for the going down, and not again for the
@@ -35,18 +44,21 @@ type Wire struct {
 	closing atomic.Bool
 	done    chan struct{}
 	err     error // set before done is closed
+
+	voice voice
 }
 
 // Listen opens the NIC, which needs neither an address nor to be up, and calls
-// see for each ARP frame of another host, from one goroutine, in their order.
-// see must not block for long and must not call Close.
+// see with the ARP frames of other hosts, from one goroutine, in their order:
+// with one as soon as it comes, with up to 256 where several have come. They are
+// only lent. see must not block for long and must not call Close.
 //
 // Who sent a frame is read inside it: one host may announce for another. A frame
 // is our own, and not seen, if this NIC's hardware address is its Ethernet
 // source or its sender inside, so neither a switch that sends our frames back
 // nor a host that announces us for us is taken for a rival. A frame with a VLAN
 // tag that no interface of ours has taken off is another segment's.
-func (h *Host) Listen(nic string, see func(Sighting)) (*Wire, error) {
+func (h *Host) Listen(nic string, see func([]Sighting)) (*Wire, error) {
 	links, err := withKernel(h, func(t *talk) ([]NIC, error) { return retried("interfaces", t.links) })
 	if err != nil {
 		return nil, err
@@ -72,8 +84,27 @@ func (h *Host) Listen(nic string, see func(Sighting)) (*Wire, error) {
 		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
 	}
 	w := &Wire{nic: nic, hw: n.HW, conn: conn, raw: raw, done: make(chan struct{})}
+	if err := errors.Join(w.widen(), w.voice.open(w)); err != nil {
+		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
+	}
 	go w.read(see)
 	return w, nil
+}
+
+// widen makes room for bursts: beyond the system's limit where we may (with
+// CAP_NET_ADMIN), else up to it.
+func (w *Wire) widen() (err error) {
+	control := w.raw.Control(func(fd uintptr) {
+		for _, o := range []struct{ force, normal, size int }{
+			{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, hearBuffer},
+			{unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sayBuffer},
+		} {
+			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, o.force, o.size) != nil {
+				err = errors.Join(err, unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, o.normal, o.size))
+			}
+		}
+	})
+	return errors.Join(control, os.NewSyscallError("setsockopt", err))
 }
 
 // onlyThisSegment drops what is for another host. That includes every frame of
@@ -86,22 +117,24 @@ var onlyThisSegment = []bpf.Instruction{
 	bpf.RetConstant{Val: 0},
 }
 
-func (w *Wire) read(see func(Sighting)) {
+func (w *Wire) read(see func([]Sighting)) {
 	defer close(w.done)
-	buf := make([]byte, frameSize)
+	e := newEar(w)
 	down := false
 	for {
 		if down {
 			_ = w.conn.SetReadDeadline(time.Now().Add(downPoll))
 		}
-		n, _, err := w.conn.ReadFrom(buf)
+		err := e.hear()
+		if len(e.seen) > 0 {
+			see(e.seen)
+		}
 		switch {
 		case err == nil:
 			if down {
 				down = false
 				_ = w.conn.SetReadDeadline(time.Time{})
 			}
-			w.deliver(buf[:n], see)
 		case w.closing.Load():
 			return
 		case errors.Is(err, unix.ENETDOWN):
@@ -126,19 +159,6 @@ func (w *Wire) bound() (yes bool) {
 		yes = err == nil && ok && ll.Ifindex > 0 // -1 once it is gone
 	})
 	return yes && err == nil
-}
-
-func (w *Wire) deliver(frame []byte, see func(Sighting)) {
-	s, source, err := decode(frame)
-	if err != nil {
-		w.skipped.Add(1)
-		return
-	}
-	if source == w.hw || s.HW == w.hw {
-		return
-	}
-	s.NIC, s.At = w.nic, time.Now()
-	see(s)
 }
 
 // HW returns the NIC's hardware address at the time of Listen. When the NIC gets
@@ -177,80 +197,4 @@ func (w *Wire) Close() error {
 	err := w.conn.Close()
 	<-w.done
 	return err
-}
-
-// Ask asks who has target, in the name of from, an address of this host: as a
-// broadcast, or, if to is known, straight to that hardware address (RFC 1122,
-// 2.3.2.1). The answer comes as a Sighting. An error means that the question was
-// not asked: the NIC is down or without carrier, or its queue is full. It never
-// blocks.
-func (w *Wire) Ask(target, from netip.Addr, to HW) error {
-	m := message{source: w.hw, dest: to, sender: from, target: target, senderHW: w.hw, destHW: to}
-	if to.IsZero() {
-		m.dest = broadcast
-	}
-	return w.send("ask for", m)
-}
-
-// Probe asks who has target without saying who we are, so that nobody learns us
-// as its owner: RFC 5227, 2.1.1. Errors are as for Ask.
-func (w *Wire) Probe(target netip.Addr) error {
-	return w.Ask(target, netip.IPv4Unspecified(), HW{})
-}
-
-// Announce tells everybody that hw, or this NIC if hw is zero, has the alias, as
-// a request and as a reply. Errors are as for Ask; both are tried.
-func (w *Wire) Announce(alias netip.Addr, hw HW) error {
-	if hw.IsZero() {
-		hw = w.hw
-	}
-	var errs []error
-	for _, m := range announcement(alias, hw, w.hw) {
-		errs = append(errs, w.send("announce", m))
-	}
-	return errors.Join(errs...)
-}
-
-func (w *Wire) send(what string, m message) error {
-	b, err := m.encode()
-	if err == nil {
-		err = w.write(b)
-	}
-	if err != nil {
-		return fmt.Errorf("host: %s %s on %s: %w", what, m.target, w.nic, err)
-	}
-	return nil
-}
-
-// write sends a frame or fails at once. The socket does not block and is bound
-// to the NIC, so this is write(2) rather than the connection's own, which waits.
-func (w *Wire) write(frame []byte) error {
-	var err error
-	control := w.raw.Control(func(fd uintptr) {
-		if err = running(int(fd), w.nic); err == nil {
-			_, err = unix.Write(int(fd), frame)
-		}
-	})
-	return errors.Join(control, err)
-}
-
-// running returns an error unless the NIC could send. Without carrier it is up to
-// queue and driver whether a dropped frame is an error, and a question that never
-// left must not pass for one that nobody answered. This sign comes up to a second
-// late; Read has the carrier at once.
-func running(fd int, nic string) error {
-	req, err := unix.NewIfreq(nic)
-	if err != nil {
-		return err
-	}
-	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, req); err != nil {
-		return err
-	}
-	switch flags := req.Uint16(); {
-	case flags&unix.IFF_UP == 0:
-		return unix.ENETDOWN
-	case flags&unix.IFF_RUNNING == 0:
-		return fmt.Errorf("no carrier: %w", unix.ENETDOWN)
-	}
-	return nil
 }

@@ -25,17 +25,12 @@ var (
 // ear listens on a namespace's eth0.
 func ear(t *testing.T, space *nstest.Space) (*host.Wire, <-chan host.Sighting) {
 	t.Helper()
-	h, err := host.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := make(chan host.Sighting, 1000)
-	var w *host.Wire
-	space.Do(func() { w, err = h.Listen("eth0", func(s host.Sighting) { seen <- s }) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = w.Close() })
+	seen := make(chan host.Sighting, 10000)
+	w := listen(t, space, func(all []host.Sighting) {
+		for _, s := range all {
+			seen <- s
+		}
+	})
 	return w, seen
 }
 
@@ -323,7 +318,7 @@ func TestCloseWaitsForACallUnderWay(t *testing.T) {
 	var w *host.Wire
 	k.space.Do(func() {
 		var err error
-		w, err = k.Listen("eth0", func(host.Sighting) {
+		w, err = k.Listen("eth0", func([]host.Sighting) {
 			close(entered)
 			<-release
 		})
@@ -353,7 +348,7 @@ func TestListenRefusesWhatIsNoEthernet(t *testing.T) {
 	k, _ := pair(t)
 	for _, nic := range []string{"lo", "missing0"} {
 		k.space.Do(func() {
-			if w, err := k.Listen(nic, func(host.Sighting) {}); err == nil {
+			if w, err := k.Listen(nic, func([]host.Sighting) {}); err == nil {
 				t.Errorf("listens on %s", nic)
 				_ = w.Close()
 			}

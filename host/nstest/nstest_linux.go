@@ -45,6 +45,10 @@ func Main(m *testing.M) int {
 	return 0
 }
 
+// Limited tells whether the test is root of a user namespace only: the system's
+// limits, such as those of socket buffers, hold for it.
+func Limited() bool { return os.Getenv(inside) != "" }
+
 // try makes a namespace and lets it go.
 func try() error {
 	err := make(chan error)

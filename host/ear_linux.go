@@ -1,0 +1,70 @@
+package host
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ear reads a Wire's frames, many in one go, into memory that it keeps.
+type ear struct {
+	w    *Wire
+	buf  [frameSize]byte
+	seen []Sighting // of this go
+	some bool       // frames came, if only such as are not seen
+	err  error
+
+	drained func(fd uintptr) bool // drain, bound once
+}
+
+func newEar(w *Wire) *ear {
+	e := &ear{w: w, seen: make([]Sighting, 0, batch)}
+	e.drained = e.drain
+	return e
+}
+
+// hear waits until there is a frame and reads all that there are, up to the
+// capacity of seen.
+func (e *ear) hear() error {
+	e.seen, e.some, e.err = e.seen[:0], false, nil
+	if err := e.w.raw.Read(e.drained); err != nil {
+		return err
+	}
+	now := time.Now()
+	for i := range e.seen {
+		e.seen[i].At = now
+	}
+	return e.err
+}
+
+// drain is called with the socket when it may have frames; false is to wait.
+func (e *ear) drain(fd uintptr) bool {
+	for len(e.seen) < cap(e.seen) {
+		n, err := unix.Read(int(fd), e.buf[:])
+		switch err {
+		case nil:
+			e.some = true
+			e.take(e.buf[:n])
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return e.some
+		default:
+			e.err = err
+			return true
+		}
+	}
+	return true
+}
+
+func (e *ear) take(frame []byte) {
+	s, source, err := decode(frame)
+	if err != nil {
+		e.w.skipped.Add(1)
+		return
+	}
+	if source == e.w.hw || s.HW == e.w.hw {
+		return
+	}
+	s.NIC = e.w.nic
+	e.seen = append(e.seen, s)
+}

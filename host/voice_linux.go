@@ -1,0 +1,109 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// voice sends a Wire's frames, one at a time, out of memory that it keeps.
+type voice struct {
+	mu    sync.Mutex
+	frame [shortest]byte
+	nic   *unix.Ifreq // by name; the kernel's answer as well
+	send  func(fd uintptr)
+	err   error     // of send
+	ran   time.Time // when the NIC was last seen running
+}
+
+// ranFor is how long that is believed.
+const ranFor = time.Millisecond
+
+func (v *voice) open(w *Wire) (err error) {
+	if v.nic, err = unix.NewIfreq(w.nic); err != nil {
+		return err
+	}
+	// The socket does not block and is bound to the NIC, so this is write(2)
+	// rather than the connection's own, which waits.
+	v.send = func(fd uintptr) {
+		if v.err = v.running(int(fd), time.Now()); v.err == nil {
+			_, v.err = unix.Write(int(fd), v.frame[:])
+		}
+	}
+	return nil
+}
+
+// Ask asks who has target, in the name of from, an address of this host: as a
+// broadcast, or, if to is known, straight to that hardware address (RFC 1122,
+// 2.3.2.1). The answer comes as a Sighting. An error means that the question was
+// not asked: the NIC is down or without carrier, or its queue is full. It never
+// blocks, and may be called from several goroutines.
+func (w *Wire) Ask(target, from netip.Addr, to HW) error {
+	m := message{source: w.hw, dest: to, sender: from, target: target, senderHW: w.hw, destHW: to}
+	if to.IsZero() {
+		m.dest = broadcast
+	}
+	return w.say("ask for", m)
+}
+
+// Probe asks who has target without saying who we are, so that nobody learns us
+// as its owner: RFC 5227, 2.1.1. Errors are as for Ask.
+func (w *Wire) Probe(target netip.Addr) error {
+	return w.Ask(target, netip.IPv4Unspecified(), HW{})
+}
+
+// Announce tells everybody that hw, or this NIC if hw is zero, has the alias, as
+// a request and as a reply. Errors are as for Ask; both are tried.
+func (w *Wire) Announce(alias netip.Addr, hw HW) error {
+	if hw.IsZero() {
+		hw = w.hw
+	}
+	forms := announcement(alias, hw, w.hw)
+	return errors.Join(w.say("announce", forms[0]), w.say("announce", forms[1]))
+}
+
+// say sends a frame or fails at once.
+func (w *Wire) say(what string, m message) error {
+	if err := w.voice.say(w, m); err != nil {
+		return fmt.Errorf("host: %s %s on %s: %w", what, m.target, w.nic, err)
+	}
+	return nil
+}
+
+func (v *voice) say(w *Wire, m message) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := m.encode(&v.frame); err != nil {
+		return err
+	}
+	if err := w.raw.Control(v.send); err != nil {
+		return err
+	}
+	return v.err
+}
+
+// running returns an error unless the NIC could send. Without carrier it is up to
+// queue and driver whether a dropped frame is an error, and a question that never
+// left must not pass for one that nobody answered. The kernel gives this sign up
+// to a second late (Read has the carrier at once), so one that is a millisecond
+// old is no worse, and no doubt is decided by the questions of one millisecond.
+func (v *voice) running(fd int, now time.Time) error {
+	if now.Sub(v.ran) < ranFor {
+		return nil
+	}
+	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, v.nic); err != nil {
+		return err
+	}
+	switch flags := v.nic.Uint16(); {
+	case flags&unix.IFF_UP == 0:
+		return unix.ENETDOWN
+	case flags&unix.IFF_RUNNING == 0:
+		return fmt.Errorf("no carrier: %w", unix.ENETDOWN)
+	}
+	v.ran = now
+	return nil
+}
