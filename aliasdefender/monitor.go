@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -64,11 +65,15 @@ func (a *app) monitor(ctx context.Context) error {
 
 	log, endLog := openLog(cfg.Settings, a.stderr)
 	defer endLog()
-	m := &monitor{app: a, log: log, settings: cfg.Settings, state: &stateFile{dir: cfg.Settings.StateDir}}
-	m.slowest.Store(int64(slowest(cfg.Aliases)))
+	manager, err := environmentNotifier()
+	if err != nil {
+		log.Error(err)
+	}
+	m := newMonitor(a, cfg, log, manager)
 	parked, damage := m.state.read()
 	options := network.options(cfg, a.version, log)
 	options.Parked = parked
+	options.Beat, options.BeatEvery = manager.beat, manager.beatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, a.version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
 	if err := server.Listen(); err != nil {
@@ -85,13 +90,30 @@ func (a *app) monitor(ctx context.Context) error {
 // monitor is a running daemon's link between the loop and who gives it orders.
 type monitor struct {
 	app      *app
+	load     func() (*config.Config, error) // reads the files, and waits for their disk
 	log      *logrus.Logger
 	defender *defender.Defender
 	state    *stateFile
+	keeper   *keeper      // of state
+	manager  *notifier    // nil: none asks
 	slowest  atomic.Int64 // time.Duration: see patience
 
-	mu       sync.Mutex // one reload at a time
-	settings config.Settings
+	reportEvery time.Duration // the constant, shorter in tests
+
+	reloading chan struct{}          // full while a reload is under way: one at a time
+	settings  config.Settings        // in force; of the reload
+	failed    atomic.Pointer[string] // why the last reload changed nothing; nil: it did not fail
+}
+
+// newMonitor makes a Monitor that has no loop yet.
+func newMonitor(a *app, cfg *config.Config, log *logrus.Logger, manager *notifier) *monitor {
+	state := &stateFile{dir: cfg.Settings.StateDir}
+	m := &monitor{
+		app: a, load: a.load, log: log, manager: manager, state: state, keeper: newKeeper(state),
+		settings: cfg.Settings, reloading: make(chan struct{}, 1), reportEvery: reportEvery,
+	}
+	m.slowest.Store(int64(slowest(cfg.Aliases)))
+	return m
 }
 
 // run runs the loop, and beside it the door and the ear for signals. All of
@@ -107,6 +129,7 @@ func (m *monitor) run(ctx context.Context, server *control.Server, signals <-cha
 		}
 	})
 	both.Go(func() { m.obey(beside, ctx.Done(), signals) })
+	both.Go(func() { m.report(beside) })
 
 	// The end of ctx is an order like TERM, given to the loop by obey; the
 	// loop's own context would end it without a release.
@@ -127,7 +150,7 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 			return
 		case <-over:
 			over = nil
-			m.defender.Stop(defender.ExitAsSet)
+			m.stop(defender.ExitAsSet)
 		case s := <-signals:
 			m.log.WithField("signal", s.String()).Info("signal received")
 			switch s {
@@ -136,12 +159,18 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 				// TERM from being heard. The error is in the log.
 				go func() { _ = m.reload(ctx) }()
 			case syscall.SIGUSR2:
-				m.defender.Stop(defender.ExitKeep)
+				m.stop(defender.ExitKeep)
 			default:
-				m.defender.Stop(defender.ExitAsSet) // a second one changes nothing
+				m.stop(defender.ExitAsSet) // a second one changes nothing
 			}
 		}
 	}
+}
+
+// stop gives the order to end, and tells the manager of it.
+func (m *monitor) stop(e defender.Exit) {
+	m.manager.stopping()
+	m.defender.Stop(e)
 }
 
 // status answers for the loop.
@@ -150,7 +179,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 	}
-	if broken := m.state.trouble(); broken != nil {
+	if broken := m.keeper.trouble(); broken != nil {
 		s.Problems = append(s.Problems, strings.Split(broken.Error(), "\n")...)
 	}
 	return s, err
@@ -158,30 +187,64 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 
 // reload reads both files whole and puts them in force, or, where they have
 // mistakes, says all of them and changes nothing. It is never called by the
-// loop, which waits for no disk.
-func (m *monitor) reload(context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	cfg, err := m.app.load()
-	if err != nil {
-		var mistakes config.Mistakes
-		if !errors.As(err, &mistakes) {
-			m.log.WithError(err).Error("reload: nothing is changed")
-			return err
-		}
-		for _, mistake := range mistakes {
-			m.log.Error("reload: " + mistake.Error())
-		}
-		m.log.Errorf("reload: nothing is changed: %d mistakes in the files", len(mistakes))
-		return &control.Refusal{Kind: control.KindConfig, Text: mistakes.Error()}
+// loop, which waits for no disk, and does not wait for one itself any longer
+// than ctx: then nothing is changed either.
+func (m *monitor) reload(ctx context.Context) error {
+	select {
+	case m.reloading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
+	m.manager.reloading()
+	done := make(chan error, 1)
+	go func() {
+		cfg, err := m.load()
+		switch {
+		case ctx.Err() != nil:
+			err = ctx.Err()
+			m.log.Error("reload: nothing is changed: it was given up before the files were read")
+		case err != nil:
+			err = m.refused(err)
+		default:
+			m.inForce(cfg)
+		}
+		m.reported(context.WithoutCancel(ctx))
+		<-m.reloading
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// inForce puts new files in force.
+func (m *monitor) inForce(cfg *config.Config) {
 	m.warnOfFixed(cfg.Settings)
 	setLevel(m.log, cfg.Settings)
 	m.settings.LogLevel, m.settings.OnExit = cfg.Settings.LogLevel, cfg.Settings.OnExit
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
 	m.defender.Reload(cfg)
+	m.failed.Store(nil)
 	m.log.WithField("aliases", len(cfg.Aliases)).Info("reloaded")
-	return nil
+}
+
+// refused says what is wrong with the files.
+func (m *monitor) refused(err error) error {
+	var mistakes config.Mistakes
+	why := err.Error()
+	if errors.As(err, &mistakes) {
+		for _, mistake := range mistakes {
+			m.log.Error("reload: " + mistake.Error())
+		}
+		why = counted(len(mistakes), "mistake") + " in the files"
+		err = &control.Refusal{Kind: control.KindConfig, Text: mistakes.Error()}
+	}
+	m.failed.Store(&why)
+	m.log.Error("reload: nothing is changed: " + why)
+	return err
 }
 
 // warnOfFixed says what a reload cannot change, for its mistake would otherwise

@@ -131,7 +131,7 @@ func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome
 
 // remember writes what is parked; who gave the order is told if it fails.
 func (m *monitor) remember(parked []netip.Addr) error {
-	err := m.state.write(parked)
+	err := m.keeper.remember(parked)
 	if err != nil {
 		m.log.WithError(err).Error("what is parked is not remembered over a restart")
 	}

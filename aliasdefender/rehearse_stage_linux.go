@@ -53,7 +53,8 @@ func newStage(p *plan, onExit config.OnExit, program, env []string, longest time
 		return nil, err
 	}
 	s.lab, err = lab.New()
-	os.Unsetenv(seenEnv) // the lab's warden was the last to need it
+	os.Unsetenv(seenEnv)         // the lab's warden was the last to need it
+	os.Unsetenv(notifySocketEnv) // of a unit that runs the rehearsal; what the Monitors on stage say is not for it
 	if err != nil {
 		return nil, err
 	}

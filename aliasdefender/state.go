@@ -31,6 +31,8 @@ const maxParked = 1 << 20 // bytes
 type stateFile struct {
 	dir string
 
+	file sync.Mutex // one at a time; held for as long as a disk hangs
+
 	mu     sync.Mutex
 	broken error // why the file does not say what it should; nil if it does
 }
@@ -44,19 +46,25 @@ func (s *stateFile) trouble() error {
 	return s.broken
 }
 
+// found notes the trouble, and returns it.
+func (s *stateFile) found(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = err
+	return err
+}
+
 // read returns what is parked. A file that is not there parks nothing. Of a
 // damaged one the good lines count, and the error names the others.
 func (s *stateFile) read() ([]netip.Addr, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.file.Lock()
+	defer s.file.Unlock()
 	text, err := s.text()
 	if err != nil {
-		s.broken = explainState(err)
-		return nil, s.broken
+		return nil, s.found(explainState(err))
 	}
 	parked, err := parseParked(s.path(), text)
-	s.broken = err
-	return parked, err
+	return parked, s.found(err)
 }
 
 // text is the file as it is; none is an empty one.
@@ -99,19 +107,17 @@ func parseParked(name string, text []byte) (parked []netip.Addr, err error) {
 // write makes the file say just this. When it returns nil the disk has it,
 // whatever happens to the host next.
 func (s *stateFile) write(parked []netip.Addr) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.file.Lock()
+	defer s.file.Unlock()
 	text := []byte(parkedHead)
 	for _, addr := range parked {
 		text = append(text, addr.String()+"\n"...)
 	}
 	was, err := s.text()
 	if err == nil && (bytes.Equal(was, text) || was == nil && len(parked) == 0) {
-		s.broken = nil
-		return nil // nothing to remember, and no need for a disk that can be written
+		return s.found(nil) // nothing to remember, and no need for a disk that can be written
 	}
-	s.broken = explainState(s.replace(text))
-	return s.broken
+	return s.found(explainState(s.replace(text)))
 }
 
 // replace puts a new file in the place of the old one: who reads it, or a

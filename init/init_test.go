@@ -423,6 +423,15 @@ func TestUnitStaysHardened(t *testing.T) {
 	}
 }
 
+// Go ends with 2 after a panic, and after the watchdog's signal: that has to be
+// restarted. What it does end with is tried in package main.
+func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
+	text := read(t, "aliasdefender.service")
+	if !strings.Contains(text, "\nRestart=always\n") || !strings.Contains(text, "\nRestartPreventExitStatus=3\n") {
+		t.Error("a Monitor that panics is not restarted")
+	}
+}
+
 // A line without a reason is the one that nobody dares to touch.
 func TestUnitGivesAReasonForEachLine(t *testing.T) {
 	reason := false

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// reportEvery is how often the loop is asked for the manager's line of status.
+const reportEvery = 5 * time.Second
+
+// report keeps the service manager informed until ctx ends: that we are ready,
+// and then how we are.
+//
+// Ready is after the first reading of this host: by then the door is open, and
+// what a Monitor before us left here is in our hands. No network has to be
+// there for it: a boot that waits for this waits for no cable and no partner.
+func (m *monitor) report(ctx context.Context) {
+	n := m.manager
+	if n == nil {
+		return
+	}
+	n.start(func(err error) {
+		m.log.WithError(err).Warn("the service manager is not told how this Monitor is")
+	})
+	defer n.end()
+	n.line("reading the network of this host")
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.turned:
+		}
+		if status, read := m.inOneLine(ctx); read {
+			n.ready(status)
+			break
+		}
+	}
+	tick := time.NewTicker(m.reportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			status, _ := m.inOneLine(ctx)
+			n.line(status)
+		}
+	}
+}
+
+// reported tells the manager that a reload is over: the loop has what there
+// was to be had.
+func (m *monitor) reported(ctx context.Context) {
+	if m.manager != nil {
+		status, _ := m.inOneLine(ctx)
+		m.manager.reloaded(status)
+	}
+}
+
+// inOneLine is what Status says, summed up; read is false before the first
+// reading of the host. At the end it is empty.
+func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
+	within, cancel := context.WithTimeout(ctx, m.reportEvery)
+	defer cancel()
+	t, err := m.defender.Tally(within)
+	switch {
+	case within.Err() == context.DeadlineExceeded && ctx.Err() == nil:
+		return "the loop does not answer", false
+	case err != nil:
+		return "", false
+	}
+	if m.keeper.trouble() != nil {
+		t.Problems++
+	}
+	status = fmt.Sprintf("holding %d of %s", t.Held, counted(t.Aliases, "alias"))
+	if t.Problems > 0 {
+		status += "; " + counted(t.Problems, "problem")
+	}
+	if why := m.failed.Load(); why != nil {
+		status += "; the last reload changed nothing: " + oneLine(*why)
+	}
+	return status, t.Read
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	switch {
+	case n == 1:
+		return "1 " + noun
+	case noun == "alias":
+		noun += "e"
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
