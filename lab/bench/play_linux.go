@@ -27,9 +27,9 @@ func (m *measured) set(name string, v float64) {
 	m.values[name] = v
 }
 
-// gap files the longest gap of the client.
-func (m *measured) gap(name string, s *stage, from, to time.Time) {
-	d, open := longest(s.asker, from, to)
+// gap files the longest gap of a client.
+func (m *measured) gap(name string, c *lab.Client, from, to time.Time) {
+	d, open := longest(c, from, to)
 	m.set(name, ms(d))
 	if open && ms(d) >= noGap { // shorter: the last question's answer is on its way
 		m.open = append(m.open, name)
@@ -72,7 +72,7 @@ func playCrash(ctx context.Context, s *stage, m *measured) error {
 	if err := s.served(ctx); err != nil {
 		return err
 	}
-	m.gap("gap_ms", s, from, time.Now())
+	m.gap("gap_ms", s.asker, from, time.Now())
 
 	from = time.Now()
 	if err := s.boot(s.a); err != nil {
@@ -81,7 +81,7 @@ func playCrash(ctx context.Context, s *stage, m *measured) error {
 	if err := pause(ctx, restart(s.rate.Interval)); err != nil {
 		return err
 	}
-	m.gap("return_gap_ms", s, from, time.Now())
+	m.gap("return_gap_ms", s.asker, from, time.Now())
 	t := s.holders.Tenure(from, time.Time{})
 	m.set("return_both_ms", ms(t.Both))
 	m.set("return_takes", float64(t.Takes))
@@ -97,7 +97,7 @@ func playCable(ctx context.Context, s *stage, m *measured) error {
 	if err := s.served(ctx); err != nil {
 		return err
 	}
-	m.gap("gap_ms", s, from, time.Now())
+	m.gap("gap_ms", s.asker, from, time.Now())
 	return nil
 }
 
@@ -140,7 +140,7 @@ func (s *stage) divide(ctx context.Context, m *measured, cut, heal func() error,
 	if err := pause(ctx, hold(i)); err != nil {
 		return err
 	}
-	m.gap("gap_ms", s, from, time.Now())
+	m.gap("gap_ms", s.asker, from, time.Now())
 
 	from = time.Now()
 	if err := heal(); err != nil {
@@ -152,7 +152,7 @@ func (s *stage) divide(ctx context.Context, m *measured, cut, heal func() error,
 		}
 	}
 	to := time.Now()
-	m.gap("heal_gap_ms", s, from, to)
+	m.gap("heal_gap_ms", s.asker, from, to)
 	m.set("heal_both_ms", ms(s.holders.Tenure(from, to).Both))
 	m.set("heal_served", s.servedAtTheEnd(to))
 	return nil
@@ -212,7 +212,7 @@ func playStop(ctx context.Context, s *stage, m *measured) error {
 	if err := pause(ctx, stopWatch(s.rate.Interval)); err != nil {
 		return err
 	}
-	m.gap("gap_ms", s, from, time.Now())
+	m.gap("gap_ms", s.asker, from, time.Now())
 	m.set("takes", float64(s.holders.Tenure(from, time.Time{}).Takes))
 	return nil
 }
@@ -230,7 +230,7 @@ func playKill(ctx context.Context, s *stage, m *measured) error {
 	to := time.Now()
 	m.set("watched_ms", ms(to.Sub(from)))
 	m.set("both_ms", ms(s.holders.Tenure(from, to).Both))
-	m.gap("gap_ms", s, from, to)
+	m.gap("gap_ms", s.asker, from, to)
 
 	if err := s.start(s.a); err != nil {
 		return err
@@ -239,7 +239,7 @@ func playKill(ctx context.Context, s *stage, m *measured) error {
 		return err
 	}
 	m.set("restart_both_ms", ms(s.holders.Tenure(to, time.Time{}).Both))
-	m.gap("restart_gap_ms", s, to, time.Now())
+	m.gap("restart_gap_ms", s.asker, to, time.Now())
 	return nil
 }
 
@@ -259,7 +259,7 @@ func playLoss(ctx context.Context, s *stage, m *measured) error {
 	t := s.holders.Tenure(from, to)
 	m.set("takes", float64(t.Takes))
 	m.set("both_ms", ms(t.Both))
-	m.gap("gap_ms", s, from, to)
+	m.gap("gap_ms", s.asker, from, to)
 	return nil
 }
 
@@ -325,7 +325,7 @@ func playTake(ctx context.Context, s *stage, m *measured) error {
 	first, last := came.span()
 	m.set("first_ms", ms(first.Sub(from)))
 	m.set("added_ms", ms(last.Sub(first)))
-	m.gap("gap_ms", s, from, time.Now())
+	m.gap("gap_ms", s.asker, from, time.Now())
 	at, err := lastAnnounced(heard.Frames(), s.aliases, s.b.NIC(nic).MAC.String())
 	if err != nil {
 		return err
@@ -375,7 +375,7 @@ func once(ctx context.Context, p part, e entry, program contender, phase, noise 
 	if err := plays[p.story.Key](ctx, s, &m); err != nil {
 		return m, err
 	}
-	if d := s.disturbed(); d != "" {
+	if d := s.disturbed(&m); d != "" {
 		return m, fmt.Errorf("%w: %s", errDisturbed, d)
 	}
 	return m, nil

@@ -213,20 +213,22 @@ func (s *stage) pauses() (n int) {
 	return n
 }
 
-// disturbed says what the machine did to the story, or "".
-func (s *stage) disturbed() string {
+// disturbed says what the machine did to the story, or "", and files what the
+// control client went without.
+func (s *stage) disturbed(m *measured) string {
+	if s.asker != nil {
+		to := time.Now()
+		m.gap("control_gap_ms", s.control, s.fault, to)
+		stall := max(s.control.Report(s.fault, to).Stall, s.asker.Report(s.fault, to).Stall)
+		switch d := m.values["control_gap_ms"]; {
+		case d >= ms(s.noise):
+			return fmt.Sprintf("the control client had no answer for %.0f ms", d)
+		case stall >= s.noise:
+			return fmt.Sprintf("a client could not ask for %.0f ms", ms(stall))
+		}
+	}
 	if s.pauses() > s.before {
 		return notLetRun
-	}
-	if s.asker == nil {
-		return ""
-	}
-	control, asker := s.control.Report(s.fault, time.Time{}), s.asker.Report(s.fault, time.Time{})
-	if d, _ := longest(s.control, s.fault, time.Now()); d >= s.noise {
-		return fmt.Sprintf("the control client had no answer for %s", millis(d))
-	}
-	if d := max(control.Stall, asker.Stall); d >= s.noise {
-		return fmt.Sprintf("a client could not ask for %s", millis(d))
 	}
 	return ""
 }
@@ -247,8 +249,6 @@ func longest(c *lab.Client, from, to time.Time) (d time.Duration, open bool) {
 	}
 	return d, open
 }
-
-func millis(d time.Duration) string { return fmt.Sprintf("%.0f ms", ms(d)) }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
