@@ -46,7 +46,7 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 		l.announce(a, d)
 	case rules.Forget:
 		a.state.LetGo(d.Reason)
-		l.count()
+		a.iface.held--
 		a.transition(l, d)
 	}
 }
@@ -157,9 +157,10 @@ func (l *loop) finished(j job, err error) {
 			a.alias.forget(l) // what served it until now is a rival only if heard again
 		} else {
 			a.alias.next = l.now // look again for a rival
+			a.alias.plan(l)
 		}
+		a.iface.held++
 	}
-	l.count()
 	a.transition(l, j.d)
 	l.decide(a) // announces
 	l.verify(a)
@@ -171,7 +172,7 @@ func (l *loop) released(a *alias, d rules.Decision) {
 	a.done()
 	a.kernel.Set(rules.No, l.now, l.now)
 	a.state.LetGo(d.Reason)
-	l.count()
+	a.iface.held--
 	a.transition(l, d)
 	switch d.Reason {
 	case rules.RivalPartner, rules.TwoPrimaries, rules.FailbackRefused:

@@ -270,15 +270,7 @@ func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 		defer s.mu.Unlock()
 		return false, errors.Join(st.pingErr, errors.New("cannot ask"))
 	}
-	yes := false
-	for _, o := range s.stations {
-		if o == st || !o.has(q.Target) || o.filters {
-			continue
-		}
-		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {
-			yes = true
-		}
-	}
+	yes := st.reaches(q.Target)
 	s.mu.Unlock()
 	wait := q.Timeout
 	if yes {
@@ -292,6 +284,35 @@ func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 	}
 }
 
+// Ask asks likewise, and calls back.
+func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
+	s := st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.pingErr != nil || !st.nic().Carrier {
+		return errors.Join(st.pingErr, errors.New("cannot ask"))
+	}
+	at := time.Now()
+	if st.reaches(q.Target) {
+		time.AfterFunc(2*wireDelay, func() { heard(at, nil) })
+	}
+	return nil
+}
+
+// reaches tells whether one echo comes back from the address. mu is held.
+func (st *station) reaches(target netip.Addr) (yes bool) {
+	s := st.seg
+	for _, o := range s.stations {
+		if o == st || !o.has(target) || o.filters {
+			continue
+		}
+		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {
+			yes = true
+		}
+	}
+	return yes
+}
+
 // start boots a daemon on the station.
 func (st *station) start(c *config.Config, log io.Writer) {
 	logger := logrus.New()
@@ -300,7 +321,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Parked: st.parked, Network: st, Listen: st.Listen, Ping: st.Ping, Log: logger.WithField("on", st.name),
+		Config: c, Parked: st.parked, Network: st, Listen: st.Listen, Ping: st.Ping, Ask: st.Ask, Log: logger.WithField("on", st.name),
 		Watch: func(ctx context.Context, wake func()) error {
 			st.seg.mu.Lock()
 			st.wake = wake

@@ -27,7 +27,8 @@ type nic struct {
 	up      bool
 	carrier bool
 	own     []netip.Prefix // its own addresses, not masked
-	held    int            // aliases that we hold on it
+	aliases int            // of the file, on it
+	held    int            // of these, what we hold
 
 	asksFrom time.Time // when this second of questions for rivals began
 	asks     int       // and how many were put in it
@@ -229,7 +230,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	// adopted to be released; what somebody else put there is his.
 	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || a.ours) && !l.stopping || l.releasing && a.kernel.Value == rules.Yes && !a.state.Holding && a.ours {
 		a.state.Adopted(l.now)
-		l.count()
+		a.iface.held++
 		a.transition(l, rules.Decision{Action: rules.Adopt, Reason: rules.Adopted})
 	}
 }

@@ -276,13 +276,17 @@ func (t *target) serve(l *loop, a *alias) {
 	t.plan(l)
 }
 
-// count works out how many aliases are held on each NIC.
+// count works out how many aliases are on each NIC, and held there.
 func (l *loop) count() {
 	for _, n := range l.nics {
-		n.held = 0
+		n.aliases, n.held = 0, 0
 	}
 	for _, a := range l.order {
-		if a.iface != nil && a.state.Holding {
+		if a.iface == nil {
+			continue
+		}
+		a.iface.aliases++
+		if a.state.Holding {
 			a.iface.held++
 		}
 	}

@@ -16,6 +16,15 @@ const questions = 4
 // question: ARP asks those on the segment.
 const pingRhythm = time.Second
 
+// mostPinged is up to how many aliases of a NIC are asked by ICMP too. A ping
+// makes the kernel look for its target: hundreds of dead ones at a time fill the
+// table of neighbours (1,024 by default), and then it finds no client either.
+const mostPinged = 64
+
+// askRhythm is the rhythm below which questions share their sockets, where they
+// can; above it a ping of its own does as well (docs/decisions/0015).
+const askRhythm = 10 * time.Second
+
 // key names one address to ask. An address off every subnet of ours has no
 // NIC: the kernel routes to it.
 type key struct {
@@ -318,7 +327,7 @@ func (t *target) answered(l *loop, asked time.Time) {
 func (t *target) ask(l *loop) {
 	n := t.iface
 	local := t.nic != "" && l.o.Listen != nil
-	byARP := local && ((t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0) || t.held())
+	byARP := local && ((t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0) || t.held() || t.of != nil && n.aliases > mostPinged)
 	doubt := t.vain+t.blind > 0
 	probing := t.of != nil && doubt && t.window.put >= questions/2
 	t.window.put++
@@ -358,29 +367,43 @@ func (t *target) ping(l *loop, n *nic) {
 	t.window.pings++
 	t.window.ping = l.now
 	asked, begun, k := l.now, t.window.start, t.key
-	l.beside(func() {
-		yes, err := l.o.Ping(l.ctx, q)
-		if !yes && err == nil {
-			return // the window's end tells
-		}
+	told := func(err error) {
 		l.d.post(func(l *loop) {
-			t := l.targets[k]
-			switch {
-			case t == nil || l.ctx.Err() != nil:
-			case err != nil:
-				t.unsent(l, asked, begun)
-				t.say(l, 0, err)
-			case t.held():
-				// An answer to a question put before we took the alias.
-			case asked.Before(t.since):
-				// Put before all was made unknown.
-			case t.of != nil && l.proxied(t):
-			default:
-				t.byARP = t.of != nil
-				t.answered(l, asked)
+			if t := l.targets[k]; t != nil {
+				t.pinged(l, asked, begun, err)
 			}
 		})
+	}
+	if l.o.Ask != nil && t.interval < askRhythm {
+		if err := l.o.Ask(q, func(_ time.Time, err error) { told(err) }); err != nil {
+			l.beside(func() { told(err) }) // the loop does not wait for room in its own queue
+		}
+		return
+	}
+	l.beside(func() {
+		// Silence is told by the window's end.
+		if yes, err := l.o.Ping(l.ctx, q); yes || err != nil {
+			told(err)
+		}
 	})
+}
+
+// pinged takes in the answer to a ping, or why there can be none.
+func (t *target) pinged(l *loop, asked, begun time.Time, err error) {
+	switch {
+	case l.ctx.Err() != nil:
+	case err != nil:
+		t.unsent(l, asked, begun)
+		t.say(l, 0, err)
+	case t.held():
+		// An answer to a question put before we took the alias.
+	case asked.Before(t.since):
+		// Put before all was made unknown.
+	case t.of != nil && l.proxied(t):
+	default:
+		t.byARP = t.of != nil
+		t.answered(l, asked)
+	}
 }
 
 // unsent notes that a ping could not be sent. A window that was closed as one
