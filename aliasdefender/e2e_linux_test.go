@@ -180,52 +180,6 @@ func TestCutOffHostTakesNothing(t *testing.T) {
 	unchanged(t, p, 3*time.Second)
 }
 
-func TestCutOffHolderIsReplacedAndYieldsNothingWhenHealed(t *testing.T) {
-	p := begun(t)
-	must(t, p.A.Port().Mute())
-	held(t, p, 10*time.Second, "a", "b")
-	heal := time.Now()
-	must(t, p.A.Port().Unmute())
-	held(t, p, 5*time.Second, "a")
-	healed(t, p, heal)
-}
-
-// healed looks at what a heal promises: one holder within 2 s, and the client
-// answered by it.
-func healed(t *testing.T, p *pair.Pair, heal time.Time) {
-	t.Helper()
-	both := p.Holders.Tenure(heal, time.Time{}).LongestBoth
-	t.Logf("held by both for %v after healing", both)
-	if both > 2*time.Second {
-		t.Errorf("held by both for %v after healing", both)
-	}
-	served(t, p, 3*time.Second, p.Holders.Holders()[0])
-	<-time.After(3 * time.Second)
-	end := time.Now()
-	if r := p.Asker.Report(end.Add(-time.Second), end); r.Answered < r.Sent/2 {
-		t.Errorf("the client was answered %d times of %d at the end", r.Answered, r.Sent)
-	}
-}
-
-func TestPartitionHeals(t *testing.T) {
-	for i := range runs() {
-		p := begun(t)
-		near, far := []*lab.Port{p.A.Port()}, []*lab.Port{p.B.Port(), p.Router.Port()}
-		if i%2 == 0 {
-			far = append(far, p.User.Port()) // the client moves to the new holder, and must come back
-		} else {
-			near = append(near, p.User.Port())
-		}
-		must(t, p.Switch.Partition(near, far))
-		held(t, p, 10*time.Second, "a", "b")
-		heal := time.Now()
-		must(t, p.Switch.Heal())
-		held(t, p, 5*time.Second, "a")
-		healed(t, p, heal)
-		must(t, p.Lab.Close())
-	}
-}
-
 func TestLossTakesNothing(t *testing.T) {
 	d := 15 * time.Second
 	if runs() > 1 {
@@ -326,24 +280,6 @@ func TestKilledMonitorsAliasIsAdopted(t *testing.T) {
 	unchanged(t, p, 4*time.Second)
 	if gap := p.Asker.Gap(kill).Length(); gap > 500*time.Millisecond {
 		t.Errorf("the client's gap was %v", gap)
-	}
-}
-
-func TestDeletedAliasIsRestored(t *testing.T) {
-	p := begun(t)
-	must(t, p.A.NIC("eth0").DelAddr(pair.Alias))
-	must(t, p.Monitor(p.A).WaitOutput(within(t, 5*time.Second), "another program removed it"))
-	served(t, p, 5*time.Second, "a")
-	held(t, p, 5*time.Second, "a")
-}
-
-func TestRecreatedNICIsTakenUpAgain(t *testing.T) {
-	p := begun(t)
-	must(t, p.A.NIC("eth0").Recreate())
-	<-time.After(2 * time.Second)
-	served(t, p, 10*time.Second, "")
-	if n := len(p.Holders.Holders()); n != 1 {
-		t.Errorf("held by %v", p.Holders.Holders())
 	}
 }
 

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"aliasdefender/control"
+	"aliasdefender/lab"
+	"aliasdefender/lab/pair"
+)
+
+const (
+	reloads = 200
+	steady  = 3  // aliases whose rows and settings never change; one primary, A, has them
+	shaken  = 12 // aliases after them, whose rows do
+)
+
+// TestReloadsInARowTouchNothingButWhatChanged reloads both hosts' files over and
+// over, good ones and bad ones, without waiting for what the last one started.
+func TestReloadsInARowTouchNothingButWhatChanged(t *testing.T) {
+	used := seedOr(uint64(time.Now().UnixNano()))
+	t.Logf("-seed %d", used)
+	rnd := rand.New(rand.NewPCG(used, 0))
+	const settings = `interval = "100ms"`
+	p := begunWith(t, steady+shaken, settings)
+	all := rows(steady+shaken, true)
+	var askers []*lab.Client
+	var watches []*lab.Watch
+	for i, r := range all {
+		w, err := p.Lab.Watch(r.alias.Addr())
+		must(t, err)
+		watches = append(watches, w)
+		if i < steady {
+			c, err := p.User.Client(lab.ClientSpec{Target: r.alias.Addr()})
+			must(t, err)
+			must(t, c.WaitAnswer(within(t, 5*time.Second), "a"))
+			askers = append(askers, c)
+		}
+	}
+
+	began := time.Now()
+	bad := 0
+	good := map[*lab.Host][]row{p.A: rows(steady+shaken, true), p.B: rows(steady+shaken, false)}
+	for range reloads {
+		h := p.A
+		if rnd.IntN(3) == 0 {
+			h = p.B
+		}
+		if rnd.IntN(5) == 0 {
+			bad++
+			badReload(t, p, h, rnd, settings, good[h])
+		} else {
+			good[h] = shake(rnd, good[h], h == p.A)
+			put(t, p, h, shakenSettings(rnd, good[h]), good[h])
+			must(t, reload(p, h))
+		}
+		if pause := rnd.IntN(4) - 1; pause > 0 {
+			<-time.After(time.Duration(pause) * 40 * time.Millisecond)
+		}
+	}
+	t.Logf("%d reloads, %d of bad files, in %v", reloads, bad, time.Since(began))
+
+	// Roles and rhythms as at first, so that each row has a host that takes it.
+	for _, h := range []*lab.Host{p.A, p.B} {
+		for i := range good[h] {
+			good[h][i].primary = h == p.A
+		}
+		put(t, p, h, settings, good[h])
+		must(t, reload(p, h))
+	}
+	endsAsTheFilesSay(t, p, good)
+	for i, c := range askers {
+		if g := gaps(c, p.Control, began); len(g) > 0 {
+			t.Errorf("%s did not change, and has the gaps %v", all[i].alias, g)
+		}
+		if n := watches[i].Tenure(began, time.Time{}).Takes; n != 0 {
+			t.Errorf("%s did not change, and was taken %d times", all[i].alias, n)
+		}
+	}
+	for i, w := range watches {
+		if n := w.Copies(); n > 1 {
+			t.Errorf("%s stood in %d places of one host at a time", all[i].alias, n)
+		}
+	}
+}
+
+// reload has a host's Monitor read its files.
+func reload(p *pair.Pair, h *lab.Host) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return control.Dial(p.File(h, "sock")).Reload(ctx)
+}
+
+// shake changes rows at random: some go, some come back, the rest changes label,
+// mask or role.
+func shake(rnd *rand.Rand, old []row, primary bool) []row {
+	next := slices.Clone(old[:steady])
+	for i, r := range rows(steady+shaken, primary)[steady:] {
+		at := slices.IndexFunc(old, func(o row) bool { return o.alias.Addr() == r.alias.Addr() })
+		switch n := rnd.IntN(10); {
+		case at < 0 && n < 5, n == 0:
+			continue // stays away, or goes
+		case at >= 0:
+			r = old[at]
+		}
+		switch rnd.IntN(10) {
+		case 0:
+			r.label = fmt.Sprintf("eth0:%d", 100*(1+rnd.IntN(9))+i)
+		case 1:
+			r.alias = netip.PrefixFrom(r.alias.Addr(), []int{24, 25, 32}[rnd.IntN(3)])
+		case 2:
+			r.primary = !r.primary
+		}
+		next = append(next, r)
+	}
+	return next
+}
+
+// shakenSettings are a rhythm for all, which touches no address, and settings of
+// some of the aliases that change.
+func shakenSettings(rnd *rand.Rand, rows []row) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "interval = \"%dms\"", 100*(1+rnd.IntN(2)))
+	for _, r := range rows[steady:] {
+		switch rnd.IntN(8) {
+		case 0:
+			fmt.Fprintf(&b, "\n[alias.%q]\ninterval = \"%dms\"", r.alias.Addr(), 50*(1+rnd.IntN(6)))
+		case 1:
+			fmt.Fprintf(&b, "\n[alias.%q]\nmisses = %d", r.alias.Addr(), 2+rnd.IntN(3))
+		}
+	}
+	return b.String()
+}
+
+// badReload wants files with a mistake refused.
+func badReload(t *testing.T, p *pair.Pair, h *lab.Host, rnd *rand.Rand, settings string, good []row) {
+	t.Helper()
+	changed := shake(rnd, good, h == p.A)
+	var add string
+	switch rnd.IntN(5) {
+	case 0:
+		add = "eth0:1000 | 10.77.0.250 | 255.0.255.0 | 10.77.0.77 | true\n"
+	case 1:
+		add = "eth0:1000 | " + pair.Alias.String() + " | 24 | 10.77.0.77 | true\n" // twice
+	case 2:
+		add = "eth0:1000 | 10.77.0.250 | 24\n"
+	case 3:
+		settings += "\nno_such_key = 1"
+	case 4:
+		settings += "\n[alias.\"10.9.9.9\"]\ninterval = \"1s\"" // no alias of the file
+	}
+	put(t, p, h, settings, changed)
+	file := p.File(h, "hostname.alias")
+	text, err := os.ReadFile(file)
+	must(t, err)
+	must(t, os.WriteFile(file, append(text, add...), 0o644))
+	var refusal *control.Refusal
+	if err := reload(p, h); !errors.As(err, &refusal) || refusal.Kind != control.KindConfig {
+		t.Fatalf("a bad file with %q and %q: %v", add, settings, err)
+	}
+}
+
+// endsAsTheFilesSay waits until each alias of the files is held by one host just
+// as its file has it, and no other is left on either.
+func endsAsTheFilesSay(t *testing.T, p *pair.Pair, good map[*lab.Host][]row) {
+	t.Helper()
+	var wrong []string
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		wrong = wrong[:0]
+		holders := map[netip.Addr]int{}
+		for h, rows := range good {
+			have, err := h.Addrs()
+			must(t, err)
+			held := slices.DeleteFunc(slices.Clone(rows), func(r row) bool {
+				return !slices.Contains(have, lab.Addr{Label: r.label, Prefix: r.alias})
+			})
+			for _, r := range held {
+				holders[r.alias.Addr()]++
+			}
+			for _, s := range strangeAddrs(t, h, held) {
+				wrong = append(wrong, h.Name+": "+s)
+			}
+		}
+		for _, r := range good[p.A] { // a row of B alone may wait for a primary for ever
+			if n := holders[r.alias.Addr()]; n != 1 {
+				wrong = append(wrong, fmt.Sprintf("%s is held by %d hosts", r.alias, n))
+			}
+		}
+		if len(wrong) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	t.Errorf("at the end:\n%s\nA's rows:\n%sB's rows:\n%s", strings.Join(wrong, "\n"),
+		table(pair.OwnB.Addr(), good[p.A]), table(pair.OwnA.Addr(), good[p.B]))
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"aliasdefender/lab/pair"
+)
+
+// backWithin is how long an alias that another program deleted may be away.
+const backWithin = 20 * time.Millisecond
+
+// TestDeletedAliasIsBackAndAnnouncedAtOnce has the rhythm of a second, so that
+// only the kernel's own notice can tell in time, and no reading of each round.
+func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
+	for _, n := range []int{1, 100} {
+		t.Run(fmt.Sprintf("%d aliases", n), func(t *testing.T) {
+			p := begunWith(t, n, `interval = "1s"`)
+			sniff, err := p.User.Port().Sniff()
+			must(t, err)
+			eth0, takes := p.A.NIC("eth0"), p.Holders.Tenure(time.Time{}, time.Time{}).Takes
+			var first time.Time
+			var back, announced []time.Duration
+			for noise := 0; len(back) < max(5, runs()); {
+				deleted := time.Now()
+				must(t, eth0.DelAddr(pair.Alias))
+				takes++
+				announcing := announcement(t, sniff, p.A, pair.Alias, deleted)
+				held(t, p, 5*time.Second, "a")
+				served(t, p, 5*time.Second, "a")
+				spans := p.Holders.Spans()
+				taken := spans[len(spans)-1].From
+				if first.IsZero() {
+					first = deleted
+				}
+				if still := stillness(p.Asker, p.Control, deleted, announcing); still > backWithin/2 && noise < 20 {
+					noise++
+					t.Logf("the machine stood still for %v: repeated", still)
+					continue
+				}
+				back, announced = append(back, taken.Sub(deleted)), append(announced, announcing.Sub(deleted))
+			}
+			t.Logf("back after %v, announced after %v; medians %v and %v", back, announced, median(back), median(announced))
+			if m := median(announced); m > backWithin {
+				t.Errorf("announced %v after it was deleted, in the median of %d runs; want %v", m, len(announced), backWithin)
+			}
+			if g := gaps(p.Asker, p.Control, first); len(g) > 0 {
+				t.Errorf("the client's gaps: %v", g)
+			}
+			if have := p.Holders.Tenure(time.Time{}, time.Time{}).Takes; have != takes {
+				t.Errorf("%d takes, want %d: one of each deletion", have, takes)
+			}
+			saysWhatVanished(t, p, first)
+			if n > 1 {
+				allDeleted(t, p, n)
+			}
+		})
+	}
+}
+
+// saysWhatVanished looks for the alias and the time in the log and in Why.
+func saysWhatVanished(t *testing.T, p *pair.Pair, deleted time.Time) {
+	t.Helper()
+	told := false
+	for line := range strings.Lines(p.Monitor(p.A).Output()) {
+		at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:min(len(line), 23)], time.Local)
+		told = told || err == nil && at.Sub(deleted).Abs() < time.Second &&
+			strings.Contains(line, pair.Alias.String()) && strings.Contains(line, "another program removed it")
+	}
+	if !told {
+		t.Errorf("the log does not tell that %s vanished at %v:\n%s", pair.Alias, deleted, p.Monitor(p.A).Output())
+	}
+	out, errs, code := p.Run(within(t, 10*time.Second), p.A, "Why", pair.Alias.String(), "--json")
+	var why []whyAlias
+	if err := json.Unmarshal([]byte(out), &why); err != nil || code != 0 || len(why) != 1 {
+		t.Fatalf("Why: exit %d, %v:\n%s%s", code, err, out, errs)
+	}
+	for _, e := range why[0].Journal {
+		if e.Row == "H5" && e.At.Sub(deleted).Abs() < time.Second {
+			return
+		}
+	}
+	t.Errorf("Why does not tell that it vanished at %v:\n%s", deleted, out)
+}
+
+// allDeleted deletes every alias in one go: a script that has cleaned up.
+func allDeleted(t *testing.T, p *pair.Pair, n int) {
+	t.Helper()
+	deleted := time.Now()
+	for _, r := range rows(n, true) {
+		must(t, p.A.NIC("eth0").DelAddr(r.alias.Addr()))
+	}
+	gone := time.Since(deleted)
+	waitAddrs(t, p.A, 5*time.Second, rows(n, true))
+	t.Logf("%d aliases deleted in %v were all back %v after the first", n, gone, time.Since(deleted))
+	if have := strangeAddrs(t, p.B, nil); len(have) > 0 {
+		t.Errorf("the partner took: %v", have)
+	}
+}
+
+// TestRecreatedNICHoldsAgainWithoutARestart deletes the interface and makes it
+// anew, with another index: what was on it is gone, an ear too.
+func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
+	for _, n := range []int{1, 100} {
+		t.Run(fmt.Sprintf("%d aliases", n), func(t *testing.T) {
+			p := begunWith(t, n, `interval = "200ms"`)
+			sniff, err := p.User.Port().Sniff()
+			must(t, err)
+			eth0 := p.A.NIC("eth0")
+			for range max(2, runs()) {
+				index, began := eth0.Index(), time.Now()
+				must(t, eth0.Recreate())
+				if eth0.Index() == index {
+					t.Fatalf("the NIC still has index %d", index)
+				}
+				announced := announcement(t, sniff, p.A, pair.Alias, began)
+				waitAddrs(t, p.A, 10*time.Second, rows(n, true))
+				all := time.Since(began)
+				served(t, p, 5*time.Second, "a")
+				t.Logf("announced %v, all %d held %v after the interface was deleted", announced.Sub(began), n, all)
+				if limit := 3*time.Second + stillness(p.Asker, p.Control, began, time.Now()); all > limit {
+					t.Errorf("held again after %v, want %v", all, limit)
+				}
+			}
+			if have := strangeAddrs(t, p.B, nil); len(have) > 0 {
+				t.Errorf("the partner took: %v", have)
+			}
+			select {
+			case <-p.Monitor(p.A).Done():
+				t.Error("the Monitor has ended")
+			default:
+			}
+		})
+	}
+}
