@@ -36,7 +36,7 @@ type chaos struct {
 	rnd      *rand.Rand
 	interval time.Duration // the shorter of its two rhythms
 	aliases  int           // in the files
-	watched  []watched     // some of them, closely
+	watched  []watchedAlias     // some of them, closely
 	sniff    *lab.Sniffer
 	monitors []*lab.Process // ever started
 	resumed  []time.Time    // when a stopped one was sent SIGCONT
@@ -50,7 +50,7 @@ type chaos struct {
 	noise  int       // violations that were the machine's own
 }
 
-type watched struct {
+type watchedAlias struct {
 	alias netip.Addr
 	*lab.Watch
 	asker *lab.Client
@@ -132,8 +132,8 @@ func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
 	var err error
 	c.sniff, err = c.p.User.Port().Sniff()
 	must(t, err)
-	c.watched = []watched{{pair.Alias, c.p.Holders, c.p.Asker}}
-	second := watched{alias: rows(aliases, true)[aliases-1].alias.Addr()}
+	c.watched = []watchedAlias{{pair.Alias, c.p.Holders, c.p.Asker}}
+	second := watchedAlias{alias: rows(aliases, true)[aliases-1].alias.Addr()}
 	second.Watch, err = c.p.Lab.Watch(second.alias)
 	must(t, err)
 	second.asker, err = c.p.User.Client(lab.ClientSpec{Target: second.alias})
@@ -227,7 +227,7 @@ func (c *chaos) quiet() {
 }
 
 // settled wants one holder by now.
-func (c *chaos) settled(w watched, mended time.Time, calm time.Duration) {
+func (c *chaos) settled(w watchedAlias, mended time.Time, calm time.Duration) {
 	if len(w.Holders()) == 1 {
 		return
 	}
@@ -244,7 +244,7 @@ func (c *chaos) settled(w watched, mended time.Time, calm time.Duration) {
 
 // serves wants the client served without a gap, by the holder, whose
 // announcement is the last on the wire, since a moment.
-func (c *chaos) serves(w watched, since, end time.Time) {
+func (c *chaos) serves(w watchedAlias, since, end time.Time) {
 	holders := w.Holders()
 	if len(holders) != 1 {
 		return // told before
