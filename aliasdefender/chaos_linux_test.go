@@ -34,9 +34,9 @@ type chaos struct {
 	p        *pair.Pair
 	hosts    [2]*lab.Host
 	rnd      *rand.Rand
-	interval time.Duration // the shorter of its two rhythms
-	aliases  int           // in the files
-	watched  []watchedAlias     // some of them, closely
+	interval time.Duration  // the shorter of its two rhythms
+	aliases  int            // in the files
+	watched  []watchedAlias // some of them, closely
 	sniff    *lab.Sniffer
 	monitors []*lab.Process // ever started
 	resumed  []time.Time    // when a stopped one was sent SIGCONT
