@@ -199,8 +199,8 @@ func (m *meter) run(ctx context.Context, p part, e entry, number int) (Run, erro
 		if ctx.Err() != nil {
 			return r, fmt.Errorf("%s at %s: %w", p.story.Key, p.rate.Name, context.Cause(ctx))
 		}
+		r.Values, r.Open = found.values, found.open // of a run given up, too: they count for nothing, and may tell why
 		if err == nil {
-			r.Values, r.Open = found.values, found.open
 			return r, nil
 		}
 		if !errors.Is(err, errDisturbed) {

@@ -53,7 +53,7 @@ type Run struct {
 	At      time.Time
 	Repeats []string           // why earlier attempts at this run were thrown away
 	Failed  string             // why the last attempt counts for nothing either; "": it counts
-	Values  map[string]float64 // what was measured; the unit is the end of the name
+	Values  map[string]float64 // what was measured; the unit is the end of the name. Of a failed run they are in no figure
 	Open    []string           // names of values that are "at least": what they measure had not ended
 }
 

@@ -102,7 +102,7 @@ func TestLineSaysWhatARunFound(t *testing.T) {
 	}{
 		{Run{Program: ours, Number: 2, Values: map[string]float64{"gap_ms": 3400, "holder_pss_kb": 12, "takes": 1}, Open: []string{"gap_ms"}},
 			"take 1s 1000 aliases run 2 aliasdefender: gap > 3,400 ms, holder pss 12 kB, takes 1"},
-		{Run{Program: ours, Variant: "v", Number: 1, Failed: "why"}, "take 1s 1000 aliases run 1 aliasdefender (v): FAILED: why"},
+		{Run{Program: ours, Variant: "v", Number: 1, Values: map[string]float64{"takes": 1}, Failed: "why"}, "take 1s 1000 aliases run 1 aliasdefender (v): takes 1 FAILED: why"},
 	} {
 		if got := line(g, tt.run); got != tt.want {
 			t.Errorf("got  %q\nwant %q", got, tt.want)

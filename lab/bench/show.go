@@ -24,9 +24,6 @@ func title(story, rate string, aliases int, r Run) string {
 func line(g Group, r Run) string {
 	var b strings.Builder
 	b.WriteString(title(g.Story, g.Rate, g.Aliases, r) + ":")
-	if r.Failed != "" {
-		return b.String() + " FAILED: " + r.Failed
-	}
 	for i, name := range slices.Sorted(maps.Keys(r.Values)) {
 		v, open, _ := r.value(name)
 		if i > 0 {
@@ -43,6 +40,9 @@ func line(g Group, r Run) string {
 			more = "> "
 		}
 		fmt.Fprintf(&b, " %s %s%s%s", words, more, number(v), strings.Replace(unit, "kb", "kB", 1))
+	}
+	if r.Failed != "" {
+		b.WriteString(" FAILED: " + r.Failed)
 	}
 	return b.String()
 }
