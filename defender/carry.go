@@ -60,16 +60,15 @@ func (l *loop) start(a *alias, j job) {
 
 const (
 	// batchSize is how many addresses are put to the kernel in one go at most.
-	batchSize = 128
-	// swift is how long a kernel may take for a batch that is to be trusted
-	// with a larger one.
-	swift = 20 * time.Millisecond
+	batchSize = 1024
+	// swift is how long a kernel may take that is to be trusted with so many.
+	swift = 100 * time.Millisecond
 )
 
 // flush hands the next jobs of one kind to the worker. One batch at a time:
 // what waits behind a slow one is decided again before it is done. The first
-// is of one address, and each that goes swiftly lets the next be larger, so
-// that a kernel that hangs has not got a hundred decisions that grow old.
+// is of one address, and only if that goes swiftly the next has all: a kernel
+// that hangs has not got a thousand decisions that grow old.
 func (l *loop) flush() {
 	if !l.working && len(l.work) == 0 {
 		l.batch = 1
@@ -110,13 +109,33 @@ func (l *loop) put(batch []job) {
 		l.working = false
 		l.batch = 1
 		if took <= swift {
-			l.batch = min(4*len(batch), batchSize)
+			l.batch = batchSize
 		}
-		l.flush() // the kernel goes on while what was done is noted and announced
 		for i, j := range batch {
-			l.finished(j, errs[i])
+			l.results = append(l.results, result{j, errs[i]})
 		}
 	})
+}
+
+// result is a job that is done.
+type result struct {
+	job
+	err error
+}
+
+// resultsPerTurn bounds how many ends of jobs are noted, logged and announced
+// before the loop looks for events.
+const resultsPerTurn = 128
+
+// collect notes the jobs that have ended.
+func (l *loop) collect() {
+	n := min(len(l.results), resultsPerTurn)
+	for _, r := range l.results[:n] {
+		l.finished(r.job, r.err)
+	}
+	if l.results = l.results[n:]; len(l.results) == 0 {
+		l.results = nil
+	}
 }
 
 // again decides about a job once more, just before it is done.

@@ -66,6 +66,7 @@ type loop struct {
 	work        []job // for the worker, in order
 	working     bool
 	batch       int                                 // how much work it may be given in one go
+	results     []result                            // of work that is done
 	verifying   int                                 // how many aliases the router is asked from
 	interesting atomic.Pointer[map[netip.Addr]bool] // addresses that the ears listen for
 
@@ -136,7 +137,7 @@ func (l *loop) run(ctx context.Context) {
 			e(l)
 		case <-l.d.changes:
 			l.awake()
-			l.read()
+			l.told()
 		case <-timer.C:
 			l.awake()
 		case <-ctx.Done():
@@ -153,6 +154,23 @@ func (l *loop) run(ctx context.Context) {
 		}
 		l.turn()
 		timer.Reset(l.plan.Sub(l.now))
+	}
+}
+
+// echo is for how long what the kernel tells is taken for our own doing while we
+// work on it.
+const echo = 50 * time.Millisecond
+
+// told takes in that something on this host has changed. It is read at once,
+// unless it is we who are changing it: a reading for each of a thousand
+// addresses would hold up the rest of them.
+func (l *loop) told() {
+	soon := l.now.Add(echo)
+	switch {
+	case !l.working:
+		l.read()
+	case l.nextRead.After(soon):
+		l.nextRead = soon
 	}
 }
 
@@ -222,6 +240,8 @@ func (l *loop) turn() {
 		l.read()
 	}
 	l.resolve()
+	l.flush() // the kernel goes on while what it has done is noted and announced
+	l.collect()
 	for range tasksPerTurn {
 		t := l.agenda.take(l.now)
 		if t == nil {
@@ -251,7 +271,7 @@ func (l *loop) settle() {
 		return // what a Monitor before us left here is released too
 	}
 	for _, a := range l.order {
-		if (l.working || a.state.Holding && a.state.Leaving) && l.now.Before(l.deadline) {
+		if (l.working || len(l.results) > 0 || a.state.Holding && a.state.Leaving) && l.now.Before(l.deadline) {
 			return
 		}
 	}
@@ -266,7 +286,7 @@ func (l *loop) next() time.Time {
 			n = t
 		}
 	}
-	if len(l.marked) > 0 {
+	if len(l.marked) > 0 || len(l.results) > 0 {
 		return l.now
 	}
 	sooner(l.agenda.next())
