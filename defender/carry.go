@@ -87,23 +87,23 @@ func (l *loop) flush() {
 		}
 		if len(batch) > 0 {
 			l.working = true
-			l.beside(func() { l.put(batch) })
+			l.beside(func() { l.do(batch) })
 		}
 	}
 }
 
-// put does a batch of jobs, outside the loop.
-func (l *loop) put(batch []job) {
+// do does a batch of jobs, outside the loop.
+func (l *loop) do(batch []job) {
 	orders := make([]host.Order, len(batch))
 	for i, j := range batch {
 		orders[i] = j.order
 	}
-	do := l.o.Network.Add
+	carryOut := l.o.Network.Add
 	if batch[0].remove {
-		do = l.o.Network.Remove
+		carryOut = l.o.Network.Remove
 	}
 	begun := time.Now()
-	errs := do(orders)
+	errs := carryOut(orders)
 	took := time.Since(begun)
 	l.d.post(func(l *loop) {
 		l.working = false

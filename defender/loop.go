@@ -25,9 +25,9 @@ const releaseWithin = 2 * time.Second
 // decides again: a flood on the wire must not keep it from its work.
 const eventsPerTurn = 512
 
-// tasksPerTurn bounds likewise how much of what is due is done before the loop
+// questionsPerTurn bounds likewise how many questions are put before the loop
 // looks for events: a thousand addresses are asked in bursts.
-const tasksPerTurn = 256
+const questionsPerTurn = 256
 
 // loop is all state. Only the goroutine of Run touches it.
 type loop struct {
@@ -43,6 +43,7 @@ type loop struct {
 	targets  map[key]*target
 	asked    []*target // the same, in the order of their making
 	agenda   agenda
+	put      int           // questions in this turn
 	marked   []*alias      // to be decided
 	deciding []*alias      // in this turn
 	brisk    time.Duration // the shortest timeout of all
@@ -242,7 +243,7 @@ func (l *loop) turn() {
 	l.resolve()
 	l.flush() // the kernel goes on while what it has done is noted and announced
 	l.collect()
-	for range tasksPerTurn {
+	for l.put = 0; l.put < questionsPerTurn; {
 		t := l.agenda.take(l.now)
 		if t == nil {
 			break

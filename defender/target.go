@@ -230,14 +230,19 @@ func (t *target) close(l *loop) {
 	if t.fact.Miss.IsZero() {
 		t.missed(l)
 	}
-	if t.vain >= t.needed() && t.fact.Value != rules.Silent || t.fact.Value == rules.Silent {
+	fallen := t.vain >= t.needed() && t.fact.Value != rules.Silent
+	if fallen || t.fact.Value == rules.Silent {
 		t.fact.Set(rules.Silent, asked, l.now)
 		t.changed(l)
 	}
-	if last := t.lastWindow(); t.vain < last {
-		t.open(l)
-	} else {
+	switch {
+	case t.vain >= t.lastWindow():
 		t.vain = 0
+	case fallen && t.dense():
+		// What follows from the silence comes first, if it is that of a thousand.
+		t.window = window{start: l.now, put: 1}
+	default:
+		t.open(l)
 	}
 }
 
@@ -331,6 +336,7 @@ func (t *target) ask(l *loop) {
 	doubt := t.vain+t.blind > 0
 	probing := t.of != nil && doubt && t.window.put >= questions/2
 	t.window.put++
+	l.put++
 	if t.nic != "" && n.ready() != nil {
 		return // W2 and H3 tell of it
 	}
