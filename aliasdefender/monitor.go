@@ -39,7 +39,7 @@ starts it.
 // monitor is one run of the daemon. All that can fail without an alias being
 // touched is done before the loop starts.
 func (a *app) monitor(ctx context.Context) error {
-	cfg, err := a.load()
+	cfg, err := a.loadWithKeys()
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 func (m *monitor) reload(context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	cfg, err := m.app.load()
+	cfg, err := m.app.loadWithKeys()
 	if err != nil {
 		var mistakes config.Mistakes
 		if !errors.As(err, &mistakes) {
