@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -89,13 +88,10 @@ func TestMistakesOfAKeyFileSayWhatToDo(t *testing.T) {
 		})
 	}
 	dir := t.TempDir()
-	if err := syscall.Mkfifo(dir+"/fifo", 0o600); err != nil {
-		t.Fatal(err)
-	}
 	wantKeyMistake(t, dir+"/none", "does not exist; make it with 'aliasdefender GenKey PATH' and copy it to the partner, or copy the partner's")
 	wantKeyMistake(t, dir, "is a directory; name the file in it")
-	wantKeyMistake(t, dir+"/fifo", "is not a regular file"+anew)
-	wantKeyMistake(t, dir+"/fifo/key", "cannot be opened: not a directory")
+	wantKeyMistake(t, "/dev/null", "is not a regular file"+anew)
+	wantKeyMistake(t, "/dev/null/key", "cannot be opened: not a directory")
 }
 
 func wantKeyMistake(t *testing.T, path, want string) {

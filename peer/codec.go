@@ -32,9 +32,6 @@ const (
 	serviceMask  = 3
 )
 
-// MaxWords is the number of words that a Message can have for certain.
-const MaxWords = 0xffff / 2
-
 var errContent = errors.New("the words of a datagram cannot be understood")
 
 // encoder turns a Message into contents, and keeps their memory.

@@ -106,7 +106,7 @@ type Word struct {
 type Message struct {
 	Version  string // of the program; cut at 40 bytes
 	Features uint32 // what the program understands beyond this version of the datagram, a bit each
-	Words    []Word // up to MaxWords
+	Words    []Word
 }
 
 // Heard is one datagram with words. A Message that does not fit one is spread
