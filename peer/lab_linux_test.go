@@ -253,6 +253,13 @@ func forge(r *rig, from *lab.Host, source netip.Addr, payload []byte, n, rate in
 	return sent
 }
 
+// says is how often k has said something to its first partner.
+func (k *talker) says() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return int(k.partners[0].said)
+}
+
 // While garbage comes in, a heartbeat of 10 ms goes on being heard, and all of
 // the garbage is counted.
 func TestAHeartbeatIsHeardThroughAFloodOfGarbage(t *testing.T) {
@@ -286,9 +293,9 @@ func TestAHeartbeatIsHeardThroughAFloodOfGarbage(t *testing.T) {
 			copy(payload, tt.head)
 			var before, after unix.Rusage
 			r.must(unix.Getrusage(unix.RUSAGE_SELF, &before))
-			begin := time.Now()
+			begin, first := time.Now(), b.says()
 			sent := forge(r, r.c, tt.source, payload, n, 100_000)
-			took := time.Since(begin)
+			took, said := time.Since(begin), b.says()-first
 			r.must(unix.Getrusage(unix.RUSAGE_SELF, &after))
 
 			var counted uint64
@@ -304,10 +311,11 @@ func TestAHeartbeatIsHeardThroughAFloodOfGarbage(t *testing.T) {
 				}
 			}
 			cpu := time.Duration(after.Utime.Nano() - before.Utime.Nano() + after.Stime.Nano() - before.Stime.Nano())
-			t.Logf("%d in %v, %d counted, heard %d times, the longest pause %v; %v CPU of sender, kernel and both ends", sent, took.Round(time.Millisecond), counted, heard, longest.Round(time.Millisecond), cpu.Round(time.Millisecond))
-			// A pause of a machine that is busy elsewhere is not ours to judge.
-			if want := int(took/(10*time.Millisecond)) / 2; heard < want {
-				t.Errorf("heard %d times; want %d at least", heard, want)
+			t.Logf("%d in %v, %d counted, %d of %d Says heard, the longest pause %v; %v CPU of sender, kernel and both ends", sent, took.Round(time.Millisecond), counted, heard, said, longest.Round(time.Millisecond), cpu.Round(time.Millisecond))
+			// While a busy machine lets nobody read, the kernel's room fills up,
+			// and the partner's packets are lost with the others.
+			if heard < said/4 {
+				t.Errorf("%d of %d Says were heard", heard, said)
 			}
 		})
 	}
