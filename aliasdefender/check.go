@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +20,7 @@ func (a *app) checkCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "Check",
 		Short: "Read the files, and say what they mean or what is wrong",
-		Long: `Read both files. Where they are good, say what was understood, a line for each
+		Long: `Read both files and the keys that they name. Where they are good, say what was understood, a line for each
 alias; where not, list every mistake and exit with 3. Nothing is asked on the
 network and nothing is changed; no privilege is needed but to read the files.
 
@@ -30,7 +32,7 @@ does not fit is listed, and the exit code is then 1.`,
   aliasdefender Check --partner-file /tmp/partner.alias`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cfg, err := a.load()
+			cfg, err := a.loadWithKeys()
 			if err != nil {
 				return err
 			}
@@ -52,10 +54,30 @@ func (a *app) printConfig(cfg *config.Config) {
 	}
 	s := cfg.Settings
 	fmt.Fprintf(w, "on exit %s; log to %s from level %s; socket %s\n", s.OnExit, s.LogTo, s.LogLevel, s.Socket)
+	printPeer(w, s.Peer)
 	if _, err := os.Stat(a.settings); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(w, "%s is absent: every setting has its default\n", a.settings)
 	}
 	fmt.Fprintf(w, "%s: %d good\n", a.aliases, len(cfg.Aliases))
+}
+
+// printPeer says what is set for the channel, if there is one.
+func printPeer(w io.Writer, p config.Peer) {
+	if len(p.Keys) == 0 {
+		return
+	}
+	from := ""
+	if p.Listen.IsValid() {
+		from = " of " + p.Listen.String()
+	}
+	keys := "1 key"
+	if n := len(p.Keys); n > 1 {
+		keys = fmt.Sprintf("%d keys, sealing with that of %s", n, p.KeyFiles[0])
+	}
+	fmt.Fprintf(w, "peer channel on UDP port %d%s, %s\n", p.Port, from, keys)
+	for _, partner := range slices.Sorted(maps.Keys(p.Paths)) {
+		fmt.Fprintf(w, "further paths to %s: %s\n", partner, strings.Trim(fmt.Sprint(p.Paths[partner]), "[]"))
+	}
 }
 
 // printAlias says one alias as a sentence.

@@ -74,6 +74,11 @@ func (a *app) load() (*config.Config, error) {
 	return config.Load(a.aliases, a.settings, a.settingsNamed)
 }
 
+// loadWithKeys is load for who needs the keys of the peer channel too.
+func (a *app) loadWithKeys() (*config.Config, error) {
+	return config.LoadWithKeys(a.aliases, a.settings, a.settingsNamed)
+}
+
 // root is the command line without a verb.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
@@ -106,7 +111,7 @@ func (a *app) root() *cobra.Command {
 		a.settingsNamed = c.Flags().Changed("settings")
 	}
 	root.AddCommand(a.monitorCmd(), a.addAliasCmd(), a.removeAliasCmd(), a.statusCmd(), a.whyCmd(), a.checkCmd(), a.reloadCmd(),
-		a.rehearseCmd(), a.completionCmd())
+		a.rehearseCmd(), a.genKeyCmd(), a.completionCmd())
 	for _, c := range append(root.Commands(), root) {
 		c.Version = a.version // so that every verb knows --version
 	}

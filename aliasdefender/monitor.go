@@ -40,7 +40,7 @@ starts it.
 // monitor is one run of the daemon. All that can fail without an alias being
 // touched is done before the loop starts.
 func (a *app) monitor(ctx context.Context) error {
-	cfg, err := a.load()
+	cfg, err := a.loadWithKeys()
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ type monitor struct {
 func newMonitor(a *app, cfg *config.Config, log *logrus.Logger, manager *notifier) *monitor {
 	state := &stateFile{dir: cfg.Settings.StateDir}
 	m := &monitor{
-		app: a, load: a.load, log: log, manager: manager, state: state, keeper: newKeeper(state),
+		app: a, load: a.loadWithKeys, log: log, manager: manager, state: state, keeper: newKeeper(state),
 		settings: cfg.Settings, reloading: make(chan struct{}, 1), reportEvery: reportEvery,
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))

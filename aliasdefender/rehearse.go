@@ -99,7 +99,11 @@ func (a *app) rehearse(ctx context.Context, o rehearseOptions) error {
 	if err != nil {
 		return err
 	}
-	return a.rehearsePlan(ctx, o, p, cfg.Settings.OnExit, all, files)
+	onExit := cfg.Settings.OnExit
+	if onExit == config.ExitHandover {
+		onExit = config.ExitKeep // the rehearsed hosts have no key
+	}
+	return a.rehearsePlan(ctx, o, p, onExit, all, files)
 }
 
 // rehearsePlan plays what is planned, between what it says before and after.

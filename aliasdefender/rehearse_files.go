@@ -53,6 +53,9 @@ func retime(cfg *config.Config, interval time.Duration) *config.Config {
 		}
 		a.IsolatedAfter = max(scaled(a.IsolatedAfter), a.Detect())
 		a.FailbackAfter = max(scaled(a.FailbackAfter), minRehearsed)
+		if a.Lease > 0 {
+			a.Lease = config.DefaultLease(interval)
+		}
 		c.Aliases = append(c.Aliases, a)
 	}
 	return &c
@@ -84,7 +87,7 @@ func settingsText(onExit config.OnExit, aliases []config.Alias, dir string) stri
 			witnesses[i] = fmt.Sprintf("%q", w)
 		}
 		fmt.Fprintf(&b, "witnesses = [%s]\n", strings.Join(witnesses, ", "))
-		fmt.Fprintf(&b, "on_isolation = %q\nisolated_after = %q\nmax_takes = %d\n", a.OnIsolation, a.IsolatedAfter, a.MaxTakes)
+		fmt.Fprintf(&b, "on_isolation = %q\nisolated_after = %q\nmax_takes = %d\nlease = %q\n", a.OnIsolation, a.IsolatedAfter, a.MaxTakes, a.Lease)
 		if a.Primary {
 			fmt.Fprintf(&b, "failback = %t\nfailback_after = %q\n", a.Failback, a.FailbackAfter)
 		}

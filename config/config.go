@@ -32,6 +32,10 @@ type Alias struct {
 	MaxTakes      int // takes within an hour until the alias counts as flapping
 	Failback      bool
 	FailbackAfter time.Duration
+
+	// Lease is for how long the alias outlives a daemon that does not renew
+	// it, in whole seconds; 0: for ever.
+	Lease time.Duration
 }
 
 // Partner is the other host of an alias: an address, or a name to resolve.
@@ -57,7 +61,7 @@ type OnIsolation string
 const (
 	ExitKeep     OnExit = "keep"
 	ExitRelease  OnExit = "release"
-	ExitHandover OnExit = "handover" // needs a key; a mistake without one
+	ExitHandover OnExit = "handover" // as release where no partner takes over; needs a key
 
 	IsolationKeep    OnIsolation = "keep"
 	IsolationRelease OnIsolation = "release"
@@ -81,6 +85,17 @@ type Settings struct {
 	StateDir string
 	LogTo    LogTo
 	LogLevel string // a logrus level name
+	Peer     Peer
+}
+
+// Peer is the channel to the partners' daemons. There is one if there is a key.
+type Peer struct {
+	KeyFiles []string   // the first one's key seals, each opens
+	Keys     []Key      // what is in them; only LoadWithKeys looks
+	Port     uint16     // UDP, on both hosts
+	Listen   netip.Addr // own address; the zero Addr means any
+	// Paths are further addresses of partners, by Partner.Name.
+	Paths map[string][]netip.Addr
 }
 
 // Config is both files, read whole.

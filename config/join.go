@@ -26,6 +26,7 @@ func join(t table, f *SettingsFile) (*Config, error) {
 			j.mistake(s.place, "is not an alias of hostname.alias")
 		}
 	}
+	j.checkPeer()
 	rows := slices.Clone(t.rows)
 	for i, a := range rows {
 		if !a.Addr.IsValid() {

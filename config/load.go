@@ -21,6 +21,10 @@ const (
 // them has a default. The error is of type Mistakes and has those of both
 // files at once; the Config is then nil.
 func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
+	return join(loadBoth(aliasesPath, settingsPath, settingsRequired))
+}
+
+func loadBoth(aliasesPath, settingsPath string, settingsRequired bool) (table, *SettingsFile) {
 	t := readTable(readFile(aliasesPath,
 		"create it with a row for each alias: "+fieldNames))
 
@@ -28,7 +32,7 @@ func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, err
 	if settingsRequired || exists(settingsPath) {
 		in = readFile(settingsPath, "every setting has a default, so an empty file will do")
 	}
-	return join(t, readSettings(in))
+	return t, readSettings(in)
 }
 
 // exists is false only if the system says so. Whatever else is in the way of

@@ -14,6 +14,7 @@ const (
 	DefaultIsolatedAfter = time.Minute // more where Rhythm.Detect is longer
 	DefaultMaxTakes      = 10
 	DefaultFailbackAfter = time.Minute
+	DefaultPort          = 6940 // UDP
 )
 
 // The bounds of the settings. Those whose reason is not plain:
@@ -37,7 +38,18 @@ const (
 
 	// Longer waits are a wish for "never", which has settings of its own.
 	maxWait = 24 * time.Hour
+
+	// The kernel counts a lease in whole seconds, and looks now and then. The
+	// loop renews it each interval, and may be late for one.
+	minLease       = 3 * time.Second
+	leaseIntervals = 2
 )
+
+// DefaultLease is the lease of an interval without one of its own: three of
+// it, at least 10 s.
+func DefaultLease(interval time.Duration) time.Duration {
+	return max(10*time.Second, (3*interval + time.Second - 1).Truncate(time.Second))
+}
 
 // DefaultTimeout is the timeout of an interval without one of its own: a
 // quarter of it, from 5 ms to 1 s.
@@ -59,12 +71,12 @@ type scope struct {
 	addr netip.Addr // the alias; the zero Addr for the top and for a bad name
 	place
 
-	interval, timeout, isolatedAfter, failbackAfter given[time.Duration]
-	misses, maxTakes                                given[int]
-	router                                          given[netip.Addr]
-	witnesses                                       given[[]witness]
-	onIsolation                                     given[OnIsolation]
-	failback                                        given[bool]
+	interval, timeout, isolatedAfter, failbackAfter, lease given[time.Duration]
+	misses, maxTakes                                       given[int]
+	router                                                 given[netip.Addr]
+	witnesses                                              given[[]witness]
+	onIsolation                                            given[OnIsolation]
+	failback                                               given[bool]
 }
 
 // place is where a mistake is.
@@ -85,6 +97,7 @@ func (s scope) within(wide scope) scope {
 	s.maxTakes = s.maxTakes.or(wide.maxTakes)
 	s.failback = s.failback.or(wide.failback)
 	s.failbackAfter = s.failbackAfter.or(wide.failbackAfter)
+	s.lease = s.lease.or(wide.lease)
 	return s
 }
 
@@ -113,6 +126,7 @@ func (s scope) apply(a *Alias) {
 	// Said for all, failback means those aliases that have it to ask back.
 	a.Failback = s.failback.value && a.Primary
 	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
+	a.Lease = s.lease.orDefault(DefaultLease(a.Interval))
 }
 
 // checkTimes finds times that contradict each other, in s as it stands within
@@ -143,6 +157,10 @@ func (s scope) checkTimes(file string, wide scope) (mistakes Mistakes) {
 	if isolated := all.isolatedAfter; isolated.isSet() && !isolated.bad && isolated.value < r.Detect() {
 		blame(fmt.Sprintf("isolated_after is %s, shorter than the %s that it takes to know that anything is silent (interval + misses × timeout)",
 			Tidy(isolated.value), Tidy(r.Detect())), s.isolatedAfter.place(), interval, timeout, misses)
+	}
+	if lease := all.lease; lease.isSet() && !lease.bad && lease.value > 0 && lease.value < leaseIntervals*r.Interval {
+		blame(fmt.Sprintf("a lease of %s is shorter than %d intervals of %s: a healthy holder would lose its alias by one late renewal",
+			Tidy(lease.value), leaseIntervals, Tidy(r.Interval)), s.lease.place(), interval)
 	}
 	return mistakes
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 	"unicode"
 
@@ -29,6 +30,10 @@ type SettingsFile struct {
 	Settings // the daemon's own, with defaults filled in
 
 	file     string
+	onExit   given[OnExit]
+	keyFiles given[[]string]
+	listen   given[netip.Addr]
+	paths    []partnerPaths
 	all      scope
 	aliases  []*scope // in the order of the file
 	mistakes Mistakes
@@ -55,7 +60,9 @@ type key func(f *SettingsFile, s *scope, v value) Mistakes
 // from it.
 var tables = map[string]map[string]key{
 	"": aliasKeys(map[string]key{
-		"on_exit": func(f *SettingsFile, _ *scope, v value) Mistakes { return fillPlain(&f.OnExit, v, exit) },
+		"on_exit": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fill(&f.onExit, v, oneOf(ExitKeep, ExitRelease, ExitHandover))
+		},
 	}),
 	"control": {
 		"socket": func(f *SettingsFile, _ *scope, v value) Mistakes {
@@ -77,6 +84,14 @@ var tables = map[string]map[string]key{
 			return fillPlain(&f.LogLevel, v, oneOf("error", "warning", "info", "debug", "trace"))
 		},
 	},
+	"peer": {
+		"key_file": func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.keyFiles, v, keyFileList) },
+		"port":     func(f *SettingsFile, _ *scope, v value) Mistakes { return fillPlain(&f.Peer.Port, v, udpPort) },
+		"listen":   func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.listen, v, addrOr("any")) },
+		"paths": func(_ *SettingsFile, _ *scope, v value) Mistakes {
+			return wrong(v, "is a table; write [peer.paths], and below it \"172.16.1.5\" = [\"10.9.9.5\"]")
+		},
+	},
 	"alias": aliasKeys(map[string]key{}),
 }
 
@@ -88,13 +103,14 @@ func aliasKeys(keys map[string]key) map[string]key {
 		"interval":       func(s *scope, v value) Mistakes { return fill(&s.interval, v, duration(minInterval, maxInterval)) },
 		"timeout":        func(s *scope, v value) Mistakes { return fill(&s.timeout, v, duration(minTimeout, maxTimeout)) },
 		"misses":         func(s *scope, v value) Mistakes { return fill(&s.misses, v, missCount) },
-		"router":         func(s *scope, v value) Mistakes { return fill(&s.router, v, routerAddr) },
-		"witnesses":      func(s *scope, v value) Mistakes { return fill(&s.witnesses, v, witnessList) },
+		"router":         func(s *scope, v value) Mistakes { return fill(&s.router, v, addrOr("auto")) },
+		"witnesses":      func(s *scope, v value) Mistakes { return fill(&s.witnesses, v, addrList("172.16.1.254")) },
 		"on_isolation":   func(s *scope, v value) Mistakes { return fill(&s.onIsolation, v, isolation) },
 		"isolated_after": func(s *scope, v value) Mistakes { return fill(&s.isolatedAfter, v, wait) },
 		"max_takes":      func(s *scope, v value) Mistakes { return fill(&s.maxTakes, v, whole(minTakes, maxTakes)) },
 		"failback":       func(s *scope, v value) Mistakes { return fill(&s.failback, v, truth) },
 		"failback_after": func(s *scope, v value) Mistakes { return fill(&s.failbackAfter, v, wait) },
+		"lease":          func(s *scope, v value) Mistakes { return fill(&s.lease, v, leaseTime) },
 	} {
 		keys[name] = func(_ *SettingsFile, s *scope, v value) Mistakes { return set(s, v) }
 	}
@@ -118,14 +134,6 @@ func missCount(v value) (int, Mistakes) {
 
 var isolation = oneOf(IsolationKeep, IsolationRelease)
 
-// exit reads on_exit. A hand-over is a word that partners exchange, signed.
-func exit(v value) (OnExit, Mistakes) {
-	if v.kind == unstable.String && OnExit(v.text) == ExitHandover {
-		return "", wrong(v, "\"handover\" needs a key for the peer channel, which this version does not have yet; write %q or %q", ExitKeep, ExitRelease)
-	}
-	return oneOf(ExitKeep, ExitRelease)(v)
-}
-
 // readSettings reads every value, whatever is wrong with the others.
 func readSettings(in input) *SettingsFile {
 	f := &SettingsFile{
@@ -135,6 +143,7 @@ func readSettings(in input) *SettingsFile {
 			StateDir: DefaultStateDir,
 			LogTo:    LogAuto,
 			LogLevel: DefaultLogLevel,
+			Peer:     Peer{Port: DefaultPort},
 		},
 		file:     in.file,
 		mistakes: in.mistakes,
@@ -146,6 +155,7 @@ func readSettings(in input) *SettingsFile {
 	for _, v := range values {
 		f.take(v)
 	}
+	f.finishPeer()
 	f.mistakes = append(f.mistakes, f.all.checkTimes(f.file, scope{})...)
 	for _, s := range f.aliases {
 		f.mistakes = append(f.mistakes, s.checkTimes(f.file, f.all)...)
@@ -154,8 +164,8 @@ func readSettings(in input) *SettingsFile {
 }
 
 // maxDepth is the length of the longest name that is refused as a whole:
-// alias.172.16.1.2, for lack of quotes.
-const maxDepth = 5
+// peer.paths.172.16.1.5, for lack of quotes.
+const maxDepth = 6
 
 // take files one value or header under its name.
 func (f *SettingsFile) take(v value) {
@@ -170,10 +180,13 @@ func (f *SettingsFile) take(v value) {
 	}
 	if table == "alias" && len(rest) > 0 {
 		if addr, ok := unquotedAddr(rest); ok {
-			f.refuse(v, v.path[:maxDepth], fmt.Sprintf("an address needs quotes here; write [alias.%q]", addr))
+			f.refuse(v, v.path[:5], fmt.Sprintf("an address needs quotes here; write [alias.%q]", addr))
 			return
 		}
 		s, rest = f.aliasScope(v), rest[1:]
+	}
+	if table == "peer" && len(rest) > 0 && rest[0] == "paths" && f.takePaths(v, rest[1:]) {
+		return
 	}
 	isTable := v.kind == unstable.Table || v.kind == unstable.ArrayTable
 	switch {

@@ -41,6 +41,7 @@ func defaults() *Config {
 			StateDir: "/var/lib/aliasdefender",
 			LogTo:    LogAuto,
 			LogLevel: "info",
+			Peer:     Peer{Port: 6940},
 		},
 		Aliases: twoAliases(),
 	}
@@ -51,6 +52,7 @@ func defaults() *Config {
 		a.IsolatedAfter = 60 * time.Second
 		a.MaxTakes = 10
 		a.FailbackAfter = 60 * time.Second
+		a.Lease = 60 * time.Second
 	}
 	return cfg
 }
@@ -68,31 +70,31 @@ func TestSettingsReachTheAliasesTheyAreFor(t *testing.T) {
 		"the daemon's own": {
 			"on_exit = \"release\"\ncontrol.socket = \"/tmp/s\"\nstate = { dir = \"/tmp/d\" }\n[log]\nto = \"stderr\"\nlevel = \"debug\"",
 			func(s *Settings, _, _ *Alias) {
-				*s = Settings{OnExit: ExitRelease, Socket: "/tmp/s", StateDir: "/tmp/d", LogTo: LogStderr, LogLevel: "debug"}
+				*s = Settings{OnExit: ExitRelease, Socket: "/tmp/s", StateDir: "/tmp/d", LogTo: LogStderr, LogLevel: "debug", Peer: s.Peer}
 			}},
 		"the longest socket": {"control.socket = \"/" + strings.Repeat("x", 106) + "\"", func(s *Settings, _, _ *Alias) {
 			s.Socket = "/" + strings.Repeat("x", 106)
 		}},
 		"everything for all": {
 			"interval = \"2s\"\ntimeout = \"100ms\"\nmisses = 5\nrouter = \"172.16.1.254\"\nwitnesses = [\"172.16.1.253\"]\n" +
-				"on_isolation = \"release\"\nisolated_after = \"2500ms\"\nmax_takes = 1\nfailback = true\nfailback_after = \"5m\"",
+				"on_isolation = \"release\"\nisolated_after = \"2500ms\"\nmax_takes = 1\nfailback = true\nfailback_after = \"5m\"\nlease = \"4s\"",
 			func(_ *Settings, primary, other *Alias) {
 				for _, a := range []*Alias{primary, other} {
 					a.Rhythm = Rhythm{Interval: 2 * time.Second, Timeout: 100 * time.Millisecond, Misses: 5}
 					a.Router, a.Witnesses = router, []netip.Addr{witness}
 					a.OnIsolation, a.IsolatedAfter = IsolationRelease, 2500*time.Millisecond
-					a.MaxTakes, a.FailbackAfter = 1, 5*time.Minute
+					a.MaxTakes, a.FailbackAfter, a.Lease = 1, 5*time.Minute, 4*time.Second
 				}
 				primary.Failback = true // and not the other, who is not primary
 			}},
 		"everything for one": {
 			"[alias.\"172.16.1.2\"]\ninterval = \"2s\"\ntimeout = \"100ms\"\nmisses = 5\nrouter = \"172.16.1.254\"\nwitnesses = [\"172.16.1.253\"]\n" +
-				"on_isolation = \"release\"\nisolated_after = \"2500ms\"\nmax_takes = 1000\nfailback = true\nfailback_after = \"5m\"",
+				"on_isolation = \"release\"\nisolated_after = \"2500ms\"\nmax_takes = 1000\nfailback = true\nfailback_after = \"5m\"\nlease = \"0\"",
 			func(_ *Settings, a, _ *Alias) {
 				a.Rhythm = Rhythm{Interval: 2 * time.Second, Timeout: 100 * time.Millisecond, Misses: 5}
 				a.Router, a.Witnesses = router, []netip.Addr{witness}
 				a.OnIsolation, a.IsolatedAfter = IsolationRelease, 2500*time.Millisecond
-				a.MaxTakes, a.Failback, a.FailbackAfter = 1000, true, 5*time.Minute
+				a.MaxTakes, a.Failback, a.FailbackAfter, a.Lease = 1000, true, 5*time.Minute, 0
 			}},
 		"one as the others are by default": {
 			"router = \"172.16.1.254\"\nwitnesses = [\"172.16.1.253\"]\non_isolation = \"release\"\nfailback = true\n" +
@@ -102,20 +104,44 @@ func TestSettingsReachTheAliasesTheyAreFor(t *testing.T) {
 			}},
 		"failback refused to who could not have it": {"alias.\"172.16.1.3\".failback = false", func(*Settings, *Alias, *Alias) {}},
 		"the timeout follows the alias's interval": {"[alias.\"172.16.1.3\"]\ninterval = \"100ms\"", func(_ *Settings, _, other *Alias) {
-			other.Interval, other.Timeout = 100*time.Millisecond, 25*time.Millisecond
+			other.Interval, other.Timeout, other.Lease = 100*time.Millisecond, 25*time.Millisecond, 10*time.Second
 		}},
 		"a timeout for all stays in force": {"timeout = \"50ms\"\n[alias.\"172.16.1.3\"]\ninterval = \"100ms\"", func(_ *Settings, a, b *Alias) {
 			a.Timeout = 50 * time.Millisecond
-			b.Interval, b.Timeout = 100*time.Millisecond, 50*time.Millisecond
+			b.Interval, b.Timeout, b.Lease = 100*time.Millisecond, 50*time.Millisecond, 10*time.Second
 		}},
 		"isolation waits for detection": {"interval = \"1h\"", func(_ *Settings, a, b *Alias) {
-			a.Interval, a.IsolatedAfter = time.Hour, time.Hour+3*time.Second
-			b.Interval, b.IsolatedAfter = time.Hour, time.Hour+3*time.Second
+			a.Interval, a.IsolatedAfter, a.Lease = time.Hour, time.Hour+3*time.Second, 3*time.Hour
+			b.Interval, b.IsolatedAfter, b.Lease = time.Hour, time.Hour+3*time.Second, 3*time.Hour
 		}},
 		"a number in hexadecimal": {"misses = 0x4\nmax_takes = 1_0", func(_ *Settings, a, b *Alias) { a.Misses, b.Misses = 4, 4 }},
 		"the fastest": {"interval = \"10ms\"\nmisses = 8", func(_ *Settings, a, b *Alias) {
 			a.Rhythm = Rhythm{Interval: 10 * time.Millisecond, Timeout: 5 * time.Millisecond, Misses: 8}
 			b.Rhythm = a.Rhythm
+			a.Lease, b.Lease = 10*time.Second, 10*time.Second
+		}},
+		"a lease of three intervals in whole seconds": {"interval = \"3500ms\"", func(_ *Settings, a, b *Alias) {
+			for _, a := range []*Alias{a, b} {
+				a.Interval, a.Timeout, a.Lease = 3500*time.Millisecond, 875*time.Millisecond, 11*time.Second
+			}
+		}},
+		"the shortest lease": {"lease = \"3s\"\ninterval = \"1500ms\"", func(_ *Settings, a, b *Alias) {
+			for _, a := range []*Alias{a, b} {
+				a.Interval, a.Timeout, a.Lease = 1500*time.Millisecond, 375*time.Millisecond, 3*time.Second
+			}
+		}},
+		"a key": {"peer.key_file = \"/etc/k\"", func(s *Settings, _, _ *Alias) {
+			s.OnExit, s.Peer.KeyFiles = ExitHandover, []string{"/etc/k"}
+		}},
+		"a key and the aliases kept": {"on_exit = \"keep\"\n[peer]\nkey_file = \"/etc/k\"", func(s *Settings, _, _ *Alias) {
+			s.Peer.KeyFiles = []string{"/etc/k"}
+		}},
+		"no key, said": {"peer = { key_file = [], listen = \"any\" }", func(*Settings, *Alias, *Alias) {}},
+		"all of the channel": {"on_exit = \"handover\"\n[peer]\nkey_file = [\"/etc/new\", \"/etc/old\"]\nport = 7000\nlisten = \"10.9.9.4\"\n" +
+			"[peer.paths]\n\"172.16.1.5\" = [\"10.9.9.5\", \"10.8.8.5\"]", func(s *Settings, _, _ *Alias) {
+			s.OnExit = ExitHandover
+			s.Peer = Peer{KeyFiles: []string{"/etc/new", "/etc/old"}, Port: 7000, Listen: netip.MustParseAddr("10.9.9.4"),
+				Paths: map[string][]netip.Addr{"172.16.1.5": {netip.MustParseAddr("10.9.9.5"), netip.MustParseAddr("10.8.8.5")}}}
 		}},
 		"isolated no sooner than detected": {"isolated_after = \"23s\"", func(_ *Settings, a, b *Alias) {
 			a.IsolatedAfter, b.IsolatedAfter = 23*time.Second, 23*time.Second
@@ -206,6 +232,7 @@ func FuzzSettings(f *testing.F) {
 		"[alias.172.16.1.2]\nx = 1\n[[alias]]\n[\"\"]", "router = '''172.16.1.\\\n9'''", "a.b.c.d.e.f.g = [[[{}]]]",
 		"witnesses = [[], {a = 1}, 1979-05-27T07:32:00Z, nan, 'x']", "\"\\u001b[2J\" = \"\\u001b\"", "misses = 0b11\nmax_takes = +9_9",
 		"control.socket = \"/\\u0000\"\non_exit = \"handover\"", "log.level.x = 1\nlog = { to = 1 }", "interval = \"9223372036854775807ns\"",
+		"lease = \"0\"\n[peer]\nkey_file = [\"/a\", \"/b\"]\nport = 1\n[peer.paths]\nb = [\"10.0.0.1\"]\n172.16.1.5 = []",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -220,7 +247,8 @@ func FuzzSettings(f *testing.F) {
 			checkMistakes(t, err)
 			return
 		}
-		if len(cfg.Settings.Socket) > 107 || cfg.Settings.Socket[0] != '/' || cfg.Settings.StateDir[0] != '/' || cfg.Settings.LogLevel == "" || cfg.Settings.OnExit == ExitHandover {
+		if len(cfg.Settings.Socket) > 107 || cfg.Settings.Socket[0] != '/' || cfg.Settings.StateDir[0] != '/' || cfg.Settings.LogLevel == "" ||
+			cfg.Settings.OnExit == ExitHandover && len(cfg.Settings.Peer.KeyFiles) == 0 || cfg.Settings.Peer.Port == 0 || len(cfg.Settings.Peer.KeyFiles) > 4 {
 			t.Errorf("%+v", cfg.Settings)
 		}
 		for _, a := range cfg.Aliases {
@@ -235,6 +263,9 @@ func checkPolicy(t *testing.T, a Alias) {
 	if a.Interval < minInterval || a.Interval > maxInterval || a.Timeout < minTimeout || a.Timeout > a.Interval ||
 		a.Misses < 2 || a.Misses > 100 || a.Detect() > 5*a.Interval {
 		t.Errorf("rhythm: %+v", a.Rhythm)
+	}
+	if a.Lease != 0 && (a.Lease < 2*a.Interval || a.Lease < 3*time.Second || a.Lease%time.Second != 0) {
+		t.Errorf("lease: %+v", a)
 	}
 	if a.IsolatedAfter < a.Detect() || a.MaxTakes < 1 || a.FailbackAfter <= 0 || a.Failback && !a.Primary {
 		t.Errorf("policy: %+v", a)

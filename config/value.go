@@ -157,20 +157,22 @@ func oneOf[T ~string](words ...T) parser[T] {
 	}
 }
 
-// routerAddr reads "auto", which is the zero Addr, or an address.
-func routerAddr(v value) (netip.Addr, Mistakes) {
-	s, mistakes := text(v, "auto")
-	if mistakes != nil || s == "auto" {
-		return netip.Addr{}, mistakes
+// addrOr reads a word, which is the zero Addr, or an address.
+func addrOr(word string) parser[netip.Addr] {
+	return func(v value) (netip.Addr, Mistakes) {
+		s, mistakes := text(v, word)
+		if mistakes != nil || s == word {
+			return netip.Addr{}, mistakes
+		}
+		if !addressLike(s) {
+			return netip.Addr{}, wrong(v, "%s is neither %q nor an IPv4 address", show(s), word)
+		}
+		addr, problem := parseHost(s)
+		if problem != "" {
+			return netip.Addr{}, wrong(v, "%s", problem)
+		}
+		return addr, nil
 	}
-	if !addressLike(s) {
-		return netip.Addr{}, wrong(v, "%s is neither \"auto\" nor an IPv4 address", show(s))
-	}
-	addr, problem := parseHost(s)
-	if problem != "" {
-		return netip.Addr{}, wrong(v, "%s", problem)
-	}
-	return addr, nil
 }
 
 // witness is an address and its line: a list may have many.
@@ -179,29 +181,31 @@ type witness struct {
 	line int
 }
 
-// witnessList reads a list of addresses.
-func witnessList(v value) (list []witness, mistakes Mistakes) {
-	if v.kind != unstable.Array {
-		return nil, wrong(v, "%s; write a list, such as [\"172.16.1.254\"]", v.is())
-	}
-	for _, item := range v.items {
-		s, wrongType := text(item, "172.16.1.254")
-		if wrongType != nil {
-			mistakes = append(mistakes, wrongType...)
-			continue
+// addrList reads a list of addresses.
+func addrList(example string) parser[[]witness] {
+	return func(v value) (list []witness, mistakes Mistakes) {
+		if v.kind != unstable.Array {
+			return nil, wrong(v, "%s; write a list, such as [%q]", v.is(), example)
 		}
-		addr, problem := parseHost(s)
-		twice := slices.ContainsFunc(list, func(w witness) bool { return w.addr == addr })
-		switch {
-		case problem != "":
-			mistakes = append(mistakes, wrong(item, "%s", problem)...)
-		case twice:
-			mistakes = append(mistakes, wrong(item, "%s stands there twice", addr)...)
-		default:
-			list = append(list, witness{addr, item.line})
+		for _, item := range v.items {
+			s, wrongType := text(item, example)
+			if wrongType != nil {
+				mistakes = append(mistakes, wrongType...)
+				continue
+			}
+			addr, problem := parseHost(s)
+			twice := slices.ContainsFunc(list, func(w witness) bool { return w.addr == addr })
+			switch {
+			case problem != "":
+				mistakes = append(mistakes, wrong(item, "%s", problem)...)
+			case twice:
+				mistakes = append(mistakes, wrong(item, "%s stands there twice", addr)...)
+			default:
+				list = append(list, witness{addr, item.line})
+			}
 		}
+		return list, mistakes
 	}
-	return list, mistakes
 }
 
 // absolute reads a path that does not depend on where the daemon was started,

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Key is what both hosts of a channel know. It prints as nothing of itself.
+type Key [32]byte
+
+// maxKeyFile is more than a key and any comment take.
+const maxKeyFile = 4096 // bytes
+
+// NewKey makes a key that nobody else has.
+func NewKey() (k Key) {
+	rand.Read(k[:]) // never fails, crypto/rand says
+	return k
+}
+
+// File is the key as a key file has it: a comment, and a line of base64.
+func (k Key) File() []byte {
+	return fmt.Appendf(nil, "# Alias Defender: a key of the peer channel. The same file, mode 0600, on both hosts.\n%s\n",
+		base64.StdEncoding.EncodeToString(k[:]))
+}
+
+// Format keeps the key out of logs, whatever the verb.
+func (k Key) Format(s fmt.State, _ rune) { io.WriteString(s, "(a key)") }
+
+// ParseKey reads a key file: one line of base64, RFC 4648, section 4, beside
+// blank lines and lines that begin with #. The problem is empty if it is one.
+func ParseKey(text []byte) (k Key, problem string) {
+	found := ""
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\xef\xbb\xbf")) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if found != "" {
+			return Key{}, "has more than one line beside comments; each key needs a file of its own"
+		}
+		found = line
+	}
+	if found == "" {
+		return Key{}, "has no key in it"
+	}
+	// The line is a secret, or meant as one: no message shows it.
+	bytes, err := base64.StdEncoding.DecodeString(found)
+	switch {
+	case err != nil:
+		return Key{}, "has no key in base64"
+	case len(bytes) != len(k):
+		return Key{}, fmt.Sprintf("has a key of %d bytes, and %d are needed", len(bytes), len(k))
+	case Key(bytes) == Key{}:
+		return Key{}, "has a key of zeros, which anybody can guess"
+	}
+	return Key(bytes), ""
+}
+
+// LoadWithKeys is Load for who talks to partners: it reads the key files too,
+// and their mistakes are among the others, each under the line of key_file.
+func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
+	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
+	if !f.keyFiles.bad {
+		for _, path := range f.Peer.KeyFiles {
+			k, problem := readKey(path)
+			if problem != "" {
+				f.mistake(f.keyFiles.line, f.keyFiles.field, showPath(path)+" "+problem)
+			}
+			f.Peer.Keys = append(f.Peer.Keys, k)
+		}
+	}
+	return join(t, f)
+}
+
+// showPath shows a path whole: a command is to be made of it.
+func showPath(path string) string {
+	if plain := show(path); strings.HasPrefix(plain, `"`) {
+		return strconv.Quote(path)
+	}
+	return path
+}
+
+// readKey reads one key file, and says of one that is not good what to do.
+func readKey(path string) (Key, string) {
+	shown := showPath(path)
+	anew := fmt.Sprintf("move it away, make another with 'aliasdefender GenKey %s', and copy that to the partner", shown)
+	// Without waiting: it may be a pipe that nobody writes to.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Key{}, fmt.Sprintf("does not exist; make it with 'aliasdefender GenKey %s' and copy it to the partner, or copy the partner's", shown)
+	case errors.Is(err, fs.ErrPermission):
+		return Key{}, "may not be read by this user; run as root"
+	case err != nil:
+		return Key{}, "cannot be opened: " + cause(err)
+	}
+	defer f.Close() // nothing was written: its error has no meaning
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return Key{}, "cannot be read: " + cause(err)
+	case info.IsDir():
+		return Key{}, "is a directory; name the file in it"
+	case !info.Mode().IsRegular():
+		return Key{}, "is not a regular file; " + anew
+	case info.Mode().Perm()&0o077 != 0:
+		return Key{}, fmt.Sprintf("has mode %04o, and must be its owner's alone: 'chmod 600 %s' or, if others have seen the key, %s", info.Mode().Perm(), shown, anew)
+	case info.Size() > maxKeyFile:
+		return Key{}, fmt.Sprintf("is larger than %d bytes; is it the right file?", maxKeyFile)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return Key{}, "cannot be read: " + cause(err)
+	}
+	k, problem := ParseKey(text)
+	if problem != "" {
+		return Key{}, problem + "; " + anew
+	}
+	return k, ""
+}

@@ -1,0 +1,311 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Partner is the host at the other end. Its Addr is its name here.
+type Partner struct {
+	Addr  netip.Addr   // IPv4
+	Paths []netip.Addr // further addresses of it: all are sent to, any one heard counts
+}
+
+// Options are what a Channel is made of. The callbacks are called from one
+// goroutine, one at a time; while one of them waits, nothing is heard.
+type Options struct {
+	Listen   netip.Addr // own address; the zero Addr: all
+	Port     uint16     // on both hosts; 0: Port
+	Keys     *Keys
+	Partners []Partner
+
+	Heard func(Heard)
+	// Readable tells that the partner's packets cannot be read, probably for
+	// want of a common key, and when they can again. It is called when that
+	// changes, the first time only with false.
+	Readable func(partner netip.Addr, readable bool)
+}
+
+// Channel talks to all partners over one socket.
+type Channel struct {
+	o    Options
+	poke chan struct{} // one place: the sender has something to do
+
+	mu       sync.Mutex // held for moments, never while anything waits
+	keys     *Keys
+	partners []*partner
+	sources  map[netip.Addr]source
+	counts   Counts
+	refused  uint32 // by the kernel
+	doubtful bucket
+	useless  bucket
+	conn     *net.UDPConn
+
+	out  []byte   // of the sender
+	send [][]byte // likewise: what is to go out next
+}
+
+// source is who sends from an address.
+type source struct {
+	*partner
+	path int
+}
+
+// partner is the state of one, under the Channel's mu but where it says else.
+type partner struct {
+	addr    netip.Addr
+	paths   []path
+	session *Session
+	counts  Counts
+	version string // heard last
+
+	message Message // that was said last
+	repeat  time.Duration
+	said    uint64 // counts the messages
+	saidAt  time.Time
+	begun   uint64  // the said that is encoded
+	enc     encoder // of the sender
+
+	urgent   bool // the last Say has to be acknowledged
+	left     int  // repeats that remain
+	repeatAt time.Time
+	again    bool // all of the last Say is to be sent once more
+	newBoot  bool // the next Heard is to say so
+	sayTimes [64]time.Time
+	answers  bucket
+
+	unread      int // packets that could not be read since the last that could
+	unreadSince time.Time
+	unreadable  bool // has been reported
+}
+
+// path is one way to a partner.
+type path struct {
+	addr        netip.Addr
+	heard, sent time.Time
+	err         error
+	local       bool // err is this system's word on the last datagram
+}
+
+// What bounds the work.
+const (
+	// As many repeats of one Say as would not make a loop that hangs look
+	// alive for long.
+	maxRepeats = 8
+	minRepeat  = 2 * time.Millisecond
+
+	// A Say as old as this is not said again to a partner that has come up:
+	// the loop says the next one soon, or hangs.
+	freshSay = time.Second
+
+	// Heartbeats come each second at least. Who sends these in three seconds,
+	// and nothing that can be read, has another key.
+	unreadableAfter = 3 * time.Second
+	unreadableCount = 3
+
+	// Packets a second. Of those that name no boot of ours enough are opened
+	// to tell what they are. The useless ones together bound our share of a
+	// processor: when they are used up the reader rests, and the kernel drops
+	// what it has no room for.
+	doubtfulRate, doubtfulBurst = 100, 50
+	uselessRate, uselessBurst   = 250_000, 5_000
+	answerRate, answerBurst     = 1000, 100
+)
+
+// New makes a Channel. It opens and starts nothing.
+func New(o Options) (*Channel, error) {
+	if o.Keys == nil {
+		return nil, errors.New("a channel needs a key")
+	}
+	if o.Port == 0 {
+		o.Port = Port
+	}
+	c := &Channel{o: o, keys: o.Keys, poke: make(chan struct{}, 1),
+		doubtful: bucket{rate: doubtfulRate, burst: doubtfulBurst},
+		useless:  bucket{rate: uselessRate, burst: uselessBurst}}
+	return c, c.SetPartners(o.Partners)
+}
+
+// SetKeys puts other keys in force. No session ends.
+func (c *Channel) SetKeys(k *Keys) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys = k
+	for _, p := range c.partners {
+		p.session.key = 0
+	}
+}
+
+// SetPartners puts other partners in force. The session with one that stays
+// goes on, with other paths too. It is an error, and changes nothing, if an
+// address has no or two owners, or is none of IPv4.
+func (c *Channel) SetPartners(partners []Partner) error {
+	sources := map[netip.Addr]int{}
+	for i, p := range partners {
+		for _, a := range append([]netip.Addr{p.Addr}, p.Paths...) {
+			if !a.Is4() {
+				return fmt.Errorf("%v of partner %v is no IPv4 address", a, p.Addr)
+			}
+			if _, twice := sources[a]; twice {
+				return fmt.Errorf("%v of partner %v stands there twice", a, p.Addr)
+			}
+			sources[a] = i
+		}
+	}
+	c.mu.Lock()
+	was := c.partners
+	c.partners, c.sources = nil, map[netip.Addr]source{}
+	for _, p := range partners {
+		i := slices.IndexFunc(was, func(q *partner) bool { return q.addr == p.Addr })
+		var q *partner
+		if i >= 0 {
+			q = was[i]
+		} else {
+			q = &partner{addr: p.Addr, session: NewSession(0), answers: bucket{rate: answerRate, burst: answerBurst}}
+		}
+		q.setPaths(append([]netip.Addr{p.Addr}, p.Paths...))
+		for i := range q.paths {
+			c.sources[q.paths[i].addr] = source{q, i}
+		}
+		c.partners = append(c.partners, q)
+	}
+	conn := c.conn
+	c.mu.Unlock()
+	if conn != nil {
+		return c.admit(conn)
+	}
+	return nil
+}
+
+// setPaths keeps what is known of the paths that stay.
+func (p *partner) setPaths(addrs []netip.Addr) {
+	if slices.EqualFunc(p.paths, addrs, func(x path, a netip.Addr) bool { return x.addr == a }) {
+		return
+	}
+	paths := make([]path, len(addrs))
+	for i, a := range addrs {
+		paths[i].addr = a
+		if was := slices.IndexFunc(p.paths, func(x path) bool { return x.addr == a }); was >= 0 {
+			paths[i] = p.paths[was]
+		}
+	}
+	p.paths = paths
+	p.session.setPaths(len(paths))
+}
+
+// admit has the kernel drop what comes from no partner, where it can.
+func (c *Channel) admit(conn *net.UDPConn) error {
+	c.mu.Lock()
+	addrs := make([]netip.Addr, 0, len(c.sources))
+	for a := range c.sources {
+		addrs = append(addrs, a)
+	}
+	c.mu.Unlock()
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	return setFilter(conn, c.o.Port, addrs)
+}
+
+// Say says m to a partner: it is sent at once, instead of what was said
+// before. Say does not wait, and whoever is no partner is told nothing.
+//
+// With repeat at zero m is a heartbeat. Else it is a change: the partner is to
+// acknowledge it at once, and what it has not acknowledged is sent again after
+// each repeat (2 ms at least), eight times at most. A heartbeat that follows a
+// change takes over what remains of its repeats.
+func (c *Channel) Say(to netip.Addr, m Message, repeat time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.partners, func(p *partner) bool { return p.addr == to })
+	if i < 0 {
+		return
+	}
+	p := c.partners[i]
+	p.message, p.saidAt = m, time.Now()
+	p.said++
+	if repeat > 0 {
+		p.repeat, p.urgent, p.left = max(repeat, minRepeat), true, maxRepeats
+	}
+	c.wake()
+}
+
+func (c *Channel) wake() {
+	select {
+	case c.poke <- struct{}{}:
+	default:
+	}
+}
+
+// Listen opens the socket, if it is not open yet. What comes before Run waits
+// in it.
+func (c *Channel) Listen() error {
+	c.mu.Lock()
+	open := c.conn != nil
+	c.mu.Unlock()
+	if open {
+		return nil
+	}
+	at := netip.IPv4Unspecified()
+	if c.o.Listen.IsValid() {
+		at = c.o.Listen
+	}
+	config := net.ListenConfig{Control: prepare}
+	l, err := config.ListenPacket(context.Background(), "udp4", netip.AddrPortFrom(at, c.o.Port).String())
+	if err != nil {
+		return fmt.Errorf("peer channel: %w", err)
+	}
+	conn := l.(*net.UDPConn)
+	if err := c.admit(conn); err != nil {
+		conn.Close()
+		return fmt.Errorf("peer channel: %w", err)
+	}
+	c.mu.Lock()
+	c.conn = conn
+	c.mu.Unlock()
+	return nil
+}
+
+// Run talks until ctx ends, and closes the socket. It opens it first if Listen
+// was not called; that this fails is its only error.
+func (c *Channel) Run(ctx context.Context) error {
+	if err := c.Listen(); err != nil {
+		return err
+	}
+	ctx, end := context.WithCancel(ctx)
+	var sender sync.WaitGroup
+	sender.Go(func() { c.sendAll(ctx) })
+	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
+	c.receiveAll(ctx)
+	end()
+	stop()
+	sender.Wait()
+	c.conn.Close()
+	return nil
+}
+
+// bucket is a number of packets that may be, filled at a rate.
+type bucket struct {
+	rate, burst float64
+	have        float64
+	at          time.Time
+}
+
+// take takes one, if there is one.
+func (b *bucket) take(now time.Time) bool {
+	if b.at.IsZero() {
+		b.have = b.burst
+	} else {
+		b.have = min(b.burst, b.have+b.rate*now.Sub(b.at).Seconds())
+	}
+	b.at = now
+	if b.have < 1 {
+		return false
+	}
+	b.have--
+	return true
+}

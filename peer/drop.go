@@ -1,0 +1,38 @@
+package peer
+
+// Kind says why a datagram was dropped, or why its words were not taken.
+type Kind uint8
+
+// The kinds. All but Duplicate and Late are packets that a healthy pair does
+// not send.
+const (
+	Taken      Kind = iota // not dropped
+	Foreign                // from an address or port that is no partner's, or no datagram of ours
+	Malformed              // too short, too long, or without sense inside
+	OldVersion             // of an older version of the datagram than we speak
+	NewVersion             // of a newer one
+	Unreadable             // opened by none of our keys: another key, or damage
+	Own                    // our own, sent back to us
+	Replayed               // heard already over the same path, or too old to tell
+	Former                 // meant for a former process of ours, or from one of the partner's that is not the present one
+	Unchecked              // more of the doubtful than are worth the time to open them
+	Duplicate              // heard already over another path
+	Late                   // its words were overtaken by newer ones
+	kinds
+)
+
+var kindWords = [kinds]string{"taken", "foreign", "malformed", "old version", "new version", "unreadable", "own", "replayed", "former", "unchecked", "duplicate", "late"}
+
+func (k Kind) String() string { return kindWords[min(k, kinds-1)] }
+
+// Counts is how many datagrams there were of each kind.
+type Counts [kinds]uint64
+
+// Kinds is all of them, for whoever shows Counts.
+func Kinds() []Kind {
+	all := make([]Kind, kinds)
+	for i := range all {
+		all[i] = Kind(i)
+	}
+	return all
+}

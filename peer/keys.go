@@ -1,0 +1,52 @@
+package peer
+
+import (
+	"crypto/cipher"
+	"errors"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// KeySize is the length of a key in bytes.
+const KeySize = chacha20poly1305.KeySize
+
+// Keys are those that partners share: the first seals, each opens, so that a
+// new key can be put on one host after the other. Keys do not change.
+type Keys struct {
+	aeads []cipher.AEAD
+}
+
+// NewKeys makes Keys out of at least one key.
+func NewKeys(keys ...[KeySize]byte) (*Keys, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("a channel needs a key")
+	}
+	k := &Keys{}
+	for _, key := range keys {
+		aead, err := chacha20poly1305.NewX(key[:])
+		if err != nil {
+			return nil, err
+		}
+		k.aeads = append(k.aeads, aead)
+	}
+	return k, nil
+}
+
+// seal appends the sealed plain to head, in whose memory plain may not lie.
+func (k *Keys) seal(head, nonce, plain, associated []byte) []byte {
+	return k.aeads[0].Seal(head, nonce, plain, associated)
+}
+
+// open appends to dst what the first key that fits makes of sealed. try is the
+// key to begin with: the one that fitted last.
+func (k *Keys) open(dst, nonce, sealed, associated []byte, try *int) ([]byte, bool) {
+	n := len(k.aeads)
+	for i := range n {
+		key := (*try + i) % n
+		if plain, err := k.aeads[key].Open(dst, nonce, sealed, associated); err == nil {
+			*try = key
+			return plain, true
+		}
+	}
+	return nil, false
+}

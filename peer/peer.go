@@ -1,0 +1,131 @@
+// Package peer is the signed words that partners exchange: what each daemon
+// says of every alias that it shares with the other, over unicast UDP,
+// encrypted and authenticated with a key that the administrator has put on
+// both hosts.
+//
+//	Message ── encoder ── contents ── Session.Seal ── datagrams ── every path
+//	Heard   ── decode  ── content  ── Session.Open ── datagram  ── any path
+//
+// A Session is the state of one partner: who it is, what was said, what was
+// heard. It has no socket and no clock. A Channel has the socket and the
+// sessions, and runs beside its user's loop: Say never waits, and what is heard
+// is posted by a callback.
+//
+// Words are level-triggered: each heartbeat carries the present word for every
+// alias, so that a lost datagram costs one heartbeat and nothing else. The
+// heartbeat comes from the caller's Say alone. What the Channel sends by itself
+// (acknowledgements, and a bounded number of repeats) is no sign of life of the
+// loop behind it, and Heard is called for words only.
+//
+// The package refuses to know what the words mean, when one has to be said, and
+// how long a silence is one.
+package peer
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Port is the UDP port of the channel, where no other is set.
+const Port = 6940
+
+// State is what a host says that it does with an alias.
+type State uint8
+
+// The states. A host that knows fewer hears Unknown for those that it does not
+// know, so further ones can be added at the end.
+const (
+	Unknown    State = iota // nothing is said
+	Holding                 // has it
+	Able                    // stands by, and would take it
+	Cannot                  // stands by, and could not serve it: see Word.Why
+	Parked                  // an operator took it off this host
+	Offering                // has it, and offers it to the partner
+	Taking                  // was offered it, and is about to take it
+	Confirming              // was offered it, has taken it, and asks the partner to release it
+	Released                // has released it, and nobody has been seen with it since
+	Refusing                // was offered it, and does not take it: see Word.Why
+	Asking                  // asks the holder to offer it
+	states                  // the number of states
+)
+
+var stateWords = [states]string{"unknown", "holding", "able", "cannot", "parked", "offering", "taking", "confirming", "released", "refusing", "asking"}
+
+func (s State) String() string {
+	if s >= states {
+		s = Unknown
+	}
+	return stateWords[s]
+}
+
+// Service is what a host says of the service behind an alias.
+type Service uint8
+
+// The states of a service.
+const (
+	ServiceUnknown Service = iota
+	ServiceWell
+	ServiceFailing
+)
+
+func (s Service) String() string {
+	switch s {
+	case ServiceWell:
+		return "well"
+	case ServiceFailing:
+		return "failing"
+	}
+	return "unknown"
+}
+
+// HW is the hardware address of a NIC.
+type HW [6]byte
+
+// MaxText is how many bytes of Word.Text are sent.
+const MaxText = 100
+
+// Word is what one host says about one alias.
+type Word struct {
+	Alias    netip.Addr // IPv4
+	Bits     uint8      // the length of its prefix
+	Primary  bool       // the host's role
+	State    State
+	Handover uint32 // the number of the hand-over that State is about; 0: none
+	Service  Service
+	Why      uint8  // a reason, as a number that the callers agree on; 0: none
+	Text     string // the same in words for people; printable, cut at MaxText bytes
+
+	HW       HW            // of the alias's NIC
+	Interval time.Duration // to the microsecond, at most an hour
+	Timeout  time.Duration // likewise
+	Misses   uint8
+}
+
+// Message is everything that is said to one partner at one time. Whoever has
+// given one to Say must not change its Words any more.
+type Message struct {
+	Version  string // of the program; cut at 40 bytes
+	Features uint32 // what the program understands beyond this version of the datagram, a bit each
+	Words    []Word
+}
+
+// Heard is one datagram with words. A Message that does not fit one is spread
+// over Parts of them; each stands alone, and its words are in force when it
+// arrives.
+type Heard struct {
+	Partner     netip.Addr
+	At          time.Time // when it arrived
+	Path        netip.Addr
+	NewBoot     bool // the partner's daemon is not the one that was heard before; also at the first time
+	Message          // the words of this part only
+	Part, Parts int  // from 0
+
+	// Say counts the partner's Says since its start. The same number again
+	// is a repeat, and no newer sign of life than the first.
+	Say uint64
+
+	// Acked is when we made the newest Say of which the partner had heard a
+	// part; zero if it is none of the last 64. It tells whether the partner
+	// hears us.
+	Acked time.Time
+}

@@ -1,0 +1,148 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// rest is how long the reader leaves the packets to the kernel when there were
+// too many useless ones.
+const rest = time.Millisecond
+
+// receiveAll reads until the socket is closed.
+func (c *Channel) receiveAll(ctx context.Context) {
+	buf := make([]byte, maxDatagram+1) // one more: to tell what is too long
+	oob := make([]byte, 64)
+	for ctx.Err() == nil {
+		n, oobn, _, from, err := c.conn.ReadMsgUDPAddrPort(buf, oob)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			if !c.blame() {
+				pause(ctx, rest) // memory is short, or the like
+			}
+			continue
+		}
+		now := time.Now()
+		heard, event := c.take(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), now)
+		if dropped, told := refused(oob[:oobn]); told {
+			c.mu.Lock()
+			c.refused = dropped
+			c.mu.Unlock()
+		}
+		if event.readable != nil && c.o.Readable != nil {
+			c.o.Readable(event.partner, *event.readable)
+		}
+		if heard != nil && c.o.Heard != nil {
+			c.o.Heard(*heard)
+		}
+		if event.flooded {
+			pause(ctx, rest)
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// event is what a packet brought besides words.
+type event struct {
+	partner  netip.Addr
+	readable *bool // it has changed
+	flooded  bool
+}
+
+// take judges one packet, cheapest question first, and counts it.
+func (c *Channel) take(datagram []byte, from netip.AddrPort, now time.Time) (h *Heard, e event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	src, known := c.sources[from.Addr()]
+	if !known || from.Port() != c.o.Port {
+		c.counts[Foreign]++
+		e.flooded = !c.useless.take(now)
+		return nil, e
+	}
+	kind := Outer(datagram)
+	if kind == Taken && !src.session.Names(datagram) && !c.doubtful.take(now) {
+		kind = Unchecked
+	}
+	if kind == Taken {
+		h, e, kind = c.open(src, datagram, now)
+	}
+	src.counts[kind]++
+	if kind != Taken && kind != Duplicate && kind != Late {
+		e.flooded = !c.useless.take(now)
+	}
+	return h, e
+}
+
+// open opens what may be the partner's.
+func (c *Channel) open(src source, datagram []byte, now time.Time) (*Heard, event, Kind) {
+	p := src.partner
+	o, kind := p.session.Open(c.keys, datagram, src.path)
+	e := event{partner: p.addr, readable: p.read(o.Authentic, now)}
+	if !o.Authentic {
+		return nil, e, kind
+	}
+	if o.Live {
+		at := &p.paths[src.path]
+		at.heard = now
+		at.err, at.local = nil, false
+	}
+	if o.NewBoot && now.Sub(p.saidAt) < freshSay {
+		p.again = true
+	}
+	if o.NewBoot || o.Answer {
+		c.wake()
+	}
+	if o.NewBoot {
+		p.newBoot = true
+	}
+	if o.Content == nil {
+		return nil, e, kind
+	}
+	words, err := decode(o.Content, p.version)
+	if err != nil {
+		return nil, e, Malformed
+	}
+	p.version = words.Version
+	h := &Heard{Partner: p.addr, At: now, Path: p.paths[src.path].addr, NewBoot: p.newBoot, Message: words.Message,
+		Part: words.part, Parts: words.parts, Say: o.Say}
+	p.newBoot = false
+	if s := p.session; s.ackedSay > 0 && s.ackedSay+uint64(len(p.sayTimes)) > s.say {
+		h.Acked = p.sayTimes[s.ackedSay%uint64(len(p.sayTimes))]
+	}
+	return h, e, kind
+}
+
+// read notes whether a packet could be read, and returns what has changed by
+// it: nil for nothing.
+func (p *partner) read(authentic bool, now time.Time) *bool {
+	if authentic {
+		p.unread = 0
+		if p.unreadable {
+			p.unreadable = false
+			return new(true)
+		}
+		return nil
+	}
+	if p.unread == 0 {
+		p.unreadSince = now
+	}
+	p.unread++
+	if !p.unreadable && p.unread >= unreadableCount && now.Sub(p.unreadSince) >= unreadableAfter {
+		p.unreadable = true
+		return new(false)
+	}
+	return nil
+}

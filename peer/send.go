@@ -1,0 +1,222 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// writeWithin bounds how long one datagram waits for room in the kernel.
+const writeWithin = 50 * time.Millisecond
+
+// sendAll sends what is to be sent, until ctx ends. All that goes out goes out
+// here.
+func (c *Channel) sendAll(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		next := c.round(time.Now())
+		if next.IsZero() {
+			timer.Stop()
+		} else {
+			timer.Reset(time.Until(next))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.poke:
+		case <-timer.C:
+		}
+	}
+}
+
+// round sends all that is due, and says when the next repeat will be.
+func (c *Channel) round(now time.Time) (next time.Time) {
+	c.mu.Lock()
+	partners := c.partners // is replaced as a whole, never changed
+	c.mu.Unlock()
+	for _, p := range partners {
+		n := c.due(p, now)
+		for _, datagram := range c.send {
+			c.write(p, datagram)
+		}
+		if !n.IsZero() && (next.IsZero() || n.Before(next)) {
+			next = n
+		}
+	}
+	return next
+}
+
+// due seals into c.send what p is to get now, and says when its next repeat is.
+func (c *Channel) due(p *partner, now time.Time) (next time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.send, c.out = c.send[:0], c.out[:0]
+	s := p.session
+	switch {
+	case p.said != p.begun:
+		p.begun, p.again = p.said, false
+		p.enc.encode(&p.message, room)
+		p.sayTimes[s.Begin(p.enc.parts())%uint64(len(p.sayTimes))] = p.saidAt
+		c.sealAll(p, false)
+		p.repeatAt = now.Add(p.repeat)
+	case p.again && p.begun > 0:
+		p.again = false
+		c.sealAll(p, false)
+		p.repeatAt = now.Add(p.repeat)
+	case p.urgent && !now.Before(p.repeatAt):
+		p.left--
+		c.sealAll(p, true)
+		p.repeatAt = now.Add(p.repeat)
+	}
+	if s.owed != nil && p.answers.take(now) {
+		c.keep(s.Answer(c.keys, c.out))
+	}
+	s.owed = nil
+	if p.urgent && (s.missing == 0 || p.left == 0) {
+		p.urgent = false
+	}
+	if p.urgent {
+		return p.repeatAt
+	}
+	return time.Time{}
+}
+
+// sealAll seals the parts of the last Say, or only those that the partner has
+// not acknowledged; to a partner that is not proven a hello.
+func (c *Channel) sealAll(p *partner, missing bool) {
+	s := p.session
+	if !s.Proven() {
+		c.keep(s.Seal(c.keys, c.out, nil, 0, false))
+		return
+	}
+	for i := range p.enc.parts() {
+		if !missing || !s.acked[i] {
+			c.keep(s.Seal(c.keys, c.out, p.enc.content(i), i, p.urgent))
+		}
+	}
+}
+
+// keep puts what was appended to c.out into c.send. Where c.out has moved, the
+// datagrams before it stay where they were.
+func (c *Channel) keep(out []byte) {
+	c.send = append(c.send, out[len(c.out):])
+	c.out = out
+}
+
+// write sends one datagram on every path of p.
+func (c *Channel) write(p *partner, datagram []byte) {
+	c.mu.Lock()
+	paths := p.paths // replaced as a whole; only here and in note are fields set
+	c.mu.Unlock()
+	_ = c.conn.SetWriteDeadline(time.Now().Add(writeWithin))
+	for i := range paths {
+		to := netip.AddrPortFrom(paths[i].addr, c.o.Port)
+		_, err := c.conn.WriteToUDPAddrPort(datagram, to)
+		// What the kernel reports first may be the fate of an earlier
+		// datagram, on any path.
+		for tries := 0; err != nil && tries < 3 && !errors.Is(err, net.ErrClosed); tries++ {
+			if !c.blame() && tries > 0 {
+				break
+			}
+			_, err = c.conn.WriteToUDPAddrPort(datagram, to)
+		}
+		c.note(paths[i].addr, err, time.Now())
+	}
+}
+
+// note files what became of a datagram that was handed to the kernel.
+func (c *Channel) note(addr netip.Addr, err error, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, known := c.sources[addr]
+	if !known {
+		return
+	}
+	p := &s.paths[s.path]
+	if err == nil {
+		// A refusal comes back later than the datagram goes: what came after
+		// the last one was sent stands until something is heard.
+		p.sent = now
+		if p.local {
+			p.err, p.local = nil, false
+		}
+		return
+	}
+	p.err, p.local = cause(err), true
+}
+
+// blame files what has come back of earlier datagrams, and says whether
+// anything has.
+func (c *Channel) blame() bool {
+	reports := returned(c.conn)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range reports {
+		if s, known := c.sources[r.to]; known {
+			s.paths[s.path].err, s.paths[s.path].local = r.err, false
+		}
+	}
+	return len(reports) > 0
+}
+
+// report is what the network said about a datagram to an address.
+type report struct {
+	to  netip.Addr
+	err error
+}
+
+// cause is the system's word alone.
+func cause(err error) error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		err = e
+	}
+	return err
+}
+
+// PathStatus is one way to a partner.
+type PathStatus struct {
+	Addr  netip.Addr
+	Heard time.Time // when anything of the partner's came over it; zero: never
+	Sent  time.Time // when something was last handed to the kernel for it
+	Err   error     // what the system or the network said of the last; nil: nothing
+}
+
+// PartnerStatus is one partner.
+type PartnerStatus struct {
+	Partner    netip.Addr
+	Proven     bool   // its present process is known, and words go to it
+	Version    string // heard last
+	Unreadable bool
+	Paths      []PathStatus
+	Counts     Counts // by what became of the packets from its addresses
+}
+
+// Status is a Channel at one moment.
+type Status struct {
+	Partners []PartnerStatus
+	Foreign  uint64 // packets from no partner that we read
+	// Refused counts what the kernel dropped for us: packets from no partner,
+	// and those for which it had no room. It is up to date with the last
+	// packet that was heard, and zero where the system does not tell.
+	Refused uint32
+}
+
+// Status tells how the Channel is. It does not wait.
+func (c *Channel) Status() Status {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Status{Foreign: c.counts[Foreign], Refused: c.refused}
+	for _, p := range c.partners {
+		one := PartnerStatus{Partner: p.addr, Proven: p.session.Proven(), Version: p.version, Unreadable: p.unreadable, Counts: p.counts,
+			Paths: slices.Grow([]PathStatus(nil), len(p.paths))}
+		for _, x := range p.paths {
+			one.Paths = append(one.Paths, PathStatus{x.addr, x.heard, x.sent, x.err})
+		}
+		s.Partners = append(s.Partners, one)
+	}
+	return s
+}

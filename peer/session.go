@@ -1,0 +1,377 @@
+package peer
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+)
+
+// A datagram, version 1:
+//
+//	 0  3  "ADp"
+//	 3  1  version
+//	 4 16  to: the boot of the receiver as last known; zero: a hello
+//	20 24  nonce, random                           (all before is associated data)
+//	44 16  from: the boot of the sender                  (from here on encrypted)
+//	60  8  challenge: for a receiver that is not proven; else zero
+//	68  8  response: the receiver's last challenge, or zero
+//	76  8  number, from 1, one more with each datagram
+//	84  8  ack: the highest number of the receiver's that was heard
+//	92  8  which of the 64 up to ack were heard, bit i: ack-i
+//	100 8  say: which of the sender's Says the content is of
+//	108 1  flags: 1 answer at once, 2 has a content
+//	109    content
+//	       tag, 16
+//
+// A boot is 16 random bytes that name one run of one end. To is what makes a
+// replay useless: words are taken only where it is our boot, which nobody knew
+// before this run. That From is the partner's present process, and not one
+// before it whose datagrams somebody kept back, it proves once by answering a
+// challenge that is made for it alone.
+const (
+	version     = 1
+	versionAt   = 3
+	toAt        = 4
+	nonceAt     = toAt + bootLen
+	sealedAt    = nonceAt + nonceLen
+	bootLen     = 16
+	nonceLen    = 24
+	innerLen    = bootLen + 6*8 + 1
+	tagLen      = 16
+	overhead    = sealedAt + innerLen + tagLen
+	maxDatagram = 1199
+	room        = maxDatagram - overhead // for a content
+
+	flagUrgent  = 1
+	flagContent = 2
+)
+
+var magic = [versionAt]byte{'A', 'D', 'p'}
+
+type boot [bootLen]byte
+
+// remote is one process of the partner's.
+type remote struct {
+	boot       boot
+	ours       uint64 // our challenge to it
+	theirs     uint64 // its challenge to us; 0: none
+	heard      window
+	highestSay uint64
+}
+
+// unproven is how many processes of the partner's are remembered that have not
+// proven that they live.
+const unproven = 4
+
+// numbers is how many of our own datagrams are remembered until they are
+// acknowledged.
+const numbers = 256
+
+// Session is one end of the talk with one partner. It knows no time and is
+// used by one goroutine at a time.
+type Session struct {
+	boot    boot
+	number  uint64 // of the last datagram sealed
+	current *remote
+	others  [unproven]remote
+	oldest  int      // of others
+	paths   []window // what came over each path from current
+
+	owed *remote // who is to be answered; nil: nobody
+
+	sent     [numbers]sent
+	say      uint64 // the last one that was begun
+	acked    []bool // which of its parts the partner has heard
+	missing  int    // how many it has not
+	ackedSay uint64 // the newest of which it has heard a part
+
+	key   int // that opened the last datagram
+	plain []byte
+}
+
+// sent is what one of our numbers carried.
+type sent struct {
+	number, say uint64
+	part        int
+}
+
+// NewSession makes a Session with a boot of its own, for a partner that is
+// reached over as many paths.
+func NewSession(paths int) *Session {
+	s := &Session{paths: make([]window, paths), plain: make([]byte, 0, maxDatagram)}
+	s.renew()
+	return s
+}
+
+// renew begins a new boot. Nothing that was sealed for the old one is taken
+// any more.
+func (s *Session) renew() {
+	rand.Read(s.boot[:]) // never fails, crypto/rand says
+	s.number, s.sent = 0, [numbers]sent{}
+}
+
+// setPaths tells how many paths there are now; their order has changed.
+func (s *Session) setPaths(n int) { s.paths = make([]window, n) }
+
+// Proven says whether the partner's present process is known, so that words
+// can be sent to it.
+func (s *Session) Proven() bool { return s.current != nil }
+
+// Begin starts a Say of so many parts: what is not acknowledged of the one
+// before does not matter any more. It returns the Say's number.
+func (s *Session) Begin(parts int) uint64 {
+	s.say++
+	s.acked = append(s.acked[:0], make([]bool, parts)...)
+	s.missing = parts
+	return s.say
+}
+
+// Seal appends to dst the datagram with one part of the last Say or, where the
+// partner is not proven yet, a hello, which carries no words.
+func (s *Session) Seal(k *Keys, dst, content []byte, part int, urgent bool) []byte {
+	if s.current == nil {
+		return s.seal(k, dst, &remote{}, nil, 0)
+	}
+	if s.owed != nil && s.owed.boot == s.current.boot {
+		s.owed = nil // this one acknowledges as well
+	}
+	flags := byte(flagContent)
+	if urgent {
+		flags |= flagUrgent
+	}
+	dst = s.seal(k, dst, s.current, content, flags)
+	s.sent[s.number%numbers] = sent{s.number, s.say, part}
+	return dst
+}
+
+// Answer appends to dst the answer that is owed, if one is: a datagram without
+// words.
+func (s *Session) Answer(k *Keys, dst []byte) []byte {
+	if s.owed == nil {
+		return dst
+	}
+	to := s.owed
+	s.owed = nil
+	return s.seal(k, dst, to, nil, 0)
+}
+
+func (s *Session) seal(k *Keys, dst []byte, to *remote, content []byte, flags byte) []byte {
+	s.number++
+	challenge := to.ours
+	if s.current != nil && to.boot == s.current.boot {
+		challenge = 0
+	}
+	p := append(s.plain[:0], s.boot[:]...)
+	for _, n := range [...]uint64{challenge, to.theirs, s.number, to.heard.highest, to.heard.seen, s.say} {
+		p = binary.BigEndian.AppendUint64(p, n)
+	}
+	p = append(append(p, flags), content...)
+	s.plain = p
+
+	at := len(dst)
+	dst = append(append(dst, magic[:]...), version)
+	dst = append(dst, to.boot[:]...)
+	var nonce [nonceLen]byte
+	rand.Read(nonce[:])
+	dst = append(dst, nonce[:]...)
+	return k.seal(dst, dst[at+nonceAt:at+sealedAt], p, dst[at:at+nonceAt])
+}
+
+// Outer judges what can be judged of a datagram without a key. Only of one
+// that is Taken the rest makes sense.
+func Outer(datagram []byte) Kind {
+	switch {
+	case len(datagram) < sealedAt || [versionAt]byte(datagram) != magic:
+		return Foreign
+	case datagram[versionAt] < version:
+		return OldVersion
+	case datagram[versionAt] > version:
+		return NewVersion
+	case len(datagram) < overhead || len(datagram) > maxDatagram:
+		return Malformed
+	}
+	return Taken
+}
+
+// Names says whether a datagram names our boot, or none as a hello does. One
+// that names another can be of no use, whatever is in it.
+func (s *Session) Names(datagram []byte) bool {
+	to := boot(datagram[toAt:])
+	return to == s.boot || to == boot{}
+}
+
+// Opened is what is new after a datagram was opened.
+type Opened struct {
+	Authentic bool   // one of our keys opened it
+	Live      bool   // it is the present process's, and no replay
+	Content   []byte // its words, until the Session is used again; nil: none, or not to be taken
+	Say       uint64 // of the content
+	NewBoot   bool   // the partner's present process is now known, and another than before
+	Answer    bool   // it is to be answered at once
+}
+
+// Open opens a datagram that came over a path and that Outer has taken.
+func (s *Session) Open(k *Keys, datagram []byte, path int) (Opened, Kind) {
+	plain, ok := k.open(s.plain[:0], datagram[nonceAt:sealedAt], datagram[sealedAt:], datagram[:nonceAt], &s.key)
+	if !ok {
+		return Opened{}, Unreadable
+	}
+	s.plain = plain
+	o, kind := s.take(boot(datagram[toAt:]), plain, path)
+	o.Authentic = true
+	if kind != Taken {
+		o.Content = nil
+	}
+	o.Answer = s.owed != nil
+	return o, kind
+}
+
+// inner is what stands before the content.
+type inner struct {
+	from                                              boot
+	challenge, response, number, ack, ackedBits, says uint64
+	flags                                             byte
+	content                                           []byte
+}
+
+func readInner(b []byte) (in inner) {
+	in.from = boot(b)
+	for i, n := range [...]*uint64{&in.challenge, &in.response, &in.number, &in.ack, &in.ackedBits, &in.says} {
+		*n = binary.BigEndian.Uint64(b[bootLen+8*i:])
+	}
+	in.flags, in.content = b[innerLen-1], b[innerLen:]
+	return in
+}
+
+// take is Open behind the key.
+func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
+	in := readInner(plain)
+	switch {
+	case in.from == s.boot:
+		return o, Own
+	case in.from == boot{} || in.number == 0:
+		return o, Malformed
+	case to != s.boot && to != boot{}:
+		return o, Former
+	}
+	from := s.current
+	if from == nil || from.boot != in.from {
+		from = s.other(in.from)
+		if to != s.boot || in.response != from.ours {
+			// It does not live for certain: it is asked to prove it.
+			if in.challenge != 0 {
+				from.theirs = in.challenge
+			}
+			s.owed = from
+			if to == s.boot && in.flags&flagContent != 0 {
+				return o, Former
+			}
+			return o, Taken
+		}
+		o.NewBoot = true
+		s.promote(from)
+		from = s.current
+	}
+	if to != s.boot {
+		s.owed = from // it says hello: it does not know us yet
+		return o, Taken
+	}
+	if in.ack > s.number {
+		// It has heard what we have not sent yet. This process was put back
+		// to a state before, as a virtual machine by its snapshot: what was
+		// taken since could be replayed.
+		s.renew()
+		s.owed = from
+		return o, Former
+	}
+	kind = s.first(from, in.number, path)
+	o.Live = kind != Replayed
+	if kind != Taken {
+		return o, kind
+	}
+	s.acknowledged(in.ack, in.ackedBits)
+	if in.challenge != 0 {
+		from.theirs = in.challenge
+	}
+	if in.challenge != 0 || in.flags&flagUrgent != 0 {
+		s.owed = from
+	}
+	if in.flags&flagContent == 0 {
+		return o, Taken
+	}
+	if in.says < from.highestSay {
+		return o, Late
+	}
+	from.highestSay = in.says
+	o.Content, o.Say = in.content, in.says
+	return o, Taken
+}
+
+// other finds a process that is not the present one among the last that asked,
+// or remembers it with a challenge of its own.
+func (s *Session) other(b boot) *remote {
+	for i := range s.others {
+		if s.others[i].boot == b {
+			return &s.others[i]
+		}
+	}
+	r := &s.others[s.oldest]
+	s.oldest = (s.oldest + 1) % unproven
+	if s.owed == r {
+		s.owed = nil
+	}
+	*r = remote{boot: b, ours: challenge()}
+	return r
+}
+
+// challenge is never zero, for that means none.
+func challenge() uint64 {
+	var b [8]byte
+	for {
+		rand.Read(b[:])
+		if n := binary.BigEndian.Uint64(b[:]); n != 0 {
+			return n
+		}
+	}
+}
+
+// promote makes one that has proven that it lives the present one. The one
+// before, and whoever was asked before and has not answered yet, can come back
+// only by a challenge that is new.
+func (s *Session) promote(r *remote) {
+	now := *r
+	s.others = [unproven]remote{}
+	s.owed = nil
+	s.current = &now
+	clear(s.paths)
+}
+
+// first says whether a number is heard for the first time.
+func (s *Session) first(from *remote, number uint64, path int) Kind {
+	again := s.paths[path].has(number)
+	s.paths[path].add(number)
+	switch {
+	case again:
+		return Replayed
+	case from.heard.highest >= 64 && number <= from.heard.highest-64:
+		return Replayed // too old to tell
+	case from.heard.has(number):
+		return Duplicate
+	}
+	from.heard.add(number)
+	return Taken
+}
+
+// acknowledged notes which of our numbers the partner has heard.
+func (s *Session) acknowledged(highest, bits uint64) {
+	for i := uint64(0); i < 64 && i < highest && bits != 0; i, bits = i+1, bits>>1 {
+		e := s.sent[(highest-i)%numbers]
+		if bits&1 == 0 || e.number != highest-i {
+			continue
+		}
+		s.ackedSay = max(s.ackedSay, e.say)
+		if e.say == s.say && e.part < len(s.acked) && !s.acked[e.part] {
+			s.acked[e.part] = true
+			s.missing--
+		}
+	}
+}

@@ -1,0 +1,415 @@
+package peer
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func keysOf(t testing.TB, first ...byte) *Keys {
+	t.Helper()
+	var all [][KeySize]byte
+	for _, b := range first {
+		all = append(all, [KeySize]byte{b})
+	}
+	k, err := NewKeys(all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// end is one end of a talk that a test carries by hand.
+type end struct {
+	t testing.TB
+	*Session
+	keys *Keys
+}
+
+func newEnd(t testing.TB, key ...byte) *end {
+	return &end{t, NewSession(2), keysOf(t, key...)}
+}
+
+// says is one Say of one part.
+func (e *end) says(text string) []byte { return e.saysUrgently(text, false) }
+
+func (e *end) saysUrgently(text string, urgent bool) []byte {
+	e.Begin(1)
+	return e.Seal(e.keys, nil, []byte(text), 0, urgent)
+}
+
+// hears delivers a datagram over the first path; what comes back is the words
+// that were taken, what became of it, and the answer.
+func (e *end) hears(datagram []byte) (string, Kind, []byte) { return e.hearsOver(0, datagram) }
+
+func (e *end) hearsOver(path int, datagram []byte) (string, Kind, []byte) {
+	if kind := Outer(datagram); kind != Taken {
+		return "", kind, nil
+	}
+	o, kind := e.Open(e.keys, datagram, path)
+	words := string(o.Content)
+	var answer []byte
+	if o.Answer {
+		answer = e.Answer(e.keys, nil)
+	}
+	return words, kind, answer
+}
+
+// wants delivers a datagram and asks what becomes of it. It returns the answer.
+func (e *end) wants(what string, datagram []byte, words string, kind Kind) []byte {
+	e.t.Helper()
+	w, k, answer := e.hears(datagram)
+	if w != words || k != kind {
+		e.t.Errorf("%s: words %q, %v; want %q, %v", what, w, k, words, kind)
+	}
+	return answer
+}
+
+// meet carries datagrams to and fro until nobody answers any more.
+func meet(t testing.TB, a, b *end) {
+	t.Helper()
+	from, to, datagram := a, b, a.says("hello")
+	for range 10 {
+		_, _, answer := to.hears(datagram)
+		if answer == nil {
+			break
+		}
+		from, to, datagram = to, from, answer
+	}
+	if !a.Proven() || !b.Proven() {
+		t.Fatalf("after meeting a has proven its partner: %v, b: %v", a.Proven(), b.Proven())
+	}
+}
+
+func pairOf(t testing.TB) (a, b *end) {
+	t.Helper()
+	a, b = newEnd(t, 1), newEnd(t, 1)
+	meet(t, a, b)
+	return a, b
+}
+
+func TestTwoMeetAndUnderstandEachOther(t *testing.T) {
+	a, b := newEnd(t, 1), newEnd(t, 1)
+	hello := a.says("lost")
+	challenge := b.wants("a hello carries no words", hello, "", Taken)
+	response := a.wants("nor does the answer to it", challenge, "", Taken)
+	if a.Proven() || b.Proven() {
+		t.Error("somebody is proven by a hello or by an answer to one")
+	}
+	again := b.wants("nor the proof", response, "", Taken)
+	if !b.Proven() {
+		t.Error("a has answered b's challenge, and is not proven")
+	}
+	if more := a.wants("nor the proof back", again, "", Taken); more != nil {
+		t.Error("the answers do not end")
+	}
+	b.wants("then words are taken", a.says("one"), "one", Taken)
+	a.wants("both ways", b.says("two"), "two", Taken)
+}
+
+// Wherever the hellos cross, and whichever are lost, both are proven after
+// each has spoken twice.
+func TestTheyMeetHoweverTheirHellosCross(t *testing.T) {
+	for lost := range 16 {
+		t.Run(fmt.Sprintf("lost %04b", lost), func(t *testing.T) {
+			a, b := newEnd(t, 1), newEnd(t, 1)
+			n := 0
+			deliver := func(to *end, d []byte) [][]byte {
+				if n++; n <= 4 && lost>>(n-1)&1 == 1 {
+					return nil
+				}
+				if _, _, answer := to.hears(d); answer != nil {
+					return [][]byte{answer}
+				}
+				return nil
+			}
+			for range 4 {
+				fromA, fromB := [][]byte{a.says("x")}, [][]byte{b.says("y")}
+				for len(fromA)+len(fromB) > 0 {
+					var toA, toB [][]byte
+					for _, d := range fromA {
+						toA = append(toA, deliver(b, d)...)
+					}
+					for _, d := range fromB {
+						toB = append(toB, deliver(a, d)...)
+					}
+					fromA, fromB = toB, toA
+				}
+			}
+			b.wants("at last", a.says("one"), "one", Taken)
+			a.wants("at last", b.says("two"), "two", Taken)
+		})
+	}
+}
+
+func TestAReplayedCaptureIsDroppedAndCounted(t *testing.T) {
+	a, b := newEnd(t, 1), newEnd(t, 1)
+	var capture [][]byte
+	record := func(d []byte) []byte {
+		if d != nil {
+			capture = append(capture, slices.Clone(d))
+		}
+		return d
+	}
+	_, _, d := b.hears(record(a.says("x")))
+	_, _, d = a.hears(d)
+	_, _, d = b.hears(record(d))
+	a.hears(d)
+	for i := range 200 {
+		b.wants("as it was said", record(a.says(fmt.Sprint(i))), fmt.Sprint(i), Taken)
+	}
+	for i, d := range capture {
+		want := Replayed
+		if i == 0 {
+			want = Taken // a hello is worth an answer, and nothing else
+		}
+		b.wants(fmt.Sprintf("datagram %d of the capture", i), d, "", want)
+	}
+	b.wants("the live one after it", a.says("live"), "live", Taken)
+
+	// A b that was started anew has no memory of it.
+	b = newEnd(t, 1)
+	for i, d := range capture[1:] {
+		b.wants(fmt.Sprintf("datagram %d, after a restart", i+1), d, "", Former)
+	}
+	meet(t, b, a)
+	for i, d := range capture[1:] {
+		b.wants(fmt.Sprintf("datagram %d, after they met again", i+1), d, "", Former)
+	}
+}
+
+func TestPacketsOfAPartnersFormerBootAreDropped(t *testing.T) {
+	a, b := pairOf(t)
+	heard, keptBack := a.says("heard"), a.says("kept back")
+	b.wants("in time", heard, "heard", Taken)
+
+	again := newEnd(t, 1)
+	meet(t, again, b)
+	b.wants("heard before", heard, "", Former)
+	b.wants("kept back on the way", keptBack, "", Former)
+	b.wants("the present one", again.says("present"), "present", Taken)
+}
+
+// One whose words were all kept back, so that it was never the present one,
+// cannot come back later, not by its hello and its proof either.
+func TestABootThatWasNeverHeardCannotComeBack(t *testing.T) {
+	dead, b := newEnd(t, 1), newEnd(t, 1)
+	hello := dead.says("x")
+	challenge := b.wants("its hello", hello, "", Taken)
+	_, _, proof := dead.hears(challenge)
+	live := newEnd(t, 1)
+	meet(t, live, b)
+	for range 2 * unproven {
+		b.wants("its hello", hello, "", Taken)
+		b.wants("its proof, kept back", proof, "", Taken)
+		b.wants("the live one's", live.says("live"), "live", Taken)
+	}
+}
+
+func TestOurOwnComeBackToNoEffect(t *testing.T) {
+	a, b := newEnd(t, 1), newEnd(t, 1)
+	a.wants("a hello", a.says("x"), "", Own)
+	meet(t, a, b)
+	a.wants("words", a.says("x"), "", Own)
+	if a.Names(a.says("x")) {
+		t.Error("our own words name our boot")
+	}
+}
+
+func TestEveryFlippedBitIsNoticed(t *testing.T) {
+	a, b := pairOf(t)
+	d := a.says("some words")
+	for i := range len(d) * 8 {
+		bad := slices.Clone(d)
+		bad[i/8] ^= 1 << (i % 8)
+		want := Unreadable
+		if i/8 < versionAt {
+			want = Foreign
+		} else if i/8 == versionAt {
+			want = NewVersion
+			if bad[versionAt] < version {
+				want = OldVersion
+			}
+		}
+		b.wants(fmt.Sprintf("bit %d", i), bad, "", want)
+	}
+	b.wants("the whole one", d, "some words", Taken)
+}
+
+func TestEveryTruncationIsNoticed(t *testing.T) {
+	a, b := pairOf(t)
+	d := a.says("some words")
+	for n := range d {
+		want := Unreadable
+		if n < sealedAt {
+			want = Foreign
+		} else if n < overhead {
+			want = Malformed
+		}
+		b.wants(fmt.Sprintf("%d bytes", n), d[:n], "", want)
+	}
+	b.wants("one byte more", append(slices.Clone(d), 0), "", Unreadable)
+	b.wants("too many bytes", append(slices.Clone(d), make([]byte, maxDatagram)...), "", Malformed)
+	b.wants("the whole one", d, "some words", Taken)
+}
+
+func TestOverTwoPathsADatagramIsTakenOnce(t *testing.T) {
+	a, b := pairOf(t)
+	type got struct {
+		Words string
+		Kind  Kind
+	}
+	var all []got
+	for _, i := range []int{0, 1, 1, 0} {
+		d := a.says(fmt.Sprint(len(all)))
+		for _, path := range []int{i, 1 - i, i} {
+			words, kind, _ := b.hearsOver(path, d)
+			all = append(all, got{words, kind})
+		}
+	}
+	var want []got
+	for i := range 4 {
+		want = append(want, got{fmt.Sprint(i * 3), Taken}, got{"", Duplicate}, got{"", Replayed})
+	}
+	if d := cmp.Diff(want, all); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestReorderedWordsNeverGoBack(t *testing.T) {
+	a, b := pairOf(t)
+	older, newer := a.says("older"), a.says("newer")
+	b.wants("the newer first", newer, "newer", Taken)
+	b.wants("the older then", older, "", Late)
+	b.wants("and again", older, "", Replayed)
+
+	// The parts of one Say are of one age.
+	a.Begin(3)
+	var parts [][]byte
+	for i := range 3 {
+		parts = append(parts, a.Seal(a.keys, nil, []byte{byte('a' + i)}, i, false))
+	}
+	for _, i := range []int{2, 0, 1} {
+		b.wants(fmt.Sprintf("part %d", i), parts[i], string(rune('a'+i)), Taken)
+	}
+
+	// Of what is older than the window it cannot be told whether it is new.
+	old := a.says("old")
+	for range 64 {
+		b.hears(a.says("x"))
+	}
+	b.wants("behind the window", old, "", Replayed)
+}
+
+func TestAcknowledgementsTellWhichPartsWereHeard(t *testing.T) {
+	a, b := pairOf(t)
+	a.Begin(3)
+	var parts [][]byte
+	for i := range 3 {
+		parts = append(parts, a.Seal(a.keys, nil, nil, i, true))
+	}
+	b.hears(parts[0])
+	_, _, ack := b.hears(parts[2])
+	if ack == nil {
+		t.Fatal("an urgent datagram is not answered")
+	}
+	if more := a.wants("an acknowledgement", ack, "", Taken); more != nil {
+		t.Error("an acknowledgement is acknowledged")
+	}
+	if d := cmp.Diff([]bool{true, false, true}, a.acked); d != "" || a.missing != 1 {
+		t.Errorf("%d missing; -want +got:\n%s", a.missing, d)
+	}
+	// The second, sent again; a datagram with words acknowledges as well.
+	b.hears(a.Seal(a.keys, nil, nil, 1, false))
+	a.hears(b.says("x"))
+	if a.missing != 0 || a.ackedSay != a.say {
+		t.Errorf("%d missing, acknowledged up to Say %d of %d", a.missing, a.ackedSay, a.say)
+	}
+}
+
+func TestKeysAreRotatedOneHostAfterTheOther(t *testing.T) {
+	a, b := pairOf(t)
+	talk := func(what string) {
+		t.Helper()
+		b.wants(what, a.says("one"), "one", Taken)
+		a.wants(what, b.says("two"), "two", Taken)
+	}
+	talk("old, old")
+	a.keys = keysOf(t, 1, 2)
+	talk("old new, old")
+	b.keys = keysOf(t, 2, 1)
+	talk("old new, new old")
+	a.keys = keysOf(t, 2)
+	talk("new, new old")
+	b.keys = keysOf(t, 2)
+	talk("new, new")
+	a.keys = keysOf(t, 3)
+	b.wants("another", a.says("one"), "", Unreadable)
+	a.wants("another", b.says("two"), "", Unreadable)
+}
+
+func TestAnotherVersionIsCountedAsOne(t *testing.T) {
+	a, b := pairOf(t)
+	for v, want := range map[byte]Kind{0: OldVersion, 2: NewVersion, 255: NewVersion} {
+		d := a.says("x")
+		d[versionAt] = v
+		b.wants(fmt.Sprint(v), d, "", want)
+		b.wants(fmt.Sprint(v, " and short"), d[:sealedAt], "", want)
+	}
+}
+
+// A process that is put back to a state before, as a virtual machine is by its
+// snapshot, would take again what it took since. It notices by the partner's
+// having heard what it has not sent yet, and becomes another.
+func TestAProcessThatIsPutBackInTimeBecomesAnother(t *testing.T) {
+	a, b := pairOf(t)
+	snapshot := *a.Session
+	current := *a.current
+	snapshot.current, snapshot.paths = &current, slices.Clone(a.paths)
+	b.hears(a.says("said and forgotten"))
+	words := b.says("words")
+	a.wants("at first", words, "words", Taken)
+
+	a.Session = &snapshot
+	was := a.boot
+	answer := a.wants("put back", words, "", Former)
+	if a.boot == was {
+		t.Error("it is the same")
+	}
+	_, _, challenge := b.hears(answer)
+	_, _, proof := a.hears(challenge)
+	b.hears(proof)
+	b.wants("then on", a.says("anew"), "anew", Taken)
+	a.wants("then on", b.says("anew"), "anew", Taken)
+	a.wants("the replay", words, "", Former)
+}
+
+func TestAWindowRemembersTheLast64Numbers(t *testing.T) {
+	var w window
+	for _, n := range []uint64{1, 3, 70} {
+		if w.has(n) {
+			t.Errorf("%d is heard before it was", n)
+		}
+		w.add(n)
+	}
+	for n, want := range map[uint64]bool{70: true, 69: false, 7: false, 6: true, 3: true, 71: false} {
+		if w.has(n) != want {
+			t.Errorf("%d was heard: %v; want %v", n, w.has(n), want)
+		}
+	}
+	w.add(1000)
+	if !w.has(1000) || w.has(999) || !w.has(70) {
+		t.Errorf("after a long leap: %+v", w)
+	}
+}
+
+func TestNoKeyIsNoChannel(t *testing.T) {
+	if _, err := NewKeys(); err == nil {
+		t.Error("accepted")
+	}
+	if _, err := New(Options{}); err == nil {
+		t.Error("accepted")
+	}
+}

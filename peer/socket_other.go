@@ -1,0 +1,20 @@
+//go:build !linux
+
+package peer
+
+import (
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// On other systems the reader judges alone, and the network's word on a
+// datagram is not heard.
+
+func prepare(_, _ string, _ syscall.RawConn) error { return nil }
+
+func setFilter(*net.UDPConn, uint16, []netip.Addr) error { return nil }
+
+func refused([]byte) (uint32, bool) { return 0, false }
+
+func returned(*net.UDPConn) []report { return nil }
