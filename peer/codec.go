@@ -17,14 +17,14 @@ import (
 const (
 	recordProgram = 1 // features (4), length of the version, version
 	recordGroup   = 2 // what the words behind it share: HW (6), interval (4) and timeout (4) in µs, misses
-	recordWord    = 3 // alias (4), bits, flags, state, hand-over (4), why, length of the text, text
+	recordWord    = 3 // alias (4), bits, flags, state, step, hand-over (4), why, length of the text, text
 )
 
 const (
 	contentHead  = 4
 	recordHead   = 2
 	groupLen     = 15
-	wordLen      = 13
+	wordLen      = 14
 	programLen   = 5
 	maxVersion   = 40
 	flagPrimary  = 1
@@ -111,7 +111,7 @@ func (e *encoder) word(w *Word) {
 	if w.Primary {
 		flags |= flagPrimary
 	}
-	e.text = append(e.text, alias[0], alias[1], alias[2], alias[3], w.Bits, flags, byte(w.State))
+	e.text = append(e.text, alias[0], alias[1], alias[2], alias[3], w.Bits, flags, byte(w.State), byte(w.Step))
 	e.text = binary.BigEndian.AppendUint32(e.text, w.Handover)
 	e.text = append(append(e.text, w.Why, byte(len(text))), text...)
 }
@@ -220,7 +220,7 @@ func (w *Word) readGroup(b []byte) bool {
 }
 
 func (w *Word) read(b []byte) bool {
-	if len(b) < wordLen || len(b) < wordLen+int(b[12]) || b[4] > 32 {
+	if len(b) < wordLen || len(b) < wordLen+int(b[13]) || b[4] > 32 {
 		return false
 	}
 	w.Alias, w.Bits = netip.AddrFrom4([4]byte(b)), b[4]
@@ -231,8 +231,11 @@ func (w *Word) read(b []byte) bool {
 	if w.State = State(b[6]); w.State >= states {
 		w.State = Unknown
 	}
-	w.Handover, w.Why = binary.BigEndian.Uint32(b[7:]), b[11]
-	w.Text = printable(b[wordLen:wordLen+int(b[12])], MaxText)
+	if w.Step = Step(b[7]); w.Step >= steps {
+		w.Step = NoStep
+	}
+	w.Handover, w.Why = binary.BigEndian.Uint32(b[8:]), b[12]
+	w.Text = printable(b[wordLen:wordLen+int(b[13])], MaxText)
 	return true
 }
 

@@ -16,7 +16,7 @@ var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 func aWord(i int) Word {
 	return Word{
 		Alias: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Bits: 24, Primary: i%2 == 0,
-		State: State(i % int(states)), Handover: uint32(i) << 20, Service: Service(i % 3), Why: byte(i),
+		State: State(i % int(states)), Step: Step(i % int(steps)), Handover: uint32(i) << 20, Service: Service(i % 3), Why: byte(i),
 		HW: HW{2, 0, 0, 0, 0, 1}, Interval: 100 * time.Millisecond, Timeout: 25 * time.Millisecond, Misses: 3,
 	}
 }
@@ -118,7 +118,7 @@ func TestWhatALaterProgramSaysBesidesIsSkipped(t *testing.T) {
 		recordProgram, 10, 0, 0, 0, 7, 3, '9', '.', '9', 1, 2,
 		200, 3, 1, 2, 3,
 		recordGroup, 17, 2, 0, 0, 0, 0, 1, 0, 0, 0x27, 0x10, 0, 0, 0x13, 0x88, 3, 0xff, 0xff,
-		recordWord, 17, 10, 0, 0, 1, 24, 0xff, 250, 0, 0, 0, 5, 99, 2, 'n', 'o', 1, 1,
+		recordWord, 18, 10, 0, 0, 1, 24, 0xff, 250, 250, 0, 0, 0, 5, 99, 2, 'n', 'o', 1, 1,
 		200, 0}
 	got, err := decode(b, "")
 	if err != nil {
@@ -135,7 +135,7 @@ func TestWhatALaterProgramSaysBesidesIsSkipped(t *testing.T) {
 
 func TestAContentWithoutSenseIsRefusedWhole(t *testing.T) {
 	group := "\x02\x0f" + strings.Repeat("\x00", groupLen)
-	word := "\x03\x0d" + strings.Repeat("\x00", wordLen)
+	word := "\x03\x0e" + strings.Repeat("\x00", wordLen)
 	if _, err := decode([]byte("\x00\x00\x00\x01"+group+word), ""); err != nil {
 		t.Fatalf("the good one: %v", err)
 	}
@@ -166,10 +166,13 @@ func TestStatesAndKindsHaveWords(t *testing.T) {
 	for i := range states {
 		seen["state "+i.String()] = true
 	}
+	for i := range steps {
+		seen["step "+i.String()] = true
+	}
 	for _, k := range Kinds() {
 		seen["kind "+k.String()] = true
 	}
-	if len(seen) != int(states)+int(kinds) || seen["state "] || seen["kind "] {
+	if len(seen) != int(states)+int(steps)+int(kinds) || seen["state "] || seen["kind "] {
 		t.Errorf("%v", seen)
 	}
 	if got := fmt.Sprint(State(200), Service(7), ServiceWell, ServiceFailing); got != "unknown unknown well failing" {

@@ -29,33 +29,52 @@ import (
 // Port is the UDP port of the channel, where no other is set.
 const Port = 6940
 
-// State is what a host says that it does with an alias.
+// State is how a host says that it stands to an alias.
 type State uint8
 
 // The states. A host that knows fewer hears Unknown for those that it does not
 // know, so further ones can be added at the end.
 const (
-	Unknown    State = iota // nothing is said
-	Holding                 // has it
-	Able                    // stands by, and would take it
-	Cannot                  // stands by, and could not serve it: see Word.Why
-	Parked                  // an operator took it off this host
-	Offering                // has it, and offers it to the partner
-	Taking                  // was offered it, and is about to take it
-	Confirming              // was offered it, has taken it, and asks the partner to release it
-	Released                // has released it, and nobody has been seen with it since
-	Refusing                // was offered it, and does not take it: see Word.Why
-	Asking                  // asks the holder to offer it
-	states                  // the number of states
+	Unknown  State = iota // nothing is said
+	Unsure                // has it not, and does not know enough to take it
+	Holding               // has it
+	Able                  // stands by, and would take it
+	Cannot                // stands by, and could not serve it: see Word.Why
+	Parked                // an operator took it off this host
+	Released              // let it go, and will not take it again
+	states                // the number of states
 )
 
-var stateWords = [states]string{"unknown", "holding", "able", "cannot", "parked", "offering", "taking", "confirming", "released", "refusing", "asking"}
+var stateWords = [states]string{"unknown", "not sure", "holding", "able", "cannot serve", "parked", "released"}
 
 func (s State) String() string {
 	if s >= states {
 		s = Unknown
 	}
 	return stateWords[s]
+}
+
+// Step is where a hand-over stands on a host, whatever its State.
+type Step uint8
+
+// The steps, with what State is beside them. Unknown ones are heard as none.
+const (
+	NoStep   Step = iota
+	Asks          // not Holding: the holder is to offer it
+	Offers        // Holding: the partner is to take it
+	Takes         // Holding: what was offered, and is not sure of it yet
+	Confirms      // Holding: what was offered; the partner is to release it
+	Refuses       // what was asked or offered: see Word.Why
+	steps         // the number of steps
+)
+
+var stepWords = [steps]string{"", "asks for it", "offers it", "takes it", "confirms it", "refuses it"}
+
+func (s Step) String() string {
+	if s >= steps {
+		s = NoStep
+	}
+	return stepWords[s]
 }
 
 // Service is what a host says of the service behind an alias.
@@ -90,7 +109,8 @@ type Word struct {
 	Bits     uint8      // the length of its prefix
 	Primary  bool       // the host's role
 	State    State
-	Handover uint32 // the number of the hand-over that State is about; 0: none
+	Step     Step
+	Handover uint32 // the number of the hand-over that Step is about; 0: none
 	Service  Service
 	Why      uint8  // a reason, as a number that the callers agree on; 0: none
 	Text     string // the same in words for people; printable, cut at MaxText bytes
