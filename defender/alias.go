@@ -9,6 +9,7 @@ import (
 
 	"aliasdefender/config"
 	"aliasdefender/control"
+	"aliasdefender/peer"
 	"aliasdefender/rules"
 )
 
@@ -60,6 +61,13 @@ type alias struct {
 	elsewhere string         // the alias is on another NIC of this host
 	announced time.Time
 
+	talk   *talk      // nil: no channel, or no partner known
+	word   rules.Word // what we said of it last
+	peer   rules.Peer // what the partner said
+	says   peer.Word  // the same as it came
+	pair   []string   // what in the two files does not fit
+	pairAt time.Time  // when that was said
+
 	wrong     netip.Addr // the partner's address that cannot be a partner's, said once
 	order     *order     // of an operator, under way
 	orderedAt time.Time
@@ -97,6 +105,7 @@ func (a *alias) set(c config.Alias) {
 		MaxTakes: c.MaxTakes,
 		Failback: c.Failback, FailbackAfter: c.FailbackAfter,
 		ReleaseIsolated: c.OnIsolation == config.IsolationRelease, IsolatedAfter: c.IsolatedAfter,
+		Channel: a.policy.Channel, Lease: c.Lease,
 	}
 }
 
@@ -151,6 +160,10 @@ func (l *loop) facts(a *alias) rules.Facts {
 	if a.partner != nil {
 		f.Partner = a.partner.fact
 	}
+	if a.talk != nil {
+		f.Peer = a.peer
+		f.Peer.Heard = a.talk.heard
+	}
 	if hw := a.alias.hw; !hw.IsZero() {
 		if a.partner != nil && !a.partner.hw.IsZero() {
 			f.ByPartner = rules.Of(a.partner.hw == hw)
@@ -202,12 +215,15 @@ func (l *loop) decide(a *alias) {
 		a.retry = time.Time{}
 	}
 	f := l.facts(a)
+	open := a.state.Handover
 	a.state.Saw(a.policy, f)
+	a.handed(l, open)
 	d := rules.Decide(a.policy, a.state, f)
 	a.again = d.Again
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)
+	l.reword(a, f)
 	at := a.again
 	if at.IsZero() || !a.retry.IsZero() && a.retry.Before(at) {
 		at = a.retry
@@ -219,7 +235,7 @@ func (l *loop) decide(a *alias) {
 // What moves the alias is logged when it is done, and announcements of the
 // schedule not at all.
 func (l *loop) note(a *alias, d rules.Decision) {
-	if d.Reason == rules.AnnouncementDue {
+	if d.Reason == rules.AnnouncementDue || d.Reason == rules.LeaseDue {
 		if a.state.Holding && a.decision.Action == rules.Keep {
 			return
 		}
@@ -259,16 +275,23 @@ func (a *alias) transition(l *loop, d rules.Decision) {
 		Log(level(d.Reason), d.Action.String()+": "+d.Reason.Text())
 }
 
-// entry adds to the journal.
+// entry adds a decision to the journal.
 func (a *alias) entry(l *loop, d rules.Decision) {
+	a.write(l, entryOf(d.Row, d.Action.String(), d.Reason.String(), d.Reason.Text()))
+}
+
+func entryOf(row, action, reason, why string) control.Entry {
+	return control.Entry{Row: row, Action: action, Reason: reason, Why: why}
+}
+
+// write adds to the journal.
+func (a *alias) write(l *loop, e control.Entry) {
 	room := max(journalLeast, min(journalLength, journalRoom/max(len(l.order), 1)))
 	if over := len(a.journal) - room + 1; over > 0 {
 		a.journal = append(a.journal[:0:0], a.journal[over:]...)
 	}
-	a.journal = append(a.journal, control.Entry{
-		At: l.now, Row: d.Row, Action: d.Action.String(), Reason: d.Reason.String(), Why: d.Reason.Text(),
-		Facts: a.list(l.facts(a)),
-	})
+	e.At, e.Facts = l.now, a.list(l.facts(a))
+	a.journal = append(a.journal, e)
 }
 
 func (a *alias) log(l *loop) logrus.FieldLogger {

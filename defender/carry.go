@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -14,11 +15,22 @@ import (
 // job is work on the kernel's addresses. It is done beside the loop, one after
 // the other in the order of the decisions.
 type job struct {
-	a      *alias
-	remove bool
-	order  host.Order
-	d      rules.Decision
+	a     *alias
+	kind  kind
+	order host.Order
+	d     rules.Decision
+	begun time.Time
 }
+
+// kind is what a job does with its address.
+type kind uint8
+
+const (
+	adding kind = iota
+	removing
+	refreshing // its lease
+	lasting    // it stays without us, at the end
+)
 
 // carry starts what the decision asks for. While something is under way for
 // the alias nothing else is begun; its end decides again.
@@ -41,9 +53,13 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	case rules.Restore:
 		l.start(a, job{d: d})
 	case rules.Release:
-		l.start(a, job{d: d, remove: true})
+		l.start(a, job{d: d, kind: removing})
 	case rules.Announce:
 		l.announce(a, d)
+	case rules.HandOver, rules.AskHandover:
+		l.openHandover(a, d)
+	case rules.Refresh:
+		l.start(a, job{d: d, kind: refreshing})
 	case rules.Forget:
 		a.state.LetGo(d.Reason)
 		a.iface.held--
@@ -54,6 +70,9 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 func (l *loop) start(a *alias, j job) {
 	j.a = a
 	j.order = host.Order{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix}
+	if j.kind != lasting {
+		j.order.Lease = a.policy.Lifetime()
+	}
 	a.phase, a.phaseAt = working, l.now
 	l.work = append(l.work, j)
 }
@@ -75,10 +94,11 @@ func (l *loop) flush() {
 	}
 	for !l.working && len(l.work) > 0 {
 		var batch []job
-		for len(l.work) > 0 && len(batch) < l.batch && (len(batch) == 0 || l.work[0].remove == batch[0].remove) {
+		for len(l.work) > 0 && len(batch) < l.batch && (len(batch) == 0 || l.work[0].kind == batch[0].kind) {
 			j := l.work[0]
 			l.work = l.work[1:]
-			if l.again(j).Action == j.d.Action {
+			if j.kind == lasting || l.again(j).Action == j.d.Action {
+				j.begun = time.Now()
 				batch = append(batch, j)
 				continue
 			}
@@ -99,8 +119,11 @@ func (l *loop) do(batch []job) {
 		orders[i] = j.order
 	}
 	carryOut := l.o.Network.Add
-	if batch[0].remove {
+	switch batch[0].kind {
+	case removing:
 		carryOut = l.o.Network.Remove
+	case refreshing, lasting:
+		carryOut = l.o.Network.Refresh
 	}
 	begun := time.Now()
 	errs := carryOut(orders)
@@ -152,7 +175,22 @@ func (l *loop) finished(j job, err error) {
 	a.phase, a.phaseAt = idle, l.now
 	l.mark(a)
 	switch {
-	case err != nil && j.remove:
+	case j.kind == lasting:
+		if err != nil && !errors.Is(err, host.ErrNotThere) {
+			a.log(l).WithError(err).Warn("the kernel could not be told to keep the alias: it goes when its lease ends")
+		}
+		return
+	case j.kind == refreshing && errors.Is(err, host.ErrNotThere):
+		l.read() // gone: the rules decide by what is read
+		return
+	case j.kind == refreshing && err != nil:
+		a.failed(l, j.d.Action, "the alias's lease could not be renewed", err)
+		return
+	case j.kind == refreshing:
+		a.done()
+		a.state.Leased(a.policy, j.begun)
+		return
+	case err != nil && j.kind == removing:
 		a.failed(l, j.d.Action, "the alias could not be removed", err)
 		return
 	case err != nil:
@@ -162,7 +200,7 @@ func (l *loop) finished(j job, err error) {
 		}
 		l.read()
 		return
-	case j.remove:
+	case j.kind == removing:
 		l.released(a, j.d)
 		return
 	}
@@ -180,6 +218,7 @@ func (l *loop) finished(j job, err error) {
 		}
 		a.iface.held++
 	}
+	a.state.Leased(a.policy, j.begun)
 	a.transition(l, j.d)
 	l.decide(a) // announces
 	l.verify(a)
@@ -246,20 +285,41 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 const verifications = 32
 
 // verify asks the router from the alias. An answer proves that the router
-// knows us; none is no reason to release.
+// knows us; none is no reason to release, but for what was handed over to us:
+// the giver has it still.
 func (l *loop) verify(a *alias) {
-	if a.router == nil || l.verifying >= verifications {
+	getting := a.state.Handover.Side == rules.Getting
+	var router netip.Addr
+	for t := range a.third() {
+		router = t.addr
+		break
+	}
+	if !router.IsValid() || l.verifying >= verifications && !getting {
 		return
 	}
 	l.verifying++
-	q := probe.Question{Target: a.router.addr, Source: a.cfg.Addr, Timeout: a.cfg.Timeout}
-	addr := a.cfg.Addr
+	q := probe.Question{Target: router, Source: a.cfg.Addr, Timeout: a.cfg.Timeout}
+	addr, tries := a.cfg.Addr, 1
+	if getting {
+		tries = a.cfg.Misses
+	}
 	l.beside(func() {
-		yes, err := l.o.Ping(l.ctx, q)
+		var yes bool
+		var err error
+		for range tries {
+			if yes, err = l.o.Ping(l.ctx, q); yes || l.ctx.Err() != nil {
+				break
+			}
+		}
 		l.d.post(func(l *loop) {
 			l.verifying--
 			a := l.aliases[addr]
-			if a == nil || !a.state.Holding || yes {
+			if a == nil || !a.state.Holding {
+				return
+			}
+			a.state.Verified(yes)
+			l.mark(a)
+			if yes {
 				return
 			}
 			e := a.log(l).WithField("router", q.Target.String())
@@ -269,7 +329,6 @@ func (l *loop) verify(a *alias) {
 			}
 			e.Warn("the router does not answer the alias yet; announcing again")
 			a.state.Reannounce(l.now)
-			l.mark(a)
 		})
 	})
 }

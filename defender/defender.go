@@ -29,6 +29,7 @@ import (
 	"aliasdefender/config"
 	"aliasdefender/control"
 	"aliasdefender/host"
+	"aliasdefender/peer"
 	"aliasdefender/probe"
 )
 
@@ -38,6 +39,8 @@ type Network interface {
 	Read() (host.State, error)
 	Add([]host.Order) []error    // done if it is there
 	Remove([]host.Order) []error // done if it is not there
+	// Refresh renews leases; host.ErrNotThere where there is nothing to renew.
+	Refresh([]host.Order) []error
 }
 
 // Wire is ARP on one NIC. Nothing it does waits.
@@ -66,6 +69,7 @@ type Options struct {
 	Watch    func(ctx context.Context, wake func()) error              // nil: the host is only polled
 	Ping     func(context.Context, probe.Question) (bool, error)
 	Ask      func(probe.Question, func(at time.Time, err error)) error // does not wait; nil: Ping asks
+	Channel  func(peer.Options) (Channel, error)                       // nil: there is none, whatever the settings say
 	Resolve  func(ctx context.Context, name string) (netip.Addr, error)
 	Boottime func() time.Duration // goes on while the host sleeps
 

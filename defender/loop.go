@@ -3,7 +3,9 @@ package defender
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,10 +14,15 @@ import (
 
 	"aliasdefender/config"
 	"aliasdefender/host"
+	"aliasdefender/peer"
 	"aliasdefender/rules"
 )
 
 var errEnded = errors.New("the daemon has ended")
+
+// lastWords bounds how long an exit waits for the kernel to be told that the
+// aliases stay.
+const lastWords = 500 * time.Millisecond
 
 // releaseWithin bounds how long an exit waits for the kernel to take the
 // aliases off.
@@ -56,6 +63,15 @@ type loop struct {
 	boot  time.Duration // CLOCK_BOOTTIME at the same moment
 	plan  time.Time     // when the loop meant to wake
 
+	channel  Channel // nil: none
+	hangUp   context.CancelFunc
+	openAt   time.Time // when it may be opened again
+	openErr  string
+	opening  task
+	talks    map[netip.Addr]*talk
+	partners []peer.Partner // that the channel knows
+	number   uint32         // of the last hand-over that we began
+
 	state       host.State
 	paths       []path    // of state
 	spare       []path    // for the next reading
@@ -73,7 +89,9 @@ type loop struct {
 
 	stopping  bool
 	releasing bool      // and every alias goes
+	giving    bool      // and every alias is handed over, if the partner takes it
 	deadline  time.Time // of stopping
+	lasting   bool      // what stays has been told to
 	done      bool
 }
 
@@ -85,9 +103,10 @@ func (d *Defender) Run(ctx context.Context) error {
 	l := &loop{
 		d: d, o: &d.o, log: d.log, ctx: work,
 		aliases: map[netip.Addr]*alias{}, targets: map[key]*target{},
-		nics: map[string]*nic{}, names: map[string]*name{}, parked: map[netip.Addr]bool{},
-		batch: 1,
-		now:   time.Now(), epoch: time.Now(), boot: d.o.Boottime(), plan: time.Now(),
+		nics: map[string]*nic{}, names: map[string]*name{}, parked: map[netip.Addr]bool{}, talks: map[netip.Addr]*talk{},
+		number: rand.Uint32(),
+		batch:  1,
+		now:    time.Now(), epoch: time.Now(), boot: d.o.Boottime(), plan: time.Now(),
 	}
 	if d.o.Watch != nil {
 		l.beside(func() {
@@ -99,6 +118,7 @@ func (d *Defender) Run(ctx context.Context) error {
 	for _, addr := range d.o.Parked {
 		l.parked[addr] = true
 	}
+	l.opening.do = l.open
 	l.reload(d.o.Config)
 	l.run(ctx)
 	cancel()
@@ -227,8 +247,12 @@ func (l *loop) awake() {
 	for a := range forgotten {
 		l.mark(a)
 		a.kernel = rules.Fact{}
-		if a.state.Holding {
-			a.state.Reannounce(l.now)
+		a.state.Awoke(l.now)
+		a.peer = rules.Peer{}
+	}
+	for _, t := range l.talks {
+		if !t.heard.IsZero() {
+			t.heard = l.now // it has the whole time anew before it counts as silent
 		}
 	}
 	l.read()
@@ -256,6 +280,7 @@ func (l *loop) turn() {
 		l.decide(a)
 	}
 	l.flush()
+	l.tell()
 	l.settle()
 	l.plan = l.next()
 	if l.o.Beat != nil {
@@ -263,20 +288,47 @@ func (l *loop) turn() {
 	}
 }
 
-// settle ends the loop once there is nothing left to release.
+// settle ends the loop once there is nothing left to hand over or to release.
+// What stays is told to stay: it outlives its daemon, as the original's did.
 func (l *loop) settle() {
-	if !l.stopping {
+	if !l.stopping || l.done {
 		return
 	}
-	if l.releasing && l.readAt.IsZero() && l.readErr == "" && l.now.Before(l.deadline) {
+	late := !l.now.Before(l.deadline)
+	if l.releasing && l.readAt.IsZero() && l.readErr == "" && !late {
 		return // what a Monitor before us left here is released too
 	}
+	if !late && (l.working || len(l.work) > 0 || len(l.results) > 0) {
+		return
+	}
+	if l.giving && !late && slices.ContainsFunc(l.order, (*alias).leaves) {
+		return
+	}
+	l.giving = false
 	for _, a := range l.order {
-		if (l.working || len(l.results) > 0 || a.state.Holding && a.state.Leaving) && l.now.Before(l.deadline) {
+		if a.state.Holding && a.state.Leaving && !late {
+			return
+		}
+	}
+	if !l.lasting {
+		l.lasting, l.deadline = true, l.now.Add(lastWords)
+		for _, a := range l.order {
+			if a.state.Holding && !a.state.Lease.IsZero() && a.phase == idle {
+				l.start(a, job{kind: lasting})
+			}
+		}
+		l.flush()
+		if l.working {
 			return
 		}
 	}
 	l.done = true
+}
+
+// leaves tells whether the alias may still be handed over at the end.
+func (a *alias) leaves() bool {
+	h := a.state.Handover
+	return a.state.Holding && a.state.Give && (h.Side != rules.NoSide || a.talk != nil && h.Failure == rules.NoRow && a.decision.Reason != rules.WouldNot)
 }
 
 // next is when time alone gives the loop something to do.
@@ -319,8 +371,18 @@ func (l *loop) stop(e Exit) {
 		return
 	}
 	l.stopping, l.deadline = true, l.now.Add(releaseWithin)
-	if e == ExitKeep || l.cfg.Settings.OnExit == config.ExitKeep {
+	switch {
+	case e == ExitKeep || l.cfg.Settings.OnExit == config.ExitKeep:
 		l.log.Info("ending; the aliases stay on this host")
+		return
+	case l.cfg.Settings.OnExit == config.ExitHandover:
+		l.log.Info("ending; handing the aliases over")
+		l.giving = true
+		for _, a := range l.order {
+			a.state.Give = a.state.Holding
+			a.state.TryAgain()
+			l.mark(a)
+		}
 		return
 	}
 	l.log.Info("ending; releasing the aliases")

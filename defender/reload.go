@@ -53,6 +53,8 @@ func (l *loop) reload(c *config.Config) {
 		}
 	}
 	l.relink()
+	l.open()
+	l.introduce()
 	l.read()
 }
 
@@ -113,6 +115,7 @@ func (l *loop) relink() {
 	}
 	if changed || len(l.aliases) == 0 || l.stray() {
 		l.tidy()
+		l.introduce()
 	}
 }
 

@@ -32,7 +32,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	c := control.Alias{
 		Alias: a.cfg.Addr.String(), Prefix: a.cfg.Prefix.Bits(), NIC: a.cfg.Label,
 		Role: "secondary", Parked: a.state.Parked, Holder: a.holder(f),
-		Partner: peer(a.partner), Router: peer(a.router),
+		Partner: about(a.partner), Router: about(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
 		Why: a.decision.Reason.Text(), Since: a.since.Round(0), Level: a.level(),
 		Facts: a.list(f),
@@ -89,7 +89,7 @@ func (a *alias) rival(f rules.Facts) string {
 	return a.alias.hw.String()
 }
 
-func peer(t *target) control.Peer {
+func about(t *target) control.Peer {
 	p := control.Peer{Answer: rules.Unknown.Answer()}
 	if t != nil {
 		p.Addr, p.Answer = t.addr.String(), t.fact.Value.Answer()
