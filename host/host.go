@@ -60,6 +60,10 @@ type Address struct {
 	Prefix netip.Prefix // not masked
 	Label  string       // equal to the NIC's name without one
 	Ours   bool         // carries the tag that Add put on it
+
+	// Lease is how long it stays until the system takes it off by itself, in
+	// seconds, rounded up; 0 is for ever.
+	Lease time.Duration
 }
 
 // Route is a default route.
