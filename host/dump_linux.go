@@ -134,9 +134,6 @@ func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
 	return e, local.Is4() && peer.Is4(), err
 }
 
-// forEver is INFINITY_LIFE_TIME (linux/if_addr.h).
-const forEver = 1<<32 - 1
-
 // lease is what valid_lft says. Its last second is told as 0, which is not what
 // 0 means to us.
 func lease(seconds uint32) time.Duration {
