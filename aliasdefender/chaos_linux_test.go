@@ -92,7 +92,7 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 		t.Run(fmt.Sprintf("%d aliases", aliases), func(t *testing.T) {
 			used := seedOr(uint64(time.Now().UnixNano()) % 1_000_000)
 			c := newChaos(t, aliases, rand.New(rand.NewPCG(used, uint64(aliases))))
-			t.Logf("-chaos %v -seed %d: %d aliases, interval %v", *chaosFor, used, aliases, c.interval)
+			t.Logf("-chaos %v -seed %d: %d aliases", *chaosFor, used, aliases)
 			bursts, deeds := 0, 0
 			defer func() {
 				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late",
@@ -104,6 +104,9 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 			for ; time.Since(c.began) < *chaosFor && !t.Failed(); bursts++ {
 				deeds += c.burst()
 				c.quiet()
+				if bursts > 3 {
+					c.interval = []time.Duration{50, 100, 100, 200, 400, 1000}[c.rnd.IntN(6)] * time.Millisecond
+				}
 			}
 			if !t.Failed() {
 				c.leave()
@@ -114,13 +117,8 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 
 func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
 	t.Helper()
-	rhythms := []time.Duration{100, 200}
-	if *chaosFor > time.Minute {
-		rhythms = []time.Duration{50, 100, 200, 400, 1000}
-	}
 	c := &chaos{
-		t: t, rnd: rnd, aliases: aliases,
-		interval: rhythms[rnd.IntN(len(rhythms))] * time.Millisecond,
+		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond,
 	}
 	c.p = stage(t, pair.Spec{PrimaryA: true})
 	c.hosts = [2]*lab.Host{c.p.A, c.p.B}
@@ -160,11 +158,13 @@ func (c *chaos) tell(what string) {
 	c.told = append(c.told, fmt.Sprintf("%8.3f  %s  %s", time.Since(c.began).Seconds(), time.Now().Format("15:04:05.000"), what))
 }
 
-// burst does some of what can be done, at random and in a random rhythm.
+// burst does some of what can be done, at random, with one to four faults in at
+// a time: one at the heels of the other, or with time between to fail over.
 func (c *chaos) burst() (done int) {
-	for range 3 + c.rnd.IntN(10) {
+	most := 1 + c.rnd.IntN(4)
+	for range 6 + c.rnd.IntN(14) {
 		deeds := c.deeds()
-		repair := c.rnd.IntN(3) == 0
+		repair := c.rnd.IntN(5) < 2 || c.now.faults() >= most
 		if some := slices.DeleteFunc(slices.Clone(deeds), func(a deed) bool { return a.repair != repair }); len(some) > 0 {
 			deeds = some
 		}
@@ -173,16 +173,15 @@ func (c *chaos) burst() (done int) {
 			c.t.Fatalf("%s: %v", a.name, err)
 		}
 		done++
-		wait := 6 * c.interval
+		slow := c.slowest()
 		switch c.rnd.IntN(4) {
 		case 0:
-			continue
+			<-time.After(time.Duration(c.rnd.Int64N(int64(c.interval))))
 		case 1:
-			wait = 20 * time.Millisecond
+			<-time.After(slow/2 + time.Duration(c.rnd.Int64N(int64(slow))))
 		case 2:
-			wait = c.interval
+			<-time.After(slow + lateness + time.Duration(c.rnd.Int64N(int64(slow))))
 		}
-		<-time.After(time.Duration(c.rnd.Int64N(int64(wait))))
 	}
 	return done
 }
@@ -196,12 +195,13 @@ func (c *chaos) quiet() {
 		}
 		must(c.t, deeds[c.rnd.IntN(len(deeds))].do())
 	}
+	was := c.slowest()
 	for i := range c.hosts {
 		must(c.t, c.reload(i, c.whole(i)))
 	}
 	c.tell("quiet")
 	mended := time.Now()
-	calm := c.now.hosts[hostA].detection() + c.now.rivalry() + lateness
+	calm := max(was, c.slowest()) + c.now.rivalry() + lateness
 	<-time.After(calm)
 	for _, w := range c.watched {
 		c.settled(w, mended, calm)
@@ -224,6 +224,11 @@ func (c *chaos) quiet() {
 		default:
 		}
 	}
+}
+
+// slowest is the longer detection of the two hosts.
+func (c *chaos) slowest() time.Duration {
+	return max(c.now.hosts[hostA].detection(), c.now.hosts[hostB].detection())
 }
 
 // settled wants one holder by now.
@@ -323,7 +328,7 @@ func (c *chaos) takes() (n int) {
 // leave ends both daemons: nothing of ours stays.
 func (c *chaos) leave() {
 	for i := range c.hosts {
-		must(c.t, c.on(i, "TERM", func(m *member) { m.daemon = dead }, c.end(i, term)))
+		must(c.t, c.onDaemon(i, "TERM", func(m *member) { m.daemon = dead }, c.end(i, term)))
 	}
 	for i, h := range c.hosts {
 		if left := strangeAddrs(c.t, h, nil); len(left) > 0 {

@@ -43,8 +43,17 @@ func (c *chaos) deeds() []deed {
 	for i := range m.hosts {
 		all = append(all, c.deedsOn(i)...)
 	}
-	return slices.DeleteFunc(all, func(a deed) bool { return !a.can })
+	all = slices.DeleteFunc(all, func(a deed) bool { return !a.can })
+	for _, a := range all {
+		if slices.Contains(often, a.name) {
+			all = append(all, a, a)
+		}
+	}
+	return all
 }
+
+// often are the deeds that make the other host take, or this one yield.
+var often = []string{"partition", "mute", "crash", "delete", "heal"}
 
 // deedsOn are those on one host.
 func (c *chaos) deedsOn(i int) []deed {
@@ -53,15 +62,16 @@ func (c *chaos) deedsOn(i int) []deed {
 	simple := func(what string, change func(*member), f func() error) func() error {
 		return func() error { return c.on(i, what+" "+name, change, f) }
 	}
+	daemon := func(what string, to daemonState, f func() error) func() error {
+		return func() error { return c.onDaemon(i, what+" "+name, func(m *member) { m.daemon = to }, f) }
+	}
 	signal := func(s unix.Signal) func() error {
 		return func() error { return c.p.Monitor(host).Signal(s) }
 	}
 	alive := h.up && h.daemon == running
 	return []deed{
 		{"crash", false, h.up, simple("crash", func(m *member) { m.up, m.daemon = false, dead }, host.Crash)},
-		{"boot", true, !h.up, simple("boot", func(m *member) { m.up, m.daemon = true, running }, func() error {
-			return errors.Join(host.Boot(), c.start(i))
-		})},
+		{"boot", true, !h.up, simple("boot", func(m *member) { m.up = true }, host.Boot)},
 		{"pull", false, h.cable, simple("pull the cable of", func(m *member) { m.cable = false }, func() error {
 			return errors.Join(port.Down(), c.carrier(i, false))
 		})},
@@ -75,17 +85,15 @@ func (c *chaos) deedsOn(i int) []deed {
 		{"recreate", false, h.up, simple("make the NIC anew of", func(*member) {}, func() error {
 			return errors.Join(host.NIC("eth0").Recreate(), c.carrier(i, h.cable))
 		})},
-		{"pause", false, alive, simple("SIGSTOP", func(m *member) { m.daemon = paused }, signal(unix.SIGSTOP))},
-		{"resume", true, h.daemon == paused, simple("SIGCONT", func(m *member) { m.daemon = running }, func() error {
+		{"pause", false, alive, daemon("SIGSTOP", paused, signal(unix.SIGSTOP))},
+		{"resume", true, h.daemon == paused, daemon("SIGCONT", running, func() error {
 			c.resumed = append(c.resumed, time.Now())
 			return signal(unix.SIGCONT)()
 		})},
-		{"kill", false, alive, simple("kill -9", func(m *member) { m.daemon = dead }, c.end(i, unix.SIGKILL))},
-		{"stop", false, alive, simple("TERM", func(m *member) { m.daemon = dead }, c.end(i, unix.SIGTERM))},
-		{"leave", false, alive, simple("USR2", func(m *member) { m.daemon = dead }, c.end(i, unix.SIGUSR2))},
-		{"start", true, h.up && h.daemon == dead, simple("start the Monitor of", func(m *member) { m.daemon = running }, func() error {
-			return c.start(i)
-		})},
+		{"kill", false, alive, daemon("kill -9", dead, c.end(i, unix.SIGKILL))},
+		{"stop", false, alive, daemon("TERM", dead, c.end(i, unix.SIGTERM))},
+		{"leave", false, alive, daemon("USR2", dead, c.end(i, unix.SIGUSR2))},
+		{"start", true, h.up && h.daemon == dead, daemon("start the Monitor of", running, func() error { return c.start(i) })},
 		{"reload", false, alive, func() error { return c.reload(i, c.shakeFile(i)) }},
 		{"bad reload", false, alive, func() error { return c.badReload(i) }},
 	}
@@ -98,6 +106,19 @@ func (c *chaos) on(i int, what string, change func(*member), f func() error) err
 	c.note()
 	err := f()
 	c.now.hosts[i].busy = false
+	change(&c.now.hosts[i])
+	c.note()
+	return err
+}
+
+// onDaemon does something to one host's daemon alone: what its kernel has, it
+// goes on to serve.
+func (c *chaos) onDaemon(i int, what string, change func(*member), f func() error) error {
+	c.tell(what)
+	c.now.hosts[i].daemon = changing
+	c.note()
+	err := f()
+	c.now.hosts[i].daemon = running
 	change(&c.now.hosts[i])
 	c.note()
 	return err
@@ -222,7 +243,7 @@ func (c *chaos) reload(i int, next member) error {
 			what += fmt.Sprintf(", %s as %s on %s", w.alias, r.alias, r.label)
 		}
 	}
-	return c.on(i, what, func(m *member) { m.interval, m.rows = next.interval, next.rows }, func() error {
+	return c.onDaemon(i, what, func(m *member) { m.interval, m.rows = next.interval, next.rows }, func() error {
 		c.write(i, next)
 		return reload(c.p, c.hosts[i])
 	})

@@ -28,6 +28,7 @@ type daemonState uint8
 const (
 	dead daemonState = iota
 	paused
+	changing // it is being started, told or ended
 	running
 )
 
@@ -37,7 +38,7 @@ type member struct {
 	cable  bool // its NIC has a carrier
 	mute   bool // nothing passes its port
 	lossy  bool // something does
-	busy   bool // something is being done to it: what, is known when it is done
+	busy   bool // something is being done to its network: what, is known when it is done
 	daemon daemonState
 
 	// Of the files that its daemon has read.
@@ -94,6 +95,20 @@ func (m *moment) reach(x, y int) sure {
 		s = no
 	}
 	return s
+}
+
+// faults counts what is broken.
+func (m *moment) faults() (n int) {
+	broken := []bool{!m.router, m.group != [4]int{}}
+	for _, h := range m.hosts {
+		broken = append(broken, !h.up, !h.cable, h.mute, h.lossy, h.up && h.daemon < running)
+	}
+	for _, b := range broken {
+		if b {
+			n++
+		}
+	}
+	return n
 }
 
 // has returns the row of the alias in the files that a host's daemon has read.
@@ -204,37 +219,51 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 			h := &m.hosts[i]
 			_, has := h.has(alias)
 			left := h.up && !h.busy && h.daemon == running && !has && slices.Contains(holders, i)
-			track(at, "held by "+names[i]+" without a row", left, time.Second+lateness)
+			track(at, "held by "+names[i]+" without a row", left, lateness)
 		}
 	}
 	return append(all, stolen(story, spans, alias)...)
 }
 
-// stolen finds what was taken though another host answered for it, all the time
-// that a doubt takes.
+// stolen finds what was taken though another host answered for it: all the time
+// that a doubt takes, or ever since the taker's daemon woke.
 func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation) {
 	for _, s := range spans {
 		taker := slices.Index(names[:], s.By)
 		m := stateAt(story, s.From)
+		doubt := s.From.Add(-m.hosts[taker].detection() - lateness)
+		from := doubt
+		if awake := since(story, s.From, func(m *moment) bool { return m.hosts[taker].daemon >= changing }); awake.After(from) {
+			from = awake
+		}
 		for _, held := range spans {
 			holder := slices.Index(names[:], held.By)
-			from := s.From.Add(-m.hosts[taker].detection() - lateness)
 			if holder == taker || held.From.After(from) || !held.To.After(s.From) {
 				continue
 			}
-			heard := true
-			for _, at := range turns(story, nil, s.From) {
-				if n := stateAt(story, at); !at.Before(from) {
-					heard = heard && n.reach(taker, holder) == yes
-				}
-			}
-			before := stateAt(story, from)
-			if heard && before.reach(taker, holder) == yes {
+			heard := since(story, s.From, func(m *moment) bool { return m.reach(taker, holder) == yes })
+			if !heard.After(from) {
 				all = append(all, violation{alias, "taken by " + s.By + " while " + held.By + ", which it hears, held it", from, s.From, 0})
 			}
 		}
 	}
 	return all
+}
+
+// since tells from when on, up to a time, something was so without a break; the
+// time itself if it is not so then.
+func since(story []moment, at time.Time, holds func(*moment) bool) time.Time {
+	from := at
+	for i := len(story) - 1; i >= 0; i-- {
+		if story[i].at.After(at) {
+			continue
+		}
+		if !holds(&story[i]) {
+			return from
+		}
+		from = story[i].at
+	}
+	return time.Time{} // always
 }
 
 // turns are the times at which anything changed, and the end.

@@ -1,10 +1,13 @@
 package defender
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"aliasdefender/host"
 	"aliasdefender/host/hosttest"
@@ -13,7 +16,8 @@ import (
 // kernel is a fake host's interfaces and addresses. It has no lock: a station
 // has the segment's.
 type kernel struct {
-	nics []host.NIC
+	nics  []host.NIC
+	until map[netip.Addr]time.Time // when a lease runs out
 }
 
 func (k *kernel) nic(name string) *host.NIC {
@@ -28,14 +32,48 @@ func (k *kernel) nic(name string) *host.NIC {
 // state is a copy that later changes leave alone. An interface with index 0 is
 // not there.
 func (k *kernel) state() (s host.State) {
+	k.lapse()
 	for _, n := range k.nics {
 		if n.Index == 0 {
 			continue
 		}
 		n.Addrs = slices.Clone(n.Addrs)
+		for i, a := range n.Addrs {
+			if until, ok := k.until[a.Prefix.Addr()]; ok {
+				n.Addrs[i].Lease = (time.Until(until) + time.Second - 1).Truncate(time.Second)
+			}
+		}
 		s.NICs = append(s.NICs, n)
 	}
 	return s
+}
+
+// lapse drops the addresses whose lease has run out.
+func (k *kernel) lapse() {
+	for ip, until := range k.until {
+		if time.Until(until) > 0 {
+			continue
+		}
+		delete(k.until, ip)
+		for i := range k.nics {
+			k.drop(&k.nics[i], ip)
+		}
+	}
+}
+
+func (k *kernel) drop(n *host.NIC, ip netip.Addr) {
+	n.Addrs = slices.DeleteFunc(n.Addrs, func(a host.Address) bool { return a.Prefix.Addr() == ip })
+}
+
+// lease has the address run out, or stay if d is zero.
+func (k *kernel) lease(ip netip.Addr, d time.Duration) {
+	delete(k.until, ip)
+	if d > 0 {
+		if k.until == nil {
+			k.until = map[netip.Addr]time.Time{}
+		}
+		k.until[ip] = time.Now().Add((d + time.Second - 1).Truncate(time.Second))
+	}
 }
 
 func (k *kernel) Read() (host.State, error) { return k.state(), nil }
@@ -50,6 +88,17 @@ func (k *kernel) Add(orders []host.Order) []error {
 			label = o.NIC
 		}
 		n.Addrs = append(n.Addrs, host.Address{Prefix: o.Prefix, Label: label, Ours: true})
+		k.lease(o.Prefix.Addr(), o.Lease)
+	}
+	return errs
+}
+
+func (k *kernel) Refresh(orders []host.Order) []error {
+	errs := k.state().JudgeRefresh(orders)
+	for i, o := range orders {
+		if errs[i] == nil {
+			k.lease(o.Prefix.Addr(), o.Lease)
+		}
 	}
 	return errs
 }
@@ -57,7 +106,7 @@ func (k *kernel) Add(orders []host.Order) []error {
 func (k *kernel) Remove(orders []host.Order) []error {
 	for _, o := range orders {
 		if n := k.nic(o.NIC); n != nil {
-			n.Addrs = slices.DeleteFunc(n.Addrs, func(a host.Address) bool { return a.Prefix.Addr() == o.Prefix.Addr() })
+			k.drop(n, o.Prefix.Addr())
 		}
 	}
 	return make([]error, len(orders))
@@ -93,4 +142,21 @@ func TestFakeKernelKeepsTheKernelsContract(t *testing.T) {
 		}
 	}
 	hosttest.Contract(t, k, "eth0", own)
+}
+
+func TestFakeKernelEndsALease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &kernel{nics: []host.NIC{{Name: "eth0", Index: 1}}}
+		_ = k.Own("eth0", netip.MustParsePrefix("10.0.0.1/24"))
+		o := host.Order{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}
+		_ = k.Add([]host.Order{o})
+		time.Sleep(9 * time.Second)
+		if errs := k.Refresh([]host.Order{o}); errs[0] != nil || !k.has(aliasIP) {
+			t.Errorf("renewed in time: %v", errs)
+		}
+		time.Sleep(10 * time.Second)
+		if errs := k.Refresh([]host.Order{o}); !errors.Is(errs[0], host.ErrNotThere) || k.has(aliasIP) {
+			t.Errorf("renewed too late: %v", errs)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -13,7 +14,8 @@ import (
 
 // Add puts each address on its NIC, with its label (the NIC's name if empty), a
 // broadcast address where the subnet has one (not /31 and /32, RFC 3021), and
-// our tag. An address that is there already is left as it is, and that is done.
+// our tag. An address that is there already is left as it is, and its lease too;
+// that is done.
 // The orders are carried out as if one after the other, and one that fails does
 // not keep the others from being done; what became of each stands at its index.
 //
@@ -35,6 +37,14 @@ func (h *Host) Add(orders []Order) []error {
 // where it matters, it is set for the NIC while the address is removed.
 func (h *Host) Remove(orders []Order) []error {
 	return h.carryOut(orders, (*talk).remove)
+}
+
+// Refresh gives each address that is there its lease anew, and changes nothing
+// else of it. It puts no packet on the wire. The error is ErrNotThere if the NIC
+// does not have the address, with this prefix: what has lapsed, or was taken off,
+// does not come back by a refresh.
+func (h *Host) Refresh(orders []Order) []error {
+	return h.carryOut(orders, (*talk).refresh)
 }
 
 // carryOut has f carry out the orders; where it cannot even begin, its error is
@@ -108,6 +118,83 @@ func newAddr(index int, o Order) *nl.NetlinkRequest {
 		req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(o.Label)))
 	}
 	req.AddData(nl.NewRtAttr(ifaProto, []byte{tag}))
+	req.AddData(lifetimes(o.Lease))
+	return req
+}
+
+// forEver is INFINITY_LIFE_TIME (linux/if_addr.h).
+const forEver = 1<<32 - 1
+
+// lifetimes is struct ifa_cacheinfo. Both are given, for the kernel counts down
+// neither while the preferred one is for ever.
+func lifetimes(lease time.Duration) *nl.RtAttr {
+	seconds := uint32(forEver)
+	if lease > 0 {
+		seconds = uint32(min((lease+time.Second-1)/time.Second, forEver-1))
+	}
+	var b [16]byte
+	binary.NativeEndian.PutUint32(b[0:], seconds) // preferred
+	binary.NativeEndian.PutUint32(b[4:], seconds) // valid
+	return nl.NewRtAttr(unix.IFA_CACHEINFO, b[:])
+}
+
+func (t *talk) refresh(orders []Order) ([]error, error) {
+	s, addrs, err := t.inventory()
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[place]entry, len(addrs))
+	for _, e := range addrs {
+		for _, n := range s.NICs {
+			if n.Index == e.index {
+				there[place{n.Name, e.Prefix}] = e
+			}
+		}
+	}
+	errs := s.JudgeRefresh(orders)
+	var requests []*nl.NetlinkRequest
+	var whose []int
+	for i, o := range orders {
+		if errs[i] == nil {
+			requests = append(requests, renewAddr(there[place{o.NIC, o.Prefix}], o.Lease))
+			whose = append(whose, i)
+		}
+	}
+	lost := false
+	for n, err := range t.do(requests) {
+		if o := orders[whose[n]]; err != nil {
+			errs[whose[n]] = fmt.Errorf("host: refresh %s on %s: %w", o.Prefix, o.NIC, err)
+			lost = true
+		}
+	}
+	if !lost { // since the reading
+		return errs, nil
+	}
+	if s, _, err := t.inventory(); err == nil {
+		for i, err := range s.JudgeRefresh(orders) {
+			if err != nil {
+				errs[i] = err
+			}
+		}
+	}
+	return errs, nil
+}
+
+// renewAddr changes an address's lifetimes. The kernel would add one that is not
+// there, whatever the request says; but one that is to join its own multicast
+// group it adds only after that, which no other than a multicast address can.
+// Of one that is there it does not look at the flags. What it does replace is
+// given as it is.
+func renewAddr(e entry, lease time.Duration) *nl.NetlinkRequest {
+	req := aboutAddr(unix.RTM_NEWADDR, unix.NLM_F_REPLACE|unix.NLM_F_ACK, e)
+	req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_MCAUTOJOIN)))
+	if e.proto != 0 {
+		req.AddData(nl.NewRtAttr(ifaProto, []byte{e.proto}))
+	}
+	if e.metric != 0 {
+		req.AddData(nl.NewRtAttr(unix.IFA_RT_PRIORITY, nl.Uint32Attr(e.metric)))
+	}
+	req.AddData(lifetimes(lease))
 	return req
 }
 
@@ -178,7 +265,7 @@ func (t *talk) delete(going, all []entry) []error {
 				continue
 			}
 		}
-		requests, whose = append(requests, delAddr(e)), append(whose, i)
+		requests, whose = append(requests, aboutAddr(unix.RTM_DELADDR, unix.NLM_F_ACK, e)), append(whose, i)
 	}
 	for i, err := range t.do(requests) {
 		errs[whose[i]] = err
@@ -191,8 +278,9 @@ func (t *talk) delete(going, all []entry) []error {
 	return errs
 }
 
-func delAddr(e entry) *nl.NetlinkRequest {
-	req := nl.NewNetlinkRequest(unix.RTM_DELADDR, unix.NLM_F_ACK)
+// aboutAddr begins a request about an address that is there.
+func aboutAddr(typ, flags int, e entry) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(typ, flags)
 	msg := nl.NewIfAddrmsg(unix.AF_INET)
 	msg.Index = uint32(e.index)
 	msg.Prefixlen = uint8(e.peer.Bits())

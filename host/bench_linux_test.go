@@ -35,14 +35,17 @@ func perOp(b *testing.B, since time.Duration) {
 	b.ReportMetric(float64((used()-since).Microseconds())/float64(b.N), "cpu-µs/op")
 }
 
-func BenchmarkAddAndRemove(b *testing.B) {
+func BenchmarkOrders(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		k, _ := pair(b)
 		orders := manyOrders(n)
+		for i := range orders {
+			orders[i].Lease = time.Minute
+		}
 		for _, c := range []struct {
 			name       string
 			do, before func([]host.Order) []error
-		}{{"add", k.Add, k.Remove}, {"remove", k.Remove, k.Add}} {
+		}{{"add", k.Add, k.Remove}, {"refresh", k.Refresh, k.Add}, {"remove", k.Remove, k.Add}} {
 			b.Run(fmt.Sprint(c.name, "/", n), func(b *testing.B) {
 				b.ReportAllocs()
 				var cpu time.Duration

@@ -3,11 +3,11 @@ package host
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"slices"
-	"strings"
+	"time"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,6 +25,8 @@ type entry struct {
 	index     int
 	peer      netip.Prefix // the subnet that it opens; its own one but for point-to-point
 	secondary bool         // leaves with its subnet's first address
+	proto     uint8        // IFA_PROTO
+	metric    uint32       // of its subnet's route
 }
 
 // route is a next hop of a default route.
@@ -34,27 +36,33 @@ type route struct {
 	metric  uint32
 }
 
+// skipStats is RTEXT_FILTER_SKIP_STATS: counters are most of what an interface
+// has to tell.
+const skipStats = 1 << 3
+
 func (t *talk) links() (nics []NIC, err error) {
-	err = t.dump(unix.RTM_GETLINK, nl.NewIfInfomsg(unix.AF_UNSPEC), unix.RTM_NEWLINK, func(m []byte) error {
-		info := nl.DeserializeIfInfomsg(m)
-		attrs, err := nl.ParseRouteAttr(m[info.Len():])
-		if err != nil {
-			return err
+	query := make([]byte, unix.SizeofIfInfomsg, unix.SizeofIfInfomsg+8)
+	query = binary.NativeEndian.AppendUint16(query, 8)
+	query = binary.NativeEndian.AppendUint16(query, unix.IFLA_EXT_MASK)
+	query = binary.NativeEndian.AppendUint32(query, skipStats)
+	err = t.dump(unix.RTM_GETLINK, query, unix.RTM_NEWLINK, func(m []byte) error {
+		if len(m) < unix.SizeofIfInfomsg {
+			return unix.EBADMSG
 		}
-		n := NIC{Index: int(info.Index), Up: info.Flags&unix.IFF_UP != 0}
-		for _, a := range attrs {
-			switch a.Attr.Type {
+		flags := binary.NativeEndian.Uint32(m[8:])
+		n := NIC{Index: int(binary.NativeEndian.Uint32(m[4:])), Up: flags&unix.IFF_UP != 0, Carrier: carrier(flags)}
+		err := attributes(m[unix.SizeofIfInfomsg:], func(typ uint16, v []byte) {
+			switch typ {
 			case unix.IFLA_IFNAME:
-				n.Name = text(a.Value)
+				n.Name = t.text(v)
 			case unix.IFLA_ADDRESS:
-				if len(a.Value) == len(n.HW) { // not InfiniBand, not a tunnel
-					n.HW = HW(a.Value)
+				if len(v) == len(n.HW) { // not InfiniBand, not a tunnel
+					n.HW = HW(v)
 				}
 			}
-		}
-		n.Carrier = carrier(info.Flags)
+		})
 		nics = append(nics, n)
-		return nil
+		return err
 	})
 	return nics, err
 }
@@ -69,112 +77,135 @@ func carrier(flags uint32) bool {
 	return flags&both == both
 }
 
-func (t *talk) addrs() (list []entry, err error) {
-	err = t.dump(unix.RTM_GETADDR, nl.NewIfAddrmsg(unix.AF_INET), unix.RTM_NEWADDR, func(m []byte) error {
-		e, ok, err := parseAddr(m)
+// inetAddrs returns the IPv4 addresses, which are only lent until the next call.
+func (t *talk) inetAddrs() ([]entry, error) {
+	t.addrs = t.addrs[:0]
+	query := [unix.SizeofIfAddrmsg]byte{unix.AF_INET}
+	err := t.dump(unix.RTM_GETADDR, query[:], unix.RTM_NEWADDR, func(m []byte) error {
+		e, ok, err := t.parseAddr(m)
 		if ok && err == nil {
-			list = append(list, e)
+			t.addrs = append(t.addrs, e)
 		}
 		return err
 	})
-	return list, err
+	return t.addrs, err
 }
 
-func parseAddr(m []byte) (e entry, ok bool, err error) {
-	info := nl.DeserializeIfAddrmsg(m)
-	attrs, err := nl.ParseRouteAttr(m[info.Len():])
-	if err != nil || info.Family != unix.AF_INET {
-		return entry{}, false, err
+func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
+	if len(m) < unix.SizeofIfAddrmsg {
+		return entry{}, false, unix.EBADMSG
 	}
+	if m[0] != unix.AF_INET {
+		return entry{}, false, nil
+	}
+	order := binary.NativeEndian
+	bits := int(m[1])
+	e.secondary = m[2]&unix.IFA_F_SECONDARY != 0
+	e.index = int(order.Uint32(m[4:]))
 	var local, peer netip.Addr
-	for _, a := range attrs {
-		switch a.Attr.Type {
+	err = attributes(m[unix.SizeofIfAddrmsg:], func(typ uint16, v []byte) {
+		switch typ {
 		case unix.IFA_LOCAL:
-			local, _ = netip.AddrFromSlice(a.Value)
+			local, _ = netip.AddrFromSlice(v)
 		case unix.IFA_ADDRESS:
-			peer, _ = netip.AddrFromSlice(a.Value)
+			peer, _ = netip.AddrFromSlice(v)
 		case unix.IFA_LABEL:
-			e.Label = text(a.Value)
+			e.Label = t.text(v)
+		case unix.IFA_RT_PRIORITY:
+			if len(v) == 4 {
+				e.metric = order.Uint32(v)
+			}
+		case unix.IFA_CACHEINFO:
+			if len(v) >= 8 {
+				e.Lease = lease(order.Uint32(v[4:]))
+			}
 		case ifaProto:
-			e.Ours = len(a.Value) == 1 && a.Value[0] == tag
+			if len(v) == 1 {
+				e.proto = v[0]
+			}
 		}
-	}
-	e.index = int(info.Index)
-	e.secondary = info.Flags&unix.IFA_F_SECONDARY != 0
-	e.peer = netip.PrefixFrom(peer, int(info.Prefixlen))
-	e.Prefix = netip.PrefixFrom(local, int(info.Prefixlen))
+	})
+	e.Ours = e.proto == tag
+	e.peer = netip.PrefixFrom(peer, bits)
+	e.Prefix = netip.PrefixFrom(local, bits)
 	if peer != local {
 		e.Prefix = netip.PrefixFrom(local, 32) // the prefix is the peer's
 	}
-	return e, local.Is4() && peer.Is4(), nil
+	return e, local.Is4() && peer.Is4(), err
 }
 
-// routes returns the next hops that have a gateway of the main table's
-// default routes, best metric first.
+// lease is what valid_lft says. Its last second is told as 0, which is not what
+// 0 means to us.
+func lease(seconds uint32) time.Duration {
+	if seconds == forEver {
+		return 0
+	}
+	return time.Duration(max(seconds, 1)) * time.Second
+}
+
+// routes returns the next hops that have a gateway of the main table's default
+// routes, best metric first.
 func (t *talk) routes() (list []route, err error) {
-	query := &nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET}}
-	err = t.dump(unix.RTM_GETROUTE, query, unix.RTM_NEWROUTE, func(m []byte) error {
-		info := nl.DeserializeRtMsg(m)
-		if info.Dst_len != 0 || info.Table != unix.RT_TABLE_MAIN || info.Type != unix.RTN_UNICAST ||
-			info.Tos != 0 || info.Flags&unix.RTM_F_CLONED != 0 {
+	query := [unix.SizeofRtMsg]byte{0: unix.AF_INET, 4: unix.RT_TABLE_MAIN, 7: unix.RTN_UNICAST}
+	err = t.dump(unix.RTM_GETROUTE, query[:], unix.RTM_NEWROUTE, func(m []byte) error {
+		if len(m) < unix.SizeofRtMsg {
+			return unix.EBADMSG
+		}
+		length, tos, table, kind, flags := m[1], m[3], m[4], m[7], binary.NativeEndian.Uint32(m[8:])
+		if length != 0 || tos != 0 || table != unix.RT_TABLE_MAIN || kind != unix.RTN_UNICAST || flags&unix.RTM_F_CLONED != 0 {
 			return nil
 		}
-		attrs, err := nl.ParseRouteAttr(m[info.Len():])
-		if err != nil {
-			return err
-		}
-		var one route
-		var hops []route
-		for _, a := range attrs {
-			switch a.Attr.Type {
-			case unix.RTA_OIF:
-				one.index = int(nl.NativeEndian().Uint32(a.Value))
-			case unix.RTA_GATEWAY:
-				one.gateway, _ = netip.AddrFromSlice(a.Value)
-			case unix.RTA_PRIORITY:
-				one.metric = nl.NativeEndian().Uint32(a.Value)
-			case unix.RTA_MULTIPATH:
-				if hops, err = nextHops(a.Value); err != nil {
-					return err
-				}
-			}
-		}
-		for _, hop := range append(hops, one) {
-			if hop.gateway.Is4() { // without one there is nobody to ask
-				hop.metric = one.metric
-				list = append(list, hop)
-			}
-		}
-		return nil
+		list, err = appendHops(list, m[unix.SizeofRtMsg:])
+		return err
 	})
+	if errors.Is(err, unix.ENOENT) { // no such table yet: nobody has made a route
+		list, err = nil, nil
+	}
 	slices.SortStableFunc(list, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
 	return list, err
 }
 
-// nextHops reads RTA_MULTIPATH: a row of struct rtnexthop, each with attributes.
-func nextHops(b []byte) ([]route, error) {
-	var hops []route
-	for len(b) >= unix.SizeofRtNexthop {
-		length := int(binary.NativeEndian.Uint16(b))
-		if length < unix.SizeofRtNexthop || length > len(b) {
-			return nil, unix.EBADMSG
+// appendHops adds a route's next hops; without a gateway there is nobody to ask.
+func appendHops(list []route, attrs []byte) ([]route, error) {
+	one := route{}
+	hops := []byte(nil)
+	err := attributes(attrs, func(typ uint16, v []byte) {
+		switch {
+		case typ == unix.RTA_OIF && len(v) == 4:
+			one.index = int(binary.NativeEndian.Uint32(v))
+		case typ == unix.RTA_GATEWAY:
+			one.gateway, _ = netip.AddrFromSlice(v)
+		case typ == unix.RTA_PRIORITY && len(v) == 4:
+			one.metric = binary.NativeEndian.Uint32(v)
+		case typ == unix.RTA_MULTIPATH:
+			hops = v
 		}
-		attrs, err := nl.ParseRouteAttr(b[unix.SizeofRtNexthop:length])
-		if err != nil {
-			return nil, err
-		}
-		hop := route{index: int(binary.NativeEndian.Uint32(b[4:]))}
-		for _, a := range attrs {
-			if a.Attr.Type == unix.RTA_GATEWAY {
-				hop.gateway, _ = netip.AddrFromSlice(a.Value)
-			}
-		}
-		if b[2]&unix.RTNH_F_DEAD == 0 {
-			hops = append(hops, hop)
-		}
-		b = b[min((length+3)&^3, len(b)):] // each begins on a multiple of four
+	})
+	if err != nil {
+		return list, err
 	}
-	return hops, nil
+	if one.gateway.Is4() {
+		list = append(list, one)
+	}
+	// A row of struct rtnexthop, each with attributes.
+	for len(hops) >= unix.SizeofRtNexthop {
+		length := int(binary.NativeEndian.Uint16(hops))
+		if length < unix.SizeofRtNexthop || length > len(hops) {
+			return list, unix.EBADMSG
+		}
+		hop := route{index: int(binary.NativeEndian.Uint32(hops[4:])), metric: one.metric}
+		err := attributes(hops[unix.SizeofRtNexthop:length], func(typ uint16, v []byte) {
+			if typ == unix.RTA_GATEWAY {
+				hop.gateway, _ = netip.AddrFromSlice(v)
+			}
+		})
+		if err != nil {
+			return list, err
+		}
+		if hops[2]&unix.RTNH_F_DEAD == 0 && hop.gateway.Is4() {
+			list = append(list, hop)
+		}
+		hops = hops[min((length+3)&^3, len(hops)):] // each begins on a multiple of four
+	}
+	return list, nil
 }
-
-func text(b []byte) string { return strings.TrimRight(string(b), "\x00") }

@@ -39,6 +39,9 @@ func (h HW) Less(o HW) bool {
 // to do has been done, or will be later, only a reading tells.
 var ErrNoAnswer = errors.New("host: the kernel does not answer")
 
+// ErrNotThere is that an address to be refreshed is not there.
+var ErrNotThere = errors.New("it is not there")
+
 // State is one reading of the host's network.
 type State struct {
 	NICs   []NIC
@@ -60,6 +63,10 @@ type Address struct {
 	Prefix netip.Prefix // not masked
 	Label  string       // equal to the NIC's name without one
 	Ours   bool         // carries the tag that Add put on it
+
+	// Lease is how long it stays until the system takes it off by itself, in
+	// seconds, rounded up; 0 is for ever.
+	Lease time.Duration
 }
 
 // Route is a default route.
@@ -107,6 +114,11 @@ type Order struct {
 	NIC    string
 	Label  string
 	Prefix netip.Prefix // not masked
+
+	// Lease is how long the address stays unless it is refreshed: then the
+	// system takes it off by itself, within half a second. It counts in whole
+	// seconds, rounded up; 0 is for ever.
+	Lease time.Duration
 }
 
 // Sighting is one ARP frame that another host sent: who claims which address.

@@ -93,21 +93,26 @@ func (h *Host) Read() (State, error) {
 	})
 }
 
-// inventory reads the interfaces and their addresses.
+// inventory reads the interfaces and their addresses, addrs only lent.
 func (t *talk) inventory() (s State, addrs []entry, err error) {
 	if s.NICs, err = retried("interfaces", t.links); err != nil {
 		return State{}, nil, err
 	}
-	if addrs, err = retried("addresses", t.addrs); err != nil {
+	if addrs, err = retried("addresses", t.inetAddrs); err != nil {
 		return State{}, nil, err
 	}
-	at := make(map[int]int, len(s.NICs))
-	for i, n := range s.NICs {
-		at[n.Index] = i
-	}
-	for _, a := range addrs {
-		if i, ok := at[a.index]; ok {
-			s.NICs[i].Addrs = append(s.NICs[i].Addrs, a.Address)
+	// One piece of memory for all, each interface's together and in the
+	// kernel's order.
+	all := make([]Address, 0, len(addrs))
+	for i := range s.NICs {
+		n, from := &s.NICs[i], len(all)
+		for j := range addrs {
+			if addrs[j].index == n.Index {
+				all = append(all, addrs[j].Address)
+			}
+		}
+		if len(all) > from {
+			n.Addrs = all[from:len(all):len(all)]
 		}
 	}
 	return s, addrs, nil

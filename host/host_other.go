@@ -31,6 +31,9 @@ func (h *Host) Add(o []Order) []error { return slices.Repeat([]error{errElsewher
 // Remove is not served on this system.
 func (h *Host) Remove(o []Order) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
 
+// Refresh is not served on this system.
+func (h *Host) Refresh(o []Order) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
+
 // Watch is not served on this system.
 func (h *Host) Watch(context.Context, func()) error { return errElsewhere }
 

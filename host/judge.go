@@ -19,6 +19,8 @@ func check(o Order) error {
 		return errors.New("not an address that a host can have")
 	case len(o.Label) > maxLabel:
 		return fmt.Errorf("label %q is longer than %d bytes", o.Label, maxLabel)
+	case o.Lease < 0:
+		return fmt.Errorf("a lease of %s", o.Lease)
 	}
 	return nil
 }
@@ -40,6 +42,23 @@ func (s State) Judge(orders []Order) (todo []int, errs []error) {
 		there[o.Prefix.Addr()] = append(there[o.Prefix.Addr()], place{o.NIC, o.Prefix})
 	}
 	return todo, errs
+}
+
+// JudgeRefresh says of each order to refresh an address whether it can be, that
+// is whether the address is there, with this prefix on this NIC.
+func (s State) JudgeRefresh(orders []Order) []error {
+	errs := make([]error, len(orders))
+	there := s.byAddress()
+	for i, o := range orders {
+		err := check(o)
+		if err == nil && !slices.Contains(there[o.Prefix.Addr()], place{o.NIC, o.Prefix}) {
+			err = ErrNotThere
+		}
+		if err != nil {
+			errs[i] = fmt.Errorf("host: refresh %s on %s: %w", o.Prefix, o.NIC, err)
+		}
+	}
+	return errs
 }
 
 // place is where an address is.

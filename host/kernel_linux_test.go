@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
@@ -42,6 +40,11 @@ func (k kernel) Add(o []host.Order) (errs []error) {
 
 func (k kernel) Remove(o []host.Order) (errs []error) {
 	k.space.Do(func() { errs = k.Host.Remove(o) })
+	return errs
+}
+
+func (k kernel) Refresh(o []host.Order) (errs []error) {
+	k.space.Do(func() { errs = k.Host.Refresh(o) })
 	return errs
 }
 
@@ -226,7 +229,6 @@ func TestReadListsDefaultRoutesBestFirst(t *testing.T) {
 	via := func(nic, gateway string) host.Route {
 		return host.Route{NIC: nic, Gateway: netip.MustParseAddr(gateway)}
 	}
-	everywhere := &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}
 	expect()
 	k.space.Route(t, "eth1", "10.0.1.254", func(r *netlink.Route) { r.Priority = 200 })
 	k.space.Route(t, "eth0", "10.0.0.254", func(r *netlink.Route) { r.Priority = 100 })
@@ -286,107 +288,5 @@ func TestCapableNamesWhatIsMissing(t *testing.T) {
 		if err := <-errs; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v does not name %s", err, want)
 		}
-	}
-}
-
-// watch runs Watch until stop, which waits for its end.
-func watch(t *testing.T, k kernel, wake func()) (stop func()) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := k.space.Go(func() {
-		if err := k.Watch(ctx, wake); err != nil {
-			t.Error(err)
-		}
-	})
-	return func() {
-		t.Helper()
-		cancel()
-		wait(t, "the end of Watch", done)
-		nstest.Gone(t, "host.follow", "host.(*Host).Watch")
-	}
-}
-
-func wait[T any](t *testing.T, what string, c <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(nstest.Patience):
-		t.Fatalf("waited in vain for %s", what)
-	}
-	return v
-}
-
-// bell is a wake that does not block, and where it is heard.
-func bell() (wake func(), woken <-chan struct{}) {
-	c := make(chan struct{}, 1)
-	return func() {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
-	}, c
-}
-
-func TestWatchWakesForEachKindOfChange(t *testing.T) {
-	for what, change := range map[string]func(k kernel, b *nstest.Space){
-		"an address":       func(k kernel, b *nstest.Space) { k.space.Address(t, "eth0", "10.0.0.77/32") },
-		"a default route":  func(k kernel, b *nstest.Space) { k.space.Route(t, "eth0", "10.0.0.254", nil) },
-		"the other's link": func(k kernel, b *nstest.Space) { b.Down(t, "eth0") },
-	} {
-		t.Run(what, func(t *testing.T) {
-			k, b := pair(t)
-			wake, woken := bell()
-			stop := watch(t, k, wake)
-			defer stop()
-			wait(t, "the wake that says: listening", woken)
-			change(k, b)
-			wait(t, "a wake", woken)
-		})
-	}
-}
-
-func TestWatchPassesOverOtherRoutes(t *testing.T) {
-	k, _ := pair(t)
-	woken := make(chan struct{}, 100)
-	stop := watch(t, k, func() { woken <- struct{}{} })
-	wait(t, "the wake that says: listening", woken)
-	for i := range 50 {
-		k.space.Route(t, "eth0", "10.0.0.254", func(r *netlink.Route) {
-			r.Dst = &net.IPNet{IP: net.IP{10, 9, byte(i), 0}, Mask: net.CIDRMask(24, 32)}
-		})
-	}
-	k.space.Route(t, "eth0", "10.0.0.254", nil)
-	wait(t, "the wake for the default route", woken)
-	stop()
-	if more := len(woken); more != 0 {
-		t.Errorf("%d more wakes", more)
-	}
-}
-
-func TestWatchSurvivesAnOverflow(t *testing.T) {
-	k, _ := pair(t)
-	wake, woken := bell()
-	release := make(chan struct{})
-	stop := watch(t, k, func() {
-		wake()
-		<-release
-	})
-	defer stop()
-	wait(t, "the wake that says: listening", woken)
-	change := func() {
-		t.Helper()
-		if err := k.add(order("10.0.0.9/32", "")); err != nil {
-			t.Fatal(err)
-		}
-		if err := k.remove(order("10.0.0.9/32", "")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 1000 { // more than the socket holds while nobody reads it
-		change()
-	}
-	close(release)
-	for range 1000 { // more than it may still have held
-		change()
-		wait(t, "a wake", woken)
 	}
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"os"
@@ -35,12 +36,29 @@ type talk struct {
 	*buffers
 }
 
+// buffers are kept between talks: the host is read every second, or more often.
 type buffers struct {
-	in  [answerSize]byte
-	out []byte
+	in    [answerSize]byte
+	out   []byte
+	addrs []entry
+	names map[string]string
 }
 
-var spare = sync.Pool{New: func() any { return new(buffers) }}
+var spare = sync.Pool{New: func() any { return &buffers{names: map[string]string{}} }}
+
+// text returns b as a string, the same one for the same bytes.
+func (b *buffers) text(v []byte) string {
+	v = bytes.TrimRight(v, "\x00")
+	s, ok := b.names[string(v)]
+	if !ok {
+		if len(b.names) >= 4096 { // a host that makes and deletes interfaces all day
+			clear(b.names)
+		}
+		s = string(v)
+		b.names[s] = s
+	}
+	return s
+}
 
 // withKernel has f talk to the kernel of the namespace that the calling thread
 // is in. f runs on a goroutine of its own, for a system call that the kernel
@@ -92,6 +110,9 @@ func dial(within time.Duration) (fd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
+	// With it the kernel lists what was asked for only, such as one table of
+	// routes; one before Linux 4.20 does not know it and lists all.
+	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	limit := unix.NsecToTimeval(within.Nanoseconds())
 	err = errors.Join(
 		os.NewSyscallError("connect", unix.Connect(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})),
@@ -150,13 +171,30 @@ func (t *talk) doAtOnce(requests []*nl.NetlinkRequest, errs []error) error {
 	return nil
 }
 
-// list asks for a list, or for one entry and an acknowledgement, and has each
-// take what is of the type reply; it is only lent. An answer to an earlier
-// question is passed over.
-func (t *talk) list(r *nl.NetlinkRequest, reply uint16, each func(entry []byte) error) error {
+// dump asks for all that there is of a kind, and has each take it.
+func (t *talk) dump(typ uint16, query []byte, reply uint16, each func(entry []byte) error) error {
+	t.seq++
+	order := binary.NativeEndian
+	t.out = order.AppendUint32(t.out[:0], uint32(unix.NLMSG_HDRLEN+len(query)))
+	t.out = order.AppendUint16(t.out, typ)
+	t.out = order.AppendUint16(t.out, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
+	t.out = order.AppendUint32(t.out, t.seq)
+	t.out = order.AppendUint32(t.out, 0)
+	t.out = append(t.out, query...)
+	return t.list(reply, each)
+}
+
+// one asks for one entry and an acknowledgement.
+func (t *talk) one(r *nl.NetlinkRequest, reply uint16, each func(entry []byte) error) error {
 	t.seq++
 	r.Seq = t.seq
 	t.out = append(t.out[:0], r.Serialize()...)
+	return t.list(reply, each)
+}
+
+// list sends the question and has each take what is of the type reply; it is
+// only lent. An answer to an earlier question is passed over.
+func (t *talk) list(reply uint16, each func(entry []byte) error) error {
 	if err := t.write(); err != nil {
 		return err
 	}
@@ -187,13 +225,6 @@ func (t *talk) list(r *nl.NetlinkRequest, reply uint16, each func(entry []byte) 
 	return errors.Join(bad, changed)
 }
 
-// dump asks for all that there is of a kind.
-func (t *talk) dump(typ int, query nl.NetlinkRequestData, reply uint16, each func(entry []byte) error) error {
-	r := nl.NewNetlinkRequest(typ, unix.NLM_F_DUMP)
-	r.AddData(query)
-	return t.list(r, reply, each)
-}
-
 func (t *talk) write() error {
 	_, err := t.send(t.fd, t.out)
 	return os.NewSyscallError("send", err)
@@ -211,8 +242,13 @@ func (t *talk) read(f func(m unix.NlMsghdr, data []byte) error) error {
 	case err != nil:
 		return os.NewSyscallError("read", err)
 	}
+	return messages(t.in[:n], f)
+}
+
+// messages calls f for each message of a datagram.
+func messages(b []byte, f func(m unix.NlMsghdr, data []byte) error) error {
 	order := binary.NativeEndian
-	for b := t.in[:n]; len(b) > 0; {
+	for len(b) > 0 {
 		if len(b) < unix.NLMSG_HDRLEN {
 			return unix.EBADMSG
 		}
@@ -224,6 +260,23 @@ func (t *talk) read(f func(m unix.NlMsghdr, data []byte) error) error {
 			return err
 		}
 		b = b[min((int(m.Len)+3)&^3, len(b)):] // each begins on a multiple of four
+	}
+	return nil
+}
+
+// attributes calls f for each attribute of a message.
+func attributes(b []byte, f func(typ uint16, v []byte)) error {
+	order := binary.NativeEndian
+	for len(b) > 0 {
+		if len(b) < unix.SizeofRtAttr {
+			return unix.EBADMSG
+		}
+		length := int(order.Uint16(b))
+		if length < unix.SizeofRtAttr || length > len(b) {
+			return unix.EBADMSG
+		}
+		f(order.Uint16(b[2:])&nl.NLA_TYPE_MASK, b[unix.SizeofRtAttr:length])
+		b = b[min((length+3)&^3, len(b)):]
 	}
 	return nil
 }

@@ -152,3 +152,47 @@ func TestAnswerToAnotherQuestionIsPassedOver(t *testing.T) {
 		t.Errorf("%d strangers", strangers)
 	}
 }
+
+// The alias goes between the reading and the request.
+func TestARefreshThatComesTooLateAddsNothing(t *testing.T) {
+	for name, o := range map[string]Order{
+		"in the NIC's subnet": {NIC: "eth0", Prefix: netip.MustParsePrefix("10.0.0.9/24"), Lease: time.Hour},
+		"of its own":          {NIC: "eth0", Prefix: netip.MustParsePrefix("10.9.9.9/32"), Lease: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, space := inSpace(t)
+			other, err := New()
+			if err != nil {
+				t.Fatal(err)
+			}
+			space.Do(func() {
+				stays := ordersOf(1)[0]
+				if errs := h.Add([]Order{o, stays}); errs[0] != nil || errs[1] != nil {
+					t.Fatal(errs)
+				}
+			})
+			h.send = func(fd int, b []byte) (int, error) {
+				if isChange(b) {
+					space.Do(func() {
+						if errs := other.Remove([]Order{o}); errs[0] != nil {
+							t.Error(errs)
+						}
+					})
+				}
+				return unix.Write(fd, b)
+			}
+			space.Do(func() {
+				stays := ordersOf(1)[0]
+				stays.Lease = time.Minute
+				if errs := h.Refresh([]Order{o, stays}); !errors.Is(errs[0], ErrNotThere) || errs[1] != nil {
+					t.Errorf("refresh: %v", errs)
+				}
+				s, err := h.Read()
+				n, _ := s.NIC("eth0")
+				if _, _, found := s.Find(o.Prefix.Addr()); err != nil || found || len(n.Addrs) != 2 {
+					t.Errorf("afterwards: %+v, %v", n, err)
+				}
+			})
+		})
+	}
+}

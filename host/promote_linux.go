@@ -52,7 +52,7 @@ func (t *talk) interfaceSetting(index, setting int) (value uint32, err error) {
 	msg.Index = int32(index)
 	req.AddData(msg)
 	found := false
-	err = t.list(req, unix.RTM_NEWLINK, func(m []byte) error {
+	err = t.one(req, unix.RTM_NEWLINK, func(m []byte) error {
 		values := m[unix.SizeofIfInfomsg:]
 		for _, inner := range []uint16{unix.IFLA_AF_SPEC, unix.AF_INET, unix.IFLA_INET_CONF} {
 			attrs, err := nl.ParseRouteAttrAsMap(values)

@@ -13,6 +13,7 @@ var (
 		Read() (State, error)
 		Add([]Order) []error
 		Remove([]Order) []error
+		Refresh([]Order) []error
 		Watch(ctx context.Context, wake func()) error
 		Listen(nic string, see func([]Sighting)) (*Wire, error)
 		Boottime() time.Duration

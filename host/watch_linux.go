@@ -2,31 +2,36 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
 // watchPause is how long Watch waits before it subscribes again, so that a
-// kernel that refuses, or a storm of events, does not become a busy loop.
+// kernel that refuses does not become a busy loop.
 const watchPause = 100 * time.Millisecond
+
+// wakeEvery is the most often that Watch wakes. The first change wakes at once;
+// only those that follow it closely wait, and are one.
+const wakeEvery = 5 * time.Millisecond
 
 // Watch calls wake when an interface, an IPv4 address or a default route may
 // have changed, and once as soon as it listens: whoever reads the state after
-// that misses nothing. Events that the kernel had to drop, and every error,
-// lead to a new subscription and a wake. wake must not block. Watch opens its
-// socket on the caller's thread and returns when ctx is done, with nil and
-// nothing of it left running; an error is that of the first subscription.
+// that misses nothing. What comes within 5 ms wakes once, and so do events that
+// the kernel had to drop. An error leads to a new subscription and a wake. wake must
+// not block. Watch opens its socket on the caller's thread and returns when ctx
+// is done, with nil and nothing of it left running; an error is that of the
+// first subscription.
 func (h *Host) Watch(ctx context.Context, wake func()) error {
 	for first := true; ; first = false {
-		s, err := nl.Subscribe(unix.NETLINK_ROUTE,
-			unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV4_ROUTE)
+		f, err := subscribe()
 		switch {
 		case err == nil:
 			wake()
-			follow(ctx, s, wake)
+			follow(ctx, f, wake)
 		case first:
 			return fmt.Errorf("host: subscribe to changes: %w", err)
 		}
@@ -38,32 +43,83 @@ func (h *Host) Watch(ctx context.Context, wake func()) error {
 	}
 }
 
-// follow wakes for each message until one cannot be read, and closes s.
-func follow(ctx context.Context, s *nl.NetlinkSocket, wake func()) {
+// subscribe opens a socket that the kernel tells its changes to.
+func subscribe() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	const groups = 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV4_ROUTE-1)
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
+		return nil, errors.Join(os.NewSyscallError("bind", err), unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), "netlink"), nil
+}
+
+// follow wakes for changes until they cannot be read, and closes f.
+func follow(ctx context.Context, f *os.File, wake func()) {
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		s.Close()
+		_ = f.Close()
 		close(closed)
 	})
 	defer func() {
 		if stop() {
-			s.Close()
+			_ = f.Close()
 		} else {
 			<-closed
 		}
 	}()
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	buf := make([]byte, answerSize)
+	// Once the socket was full the kernel says so, and then drops without a word
+	// until it has been empty.
+	lost := false
 	for {
-		msgs, _, err := s.Receive()
-		if err != nil {
-			return
-		}
-		for _, m := range msgs {
-			route := m.Header.Type == unix.RTM_NEWROUTE || m.Header.Type == unix.RTM_DELROUTE
-			if route && len(m.Data) >= unix.SizeofRtMsg && nl.DeserializeRtMsg(m.Data).Dst_len != 0 {
-				continue // a router's table may turn over all day
+		changed := false
+		var failed error
+		err := raw.Read(func(fd uintptr) (done bool) {
+			for range 64 { // then it wakes, though more may come
+				n, err := unix.Read(int(fd), buf)
+				switch err {
+				case nil:
+					changed = changed || concerns(buf[:n])
+				case unix.EINTR:
+				case unix.ENOBUFS:
+					changed, lost = true, true
+				case unix.EAGAIN:
+					changed, lost = changed || lost, false
+					return changed
+				default:
+					failed = err
+					return true
+				}
 			}
+			return true
+		})
+		switch {
+		case err != nil || failed != nil:
+			return
+		case changed:
 			wake()
-			break // one for all that came together
+			select {
+			case <-ctx.Done():
+			case <-time.After(wakeEvery):
+			}
 		}
 	}
+}
+
+// concerns tells whether one of the messages is of a change that Read may show.
+// A router's table may turn over all day: only default routes count.
+func concerns(b []byte) (yes bool) {
+	err := messages(b, func(m unix.NlMsghdr, data []byte) error {
+		route := m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE
+		yes = yes || !route || len(data) < unix.SizeofRtMsg || data[1] == 0
+		return nil
+	})
+	return yes || err != nil
 }
