@@ -61,8 +61,9 @@ func (f *fakeHost) Read() (host.State, error) {
 	return host.State{NICs: []host.NIC{nic}, Routes: []host.Route{{NIC: "eth0", Gateway: fakeRouter}}}, nil
 }
 
-func (f *fakeHost) Add(orders []host.Order) []error    { return f.put(orders, true) }
-func (f *fakeHost) Remove(orders []host.Order) []error { return f.put(orders, false) }
+func (f *fakeHost) Add(orders []host.Order) []error     { return f.put(orders, true) }
+func (f *fakeHost) Remove(orders []host.Order) []error  { return f.put(orders, false) }
+func (f *fakeHost) Refresh(orders []host.Order) []error { return make([]error, len(orders)) }
 
 func (f *fakeHost) put(orders []host.Order, on bool) []error {
 	f.mu.Lock()

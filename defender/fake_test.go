@@ -262,6 +262,12 @@ func (st *station) Remove(orders []host.Order) []error {
 	return st.kernel.Remove(orders)
 }
 
+func (st *station) Refresh(orders []host.Order) []error {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	return st.kernel.Refresh(orders)
+}
+
 // Ping asks whoever the station's kernel finds at the address.
 func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 	s := st.seg

@@ -226,13 +226,13 @@ func (t *talk) speak(l *loop, repeat time.Duration) {
 	m := peer.Message{Version: l.o.Version, Words: make([]peer.Word, 0, len(t.users))}
 	for _, a := range t.users {
 		a.word = rules.Say(a.policy, a.state, l.facts(a))
-		m.Words = append(m.Words, a.said())
+		m.Words = append(m.Words, a.wire())
 	}
 	l.channel.Say(t.addr, m, repeat)
 }
 
-// said is the alias's word as it goes to the partner.
-func (a *alias) said() peer.Word {
+// wire is the alias's word as it goes to the partner.
+func (a *alias) wire() peer.Word {
 	w := peer.Word{
 		Alias: a.cfg.Addr, Bits: uint8(a.cfg.Prefix.Bits()), Primary: a.cfg.Primary,
 		State: stateOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number, Why: uint8(a.word.Why),
