@@ -11,6 +11,7 @@ import (
 
 	"aliasdefender/config"
 	"aliasdefender/control"
+	"aliasdefender/defender"
 	"aliasdefender/host"
 )
 
@@ -93,7 +94,8 @@ func (s *solo) run(ctx context.Context, chosen []config.Alias) ([]control.Outcom
 // remember parks or unparks in the state file. A damaged line in it does not
 // keep the good ones from being kept.
 func (s *solo) remember(chosen []config.Alias) error {
-	parked, damage := s.state.read()
+	kept, damage := s.state.read()
+	parked := kept.Parked
 	for _, al := range chosen {
 		parked = slices.DeleteFunc(parked, func(p netip.Addr) bool { return p == al.Addr })
 		if s.order.Remove {
@@ -101,7 +103,7 @@ func (s *solo) remember(chosen []config.Alias) error {
 		}
 	}
 	slices.SortFunc(parked, netip.Addr.Compare)
-	if err := s.state.write(parked); err != nil {
+	if err := s.state.write(defender.Kept{Parked: parked, Maintenance: kept.Maintenance}); err != nil {
 		return err
 	}
 	if damage != nil {

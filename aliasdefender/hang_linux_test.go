@@ -298,7 +298,7 @@ func TestNothingThatHangsHoldsUpTheMonitor(t *testing.T) {
 		"the disk of the state file hangs": func(t *testing.T) *daemon {
 			d := newDaemon(t, 2, quiet(), nil)
 			never := forever(t)
-			d.keeper.write = func([]netip.Addr) error { <-never; return nil }
+			d.keeper.write = func(defender.Kept) error { <-never; return nil }
 			d.start()
 			d.until("served by the partner", heldBy("partner"))
 			out, err := control.Dial(d.socket).Order(t.Context(), control.Order{Alias: netip.MustParseAddr("10.0.1.2"), Remove: true})

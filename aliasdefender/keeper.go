@@ -2,9 +2,10 @@ package main
 
 import (
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
+
+	"aliasdefender/defender"
 )
 
 // rememberWithin is how long an order waits for the disk.
@@ -15,12 +16,12 @@ const rememberWithin = 5 * time.Second
 // is written once the disk goes on.
 type keeper struct {
 	dir    string
-	write  func(parked []netip.Addr) error // the state file's; may hang
-	broken func() error                    // what is wrong with the file
+	write  func(defender.Kept) error // the state file's; may hang
+	broken func() error              // what is wrong with the file
 	within time.Duration
 
 	mu      sync.Mutex
-	newest  []netip.Addr
+	newest  defender.Kept
 	waiting []chan error // for newest to be written
 	writing bool
 	late    bool // somebody has waited in vain for what is being written
@@ -32,10 +33,10 @@ func newKeeper(s *stateFile) *keeper {
 
 // remember has the disk say just this. Of several calls at once the last one
 // counts.
-func (k *keeper) remember(parked []netip.Addr) error {
+func (k *keeper) remember(kept defender.Kept) error {
 	done := make(chan error, 1)
 	k.mu.Lock()
-	k.newest, k.waiting = parked, append(k.waiting, done)
+	k.newest, k.waiting = kept, append(k.waiting, done)
 	if !k.writing {
 		k.writing = true
 		go k.run()
@@ -70,10 +71,10 @@ func (k *keeper) run() {
 			k.mu.Unlock()
 			return
 		}
-		parked, waiting := k.newest, k.waiting
+		kept, waiting := k.newest, k.waiting
 		k.waiting = nil
 		k.mu.Unlock()
-		err := k.write(parked)
+		err := k.write(kept)
 		for _, w := range waiting {
 			w <- err
 		}

@@ -70,9 +70,9 @@ func (a *app) monitor(ctx context.Context) error {
 		log.Error(err)
 	}
 	m := newMonitor(a, cfg, log, manager)
-	parked, damage := m.state.read()
+	kept, damage := m.state.read()
 	options := network.options(cfg, a.version, log)
-	options.Parked = parked
+	options.Kept = kept
 	options.Beat, options.BeatEvery = manager.beat, manager.beatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, a.version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
@@ -81,7 +81,7 @@ func (a *app) monitor(ctx context.Context) error {
 	}
 	log.WithFields(logrus.Fields{"version": a.version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
-	m.sayParked(cfg, parked, damage)
+	m.sayKept(cfg, kept, damage)
 	err = m.run(ctx, server, signals)
 	log.Info("Alias Defender has ended")
 	return err

@@ -12,6 +12,7 @@ import (
 	"aliasdefender/config"
 	"aliasdefender/defender"
 	"aliasdefender/host"
+	"aliasdefender/peer"
 	"aliasdefender/probe"
 )
 
@@ -54,7 +55,14 @@ func (s system) options(cfg *config.Config, version string, log logrus.FieldLogg
 		Ping:     probe.Ping,
 		Resolve:  resolve,
 		Boottime: s.host.Boottime,
-		Log:      log,
+		Channel: func(o peer.Options) (defender.Channel, error) {
+			c, err := peer.New(o)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		Log: log,
 	}
 	if s.ping != nil {
 		o.Ask = s.ping.Ask

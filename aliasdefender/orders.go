@@ -130,8 +130,8 @@ func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome
 }
 
 // remember writes what is parked; who gave the order is told if it fails.
-func (m *monitor) remember(parked []netip.Addr) error {
-	err := m.keeper.remember(parked)
+func (m *monitor) remember(kept defender.Kept) error {
+	err := m.keeper.remember(kept)
 	if err != nil {
 		m.log.WithError(err).Error("what is parked is not remembered over a restart")
 	}
@@ -152,8 +152,8 @@ func slowest(aliases []config.Alias) (d time.Duration) {
 	return d
 }
 
-// sayParked tells the log what was read of the state file.
-func (m *monitor) sayParked(cfg *config.Config, parked []netip.Addr, damage error) {
+// sayKept tells the log what was read of the state file.
+func (m *monitor) sayKept(cfg *config.Config, kept defender.Kept, damage error) {
 	if damage != nil {
 		for line := range strings.Lines(damage.Error()) {
 			m.log.Error("what is parked: " + strings.TrimSpace(line))
@@ -162,7 +162,10 @@ func (m *monitor) sayParked(cfg *config.Config, parked []netip.Addr, damage erro
 	if err := m.state.ready(); err != nil {
 		m.log.WithError(err).Warn("what RemoveAlias parks will not be remembered over a restart")
 	}
-	for _, addr := range parked {
+	if kept.Maintenance {
+		m.log.Warn("this host is in maintenance: it stays out of all aliases until 'aliasdefender Maintenance off'")
+	}
+	for _, addr := range kept.Parked {
 		text := "parked by an operator: it stays off this host until AddAlias"
 		if !containsAlias(cfg.Aliases, addr) {
 			text = "parked by an operator, and not in the file now"

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"aliasdefender/defender"
 )
 
 // parkedName is the state file's name in the state directory.
@@ -19,15 +21,19 @@ const parkedName = "parked"
 
 // parkedHead explains the file to who finds it.
 const parkedHead = `# What an operator has taken off this host with "aliasdefender RemoveAlias":
-# one address a line. It stays off until AddAlias. Written by the program; a
+# one address a line. It stays off until AddAlias. A line "maintenance" keeps all
+# aliases off until "aliasdefender Maintenance off". Written by the program; a
 # Monitor reads it when it starts.
 `
+
+// maintenanceWord is the line that stands for Maintenance.
+const maintenanceWord = "maintenance"
 
 // maxParked bounds what is read: more than 10,000 addresses are some other file.
 const maxParked = 1 << 20 // bytes
 
 // stateFile is what has to outlive a restart and a reboot: the aliases that an
-// operator has parked. It may be used from several goroutines.
+// operator has parked, and whether the host is in maintenance. It may be used from several goroutines.
 type stateFile struct {
 	dir string
 
@@ -56,15 +62,15 @@ func (s *stateFile) found(err error) error {
 
 // read returns what is parked. A file that is not there parks nothing. Of a
 // damaged one the good lines count, and the error names the others.
-func (s *stateFile) read() ([]netip.Addr, error) {
+func (s *stateFile) read() (defender.Kept, error) {
 	s.file.Lock()
 	defer s.file.Unlock()
 	text, err := s.text()
 	if err != nil {
-		return nil, s.found(explainState(err))
+		return defender.Kept{}, s.found(explainState(err))
 	}
-	parked, err := parseParked(s.path(), text)
-	return parked, s.found(err)
+	kept, err := parseKept(s.path(), text)
+	return kept, s.found(err)
 }
 
 // text is the file as it is; none is an empty one.
@@ -82,8 +88,8 @@ func (s *stateFile) text() ([]byte, error) {
 	return os.ReadFile(s.path())
 }
 
-// parseParked reads the state file's text.
-func parseParked(name string, text []byte) (parked []netip.Addr, err error) {
+// parseKept reads the state file's text.
+func parseKept(name string, text []byte) (kept defender.Kept, err error) {
 	var errs []error
 	n := 0
 	for line := range bytes.Lines(text) {
@@ -92,29 +98,36 @@ func parseParked(name string, text []byte) (parked []netip.Addr, err error) {
 		if word = strings.TrimSpace(word); word == "" {
 			continue
 		}
+		if word == maintenanceWord {
+			kept.Maintenance = true
+			continue
+		}
 		addr, err := netip.ParseAddr(word)
 		if err != nil || !addr.Is4() {
 			errs = append(errs, fmt.Errorf("%s:%d: %.60q is no IPv4 address; whether an alias was parked there is not known: say RemoveAlias again where one was", name, n, word))
 			continue
 		}
-		if !slices.Contains(parked, addr) {
-			parked = append(parked, addr)
+		if !slices.Contains(kept.Parked, addr) {
+			kept.Parked = append(kept.Parked, addr)
 		}
 	}
-	return parked, errors.Join(errs...)
+	return kept, errors.Join(errs...)
 }
 
 // write makes the file say just this. When it returns nil the disk has it,
 // whatever happens to the host next.
-func (s *stateFile) write(parked []netip.Addr) error {
+func (s *stateFile) write(kept defender.Kept) error {
 	s.file.Lock()
 	defer s.file.Unlock()
 	text := []byte(parkedHead)
-	for _, addr := range parked {
+	if kept.Maintenance {
+		text = append(text, maintenanceWord+"\n"...)
+	}
+	for _, addr := range kept.Parked {
 		text = append(text, addr.String()+"\n"...)
 	}
 	was, err := s.text()
-	if err == nil && (bytes.Equal(was, text) || was == nil && len(parked) == 0) {
+	if err == nil && (bytes.Equal(was, text) || was == nil && len(text) == len(parkedHead)) {
 		return s.found(nil) // nothing to remember, and no need for a disk that can be written
 	}
 	return s.found(explainState(s.replace(text)))

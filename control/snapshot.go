@@ -17,7 +17,10 @@ type Snapshot struct {
 	Now      time.Time `json:"now"`
 	Observe  bool      `json:"observe,omitempty"`
 	Problems []string  `json:"problems,omitempty"` // of the daemon as a whole
-	Aliases  []Alias   `json:"aliases"`
+
+	Maintenance bool `json:"maintenance,omitempty"` // this host stays out of all aliases
+
+	Aliases []Alias `json:"aliases"`
 }
 
 // Alias is one alias as the daemon sees it.
@@ -39,7 +42,21 @@ type Alias struct {
 	Level  string    `json:"level,omitempty"` // warning, error or alarm; empty: all well
 	Facts  []Fact    `json:"facts"`
 
+	Pair     []string `json:"pair,omitempty"`      // what in the two hosts' files does not fit
+	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
+	Handover string   `json:"hand_over,omitempty"` // where an open one stands
+
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
+}
+
+// Says is what the partner's daemon says over the channel.
+type Says struct {
+	Daemon  string    `json:"daemon"` // heard, fallen silent, not heard yet, not heard since our start
+	Version string    `json:"version,omitempty"`
+	At      time.Time `json:"at,omitzero"` // of what follows
+	Role    string    `json:"role,omitempty"`
+	State   string    `json:"state,omitempty"` // how it stands to the alias
+	Why     string    `json:"why,omitempty"`   // the reason of that
 }
 
 // Outcome is what became of an order for one alias.

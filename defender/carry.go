@@ -228,6 +228,9 @@ func (l *loop) finished(j job, err error) {
 func (l *loop) released(a *alias, d rules.Decision) {
 	rival := a.alias.hw
 	a.done()
+	if a.order != nil {
+		a.order.handed = d.Reason == rules.HandedOver
+	}
 	a.kernel.Set(rules.No, l.now, l.now)
 	a.state.LetGo(d.Reason)
 	a.iface.held--

@@ -62,7 +62,7 @@ type Options struct {
 	Config  *config.Config
 	Version string
 
-	Parked []netip.Addr // what an operator took off this host before
+	Kept Kept // what operators ordered before
 
 	Network  Network
 	Listen   func(nic string, see func([]host.Sighting)) (Wire, error) // what is seen is lent

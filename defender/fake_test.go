@@ -76,6 +76,9 @@ type station struct {
 	parked  []netip.Addr  // before the daemon starts
 	slept   time.Duration // beyond the bubble's time, as CLOCK_BOOTTIME counts it
 	tries   int           // of adding and removing
+	line    *line         // its end of the channel; nil: none is open
+	boots   uint64        // of its channel
+	dumb    bool          // nothing of the channel leaves or reaches it
 }
 
 func newSegment(seed uint64) *segment {
@@ -327,7 +330,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Parked: st.parked, Network: st, Listen: st.Listen, Ping: st.Ping, Ask: st.Ask, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Network: st, Listen: st.Listen, Ping: st.Ping, Ask: st.Ask, Channel: st.open, Log: logger.WithField("on", st.name),
 		Watch: func(ctx context.Context, wake func()) error {
 			st.seg.mu.Lock()
 			st.wake = wake

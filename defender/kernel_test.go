@@ -129,6 +129,7 @@ func (k *kernel) lose() {
 }
 
 func (k *kernel) has(ip netip.Addr) bool {
+	k.lapse()
 	_, _, ok := host.State{NICs: k.nics}.Find(ip)
 	return ok
 }

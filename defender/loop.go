@@ -44,19 +44,20 @@ type loop struct {
 	ctx context.Context // ends the work beside the loop
 	wg  sync.WaitGroup  // that work
 
-	cfg      *config.Config
-	aliases  map[netip.Addr]*alias
-	order    []*alias // as in the file
-	targets  map[key]*target
-	asked    []*target // the same, in the order of their making
-	agenda   agenda
-	put      int           // questions in this turn
-	marked   []*alias      // to be decided
-	deciding []*alias      // in this turn
-	brisk    time.Duration // the shortest timeout of all
-	nics     map[string]*nic
-	names    map[string]*name    // partners' names
-	parked   map[netip.Addr]bool // what operators took off this host; kept for rows that come back
+	cfg         *config.Config
+	aliases     map[netip.Addr]*alias
+	order       []*alias // as in the file
+	targets     map[key]*target
+	asked       []*target // the same, in the order of their making
+	agenda      agenda
+	put         int           // questions in this turn
+	marked      []*alias      // to be decided
+	deciding    []*alias      // in this turn
+	brisk       time.Duration // the shortest timeout of all
+	nics        map[string]*nic
+	names       map[string]*name    // partners' names
+	parked      map[netip.Addr]bool // what operators took off this host; kept for rows that come back
+	maintenance bool                // and all is, until that ends
 
 	now   time.Time     // of this turn
 	epoch time.Time     // where the grids of all rhythms begin
@@ -115,9 +116,10 @@ func (d *Defender) Run(ctx context.Context) error {
 			}
 		})
 	}
-	for _, addr := range d.o.Parked {
+	for _, addr := range d.o.Kept.Parked {
 		l.parked[addr] = true
 	}
+	l.maintenance = d.o.Kept.Maintenance
 	l.opening.do = l.open
 	l.reload(d.o.Config)
 	l.run(ctx)

@@ -16,13 +16,36 @@ import (
 type Operator struct {
 	Alias  netip.Addr // the zero Addr: every alias of the file
 	Remove bool       // take it off this host and park it; else put it on and unpark it
+	Give   bool       // hand it over to the partner, and keep it if he does not take it
 	Force  bool       // put it on though another host answers for it
 	DryRun bool       // only tell
+
+	// Maintenance, for every alias: this host hands over all that it holds
+	// and stays out until it is told to end that.
+	Maintenance Switch
+}
+
+// Switch is turned on or off, or left alone.
+type Switch uint8
+
+// The ways to turn it.
+const (
+	Leave Switch = iota
+	On
+	Off
+)
+
+// Kept is what operators ordered that outlives the daemon.
+type Kept struct {
+	Parked      []netip.Addr // aliases that were taken off this host
+	Maintenance bool         // all were, whatever else is said of each
 }
 
 // order is an operator's order under way for one alias.
 type order struct {
 	remove bool
+	give   bool
+	handed bool   // the partner took it
 	had    bool   // the alias was here when the order came
 	from   string // who answered for it then, where it is to be taken from him
 	answer func(control.Outcome)
@@ -35,7 +58,7 @@ type order struct {
 // returns.
 //
 // The error is ErrNoAlias if no alias of that address is in the file.
-func (d *Defender) Order(ctx context.Context, o Operator, remember func(parked []netip.Addr) error) ([]control.Outcome, error) {
+func (d *Defender) Order(ctx context.Context, o Operator, remember func(Kept) error) ([]control.Outcome, error) {
 	b, err := d.begin(ctx, o, remember)
 	if err != nil {
 		return nil, err
@@ -67,12 +90,12 @@ type begun struct {
 	outcomes  chan control.Outcome
 	aliases   []netip.Addr // one outcome comes for each
 	orders    []*order     // in the same order; nil for a dry run
-	parked    []netip.Addr // all that is, now
-	forgotten string       // why a restart will not know
+	kept      Kept
+	forgotten string // why a restart will not know
 }
 
 // begin gives an order to the loop and has what is parked remembered.
-func (d *Defender) begin(ctx context.Context, o Operator, remember func([]netip.Addr) error) (begun, error) {
+func (d *Defender) begin(ctx context.Context, o Operator, remember func(Kept) error) (begun, error) {
 	// Of two orders at once the later one's list must be written last.
 	select {
 	case d.ordering <- struct{}{}:
@@ -87,13 +110,16 @@ func (d *Defender) begin(ctx context.Context, o Operator, remember func([]netip.
 			return
 		}
 		chosen := l.chosen(o.Alias)
+		if o.Maintenance != Leave {
+			l.maintenance = o.Maintenance == On
+		}
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.cfg.Addr)
 			l.order1(a, o, func(out control.Outcome) { b.outcomes <- out })
 			b.orders = append(b.orders, a.order)
 		}
-		b.parked = slices.SortedFunc(maps.Keys(l.parked), netip.Addr.Compare)
+		b.kept = l.kept()
 		start <- b
 	})
 	var b begun
@@ -113,11 +139,30 @@ func (d *Defender) begin(ctx context.Context, o Operator, remember func([]netip.
 	case o.DryRun:
 	default:
 		// Also where nothing changed: the last time it may have failed.
-		if err := remember(b.parked); err != nil {
+		if err := remember(b.kept); err != nil {
 			b.forgotten = err.Error()
 		}
 	}
 	return b, nil
+}
+
+// kept is what outlives the daemon, now.
+func (l *loop) kept() Kept {
+	return Kept{Parked: slices.SortedFunc(maps.Keys(l.parked), netip.Addr.Compare), Maintenance: l.maintenance}
+}
+
+// partnerSays is why the partner would not take the alias.
+func (a *alias) partnerSays() string {
+	switch w := a.says; {
+	case a.talk == nil:
+		return "there is no channel to the partner"
+	case a.talk.mood != speaking || a.peer.Said.IsZero():
+		return "the partner's daemon is not heard on the channel"
+	case w.Text != "":
+		return "the partner says: " + w.State.String() + ": " + w.Text
+	default:
+		return "the partner says: " + w.State.String()
+	}
 }
 
 // chosen are the aliases that an order is for. One that is on its way out of
@@ -140,11 +185,27 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	if a.order != nil {
 		a.answer(l, false, "another order was given meanwhile")
 	}
-	a.order = &order{remove: o.Remove, had: a.state.Holding, answer: answer}
+	a.order = &order{remove: o.Remove, give: o.Give, had: a.state.Holding, answer: answer}
+	a.state.TryAgain()
 	if o.Force && !a.state.Holding && a.alias != nil && a.alias.fact.Value == rules.Answered {
 		a.order.from = l.rival(a)
 	}
 	l.mark(a)
+	switch {
+	case o.Give:
+		a.state.Give = a.state.Holding
+		return
+	case o.Maintenance == On:
+		a.state.Parked, a.state.Order, a.order.remove = true, rules.NoOrder, true
+		return
+	case o.Maintenance == Off && l.parked[a.cfg.Addr]:
+		a.answer(l, true, "it stays parked: an operator took it off this host by itself")
+		return
+	case o.Maintenance == Off:
+		a.state.Parked = false
+		a.answer(l, true, "this host serves it again if its rules say so")
+		return
+	}
 	if !o.Remove {
 		a.state.Takes = nil // an operator's word ends the flapping
 	}
@@ -161,6 +222,7 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	if delete(l.parked, a.cfg.Addr); a.state.Parked {
 		l.parked[a.cfg.Addr] = true
 	}
+	a.state.Parked = a.state.Parked || l.maintenance
 	if !o.Remove && a.alias != nil && !a.state.Holding {
 		a.orderedAt = l.now
 		if a.alias.fact.Value == rules.Answered {
@@ -178,7 +240,7 @@ func (l *loop) withdraw(orders []*order) {
 		if a.order == nil || !slices.Contains(orders, a.order) {
 			continue
 		}
-		a.state.Order = rules.NoOrder
+		a.state.Order, a.state.Give = rules.NoOrder, false
 		l.mark(a)
 		a.answer(l, false, "not yet: "+a.why())
 	}
@@ -211,9 +273,28 @@ func (l *loop) report(a *alias) {
 	if a.order == nil || a.phase != idle {
 		return
 	}
+	h := a.state.Handover
 	switch {
+	case a.order.give && !a.order.had:
+		a.answer(l, true, "it is not on this host")
+	case a.order.give && !a.state.Holding && !a.order.handed:
+		a.answer(l, false, "it left this host meanwhile, and not by a hand-over: "+a.why())
+	case a.order.give && !a.state.Holding:
+		a.answer(l, true, "handed over: the partner has it")
+	case a.order.give && a.talk == nil:
+		a.state.Give = false
+		a.answer(l, false, "refused: there is no channel to the partner ([peer] key_file in the settings of both hosts); RemoveAlias here and AddAlias there do it with a gap")
+	case a.order.give && h.Side == rules.NoSide && h.Failure != rules.NoRow:
+		a.state.Give = false
+		a.answer(l, false, "it stays here: "+h.Failure.Text())
+	case a.order.give && h.Side == rules.NoSide && a.decision.Reason == rules.WouldNot:
+		a.state.Give = false
+		a.answer(l, false, "it stays here: "+a.partnerSays())
+	case a.order.give:
 	case a.order.remove && !a.state.Holding && !a.order.had:
 		a.answer(l, true, "it was not on this host, and is parked")
+	case a.order.remove && !a.state.Holding && a.order.handed:
+		a.answer(l, true, "handed over: the partner has it; it is parked here")
 	case a.order.remove && !a.state.Holding:
 		a.answer(l, true, "released: it is off this host, and parked")
 	case a.order.remove:
@@ -225,6 +306,14 @@ func (l *loop) report(a *alias) {
 		a.answer(l, true, "this host has it")
 	case a.alias.fact.Asked.Before(a.orderedAt):
 		// The question that the order put is not answered yet.
+	case h.Side != rules.NoSide:
+		// The partner is being asked, or is handing it over.
+	case l.maintenance:
+		a.state.Order = rules.NoOrder
+		a.answer(l, false, "refused: this host is in maintenance; 'Maintenance off' ends it")
+	case a.decision.Reason == rules.Served && a.talk != nil && h.Failure != rules.NoRow:
+		a.state.Order = rules.NoOrder
+		a.answer(l, false, fmt.Sprintf("refused: %s has it, and did not hand it over: %s; --force takes it nevertheless", l.rival(a), h.Failure.Text()))
 	case a.decision.Reason == rules.Served:
 		a.state.Order = rules.NoOrder
 		a.answer(l, false, fmt.Sprintf("refused: %s answers for it; --force takes it nevertheless", l.rival(a)))
@@ -256,6 +345,8 @@ func (l *loop) whatNext(a *alias) string {
 		return "this host keeps it until a rule or an operator says otherwise"
 	case a.state.Parked && f.Alias.Value == rules.Answered:
 		return fmt.Sprintf("%s serves it; this host stays out until AddAlias", l.rival(a))
+	case a.state.Parked && a.talk != nil && a.talk.mood == speaking:
+		return "the partner, if it is well, takes it within its detection time; this host stays out until AddAlias"
 	case a.state.Parked && a.cfg.Primary:
 		return "nobody will serve it: the partner is not primary and takes nothing while this host answers its pings (W12); run AddAlias here or there"
 	case a.state.Parked:
@@ -281,6 +372,14 @@ func (l *loop) foretell(a *alias, o Operator) control.Outcome {
 	out := control.Outcome{Alias: a.cfg.Addr.String(), Done: true}
 	f := l.facts(a)
 	switch {
+	case o.Give && !a.state.Holding:
+		out.Text = "it is not on this host"
+	case o.Give && a.peer.Word.Standing != rules.SaysAble:
+		out.Done, out.Text = false, "would stay here: "+a.partnerSays()
+	case o.Give:
+		out.Text = "would be offered to the partner, who says that it would take it"
+	case o.Remove && a.state.Holding && a.peer.Word.Standing == rules.SaysAble:
+		out.Text = "would be handed over to the partner, and parked"
 	case o.Remove && a.state.Holding:
 		out.Text = "would be released and parked"
 	case o.Remove:
@@ -289,6 +388,8 @@ func (l *loop) foretell(a *alias, o Operator) control.Outcome {
 		out.Text = "this host has it already"
 	case o.Force:
 		out.Text = "would be taken, whoever has it"
+	case f.Alias.Value == rules.Answered && a.peer.Word.Standing == rules.SaysHolding:
+		out.Text = "the partner, who has it, would be asked to hand it over"
 	case f.Alias.Value == rules.Answered:
 		out.Done, out.Text = false, fmt.Sprintf("would be refused: %s answers for it", l.rival(a))
 	case f.Alias.Value == rules.Unknown:

@@ -164,8 +164,8 @@ func (w *world) order(st *station, o Operator) control.Outcome {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
-	out, err := st.daemon.Order(ctx, o, func(parked []netip.Addr) error {
-		w.remembered = parked
+	out, err := st.daemon.Order(ctx, o, func(k Kept) error {
+		w.remembered = k.Parked
 		return w.full
 	})
 	if err != nil {
@@ -262,9 +262,9 @@ func TestOfTwoOrdersTheLaterListIsRememberedLast(t *testing.T) {
 		w.settle()
 		var last []netip.Addr
 		give := func(o Operator, disk <-chan struct{}) {
-			_, err := w.a.daemon.Order(w.t.Context(), o, func(parked []netip.Addr) error {
+			_, err := w.a.daemon.Order(w.t.Context(), o, func(k Kept) error {
 				<-disk
-				last = parked
+				last = k.Parked
 				return nil
 			})
 			if err != nil {
@@ -293,7 +293,7 @@ func TestOrderToALoopThatHangsIsGivenUpAndNotCarriedOutLater(t *testing.T) {
 		w.a.daemon.post(func(*loop) { <-hang })
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
 		defer cancel()
-		_, err := w.a.daemon.Order(ctx, Operator{Remove: true}, func([]netip.Addr) error {
+		_, err := w.a.daemon.Order(ctx, Operator{Remove: true}, func(Kept) error {
 			w.fail("remembered")
 			return nil
 		})

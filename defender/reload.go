@@ -25,7 +25,7 @@ func (l *loop) reload(c *config.Config) {
 		switch {
 		case a == nil:
 			a = l.newAlias(row)
-			a.state.Parked = l.parked[row.Addr]
+			a.state.Parked = l.parked[row.Addr] || l.maintenance
 			l.aliases[row.Addr] = a
 		case sameConfig(a.cfg, row) && a.next == nil && !a.state.Leaving:
 		case samePlace(a.cfg, row):

@@ -21,10 +21,31 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 	if l.readErr != "" {
 		s.Problems = append(s.Problems, "the kernel cannot be asked for its addresses: "+l.readErr)
 	}
+	s.Maintenance = l.maintenance
+	if l.openErr != "" {
+		s.Problems = append(s.Problems, "no channel to the partner: "+l.openErr)
+	}
+	for _, t := range l.talks {
+		s.Problems = append(s.Problems, t.problems()...)
+	}
 	for _, a := range l.order {
 		s.Aliases = append(s.Aliases, l.show(a, journal))
 	}
 	return s
+}
+
+// problems are those of a talk as a whole.
+func (t *talk) problems() (all []string) {
+	if t.unreadable {
+		all = append(all, fmt.Sprintf("the packets of the partner %s cannot be read: different keys?", t.addr))
+	}
+	if t.mood == neverCame || t.mood == fellQuiet {
+		all = append(all, fmt.Sprintf("the daemon of the partner %s is %s on the channel", t.addr, moods[t.mood]))
+	}
+	for _, addr := range t.strangers {
+		all = append(all, fmt.Sprintf("the file of the partner %s has %s for this pair, and this host's has not", t.addr, addr))
+	}
+	return all
 }
 
 func (l *loop) show(a *alias, journal bool) control.Alias {
@@ -48,6 +69,19 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if a.failure != "" || a.elsewhere != "" {
 		c.Why = strings.TrimSpace(a.failure + " " + a.elsewhere)
 	}
+	c.Pair = a.pair
+	if h := a.state.Handover; h.Side != rules.NoSide {
+		c.Handover = h.Side.String()
+	}
+	if t := a.talk; t != nil {
+		c.Says = &control.Says{Daemon: moods[t.mood], Version: t.version, At: a.peer.Said.Round(0)}
+		if !a.peer.Said.IsZero() {
+			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSpace(a.says.State.String()+" "+a.says.Step.String()), a.says.Text
+			if a.says.Primary {
+				c.Says.Role = "primary"
+			}
+		}
+	}
 	if journal {
 		c.Journal = append(c.Journal, a.journal...)
 	}
@@ -57,6 +91,8 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 // level tells how much there is to worry about; empty: nothing.
 func (a *alias) level() string {
 	switch lv := a.decision.Reason.Level(); {
+	case len(a.pair) > 0:
+		return "alarm"
 	case a.failure != "" || a.elsewhere != "":
 		return "error"
 	case lv > rules.Info:

@@ -216,6 +216,11 @@ func (t *talk) beat(l *loop) {
 		t.speak(l, 0)
 	}
 	t.wonder(l)
+	for _, a := range t.users {
+		if a.missing(l.now) {
+			a.alarm(l, []string{"the partner's file has it not, or not for this host"})
+		}
+	}
 	every := t.heartbeat()
 	l.agenda.set(&t.task, l.grid(every))
 }

@@ -13,6 +13,10 @@ const (
 	Getting             // the partner offers it to us; still so once we have taken it
 )
 
+var sides = [...]string{NoSide: "", Asking: "asking the partner for it", Giving: "offering it to the partner", Getting: "taking it over from the partner"}
+
+func (s Side) String() string { return sides[s] }
+
 // offerAgain is how long after one that failed a hand-over is begun again by
 // itself. An operator's order does not wait for it ([State.TryAgain]).
 const offerAgain = 30 * time.Second

@@ -1,0 +1,107 @@
+package defender
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"aliasdefender/config"
+	"aliasdefender/peer"
+)
+
+// line is one end of a fake channel: what is said arrives like a frame, or is
+// lost like one, and a change is repeated until it has arrived.
+type line struct {
+	st       *station
+	o        peer.Options
+	partners map[string]bool
+	boot     uint64
+	say      uint64
+	heard    map[*line]bool // processes of the partner that were heard
+}
+
+func (st *station) open(o peer.Options) (Channel, error) {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	st.boots++
+	st.line = &line{st: st, o: o, partners: map[string]bool{}, boot: st.boots, heard: map[*line]bool{}}
+	return st.line, nil
+}
+
+func (c *line) SetKeys(*peer.Keys) {}
+
+func (c *line) SetPartners(all []peer.Partner) error {
+	c.st.seg.mu.Lock()
+	defer c.st.seg.mu.Unlock()
+	clear(c.partners)
+	for _, p := range all {
+		c.partners[p.Addr.String()] = true
+	}
+	return nil
+}
+
+func (c *line) Say(to netip.Addr, m peer.Message, repeat time.Duration) {
+	c.st.seg.mu.Lock()
+	defer c.st.seg.mu.Unlock()
+	c.say++
+	c.send(to, peer.Heard{Partner: c.st.own.Addr(), Message: m, Parts: 1, Say: c.say}, repeat, 8)
+}
+
+// send sends, and again until it has arrived, something newer was said, or
+// enough is enough. mu is held.
+func (c *line) send(to netip.Addr, h peer.Heard, repeat time.Duration, left int) {
+	arrived := false
+	for _, st := range c.st.seg.stations {
+		there := st.line
+		if st.own.Addr() != to || there == nil || !there.partners[c.st.own.Addr().String()] || c.st.line != c {
+			continue
+		}
+		if c.st.dumb || st.dumb || !c.st.seg.path(c.st, st) || c.st.seg.lost(c.st, st) {
+			continue
+		}
+		arrived = true
+		time.AfterFunc(wireDelay, func() {
+			c.st.seg.mu.Lock()
+			if st.line != there || c.st.line != c {
+				c.st.seg.mu.Unlock()
+				return
+			}
+			h.At, h.NewBoot = time.Now(), !there.heard[c]
+			there.heard[c] = true
+			hear := there.o.Heard
+			c.st.seg.mu.Unlock()
+			hear(h)
+		})
+	}
+	if !arrived && repeat > 0 && left > 0 {
+		time.AfterFunc(repeat, func() {
+			c.st.seg.mu.Lock()
+			defer c.st.seg.mu.Unlock()
+			if c.say == h.Say {
+				c.send(to, h, repeat, left-1)
+			}
+		})
+	}
+}
+
+// Run ends with its context, and the line with it.
+func (c *line) Run(ctx context.Context) error {
+	<-ctx.Done()
+	c.st.seg.mu.Lock()
+	defer c.st.seg.mu.Unlock()
+	if c.st.line == c {
+		c.st.line = nil
+	}
+	return nil
+}
+
+// withKey puts a key into both files.
+func (w *world) withKey() {
+	for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+		c.Settings.Peer = config.Peer{Keys: []config.Key{{1}}, Port: peer.Port}
+		c.Settings.OnExit = config.ExitHandover
+		for i := range c.Aliases {
+			c.Aliases[i].Lease = 10 * time.Second
+		}
+	}
+}

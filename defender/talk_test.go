@@ -1,0 +1,202 @@
+package defender
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// talking plays a story with a channel between the two.
+func talking(t *testing.T, aPrimary, bPrimary bool, f func(*world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, aPrimary, bPrimary)
+		w.withKey()
+		w.begin()
+		defer w.end()
+		w.wait(10 * time.Second)
+		f(w)
+	})
+}
+
+// unserved watches from now on for how long nobody had the alias.
+func (w *world) unserved() func() time.Duration {
+	var since time.Time
+	var most time.Duration
+	was := w.seg.changed
+	w.seg.mu.Lock()
+	w.seg.changed = func() {
+		was()
+		switch none := w.who() == ""; {
+		case none && since.IsZero():
+			since = time.Now()
+		case !none && !since.IsZero():
+			most, since = max(most, time.Since(since)), time.Time{}
+		}
+	}
+	w.seg.mu.Unlock()
+	return func() time.Duration {
+		w.seg.mu.Lock()
+		defer w.seg.mu.Unlock()
+		if !since.IsZero() {
+			most = max(most, time.Since(since))
+		}
+		return most
+	}
+}
+
+func TestHandoverLeavesNoMomentWithoutAHolder(t *testing.T) {
+	for name, give := range map[string]func(*world){
+		"Handover":    func(w *world) { w.must(w.a, Operator{Give: true}, "handed over") },
+		"RemoveAlias": func(w *world) { w.must(w.a, Operator{Remove: true}, "handed over") },
+		"AddAlias":    func(w *world) { w.must(w.b, Operator{}, "this host has it") },
+		"Maintenance": func(w *world) { w.must(w.a, Operator{Maintenance: On}, "handed over") },
+		"TERM":        func(w *world) { w.a.daemon.Stop(ExitAsSet) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			talking(t, true, false, func(w *world) {
+				w.expect("a", "the primary serves")
+				gap := w.unserved()
+				give(w)
+				w.wait(5 * time.Second)
+				w.expect("b", "handed over")
+				if gap() > 0 {
+					w.fail("nobody had it for %s", gap())
+				}
+				if got := w.client.cache[aliasIP]; got != w.b.hw {
+					w.fail("the client believes it at %s", got)
+				}
+			})
+		})
+	}
+}
+
+// must gives an order that is to be done, with that answer.
+func (w *world) must(st *station, o Operator, text string) {
+	w.t.Helper()
+	if out := w.order(st, o); !out.Done || !strings.Contains(out.Text, text) {
+		w.fail("%+v: %+v, want %q", o, out, text)
+	}
+}
+
+func TestHandoverToNobodyIsRefusedAndKept(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.order(w.b, Operator{Remove: true})
+		w.wait(3 * time.Second)
+		if out := w.order(w.a, Operator{Give: true}); out.Done || !strings.Contains(out.Text, "parked") {
+			w.fail("%+v", out)
+		}
+		w.expect("a", "the partner is parked")
+	})
+}
+
+func TestDaemonThatDiesIsRelievedWhenItsLeaseEnds(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.a.kill()
+		w.wait(5 * time.Second)
+		w.expect("a", "the lease has not ended")
+		w.wait(10 * time.Second)
+		w.expect("b", "the host answers pings, its daemon is dead")
+	})
+}
+
+func TestRestartWithUSR2OutlivesTheLease(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.a.daemon.Stop(ExitKeep)
+		w.wait(30 * time.Second)
+		w.expect("a", "it stays for the next Monitor")
+		w.a.start(w.cfgA, &w.log)
+		w.wait(30 * time.Second)
+		w.expect("a", "adopted, and the lease goes on")
+		w.a.kill()
+		w.wait(20 * time.Second)
+		w.expect("b", "adoption made it finite again")
+	})
+}
+
+func TestFailbackIsAHandover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.withKey()
+		w.cfgA.Aliases[0].Failback = true
+		w.begin()
+		defer w.end()
+		w.wait(10 * time.Second)
+		w.must(w.a, Operator{Give: true}, "handed over")
+		w.expect("b", "handed over")
+		gap := w.unserved()
+		w.wait(time.Minute)
+		w.expect("a", "failback")
+		if gap() > 0 || w.logged("hand over: ") == 0 {
+			w.fail("nobody had it for %s", gap())
+		}
+	})
+}
+
+func TestTwoPrimariesAreToldWithinTwoRhythms(t *testing.T) {
+	for _, primary := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, primary, primary)
+			w.withKey()
+			w.begin()
+			defer w.end()
+			w.wait(2 * time.Second)
+			if n := w.logged("the pair does not fit"); n != 2 {
+				w.fail("said %d times, want once on each host", n)
+			}
+			for _, st := range []*station{w.a, w.b} {
+				s, err := st.daemon.Snapshot(w.t.Context(), true)
+				if err != nil || s.Aliases[0].Level != "alarm" || len(s.Aliases[0].Pair) != 1 {
+					w.fail("%s: %+v, %v", st.name, s.Aliases[0], err)
+				}
+			}
+			w.wait(20 * time.Second)
+			w.expect("a", "the lower hardware address acts as primary")
+		})
+	}
+}
+
+func TestChannelThatIsBlockedIsSaidAndTheOriginalsRulesApply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.withKey()
+		w.b.dumb = true
+		w.begin()
+		defer w.end()
+		w.wait(20 * time.Second)
+		if n := w.logged("has not been heard since our start"); n != 2 {
+			w.fail("said %d times", n)
+		}
+		w.expect("a", "the primary serves")
+		w.order(w.a, Operator{Remove: true})
+		w.wait(20 * time.Second)
+		w.expect("", "W12: the partner lives, and nobody knows more")
+	})
+}
+
+func TestChannelThatLosesWordsKeepsThePromises(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 3, true, false)
+		w.withKey()
+		w.begin()
+		defer w.end()
+		w.wait(10 * time.Second)
+		w.seg.mu.Lock()
+		w.seg.loss[w.b] = 0.2
+		w.seg.mu.Unlock()
+		for range 10 {
+			w.order(w.a, Operator{Give: true})
+			w.wait(5 * time.Second)
+			w.order(w.b, Operator{Give: true})
+			w.wait(5 * time.Second)
+		}
+		w.seg.mu.Lock()
+		w.seg.loss[w.b] = 0
+		w.seg.mu.Unlock()
+		w.wait(30 * time.Second)
+		if h := w.holders(); h != "a" && h != "b" {
+			w.fail("held by %q", h)
+		}
+	})
+}
