@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"aliasdefender/defender"
 )
 
 func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {
@@ -14,15 +16,15 @@ func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {
 		disk := make(chan struct{})
 		var written []int // how many were parked
 		k := newKeeper(&stateFile{dir: "/srv/state"})
-		k.write = func(parked []netip.Addr) error {
+		k.write = func(kept defender.Kept) error {
 			<-disk
-			written = append(written, len(parked))
+			written = append(written, len(kept.Parked))
 			return nil
 		}
 		const says = "/srv/state: its disk does not answer; it is written as soon as it does, or set another [state] dir"
 		for n := range 3 {
 			begin := time.Now()
-			err := k.remember(make([]netip.Addr, n+1))
+			err := k.remember(defender.Kept{Parked: make([]netip.Addr, n+1)})
 			if err == nil || err.Error() != says || time.Since(begin) != rememberWithin {
 				t.Errorf("after %v: %v", time.Since(begin), err)
 			}
@@ -38,7 +40,7 @@ func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {
 		if err := k.trouble(); err != nil {
 			t.Errorf("the trouble is %v though all is written", err)
 		}
-		if err := k.remember(nil); err != nil || len(written) != 3 {
+		if err := k.remember(defender.Kept{}); err != nil || len(written) != 3 {
 			t.Errorf("afterwards: %v, %v", err, written)
 		}
 	})

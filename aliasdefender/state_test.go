@@ -5,11 +5,23 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"aliasdefender/defender"
 )
+
+// keptOf is what the state file remembers of these aliases.
+func keptOf(words ...string) defender.Kept { return defender.Kept{Parked: addrs(words...)} }
+
+// differs compares what is remembered; none and an empty list are the same.
+func differs(want, got defender.Kept) string {
+	return cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty())
+}
 
 func addrs(words ...string) (all []netip.Addr) {
 	for _, w := range words {
@@ -20,21 +32,28 @@ func addrs(words ...string) (all []netip.Addr) {
 
 func TestWhatIsParkedIsReadAsItWasWritten(t *testing.T) {
 	s := &stateFile{dir: filepath.Join(t.TempDir(), "made", "by us")}
-	if got, err := s.read(); err != nil || len(got) != 0 {
+	if got, err := s.read(); err != nil || differs(defender.Kept{}, got) != "" {
 		t.Errorf("without a file: %v, %v", got, err)
 	}
-	if err := s.write(nil); err != nil {
+	if err := s.write(defender.Kept{}); err != nil {
 		t.Errorf("nothing to remember: %v", err)
 	}
 	if _, err := os.Stat(s.dir); err == nil {
 		t.Error("the directory was made for nothing")
 	}
-	for _, want := range [][]netip.Addr{addrs("10.0.0.1", "10.0.0.2"), addrs("10.0.0.2"), nil} {
+	for _, want := range []defender.Kept{
+		keptOf("10.0.0.1", "10.0.0.2"), keptOf("10.0.0.2"), {Maintenance: true},
+		{Maintenance: true, Parked: addrs("10.0.0.3")}, keptOf("10.0.0.3"), {},
+	} {
 		if err := s.write(want); err != nil {
 			t.Fatal(err)
 		}
-		if got, err := s.read(); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%v and %v were read; want %v", got, err, want)
+		got, err := s.read()
+		if err != nil {
+			t.Error(err)
+		}
+		if d := differs(want, got); d != "" {
+			t.Error(d)
 		}
 	}
 	if info, err := os.Stat(s.dir); err != nil || info.Mode().Perm() != 0o755 {
@@ -45,17 +64,33 @@ func TestWhatIsParkedIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
+// TestMaintenanceStandsInTheFileByItsName: an administrator who looks at the
+// file, or mends it by hand, finds the word that the verb has.
+func TestMaintenanceStandsInTheFileByItsName(t *testing.T) {
+	s := &stateFile{dir: t.TempDir()}
+	if err := s.write(defender.Kept{Maintenance: true, Parked: addrs("10.0.0.1")}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(s.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(parkedHead+"maintenance\n10.0.0.1\n", string(text)); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestDamagedLinesAreNamedAndTheGoodOnesUsed(t *testing.T) {
 	s := &stateFile{dir: t.TempDir()}
-	text := "# head\r\n10.0.0.1 # by hand\nnonsense\n\n10.0.0.2\r\nfe80::1\n10.0.0.1\n10.0.0.3" // cut off at the end
+	text := "# head\r\n10.0.0.1 # by hand\nnonsense\n\n10.0.0.2\r\nfe80::1\n10.0.0.1\n maintenance # by hand\nMaintenance off\n10.0.0.3" // cut off at the end
 	if err := os.WriteFile(s.path(), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.read()
-	if want := addrs("10.0.0.1", "10.0.0.2", "10.0.0.3"); !slices.Equal(got, want) {
-		t.Errorf("%v were read; want %v", got, want)
+	if d := differs(defender.Kept{Maintenance: true, Parked: addrs("10.0.0.1", "10.0.0.2", "10.0.0.3")}, got); d != "" {
+		t.Error(d)
 	}
-	for _, want := range []string{s.path() + `:3: "nonsense" is no IPv4 address`, s.path() + `:6: "fe80::1"`} {
+	for _, want := range []string{s.path() + `:3: "nonsense" is no IPv4 address`, s.path() + `:6: "fe80::1"`, s.path() + `:9: "Maintenance off"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v; want in it %s", err, want)
 		}
@@ -72,21 +107,21 @@ func TestDamagedLinesAreNamedAndTheGoodOnesUsed(t *testing.T) {
 // cannot be opened for writing, root or not.
 func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 	s := &stateFile{dir: t.TempDir()}
-	if err := s.write(addrs("10.0.0.1")); err != nil {
+	if err := s.write(keptOf("10.0.0.1")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(s.path()+".new/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	err := s.write(addrs("10.0.0.1", "10.0.0.2"))
+	err := s.write(keptOf("10.0.0.1", "10.0.0.2"))
 	if err == nil || !strings.HasPrefix(err.Error(), s.path()+".new: ") || s.trouble() == nil {
 		t.Errorf("the error is %v", err)
 	}
-	if got, _ := (&stateFile{dir: s.dir}).read(); !slices.Equal(got, addrs("10.0.0.1")) {
+	if got, _ := (&stateFile{dir: s.dir}).read(); differs(keptOf("10.0.0.1"), got) != "" {
 		t.Errorf("the file says %v", got)
 	}
 	// What the file says already needs no disk that can be written.
-	if err := s.write(addrs("10.0.0.1")); err != nil || s.trouble() != nil {
+	if err := s.write(keptOf("10.0.0.1")); err != nil || s.trouble() != nil {
 		t.Errorf("%v, %v", err, s.trouble())
 	}
 }
@@ -114,9 +149,9 @@ func TestWhatStandsInTheWayOfTheStateFileIsNamed(t *testing.T) {
 // written in place would be found half.
 func TestReadersFindTheOldFileOrTheNewOne(t *testing.T) {
 	s := &stateFile{dir: t.TempDir()}
-	var many []netip.Addr
+	var many defender.Kept
 	for i := range 200 {
-		many = append(many, netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", i)))
+		many.Parked = append(many.Parked, netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", i)))
 	}
 	if err := s.write(many); err != nil {
 		t.Fatal(err)
@@ -125,7 +160,7 @@ func TestReadersFindTheOldFileOrTheNewOne(t *testing.T) {
 	for range 2 {
 		writers.Go(func() {
 			for i := range 50 {
-				if err := s.write(many[:100+i]); err != nil {
+				if err := s.write(defender.Kept{Parked: many.Parked[:100+i]}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -134,8 +169,8 @@ func TestReadersFindTheOldFileOrTheNewOne(t *testing.T) {
 	ended := make(chan struct{})
 	go func() { writers.Wait(); close(ended) }()
 	for other := (&stateFile{dir: s.dir}); ; {
-		if got, err := other.read(); err != nil || len(got) < 100 {
-			t.Fatalf("%d read, %v", len(got), err)
+		if got, err := other.read(); err != nil || len(got.Parked) < 100 {
+			t.Fatalf("%d read, %v", len(got.Parked), err)
 		}
 		select {
 		case <-ended:
