@@ -195,6 +195,7 @@ func (l *loop) finished(j job, err error) {
 		return
 	case err != nil:
 		a.failed(l, j.d.Action, "the alias could not be added", err)
+		a.alias.forget(l) // a silence from before says nothing when it is tried again
 		if a.state.Leaving && !a.state.Holding && !l.stopping {
 			l.replace(a)
 		}

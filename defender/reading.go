@@ -145,6 +145,9 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	for _, a := range l.order {
 		l.readAlias(a, asked)
 	}
+	if first {
+		l.leftovers()
+	}
 	if first || !slices.Equal(paths, l.paths) || !slices.Equal(was.Routes, s.Routes) {
 		l.relink()
 	}
@@ -152,6 +155,20 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	if first {
 		for _, t := range l.asked {
 			t.plan(l)
+		}
+	}
+}
+
+// leftovers says what a Monitor before us put on this host and no row of the
+// file has any more. It is not removed: another Monitor may run here, with
+// another file.
+func (l *loop) leftovers() {
+	for _, n := range l.state.NICs {
+		for _, addr := range n.Addrs {
+			if addr.Ours && l.aliases[addr.Prefix.Addr()] == nil {
+				l.log.WithField("nic", addr.Label).Warnf("%s was put here by a Monitor, and no row of the file has it: if none else needs it, ip address del %s dev %s",
+					addr.Prefix.Addr(), addr.Prefix, n.Name)
+			}
 		}
 	}
 }

@@ -59,8 +59,9 @@ type target struct {
 	window window
 	wanted time.Time // somebody needs an answer to a question put since
 
-	vain  int // windows in a row without an answer
-	blind int // windows in a row in which nothing could be asked
+	lost  bool // it fell silent, and was not heard since
+	vain  int  // windows in a row without an answer
+	blind int  // windows in a row in which nothing could be asked
 }
 
 // window is one timeout's worth of questions.
@@ -231,6 +232,7 @@ func (t *target) close(l *loop) {
 		t.missed(l)
 	}
 	fallen := t.vain >= t.needed() && t.fact.Value != rules.Silent
+	t.lost = t.lost || fallen
 	if fallen || t.fact.Value == rules.Silent {
 		t.fact.Set(rules.Silent, asked, l.now)
 		t.changed(l)
@@ -291,7 +293,8 @@ func (t *target) answered(l *loop, asked time.Time) {
 	if asked.Before(t.wanted) {
 		t.open(l) // an answer, but to a question from before
 	}
-	back := t.fact.Value == rules.Silent
+	back := t.lost
+	t.lost = false
 	same := t.fact.Value == rules.Answered && t.fact.Miss.IsZero()
 	t.fact.Miss = time.Time{}
 	if asked.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
@@ -313,8 +316,12 @@ func (t *target) answered(l *loop, asked time.Time) {
 			// What fell silent together with the router, or while it was, may have
 			// been cut off from us by the same fault: it is asked anew.
 			for _, other := range []*target{a.alias, a.partner} {
-				if other != nil && other.fact.Value == rules.Silent && !a.state.Holding {
+				switch {
+				case other == nil || other.fact.Value != rules.Silent:
+				case !a.state.Holding:
 					other.forget(l)
+				case other == a.alias:
+					other.askNow(l)
 				}
 			}
 		}

@@ -95,10 +95,23 @@ func (v *view) partner() Value {
 // heard: the fault that hid the router, a port of our own say, may have hidden
 // the others too.
 func (v *view) sinceRouter(value Value, f Fact) Value {
-	if value == Silent && !v.s.Holding && f.Asked.Before(v.f.Router.Since) && v.fresh(v.f.Router) == Answered {
+	if value == Silent && !v.s.Holding && v.before(f, v.f.Router) {
 		return Unknown
 	}
 	return value
+}
+
+// before tells whether f is from before that other host was heard.
+func (v *view) before(f, other Fact) bool {
+	return f.Asked.Before(other.Since) && v.fresh(other) == Answered
+}
+
+// unclaimed tells whether no other host had the alias when it was last asked
+// for, and router and partner have not come back since: whoever took it behind
+// the fault that hid them was hidden too.
+func (v *view) unclaimed() bool {
+	f := v.f.Alias
+	return v.alias() == No && !v.before(f, v.f.Router) && !v.before(f, v.f.Partner)
 }
 
 // router counts only when asked after whatever fell silent last: a switch of

@@ -36,6 +36,16 @@ func (c instance) link() Value {
 
 func (c instance) alias() Value { return c.sinceRouter(c.known(c.f.Alias), c.f.Alias) }
 
+// unclaimed: silent since router and partner were heard.
+func (c instance) unclaimed() bool {
+	for _, other := range []Fact{c.f.Router, c.f.Partner} {
+		if c.known(other) == Answered && c.f.Alias.Asked.Before(other.Since) {
+			return false
+		}
+	}
+	return c.alias() == No
+}
+
 func (c instance) partner() Value {
 	if c.f.Partner.Asked.Before(c.f.Alias.Miss) {
 		return Unknown

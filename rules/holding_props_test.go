@@ -55,7 +55,7 @@ func keeps() []property {
 	has := func(c instance) bool { return c.stays() && !c.lost() }
 	return []property{
 		only("what the kernel lost is restored at once", Restore, Restored, func(c instance) bool {
-			return c.stays() && c.lost() && c.alias() == No && c.link() == Yes && !c.lapsed()
+			return c.stays() && c.lost() && c.unclaimed() && c.link() == Yes && !c.lapsed()
 		}),
 		only("what went with its lease is forgotten, not restored", Forget, LeaseEnded, func(c instance) bool {
 			return c.stays() && c.lost() && c.alias() != Yes && c.lapsed()

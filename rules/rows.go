@@ -114,7 +114,7 @@ func holding() []Row {
 			func(v *view) bool { return v.local(v.f.Kernel) == No && v.lapsed() }},
 		{"H5", true, "the kernel lost it, link good, nobody else claims it", Restore, Restored,
 			func(v *view) bool {
-				return v.local(v.f.Kernel) == No && v.link() == Yes && v.alias() == No
+				return v.local(v.f.Kernel) == No && v.link() == Yes && v.unclaimed()
 			}},
 		{"H5", true, "the kernel lost it, link not good or rivals not known", Keep, KernelLost,
 			func(v *view) bool { return v.local(v.f.Kernel) == No }},

@@ -51,7 +51,7 @@ func truth() map[Reason]func(c instance) bool {
 		LeaseEnded:       func(c instance) bool { return c.lost() && c.lapsed() && c.alias() != Yes },
 		LeaseDue:         instance.leaseDue,
 		Restored:         func(c instance) bool { return c.lost() && c.alias() == No && c.link() == Yes && !c.lapsed() },
-		KernelLost:       func(c instance) bool { return c.lost() && (c.alias() == Unknown || c.link() != Yes) },
+		KernelLost:       func(c instance) bool { return c.lost() && (!c.unclaimed() && c.alias() != Yes || c.link() != Yes) },
 		RivalPartner:     func(c instance) bool { return c.partnersClaim() && !c.actsAsPrimary() },
 		FailbackRefused:  instance.failbackRefused,
 		TwoPrimaries:     instance.otherPrimaryIsLower,

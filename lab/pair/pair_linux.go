@@ -33,6 +33,10 @@ type Spec struct {
 	Settings string // further lines at the head of both aliasdefender.toml
 	PrimaryA bool
 	PrimaryB bool
+
+	// Keys are what stands in the key files of both hosts, the one that seals
+	// first; none: they have no channel. SetKeys gives a host others.
+	Keys []string
 }
 
 // Pair is the stage.
@@ -45,12 +49,13 @@ type Pair struct {
 	Holders            *lab.Watch
 
 	spec     Spec
+	keys     map[*lab.Host][]string
 	monitors map[*lab.Host]*lab.Process
 }
 
 // New builds the stage. No Monitor runs yet.
 func New(l *lab.Lab, spec Spec) (*Pair, error) {
-	p := &Pair{Lab: l, spec: spec, monitors: map[*lab.Host]*lab.Process{}}
+	p := &Pair{Lab: l, spec: spec, keys: map[*lab.Host][]string{}, monitors: map[*lab.Host]*lab.Process{}}
 	var err error
 	if p.Switch, err = l.Switch("lan"); err != nil {
 		return nil, err
@@ -71,6 +76,8 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 			return nil, err
 		}
 	}
+	p.SetKeys(p.A, spec.Keys...)
+	p.SetKeys(p.B, spec.Keys...)
 	if err := p.Write(p.A, OwnB.Addr(), spec.PrimaryA, spec.Settings); err != nil {
 		return nil, err
 	}
@@ -87,7 +94,12 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 	return p, err
 }
 
-// Write writes both files of a host.
+// SetKeys says what the host's key files are to be; Write writes them.
+func (p *Pair) SetKeys(h *lab.Host, keys ...string) { p.keys[h] = keys }
+
+// Write writes both files of a host, and its key files. The settings must not
+// have the tables that it writes itself: control, state, log, and peer where the
+// host has a key.
 func (p *Pair) Write(h *lab.Host, partner netip.Addr, primary bool, settings string) error {
 	dir := filepath.Join(p.spec.Dir, h.Name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -96,6 +108,17 @@ func (p *Pair) Write(h *lab.Host, partner netip.Addr, primary bool, settings str
 	row := fmt.Sprintf("eth0:1 | %s | 255.255.255.0 | %s | %t\n", Alias, partner, primary)
 	toml := fmt.Sprintf("%s\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\n",
 		strings.TrimSpace(settings), filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
+	var files []string
+	for i, key := range p.keys[h] {
+		file := filepath.Join(dir, fmt.Sprintf("key%d", i))
+		if err := os.WriteFile(file, []byte(key), 0o600); err != nil {
+			return err
+		}
+		files = append(files, fmt.Sprintf("%q", file))
+	}
+	if len(files) > 0 {
+		toml += fmt.Sprintf("[peer]\nkey_file = [%s]\n", strings.Join(files, ", "))
+	}
 	if err := os.WriteFile(filepath.Join(dir, "hostname.alias"), []byte(row), 0o644); err != nil {
 		return err
 	}
