@@ -79,6 +79,7 @@ type station struct {
 	line    *line         // its end of the channel; nil: none is open
 	boots   uint64        // of its channel
 	dumb    bool          // nothing of the channel leaves or reaches it
+	mumbles bool          // nothing of the channel leaves it
 }
 
 func newSegment(seed uint64) *segment {

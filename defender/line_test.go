@@ -56,7 +56,7 @@ func (c *line) send(to netip.Addr, h peer.Heard, repeat time.Duration, left int)
 		if st.own.Addr() != to || there == nil || !there.partners[c.st.own.Addr().String()] || c.st.line != c {
 			continue
 		}
-		if c.st.dumb || st.dumb || !c.st.seg.path(c.st, st) || c.st.seg.lost(c.st, st) {
+		if c.st.dumb || st.dumb || c.st.mumbles || !c.st.seg.path(c.st, st) || c.st.seg.lost(c.st, st) {
 			continue
 		}
 		arrived = true
@@ -95,8 +95,33 @@ func (c *line) Run(ctx context.Context) error {
 	return nil
 }
 
+// keyedEvents are what happens to a channel, and by it.
+func keyedEvents() (all []event) {
+	give := func(of func(w *world) *station, name string) event {
+		return event{name + " is told to hand over", func(w *world) {
+			if d := of(w).daemon; d != nil {
+				_, _ = d.begin(w.t.Context(), Operator{Give: true}, func(Kept) error { return nil })
+			}
+		}}
+	}
+	a, b := func(w *world) *station { return w.a }, func(w *world) *station { return w.b }
+	return append(all, give(a, "A"), give(b, "B"),
+		event{"the channel is cut or heals", func(w *world) {
+			w.seg.mu.Lock()
+			defer w.seg.mu.Unlock()
+			w.b.dumb = !w.b.dumb
+		}},
+		event{"A's words reach B, but not B's A, or both", func(w *world) {
+			w.seg.mu.Lock()
+			defer w.seg.mu.Unlock()
+			w.b.mumbles = !w.b.mumbles
+		}},
+	)
+}
+
 // withKey puts a key into both files.
 func (w *world) withKey() {
+	w.keyed = true
 	for _, c := range []*config.Config{w.cfgA, w.cfgB} {
 		c.Settings.Peer = config.Peer{Keys: []config.Key{{1}}, Port: peer.Port}
 		c.Settings.OnExit = config.ExitHandover

@@ -34,7 +34,8 @@ type world struct {
 	remembered []netip.Addr // what the last order had parked
 	full       error        // why it could not be remembered
 
-	switches  int // of holders
+	keyed     bool // the two have a channel
+	switches  int  // of holders
 	holdersAt string
 }
 
@@ -160,6 +161,10 @@ func (w *world) well(st *station) bool {
 func (w *world) settle() {
 	w.t.Helper()
 	w.wait(settleTime)
+	if w.keyed {
+		w.wait(leaseTime) // a dead daemon's alias has gone, and the partner has it
+	}
+	w.holders() // what has lapsed meanwhile has gone before
 	before := w.switches
 	lossy := len(w.seg.loss) > 0
 	w.wait(3 * time.Second)
@@ -199,6 +204,9 @@ func (w *world) settle() {
 // settleTime is longer than the detection time: the question that is missed,
 // the doubt twice over, and a rival's next question.
 const settleTime = 6 * time.Second
+
+// leaseTime is longer than a lease.
+const leaseTime = 12 * time.Second
 
 // resolveTime is the next question for rivals plus one announcement.
 const resolveTime = time.Second + 250*time.Millisecond
@@ -318,23 +326,34 @@ func (w *world) partition(far ...*station) {
 // play runs a story in a bubble of its own.
 func play(t *testing.T, seed uint64, aPrimary, bPrimary bool, f func(w *world)) {
 	t.Helper()
+	playWith(t, seed, aPrimary, bPrimary, false, f)
+}
+
+func playWith(t *testing.T, seed uint64, aPrimary, bPrimary, keyed bool, f func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, seed, aPrimary, bPrimary)
+		if keyed {
+			w.withKey()
+		}
 		w.begin()
 		defer w.end()
 		f(w)
 	})
 }
 
-func TestEveryOrderOfTwoEvents(t *testing.T) { everyOrder(t, 2) }
+func TestEveryOrderOfTwoEvents(t *testing.T) { everyOrder(t, 2, false) }
 
-func TestEveryOrderOfThreeEvents(t *testing.T) {
-	everyOrder(t, 3)
-}
+func TestEveryOrderOfThreeEvents(t *testing.T) { everyOrder(t, 3, false) }
+
+func TestEveryOrderOfTwoEventsWithAKey(t *testing.T) { everyOrder(t, 2, true) }
 
 // everyOrder plays every sequence of events, each settled before the next.
-func everyOrder(t *testing.T, depth int) {
+func everyOrder(t *testing.T, depth int, keyed bool) {
 	all := events()
+	if keyed {
+		all = append(all, keyedEvents()...)
+	}
 	n := 1
 	for range depth {
 		n *= len(all)
@@ -344,7 +363,7 @@ func everyOrder(t *testing.T, depth int) {
 		t.Log("with the race detector ten stories only; make test plays all of them without it")
 	}
 	for i := range n {
-		play(t, uint64(i), true, false, func(w *world) {
+		playWith(t, uint64(i), true, false, keyed, func(w *world) {
 			w.settle()
 			for k, d := i, 0; d < depth; k, d = k/len(all), d+1 {
 				e := all[k%len(all)]
@@ -356,14 +375,20 @@ func everyOrder(t *testing.T, depth int) {
 	}
 }
 
-func TestRandomEventsAtRandomTimes(t *testing.T) {
+func TestRandomEventsAtRandomTimes(t *testing.T) { randomly(t, 150, false) }
+
+func TestRandomEventsAtRandomTimesWithAKey(t *testing.T) { randomly(t, 150, true) }
+
+func randomly(t *testing.T, n int, keyed bool) {
 	all := events()
-	n := 150
+	if keyed {
+		all = append(all, keyedEvents()...)
+	}
 	if raceEnabled {
 		n = 5
 	}
 	for seed := range uint64(n) {
-		play(t, seed, true, false, func(w *world) {
+		playWith(t, seed, true, false, keyed, func(w *world) {
 			dice := rand.New(rand.NewPCG(seed, 2))
 			for range 12 {
 				for range 1 + dice.IntN(4) {

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"aliasdefender/lab"
+	"aliasdefender/lab/pair"
+)
+
+var handovers = flag.Int("handovers", 3, "how often each way to hand over is measured")
+
+// mostGap is what a client that asks each millisecond may miss of a hand-over.
+const mostGap = 20 * time.Millisecond
+
+// moved is one hand-over, and when the alias was moved by it.
+type moved struct {
+	deed     string
+	from, to time.Time
+}
+
+// seen is what the client saw of one.
+type seen struct {
+	gap   time.Duration
+	lost  int
+	noise time.Duration // of the machine itself
+}
+
+func (m moved) seen(p *pair.Pair) seen {
+	r := p.Asker.Report(m.from, m.to)
+	return seen{r.Longest.Length(), r.Lost, stillness(p.Asker, p.Control, m.from, m.to)}
+}
+
+// mover hands the alias over in each way there is, again and again.
+type mover struct {
+	*testing.T
+	*pair.Pair
+	sniff *lab.Sniffer
+	all   []moved
+}
+
+// move hands the alias over, and waits a moment for what that may do late.
+func (m *mover) move(deed, to string, do func()) {
+	m.Helper()
+	from := time.Now()
+	do()
+	held(m.T, m.Pair, 10*time.Second, to)
+	<-time.After(300 * time.Millisecond)
+	m.all = append(m.all, moved{deed, from, time.Now()})
+}
+
+// round is each way once. A has failback, and so ends it as it began.
+func (m *mover) round() {
+	m.Helper()
+	failsBack := func(deed string, cause func()) {
+		m.Helper()
+		cause()
+		m.move("failback after "+deed, "a", func() {})
+		hears(m.T, m.Pair, m.A, "able")
+	}
+	verb := func(name string, args ...string) func() {
+		return func() { m.Helper(); obeyed(m.T, m.Pair, m.A, name, args...) }
+	}
+	m.move("RemoveAlias", "b", verb("RemoveAlias"))
+	hears(m.T, m.Pair, m.A, "holding")
+	m.move("AddAlias on the other host", "a", verb("AddAlias"))
+	hears(m.T, m.Pair, m.A, "able")
+	m.move("Handover", "b", verb("Handover"))
+	failsBack("Handover", func() {})
+	m.move("TERM", "b", func() {
+		must(m.T, m.Monitor(m.A).Signal(term))
+		_, err := m.Monitor(m.A).Wait(within(m.T, 5*time.Second))
+		must(m.T, err)
+	})
+	failsBack("TERM", func() { _, err := m.Start(m.A); must(m.T, err); hears(m.T, m.Pair, m.A, "holding") })
+	m.move("Maintenance on", "b", verb("Maintenance", "on"))
+	failsBack("Maintenance off", verb("Maintenance", "off"))
+}
+
+// TestHandoverIsNotNoticed measures each way to hand over at two rhythms. A run
+// in which the machine itself stood still is repeated.
+//
+//	go test ./aliasdefender -run HandoverIsNotNoticed -timeout 0 -v -handovers 20
+//
+// prints the figures of 20 runs each.
+func TestHandoverIsNotNoticed(t *testing.T) {
+	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond} {
+		t.Run(interval.String(), func(t *testing.T) {
+			m := &mover{T: t, Pair: stage(t, pair.Spec{PrimaryA: true, Settings: rhythm(interval), Keys: []string{newKey()}})}
+			must(t, m.Write(m.A, pair.OwnB.Addr(), true, rhythm(interval)+"\n[alias.\""+pair.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
+			var err error
+			m.sniff, err = m.User.Port().Sniff()
+			must(t, err)
+			begin(t, m.Pair)
+			quiet := map[string][]seen{}
+			var deeds []string
+			for rounds := 0; rounds < 3**handovers+5; rounds++ {
+				m.all = nil
+				m.round()
+				<-time.After(time.Second) // until an answer counts as lost
+				least := 1 << 30
+				for _, x := range m.all {
+					s := x.seen(m.Pair)
+					if !slices.Contains(deeds, x.deed) {
+						deeds = append(deeds, x.deed)
+					}
+					if s.lost > 0 || s.gap > mostGap {
+						t.Logf("%s: %+v\n%s", x.deed, s, m.story(x))
+					}
+					if s.noise <= mostGap/2 {
+						quiet[x.deed] = append(quiet[x.deed], s)
+					}
+					least = min(least, len(quiet[x.deed]))
+				}
+				if least >= *handovers {
+					break
+				}
+			}
+			for _, deed := range deeds {
+				judgeMoves(t, deed, quiet[deed])
+			}
+		})
+	}
+}
+
+// judgeMoves prints what was seen of a deed, and holds it against the promise.
+func judgeMoves(t *testing.T, deed string, all []seen) {
+	t.Helper()
+	if len(all) == 0 {
+		t.Errorf("%s: the machine never stood still for less than %v", deed, mostGap/2)
+		return
+	}
+	var gaps []time.Duration
+	var lost []int
+	for _, s := range all {
+		gaps, lost = append(gaps, s.gap), append(lost, s.lost)
+	}
+	slices.Sort(gaps)
+	slices.Sort(lost)
+	last, middle := len(all)-1, len(all)/2
+	t.Logf("%-28s %d runs: gap median %v, max %v; lost median %d, max %d", deed, len(all),
+		gaps[middle].Round(10*time.Microsecond), gaps[last].Round(10*time.Microsecond), lost[middle], lost[last])
+	if gaps[last] > mostGap {
+		t.Errorf("%s: the client's longest gap was %v, more than %v", deed, gaps[last], mostGap)
+	}
+	if lost[middle] > 0 {
+		t.Errorf("%s: %d questions are lost in the median run", deed, lost[middle])
+	}
+}
+
+// story is what happened in a hand-over, for who has to find out why.
+func (m *mover) story(x moved) string {
+	type event struct {
+		at   time.Time
+		what string
+	}
+	var all []event
+	for _, s := range m.Holders.Spans() {
+		all = append(all, event{s.From, s.By + " has it"})
+		if !s.Open {
+			all = append(all, event{s.To, s.By + " has it no more"})
+		}
+	}
+	for _, g := range m.Asker.Gaps(x.from, x.to, 1500*time.Microsecond) {
+		all = append(all, event{g.From, fmt.Sprintf("gap of %v, %s before, %s after", g.Length(), g.Before, g.After)}, event{g.To, "gap ends"})
+	}
+	for _, g := range m.Control.Gaps(x.from, x.to, 1500*time.Microsecond) {
+		all = append(all, event{g.From, fmt.Sprintf("control gap of %v", g.Length())}, event{g.To, "control gap ends"})
+	}
+	for _, f := range m.sniff.Frames() {
+		if f.SenderIP == pair.Alias || f.TargetIP == pair.Alias {
+			who := "?"
+			for _, h := range []*lab.Host{m.A, m.B, m.User, m.Router} {
+				if h.NIC("eth0").MAC.String() == f.SenderHW.String() {
+					who = h.Name
+				}
+			}
+			all = append(all, event{f.At, who + ": " + f.String()})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
+	var b strings.Builder
+	for _, e := range all {
+		if e.at.After(x.from) && e.at.Before(x.to) {
+			fmt.Fprintf(&b, "%9.3f ms  %s\n", float64(e.at.Sub(x.from))/1e6, e.what)
+		}
+	}
+	return b.String()
+}
