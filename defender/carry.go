@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -45,6 +46,10 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	case rules.Announce:
 		l.announce(a, d)
 	case rules.Forget:
+		if l.duplicate(a) {
+			l.start(a, job{d: d, remove: true})
+			return
+		}
 		a.state.LetGo(d.Reason)
 		a.iface.held--
 		a.transition(l, d)
@@ -157,6 +162,9 @@ func (l *loop) finished(j job, err error) {
 		return
 	case err != nil:
 		a.failed(l, j.d.Action, "the alias could not be added", err)
+		if errors.Is(err, host.ErrDuplicate) {
+			a.alias.answered(l, l.now)
+		}
 		if a.state.Leaving && !a.state.Holding && !l.stopping {
 			l.replace(a)
 		}
@@ -223,6 +231,10 @@ func (l *loop) point(a *alias, rival host.HW) {
 // announce says on the wire that the alias is here.
 func (l *loop) announce(a *alias, d rules.Decision) {
 	n := a.iface
+	if l.deaf() { // the kernel announces by itself
+		a.state.Announce(d, l.now)
+		return
+	}
 	if n.wire == nil {
 		a.failing, a.retry = rules.Announce, l.now.Add(a.cfg.Timeout)
 		return

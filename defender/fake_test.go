@@ -62,6 +62,7 @@ type station struct {
 	muted   bool                // its port passes nothing, with carrier kept
 	filters bool                // drops ICMP
 	foreign map[netip.Addr]bool // addresses that nobody here decides about
+	sun     *sun                // of a Solaris: no ARP for its daemon
 
 	wires   []*fakeWire
 	wake    func()
@@ -321,7 +322,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Parked: st.parked, Network: st, Listen: st.Listen, Ping: st.Ping, Ask: st.Ask, Log: logger.WithField("on", st.name),
+		Config: c, Parked: st.parked, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Log: logger.WithField("on", st.name),
 		Watch: func(ctx context.Context, wake func()) error {
 			st.seg.mu.Lock()
 			st.wake = wake

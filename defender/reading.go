@@ -145,6 +145,7 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	for _, a := range l.order {
 		l.readAlias(a, asked)
 	}
+	l.kernelTold(s, asked)
 	if first || !slices.Equal(paths, l.paths) || !slices.Equal(was.Routes, s.Routes) {
 		l.relink()
 	}
