@@ -23,6 +23,9 @@ const (
 func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t := readTable(readFile(aliasesPath,
 		"create it with a row for each alias: "+fieldNames))
+	if needsUnits {
+		t.checkUnits()
+	}
 
 	in := input{file: settingsPath}
 	if settingsRequired || exists(settingsPath) {

@@ -11,7 +11,6 @@ import (
 
 // Defaults of the daemon's own settings.
 const (
-	DefaultSocket   = "/run/aliasdefender/control.sock"
 	DefaultStateDir = "/var/lib/aliasdefender"
 	DefaultLogLevel = "info"
 )
