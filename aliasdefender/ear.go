@@ -110,7 +110,7 @@ func (e *ear) claimant(addr netip.Addr) (host.HW, bool) {
 // look asks the segment for the aliases and for who the partners are.
 func (e *ear) look(ctx context.Context, own netip.Addr, aliases []config.Alias, mine []int, partners []netip.Addr) error {
 	if e.wire == nil {
-		return e.pingAll(ctx, own, aliases, mine)
+		return e.pingAll(ctx, own, aliases, mine, partners)
 	}
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()

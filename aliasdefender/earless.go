@@ -12,7 +12,7 @@ import (
 
 // pingAll looks by ICMP who has the aliases, where ARP is not ours to hear. A
 // host that answers no ping is found by the kernel, when the alias is added.
-func (e *ear) pingAll(ctx context.Context, own netip.Addr, aliases []config.Alias, mine []int) error {
+func (e *ear) pingAll(ctx context.Context, own netip.Addr, aliases []config.Alias, mine []int, partners []netip.Addr) error {
 	var asking sync.WaitGroup
 	errs := make([]error, len(mine))
 	yes := make([]bool, len(mine))
@@ -23,6 +23,12 @@ func (e *ear) pingAll(ctx context.Context, own netip.Addr, aliases []config.Alia
 				yes[k], errs[k] = probe.Ping(ctx, q)
 			}
 		})
+	}
+	for _, ip := range partners {
+		if ip.IsValid() {
+			// Only for the name of a rival, by what it leaves in the ARP cache.
+			asking.Go(func() { _, _ = probe.Ping(ctx, probe.Question{Target: ip, Source: own, Timeout: lookFor}) })
+		}
 	}
 	asking.Wait()
 	if err := errors.Join(errs...); err != nil {

@@ -233,6 +233,7 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 	n := a.iface
 	if l.deaf() { // the kernel announces by itself
 		a.state.Announce(d, l.now)
+		l.mark(a)
 		return
 	}
 	if n.wire == nil {

@@ -16,9 +16,12 @@ import (
 func (l *loop) deaf() bool { return l.o.Listen == nil }
 
 // unaskable tells whether a question for the target would be answered by our
-// own kernel: then what others say is not known.
+// own kernel, or may be: then what others say is not known.
 func (t *target) unaskable(l *loop) bool {
-	return l.deaf() && t.held() && t.of.kernel.Value != rules.No
+	if !l.deaf() || t.of == nil {
+		return false
+	}
+	return t.of.phase == working || t.of.kernel.Value == rules.Yes || t.held() && t.of.kernel.Value != rules.No
 }
 
 // kernelTold files what the kernel tells of other hosts, as of a reading begun at asked.

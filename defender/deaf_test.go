@@ -18,7 +18,8 @@ type sun struct {
 	*station
 	duplicates []netip.Addr // plumbed, and taken down
 	neighbours map[netip.Addr]host.HW
-	removed    int // remains of duplicates
+	removed    int           // remains of duplicates
+	slow       time.Duration // of ifconfig, once the address is there
 }
 
 func (w *world) sunny(stations ...*station) {
@@ -78,6 +79,9 @@ func (s *sun) Add(orders []host.Order) []error {
 	for _, o := range orders {
 		s.seg.send(s.station, nil, host.Sighting{Sender: o.Prefix.Addr(), HW: s.hw, Target: o.Prefix.Addr()})
 	}
+	s.seg.mu.Unlock()
+	time.Sleep(s.slow)
+	s.seg.mu.Lock()
 	return errs
 }
 
@@ -154,9 +158,13 @@ func TestHolderWithoutARPDoesNotTakeItsOwnAnswerForARivals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.sunny(w.a)
+		w.a.sun.slow = time.Second
 		w.a.start(w.cfgA, &w.log)
 		w.wait(30 * time.Second)
 		w.wants("a", "alone")
+		if strings.Contains(w.log.String(), "row=W6") {
+			w.fail("its own answer was taken for another host's, before ifconfig had returned")
+		}
 		s, err := w.a.daemon.Snapshot(t.Context(), false)
 		if err != nil {
 			t.Fatal(err)

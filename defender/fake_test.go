@@ -304,7 +304,7 @@ func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
 func (st *station) reaches(target netip.Addr) (yes bool) {
 	s := st.seg
 	for _, o := range s.stations {
-		if o == st || !o.has(target) || o.filters {
+		if o == st && st.sun == nil || !o.has(target) || o.filters {
 			continue
 		}
 		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {

@@ -404,7 +404,7 @@ func (t *target) pinged(l *loop, asked, begun time.Time, err error) {
 	case err != nil:
 		t.unsent(l, asked, begun)
 		t.say(l, 0, err)
-	case t.held() && (!l.deaf() || t.unaskable(l)):
+	case t.held() && !l.deaf() || t.unaskable(l):
 		// An answer to a question put before we took the alias.
 	case asked.Before(t.since):
 		// Put before all was made unknown.

@@ -65,9 +65,14 @@ func (m *Machine) settle(nic string, up bool, addrs []netlink.Addr) {
 	for _, a := range addrs {
 		ip, _ := netip.AddrFromSlice(a.IP.To4())
 		bits, _ := a.Mask.Size()
-		if !slices.ContainsFunc(m.Units, func(u Unit) bool { return strings.HasPrefix(u.Name, nic+":") && u.Addr == ip }) {
-			m.Own(nic, netip.PrefixFrom(ip, bits))
+		if slices.ContainsFunc(m.Units, func(u Unit) bool { return strings.HasPrefix(u.Name, nic+":") && u.Addr == ip }) {
+			continue
 		}
+		name := nic // the NIC's first address is its own; what was added to it got a unit
+		if u := m.unit(nic); u != nil && u.Addr != ip && has(u.Addr) {
+			name = m.unused(nic)
+		}
+		m.Own(name, netip.PrefixFrom(ip, bits))
 	}
 	if u := m.unit(nic); u != nil {
 		u.Up = up && has(u.Addr)
@@ -116,8 +121,8 @@ func (m *Machine) bring(u *Unit) error {
 		return err
 	}
 	claimed := make(chan struct{}, 1)
-	wire, err := h.Listen(nic, func(s host.Sighting) {
-		if s.Sender == u.Addr {
+	wire, err := h.Listen(nic, func(all []host.Sighting) {
+		if slices.ContainsFunc(all, func(s host.Sighting) bool { return s.Sender == u.Addr }) {
 			select {
 			case claimed <- struct{}{}:
 			default:

@@ -60,12 +60,12 @@ func New(release, nic string, own netip.Prefix, gateway netip.Addr) *Machine {
 	return m
 }
 
-// Own gives the NIC its own address, as at boot.
-func (m *Machine) Own(nic string, p netip.Prefix) {
-	u := m.unit(nic)
+// Own gives a NIC its own address, as at boot, or one of its units another.
+func (m *Machine) Own(unit string, p netip.Prefix) {
+	u := m.unit(unit)
 	if u == nil {
-		m.Units = append(m.Units, Unit{Name: nic})
-		u = m.unit(nic)
+		m.Units = append(m.Units, Unit{Name: unit})
+		u = m.unit(unit)
 	}
 	u.Addr, u.Mask, u.Up = p.Addr(), maskOf(p.Bits()), true
 	u.Broadcast = broadcastOf(u.Addr, u.Mask)
@@ -192,11 +192,16 @@ func (m *Machine) unplumb(name string) error {
 
 // addif puts an address on the first free unit, though it be on another already.
 func (m *Machine) addif(name, addr string) (string, error) {
+	unit := m.unused(name)
+	m.Units = append(m.Units, Unit{Name: unit})
+	return unit, m.set(unit, addr, "")
+}
+
+// unused is the NIC's first unit that is not plumbed.
+func (m *Machine) unused(nic string) string {
 	for n := 1; ; n++ {
-		unit := fmt.Sprintf("%s:%d", name, n)
-		if m.unit(unit) == nil {
-			m.Units = append(m.Units, Unit{Name: unit})
-			return unit, m.set(unit, addr, "")
+		if unit := fmt.Sprintf("%s:%d", nic, n); m.unit(unit) == nil {
+			return unit
 		}
 	}
 }

@@ -2,8 +2,10 @@ package solaristest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,12 +54,37 @@ func Main() {
 	os.Exit(answer(dir, name, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// answer runs one command line on the machine of a directory, one at a time.
+// answer runs one command line on the machine of a directory.
 func answer(dir, name string, args []string, stdout, stderr io.Writer) int {
+	var out, errs string
+	var code int
+	err := with(dir, func(m *Machine) { out, errs, code = m.Run(name, args...) })
+	if err != nil {
+		errs, code = errs+fmt.Sprintf("%s: %v\n", name, err), 1
+	}
+	fmt.Fprint(stdout, out)
+	fmt.Fprint(stderr, errs)
+	return code
+}
+
+// Clash is Conflict for the machine of a directory. Where that is real, call it
+// in the machine's namespace.
+func Clash(dir string, addr netip.Addr) error {
+	return with(dir, func(m *Machine) { m.Conflict(addr) })
+}
+
+// with changes the machine of a directory, one at a time, and what is real of it.
+func with(dir string, change func(*Machine)) error {
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err == nil {
-		defer lock.Close()
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	for {
 		err = unix.FcntlFlock(lock.Fd(), unix.F_SETLKW, &unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart})
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
 	}
 	path := filepath.Join(dir, stateName)
 	var s saved
@@ -68,23 +95,14 @@ func answer(dir, name string, args []string, stdout, stderr io.Writer) int {
 		err = s.look()
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
-		return 1
+		return err
 	}
 	before := slices.Clone(s.Units)
-	out, errs, code := s.Run(name, args...)
+	change(s.Machine)
 	if s.Real {
 		err = s.apply(before)
 	}
-	if err == nil {
-		err = write(path, s)
-	}
-	if err != nil {
-		errs, code = errs+fmt.Sprintf("%s: %v\n", name, err), 1
-	}
-	fmt.Fprint(stdout, out)
-	fmt.Fprint(stderr, errs)
-	return code
+	return errors.Join(err, write(path, s))
 }
 
 func read(path string) (s saved, err error) {
