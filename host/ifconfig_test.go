@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,9 +34,12 @@ type transcript struct {
 	*solaristest.Machine
 	h   *host.Ifconfig
 	log strings.Builder
+	mu  sync.Mutex
 }
 
 func (tr *transcript) run(_ context.Context, name string, args ...string) (string, error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
 	stdout, stderr, code := tr.Run(name, args...)
 	fmt.Fprintf(&tr.log, "# %s\n%s%s", strings.Join(append([]string{name}, args...), " "), stdout, stderr)
 	if code != 0 {
@@ -341,17 +346,19 @@ func TestWatchWakesAtOnceAndOnChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tr := newTranscript(t, "5.11")
 		ctx, cancel := context.WithCancel(t.Context())
-		wakes := 0
+		var wakes atomic.Int32
 		done := make(chan error)
-		go func() { done <- tr.h.Watch(ctx, func() { wakes++ }) }()
+		go func() { done <- tr.h.Watch(ctx, func() { wakes.Add(1) }) }()
 		time.Sleep(time.Minute)
-		if wakes != 1 {
-			t.Errorf("woke %d times though nothing has changed, want once", wakes)
+		if n := wakes.Load(); n != 1 {
+			t.Errorf("woke %d times though nothing has changed, want once", n)
 		}
+		tr.mu.Lock()
 		tr.NICs[0].Link = false
+		tr.mu.Unlock()
 		time.Sleep(3 * time.Second)
-		if wakes != 2 {
-			t.Errorf("woke %d times, want a second time for the cable", wakes)
+		if n := wakes.Load(); n != 2 {
+			t.Errorf("woke %d times, want a second time for the cable", n)
 		}
 		cancel()
 		if err := <-done; err != nil {
