@@ -20,6 +20,9 @@ import (
 // NIC or in another zone; if the unit has another address; if the NIC has no
 // address of its own, or is not plumbed: that is the administrator's to do.
 // What a failed order has begun is taken off again.
+//
+// The system knows no lease: an order's is passed over, and the address stays
+// until it is removed. So a reading says, too.
 func (h *Ifconfig) Add(orders []Order) []error {
 	h.change.Lock()
 	defer h.change.Unlock()
@@ -188,6 +191,23 @@ func (h *Ifconfig) Remove(orders []Order) []error {
 		}
 		if errs[i] == nil {
 			h.remember(o.Prefix.Addr(), "")
+		}
+	}
+	return errs
+}
+
+// Refresh has no lease to renew here. It tells whether each address is there to
+// be renewed: the error is ErrNotThere where the NIC does not have it, up and
+// with this prefix.
+func (h *Ifconfig) Refresh(orders []Order) []error {
+	s, _, err := h.read()
+	if err != nil {
+		return slices.Repeat([]error{err}, len(orders))
+	}
+	errs := make([]error, len(orders))
+	for i, o := range orders {
+		if nic, a, found := s.Find(o.Prefix.Addr()); !found || nic != o.NIC || a.Prefix != o.Prefix {
+			errs[i] = about("refresh", o, ErrNotThere)
 		}
 	}
 	return errs

@@ -281,6 +281,32 @@ func TestDuplicateIsAnErrorOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestRefreshTellsWhatIsThere(t *testing.T) {
+	tr := newTranscript(t, "5.11")
+	leased := theAlias
+	leased.Lease = time.Minute
+	if err := tr.h.Refresh([]host.Order{leased})[0]; !errors.Is(err, host.ErrNotThere) {
+		t.Errorf("before it is there: %v", err)
+	}
+	if err := tr.add(leased); err != nil {
+		t.Fatal(err)
+	}
+	wide := leased
+	wide.Prefix = netip.PrefixFrom(leased.Prefix.Addr(), 16)
+	errs := tr.h.Refresh([]host.Order{leased, wide})
+	if errs[0] != nil || !errors.Is(errs[1], host.ErrNotThere) {
+		t.Errorf("%v", errs)
+	}
+	tr.Conflict(leased.Prefix.Addr())
+	if err := tr.h.Refresh([]host.Order{leased})[0]; !errors.Is(err, host.ErrNotThere) {
+		t.Errorf("taken down: %v", err)
+	}
+	s, err := tr.h.Read()
+	if _, a, found := s.Find(ownAddr.Addr()); err != nil || !found || a.Lease != 0 {
+		t.Errorf("%+v, %v", a, err)
+	}
+}
+
 func TestReadFailsWhereNothingIsKnown(t *testing.T) {
 	broken := errors.New("broken")
 	for name, text := range map[string]string{"no output": "", "cut off": "lo0: flags=849<UP,LOOPB", "an error": "!"} {
