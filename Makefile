@@ -25,11 +25,12 @@ sysconfdir ?= /etc
 mandir     ?= $(PREFIX)/share/man
 docdir     ?= $(PREFIX)/share/doc/aliasdefender
 unitdir    ?= $(PREFIX)/lib/systemd/system
+smfdir     ?= /lib/svc/manifest/site
 bashdir    ?= $(PREFIX)/share/bash-completion/completions
 zshdir     ?= $(PREFIX)/share/zsh/site-functions
 fishdir    ?= $(PREFIX)/share/fish/vendor_completions.d
 
-# systemd, sysv-debian, redhat, solaris or none; auto looks at the system in
+# systemd, sysv-debian, redhat, solaris, smf or none; auto looks at the system in
 # DESTDIR, and if there is none at this one.
 INIT ?= auto
 
@@ -80,7 +81,7 @@ uninstall:
 	@$(LAYOUT) sh init/install uninstall
 
 LAYOUT = DESTDIR='$(DESTDIR)' INIT='$(INIT)' PROGRAM='$(PROGRAM)' sbindir='$(sbindir)' sysconfdir='$(sysconfdir)' \
-	unitdir='$(unitdir)' mandir='$(mandir)' docdir='$(docdir)' bashdir='$(bashdir)' zshdir='$(zshdir)' fishdir='$(fishdir)'
+	unitdir='$(unitdir)' smfdir='$(smfdir)' mandir='$(mandir)' docdir='$(docdir)' bashdir='$(bashdir)' zshdir='$(zshdir)' fishdir='$(fishdir)'
 
 $(PROGRAM):
 	$(MAKE) build
@@ -100,10 +101,14 @@ lint: lint-format lint-vet lint-static lint-systems
 lint-format:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt -w these:"; echo "$$files"; exit 1; fi
 
+# The files of each system have their own types, and the words of each machine
+# their own length.
 lint-vet:
 	$(GO) vet ./...
-	GOOS=solaris GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
-	GOOS=illumos GOARCH=amd64 CGO_ENABLED=0 $(GO) vet ./...
+	@set -e; for s in $(SYSTEMS); do \
+		echo "vet for $$s"; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 $(GO) vet ./...; \
+	done
 
 lint-static:
 	$(GO) run $(STATICCHECK) ./...
@@ -112,6 +117,14 @@ lint-systems:
 	@set -e; for s in $(SYSTEMS); do \
 		echo "build for $$s"; \
 		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 $(GO) build -o /dev/null ./aliasdefender; \
+	done
+
+# A program for each system, in build/, and its size in bytes.
+sizes:
+	@set -e; mkdir -p build; for s in $(SYSTEMS); do \
+		program=build/aliasdefender-$${s%/*}-$${s#*/}; \
+		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $$program ./aliasdefender; \
+		printf '%-16s %9d\n' $$s $$(wc -c < $$program); \
 	done
 
 # Each fuzz target for FUZZTIME, found by its name.
@@ -137,4 +150,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-deps install uninstall demo bench lint lint-format lint-vet lint-static lint-systems fuzz cover clean
+.PHONY: all build test test-deps install uninstall demo bench lint lint-format lint-vet lint-static lint-systems sizes fuzz cover clean

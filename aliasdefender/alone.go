@@ -42,7 +42,7 @@ func (a *app) orderAlone(ctx context.Context, o control.Order) ([]control.Outcom
 	}
 	network, err := thisHost()
 	if o.DryRun && o.Remove {
-		network.host, err = host.New() // only to be read, which anybody may
+		network, err = openHost() // only to be read, which anybody may
 	}
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (a *app) orderAlone(ctx context.Context, o control.Order) ([]control.Outcom
 		}
 		defer lock.Release()
 	}
-	s := &solo{cfg: cfg, order: o, host: network.host, state: &stateFile{dir: cfg.Settings.StateDir}}
+	s := &solo{cfg: cfg, order: o, system: network, state: &stateFile{dir: cfg.Settings.StateDir}}
 	return s.run(ctx, chosen)
 }
 
@@ -67,7 +67,7 @@ func (a *app) orderAlone(ctx context.Context, o control.Order) ([]control.Outcom
 type solo struct {
 	cfg   *config.Config
 	order control.Order
-	host  *host.Host
+	system
 	state *stateFile
 }
 

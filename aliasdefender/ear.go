@@ -9,6 +9,7 @@ import (
 
 	"aliasdefender/config"
 	"aliasdefender/control"
+	"aliasdefender/defender"
 	"aliasdefender/host"
 )
 
@@ -18,7 +19,7 @@ type ear struct {
 	*solo
 	now  host.State
 	nic  string
-	wire *host.Wire
+	wire defender.Wire // nil: we hear no ARP, and our kernel announces
 
 	mu   sync.Mutex
 	seen map[netip.Addr]host.HW // who claimed an address since we listen
@@ -52,11 +53,13 @@ func (e *ear) serve(ctx context.Context, aliases []config.Alias, all []control.O
 		return
 	}
 	var err error
-	if e.wire, err = e.host.Listen(e.nic, e.see); err != nil {
-		refuse("whether another host has it cannot be asked: " + err.Error())
-		return
+	if e.listen != nil {
+		if e.wire, err = e.listen(e.nic, e.see); err != nil {
+			refuse("whether another host has it cannot be asked: " + err.Error())
+			return
+		}
+		defer e.wire.Close()
 	}
-	defer e.wire.Close()
 
 	partners := resolvePartners(ctx, aliases)
 	if err := e.look(ctx, own, aliases, mine, partners); err != nil {
@@ -74,7 +77,7 @@ func (e *ear) usable() (own netip.Addr, problem string) {
 	case !ok:
 		return own, fmt.Sprintf("there is no NIC %s on this host", e.nic)
 	case !n.Up:
-		return own, fmt.Sprintf("%s is down; ip link set %s up", e.nic, e.nic)
+		return own, fmt.Sprintf("%s is down; "+bringUp, e.nic, e.nic)
 	case !n.Carrier:
 		return own, fmt.Sprintf("%s has no carrier; look at its cable", e.nic)
 	}
@@ -106,6 +109,9 @@ func (e *ear) claimant(addr netip.Addr) (host.HW, bool) {
 
 // look asks the segment for the aliases and for who the partners are.
 func (e *ear) look(ctx context.Context, own netip.Addr, aliases []config.Alias, mine []int, partners []netip.Addr) error {
+	if e.wire == nil {
+		return e.pingAll(ctx, own, aliases, mine, partners)
+	}
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
 	for n := range probes {
@@ -179,6 +185,9 @@ func (e *ear) may(al config.Alias, partner netip.Addr, out *control.Outcome) boo
 // announce tells the segment twice where the aliases are, and listens between
 // for who does not agree.
 func (e *ear) announce(ctx context.Context, aliases []config.Alias, added []int, partners []netip.Addr, all []control.Outcome) {
+	if e.wire == nil {
+		return
+	}
 	e.mu.Lock()
 	for _, i := range added {
 		delete(e.seen, aliases[i].Addr) // what counts is who claims it from now on
@@ -210,6 +219,8 @@ func (e *ear) announce(ctx context.Context, aliases []config.Alias, added []int,
 func (e *ear) who(hw host.HW, partner netip.Addr) string {
 	known, ok := e.claimant(partner)
 	switch {
+	case hw.IsZero():
+		return "another host"
 	case !ok:
 		return hw.String()
 	case known == hw:

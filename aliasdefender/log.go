@@ -24,16 +24,16 @@ func openLog(s config.Settings, stderr io.Writer) (log *logrus.Logger, end func(
 	to := s.LogTo
 	if to == config.LogAuto {
 		to = config.LogStderr
-		if !isTerminal(stderr) && isSocket(syslogPath) {
+		if !isTerminal(stderr) && hasSyslog() {
 			to = config.LogSyslog
 		}
 	}
 	var write func(context.Context, logLine) error
 	if to == config.LogSyslog {
-		write = newSyslog(syslogPath, func(text string) {
+		write = systemLog(func(text string) {
 			// Standard error may be stuck too.
 			go fmt.Fprintf(stderr, "aliasdefender: %s\n", text)
-		}).write
+		})
 	} else {
 		write = func(_ context.Context, l logLine) error {
 			_, err := fmt.Fprintf(stderr, "%s %-7s %s\n", l.at.Format("2006-01-02 15:04:05.000"), l.level, l.text)
@@ -77,12 +77,6 @@ func isTerminal(w io.Writer) bool {
 	}
 	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
 	return err == nil
-}
-
-// isSocket tells whether a syslog daemon has been there; it may be on its way.
-func isSocket(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().Type() == os.ModeSocket
 }
 
 // nothing keeps logrus from formatting what the hook has formatted already.

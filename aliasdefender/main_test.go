@@ -7,6 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"aliasdefender/host/solaristest"
 	"aliasdefender/lab"
 )
 
@@ -20,6 +21,10 @@ const program = "aliasdefender"
 func TestMain(m *testing.M) {
 	// A script's program too must not enter the lab, which would make an
 	// ordinary user root.
+	solaristest.Main()
+	if os.Getenv(runSolaris) == "1" {
+		openHost = solarisHost
+	}
 	if os.Getenv(runMain) == "1" || filepath.Base(os.Args[0]) == program {
 		version = "test"
 		main()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -18,8 +19,11 @@ import (
 
 // system is the network that the daemon works on.
 type system struct {
-	host *host.Host
-	ping *probe.Pinger // nil: each ping has its own sockets
+	host     defender.Network
+	listen   func(nic string, see func([]host.Sighting)) (defender.Wire, error) // nil: ARP is not ours to hear
+	watch    func(ctx context.Context, wake func()) error
+	ping     *probe.Pinger // nil: each ping has its own sockets
+	boottime func() time.Duration
 }
 
 // thisHost returns the real one, or what this process lacks to use it.
@@ -27,34 +31,43 @@ func thisHost() (system, error) {
 	if err := host.Capable(); err != nil {
 		return system{}, err
 	}
+	return openHost()
+}
+
+// openHost returns the real one; reading it needs no privilege. It is a variable
+// so that a test can have another system's.
+var openHost = func() (system, error) {
 	h, err := host.New()
 	if err != nil {
 		return system{}, err
 	}
-	ping, err := probe.NewPinger()
-	if err != nil {
-		ping = nil // go-ping can do what it does, at a price
+	s := system{host: h, watch: h.Watch, boottime: h.Boottime}
+	if s.ping, err = probe.NewPinger(); err != nil {
+		s.ping = nil // go-ping can do what it does, at a price
 	}
-	return system{h, ping}, nil
+	if host.HearsARP {
+		s.listen = func(nic string, see func([]host.Sighting)) (defender.Wire, error) {
+			w, err := h.Listen(nic, see)
+			if err != nil {
+				return nil, err // not w: a nil pointer in an interface is not nil
+			}
+			return w, nil
+		}
+	}
+	return s, nil
 }
 
 // options joins host and probe with the interfaces that the loop declares.
 func (s system) options(cfg *config.Config, version string, log logrus.FieldLogger) defender.Options {
 	o := defender.Options{
-		Config:  cfg,
-		Version: version,
-		Network: s.host,
-		Listen: func(nic string, see func([]host.Sighting)) (defender.Wire, error) {
-			w, err := s.host.Listen(nic, see)
-			if err != nil {
-				return nil, err // not w: a nil pointer in an interface is not nil
-			}
-			return w, nil
-		},
-		Watch:    s.host.Watch,
+		Config:   cfg,
+		Version:  version,
+		Network:  s.host,
+		Listen:   s.listen,
+		Watch:    s.watch,
 		Ping:     probe.Ping,
 		Resolve:  resolve,
-		Boottime: s.host.Boottime,
+		Boottime: s.boottime,
 		Channel: func(o peer.Options) (defender.Channel, error) {
 			c, err := peer.New(o)
 			if err != nil {

@@ -14,8 +14,11 @@ import (
 	"aliasdefender/lab/pair"
 )
 
-// rhythm is the settings of an interval.
-func rhythm(interval time.Duration) string { return fmt.Sprintf("interval = %q", interval) }
+// rhythm is the settings of an interval, for a test that moves an alias more
+// often than flapping is meant to allow.
+func rhythm(interval time.Duration) string {
+	return fmt.Sprintf("interval = %q\nmax_takes = 1000", interval)
+}
 
 // newKey is the contents of a key file.
 func newKey() string { return string(config.NewKey().File()) }
@@ -53,10 +56,14 @@ func until(t *testing.T, p *pair.Pair, h *lab.Host, what string, d time.Duration
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	var last control.Snapshot
 	for {
 		s, err := control.Dial(p.File(h, "sock")).Status(ctx, true)
 		if err != nil && !errors.Is(err, control.ErrNotRunning) && ctx.Err() == nil {
 			t.Fatal(err) // one that starts is waited for
+		}
+		if err == nil {
+			last = s
 		}
 		for _, a := range s.Aliases {
 			if a.Alias == pair.Alias.String() && ok(s, a) {
@@ -66,7 +73,7 @@ func until(t *testing.T, p *pair.Pair, h *lab.Host, what string, d time.Duration
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("%s does not show within %v: %s\n%+v", h.Name, d, what, s)
+			t.Fatalf("%s does not show within %v: %s\n%+v", h.Name, d, what, last)
 		}
 	}
 }

@@ -165,10 +165,10 @@ func (m *mover) story(x moved) string {
 			all = append(all, event{s.To, s.By + " has it no more"})
 		}
 	}
-	for _, g := range m.Asker.Gaps(x.from, x.to, 1500*time.Microsecond) {
+	for _, g := range m.Asker.Gaps(x.from, x.to, 3*time.Millisecond) {
 		all = append(all, event{g.From, fmt.Sprintf("gap of %v, %s before, %s after", g.Length(), g.Before, g.After)}, event{g.To, "gap ends"})
 	}
-	for _, g := range m.Control.Gaps(x.from, x.to, 1500*time.Microsecond) {
+	for _, g := range m.Control.Gaps(x.from, x.to, 3*time.Millisecond) {
 		all = append(all, event{g.From, fmt.Sprintf("control gap of %v", g.Length())}, event{g.To, "control gap ends"})
 	}
 	for _, f := range m.sniff.Frames() {

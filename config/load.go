@@ -27,6 +27,9 @@ func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, err
 func loadBoth(aliasesPath, settingsPath string, settingsRequired bool) (table, *SettingsFile) {
 	t := readTable(readFile(aliasesPath,
 		"create it with a row for each alias: "+fieldNames))
+	if needsUnits {
+		t.checkUnits()
+	}
 
 	in := input{file: settingsPath}
 	if settingsRequired || exists(settingsPath) {

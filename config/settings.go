@@ -12,7 +12,6 @@ import (
 
 // Defaults of the daemon's own settings.
 const (
-	DefaultSocket   = "/run/aliasdefender/control.sock"
 	DefaultStateDir = "/var/lib/aliasdefender"
 	DefaultLogLevel = "info"
 )

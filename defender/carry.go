@@ -61,6 +61,10 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	case rules.Refresh:
 		l.start(a, job{d: d, kind: refreshing})
 	case rules.Forget:
+		if l.duplicate(a) {
+			l.start(a, job{d: d, kind: removing})
+			return
+		}
 		a.state.LetGo(d.Reason)
 		a.iface.held--
 		a.transition(l, d)
@@ -196,6 +200,9 @@ func (l *loop) finished(j job, err error) {
 	case err != nil:
 		a.failed(l, j.d.Action, "the alias could not be added", err)
 		a.alias.forget(l) // a silence from before says nothing when it is tried again
+		if errors.Is(err, host.ErrDuplicate) {
+			a.alias.answered(l, l.now)
+		}
 		if a.state.Leaving && !a.state.Holding && !l.stopping {
 			l.replace(a)
 		}
@@ -266,6 +273,11 @@ func (l *loop) point(a *alias, rival host.HW) {
 // announce says on the wire that the alias is here.
 func (l *loop) announce(a *alias, d rules.Decision) {
 	n := a.iface
+	if l.deaf() { // the kernel announces by itself
+		a.state.Announce(d, l.now)
+		l.mark(a)
+		return
+	}
 	if n.wire == nil {
 		a.failing, a.retry = rules.Announce, l.now.Add(a.cfg.Timeout)
 		return

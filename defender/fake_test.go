@@ -62,6 +62,7 @@ type station struct {
 	muted   bool                // its port passes nothing, with carrier kept
 	filters bool                // drops ICMP
 	foreign map[netip.Addr]bool // addresses that nobody here decides about
+	sun     *sun                // of a Solaris: no ARP for its daemon
 
 	wires   []*fakeWire
 	wake    func()
@@ -313,7 +314,7 @@ func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
 func (st *station) reaches(target netip.Addr) (yes bool) {
 	s := st.seg
 	for _, o := range s.stations {
-		if o == st || !o.has(target) || o.filters {
+		if o == st && st.sun == nil || !o.has(target) || o.filters {
 			continue
 		}
 		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {
@@ -331,7 +332,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Network: st, Listen: st.Listen, Ping: st.Ping, Ask: st.Ask, Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Channel: st.open, Log: logger.WithField("on", st.name),
 		Watch: func(ctx context.Context, wake func()) error {
 			st.seg.mu.Lock()
 			st.wake = wake

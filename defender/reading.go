@@ -148,6 +148,7 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	if first {
 		l.leftovers()
 	}
+	l.kernelTold(s, asked)
 	if first || !slices.Equal(paths, l.paths) || !slices.Equal(was.Routes, s.Routes) {
 		l.relink()
 	}

@@ -347,6 +347,9 @@ func (t *target) ask(l *loop) {
 	if t.nic != "" && n.ready() != nil {
 		return // W2 and H3 tell of it
 	}
+	if t.unaskable(l) {
+		return
+	}
 	if byARP || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
 		if n.wire == nil {
 			t.say(l, 1, n.err) // asked again as soon as there is an ear
@@ -408,11 +411,14 @@ func (t *target) pinged(l *loop, asked, begun time.Time, err error) {
 	case err != nil:
 		t.unsent(l, asked, begun)
 		t.say(l, 0, err)
-	case t.held():
+	case t.held() && !l.deaf() || t.unaskable(l):
 		// An answer to a question put before we took the alias.
 	case asked.Before(t.since):
 		// Put before all was made unknown.
 	case t.of != nil && l.proxied(t):
+		if l.deaf() { // else the frame itself has told
+			t.byProxy(l)
+		}
 	default:
 		t.byARP = t.of != nil
 		t.answered(l, asked)
@@ -462,6 +468,16 @@ func (l *loop) proxied(t *target) bool {
 	return false
 }
 
+// byProxy files an answer for an alias that the router gave for others.
+func (t *target) byProxy(l *loop) {
+	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+	t.fact.Miss = time.Time{}
+	t.fact.Set(rules.Unknown, l.now, l.now)
+	t.say(l, 1, errProxy)
+	t.plan(l)
+	t.changed(l)
+}
+
 // sighted takes in one ARP frame.
 func (l *loop) sighted(s host.Sighting) {
 	if l.state.Owns(s.HW) {
@@ -470,12 +486,7 @@ func (l *loop) sighted(s host.Sighting) {
 	if t := l.targets[key{s.NIC, s.Sender}]; t != nil {
 		t.hw = s.HW
 		if t.of != nil && l.proxied(t) {
-			t.window.start, t.vain, t.blind = time.Time{}, 0, 0
-			t.fact.Miss = time.Time{}
-			t.fact.Set(rules.Unknown, l.now, l.now)
-			t.say(l, 1, errProxy)
-			t.plan(l)
-			t.changed(l)
+			t.byProxy(l)
 		} else {
 			t.byARP = t.byARP || s.Reply && t.vain > 0 // where ICMP asked in vain
 			t.answered(l, s.At)

@@ -46,6 +46,11 @@ var ErrNotThere = errors.New("it is not there")
 type State struct {
 	NICs   []NIC
 	Routes []Route // default routes only, best first
+
+	// Where the kernel answers for its addresses by itself and we cannot listen
+	// (HearsARP is false), what it has found out.
+	Duplicates []netip.Addr      // taken down by it: another host has them too
+	Neighbours map[netip.Addr]HW // who had an address when it last heard of it
 }
 
 // NIC is one interface.
@@ -120,6 +125,10 @@ type Order struct {
 	// seconds, rounded up; 0 is for ever.
 	Lease time.Duration
 }
+
+// ErrDuplicate is the error of adding an address that another host has, where
+// the kernel itself looks for that.
+var ErrDuplicate = errors.New("another host has it: the kernel calls it a DUPLICATE")
 
 // Sighting is one ARP frame that another host sent: who claims which address.
 type Sighting struct {

@@ -32,4 +32,5 @@ var (
 
 	_ func() (*Host, error) = New
 	_ func() error          = Capable
+	_ bool                  = HearsARP
 )

@@ -162,6 +162,9 @@ var layouts = map[string][]string{
 		"/etc/rc1.d/K02AliasDefender" + toScript,
 		"/etc/rc3.d/S99AliasDefender" + toScript,
 	},
+	"smf": {
+		"/lib/svc/manifest/site/aliasdefender.xml",
+	},
 }
 
 func TestInstallLaysOutAndUninstallLeavesNothing(t *testing.T) {
@@ -243,6 +246,7 @@ func TestInstallWithoutCompletionSaysSo(t *testing.T) {
 func TestInstalledFilesNameTheInstalledProgram(t *testing.T) {
 	for init, name := range map[string]string{
 		"systemd": "/usr/lib/systemd/system/aliasdefender.service", "solaris": "/etc/init.d/AliasDefender",
+		"smf": "/lib/svc/manifest/site/aliasdefender.xml",
 	} {
 		r := newRoot(t)
 		r.make("install", "INIT="+init, "PREFIX=/usr", "sbindir=/usr/local/lbin")
@@ -252,7 +256,7 @@ func TestInstalledFilesNameTheInstalledProgram(t *testing.T) {
 				t.Errorf("%s names %s", name, path)
 			}
 		}
-		if !regexp.MustCompile(`(?m)^(ALIAS_DEFENDER|ExecStart)=/usr/local/lbin/aliasdefender`).MatchString(text) {
+		if !regexp.MustCompile(`(?m)^(ALIAS_DEFENDER=|ExecStart=|.* name='start' .*exec=')/usr/local/lbin/aliasdefender`).MatchString(text) {
 			t.Errorf("%s does not name the program:\n%s", name, text)
 		}
 	}
@@ -327,7 +331,15 @@ func TestTheKindOfInitIsSeenInTheDestination(t *testing.T) {
 		}, "systemd"},
 		"Red Hat": {func(r *root) { r.write("/etc/rc.d/init.d/network", "") }, "redhat"},
 		"Debian":  {func(r *root) { r.write("/etc/debian_version", "12.8\n"); r.write("/sbin/init", "") }, "sysv-debian"},
-		"Solaris": {func(r *root) { r.write("/etc/inittab", ""); r.write("/etc/release", "  Oracle Solaris 11.4 X86\n") }, "solaris"},
+		"Solaris": {func(r *root) {
+			r.write("/etc/inittab", "")
+			r.write("/etc/release", "  Solaris 9 12/02 s9x_u2wos_10 x86\n")
+		}, "solaris"},
+		"Solaris 11": {func(r *root) {
+			r.write("/etc/inittab", "")
+			r.write("/etc/release", "  Oracle Solaris 11.4 X86\n")
+			r.write("/lib/svc/manifest/network/network-physical.xml", "")
+		}, "smf"},
 	} {
 		r := newRoot(t)
 		c.build(r)
@@ -340,7 +352,7 @@ func TestTheKindOfInitIsSeenInTheDestination(t *testing.T) {
 func TestInstallRefusesWhatItCannotDo(t *testing.T) {
 	r := newRoot(t)
 	for _, c := range []struct{ arg, want string }{
-		{"INIT=upstart", "INIT=upstart is not known"},
+		{"INIT=upstart", "INIT=upstart is not known: systemd, sysv-debian, redhat, solaris, smf or none"},
 		{"PREFIX=usr", "'usr/sbin' is not absolute"},
 		{"PREFIX=/opt/a b", "'/opt/a b/sbin' has characters"},
 		{"sbindir=/opt/a|b", "'/opt/a|b' has characters"},

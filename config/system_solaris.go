@@ -1,0 +1,7 @@
+package config // for illumos too, which the suffix serves
+
+// DefaultSocket is where the Monitor answers: on Solaris and illumos /var/run is
+// the directory that begins empty with each boot.
+const DefaultSocket = "/var/run/aliasdefender/control.sock"
+
+const needsUnits = true

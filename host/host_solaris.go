@@ -1,0 +1,35 @@
+package host // for illumos too, which the suffix serves
+
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// Host is this host's network, by ifconfig.
+type Host struct{ *Ifconfig }
+
+// New returns this host's network. Reading it needs no privilege; whether the
+// process may also change it, Capable tells.
+func New() (*Host, error) {
+	h, err := NewIfconfig(Programs(SystemDirs...))
+	if err != nil {
+		return nil, err
+	}
+	return &Host{h}, nil
+}
+
+// Capable returns nil if this process may do all that this package does.
+func Capable() error {
+	if os.Geteuid() != 0 {
+		return errors.New("host: not root, whom ifconfig and raw sockets ask for: run as root")
+	}
+	return nil
+}
+
+var start = time.Now()
+
+// Boottime returns the time since the process's start. No clock is known here
+// that goes on while the host sleeps; that the process was stopped shows in
+// this one too.
+func (h *Host) Boottime() time.Duration { return time.Since(start) }

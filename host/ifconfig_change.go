@@ -1,0 +1,238 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Add puts each address on the unit that its order's label names, which must be
+// one such as iprb1:1, and brings it up. The result has an error, or nil for
+// done, for each order. What is there already, whatever its unit, is left as it
+// is and done. It is announced by the kernel, which also looks whether another
+// host has the address: then the error wraps ErrDuplicate.
+//
+// It is an error if the address has another prefix there, or stands on another
+// NIC or in another zone; if the unit has another address; if the NIC has no
+// address of its own, or is not plumbed: that is the administrator's to do.
+// What a failed order has begun is taken off again.
+//
+// The system knows no lease: an order's is passed over, and the address stays
+// until it is removed. So a reading says, too.
+func (h *Ifconfig) Add(orders []Order) []error {
+	h.change.Lock()
+	defer h.change.Unlock()
+	s, units, err := h.read()
+	if err != nil {
+		return slices.Repeat([]error{err}, len(orders))
+	}
+	todo, errs := s.Judge(orders)
+	for i, o := range orders {
+		if _, plumbed := s.NIC(o.NIC); !plumbed {
+			errs[i] = about("add", o, fmt.Errorf("NIC %s is not plumbed: give it an address of its own first", o.NIC))
+		}
+	}
+	var begun []int
+	at := map[int]string{}     // the unit of each order
+	given := map[string]bool{} // units
+	for _, i := range todo {
+		o := orders[i]
+		at[i] = unitFor(units, o)
+		err := free(units, o, at[i])
+		if given[at[i]] {
+			err = errors.New("the unit was given to another address just now")
+		}
+		if err == nil {
+			given[at[i]] = true
+			begun = append(begun, i)
+			err = h.bring(units, o, at[i])
+		}
+		errs[i] = about("add", o, err)
+	}
+	if len(begun) == 0 {
+		return errs
+	}
+	// That the commands have succeeded does not mean that the address serves.
+	_, units, err = h.read()
+	for _, i := range begun {
+		o := orders[i]
+		switch {
+		case errs[i] == nil && err != nil:
+			errs[i] = about("add", o, err)
+		case errs[i] == nil:
+			errs[i] = about("add", o, serves(units, o, at[i]))
+		}
+		if errs[i] == nil {
+			h.remember(o.Prefix.Addr(), at[i])
+		} else if undo := h.undo(units, at[i]); undo != nil {
+			errs[i] = fmt.Errorf("%w; and what was begun is left there: %w", errs[i], undo)
+		}
+		for k := range orders[i+1:] {
+			if later := i + 1 + k; orders[later] == o && errs[later] == nil {
+				errs[later] = errs[i] // Judge took it for done by this one
+			}
+		}
+	}
+	return errs
+}
+
+func about(what string, o Order, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("host: %s %s on %s: %w", what, o.Prefix, o.Label, err)
+}
+
+// unitFor is the unit for the order: that of its label, but where the NIC has the
+// address, out of use, on another.
+func unitFor(units []unit, o Order) string {
+	for _, u := range units {
+		if u.nic == o.NIC && u.number > 0 && u.zone == "" && u.prefix.IsValid() && u.prefix.Addr() == o.Prefix.Addr() {
+			return u.name
+		}
+	}
+	return o.Label
+}
+
+// free tells why the unit cannot have the order's address. A second "plumb" of
+// a unit succeeds without a word, and its address would then be overwritten.
+func free(units []unit, o Order, name string) error {
+	nic, number, _ := strings.Cut(name, ":")
+	if n, err := strconv.Atoi(number); nic != o.NIC || err != nil || n < 1 {
+		return fmt.Errorf("%q is no unit of %s; write one such as %s:1", name, o.NIC, o.NIC)
+	}
+	for _, u := range units {
+		switch {
+		case u.zone != "" && u.prefix.IsValid() && u.prefix.Addr() == o.Prefix.Addr():
+			return fmt.Errorf("it is on %s already, for zone %s", u.name, u.zone)
+		case u.name != name:
+		case u.zone != "":
+			return fmt.Errorf("the unit is that of zone %s; give the alias another one", u.zone)
+		case u.prefix.IsValid() && u.prefix.Addr() != o.Prefix.Addr():
+			return fmt.Errorf("the unit has %s; give the alias another one", u.prefix)
+		}
+	}
+	return nil
+}
+
+// bring runs the commands that put the address on its unit. The netmask comes
+// before "broadcast +", which is reckoned from it.
+func (h *Ifconfig) bring(units []unit, o Order, name string) error {
+	ctx := context.Background() // each command has its own deadline
+	if h.plumb && !listed(units, name) {
+		if _, err := h.run(ctx, "ifconfig", name, "plumb"); err != nil {
+			return err
+		}
+	}
+	mask := net.IP(net.CIDRMask(o.Prefix.Bits(), 32)).String()
+	_, err := h.run(ctx, "ifconfig", name, o.Prefix.Addr().String(), "netmask", mask, "broadcast", "+", "up")
+	return err
+}
+
+func listed(units []unit, name string) bool {
+	return slices.ContainsFunc(units, func(u unit) bool { return u.name == name })
+}
+
+// serves tells why the address, just brought up, does not serve.
+func serves(units []unit, o Order, name string) error {
+	for _, u := range units {
+		switch {
+		case u.name != name || !u.prefix.IsValid() || u.prefix.Addr() != o.Prefix.Addr():
+		case u.duplicate():
+			return ErrDuplicate
+		case !u.up():
+			return errors.New("it did not come up")
+		case u.prefix != o.Prefix:
+			return fmt.Errorf("it came up as %s", u.prefix)
+		default:
+			return nil
+		}
+	}
+	return errors.New("ifconfig has said nothing, and the address is not there")
+}
+
+// undo takes a unit off again that an order has begun. units is nil where they
+// could not be read.
+func (h *Ifconfig) undo(units []unit, name string) error {
+	if units != nil && !listed(units, name) {
+		return nil
+	}
+	return h.takeOff(name)
+}
+
+// Remove takes each address off the NIC, whatever its unit, its prefix and
+// whoever put it there, up or not. What is not there is done. The NIC's own
+// unit, without a number, is never touched: unplumbing that would take the NIC
+// away; nor is the unit of another zone.
+func (h *Ifconfig) Remove(orders []Order) []error {
+	h.change.Lock()
+	defer h.change.Unlock()
+	errs := make([]error, len(orders))
+	_, units, err := h.read()
+	if err != nil {
+		return slices.Repeat([]error{err}, len(orders))
+	}
+	for i, o := range orders {
+		for _, u := range units {
+			if u.nic != o.NIC || !u.prefix.IsValid() || u.prefix.Addr() != o.Prefix.Addr() || u.zone != "" {
+				continue
+			}
+			err := fmt.Errorf("it is the address of the NIC itself, %s without a number, and is not taken away", u.name)
+			if u.number > 0 {
+				err = h.takeOff(u.name)
+			}
+			if err != nil {
+				errs[i] = errors.Join(errs[i], fmt.Errorf("host: remove %s from %s: %w", u.prefix, u.name, err))
+			}
+		}
+		if errs[i] == nil {
+			h.remember(o.Prefix.Addr(), "")
+		}
+	}
+	return errs
+}
+
+// Refresh has no lease to renew here. It tells whether each address is there to
+// be renewed: the error is ErrNotThere where the NIC does not have it, up and
+// with this prefix.
+func (h *Ifconfig) Refresh(orders []Order) []error {
+	s, _, err := h.read()
+	if err != nil {
+		return slices.Repeat([]error{err}, len(orders))
+	}
+	errs := make([]error, len(orders))
+	for i, o := range orders {
+		if nic, a, found := s.Find(o.Prefix.Addr()); !found || nic != o.NIC || a.Prefix != o.Prefix {
+			errs[i] = about("refresh", o, ErrNotThere)
+		}
+	}
+	return errs
+}
+
+// takeOff takes a unit away: in one command, so that no unit is left without
+// its address and none in use. Before Solaris 8 a unit stays, without address.
+func (h *Ifconfig) takeOff(name string) error {
+	if nicOf(name) == name {
+		return errors.New("not a unit with a number")
+	}
+	args := []string{name, "down", "unplumb"}
+	if !h.plumb {
+		args = []string{name, "0", "down"}
+	}
+	_, err := h.run(context.Background(), "ifconfig", args...)
+	if err == nil {
+		return nil
+	}
+	// Somebody was quicker? A second look tells.
+	if _, now, again := h.read(); again == nil {
+		i := slices.IndexFunc(now, func(u unit) bool { return u.name == name })
+		if i < 0 || !h.plumb && !now[i].prefix.IsValid() {
+			return nil
+		}
+	}
+	return err
+}

@@ -1,0 +1,44 @@
+//go:build !linux
+
+package host
+
+import (
+	"errors"
+	"net/netip"
+	"runtime"
+)
+
+// HearsARP: no packet socket that Go's packages know of is there.
+const HearsARP = false
+
+var errDeaf = errors.New("host: ARP cannot be heard or sent on " + runtime.GOOS)
+
+// Listen is not served on this system.
+func (h *Host) Listen(string, func([]Sighting)) (*Wire, error) { return nil, errDeaf }
+
+// Wire is the ear and the voice for ARP on one NIC.
+type Wire struct{}
+
+// Ask is not served on this system.
+func (w *Wire) Ask(target, from netip.Addr, to HW) error { return errDeaf }
+
+// Probe is not served on this system.
+func (w *Wire) Probe(netip.Addr) error { return errDeaf }
+
+// Announce is not served on this system.
+func (w *Wire) Announce(netip.Addr, HW) error { return errDeaf }
+
+// HW is not served on this system.
+func (w *Wire) HW() HW { return HW{} }
+
+// Skipped is not served on this system.
+func (w *Wire) Skipped() uint64 { return 0 }
+
+// Done is not served on this system.
+func (w *Wire) Done() <-chan struct{} { return nil }
+
+// Err is not served on this system.
+func (w *Wire) Err() error { return errDeaf }
+
+// Close is not served on this system.
+func (w *Wire) Close() error { return nil }
