@@ -157,7 +157,7 @@ func (l *loop) decide(a *alias) {
 		a.retry = time.Time{}
 	}
 	f := l.facts(a)
-	a.state.Saw(f)
+	a.state.Saw(a.policy, f)
 	d := rules.Decide(a.policy, a.state, f)
 	a.again = d.Again
 	l.note(a, d)

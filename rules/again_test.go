@@ -29,6 +29,7 @@ func TestTimeAloneDecidesAtAgainAndNotBefore(t *testing.T) {
 		}, 2 * second, "W6", Served, FailbackTakes},
 		"failback is asked for": {nobody, func(c *instance) {
 			c.p.Primary, c.p.Failback, c.p.Channel = true, true, true
+			c.f.Peer = Peer{Heard: noon.Add(19 * second), Said: noon.Add(19 * second), Word: Word{Standing: SaysHolding}}
 			c.f.Alias, c.f.ByPartner = seen(Answered, time.Hour), Yes
 			c.f.Router.Since = noon.Add(-4*time.Minute - 40*second)
 		}, 20 * second, "W6", Served, FailbackAsks},

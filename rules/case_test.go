@@ -79,6 +79,12 @@ func instances() *rapid.Generator[instance] {
 		if !c.f.RouterKnown {
 			c.f.Router = Fact{} // there was nobody to ask
 		}
+		if !c.p.Channel {
+			c.f.Peer = Peer{} // nor to be heard
+		}
+		if c.f.Peer.Said.After(c.f.Peer.Heard) {
+			c.f.Peer.Heard = c.f.Peer.Said
+		}
 		return c
 	})
 }
@@ -94,6 +100,7 @@ func policies() *rapid.Generator[Policy] {
 		p.Channel = rapid.Bool().Draw(t, "channel")
 		p.FailbackAfter = rapid.SampledFrom([]time.Duration{p.Timeout, time.Minute}).Draw(t, "failback after")
 		p.Failback = rapid.Bool().Draw(t, "failback")
+		p.Lease = rapid.SampledFrom([]time.Duration{0, 10 * time.Second}).Draw(t, "lease")
 		p.ReleaseIsolated = rapid.Bool().Draw(t, "release isolated")
 		return p
 	})
@@ -105,6 +112,7 @@ func age(t *rapid.T, p Policy) time.Duration {
 	turns := []time.Duration{
 		0, p.Timeout, p.carrierGrace(), p.Doubt(), p.Interval, p.Stale(), localStale,
 		DefendEvery, time.Minute, p.IsolatedAfter, p.FailbackAfter, time.Hour,
+		p.ChannelSilent(), p.GiveWithin(), p.Patience(), offerAgain,
 	}
 	beside := rapid.SampledFrom([]time.Duration{0, 0, -1, 1}).Draw(t, "beside")
 	return max(0, rapid.SampledFrom(turns).Draw(t, "age")+beside)
@@ -133,7 +141,11 @@ func changes() []change {
 		func(t *rapid.T, c *instance) { c.f.RouterKnown = false },
 		func(t *rapid.T, c *instance) { c.s.Parked = true },
 		func(t *rapid.T, c *instance) { c.s.Leaving = true },
-		func(t *rapid.T, c *instance) { c.s.HandingOver = true },
+		func(t *rapid.T, c *instance) { c.s.Give = true },
+		handover,
+		lease,
+		func(t *rapid.T, c *instance) { c.s.Anew = noon.Add(-age(t, c.p)) },
+		func(t *rapid.T, c *instance) { c.s.Woke = noon.Add(-age(t, c.p)) },
 		func(t *rapid.T, c *instance) { c.s.OursLast = true },
 		func(t *rapid.T, c *instance) {
 			c.s.Failback = true
@@ -218,18 +230,105 @@ func scenes() []change {
 			c.f.Kernel, c.f.Alias.Value = seen(No, 0), drawValue(t)
 		},
 		func(t *rapid.T, c *instance) { // the channel tells of the partner
-			c.p.Channel = rapid.Bool().Draw(t, "channel")
-			c.f.Peer.Daemon, c.f.Peer.Able = seen(drawValue(t), 0), seen(drawValue(t), 0)
-			c.f.Peer.Offers = drawValue(t)
+			c.p.Channel = true
+			speaks(t, c)
 		},
 		func(t *rapid.T, c *instance) { // the service is ill
-			c.f.Service, c.f.Peer.Able, c.f.Peer.Service = seen(No, 0), seen(drawValue(t), 0), drawValue(t)
+			c.f.Service, c.p.Channel = seen(No, 0), true
+			speaks(t, c)
+		},
+		func(t *rapid.T, c *instance) { // an operator wants what the partner has
+			c.p.Channel, c.s.Order = true, OrderTake
+			c.f.Alias, c.f.ByPartner = seen(Answered, age(t, c.p)), Yes
+			speaks(t, c)
+			c.f.Peer.Word.Standing = SaysHolding
+		},
+		func(t *rapid.T, c *instance) { // a hand-over is open, and the partner speaks of it
+			c.p.Channel = true
+			handover(t, c)
+			speaks(t, c)
+			c.f.Peer.Word.Number = c.s.Handover.Number
+		},
+		func(t *rapid.T, c *instance) { // the same, and in time
+			c.p.Channel = true
+			sides := []Side{Giving, Giving, Getting, Getting, Asking}
+			c.s.Handover = Handover{Number: 1, Side: rapid.SampledFrom(sides).Draw(t, "side"), Verified: drawValue(t)}
+			c.s.Handover.Why = rapid.SampledFrom([]Reason{OperatorAsks, FailbackAsks}).Draw(t, "why")
+			c.s.Handover.Began = noon.Add(-min(age(t, c.p), c.p.GiveWithin()-1))
+			step := rapid.SampledFrom([]Step{Offers, Offers, Takes, Confirms, Refuses}).Draw(t, "step")
+			c.f.Peer = Peer{Heard: noon, Said: noon, Word: Word{SaysHolding, step, 1, NoRow}}
+		},
+		func(t *rapid.T, c *instance) { // a partner that would take, asks or not
+			c.p.Channel = true
+			step := rapid.SampledFrom([]Step{NoStep, Asks}).Draw(t, "step")
+			c.f.Peer = Peer{Heard: noon, Said: noon, Word: Word{SaysAble, step, 2, NoRow}}
+		},
+		func(t *rapid.T, c *instance) { // a partner that holds it while failback is due
+			c.p.Primary, c.p.Failback, c.p.Channel = true, true, rapid.Bool().Draw(t, "channel")
+			c.f.Alias, c.f.ByPartner = seen(Answered, c.p.FailbackAfter), Yes
+			c.f.Router, c.f.Partner = seen(Answered, time.Hour), seen(Answered, time.Hour)
+			speaks(t, c)
+			c.f.Peer.Word.Standing = SaysHolding
+		},
+		func(t *rapid.T, c *instance) { // isolated for so long
+			c.p.ReleaseIsolated = true
+			c.f.Router, c.f.Partner = seen(Silent, age(t, c.p)), seen(Silent, time.Hour)
+		},
+		func(t *rapid.T, c *instance) { // ordered off, and the partner speaks
+			c.s.Parked, c.s.Leaving, c.s.Give = rapid.Bool().Draw(t, "parked"), rapid.Bool().Draw(t, "leaving"), rapid.Bool().Draw(t, "give")
+			c.p.Channel = rapid.Bool().Draw(t, "channel")
+			c.s.Order = rapid.SampledFrom([]Order{NoOrder, OrderTake}).Draw(t, "order")
+			speaks(t, c)
+		},
+		func(t *rapid.T, c *instance) { // the lease runs
+			lease(t, c)
+			c.f.Kernel = seen(drawValue(t), age(t, c.p))
+			c.f.Alias.Value = drawValue(t)
 		},
 	}
 }
 
+// speaks: the partner's daemon was heard, and said something.
+func speaks(t *rapid.T, c *instance) {
+	at := func(name string) time.Time {
+		return noon.Add(-rapid.SampledFrom([]time.Duration{0, 0, 1, c.p.ChannelSilent() - 1, c.p.ChannelSilent(), time.Hour}).Draw(t, name))
+	}
+	c.f.Peer.Heard = at("heard")
+	if rapid.Bool().Draw(t, "spoke of it") {
+		c.f.Peer.Said = at("said")
+	}
+	c.f.Peer.Word = Word{
+		Standing: Standing(rapid.IntRange(int(NotSaid), int(SaysReleased)).Draw(t, "standing")),
+		Step:     Step(rapid.IntRange(int(NoStep), int(Refuses)).Draw(t, "step")),
+		Number:   uint32(rapid.IntRange(0, 2).Draw(t, "number")),
+	}
+	c.f.Peer.Service = drawValue(t)
+}
+
+// handover: one is open, or was.
+func handover(t *rapid.T, c *instance) {
+	h := Handover{Side: Side(rapid.IntRange(int(NoSide), int(Getting)).Draw(t, "side")), Number: 1}
+	if h.Side == NoSide {
+		h.Failure = rapid.SampledFrom([]Reason{NoRow, Refused}).Draw(t, "failure")
+		h.Ended = noon.Add(-age(t, c.p))
+	} else {
+		h.Why = rapid.SampledFrom([]Reason{OperatorAsks, FailbackAsks}).Draw(t, "why")
+		h.Began = noon.Add(-age(t, c.p))
+		h.Verified = drawValue(t)
+	}
+	c.s.Handover = h
+}
+
+// lease: the alias goes by itself, soon or not.
+func lease(t *rapid.T, c *instance) {
+	in := rapid.SampledFrom([]time.Duration{-time.Hour, -leaseSlack, 0, leaseSlack, 6 * time.Second, 8 * time.Second}).Draw(t, "lease ends in")
+	c.p.Lease = 10 * time.Second
+	c.s.Lease = noon.Add(in + rapid.SampledFrom([]time.Duration{0, 1, -1}).Draw(t, "beside the lease"))
+}
+
 // twins: the channel tells that both have one role.
 func twins(t *rapid.T, c *instance) {
+	c.f.Peer.Heard, c.f.Peer.Said = noon, noon
 	c.f.Peer.Primary, c.f.Peer.HWLower = Of(c.p.Primary), drawValue(t)
 }
 
@@ -243,7 +342,6 @@ func facts(f *Facts) []namedFact {
 	return []namedFact{
 		{"NIC", &f.NIC}, {"Carrier", &f.Carrier}, {"Own", &f.Own}, {"Kernel", &f.Kernel},
 		{"Service", &f.Service}, {"Alias", &f.Alias}, {"Partner", &f.Partner}, {"Router", &f.Router},
-		{"Peer.Daemon", &f.Peer.Daemon}, {"Peer.Able", &f.Peer.Able},
 	}
 }
 
@@ -257,7 +355,5 @@ func values(f *Facts) []namedValue {
 	return []namedValue{
 		{"ByPartner", &f.ByPartner}, {"WeAreLow", &f.WeAreLow},
 		{"Peer.Primary", &f.Peer.Primary}, {"Peer.HWLower", &f.Peer.HWLower}, {"Peer.Service", &f.Peer.Service},
-		{"Peer.Released", &f.Peer.Released}, {"Peer.Offers", &f.Peer.Offers},
-		{"Peer.Confirms", &f.Peer.Confirms}, {"Peer.Claims", &f.Peer.Claims},
 	}
 }

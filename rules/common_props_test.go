@@ -83,7 +83,8 @@ func knowingNothing(rows []Row, c instance) error {
 //
 // The design names the exceptions: a rival of whom it is not known who it is
 // counts as the partner (H6); without the channel's word the file's role holds;
-// without a check the service is not known, and W3 does not ask for one.
+// without a check the service is not known, and W3 does not ask for one; an
+// operator's order does not wait for the router.
 func knowingLess(rows []Row, c instance) error {
 	before := c.decide(rows)
 	keeps := before.Action == Keep || before.Action == Announce
@@ -105,11 +106,18 @@ func knowingLess(rows []Row, c instance) error {
 	for _, n := range facts(&less.f) {
 		was := *n.fact
 		n.fact.Value = Unknown
-		if err := check(n.name, less); err != nil && n.name != "Service" {
+		if err := check(n.name, less); err != nil && n.name != "Service" && !(n.name == "Router" && c.s.Order == OrderTake) {
 			return err
 		}
 		*n.fact = was
 	}
+	// What the partner said, and since when its daemon is silent.
+	peer := less.f.Peer
+	less.f.Peer.Word = Word{}
+	if err := check("Peer.Word", less); err != nil {
+		return err
+	}
+	less.f.Peer = peer
 	for _, n := range values(&less.f) {
 		if n.name == "ByPartner" && keeps || n.name == "Peer.Primary" || n.name == "Peer.HWLower" {
 			continue
@@ -129,9 +137,10 @@ func knowingLess(rows []Row, c instance) error {
 // channel find out after two defences each. Two that are not primary both
 // yield: there is nobody to keep it, and that is said (W12).
 func oneStays(rows []Row, c instance) error {
-	low, same := c.f.WeAreLow == Yes, c.f.Peer.Claims == Yes
+	low, same := c.f.WeAreLow == Yes, c.f.Peer.Service == Yes
 	a, b := inConflict(c, c.p.Primary, low), inConflict(c, c.p.Primary == same, !low)
 	if c.p.Channel {
+		a.f.Peer.Said, b.f.Peer.Said = noon, noon
 		a.f.Peer.Primary, b.f.Peer.Primary = Of(b.p.Primary), Of(a.p.Primary)
 		a.f.Peer.HWLower, b.f.Peer.HWLower = Of(low), Of(!low)
 	}

@@ -124,10 +124,16 @@ func (v *view) link() Value {
 // primary is the role that counts: the file's, unless the channel shows that
 // both files say the same.
 func (v *view) primary() bool {
-	if v.f.Peer.Primary == Of(v.p.Primary) && v.f.Peer.HWLower != Unknown {
+	if v.told(v.f.Peer.Primary) == Of(v.p.Primary) && v.f.Peer.HWLower != Unknown {
 		return v.f.Peer.HWLower == Yes
 	}
 	return v.p.Primary
+}
+
+// rolesTold tells whether the channel says who acts as primary.
+func (v *view) rolesTold() bool {
+	role := v.told(v.f.Peer.Primary)
+	return role != Unknown && (role != Of(v.p.Primary) || v.f.Peer.HWLower != Unknown)
 }
 
 // doubtedTwice tells whether the alias has been silent for as long again as
@@ -153,16 +159,20 @@ func (v *view) failbackDue() bool {
 // rival is yes while another host claims the alias that we hold. What the
 // partner says on the wire during a hand-over is part of it.
 func (v *view) rival() Value {
-	if v.s.HandingOver && v.f.ByPartner != No {
+	if v.handing() && v.f.ByPartner != No {
+		return Unknown
+	}
+	if !v.s.Anew.IsZero() && !v.f.Alias.Asked.After(v.s.Anew) {
 		return Unknown
 	}
 	return v.alias()
 }
 
 // rivalIsPartner errs on the side of yielding: a rival that cannot be told
-// from the partner is one.
+// from the partner is one. The partner's word alone is none: where the segment
+// is cut and the channel is not, each serves its own side.
 func (v *view) rivalIsPartner() bool {
-	return v.f.ByPartner != No || v.f.Peer.Claims == Yes
+	return v.f.ByPartner != No || v.word().Standing == SaysHolding
 }
 
 // claimsStill tells that the rival was heard again well after our last

@@ -1,6 +1,9 @@
 package rules
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The design's words, spelled a second time and without the rows: what the
 // properties are written in.
@@ -64,7 +67,7 @@ func (c instance) failing() bool { return c.known(c.f.Service) == No }
 // actsAsPrimary: the lower hardware address where the channel tells that both
 // hosts have one role, else the file.
 func (c instance) actsAsPrimary() bool {
-	if c.f.Peer.HWLower != Unknown && c.f.Peer.Primary == Of(c.p.Primary) {
+	if c.speaks() && c.f.Peer.HWLower != Unknown && c.f.Peer.Primary == Of(c.p.Primary) {
 		return c.f.Peer.HWLower == Yes
 	}
 	return c.p.Primary
@@ -73,14 +76,112 @@ func (c instance) actsAsPrimary() bool {
 // mayTake: nothing on this host forbids it to take the alias.
 func (c instance) mayTake() bool {
 	return !c.s.Holding && !c.s.Parked && !c.s.Leaving && c.link() == Yes &&
-		(!c.failing() || c.f.Peer.Service == No)
+		(!c.failing() || c.partnerFails())
+}
+
+// speaks: what the partner's daemon said of the alias is not older than the
+// silence of a channel.
+func (c instance) speaks() bool {
+	return !c.f.Peer.Said.IsZero() && c.age(c.f.Peer.Said) < c.p.ChannelSilent()
+}
+
+func (c instance) partnerFails() bool { return c.speaks() && c.f.Peer.Service == No }
+
+func (c instance) says(all ...Standing) bool {
+	return c.speaks() && slices.Contains(all, c.f.Peer.Word.Standing)
+}
+
+// does: the partner's word is that step of the hand-over that we know of.
+func (c instance) does(s Step) bool {
+	return c.speaks() && c.f.Peer.Word.Step == s && c.f.Peer.Word.Number == c.s.Handover.Number
+}
+
+func (c instance) began() time.Duration { return c.age(c.s.Handover.Began) }
+
+func (c instance) giving() bool {
+	return c.s.Handover.Side == Giving && c.began() < c.p.GiveWithin()
+}
+
+func (c instance) getting() bool {
+	return c.s.Handover.Side == Getting && c.began() < c.p.Patience()
+}
+
+func (c instance) handing() bool { return c.giving() || c.getting() }
+
+// rested: no hand-over is open, and none failed within half a minute.
+func (c instance) rested() bool {
+	h := c.s.Handover
+	return h.Side == NoSide && (h.Failure == NoRow || c.age(h.Ended) >= 30*time.Second)
+}
+
+// mayGive: it is here, and the partner would take it.
+func (c instance) mayGive() bool {
+	return !c.handing() && c.says(SaysAble) && c.read(c.f.Kernel) != No && c.link() == Yes
+}
+
+func (c instance) asked() bool {
+	n := c.f.Peer.Word.Number
+	return c.speaks() && c.f.Peer.Word.Step == Asks && n != 0 && n != c.s.Handover.Number && c.mayGive()
+}
+
+// asks: we may ask the partner for that reason, or are at it.
+func (c instance) asks(why Reason) bool {
+	h := c.s.Handover
+	if h.Side == Asking {
+		return h.Why == why && c.began() < c.p.GiveWithin()
+	}
+	return c.says(SaysHolding) && c.rested()
+}
+
+func (c instance) operatorAsks() bool {
+	return c.s.Order == OrderTake && c.router() == Answered && c.asks(OperatorAsks)
+}
+
+// unheard: failback has nobody to ask.
+func (c instance) unheard() bool {
+	if !c.p.Channel || c.f.Peer.Heard.IsZero() {
+		return true
+	}
+	return c.age(c.f.Peer.Heard) >= c.p.ChannelSilent()+c.p.FailbackAfter+c.lifetime()
+}
+
+func (c instance) lifetime() time.Duration {
+	if c.p.Primary && !c.p.Channel {
+		return 0
+	}
+	return c.p.Lease
+}
+
+// lapsed: a lease is over but for the second that the kernel may be off.
+func (c instance) lapsed() bool {
+	return !c.s.Lease.IsZero() && c.age(c.s.Lease) >= -time.Second
+}
+
+// leaseDue: a third of the lease is gone, or the alias has no lease and should,
+// or has one and should not, or has outlived it; and the wire was looked at.
+func (c instance) leaseDue() bool {
+	if c.read(c.f.Kernel) != Yes {
+		return false
+	}
+	if w := c.s.Woke; !w.IsZero() && (c.f.Alias.Value == Unknown || !c.f.Alias.Asked.After(w)) && c.age(w) < c.p.Doubt() {
+		return false
+	}
+	switch {
+	case c.lifetime() == 0 || c.s.Lease.IsZero():
+		return c.lifetime() != 0 || !c.s.Lease.IsZero()
+	case c.lapsed():
+		return c.f.Kernel.Asked.Sub(c.s.Lease) >= time.Second
+	}
+	return -c.age(c.s.Lease) <= c.lifetime()*2/3
 }
 
 func (c instance) ordered() bool {
 	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent
 }
 
-func (c instance) offered() bool { return c.f.Peer.Offers == Yes && c.router() == Answered }
+func (c instance) offered() bool {
+	return c.s.Handover.Side == Getting && c.began() < c.p.GiveWithin() && c.does(Offers) && c.router() == Answered
+}
 
 // failbackDue: a primary with failback sees that all has been good for
 // failback_after, and that it is the partner who serves the alias.
@@ -122,27 +223,39 @@ func (c instance) vacant() bool {
 func (c instance) doubtedTwice() bool { return c.age(c.f.Alias.Since) >= c.p.Doubt() }
 
 func (c instance) partnerCannot() bool {
-	return c.known(c.f.Peer.Able) == No || c.f.Peer.Released == Yes
+	return c.says(SaysCannot, SaysParked, SaysReleased)
 }
 
 func (c instance) daemonDead() bool {
-	return c.p.Channel && c.partner() == Answered && c.known(c.f.Peer.Daemon) == No
+	return c.p.Channel && c.partner() == Answered && !c.f.Peer.Heard.IsZero() &&
+		c.age(c.f.Peer.Heard) >= c.p.ChannelSilent()
 }
 
-func (c instance) handedOver() bool { return c.s.HandingOver && c.f.Peer.Confirms == Yes }
+func (c instance) handedOver() bool { return c.giving() && c.does(Confirms) }
 
-func (c instance) orderedOff() bool { return (c.s.Parked || c.s.Leaving) && !c.s.HandingOver }
+func (c instance) givenBack() bool {
+	return c.getting() && c.s.Handover.Verified == No && c.does(Offers)
+}
+
+func (c instance) handsOff() bool {
+	return (c.s.Parked || c.s.Leaving || c.s.Give) && c.mayGive() && c.rested()
+}
+
+func (c instance) orderedOff() bool {
+	return (c.s.Parked || c.s.Leaving) && !c.handing() && !c.handsOff()
+}
 
 func (c instance) unlinked() bool {
 	return c.read(c.f.NIC) == No ||
 		c.read(c.f.Carrier) == No && c.age(c.f.Carrier.Since) >= time.Duration(c.p.Misses-1)*c.p.Timeout
 }
 
-func (c instance) relieved() bool { return c.failing() && c.known(c.f.Peer.Able) == Yes }
+func (c instance) relieved() bool { return c.failing() && c.mayGive() && c.rested() }
 
 // stays: we hold it, and neither order nor link nor service ends that.
 func (c instance) stays() bool {
-	return c.s.Holding && !c.handedOver() && !c.orderedOff() && !c.unlinked() && !c.relieved()
+	return c.s.Holding && !c.handedOver() && !c.givenBack() && !c.handsOff() && !c.orderedOff() && !c.unlinked() &&
+		!c.relieved() && !c.asked()
 }
 
 func (c instance) lost() bool { return c.read(c.f.Kernel) == No }
@@ -150,7 +263,7 @@ func (c instance) lost() bool { return c.read(c.f.Kernel) == No }
 // rival is whether another host claims what we hold. During a hand-over the
 // partner is none.
 func (c instance) rival() Value {
-	if c.s.HandingOver && c.f.ByPartner != No {
+	if c.handing() && c.f.ByPartner != No || !c.s.Anew.IsZero() && !c.f.Alias.Asked.After(c.s.Anew) {
 		return Unknown
 	}
 	return c.alias()
@@ -158,7 +271,7 @@ func (c instance) rival() Value {
 
 // partnersClaim: the rival is, or may be, the partner.
 func (c instance) partnersClaim() bool {
-	return c.rival() == Yes && (c.f.ByPartner != No || c.f.Peer.Claims == Yes)
+	return c.rival() == Yes && (c.f.ByPartner != No || c.says(SaysHolding))
 }
 
 func (c instance) foreignClaim() bool { return c.rival() == Yes && !c.partnersClaim() }
@@ -172,7 +285,8 @@ func (c instance) failbackRefused() bool {
 }
 
 func (c instance) otherPrimaryIsLower() bool {
-	return !c.p.Channel && c.actsAsPrimary() && c.partnersClaim() && c.f.ByPartner != No &&
+	told := c.speaks() && c.f.Peer.Primary != Unknown && (c.f.Peer.Primary != Of(c.p.Primary) || c.f.Peer.HWLower != Unknown)
+	return !told && c.actsAsPrimary() && c.partnersClaim() && c.f.ByPartner != No &&
 		c.s.Defences >= 2 && c.heardAgain() && c.f.WeAreLow == No
 }
 
@@ -192,4 +306,6 @@ func (c instance) isolated() bool {
 		min(c.age(c.f.Router.Since), c.age(c.f.Partner.Since)) >= c.p.IsolatedAfter
 }
 
-func (c instance) announcementDue() bool { return !c.s.Next.IsZero() && c.age(c.s.Next) >= 0 }
+func (c instance) announcementDue() bool {
+	return !c.s.Next.IsZero() && c.age(c.s.Next) >= 0 && !c.giving()
+}

@@ -47,11 +47,13 @@
 //	      -> wait: service failing
 //	W4  ordered by an operator, and no other host answers for it, or forced
 //	      -> take: operator
-//	W5  the holder offers it to us, router answered
+//	W5  the holder offers it to us, and the offer has not expired, router answered
 //	      -> take: offered
-//	W6  served by the partner, failback due, partners have a channel
+//	W4  ordered by an operator, and the partner says that it has it, router answered
+//	      -> ask for hand-over: operator
+//	W6  failback due, and the partner says that it has it
 //	      -> ask for hand-over: failback
-//	W6  served by the partner, failback due, no channel
+//	W6  served by the partner, failback due, no channel, or nothing heard on it for failback_after
 //	      -> take: failback
 //	W6  alias answered by another host
 //	      -> wait: served
@@ -71,7 +73,7 @@
 //	      -> take: primary
 //	W10 we act as primary, and the partner is not silent: the alias is doubted twice
 //	      -> wait: doubted twice
-//	W11 not primary, and the partner says that it cannot serve the alias or released it
+//	W11 not primary, and the partner says that it cannot serve the alias, is parked or released it
 //	      -> take: partner cannot
 //	W11 not primary, and we ourselves were the last to let it go
 //	      -> take: ours before
@@ -90,6 +92,10 @@
 //
 //	H1  the partner confirms that it took what we handed over
 //	      -> release: handed over
+//	H1  the router does not answer what was handed over to us, and the partner has it still
+//	      -> release: given back
+//	H2  ordered off, or to be handed over, and the partner would take
+//	      -> hand over: operator
 //	H2  ordered off, and no hand-over open
 //	      -> release: operator
 //	H3  NIC missing or down
@@ -98,8 +104,12 @@
 //	      -> release: no link
 //	H4  own service failing, and the partner would take
 //	      -> hand over: service failing
+//	H4  the partner asks for it, and would take
+//	      -> hand over: asked
 //	H5  the kernel lost it, and another host has claimed it since
 //	      -> forget: lost to another
+//	H5  the kernel lost it, as its lease had run out
+//	      -> forget: lease ended
 //	H5  the kernel lost it, link good, nobody else claims it
 //	      -> restore: restored
 //	H5  the kernel lost it, link not good or rivals not known
@@ -108,8 +118,10 @@
 //	      -> release: rival
 //	H6  taken by failback, announced twice, and the partner has not yielded
 //	      -> release: failback refused
-//	H6  no channel, defended twice, it claims still, and our hardware address is the higher
+//	H6  roles not told by a channel, defended twice, it claims still, and our hardware address is the higher
 //	      -> release: two primaries
+//	H9  the lease is due, and the wire was asked since a pause of our own
+//	      -> refresh: lease
 //	H7  the rival is the partner, and we stay
 //	      -> announce: partner claims it
 //	H7  the rival is some third host
@@ -122,10 +134,14 @@
 //	      -> keep: foreign host claims it
 //	H8  router and partner silent for isolated_after, and on_isolation = "release"
 //	      -> release: isolated
-//	H9  an announcement is due
+//	H9  an announcement is due, and it is not being handed over by us
 //	      -> announce: announcement due
 //	H4  own service failing, and the partner not able
 //	      -> keep: service failing
+//	H1  a hand-over is open
+//	      -> keep: handing over
+//	H2  to be handed over, and the partner would not take
+//	      -> keep: partner would not take
 //	H9  otherwise
 //	      -> keep: held
 package rules

@@ -87,18 +87,28 @@ type Facts struct {
 	Peer Peer
 }
 
-// Peer is what the partner's daemon says of itself over the channel. All of it
-// is unknown where no channel is set up.
+// Peer is what the partner's daemon says over the channel. All of it is unknown
+// where no channel is set up. What it said counts until the channel would be
+// silent: the rules look at Said themselves, so that no caller can forget to.
 type Peer struct {
-	Daemon   Fact  // heard since our start: yes while it is heard, no once it has fallen silent
-	Primary  Value // its role
-	HWLower  Value // our hardware address is lower than the partner's
-	Able     Fact  // it would take the alias (yes), or cannot serve it (no)
-	Service  Value // its service is well
-	Released Value // it released the alias, and nobody has had it since
-	Offers   Value // it offers the alias to us, and the offer has not expired
-	Confirms Value // it confirms that it took the alias that we handed over
-	Claims   Value // its word, fresh: it holds the alias
+	Heard time.Time // when its daemon was last heard; zero: not since our start
+	Said  time.Time // when it last spoke of this alias; zero: never
+
+	Word    Word  // of Said, as all that follows
+	Primary Value // its role
+	HWLower Value // our hardware address is lower than the partner's
+	Service Value // its service is well
+}
+
+// Forget makes unknown what was said, after a pause of our own: it is as old as
+// the pause. That the daemon was heard since our start stays, and it gets the
+// whole time anew before it counts as silent.
+func (p *Peer) Forget(now time.Time) {
+	heard := p.Heard
+	*p = Peer{}
+	if !heard.IsZero() {
+		p.Heard = now
+	}
 }
 
 // Policy is what the administrator laid down for one alias.
@@ -114,6 +124,8 @@ type Policy struct {
 	FailbackAfter   time.Duration
 	ReleaseIsolated bool // on_isolation = "release"
 	IsolatedAfter   time.Duration
+
+	Lease time.Duration // of an alias that goes by itself; 0: it stays for ever
 }
 
 // Doubt is how long an address is asked in vain before it counts as silent.
@@ -126,4 +138,37 @@ func (p Policy) Stale() time.Duration { return 2*p.Interval + p.Doubt() }
 // less than a partner needs to decide.
 func (p Policy) carrierGrace() time.Duration {
 	return time.Duration(p.Misses-1) * p.Timeout
+}
+
+// Heartbeat is how often the daemons speak where nothing changes.
+func (p Policy) Heartbeat() time.Duration { return min(p.Interval, time.Second) }
+
+// ChannelSilent is how long nothing is heard before the channel counts as
+// silent: misses heartbeats, and a timeout for the last to arrive.
+func (p Policy) ChannelSilent() time.Duration {
+	return time.Duration(p.Misses)*p.Heartbeat() + p.Timeout
+}
+
+// GiveWithin is how long a hand-over stays open on the side that gives, and an
+// ask for one on the side that asks: time for each word to be lost misses times
+// either way and for the router to answer the partner, but not more than the 2 s
+// that a daemon which is told to end may take.
+func (p Policy) GiveWithin() time.Duration {
+	return min(2*time.Duration(p.Misses)*p.Heartbeat()+2*p.Timeout, 2*time.Second)
+}
+
+// Patience is how long who takes what was offered waits for the giver to let
+// go. It begins later than the giver's time, and is longer by a timeout: whoever
+// counts the giver as a rival while a confirmation is on its way to it may yield
+// just as the giver lets go.
+func (p Policy) Patience() time.Duration { return p.GiveWithin() + p.Timeout }
+
+// Lifetime is for how long the kernel is told to keep the alias without hearing
+// of us again (valid_lft); 0: for ever. A primary without a channel keeps it as
+// the original did: nobody could know that its daemon is gone.
+func (p Policy) Lifetime() time.Duration {
+	if p.Primary && !p.Channel {
+		return 0
+	}
+	return p.Lease
 }

@@ -15,12 +15,22 @@ func lets() []property {
 	has := func(c instance) bool { return c.stays() && !c.lost() }
 	return []property{
 		only("a confirmed hand-over is one, whatever else is true", Release, HandedOver, instance.handedOver),
-		only("ordered off it goes, unless a hand-over is open", Release, OperatorReleases, instance.orderedOff),
+		only("what the router does not answer goes back while the giver has it", Release, GivenBack, instance.givenBack),
+		only("ordered off or to be given it is handed over to a partner who can", HandOver, OperatorReleases, func(c instance) bool {
+			return c.handsOff() && !c.handedOver() && !c.givenBack()
+		}),
+		only("ordered off it goes, unless a hand-over is open or possible", Release, OperatorReleases, instance.orderedOff),
+		only("who asks for it and can gets it", HandOver, Asked, func(c instance) bool {
+			return c.asked() && !c.handsOff() && !c.orderedOff() && !c.unlinked() && !c.relieved()
+		}),
+		brokenIf("an open hand-over begins no other", func(c instance, d Decision) bool {
+			return c.handing() && d.Action == HandOver
+		}),
 		brokenIf("without a link it goes", func(c instance, d Decision) bool {
 			return c.s.Holding && c.unlinked() && d.Action != Release
 		}),
 		only("a failing service hands it to a partner who can", HandOver, ServiceFailing, func(c instance) bool {
-			return c.relieved() && !c.handedOver() && !c.orderedOff() && !c.unlinked()
+			return c.relieved() && !c.handedOver() && !c.givenBack() && !c.orderedOff() && !c.handsOff() && !c.unlinked()
 		}),
 		only("what the kernel lost and another claims is forgotten", Forget, LostToOther, func(c instance) bool {
 			return c.stays() && c.lost() && c.alias() == Yes
@@ -35,7 +45,7 @@ func lets() []property {
 			return has(c) && c.otherPrimaryIsLower() && !c.failbackRefused()
 		}),
 		only("isolated it goes where the administrator says so", Release, Isolated, func(c instance) bool {
-			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && c.isolated()
+			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && !c.leaseDue() && c.isolated()
 		}),
 	}
 }
@@ -45,7 +55,25 @@ func keeps() []property {
 	has := func(c instance) bool { return c.stays() && !c.lost() }
 	return []property{
 		only("what the kernel lost is restored at once", Restore, Restored, func(c instance) bool {
-			return c.stays() && c.lost() && c.alias() == No && c.link() == Yes
+			return c.stays() && c.lost() && c.alias() == No && c.link() == Yes && !c.lapsed()
+		}),
+		only("what went with its lease is forgotten, not restored", Forget, LeaseEnded, func(c instance) bool {
+			return c.stays() && c.lost() && c.alias() != Yes && c.lapsed()
+		}),
+		only("the lease goes on before anything is announced", Refresh, LeaseDue, func(c instance) bool {
+			return has(c) && c.leaseDue() && !c.yields()
+		}),
+		brokenIf("what the kernel has not, or the wire was not asked about, is not leased again", func(c instance, d Decision) bool {
+			return d.Action == Refresh && !c.leaseDue()
+		}),
+		brokenIf("what is about to be confirmed by the partner is not announced by the schedule", func(c instance, d Decision) bool {
+			return c.giving() && d.Reason == AnnouncementDue
+		}),
+		brokenIf("an open hand-over shows", func(c instance, d Decision) bool {
+			return has(c) && c.handing() && !c.failing() && (d.Reason == Held || d.Reason == WouldNot)
+		}),
+		brokenIf("an order that cannot be carried out shows", func(c instance, d Decision) bool {
+			return has(c) && c.s.Give && d.Reason == Held
 		}),
 		brokenIf("what the kernel does not have is not announced", func(c instance, d Decision) bool {
 			return c.s.Holding && c.lost() && d.Action == Announce
@@ -54,22 +82,22 @@ func keeps() []property {
 			return c.link() != Yes && d.Action == Announce
 		}),
 		brokenIf("who stays says so at once, and again when it is due", func(c instance, d Decision) bool {
-			return has(c) && c.rival() == Yes && !c.yields() && c.link() == Yes && c.defenceDue() && d.Action != Announce
+			return has(c) && c.rival() == Yes && !c.yields() && c.link() == Yes && c.defenceDue() && !c.leaseDue() && d.Action != Announce
 		}),
 		brokenIf("a rival is answered once in ten seconds", func(c instance, d Decision) bool {
 			return has(c) && c.rival() == Yes && !c.s.Defended.IsZero() && c.age(c.s.Defended) < DefendEvery && d.Action == Announce
 		}),
 		brokenIf("who stays does not let go for the rival's sake", func(c instance, d Decision) bool {
-			return has(c) && c.rival() == Yes && !c.yields() && d.Action != Announce && d.Action != Keep
+			return has(c) && c.rival() == Yes && !c.yields() && d.Action != Announce && d.Action != Keep && d.Action != Refresh
 		}),
 		brokenIf("a third host is an alarm", func(c instance, d Decision) bool {
-			return has(c) && c.foreignClaim() && d.Reason.Level() != Alarm
+			return has(c) && c.foreignClaim() && d.Action != Refresh && d.Reason.Level() != Alarm
 		}),
 		only("the end of a rival is announced", Announce, RivalGone, func(c instance) bool {
-			return has(c) && c.rivalGone() && c.link() == Yes
+			return has(c) && c.rivalGone() && c.link() == Yes && !c.leaseDue()
 		}),
 		only("what is due is announced", Announce, AnnouncementDue, func(c instance) bool {
-			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && c.link() == Yes && c.announcementDue()
+			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && !c.leaseDue() && c.link() == Yes && c.announcementDue()
 		}),
 		brokenIf("a failing service is kept with a warning", func(c instance, d Decision) bool {
 			return has(c) && c.failing() && d.Action == Keep && d.Reason.Level() < Warning

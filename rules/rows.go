@@ -31,17 +31,21 @@ func waiting() []Row {
 		{"W2", false, "link not known", Wait, LinkUnknown,
 			func(v *view) bool { return v.link() == Unknown }},
 		{"W3", false, "own service failing, and the partner's not known to fail too", Wait, ServiceFailing,
-			func(v *view) bool { return v.fresh(v.f.Service) == No && v.f.Peer.Service != No }},
+			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Service) != No }},
 		{"W4", false, "ordered by an operator, and no other host answers for it, or forced", Take, OperatorTakes,
 			func(v *view) bool {
 				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent
 			}},
-		{"W5", false, "the holder offers it to us, router answered", Take, Offered,
-			func(v *view) bool { return v.f.Peer.Offers == Yes && v.router() == Answered }},
-		{"W6", false, "served by the partner, failback due, partners have a channel", AskHandover, FailbackAsks,
-			func(v *view) bool { return v.p.Channel && v.failbackDue() }},
-		{"W6", false, "served by the partner, failback due, no channel", Take, FailbackTakes,
-			func(v *view) bool { return !v.p.Channel && v.failbackDue() }},
+		{"W5", false, "the holder offers it to us, and the offer has not expired, router answered", Take, Offered,
+			func(v *view) bool { return v.offered() && v.router() == Answered }},
+		{"W4", false, "ordered by an operator, and the partner says that it has it, router answered", AskHandover, OperatorAsks,
+			func(v *view) bool {
+				return v.s.Order == OrderTake && v.router() == Answered && v.mayAsk(OperatorAsks)
+			}},
+		{"W6", false, "failback due, and the partner says that it has it", AskHandover, FailbackAsks,
+			func(v *view) bool { return v.failbackDue() && v.mayAsk(FailbackAsks) }},
+		{"W6", false, "served by the partner, failback due, no channel, or nothing heard on it for failback_after", Take, FailbackTakes,
+			func(v *view) bool { return v.failbackDue() && v.unheard() }},
 		{"W6", false, "alias answered by another host", Wait, Served,
 			func(v *view) bool { return v.alias() == Answered }},
 		{"W7", false, "alias unknown", Wait, AliasUnknown,
@@ -60,13 +64,16 @@ func waiting() []Row {
 			func(v *view) bool { return v.primary() && v.doubtedTwice() }},
 		{"W10", false, "we act as primary, and the partner is not silent: the alias is doubted twice", Wait, DoubtedTwice,
 			func(v *view) bool { return v.primary() }},
-		{"W11", false, "not primary, and the partner says that it cannot serve the alias or released it", Take, PartnerCannot,
-			func(v *view) bool { return v.fresh(v.f.Peer.Able) == No || v.f.Peer.Released == Yes }},
+		{"W11", false, "not primary, and the partner says that it cannot serve the alias, is parked or released it", Take, PartnerCannot,
+			func(v *view) bool {
+				said := v.word().Standing
+				return said == SaysCannot || said == SaysParked || said == SaysReleased
+			}},
 		{"W11", false, "not primary, and we ourselves were the last to let it go", Take, OursBefore,
 			func(v *view) bool { return v.s.OursLast }},
 		{"W12", false, "not primary, partner answered, its daemon has fallen silent on the channel", Take, DaemonDead,
 			func(v *view) bool {
-				return v.partner() == Answered && v.p.Channel && v.fresh(v.f.Peer.Daemon) == No
+				return v.partner() == Answered && v.p.Channel && v.daemon() == No
 			}},
 		{"W12", false, "not primary, partner has answered for a minute while nobody serves", Wait, NoPrimary,
 			func(v *view) bool {
@@ -83,10 +90,14 @@ func waiting() []Row {
 func holding() []Row {
 	always := func(*view) bool { return true }
 	return []Row{
-		{"H1", true, "the partner confirms that it took what we handed over", Release, HandedOver,
-			func(v *view) bool { return v.s.HandingOver && v.f.Peer.Confirms == Yes }},
+		{"H1", true, "the partner confirms that it took what we handed over", Release, HandedOver, (*view).confirmed},
+		{"H1", true, "the router does not answer what was handed over to us, and the partner has it still", Release, GivenBack, (*view).unverified},
+		{"H2", true, "ordered off, or to be handed over, and the partner would take", HandOver, OperatorReleases,
+			func(v *view) bool {
+				return (v.s.Parked || v.s.Leaving || v.s.Give) && v.canGive() && v.rested()
+			}},
 		{"H2", true, "ordered off, and no hand-over open", Release, OperatorReleases,
-			func(v *view) bool { return (v.s.Parked || v.s.Leaving) && !v.s.HandingOver }},
+			func(v *view) bool { return (v.s.Parked || v.s.Leaving) && !v.handing() }},
 		{"H3", true, "NIC missing or down", Release, LinkLost,
 			func(v *view) bool { return v.local(v.f.NIC) == No }},
 		{"H3", true, "without carrier for (misses - 1) x timeout", Release, LinkLost,
@@ -94,9 +105,13 @@ func holding() []Row {
 				return v.local(v.f.Carrier) == No && v.reached(v.f.Carrier.Since.Add(v.p.carrierGrace()))
 			}},
 		{"H4", true, "own service failing, and the partner would take", HandOver, ServiceFailing,
-			func(v *view) bool { return v.fresh(v.f.Service) == No && v.fresh(v.f.Peer.Able) == Yes }},
+			func(v *view) bool { return v.fresh(v.f.Service) == No && v.canGive() && v.rested() }},
+		{"H4", true, "the partner asks for it, and would take", HandOver, Asked,
+			func(v *view) bool { return v.asked() && v.canGive() }},
 		{"H5", true, "the kernel lost it, and another host has claimed it since", Forget, LostToOther,
 			func(v *view) bool { return v.local(v.f.Kernel) == No && v.alias() == Yes }},
+		{"H5", true, "the kernel lost it, as its lease had run out", Forget, LeaseEnded,
+			func(v *view) bool { return v.local(v.f.Kernel) == No && v.lapsed() }},
 		{"H5", true, "the kernel lost it, link good, nobody else claims it", Restore, Restored,
 			func(v *view) bool {
 				return v.local(v.f.Kernel) == No && v.link() == Yes && v.alias() == No
@@ -109,10 +124,12 @@ func holding() []Row {
 			func(v *view) bool {
 				return v.s.Failback && v.s.Defences >= 1 && v.rivalIsPartner() && v.claimsStill()
 			}},
-		{"H6", true, "no channel, defended twice, it claims still, and our hardware address is the higher", Release, TwoPrimaries,
+		{"H6", true, "roles not told by a channel, defended twice, it claims still, and our hardware address is the higher", Release, TwoPrimaries,
 			func(v *view) bool {
-				return !v.p.Channel && v.s.Defences >= 2 && v.claimsStill() && v.f.WeAreLow == No && v.f.ByPartner != No
+				return !v.rolesTold() && v.s.Defences >= 2 && v.claimsStill() && v.f.WeAreLow == No && v.f.ByPartner != No
 			}},
+		{"H9", true, "the lease is due, and the wire was asked since a pause of our own", Refresh, LeaseDue,
+			func(v *view) bool { return v.local(v.f.Kernel) == Yes && v.leaseDue() && v.looked() }},
 		{"H7", true, "the rival is the partner, and we stay", Announce, PartnerDefended,
 			func(v *view) bool {
 				return v.rival() == Yes && v.rivalIsPartner() && v.link() == Yes && v.defenceDue()
@@ -127,10 +144,15 @@ func holding() []Row {
 			func(v *view) bool { return v.rival() == Yes }},
 		{"H8", true, "router and partner silent for isolated_after, and on_isolation = \"release\"", Release, Isolated,
 			func(v *view) bool { return v.p.ReleaseIsolated && v.isolated() }},
-		{"H9", true, "an announcement is due", Announce, AnnouncementDue,
-			func(v *view) bool { return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) }},
+		{"H9", true, "an announcement is due, and it is not being handed over by us", Announce, AnnouncementDue,
+			func(v *view) bool {
+				return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) && !v.open(Giving)
+			}},
 		{"H4", true, "own service failing, and the partner not able", Keep, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No }},
+		{"H1", true, "a hand-over is open", Keep, HandingOver, (*view).handing},
+		{"H2", true, "to be handed over, and the partner would not take", Keep, WouldNot,
+			func(v *view) bool { return v.s.Give }},
 		{"H9", true, "otherwise", Keep, Held, always},
 	}
 }
@@ -146,4 +168,25 @@ func (v *view) isolated() bool {
 		since = v.f.Partner.Since
 	}
 	return v.reached(since.Add(v.p.IsolatedAfter))
+}
+
+// mayAsk tells whether the partner may be asked to hand the alias over: it says
+// that it has it, and we are asking for that reason or have not asked in vain a
+// moment ago.
+func (v *view) mayAsk(why Reason) bool {
+	if v.s.Handover.Side == Asking {
+		return v.s.Handover.Why == why && v.open(Asking)
+	}
+	return v.word().Standing == SaysHolding && v.rested()
+}
+
+// unheard tells whether failback has nobody to ask: no channel, or a channel on
+// which nothing was heard since our start or for so long that it is the channel
+// that is at fault, not the daemon: the alias of a dead one would be gone.
+func (v *view) unheard() bool {
+	peer := v.f.Peer
+	if !v.p.Channel || peer.Heard.IsZero() {
+		return true
+	}
+	return v.reached(peer.Heard.Add(v.p.ChannelSilent() + v.p.FailbackAfter + v.p.Lifetime()))
 }

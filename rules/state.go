@@ -28,20 +28,24 @@ const (
 // State is our own record of one alias: what we did, and what we were told.
 // It is a value: a copy is a snapshot.
 type State struct {
-	Holding     bool // we took it or adopted it
-	Parked      bool // an operator took it off this host
-	Order       Order
-	Leaving     bool // it has to go: TERM with on_exit = "release", or gone from the file
-	HandingOver bool // a hand-over is open, from us or to us
+	Holding  bool // we took it or adopted it
+	Parked   bool // an operator took it off this host
+	Order    Order
+	Leaving  bool // it has to go: TERM with on_exit = "release", or gone from the file
+	Give     bool // it is to be handed over, and kept if it cannot be: Handover, TERM with on_exit = "handover"
+	Handover Handover
 
 	Takes     []time.Time // the last takes, oldest first
-	OursLast  bool        // we let it go for our own sake (H3, H8), and nobody has had it since
+	OursLast  bool        // we let it go for our own sake (H3, H5, H8), and nobody has had it since
 	Failback  bool        // we hold it by failback, and the partner has not yielded yet
 	NoReturn  bool        // failback failed; given up until the alias changes hands
 	Defences  int         // announcements against the present rival
 	Defended  time.Time   // when the last of them was sent
 	Announced int         // announcements since the schedule began
 	Next      time.Time   // when the next announcement is due; zero: none
+	Anew      time.Time   // what was heard of rivals before counts no more
+	Lease     time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
+	Woke      time.Time   // when this process last came back from a pause
 }
 
 // Took records that the alias was put on this host for that reason.
@@ -65,17 +69,28 @@ func (s *State) adopt() {
 	s.Holding = true
 	s.Order = NoOrder
 	s.OursLast, s.Failback = false, false
+	s.Lease = time.Time{}
 	s.Defences, s.Defended = 0, time.Time{}
 }
 
 // LetGo records that the alias is off this host for that reason.
 func (s *State) LetGo(r Reason) {
+	h := s.Handover
+	switch {
+	case r == HandedOver:
+		h = h.end(NoRow, h.Began)
+	case r == GivenBack:
+		h = h.end(NotVerified, h.Began)
+	case h.Side != NoSide:
+		h = h.end(Withdrawn, h.Began)
+	}
 	*s = State{
 		Parked:   s.Parked,
 		Leaving:  s.Leaving,
 		Order:    s.Order,
+		Handover: h,
 		Takes:    s.Takes,
-		OursLast: r == LinkLost || r == Isolated,
+		OursLast: r == LinkLost || r == Isolated || r == LeaseEnded,
 		NoReturn: r == FailbackRefused,
 	}
 }
@@ -108,8 +123,10 @@ func (s *State) Reannounce(now time.Time) {
 	s.Announced, s.Next = 0, now
 }
 
-// Saw brings the record up to date with what was observed.
-func (s *State) Saw(f Facts) {
+// Saw brings the record up to date with what was observed, and with what the
+// partner says of an open hand-over. It comes before each [Decide].
+func (s *State) Saw(p Policy, f Facts) {
+	s.handover(p, f)
 	if s.Holding {
 		if f.Alias.Value == Silent {
 			s.Failback = false // it has yielded

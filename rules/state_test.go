@@ -53,7 +53,7 @@ func TestAdoptedHoldsWithoutATake(t *testing.T) {
 
 func TestLetGoKeepsWhatOutlastsTheAlias(t *testing.T) {
 	before := State{
-		Holding: true, Parked: true, Leaving: true, Order: OrderTake, Takes: []time.Time{noon}, HandingOver: true,
+		Holding: true, Parked: true, Leaving: true, Order: OrderTake, Takes: []time.Time{noon}, Give: true, Lease: noon, Woke: noon, Anew: noon,
 		Failback: true, Defences: 3, Defended: noon, Announced: 6, Next: noon, NoReturn: true,
 	}
 	kept := State{Parked: true, Leaving: true, Order: OrderTake, Takes: []time.Time{noon}}
@@ -61,7 +61,7 @@ func TestLetGoKeepsWhatOutlastsTheAlias(t *testing.T) {
 	ours.OursLast, refused.NoReturn = true, true
 	for reason, want := range map[Reason]State{
 		HandedOver: kept, OperatorReleases: kept, LostToOther: kept, RivalPartner: kept, TwoPrimaries: kept,
-		LinkLost: ours, Isolated: ours, FailbackRefused: refused,
+		LinkLost: ours, Isolated: ours, LeaseEnded: ours, FailbackRefused: refused,
 	} {
 		t.Run(reason.String(), func(t *testing.T) {
 			s := before
@@ -153,7 +153,7 @@ func TestSawDropsWhatNoLongerHolds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := tt.s
-			s.Saw(Facts{Now: noon, Alias: seen(tt.alias, 0), ByPartner: tt.byPartner})
+			s.Saw(usual(), Facts{Now: noon, Alias: seen(tt.alias, 0), ByPartner: tt.byPartner})
 			if diff := cmp.Diff(tt.want, s); diff != "" {
 				t.Error(diff)
 			}

@@ -19,17 +19,61 @@ func holdingExamples() []example {
 	}
 	return []example{
 		{"H1", "the partner confirms that it took what we handed over", "though the NIC is down", func(c *instance) {
-			c.s.HandingOver, c.f.Peer.Confirms, c.f.NIC = true, Yes, seen(No, 0)
-		}, Release, HandedOver, 0},
+			giving(c, Word{SaysHolding, Confirms, 1, NoRow})
+			c.f.NIC = seen(No, 0)
+		}, Release, HandedOver, 2 * second},
+		{"H1", "the router does not answer what was handed over to us, and the partner has it still", "", func(c *instance) {
+			getting(c, Word{SaysHolding, Offers, 1, NoRow})
+			c.s.Handover.Verified = No
+		}, Release, GivenBack, 3 * second},
+		{"H2", "ordered off, or to be handed over, and the partner would take", "ordered off", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.s.Parked = true
+		}, HandOver, OperatorReleases, 4 * second},
+		{"H2", "ordered off, or to be handed over, and the partner would take", "to be handed over", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.s.Give = true
+		}, HandOver, OperatorReleases, 4 * second},
 		{"H2", "ordered off, and no hand-over open", "", func(c *instance) { c.s.Parked = true }, Release, OperatorReleases, 0},
+		{"H2", "ordered off, and no hand-over open", "one has failed a moment ago", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.s.Parked, c.s.Handover = true, Handover{Number: 1, Failure: NoAnswer, Ended: noon}
+		}, Release, OperatorReleases, 4 * second},
+		{"H2", "ordered off, and no hand-over open", "the partner would take, but the kernel has lost it", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.s.Parked, c.f.Kernel = true, seen(No, 0)
+		}, Release, OperatorReleases, 4 * second},
 		{"H2", "ordered off, and no hand-over open", "gone from the file", func(c *instance) { c.s.Leaving = true }, Release, OperatorReleases, 0},
 		{"H3", "NIC missing or down", "", func(c *instance) { c.f.NIC = seen(No, 0) }, Release, LinkLost, tooOld},
 		{"H3", "without carrier for (misses - 1) x timeout", "", func(c *instance) {
 			c.f.Carrier = seen(No, 2*second)
 		}, Release, LinkLost, tooOld},
 		{"H4", "own service failing, and the partner would take", "", func(c *instance) {
-			c.f.Service, c.f.Peer.Able = seen(No, 0), seen(Yes, 0)
-		}, HandOver, ServiceFailing, tooOld},
+			says(c, Word{Standing: SaysAble})
+			c.f.Service = seen(No, 0)
+		}, HandOver, ServiceFailing, 4 * second},
+		{"H4", "the partner asks for it, and would take", "", func(c *instance) {
+			says(c, Word{SaysAble, Asks, 1, OperatorAsks})
+		}, HandOver, Asked, 4 * second},
+		{"H5", "the kernel lost it, as its lease had run out", "", func(c *instance) {
+			lost(No)(c)
+			c.s.Lease = noon.Add(second)
+		}, Forget, LeaseEnded, tooOld},
+		{"H9", "the lease is due, and the wire was asked since a pause of our own", "a third of it is gone", func(c *instance) {
+			c.p.Lease, c.s.Lease, c.s.Next = 9*second, noon.Add(6*second), noon
+		}, Refresh, LeaseDue, 5 * second},
+		{"H9", "the lease is due, and the wire was asked since a pause of our own", "adopted", func(c *instance) {
+			c.p.Lease = 9 * second
+		}, Refresh, LeaseDue, tooOld},
+		{"H9", "the lease is due, and the wire was asked since a pause of our own", "none is wanted any more", func(c *instance) {
+			c.s.Lease = noon.Add(2 * second)
+		}, Refresh, LeaseDue, tooOld},
+		{"H9", "the lease is due, and the wire was asked since a pause of our own", "it outlived the lease that we know", func(c *instance) {
+			c.p.Lease, c.s.Lease = 9*second, noon.Add(-second)
+		}, Refresh, LeaseDue, tooOld},
+		{"H9", "the lease is due, and the wire was asked since a pause of our own", "the wire could not be asked for a doubt", func(c *instance) {
+			c.p.Lease, c.s.Woke, c.f.Alias = 9*second, noon.Add(-3*second), Fact{}
+		}, Refresh, LeaseDue, tooOld},
 		{"H5", "the kernel lost it, and another host has claimed it since", "", lost(Yes), Forget, LostToOther, tooOld},
 		{"H5", "the kernel lost it, link good, nobody else claims it", "", lost(No), Restore, Restored, tooOld},
 		{"H5", "the kernel lost it, link not good or rivals not known", "nothing is announced", func(c *instance) {
@@ -50,13 +94,14 @@ func holdingExamples() []example {
 		}, Release, RivalPartner, tooOld},
 		{"H6", "the rival is the partner, and we do not act as primary", "by its word", func(c *instance) {
 			rival(No)(c)
-			c.p.Primary, c.f.Peer.Claims = false, Yes
-		}, Release, RivalPartner, tooOld},
+			says(c, Word{Standing: SaysHolding})
+			c.p.Primary = false
+		}, Release, RivalPartner, 4 * second},
 		{"H6", "taken by failback, announced twice, and the partner has not yielded", "", func(c *instance) {
 			defended(Yes, 1, second+1)(c)
 			c.s.Failback = true
 		}, Release, FailbackRefused, tooOld},
-		{"H6", "no channel, defended twice, it claims still, and our hardware address is the higher", "", func(c *instance) {
+		{"H6", "roles not told by a channel, defended twice, it claims still, and our hardware address is the higher", "", func(c *instance) {
 			defended(Yes, 2, second+1)(c)
 			c.f.WeAreLow = No
 		}, Release, TwoPrimaries, tooOld},
@@ -83,20 +128,66 @@ func holdingExamples() []example {
 			c.p.ReleaseIsolated = true
 			c.f.Router, c.f.Partner = seen(Silent, time.Minute), seen(Silent, time.Hour)
 		}, Release, Isolated, tooOld},
-		{"H9", "an announcement is due", "", func(c *instance) { c.s.Next = noon }, Announce, AnnouncementDue, tooOld},
+		{"H9", "an announcement is due, and it is not being handed over by us", "", func(c *instance) { c.s.Next = noon }, Announce, AnnouncementDue, tooOld},
 		{"H4", "own service failing, and the partner not able", "", func(c *instance) {
-			c.f.Service, c.f.Peer.Able = seen(No, 0), seen(No, 0)
-		}, Keep, ServiceFailing, tooOld},
-		{"H9", "otherwise", "", func(c *instance) {}, Keep, Held, tooOld},
-		{"H9", "otherwise", "ordered off while a hand-over is open", func(c *instance) {
-			c.s.Leaving, c.s.HandingOver = true, true
-		}, Keep, Held, tooOld},
-		{"H9", "otherwise", "the partner claims what we hand over to it", func(c *instance) {
+			says(c, Word{Standing: SaysCannot})
+			c.f.Service = seen(No, 0)
+		}, Keep, ServiceFailing, 4 * second},
+		{"H1", "a hand-over is open", "ordered off while one is", func(c *instance) {
+			giving(c, Word{Standing: SaysAble})
+			c.s.Leaving, c.s.Next = true, noon
+		}, Keep, HandingOver, 2 * second},
+		{"H1", "a hand-over is open", "the partner claims what we hand over to it", func(c *instance) {
 			rival(Yes)(c)
-			c.s.HandingOver = true
+			giving(c, Word{SaysHolding, Takes, 1, NoRow})
+		}, Keep, HandingOver, 2 * second},
+		{"H1", "a hand-over is open", "and the partner confirms another", func(c *instance) {
+			giving(c, Word{SaysHolding, Confirms, 7, NoRow})
+		}, Keep, HandingOver, 2 * second},
+		{"H2", "to be handed over, and the partner would not take", "it is not heard", func(c *instance) {
+			c.s.Give = true
+		}, Keep, WouldNot, tooOld},
+		{"H2", "to be handed over, and the partner would not take", "parked there", func(c *instance) {
+			says(c, Word{Standing: SaysParked})
+			c.s.Give = true
+		}, Keep, WouldNot, 4 * second},
+		{"H9", "otherwise", "", func(c *instance) {}, Keep, Held, tooOld},
+		{"H9", "otherwise", "what was claimed before counts no more", func(c *instance) {
+			rival(Yes)(c)
+			c.s.Anew = noon
 		}, Keep, Held, tooOld},
+		{"H9", "otherwise", "the partner says that it holds it, and the wire is silent", func(c *instance) {
+			says(c, Word{Standing: SaysHolding})
+			c.p.Primary = false
+		}, Keep, Held, 4 * second},
+		{"H9", "otherwise", "a lease of which less than a third is gone", func(c *instance) {
+			c.p.Lease, c.s.Lease = 9*second, noon.Add(7*second)
+		}, Keep, Held, second},
+		{"H9", "otherwise", "too late to go on with the lease", func(c *instance) {
+			c.p.Lease, c.s.Lease = 9*second, noon.Add(second)
+		}, Keep, Held, tooOld},
+		{"H9", "otherwise", "back from a pause, and the wire is being asked", func(c *instance) {
+			c.p.Lease, c.s.Woke, c.f.Alias = 9*second, noon, Fact{}
+		}, Keep, Held, 3 * second},
 		{"H9", "otherwise", "isolated, and nobody said to release", func(c *instance) {
 			c.f.Router, c.f.Partner = seen(Silent, time.Hour), seen(Silent, time.Hour)
 		}, Keep, Held, tooOld},
 	}
+}
+
+// says: the partner's daemon is heard, and says that.
+func says(c *instance, w Word) {
+	c.p.Channel, c.f.Peer.Heard, c.f.Peer.Said, c.f.Peer.Word = true, noon, noon, w
+}
+
+// giving: we have just offered it, and the partner says that.
+func giving(c *instance, w Word) {
+	says(c, w)
+	c.s.Handover = Handover{Side: Giving, Number: 1, Why: OperatorReleases, Began: noon}
+}
+
+// getting: the partner has just offered it to us, and says that.
+func getting(c *instance, w Word) {
+	says(c, w)
+	c.s.Handover = Handover{Side: Getting, Number: 1, Why: Offered, Began: noon}
 }

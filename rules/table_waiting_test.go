@@ -31,12 +31,46 @@ func waitingExamples() []example {
 		{"W4", "ordered by an operator, and no other host answers for it, or forced", "forced",
 			func(c *instance) { c.s.Order, c.f.Alias.Value = OrderForce, Answered }, Take, OperatorTakes, tooOld},
 		{"W4", "ordered by an operator, and no other host answers for it, or forced", "both services failing",
-			func(c *instance) { c.s.Order, c.f.Service, c.f.Peer.Service = OrderTake, seen(No, 0), No }, Take, OperatorTakes, tooOld},
-		{"W5", "the holder offers it to us, router answered", "",
-			func(c *instance) { c.f.Peer.Offers, c.f.Alias.Value = Yes, Answered }, Take, Offered, tooOld},
-		{"W6", "served by the partner, failback due, partners have a channel", "",
-			func(c *instance) { served(c); c.p.Channel = true }, AskHandover, FailbackAsks, tooOld},
-		{"W6", "served by the partner, failback due, no channel", "", served, Take, FailbackTakes, tooOld},
+			func(c *instance) {
+				says(c, Word{})
+				c.s.Order, c.f.Service, c.f.Peer.Service = OrderTake, seen(No, 0), No
+			}, Take, OperatorTakes, 4 * second},
+		{"W5", "the holder offers it to us, and the offer has not expired, router answered", "", func(c *instance) {
+			getting(c, Word{SaysHolding, Offers, 1, NoRow})
+			c.f.Alias.Value = Answered
+		}, Take, Offered, 2 * second},
+		{"W4", "ordered by an operator, and the partner says that it has it, router answered", "", func(c *instance) {
+			says(c, Word{Standing: SaysHolding})
+			c.s.Order, c.f.Alias.Value = OrderTake, Answered
+		}, AskHandover, OperatorAsks, 4 * second},
+		{"W4", "ordered by an operator, and the partner says that it has it, router answered", "asked", func(c *instance) {
+			says(c, Word{Standing: SaysHolding})
+			c.s.Order, c.f.Alias.Value = OrderTake, Answered
+			c.s.Handover = Handover{Side: Asking, Number: 1, Why: OperatorAsks, Began: noon}
+		}, AskHandover, OperatorAsks, 2 * second},
+		{"W6", "failback due, and the partner says that it has it", "", func(c *instance) {
+			served(c)
+			says(c, Word{Standing: SaysHolding})
+		}, AskHandover, FailbackAsks, 4 * second},
+		{"W6", "served by the partner, failback due, no channel, or nothing heard on it for failback_after", "", served, Take, FailbackTakes, tooOld},
+		{"W6", "served by the partner, failback due, no channel, or nothing heard on it for failback_after", "a key, and no channel since our start", func(c *instance) {
+			served(c)
+			c.p.Channel = true
+		}, Take, FailbackTakes, tooOld},
+		{"W6", "served by the partner, failback due, no channel, or nothing heard on it for failback_after", "a channel that is blocked", func(c *instance) {
+			served(c)
+			c.p.Channel, c.p.Lease = true, 9*second
+			c.f.Peer.Heard = noon.Add(-4*second - 5*time.Minute - 9*second)
+		}, Take, FailbackTakes, tooOld},
+		{"W6", "alias answered by another host", "failback was refused a moment ago", func(c *instance) {
+			served(c)
+			says(c, Word{Standing: SaysHolding})
+			c.s.Handover = Handover{Number: 1, Failure: Refused, Ended: noon}
+		}, Wait, Served, 4 * second},
+		{"W6", "alias answered by another host", "offered too late", func(c *instance) {
+			getting(c, Word{SaysHolding, Offers, 1, NoRow})
+			c.f.Alias.Value, c.s.Handover.Began = Answered, noon.Add(-2*second)
+		}, Wait, Served, second},
 		{"W6", "alias answered by another host", "", func(c *instance) { c.f.Alias = seen(Answered, 0) }, Wait, Served, tooOld},
 		{"W6", "alias answered by another host", "though ordered", func(c *instance) {
 			c.f.Alias, c.s.Order = seen(Answered, 0), OrderTake
@@ -76,33 +110,46 @@ func waitingExamples() []example {
 			c.p.Primary, c.f.Partner = true, seen(Silent, 0)
 		}, Take, PrimaryTakes, tooOld},
 		{"W10", "alias silent, router answered, we act as primary, partner silent", "of two that are not the lower", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
 			c.f.Peer.Primary, c.f.Peer.HWLower, c.f.Partner = No, Yes, seen(Silent, 0)
-		}, Take, PrimaryTakes, tooOld},
+		}, Take, PrimaryTakes, 4 * second},
 		{"W10", "alias silent for twice the doubt, router answered, we act as primary", "the partner answers", func(c *instance) {
 			c.p.Primary, c.f.Alias.Since = true, noon.Add(-c.p.Doubt())
 		}, Take, PrimaryTakes, tooOld},
 		{"W10", "we act as primary, and the partner is not silent: the alias is doubted twice", "", func(c *instance) {
 			c.p.Primary = true
 		}, Wait, DoubtedTwice, 2 * second},
-		{"W11", "not primary, and the partner says that it cannot serve the alias or released it", "cannot", func(c *instance) {
-			c.f.Peer.Able = seen(No, 0)
-		}, Take, PartnerCannot, tooOld},
-		{"W11", "not primary, and the partner says that it cannot serve the alias or released it", "released", func(c *instance) {
-			c.f.Peer.Released = Yes
-		}, Take, PartnerCannot, tooOld},
+		{"W11", "not primary, and the partner says that it cannot serve the alias, is parked or released it", "cannot", func(c *instance) {
+			says(c, Word{Standing: SaysCannot})
+		}, Take, PartnerCannot, 4 * second},
+		{"W11", "not primary, and the partner says that it cannot serve the alias, is parked or released it", "released", func(c *instance) {
+			says(c, Word{Standing: SaysReleased})
+		}, Take, PartnerCannot, 4 * second},
+		{"W11", "not primary, and the partner says that it cannot serve the alias, is parked or released it", "parked", func(c *instance) {
+			says(c, Word{Standing: SaysParked})
+		}, Take, PartnerCannot, 4 * second},
 		{"W11", "not primary, and we ourselves were the last to let it go", "", func(c *instance) {
 			c.s.OursLast = true
 		}, Take, OursBefore, tooOld},
 		{"W12", "not primary, partner answered, its daemon has fallen silent on the channel", "", func(c *instance) {
-			c.p.Channel, c.f.Peer.Daemon = true, seen(No, 0)
+			c.p.Channel, c.f.Peer.Heard = true, noon.Add(-4*second)
 		}, Take, DaemonDead, tooOld},
 		{"W12", "not primary, partner has answered for a minute while nobody serves", "", func(c *instance) {
 			c.f.Alias.Since = noon.Add(-time.Minute)
 		}, Wait, NoPrimary, tooOld},
 		{"W12", "not primary, partner answered", "", func(c *instance) {}, Wait, PartnerAlive, tooOld},
 		{"W12", "not primary, partner answered", "of two primaries the higher", func(c *instance) {
+			says(c, Word{Standing: SaysUnsure})
 			c.p.Primary, c.f.Peer.Primary, c.f.Peer.HWLower = true, Yes, No
+		}, Wait, PartnerAlive, 4 * second},
+		{"W12", "not primary, partner answered", "and its daemon was not heard since our start", func(c *instance) {
+			c.p.Channel = true
 		}, Wait, PartnerAlive, tooOld},
+		{"W12", "not primary, partner answered", "its word is too old, and so is its role", func(c *instance) {
+			says(c, Word{Standing: SaysCannot})
+			c.f.Peer.Said = noon.Add(-4 * second)
+			c.f.Peer.Primary, c.f.Peer.HWLower = No, Yes
+		}, Wait, PartnerAlive, 4 * second},
 		{"W7", "alias unknown", "found silent before the router was heard again", func(c *instance) {
 			c.p.Primary = true
 			c.f.Alias.Asked, c.f.Router.Since = noon.Add(-2*second), noon.Add(-second)

@@ -35,13 +35,16 @@ func takesNot() []property {
 		never("a bad link takes nothing", func(c instance) bool { return c.link() == No }),
 		never("an unknown link takes nothing", func(c instance) bool { return c.link() == Unknown }),
 		never("a failing service takes nothing unless the partner's fails too", func(c instance) bool {
-			return c.failing() && c.f.Peer.Service != No
+			return c.failing() && !c.partnerFails()
 		}),
 		never("an alias that answers is taken by force, by offer or by failback only", func(c instance) bool {
 			return c.alias() == Answered && c.s.Order != OrderForce && !c.offered() && !c.failbackDue()
 		}),
-		never("with a channel failback asks, and takes nothing", func(c instance) bool {
-			return c.alias() == Answered && c.s.Order != OrderForce && !c.offered() && c.p.Channel
+		never("with a channel that was heard failback asks, and takes nothing", func(c instance) bool {
+			return c.alias() == Answered && c.s.Order != OrderForce && !c.offered() && !c.unheard()
+		}),
+		never("an offer that has expired is not taken", func(c instance) bool {
+			return c.alias() == Answered && c.s.Order != OrderForce && c.does(Offers) && c.began() >= c.p.GiveWithin() && !c.failbackDue()
 		}),
 		never("an unknown alias is taken by force or by offer only", func(c instance) bool {
 			return c.alias() == Unknown && c.s.Order != OrderForce && !c.offered()
@@ -89,10 +92,14 @@ func takes() []property {
 		}),
 		always("an offer is taken", func(c instance) bool { return c.mayTake() && c.offered() }),
 		always("without a channel failback takes", func(c instance) bool {
-			return c.mayTake() && c.failbackDue() && !c.p.Channel
+			return c.mayTake() && c.failbackDue() && c.unheard() && !c.asks(FailbackAsks) && !c.operatorAsks()
 		}),
-		brokenIf("with a channel failback asks", func(c instance, d Decision) bool {
-			return c.mayTake() && c.failbackDue() && c.p.Channel && !c.ordered() && !c.offered() && d.Action != AskHandover
+		brokenIf("what the partner says it has is asked for, by order and by failback", func(c instance, d Decision) bool {
+			return c.mayTake() && (c.failbackDue() && c.asks(FailbackAsks) || c.operatorAsks()) &&
+				!c.ordered() && !c.offered() && d.Action != AskHandover
+		}),
+		brokenIf("an operator's asking counts as his", func(c instance, d Decision) bool {
+			return d.Action == AskHandover && c.operatorAsks() && d.Reason != OperatorAsks
 		}),
 		always("a primary takes at once from a silent partner", func(c instance) bool {
 			return c.vacant() && c.actsAsPrimary() && c.partner() == Silent

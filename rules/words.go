@@ -14,12 +14,13 @@ const (
 	Release                   // take it off this host
 	HandOver                  // offer it to the partner
 	Forget                    // it is gone from this host and served elsewhere
+	Refresh                   // tell the kernel to keep it for a whole lease again
 	Adopt                     // it was found on this host; no row says so, the reading does
 )
 
 var actions = [...]string{
 	Wait: "wait", Take: "take", AskHandover: "ask for hand-over", Keep: "keep", Announce: "announce",
-	Restore: "restore", Release: "release", HandOver: "hand over", Forget: "forget", Adopt: "adopt",
+	Restore: "restore", Release: "release", HandOver: "hand over", Forget: "forget", Refresh: "refresh", Adopt: "adopt",
 }
 
 func (a Action) String() string { return actions[a] }
@@ -47,6 +48,7 @@ const (
 	LinkUnknown
 	ServiceFailing
 	OperatorTakes
+	OperatorAsks
 	Offered
 	FailbackAsks
 	FailbackTakes
@@ -66,14 +68,20 @@ const (
 	PartnerUnknown
 	PartnerSilent
 	HandedOver
+	GivenBack
+	HandingOver
 	OperatorReleases
+	WouldNot
 	LinkLost
+	Asked
 	LostToOther
+	LeaseEnded
 	Restored
 	KernelLost
 	RivalPartner
 	FailbackRefused
 	TwoPrimaries
+	LeaseDue
 	PartnerDefended
 	ForeignDefended
 	RivalGone
@@ -82,6 +90,10 @@ const (
 	Isolated
 	AnnouncementDue
 	Held
+	Refused
+	NoAnswer
+	NotVerified
+	Withdrawn
 	Adopted
 )
 
@@ -98,6 +110,7 @@ var reasons = [...]struct {
 	LinkUnknown:      {"link unknown", Warning, "the state of the NIC cannot be read"},
 	ServiceFailing:   {"service failing", Warning, "our own service fails its check"},
 	OperatorTakes:    {"operator", Info, "an operator ordered it"},
+	OperatorAsks:     {"operator", Info, "an operator ordered it, and the partner is asked to hand it over"},
 	Offered:          {"offered", Info, "the partner hands it over to us"},
 	FailbackAsks:     {"failback", Info, "we are primary, and all has been good for failback_after"},
 	FailbackTakes:    {"failback", Info, "we are primary, and all has been good for failback_after"},
@@ -117,14 +130,20 @@ var reasons = [...]struct {
 	PartnerUnknown:   {"cannot ask the partner", Warning, "whether the partner lives is not known since the alias fell silent"},
 	PartnerSilent:    {"partner silent", Info, "alias and partner are silent, and the router answers"},
 	HandedOver:       {"handed over", Info, "the partner took it and confirmed"},
+	GivenBack:        {"given back", Warning, "the router does not know the alias here, and the partner has it still"},
+	HandingOver:      {"handing over", Info, "it is being handed over"},
 	OperatorReleases: {"operator", Info, "an operator ordered it"},
+	WouldNot:         {"partner would not take", Warning, "it is to be handed over, and the partner is not heard, cannot serve it or would not take it"},
 	LinkLost:         {"no link", Warning, "the NIC is missing, down or without carrier"},
+	Asked:            {"asked", Info, "the partner asked for it, and would take it"},
 	LostToOther:      {"lost to another", Warning, "it was removed from this host, and another host claims it"},
+	LeaseEnded:       {"lease ended", Warning, "we did not tell the kernel in time to keep it: this process was away"},
 	Restored:         {"restored", Warning, "another program removed it from this host, and nobody else claims it"},
 	KernelLost:       {"lost", Warning, "it was removed from this host, and the link is not good, or whether another host claims it is not known"},
 	RivalPartner:     {"rival", Warning, "the partner claims it too, and we are not primary"},
 	FailbackRefused:  {"failback refused", Error, "the partner did not yield to two announcements; failback is given up until the alias changes hands"},
 	TwoPrimaries:     {"two primaries", Error, "another primary keeps claiming it, and our hardware address is the higher: Primary is true on both hosts?"},
+	LeaseDue:         {"lease", Info, "the kernel is told to keep it for another lease"},
 	PartnerDefended:  {"partner claims it", Warning, "the partner claims the alias that we keep: announced against it"},
 	ForeignDefended:  {"foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: announced against it"},
 	RivalGone:        {"rival gone", Info, "the rival has fallen silent: announced once more"},
@@ -134,6 +153,10 @@ var reasons = [...]struct {
 	AnnouncementDue:  {"announcement due", Info, "an announcement was due"},
 	Adopted:          {"adopted", Info, "it was found on this host"},
 	Held:             {"held", Info, "we hold the alias, and nothing speaks against it"},
+	Refused:          {"refused", Warning, "the partner refused the hand-over"},
+	NoAnswer:         {"no answer", Warning, "the partner did not answer in time"},
+	NotVerified:      {"not verified", Warning, "the router did not answer the alias at the partner"},
+	Withdrawn:        {"withdrawn", Warning, "the hand-over was open no longer"},
 }
 
 // String is the reason's short name.

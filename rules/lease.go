@@ -1,0 +1,55 @@
+package rules
+
+import "time"
+
+// leaseSlack is how exactly a lease is known to end: the kernel counts seconds,
+// and looks a moment later.
+const leaseSlack = time.Second
+
+// Leased records that the kernel was told, with a write begun at that time, to
+// keep the alias for the lifetime that the policy gives it.
+func (s *State) Leased(p Policy, written time.Time) {
+	s.Lease = time.Time{}
+	if d := p.Lifetime(); d > 0 {
+		s.Lease = written.Add(d)
+	}
+}
+
+// Awoke records that this process was away. Before the lease goes on the kernel
+// and the wire are looked at: another host may have taken the alias.
+func (s *State) Awoke(now time.Time) {
+	s.Woke = now
+	if s.Holding {
+		s.Reannounce(now)
+	}
+}
+
+// lapsed tells whether the lease has run out, if the alias is gone.
+func (v *view) lapsed() bool {
+	return !v.s.Lease.IsZero() && v.reached(v.s.Lease.Add(-leaseSlack))
+}
+
+// leaseDue tells whether the kernel has to hear of us. Once the lease is about
+// to end it is too late: a write would put on this host what has left it. What
+// is still there after the end has another lifetime than we know.
+func (v *view) leaseDue() bool {
+	p, end := v.p.Lifetime(), v.s.Lease
+	switch {
+	case p == 0:
+		return !end.IsZero()
+	case end.IsZero():
+		return true
+	case v.lapsed():
+		return !v.f.Kernel.Asked.Before(end.Add(leaseSlack))
+	}
+	return v.reached(end.Add(-p * 2 / 3))
+}
+
+// looked tells whether the wire was asked for rivals since we were away, or
+// could not be for as long as an answer takes: unknown is no reason to let go.
+func (v *view) looked() bool {
+	if v.s.Woke.IsZero() || v.f.Alias.Value != Unknown && v.f.Alias.Asked.After(v.s.Woke) {
+		return true
+	}
+	return v.reached(v.s.Woke.Add(v.p.Doubt()))
+}

@@ -1,0 +1,135 @@
+package rules
+
+// Standing is how a host stands to one alias, as it tells its partner.
+type Standing uint8
+
+// The standings. Unsure is who holds nothing and does not know enough to take.
+const (
+	NotSaid Standing = iota
+	SaysUnsure
+	SaysHolding
+	SaysAble     // it holds nothing; link, router and service are good: it would take
+	SaysCannot   // W2, W3, W8 or W9 holds there
+	SaysParked   // W1: an operator took it off that host
+	SaysReleased // its daemon is ending, or has lost the row: it let the alias go
+)
+
+// Step is where a hand-over stands on one host, as it tells its partner.
+type Step uint8
+
+// The steps, each with the number of the hand-over.
+const (
+	NoStep   Step = iota
+	Asks          // for the alias
+	Offers        // the alias to the partner
+	Takes         // what was offered; not verified yet
+	Confirms      // that it has it, and that the router knows
+	Refuses       // what was asked or offered, and will not take it up again
+)
+
+// Word is what a host says to its partner about one alias. It tells how things
+// are, not what has changed: a word that is lost costs a heartbeat.
+type Word struct {
+	Standing Standing
+	Step     Step
+	Number   uint32 // of the hand-over; 0 without a step
+	Why      Reason // of SaysCannot, of Asks, Offers and Refuses; the rules do not read it
+}
+
+var standings = [...]string{
+	NotSaid: "nothing said", SaysUnsure: "not sure", SaysHolding: "holding", SaysAble: "able", SaysCannot: "cannot serve",
+	SaysParked: "parked", SaysReleased: "released",
+}
+
+func (s Standing) String() string { return standings[s] }
+
+var steps = [...]string{
+	NoStep: "", Asks: "asks for it", Offers: "offers it", Takes: "takes it", Confirms: "confirms it", Refuses: "refuses it",
+}
+
+func (s Step) String() string { return steps[s] }
+
+// Say is the word that is due. It is said in each heartbeat, and at once when it
+// changes.
+func Say(p Policy, s State, f Facts) Word {
+	v := view{p: p, s: s, f: f}
+	w := Word{Number: s.Handover.Number}
+	w.Standing, w.Why = v.standing()
+	asked := v.word()
+	switch h := s.Handover; {
+	case h.Side == Giving:
+		w.Step, w.Why = Offers, h.Why
+	case h.Side == Asking:
+		w.Step, w.Why = Asks, h.Why
+	case h.Side == Getting && s.Holding && h.Verified == Yes:
+		w.Step = Confirms
+	case h.Side == Getting && s.Holding:
+		w.Step = Takes
+	case h.Side == NoSide && (asked.Step == Offers || asked.Step == Asks) && asked.Number == h.Number:
+		w.Step, w.Why = Refuses, h.Failure
+	default:
+		w.Number = 0
+	}
+	return w
+}
+
+// standing is how we stand to the alias, and why it cannot be served.
+func (v *view) standing() (Standing, Reason) {
+	switch {
+	case v.s.Holding && v.local(v.f.Kernel) == No:
+		return SaysUnsure, KernelLost
+	case v.s.Holding:
+		return SaysHolding, Held
+	case v.s.Parked:
+		return SaysParked, Parked
+	case v.s.Leaving:
+		return SaysReleased, OperatorReleases
+	case v.link() == No:
+		return SaysCannot, NoLink
+	case v.fresh(v.f.Service) == No:
+		return SaysCannot, ServiceFailing
+	case !v.f.RouterKnown:
+		return SaysCannot, NoRouter
+	case v.fresh(v.f.Router) == Silent:
+		return SaysCannot, RouterSilent
+	case v.s.flapping(v.p.MaxTakes) && v.partner() != Silent:
+		return SaysCannot, Flapping
+	case v.link() == Yes && v.router() == Answered:
+		return SaysAble, NoRow
+	}
+	return SaysUnsure, NoRow
+}
+
+// word is what the partner says, nothing once the channel has been silent for
+// too long since.
+func (v *view) word() Word {
+	if !v.said() {
+		return Word{}
+	}
+	return v.f.Peer.Word
+}
+
+// said tells whether what the partner's daemon said of the alias still counts.
+func (v *view) said() bool {
+	return !v.f.Peer.Said.IsZero() && !v.reached(v.f.Peer.Said.Add(v.p.ChannelSilent()))
+}
+
+// told is one of the values that go with its word.
+func (v *view) told(value Value) Value {
+	if !v.said() {
+		return Unknown
+	}
+	return value
+}
+
+// daemon tells whether the partner's daemon is heard: unknown if it has not
+// been since our start.
+func (v *view) daemon() Value {
+	switch {
+	case v.f.Peer.Heard.IsZero():
+		return Unknown
+	case v.reached(v.f.Peer.Heard.Add(v.p.ChannelSilent())):
+		return No
+	}
+	return Yes
+}
