@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -15,13 +16,31 @@ import (
 // administrator chose; with the default one that is some seconds.
 const OrderWithin = 2 * time.Minute
 
-// Order is an order of an operator: AddAlias or, with Remove, RemoveAlias.
+// Order is an order of an operator: RemoveAlias with Remove, Handover with Give,
+// Maintenance with that; AddAlias without any of them.
 type Order struct {
 	Alias  netip.Addr `json:"alias,omitzero"` // the zero Addr: every alias of the file
 	Remove bool       `json:"remove,omitempty"`
+	Give   bool       `json:"give,omitempty"`
 	Force  bool       `json:"force,omitempty"`
 	DryRun bool       `json:"dry_run,omitempty"`
+
+	Maintenance Switch `json:"maintenance,omitempty"` // of this host, with all its aliases
+
+	// Within is how long the order may take, at most OrderWithin; what is not
+	// carried out by then is withdrawn. 0: as long as the Monitor thinks fit.
+	Within time.Duration `json:"within_ns,omitempty"`
 }
+
+// Switch is turned on or off, or left alone.
+type Switch string
+
+// The ways to turn it.
+const (
+	Leave Switch = ""
+	On    Switch = "on"
+	Off   Switch = "off"
+)
 
 // KindAlias is the kind of the refusal of an order for what is no alias.
 const KindAlias Kind = "alias"
@@ -54,6 +73,9 @@ func (s *Server) order() http.Handler {
 			return nil, errUnknownOrder
 		}
 		if _, err := in.Token(); !errors.Is(err, io.EOF) {
+			return nil, errUnknownOrder
+		}
+		if !slices.Contains([]Switch{Leave, On, Off}, o.Maintenance) || o.Within < 0 || o.Within > OrderWithin {
 			return nil, errUnknownOrder
 		}
 		return s.handlers.Order(r.Context(), o)

@@ -24,7 +24,8 @@ func TestAnOrderAndItsOutcomesArriveAsTheyWereSent(t *testing.T) {
 		got = append(got, o)
 		return want, nil
 	}})
-	sent := []Order{{}, {Alias: netip.MustParseAddr("172.16.1.2"), Remove: true, Force: true, DryRun: true}}
+	sent := []Order{{}, {Alias: netip.MustParseAddr("172.16.1.2"), Remove: true, Force: true, DryRun: true},
+		{Give: true, Within: 3 * time.Second}, {Maintenance: On}, {Maintenance: Off, DryRun: true}}
 	for _, o := range sent {
 		outcomes, err := Dial(socket).Order(t.Context(), o)
 		if err != nil {
@@ -90,7 +91,8 @@ func TestAnOrderThatIsHalfUnderstoodIsNotCarriedOut(t *testing.T) {
 		t.Error("it was carried out")
 		return nil, nil
 	}})
-	for _, body := range []string{``, `{`, `{"alias": "x"}`, `{"alias": "10.0.0.1", "handover": true}`, `{"remove": true} {}`} {
+	for _, body := range []string{``, `{`, `{"alias": "x"}`, `{"alias": "10.0.0.1", "handover": true}`, `{"remove": true} {}`,
+		`{"maintenance": "perhaps"}`, `{"maintenance": true}`, `{"give": true, "within_ns": -1}`, `{"give": true, "within_ns": 3600000000000}`} {
 		c, err := net.Dial("unix", socket)
 		if err != nil {
 			t.Fatal(err)

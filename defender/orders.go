@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"aliasdefender/control"
@@ -44,6 +45,7 @@ type Kept struct {
 // order is an operator's order under way for one alias.
 type order struct {
 	remove bool
+	stay   string // what becomes of one that is off this host then
 	give   bool
 	handed bool   // the partner took it
 	had    bool   // the alias was here when the order came
@@ -110,7 +112,7 @@ func (d *Defender) begin(ctx context.Context, o Operator, remember func(Kept) er
 			return
 		}
 		chosen := l.chosen(o.Alias)
-		if o.Maintenance != Leave {
+		if o.Maintenance != Leave && !o.DryRun {
 			l.maintenance = o.Maintenance == On
 		}
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
@@ -185,7 +187,7 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	if a.order != nil {
 		a.answer(l, false, "another order was given meanwhile")
 	}
-	a.order = &order{remove: o.Remove, give: o.Give, had: a.state.Holding, answer: answer}
+	a.order = &order{remove: o.Remove, stay: parkedHere, give: o.Give, had: a.state.Holding, answer: answer}
 	a.state.TryAgain()
 	if o.Force && !a.state.Holding && a.alias != nil && a.alias.fact.Value == rules.Answered {
 		a.order.from = l.rival(a)
@@ -196,10 +198,13 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 		a.state.Give = a.state.Holding
 		return
 	case o.Maintenance == On:
-		a.state.Parked, a.state.Order, a.order.remove = true, rules.NoOrder, true
+		a.state.Parked, a.state.Order, a.order.remove, a.order.stay = true, rules.NoOrder, true, staysOff
+		return
+	case o.Maintenance == Off && !a.state.Parked:
+		a.answer(l, true, notInMaintenance)
 		return
 	case o.Maintenance == Off && l.parked[a.cfg.Addr]:
-		a.answer(l, true, "it stays parked: an operator took it off this host by itself")
+		a.answer(l, true, staysParked)
 		return
 	case o.Maintenance == Off:
 		a.state.Parked = false
@@ -242,6 +247,10 @@ func (l *loop) withdraw(orders []*order) {
 		}
 		a.state.Order, a.state.Give = rules.NoOrder, false
 		l.mark(a)
+		if a.order.give && a.state.Handover.Side == rules.Giving {
+			a.answer(l, false, "not yet: it is offered to the partner, who may still take it; see Status")
+			continue
+		}
 		a.answer(l, false, "not yet: "+a.why())
 	}
 }
@@ -261,7 +270,7 @@ func (a *alias) answer(l *loop, done bool, text string) {
 	}
 	o := a.order
 	a.order = nil
-	next := l.whatNext(a)
+	next := l.whatNext(a, o.handed)
 	if o.from != "" && done {
 		next = whatNextOfForced(a.cfg.Primary)
 	}
@@ -292,11 +301,11 @@ func (l *loop) report(a *alias) {
 		a.answer(l, false, "it stays here: "+a.partnerSays())
 	case a.order.give:
 	case a.order.remove && !a.state.Holding && !a.order.had:
-		a.answer(l, true, "it was not on this host, and is parked")
+		a.answer(l, true, "it was not on this host, and "+a.order.stay)
 	case a.order.remove && !a.state.Holding && a.order.handed:
-		a.answer(l, true, "handed over: the partner has it; it is parked here")
+		a.answer(l, true, "handed over: the partner has it; here it "+a.order.stay)
 	case a.order.remove && !a.state.Holding:
-		a.answer(l, true, "released: it is off this host, and parked")
+		a.answer(l, true, "released: it is off this host, and "+strings.TrimPrefix(a.order.stay, "is "))
 	case a.order.remove:
 	case a.state.Holding && a.order.from != "":
 		a.answer(l, true, fmt.Sprintf("taken from %s which answered for it", a.order.from))
@@ -337,20 +346,49 @@ func (l *loop) rival(a *alias) string {
 	}
 }
 
-// whatNext says what will become of the alias if nothing else happens.
-func (l *loop) whatNext(a *alias) string {
-	f := l.facts(a)
+// What is said of an alias that an order took off this host.
+const (
+	parkedHere       = "is parked"
+	staysOff         = "stays off until 'Maintenance off'"
+	staysParked      = "it stays parked: an operator took it off this host by itself"
+	notInMaintenance = "this host was not in maintenance"
+)
+
+// until is what ends that the alias is kept off this host, and the same as
+// something to do here.
+func (l *loop) until(a *alias) (end, here string) {
 	switch {
+	case !l.maintenance:
+		return "AddAlias", "run AddAlias here or there"
+	case l.parked[a.cfg.Addr]:
+		return "'Maintenance off' and AddAlias", "run AddAlias there, or 'Maintenance off' and AddAlias here"
+	}
+	return "'Maintenance off'", "run AddAlias there, or 'Maintenance off' here"
+}
+
+// whatNext says what will become of the alias if nothing else happens; handed
+// tells that the partner has just taken it.
+func (l *loop) whatNext(a *alias, handed bool) string {
+	f := l.facts(a)
+	end, here := l.until(a)
+	stays := "; this host stays out until " + end
+	switch heard := a.talk != nil && a.talk.mood == speaking; {
 	case a.state.Holding:
 		return "this host keeps it until a rule or an operator says otherwise"
+	case a.state.Parked && handed:
+		return "the partner keeps it" + stays
+	case handed:
+		return "the partner keeps it, and this host stands by"
 	case a.state.Parked && f.Alias.Value == rules.Answered:
-		return fmt.Sprintf("%s serves it; this host stays out until AddAlias", l.rival(a))
-	case a.state.Parked && a.talk != nil && a.talk.mood == speaking:
-		return "the partner, if it is well, takes it within its detection time; this host stays out until AddAlias"
+		return fmt.Sprintf("%s serves it", l.rival(a)) + stays
+	case a.state.Parked && heard && (a.peer.Word.Standing == rules.SaysParked || a.peer.Word.Standing == rules.SaysCannot):
+		return "nobody serves it for now: " + a.partnerSays() + "; " + here
+	case a.state.Parked && heard:
+		return "the partner, if it is well, takes it within its detection time" + stays
 	case a.state.Parked && a.cfg.Primary:
-		return "nobody will serve it: the partner is not primary and takes nothing while this host answers its pings (W12); run AddAlias here or there"
+		return "nobody will serve it: the partner is not primary and takes nothing while this host answers its pings (W12); " + here
 	case a.state.Parked:
-		return "the partner, if it is primary and well, takes it within its detection time; this host stays out until AddAlias"
+		return "the partner, if it is primary and well, takes it within its detection time" + stays
 	case f.Alias.Value == rules.Answered:
 		return "this host stands by"
 	default:
@@ -367,23 +405,40 @@ func whatNextOfForced(primary bool) string {
 	return "if the partner claims it still, this host yields, not being primary (H6): RemoveAlias there; against any other host it is announced again (H7), see Status"
 }
 
+// able tells whether the partner would take the alias, as far as it has said.
+func (a *alias) able() bool {
+	return a.talk != nil && a.talk.mood == speaking && a.peer.Word.Standing == rules.SaysAble
+}
+
 // foretell says what an order would do.
 func (l *loop) foretell(a *alias, o Operator) control.Outcome {
 	out := control.Outcome{Alias: a.cfg.Addr.String(), Done: true}
 	f := l.facts(a)
+	parked := "parked"
+	if o.Maintenance == On {
+		o.Remove, parked = true, "kept off until 'Maintenance off'"
+	}
 	switch {
+	case o.Maintenance == Off && !l.maintenance:
+		out.Text = notInMaintenance
+	case o.Maintenance == Off && l.parked[a.cfg.Addr]:
+		out.Text = staysParked
+	case o.Maintenance == Off:
+		out.Text = "this host would serve it again if its rules say so"
 	case o.Give && !a.state.Holding:
 		out.Text = "it is not on this host"
-	case o.Give && a.peer.Word.Standing != rules.SaysAble:
+	case o.Give && !a.able():
 		out.Done, out.Text = false, "would stay here: "+a.partnerSays()
 	case o.Give:
 		out.Text = "would be offered to the partner, who says that it would take it"
-	case o.Remove && a.state.Holding && a.peer.Word.Standing == rules.SaysAble:
-		out.Text = "would be handed over to the partner, and parked"
+	case o.Remove && a.state.Holding && a.able():
+		out.Text = "would be handed over to the partner, and " + parked
 	case o.Remove && a.state.Holding:
-		out.Text = "would be released and parked"
+		out.Text = "would be released and " + parked
 	case o.Remove:
-		out.Text = "this host does not have it; it would be parked"
+		out.Text = "this host does not have it; it would be " + parked
+	case l.maintenance:
+		out.Done, out.Text = false, "would be refused: this host is in maintenance"
 	case a.state.Holding:
 		out.Text = "this host has it already"
 	case o.Force:

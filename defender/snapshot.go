@@ -22,7 +22,7 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		s.Problems = append(s.Problems, "the kernel cannot be asked for its addresses: "+l.readErr)
 	}
 	s.Maintenance = l.maintenance
-	if l.openErr != "" {
+	if l.openErr != "" && l.channel == nil {
 		s.Problems = append(s.Problems, "no channel to the partner: "+l.openErr)
 	}
 	for _, t := range l.talks {
@@ -76,7 +76,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if t := a.talk; t != nil {
 		c.Says = &control.Says{Daemon: moods[t.mood], Version: t.version, At: a.peer.Said.Round(0)}
 		if !a.peer.Said.IsZero() {
-			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSpace(a.says.State.String()+" "+a.says.Step.String()), a.says.Text
+			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.State.String()+", "+a.says.Step.String(), ", "), a.says.Text
 			if a.says.Primary {
 				c.Says.Role = "primary"
 			}

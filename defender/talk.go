@@ -102,6 +102,7 @@ func (l *loop) open() {
 		}
 		return
 	case l.now.Before(l.openAt):
+		l.agenda.set(&l.opening, l.openAt)
 		return
 	}
 	l.openAt = l.now.Add(openAgain)
@@ -304,6 +305,7 @@ func (l *loop) heard(h peer.Heard) {
 	}
 	if h.NewBoot || h.Say > t.say {
 		t.say, t.heard = h.Say, l.now // a repeat is no newer sign of life
+		l.openErr = ""                // the channel works: what kept it from being opened is over
 	}
 	if h.NewBoot {
 		t.boot, t.strangers = l.now, nil

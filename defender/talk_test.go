@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"aliasdefender/config"
 )
 
 // talking plays a story with a channel between the two.
@@ -198,5 +200,85 @@ func TestChannelThatLosesWordsKeepsThePromises(t *testing.T) {
 		if h := w.holders(); h != "a" && h != "b" {
 			w.fail("held by %q", h)
 		}
+	})
+}
+
+// TestMaintenanceThatNobodyTakesOverIsReleasedAndSaid: the partner is parked,
+// and the order is nevertheless carried out.
+func TestMaintenanceThatNobodyTakesOverIsReleasedAndSaid(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.order(w.b, Operator{Remove: true})
+		w.wait(3 * time.Second)
+		if out := w.order(w.a, Operator{Maintenance: On, DryRun: true}); !strings.Contains(out.Text, "would be released and kept off") {
+			w.fail("%+v", out)
+		}
+		w.wait(3 * time.Second)
+		w.expect("a", "a dry run is no maintenance")
+		out := w.order(w.a, Operator{Maintenance: On})
+		if !out.Done || !strings.Contains(out.Text, "released: it is off this host, and stays off until 'Maintenance off'") ||
+			!strings.Contains(out.Next, "nobody serves it for now: the partner says: parked") {
+			w.fail("%+v", out)
+		}
+		w.expect("", "nobody takes it over")
+		if out := w.order(w.a, Operator{}); out.Done || !strings.Contains(out.Text, "in maintenance") {
+			w.fail("AddAlias: %+v", out)
+		}
+		w.must(w.a, Operator{Maintenance: Off, DryRun: true}, "would serve it again")
+		w.wait(20 * time.Second)
+		w.expect("", "in maintenance still")
+		w.must(w.a, Operator{Maintenance: Off}, "this host serves it again")
+		w.wait(20 * time.Second)
+		w.expect("a", "maintenance is over")
+		w.must(w.a, Operator{Maintenance: Off}, "was not in maintenance")
+	})
+}
+
+// TestMaintenanceLeavesParkedWhatWasParkedBefore: it ends what it began only.
+func TestMaintenanceLeavesParkedWhatWasParkedBefore(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.must(w.a, Operator{Remove: true}, "handed over: the partner has it; here it is parked")
+		w.must(w.a, Operator{Maintenance: On}, "it was not on this host, and stays off until 'Maintenance off'")
+		w.must(w.a, Operator{Maintenance: Off, DryRun: true}, "stays parked")
+		w.must(w.a, Operator{Maintenance: Off}, "stays parked")
+		w.b.kill()
+		w.wait(30 * time.Second)
+		w.expect("", "parked on the one host, the other's daemon is dead and its lease has ended")
+	})
+}
+
+// TestHandoverTellsBeforehandWhatItWouldDo holds the dry run to the order itself.
+func TestHandoverTellsBeforehandWhatItWouldDo(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.must(w.a, Operator{Give: true, DryRun: true}, "who says that it would take it")
+		w.must(w.b, Operator{Give: true, DryRun: true}, "it is not on this host")
+		if out := w.order(w.a, Operator{Give: true}); !out.Done || out.Next != "the partner keeps it, and this host stands by" {
+			w.fail("%+v", out)
+		}
+		w.a.kill()
+		w.wait(20 * time.Second)
+		for _, dry := range []bool{true, false} {
+			if out := w.order(w.b, Operator{Give: true, DryRun: dry}); out.Done || !strings.Contains(out.Text, "the partner's daemon is not heard on the channel") {
+				w.fail("dry run %v: %+v", dry, out)
+			}
+		}
+		w.expect("b", "nobody there to take it")
+	})
+}
+
+// TestChannelThatIsTakenFromTheFilesComesBackWithThem, however soon.
+func TestChannelThatIsTakenFromTheFilesComesBackWithThem(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		with := *w.cfgA
+		without := with
+		without.Settings.Peer = config.Peer{}
+		w.a.daemon.Reload(&without)
+		w.wait(time.Second)
+		w.a.daemon.Reload(&with) // opened anew
+		w.wait(time.Second)
+		w.a.daemon.Reload(&without)
+		w.wait(time.Second)
+		w.a.daemon.Reload(&with) // too soon after
+		w.wait(15 * time.Second)
+		w.must(w.a, Operator{Give: true}, "handed over")
 	})
 }

@@ -12,18 +12,20 @@
 //
 // # States
 //
-//	         RemoveAlias             take: W4 W5 W6 W10 W11 W12 W14; adopt
-//	parked <------------- waiting -----------------------------------------> holding
-//	  |                    ^   ^                                                |
-//	  '--------------------'   '------------------------------------------------'
-//	         AddAlias                release: H1 H2 H3 H6 H8; forget: H5
+//	         RemoveAlias           take: W4 W5 W6 W10 W11 W12 W14; adopt
+//	parked <------------- waiting ---------------------------------------> holding
+//	  |                    ^   ^                                              |
+//	  '--------------------'   '----------------------------------------------'
+//	         AddAlias               release: H1 H2 H3 H6 H8; forget: H5
 //
-//	waiting: wait, or ask for a hand-over (W6)
-//	holding: keep (H4 H5 H7 H9), announce (H7 H9), restore (H5), hand over (H4)
+//	waiting: wait, or ask for a hand-over (W4 W6)
+//	holding: keep (H1 H2 H4 H5 H7 H9), announce (H7 H9), restore (H5), refresh (H9),
+//	         hand over (H2 H4)
 //
 // Parked is waiting with the one row W1; who holds the alias and is told to park
-// it passes through H2. A hand-over ends as W5 on one host and H1 on the other.
-// Adoption is no row: who finds the alias on its host tells State so.
+// it passes through H2. A hand-over is W5 on one host and H1 on the other; what
+// goes on between them, and who plays which part, is in [Handover]. Adoption is
+// no row: who finds the alias on its host tells State so.
 //
 // # The table
 //
@@ -31,7 +33,9 @@
 // that matches decides. [Rows] is this table, and the verb Why reads it. A fact
 // that is older than 2 x interval + misses x timeout (of this host itself: and 5 s)
 // is unknown, and so is an answer of partner or router to a question from before
-// the present doubt.
+// the present doubt. What the partner's daemon says counts until its channel
+// would be silent: misses heartbeats and a timeout. A hand-over that failed is
+// begun again after half a minute, and by an operator at once.
 // "Rival" and "claims" mean another host that answers for an alias which we
 // hold; "served" and "answered" the same for one that we do not.
 //

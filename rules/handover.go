@@ -146,6 +146,7 @@ func (s *State) handover(p Policy, f Facts) {
 	s.Handover = s.Handover.step(p, s.Holding, v.word(), f.Now)
 	if was != NoSide && s.Handover.Side == NoSide && s.Holding {
 		s.Anew = f.Now
+		s.Order = NoOrder // of an operator who wanted it back meanwhile
 		s.Reannounce(f.Now)
 	}
 }

@@ -42,6 +42,7 @@ type State struct {
 	Defences  int         // announcements against the present rival
 	Defended  time.Time   // when the last of them was sent
 	Announced int         // announcements since the schedule began
+	CutOff    bool        // the router missed an answer while we had it, and has not answered since
 	Next      time.Time   // when the next announcement is due; zero: none
 	Anew      time.Time   // what was heard of rivals before counts no more
 	Lease     time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
@@ -130,6 +131,15 @@ func (s *State) Saw(p Policy, f Facts) {
 	if s.Holding {
 		if f.Alias.Value == Silent {
 			s.Failback = false // it has yielded
+		}
+		switch {
+		case f.Router.Value == Silent || !f.Router.Miss.IsZero():
+			s.CutOff = true
+		case f.Router.Value == Answered && s.CutOff:
+			// Where the router is the clients are, and whoever announced it there is
+			// perhaps gone again without our hearing of it.
+			s.CutOff = false
+			s.Reannounce(f.Now)
 		}
 		return
 	}

@@ -73,6 +73,29 @@ func TestLetGoKeepsWhatOutlastsTheAlias(t *testing.T) {
 	}
 }
 
+func TestLetGoEndsAHandoverForGood(t *testing.T) {
+	open := Handover{Side: Giving, Number: 4, Why: Asked, Began: noon}
+	over := Handover{Number: 4, Failure: Refused, Ended: noon.Add(-time.Hour)}
+	for name, tt := range map[string]struct {
+		was    Handover
+		reason Reason
+		want   Handover
+	}{
+		"handed over":               {open, HandedOver, Handover{Number: 4, Ended: noon}},
+		"given back":                {open, GivenBack, Handover{Number: 4, Failure: NotVerified, Ended: noon}},
+		"gone for another reason":   {open, LinkLost, Handover{Number: 4, Failure: Withdrawn, Ended: noon}},
+		"after one that had failed": {over, LinkLost, over},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := State{Holding: true, Handover: tt.was}
+			s.LetGo(tt.reason)
+			if diff := cmp.Diff(tt.want, s.Handover); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestAnnouncementsGoOutAfterFiveSecondsAndThenEachMinute(t *testing.T) {
 	c := holder()
 	c.s = State{}

@@ -1,0 +1,282 @@
+package rules
+
+import "strings"
+
+// event is one thing that befalls the world. It tells whether it could.
+type event struct {
+	text string
+	few  bool // searched deeper than the rest
+	do   func(p *pair, c *setting) bool
+}
+
+var hosts = [2]string{"A", "B"}
+
+// events are all of them, for either host.
+func events() []event {
+	var all []event
+	for i := range hosts {
+		all = append(all, operators(i)...)
+	}
+	orders := len(all)
+	for i := range all { // a single AddAlias must not be in vain
+		e, who := &all[i], i/(orders/2)
+		do, adds := e.do, strings.HasSuffix(e.text, "AddAlias")
+		e.do = func(p *pair, c *setting) bool {
+			first := p.wanted == 2
+			if p.wanted = 3; first && adds && p.h[who].word.standing == SaysHolding {
+				p.wanted = uint8(who)
+			}
+			return do(p, c)
+		}
+	}
+	for i := range hosts {
+		all = append(all, daemons(i)...)
+		all = append(all, faults(i)...)
+	}
+	all = append(all, segment()...)
+	for i := range all {
+		all[i].few = all[i].few || i < orders && !strings.Contains(all[i].text, "force") || strings.Contains(all[i].text, "daemon")
+	}
+	for i := range all[orders:] { // the rest excuses a gap
+		e := &all[orders+i]
+		do := e.do
+		e.do = func(p *pair, c *setting) bool {
+			p.faulty = true
+			return do(p, c)
+		}
+	}
+	return all
+}
+
+// of makes an event of one host.
+func of(i int, text string, do func(m *member) bool) event {
+	return event{text: hosts[i] + ": " + text, do: func(p *pair, c *setting) bool {
+		m := &p.h[i]
+		if !do(m) {
+			return false
+		}
+		m.written = true
+		return true
+	}}
+}
+
+// ordered is an operator's word to a daemon that listens.
+func ordered(i int, text string, do func(m *member) bool) event {
+	return of(i, text, func(m *member) bool {
+		if m.daemon != running || m.stopping || !do(m) {
+			return false
+		}
+		s := m.state()
+		s.TryAgain()
+		m.keep(&s)
+		return true
+	})
+}
+
+func operators(i int) []event {
+	return []event{
+		ordered(i, "RemoveAlias", func(m *member) bool {
+			was := m.parked
+			m.parked, m.parks, m.order = true, true, NoOrder
+			return !was
+		}),
+		ordered(i, "AddAlias", func(m *member) bool {
+			if m.holding && !m.parked {
+				return false
+			}
+			m.parked, m.parks = false, false
+			if !m.holding || m.hand.side == Giving { // what is going is asked for again
+				m.order = OrderTake
+			}
+			return true
+		}),
+		ordered(i, "AddAlias --force", func(m *member) bool {
+			if m.holding {
+				return false
+			}
+			m.parked, m.parks, m.order = false, false, OrderForce
+			return true
+		}),
+		ordered(i, "Handover", func(m *member) bool {
+			if !m.holding || m.give {
+				return false
+			}
+			m.give = true
+			return true
+		}),
+		ordered(i, "TERM, on_exit = handover", func(m *member) bool {
+			m.give, m.stopping = true, true
+			return true
+		}),
+	}
+}
+
+func daemons(i int) []event {
+	return []event{
+		of(i, "its daemon is killed", func(m *member) bool {
+			if m.daemon == dead {
+				return false
+			}
+			m.clear()
+			return true
+		}),
+		of(i, "its daemon starts", func(m *member) bool {
+			if m.daemon != dead || !m.on {
+				return false
+			}
+			m.start()
+			return true
+		}),
+		of(i, "its daemon is restarted by USR2", func(m *member) bool {
+			if m.daemon != running {
+				return false
+			}
+			if m.kernel {
+				m.lease = forever
+			}
+			m.start()
+			return true
+		}),
+		of(i, "its daemon is frozen", func(m *member) bool {
+			if m.daemon != running {
+				return false
+			}
+			m.daemon = frozen
+			return true
+		}),
+		of(i, "its daemon goes on", func(m *member) bool {
+			if m.daemon != frozen {
+				return false
+			}
+			m.wake()
+			return true
+		}),
+	}
+}
+
+// wake is a process that finds that it was away: what it knew is forgotten.
+func (m *member) wake() {
+	m.daemon, m.verifying = running, false
+	m.alias, m.partner, m.router = unheard, unheard, unheard
+	s := m.state()
+	s.Awoke(noon)
+	m.keep(&s)
+	f := Facts{}
+	if m.daemonHeard != never {
+		f.Peer.Heard = m.daemonHeard.time()
+	}
+	f.Peer.Forget(noon)
+	m.daemonHeard, m.said, m.word = agoOf(f.Peer.Heard, 1), never, talk{}
+}
+
+func faults(i int) []event {
+	return []event{
+		of(i, "power fails", func(m *member) bool {
+			if !m.on {
+				return false
+			}
+			*m = boot(m.parks)
+			m.on = false
+			return true
+		}),
+		of(i, "boots", func(m *member) bool {
+			if m.on {
+				return false
+			}
+			*m = boot(m.parks)
+			m.start()
+			return true
+		}),
+		of(i, "cable out", func(m *member) bool {
+			if !m.cable || !m.on {
+				return false
+			}
+			m.cable, m.carrier = false, 0
+			m.alias, m.partner, m.router = unheard, unheard, unheard
+			return true
+		}),
+		of(i, "cable in", func(m *member) bool {
+			if m.cable || !m.on {
+				return false
+			}
+			m.cable, m.carrier = true, 0
+			s := m.state()
+			if s.Holding {
+				s.Reannounce(noon)
+			}
+			m.keep(&s)
+			return true
+		}),
+		of(i, "its service falls ill", func(m *member) bool {
+			was := m.ill
+			m.ill = true
+			return !was
+		}),
+		of(i, "its service is well again", func(m *member) bool {
+			was := m.ill
+			m.ill = false
+			return was
+		}),
+		of(i, "another program deletes the alias", func(m *member) bool {
+			was := m.kernel
+			m.kernel, m.lease, m.robbed = false, forever, was
+			return was
+		}),
+		of(i, "the router's next answer to the alias is lost", func(m *member) bool {
+			was := m.deaf
+			m.deaf = true
+			return !was && m.daemon == running && !m.holding
+		}),
+		{hosts[i] + ": what it says is a second late", true, func(p *pair, c *setting) bool {
+			was := p.h[i].flying && p.h[i].late == 0
+			p.h[i].late = 2
+			return was
+		}},
+		{hosts[i] + ": what it says is lost", true, func(p *pair, c *setting) bool {
+			was := p.h[i].flying
+			p.h[i].flying = false
+			return was
+		}},
+	}
+}
+
+func segment() []event {
+	cut := func(text string, side uint8) event {
+		return event{text: text, do: func(p *pair, c *setting) bool {
+			was := p.cut
+			p.cut, p.side = true, side
+			return !was
+		}}
+	}
+	flip := func(text string, b func(p *pair) *bool, to bool) event {
+		return event{text: text, do: func(p *pair, c *setting) bool {
+			v := b(p)
+			was := *v
+			*v = to
+			return was != to
+		}}
+	}
+	router := func(p *pair) *bool { return &p.router }
+	channel := func(p *pair) *bool { return &p.channel }
+	only := func(e event) event {
+		return event{text: e.text, do: func(p *pair, c *setting) bool { return c.channel && e.do(p, c) }}
+	}
+	return []event{
+		cut("the segment is cut, router and clients stay with A", 0),
+		cut("the segment is cut, router and clients stay with B", 1),
+		{"the segment is whole again", false, func(p *pair, c *setting) bool {
+			was := p.cut
+			p.cut, p.side = false, 0
+			return was
+		}},
+		flip("the router dies", router, false),
+		flip("the router is back", router, true),
+		only(flip("the channel is blocked", channel, false)),
+		only(flip("the channel is free again", channel, true)),
+		{"both decide at once", false, func(p *pair, c *setting) bool {
+			was := p.race
+			p.race = true
+			return !was && (p.h[0].flying || p.h[1].flying || p.h[0].written || p.h[1].written)
+		}},
+	}
+}

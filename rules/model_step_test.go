@@ -1,0 +1,309 @@
+package rules
+
+// step lets the world go on by the least: words that are on their way arrive and
+// what follows is done; if nothing is on its way, a tick passes.
+// It returns what must not happen.
+func (p *pair) step(c *setting) (wrong string) {
+	moved := false
+	p.moves = false
+	for i := range p.h {
+		moved = p.arrives(c, i) || moved
+	}
+	both := [2]Decision{}
+	if p.race {
+		for i := range p.h {
+			if p.h[i].daemon == running {
+				both[i] = p.decide(c, i)
+			}
+		}
+	}
+	for i := range p.h {
+		if p.h[i].daemon != running {
+			continue
+		}
+		if p.race {
+			moved = p.carry(c, i, both[i], &wrong) || moved
+		}
+		for n := 0; p.carry(c, i, p.decide(c, i), &wrong); n++ {
+			if moved = true; n == 6 {
+				return restless
+			}
+		}
+	}
+	p.race = false
+	for i := range p.h {
+		moved = p.speak(c, i) || moved
+	}
+	if !moved {
+		p.tick(c)
+	}
+	for i := range p.h {
+		p.calm = p.calm || p.h[i].kernel && p.h[i].said != never && p.h[i].word.standing == SaysAble
+	}
+	return wrong
+}
+
+// arrives delivers the other's word, and the answer to a ping from the alias.
+func (p *pair) arrives(c *setting, i int) bool {
+	m, from := &p.h[i], &p.h[1-i]
+	moved := m.written
+	m.written = false
+	if m.verifying && m.daemon == running {
+		s := m.state()
+		s.Verified(p.router && p.reaches(i) && int(p.cache) == i && !m.deaf)
+		m.keep(&s)
+		m.verifying, m.deaf, moved = false, false, true
+	}
+	if from.flying && from.late == 0 {
+		from.flying, moved = false, true
+		if p.talks(c) && m.daemon == running {
+			m.word, m.partnerIll, m.said, m.daemonHeard = from.sent, from.ill, 0, 0
+		}
+	}
+	return moved
+}
+
+// speak sends a word that has changed.
+func (p *pair) speak(c *setting, i int) bool {
+	m := &p.h[i]
+	if m.daemon != running || !c.channel {
+		return false
+	}
+	w := talkOf(Say(c.policy(i), m.state(), m.facts(c, i)))
+	if w == m.sent || m.flying && m.late > 0 {
+		return false // what is late keeps what is behind it waiting
+	}
+	m.sent, m.flying, m.late = w, true, 0
+	return true
+}
+
+// decide asks the real rules, as the daemon's loop does.
+func (p *pair) decide(c *setting, i int) Decision {
+	m := &p.h[i]
+	if m.kernel && !m.holding && !m.stopping {
+		s := m.state()
+		s.Adopted(noon)
+		m.keep(&s)
+	}
+	s, f, policy := m.state(), m.facts(c, i), c.policy(i)
+	was := s
+	s.Saw(policy, f)
+	ended := was.Handover.Side != NoSide && s.Handover.Side == NoSide
+	switch {
+	case c.without == forgetting:
+		s.Anew = was.Anew
+	case c.without == lastWord && ended:
+		s.Announced, s.Next = was.Announced, was.Next
+	}
+	m.keep(&s)
+	d := decide(c.rows, policy, s, f)
+	switch {
+	case m.order != NoOrder && (d.Reason == Served || d.Reason == NoLink):
+		m.order = NoOrder // the operator is told
+	case m.give && (!m.holding || d.Reason == WouldNot):
+		m.give = false
+	}
+	if m.stopping && !m.give {
+		m.clear()
+	}
+	return d
+}
+
+// carry does what was decided; it tells whether anything was done.
+func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
+	m := &p.h[i]
+	if m.daemon != running {
+		return false
+	}
+	s := m.state()
+	switch d.Action {
+	case Take, Restore:
+		if m.kernel || m.stopping && d.Action == Take {
+			return false
+		}
+		if d.Action == Take {
+			p.moves = true
+			if what := p.mustNotTake(i, d.Reason); what != "" {
+				*wrong = what
+			}
+			s.Took(d.Reason, noon)
+			m.verifying = s.Handover.Side == Getting
+			if c.without == patience && s.Handover.Side == Getting {
+				s.Handover.Began = noon.Add(-4 * tick)
+			}
+			if m.alias.value != Silent {
+				m.alias = unheard
+			}
+		} else {
+			if !m.robbed {
+				*wrong = hosts[i] + " puts back what went with its lease"
+			}
+			s.Reannounce(noon)
+		}
+		p.write(c, i, &s)
+	case Refresh:
+		p.write(c, i, &s)
+	case Release, Forget:
+		if d.Action == Release && !m.holding {
+			return false
+		}
+		left := m.kernel
+		p.moves = true
+		m.kernel, m.lease = false, forever
+		s.LetGo(d.Reason)
+		m.ours = d.Reason == LinkLost || d.Reason == LeaseEnded
+		switch d.Reason {
+		case RivalPartner, TwoPrimaries, FailbackRefused:
+			if p.reaches(i) {
+				p.cache = uint8(1 - i)
+			}
+		default:
+			m.alias = unheard
+		}
+		if left && d.Action == Release && p.mustServe(i, d.Reason) {
+			*wrong = hosts[i] + " releases (" + d.Reason.String() + "), and nobody has the alias"
+		}
+	case Announce:
+		if !m.kernel {
+			*wrong = hosts[i] + " announces what it does not have"
+		}
+		s.Announce(d, noon)
+		p.announce(i)
+	case HandOver, AskHandover:
+		if s.Handover.Side != NoSide {
+			return false
+		}
+		s.Open(d, m.facts(c, i), p.number())
+	default:
+		return false
+	}
+	m.keep(&s)
+	return true
+}
+
+// write puts the alias, or its lease, into the kernel.
+func (p *pair) write(c *setting, i int, s *State) {
+	s.Leased(c.policy(i), noon)
+	p.h[0].ours, p.h[1].ours = false, false
+	if !p.h[i].kernel {
+		p.h[i].had = 0
+	}
+	p.h[i].kernel, p.h[i].robbed, p.h[i].lease = true, false, leftOf(s.Lease)
+}
+
+// announce is heard by the client and by the other host where they are joined.
+func (p *pair) announce(i int) {
+	if p.reaches(i) {
+		p.cache = uint8(i)
+	}
+	if o := &p.h[1-i]; p.joined() && o.daemon == running {
+		o.alias.answered()
+		o.partnerSeen()
+	}
+}
+
+func (m *member) partnerSeen() {
+	back := m.partner.value == Silent
+	m.partner.answered()
+	if back && m.holding {
+		s := m.state()
+		s.Reannounce(noon)
+		m.keep(&s)
+	}
+}
+
+// number is one that nobody uses.
+func (p *pair) number() uint32 {
+	used := [16]bool{0: true}
+	for i := range p.h {
+		m := &p.h[i]
+		used[m.hand.number], used[m.word.number], used[m.sent.number] = true, true, true
+	}
+	for n, is := range used {
+		if !is {
+			return uint32(n)
+		}
+	}
+	panic("no number")
+}
+
+// tick lets a second pass, at whose end everybody asks and the daemons speak.
+func (p *pair) tick(c *setting) {
+	if p.whole = min(p.whole+1, known); !p.joined() {
+		p.whole = 0
+	}
+	for i := range p.h {
+		p.h[i].had = min(p.h[i].had+1, known)
+		p.h[i].pass()
+		if p.h[i].late > 0 {
+			p.h[i].late--
+		}
+	}
+	for i := range p.h {
+		if p.h[i].daemon == running {
+			p.ask(i)
+		}
+	}
+	for i := range p.h {
+		m, to := &p.h[i], &p.h[1-i]
+		if m.daemon != running || !p.talks(c) || to.daemon != running {
+			continue
+		}
+		w := talkOf(Say(c.policy(i), m.state(), m.facts(c, i)))
+		if m.flying {
+			continue
+		}
+		if to.said != never && to.word == w && m.sent == w {
+			to.said, to.daemonHeard, to.partnerIll = 0, 0, m.ill
+			continue
+		}
+		m.sent, m.flying, m.late = w, true, 0
+	}
+}
+
+// pass is a tick on one host.
+func (m *member) pass() {
+	if m.lease.pass(); m.kernel && m.lease <= 0 {
+		m.kernel, m.lease = false, forever
+	}
+	for _, h := range []*heard{&m.alias, &m.partner, &m.router} {
+		h.pass()
+	}
+	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.anew, &m.woke, &m.daemonHeard, &m.said} {
+		if *a != never {
+			a.pass()
+		}
+	}
+	m.next.pass()
+	m.leased.pass()
+}
+
+// ask is one host's questions.
+func (p *pair) ask(i int) {
+	m, other := &p.h[i], &p.h[1-i]
+	if !m.cable {
+		m.alias, m.partner, m.router = unheard, unheard, unheard
+		return
+	}
+	if p.joined() {
+		m.partnerSeen()
+	} else {
+		m.partner.missed()
+	}
+	if p.joined() && other.kernel {
+		m.alias.answered()
+	} else {
+		m.alias.missed()
+	}
+	if !p.router || !p.reaches(i) {
+		m.router.missed()
+		return
+	}
+	back := m.router.value == Silent
+	m.router.answered()
+	for _, h := range []*heard{&m.alias, &m.partner} {
+		if back && h.value == Silent && !m.holding {
+			*h = unheard
+		}
+	}
+}

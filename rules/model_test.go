@@ -1,0 +1,360 @@
+package rules
+
+import "time"
+
+// The model of the search: two hosts with their kernels and daemons, the wire,
+// the router, the channel and a client. What decides is the real thing: State,
+// Decide and Say; the rest is the least that a daemon does around them.
+//
+// Time goes in ticks of half a second, the interval of the model; a tick is a
+// doubt, too. What happens between two ticks is ordered but takes no time: a changed
+// word is on its way for a step, within which anything else may happen.
+
+// tick is the time between two questions, and between two heartbeats.
+const tick = time.Second / 2
+
+// Times of which only "long ago" matters run faster, or the search would spend
+// itself on waiting: half a minute between two hand-overs, ten seconds between
+// two defences.
+const (
+	fastEnded    = 30
+	fastDefended = 10
+)
+
+// ticks is how long ago something was; it stops at old. never is no time.
+type ticks uint8
+
+const (
+	old   ticks = 12
+	never ticks = 255
+	known ticks = 4 // after so long nobody who asks can fail to know
+)
+
+func (a *ticks) pass() {
+	if *a < old {
+		*a++
+	}
+}
+
+var agoTable = func() (t [256]time.Time) {
+	for i := range t[:old+1] {
+		t[i] = noon.Add(-time.Duration(i) * tick)
+	}
+	return t
+}()
+
+func (a ticks) time() time.Time { return agoTable[a] }
+
+func (a ticks) fast(by time.Duration) time.Time {
+	if a == never {
+		return time.Time{}
+	}
+	return noon.Add(-time.Duration(a) * by * tick)
+}
+
+func agoOf(t time.Time, by time.Duration) ticks {
+	if t.IsZero() {
+		return never
+	}
+	return ticks(min(noon.Sub(t)/(by*tick), time.Duration(old)))
+}
+
+// left is how many ticks there are to something; forever without an end.
+type left int8
+
+const forever left = 127
+
+func (l left) time() time.Time {
+	if l == forever {
+		return time.Time{}
+	}
+	return noon.Add(time.Duration(l) * tick)
+}
+
+func leftOf(t time.Time) left {
+	if t.IsZero() {
+		return forever
+	}
+	return left(max(t.Sub(noon)/tick, -2))
+}
+
+func (l *left) pass() {
+	if *l != forever && *l > -2 {
+		*l--
+	}
+}
+
+// heard is a fact in ticks.
+type heard struct {
+	value              Value
+	since, asked, miss ticks
+}
+
+var unheard = heard{since: old, asked: old, miss: never}
+
+func (h heard) fact() Fact {
+	return Fact{Value: h.value, Since: h.since.time(), Asked: h.asked.time(), Miss: h.miss.time()}
+}
+
+func (h *heard) pass() {
+	h.since.pass()
+	h.asked.pass()
+	if h.miss != never {
+		h.miss.pass()
+	}
+}
+
+func (h *heard) set(v Value) {
+	if h.value != v {
+		h.since = 0
+	}
+	h.value, h.asked = v, 0
+}
+
+func (h *heard) answered() {
+	h.set(Answered)
+	h.miss = never
+}
+
+// missed is one tick's question without an answer: the second makes a silence.
+func (h *heard) missed() {
+	if h.miss == never {
+		h.miss = 0
+		return
+	}
+	h.set(Silent)
+}
+
+// life is what a daemon is.
+type life uint8
+
+const (
+	dead life = iota
+	running
+	frozen
+)
+
+// talk is a word of the model: the reasons are for people.
+type talk struct {
+	standing Standing
+	step     Step
+	number   uint8
+}
+
+func (t talk) word() Word { return Word{Standing: t.standing, Step: t.step, Number: uint32(t.number)} }
+
+func talkOf(w Word) talk { return talk{w.Standing, w.Step, uint8(w.Number)} }
+
+// open is the record of a hand-over.
+type open struct {
+	side     Side
+	number   uint8
+	why      Reason
+	began    ticks
+	verified Value
+	failure  Reason
+	ended    ticks
+}
+
+// member is one host. It is compared and hashed whole: no pointers.
+type member struct {
+	on     bool // has power
+	cable  bool
+	ill    bool // the service behind the alias
+	daemon life
+	kernel bool  // has the alias
+	had    ticks // for so long
+	lease  left  // the kernel's
+	parks  bool  // on disk
+	ours   bool  // it let the alias go for its own sake, and nobody has had it since
+	robbed bool  // another program took the alias away, and the daemon has not mended it
+
+	// The daemon's record.
+	holding, parked, give, stopping, oursLast, cutOff, failback, noReturn bool
+	order                                                                 Order
+	hand                                                                  open
+	defences                                                              uint8
+	defended                                                              ticks
+	announced                                                             uint8
+	next                                                                  left
+	anew, woke                                                            ticks
+	leased                                                                left
+
+	// Its facts.
+	carrier                ticks // since when it is as it is
+	alias, partner, router heard
+	daemonHeard, said      ticks
+	word                   talk
+	partnerIll             bool
+
+	verifying bool // a ping from the alias is on its way
+	deaf      bool // and the next will not be answered
+
+	sent    talk  // last
+	flying  bool  // sent is on its way
+	late    uint8 // and will be for so many ticks
+	written bool  // something happened on this host, and is not decided yet
+}
+
+// pair is the whole world.
+type pair struct {
+	h       [2]member
+	cut     bool // the segment, between the two
+	side    uint8
+	router  bool // up; with the client on the side that is named
+	channel bool
+	cache   uint8 // where the client sends: 0, 1, or 2 for nowhere yet
+	race    bool  // in the next step both decide before either acts
+	whole   ticks // since when the two hear each other; never if they do not
+	wanted  uint8 // on which host by AddAlias; 2: no operator did anything yet; 3: they did more
+	moves   bool  // in the last step somebody took or let go
+	calm    bool  // one has had the alias while the other would take it
+	faulty  bool  // something else happened than what operators do
+}
+
+// setting is one configuration to search.
+type setting struct {
+	name    string
+	primary [2]bool
+	channel bool
+	second  bool // the channel has a cable of its own
+	back    bool // failback
+	depth   int
+	from    []string // what happened before, the world at rest after each
+	few     bool     // only what operators do, what daemons suffer, and words that are lost
+	rows    []Row
+	without clause
+}
+
+// clause is one of the hand-over's that the model itself can leave out; the
+// others are left out by other rows.
+type clause uint8
+
+const (
+	none       clause = iota
+	forgetting        // what was seen of rivals is forgotten at its end
+	patience          // who gets it waits longer than the giver
+	lastWord          // whoever has it at the end announces
+)
+
+func (c *setting) policy(i int) Policy {
+	return Policy{
+		Primary: c.primary[i], Channel: c.channel,
+		Interval: tick, Timeout: tick / 2, Misses: 2,
+		Failback: c.back, FailbackAfter: 3 * tick, Lease: 6 * tick,
+	}
+}
+
+// begin is both hosts just switched on, and what the setting says happened
+// since.
+func begin(c *setting) pair {
+	p := pair{router: true, channel: true, cache: 2, wanted: 2}
+	for i := range p.h {
+		p.h[i] = boot(false)
+		p.h[i].start()
+	}
+	for _, text := range c.from {
+		p.settle(c)
+		for _, e := range events() {
+			if e.text == text {
+				e.do(&p, c)
+			}
+		}
+		p.settle(c)
+	}
+	return p
+}
+
+// settle lets the world come to rest; nothing can go wrong by that alone.
+func (p *pair) settle(c *setting) {
+	for range settles {
+		p.step(c)
+	}
+}
+
+func boot(parked bool) member {
+	m := member{on: true, cable: true, lease: forever, parks: parked}
+	m.clear()
+	return m
+}
+
+// clear is a host without a daemon: nothing is known or on record.
+func (m *member) clear() {
+	*m = member{on: m.on, cable: m.cable, ill: m.ill, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
+	m.hand = open{began: never, ended: never}
+	m.next, m.leased = forever, forever
+	m.defended, m.anew, m.woke, m.carrier = never, never, never, old
+	m.alias, m.partner, m.router = unheard, unheard, unheard
+	m.daemonHeard, m.said = never, never
+}
+
+func (m *member) start() {
+	m.clear()
+	m.daemon, m.parked, m.written = running, m.parks, true
+}
+
+// joined tells whether the two hear each other on the segment.
+func (p *pair) joined() bool {
+	return p.h[0].on && p.h[1].on && p.h[0].cable && p.h[1].cable && !p.cut
+}
+
+// reaches tells whether the host is on the side of router and client.
+func (p *pair) reaches(i int) bool {
+	return p.h[i].on && p.h[i].cable && (!p.cut || int(p.side) == i)
+}
+
+func (p *pair) talks(c *setting) bool {
+	return c.channel && p.channel && p.h[0].on && p.h[1].on && (c.second || p.joined())
+}
+
+func (m *member) state() State {
+	s := State{
+		Holding: m.holding, Parked: m.parked, Give: m.give, Order: m.order, OursLast: m.oursLast,
+		Defences: int(m.defences), Defended: m.defended.fast(fastDefended),
+		Announced: int(m.announced), Next: m.next.time(), CutOff: m.cutOff, Failback: m.failback, NoReturn: m.noReturn,
+		Anew: m.anew.time(), Woke: m.woke.time(), Lease: m.leased.time(),
+	}
+	h := &m.hand
+	s.Handover = Handover{
+		Side: h.side, Number: uint32(h.number), Why: h.why, Began: h.began.time(), Verified: h.verified,
+		Failure: h.failure, Ended: h.ended.fast(fastEnded),
+	}
+	return s
+}
+
+func (m *member) keep(s *State) {
+	m.holding, m.oursLast, m.order, m.give = s.Holding, s.OursLast, s.Order, s.Give
+	m.cutOff, m.failback, m.noReturn = s.CutOff, s.Failback, s.NoReturn
+	m.defences, m.defended = uint8(min(s.Defences, 2)), agoOf(s.Defended, fastDefended)
+	m.announced, m.next = uint8(s.Announced), leftOf(s.Next)
+	m.anew, m.woke, m.leased = agoOf(s.Anew, 1), agoOf(s.Woke, 1), leftOf(s.Lease)
+	h := &s.Handover
+	m.hand = open{
+		side: h.Side, number: uint8(h.Number), why: h.Why, began: agoOf(h.Began, 1), verified: h.Verified,
+		failure: h.Failure, ended: agoOf(h.Ended, fastEnded),
+	}
+	if m.announced >= 2 {
+		// The schedule has the same end, only sooner. What is announced each minute
+		// does not help: clients at the wrong host for that long are a finding.
+		m.announced, m.next = 2, forever
+	}
+}
+
+func (m *member) facts(c *setting, i int) Facts {
+	own := Fact{Value: Yes, Since: agoTable[old], Asked: noon}
+	f := Facts{
+		Now: noon, NIC: own, Own: own, RouterKnown: true,
+		Carrier: Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
+		Kernel:  Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
+		Alias:   m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),
+		ByPartner: Yes, WeAreLow: Of(i == 0), Service: Fact{Value: Of(!m.ill), Since: agoTable[old], Asked: noon},
+	}
+	if m.daemonHeard != never {
+		f.Peer.Heard = m.daemonHeard.time()
+	}
+	if m.said != never {
+		f.Peer.Said, f.Peer.Word = m.said.time(), m.word.word()
+		f.Peer.Primary, f.Peer.HWLower, f.Peer.Service = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
+	}
+	return f
+}

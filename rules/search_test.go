@@ -1,0 +1,307 @@
+package rules
+
+import (
+	"flag"
+	"hash/maphash"
+	"testing"
+	"time"
+)
+
+var deeper = flag.Int("deeper", 0, "how many more events the search tries; each makes it forty times as long")
+
+// settings are the pairs that are searched.
+func settings() []setting {
+	one, both, none := [2]bool{true, false}, [2]bool{true, true}, [2]bool{}
+	return []setting{
+		{name: "one primary, a channel", primary: one, channel: true},
+		{name: "one primary, a channel on a cable of its own", primary: one, channel: true, second: true},
+		{name: "one primary with failback, a channel", primary: one, channel: true, back: true},
+		{name: "one primary, no channel", primary: one},
+		{name: "one primary with failback, no channel", primary: one, back: true},
+		{name: "one primary, no channel; its daemon is dead, and the other has the alias", primary: one,
+			from: []string{"A: power fails", "A: boots", "A: its daemon is killed"}},
+		{name: "two primaries, a channel", primary: both, channel: true},
+		{name: "two primaries, no channel", primary: both},
+		{name: "no primary, a channel", primary: none, channel: true},
+	}
+}
+
+// TestSearchFindsNothingWrong tries every order of two events, whichever, and
+// then of three of those that befall a hand-over.
+func TestSearchFindsNothingWrong(t *testing.T) {
+	for _, c := range settings() {
+		c.depth = 2 + *deeper
+		if testing.Short() || raceEnabled {
+			c.depth = 1
+		}
+		t.Run(c.name, func(t *testing.T) { mustFindNothing(t, c) })
+		if c.few = c.depth > 1; c.few && c.channel && !c.second && c.primary != [2]bool{true, true} {
+			c.depth++
+			t.Run(c.name+", few events", func(t *testing.T) { mustFindNothing(t, c) })
+		}
+	}
+}
+
+func mustFindNothing(t *testing.T, c setting) {
+	t.Parallel()
+	c.rows = Rows()
+	begun := time.Now()
+	found, states := find(&c)
+	if found != nil {
+		t.Errorf("with %d events:\n%s\n=> %s", c.depth, found.story, found.what)
+	}
+	t.Logf("%d events, %d states, %v", c.depth, states, time.Since(begun).Round(time.Millisecond))
+}
+
+// search tries every order of events up to the setting's depth, each at any
+// moment: whatever is reached goes on step by step until it rests, and between
+// any two steps the next event may come. It stops at the first finding, which
+// has the fewest events.
+//
+// A state is known by its hash: of ten million, two with one hash are found once
+// in some hundred thousand runs.
+type search struct {
+	c      *setting
+	all    []event
+	seed   maphash.Seed
+	seen   set
+	parent []uint32 // of each state, and by which event or step
+	by     []uint8
+	chain  map[uint64]int
+	walked []pair
+}
+
+// aStep is what lets the world go on, beside the events.
+const aStep = 255
+
+// finding is what went wrong, and how it came to it.
+type finding struct {
+	story story
+	what  string
+}
+
+// reached is a state of the last round.
+type reached struct {
+	p  pair
+	id uint32
+}
+
+// find searches a setting; it also tells how many states it saw.
+func find(c *setting) (*finding, int) {
+	s := &search{c: c, all: events(), seed: maphash.MakeSeed(), seen: newSet(), chain: map[uint64]int{}}
+	var last, next []reached
+	keep := func(r reached) { next = append(next, r) }
+	if f := s.follow(begin(c), 0, aStep, keep); f != nil {
+		return f, len(s.by)
+	}
+	for depth := range c.depth {
+		last, next = next, last[:0]
+		if depth == c.depth-1 {
+			keep = func(reached) {}
+		}
+		for i := range last {
+			for e := range s.all {
+				p := last[i].p
+				if c.few && !s.all[e].few || !s.all[e].do(&p, c) {
+					continue
+				}
+				if f := s.follow(p, last[i].id, uint8(e), keep); f != nil {
+					return f, len(s.by)
+				}
+			}
+		}
+	}
+	return nil, len(s.by)
+}
+
+// add notes a state; it tells whether it is new.
+func (s *search) add(h uint64, parent uint32, by uint8) (uint32, bool) {
+	if !s.seen.add(h) {
+		return 0, false
+	}
+	s.parent, s.by = append(s.parent, parent), append(s.by, by)
+	return uint32(len(s.by) - 1), true
+}
+
+// follow goes on from a state until it rests or comes to one known.
+func (s *search) follow(p pair, parent uint32, by uint8, keep func(reached)) *finding {
+	clear(s.chain)
+	s.walked = s.walked[:0]
+	for range settles {
+		h := maphash.Comparable(s.seed, p)
+		if from, ok := s.chain[h]; ok {
+			if what := wrongAtRest(s.c, s.walked[from:]); what != "" {
+				return &finding{s.tell(parent), what}
+			}
+			return nil
+		}
+		id, isNew := s.add(h, parent, by)
+		if !isNew {
+			return nil
+		}
+		s.chain[h] = len(s.walked)
+		s.walked = append(s.walked, p)
+		keep(reached{p, id})
+		parent, by = id, aStep
+		if what := p.step(s.c); what != "" {
+			return &finding{s.tell(parent), what}
+		}
+	}
+	return &finding{s.tell(parent), restless}
+}
+
+// tell is the way to a state.
+func (s *search) tell(id uint32) story {
+	var back []uint8
+	for ; id != 0; id = s.parent[id] {
+		back = append(back, s.by[id])
+	}
+	var told story
+	for i := range back {
+		switch by := back[len(back)-1-i]; {
+		case by != aStep:
+			told = append(told, line{event: s.all[by].text})
+		case len(told) > 0 && told[len(told)-1].steps > 0:
+			told[len(told)-1].steps++
+		default:
+			told = append(told, line{steps: 1})
+		}
+	}
+	return told
+}
+
+// settles bounds how many steps the world may take to come to rest.
+const settles = 150
+
+const restless = "it does not come to rest"
+
+// wrongAtRest is what must not be where the world turns in that circle.
+func wrongAtRest(c *setting, circle []pair) string {
+	for i := range circle {
+		if what := circle[i].wrong(c); what != "" {
+			return what
+		}
+	}
+	return ""
+}
+
+// wrong is what must not be where the world rests.
+func (p *pair) wrong(c *setting) string {
+	a, b := &p.h[0], &p.h[1]
+	if p.moves {
+		return restless
+	}
+	if a.kernel && b.kernel && p.joined() && a.daemon == running && b.daemon == running {
+		return "both have the alias"
+	}
+	served := 2
+	for i := range p.h {
+		m, other := &p.h[i], &p.h[1-i]
+		switch {
+		case m.kernel && m.daemon == running && m.parked:
+			return hosts[i] + " has the alias, and is parked"
+		case m.kernel && m.daemon == running && !m.cable:
+			return hosts[i] + " has the alias, and no link"
+		case m.daemon == running && m.kernel != m.holding:
+			return hosts[i] + "'s record of the alias is wrong"
+		case m.kernel && m.ill && !other.kernel && p.serves(1-i) && m.said != never && p.talks(c):
+			return hosts[i] + " has the alias with an ill service, and " + hosts[1-i] + " could"
+		case !m.kernel && !p.faulty && p.calm && int(p.wanted) == i && p.serves(i) && !c.back:
+			return "AddAlias on " + hosts[i] + " was in vain"
+		case !m.kernel && c.back && c.primary[i] && p.serves(i) && p.joined() && other.kernel && other.daemon == running && !m.noReturn:
+			return hosts[i] + " does not get the alias back"
+		case !m.kernel && !(other.kernel && p.joined()) && p.serves(i) && !p.excused(c, i):
+			return "nobody has the alias, and " + hosts[i] + " could"
+		case m.kernel && p.reaches(i):
+			served = i
+		}
+	}
+	alone := !(a.kernel && b.kernel && p.joined())
+	if served != 2 && alone && p.h[served].daemon == running && p.cache == uint8(1-served) {
+		return "clients are not at " + hosts[served]
+	}
+	return ""
+}
+
+// serves tells whether the host could: its daemon, link and router are well, and
+// no operator took the alias off it.
+func (p *pair) serves(i int) bool {
+	m := &p.h[i]
+	return m.on && m.daemon == running && !m.parked && !m.stopping && !m.ill && m.cable && p.router && p.reaches(i)
+}
+
+// excused is what the design leaves: who is not primary, has no order, did not
+// itself let the alias go and was not told by a channel leaves it to a host that
+// lives (W12).
+func (p *pair) excused(c *setting, i int) bool {
+	m := &p.h[i]
+	return !c.primary[i] && m.order == NoOrder && !m.ours && p.joined() && (!c.channel || m.daemonHeard == never)
+}
+
+// mustServe tells whether a release may leave nobody. It may not where a
+// hand-over is its reason or was open, nor where only operators did anything and
+// the other host had said that it would take; but for what the other could not
+// tell in time.
+func (p *pair) mustServe(i int, r Reason) bool {
+	m, other := &p.h[i], &p.h[1-i]
+	if other.daemon != running || other.kernel || other.holding || other.parked || other.robbed || other.order != NoOrder || !p.joined() {
+		return false
+	}
+	if r == OperatorReleases || r == LinkLost {
+		return p.calm && !p.faulty && p.serves(1-i) && (m.word.standing == SaysAble || m.word.standing == SaysHolding)
+	}
+	return r == HandedOver || r == GivenBack || m.hand.side != NoSide || m.hand.ended <= 1
+}
+
+// mustNotTake is why a take is wrong, if nobody who could know better ordered or
+// offered it.
+func (p *pair) mustNotTake(i int, r Reason) string {
+	m, other := &p.h[i], &p.h[1-i]
+	switch {
+	case !m.cable:
+		return hosts[i] + " takes without a link"
+	case m.ill && !other.ill && p.whole >= known && other.daemon == running:
+		return hosts[i] + " takes with an ill service"
+	case r == OperatorTakes || r == Offered || r == FailbackTakes:
+	case other.kernel && p.whole >= known && other.had >= known:
+		return hosts[i] + " takes what " + hosts[1-i] + " has"
+	case r == PartnerSilent && p.whole >= known:
+		return hosts[i] + " takes as from a silent partner, and " + hosts[1-i] + " lives"
+	case m.router.value != Answered || m.router.asked > 1:
+		return hosts[i] + " takes where no router answers"
+	}
+	return ""
+}
+
+// set is a set of hashes.
+type set struct {
+	slots []uint64
+	n     int
+}
+
+func newSet() set { return set{slots: make([]uint64, 1<<16)} }
+
+// add tells whether h was not there.
+func (s *set) add(h uint64) bool {
+	h |= 1 // 0 is a free slot
+	if s.n*2 > len(s.slots) {
+		was := s.slots
+		s.slots, s.n = make([]uint64, 2*len(was)), 0
+		for _, h := range was {
+			if h != 0 {
+				s.add(h)
+			}
+		}
+	}
+	mask := uint64(len(s.slots) - 1)
+	for i := h >> 1 & mask; ; i = (i + 1) & mask {
+		switch s.slots[i] {
+		case h:
+			return false
+		case 0:
+			s.slots[i] = h
+			s.n++
+			return true
+		}
+	}
+}
