@@ -3,7 +3,11 @@ package host
 import (
 	"encoding/binary"
 	"errors"
+	"net"
 	"net/netip"
+
+	"github.com/mdlayher/arp"
+	"github.com/mdlayher/ethernet"
 )
 
 // broadcast is the hardware address of everybody on the segment.
@@ -88,24 +92,41 @@ func announcement(alias netip.Addr, hw, source HW) [2]message {
 	return [2]message{request, reply}
 }
 
-// encode writes the frame, with its padding.
+// forms are a request and a reply with nobody's addresses in them, as
+// mdlayher's packages write them.
+var forms = [...][shortest]byte{form(arp.OperationRequest), form(arp.OperationReply)}
+
+func form(operation arp.Operation) (b [shortest]byte) {
+	nobody := make(net.HardwareAddr, len(HW{}))
+	p, err := arp.NewPacket(operation, nobody, netip.IPv4Unspecified(), nobody, netip.IPv4Unspecified())
+	if err != nil {
+		panic(err) // four good addresses
+	}
+	packet, err := p.MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	frame, err := (&ethernet.Frame{Destination: nobody, Source: nobody, EtherType: ethernet.EtherTypeARP, Payload: packet}).MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	copy(b[:], frame)
+	return b
+}
+
+// encode writes the frame, with its padding: the form, and the addresses each
+// in its place.
 func (m message) encode(b *[shortest]byte) error {
 	if !m.sender.Is4() || !m.target.Is4() {
 		return errNotIPv4
 	}
-	*b = [shortest]byte{}
+	*b = forms[0]
+	if m.reply {
+		*b = forms[1]
+	}
 	sender, target := m.sender.As4(), m.target.As4()
 	copy(b[atDest:], m.dest[:])
 	copy(b[atSource:], m.source[:])
-	put := binary.BigEndian.PutUint16
-	put(b[atType:], typeARP)
-	put(b[atPacket:], ethernet1)
-	put(b[atPacket+2:], typeIPv4)
-	put(b[atPacket+4:], sizesOfBoth)
-	put(b[atOperation:], opRequest)
-	if m.reply {
-		put(b[atOperation:], opReply)
-	}
 	copy(b[atSenderHW:], m.senderHW[:])
 	copy(b[atSender:], sender[:])
 	copy(b[atTargetHW:], m.destHW[:])
