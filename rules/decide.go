@@ -181,7 +181,8 @@ func (v *view) rival() Value {
 	if v.handing() && v.f.ByPartner != No {
 		return Unknown
 	}
-	if !v.s.Anew.IsZero() && !v.f.Alias.Asked.After(v.s.Anew) {
+	// What the partner sent before it let go may be read a moment later.
+	if !v.s.Anew.IsZero() && !v.f.Alias.Asked.After(v.s.Anew.Add(v.p.Timeout)) {
 		return Unknown
 	}
 	return v.alias()

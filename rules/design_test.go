@@ -273,7 +273,7 @@ func (c instance) lost() bool { return c.read(c.f.Kernel) == No }
 // rival is whether another host claims what we hold. During a hand-over the
 // partner is none.
 func (c instance) rival() Value {
-	if c.handing() && c.f.ByPartner != No || !c.s.Anew.IsZero() && !c.f.Alias.Asked.After(c.s.Anew) {
+	if c.handing() && c.f.ByPartner != No || !c.s.Anew.IsZero() && !c.f.Alias.Asked.After(c.s.Anew.Add(c.p.Timeout)) {
 		return Unknown
 	}
 	return c.alias()

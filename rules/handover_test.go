@@ -167,6 +167,23 @@ func TestEndOfAHandoverForgetsRivalsAndAnnounces(t *testing.T) {
 	}
 }
 
+// TestWhatTheGiverSentBeforeItLetGoIsNoRival though it is read a moment after the
+// word that it has let go: who has taken the alias would yield to nobody.
+func TestWhatTheGiverSentBeforeItLetGoIsNoRival(t *testing.T) {
+	c := holder()
+	c.p.Primary = false
+	c.s.Anew = noon.Add(-2 * c.p.Timeout)
+	c.f.ByPartner = Yes
+	c.f.Alias = Fact{Value: Answered, Since: noon, Asked: c.s.Anew.Add(c.p.Timeout)}
+	if d := Decide(c.p, c.s, c.f); d.Action == Release {
+		t.Errorf("heard within a timeout: %+v", d)
+	}
+	c.f.Alias.Asked = c.f.Alias.Asked.Add(1)
+	if d := Decide(c.p, c.s, c.f); d.Reason != RivalPartner {
+		t.Errorf("heard later: %+v", d)
+	}
+}
+
 func TestTryAgainLetsAnOperatorBeginAtOnce(t *testing.T) {
 	c := holder()
 	says(&c, Word{Standing: SaysAble})

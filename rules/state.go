@@ -44,7 +44,7 @@ type State struct {
 	Announced int         // announcements since the schedule began
 	CutOff    bool        // the router missed an answer while we had it, and has not answered since
 	Next      time.Time   // when the next announcement is due; zero: none
-	Anew      time.Time   // what was heard of rivals before counts no more
+	Anew      time.Time   // what was heard of rivals before, or within a timeout after, counts no more
 	Lease     time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
 	Woke      time.Time   // when this process last came back from a pause
 }
