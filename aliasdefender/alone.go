@@ -40,27 +40,71 @@ func (a *app) orderAlone(ctx context.Context, o control.Order) ([]control.Outcom
 		}
 		chosen = chosen[i : i+1]
 	}
+	if o.Maintenance == control.Off {
+		return a.endMaintenanceAlone(cfg, o.DryRun)
+	}
 	network, err := thisHost()
-	if o.DryRun && o.Remove {
+	if o.DryRun && (o.Remove || o.Maintenance == control.On) {
 		network, err = openHost() // only to be read, which anybody may
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !o.DryRun {
-		// A Monitor that starts now would look and take, as we do: it waits
-		// until we have done, or is told of us.
-		lock, err := control.Acquire(cfg.Settings.Socket)
-		if held := (*control.HeldError)(nil); errors.As(err, &held) {
-			return nil, fmt.Errorf("%s: process %d is at work there: a Monitor that is just starting, or another such command; try again", held.Socket, held.PID)
-		}
+	s := &solo{cfg: cfg, order: o, system: network, state: &stateFile{dir: cfg.Settings.StateDir}}
+	if o.DryRun {
+		return s.run(ctx, chosen)
+	}
+	lock, err := inPlaceOfMonitor(cfg.Settings.Socket)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	return s.run(ctx, chosen)
+}
+
+// inPlaceOfMonitor takes the lock: a Monitor that starts now would look and
+// take, as we do. It waits until we have done, or is told of us.
+func inPlaceOfMonitor(socket string) (*control.Lock, error) {
+	lock, err := control.Acquire(socket)
+	if held := (*control.HeldError)(nil); errors.As(err, &held) {
+		return nil, fmt.Errorf("%s: process %d is at work there: a Monitor that is just starting, or another such command; try again", held.Socket, held.PID)
+	}
+	return lock, err
+}
+
+// endMaintenanceAlone ends it in the state file. No address is touched, so it
+// needs no privilege but to write there.
+func (a *app) endMaintenanceAlone(cfg *config.Config, dryRun bool) ([]control.Outcome, error) {
+	s := &solo{cfg: cfg, order: control.Order{Maintenance: control.Off}, state: &stateFile{dir: cfg.Settings.StateDir}}
+	forgotten := ""
+	kept, damage := s.state.read()
+	switch {
+	case !dryRun:
+		lock, err := inPlaceOfMonitor(cfg.Settings.Socket)
 		if err != nil {
 			return nil, err
 		}
 		defer lock.Release()
+		if err := s.remember(nil); err != nil {
+			forgotten = err.Error()
+		}
+	case damage != nil:
+		return nil, damage
 	}
-	s := &solo{cfg: cfg, order: o, system: network, state: &stateFile{dir: cfg.Settings.StateDir}}
-	return s.run(ctx, chosen)
+	var all []control.Outcome
+	for _, al := range cfg.Aliases {
+		out := control.Outcome{Alias: al.Addr.String(), Done: true, Next: noMonitorNow, NotRemembered: forgotten}
+		switch {
+		case !kept.Maintenance:
+			out.Text = "this host was not in maintenance"
+		case slices.Contains(kept.Parked, al.Addr):
+			out.Text = "it stays parked: an operator took it off this host by itself"
+		default:
+			out.Text = "the next Monitor serves it again if its rules say so"
+		}
+		all = append(all, out)
+	}
+	return all, nil
 }
 
 // solo is one order carried out without a Monitor.
@@ -80,9 +124,14 @@ func (s *solo) run(ctx context.Context, chosen []config.Alias) ([]control.Outcom
 	}
 	var all []control.Outcome
 	var err error
-	if s.order.Remove {
+	switch kept, _ := s.state.read(); {
+	case s.order.Remove || s.order.Maintenance == control.On:
 		all, err = s.remove(chosen)
-	} else {
+	case kept.Maintenance:
+		for _, al := range chosen {
+			all = append(all, control.Outcome{Alias: al.Addr.String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it"})
+		}
+	default:
 		all, err = s.add(ctx, chosen)
 	}
 	for i := range all {
@@ -91,11 +140,14 @@ func (s *solo) run(ctx context.Context, chosen []config.Alias) ([]control.Outcom
 	return all, err
 }
 
-// remember parks or unparks in the state file. A damaged line in it does not
-// keep the good ones from being kept.
+// remember parks or unparks in the state file, or notes maintenance there. A
+// damaged line in it does not keep the good ones from being kept.
 func (s *solo) remember(chosen []config.Alias) error {
 	kept, damage := s.state.read()
 	parked := kept.Parked
+	if s.order.Maintenance != control.Leave {
+		kept.Maintenance, chosen = s.order.Maintenance == control.On, nil
+	}
 	for _, al := range chosen {
 		parked = slices.DeleteFunc(parked, func(p netip.Addr) bool { return p == al.Addr })
 		if s.order.Remove {
@@ -118,40 +170,52 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	parked := "parked"
+	if s.order.Maintenance == control.On {
+		parked = "kept off until 'Maintenance off'"
+	}
 	var all []control.Outcome
 	var orders []host.Order
 	var whose []int
 	for i, al := range chosen {
-		out := control.Outcome{Alias: al.Addr.String(), Done: true, Next: afterRemoval(al)}
+		out := control.Outcome{Alias: al.Addr.String(), Done: true, Next: s.afterRemoval(al)}
 		nic, _, here := now.Find(al.Addr)
 		here = here && nic == al.NIC
 		switch {
 		case s.order.DryRun && here:
-			out.Text = "would be released and parked"
+			out.Text = "would be released and " + parked
 		case s.order.DryRun:
-			out.Text = "this host does not have it; it would be parked"
+			out.Text = "this host does not have it; it would be " + parked
 		case here:
-			out.Text = "released: it is off this host, and parked"
+			out.Text = "released: it is off this host, and " + parked
 			orders, whose = append(orders, hostOrder(al)), append(whose, i)
 		default:
-			out.Text = "it was not on this host, and is parked"
+			out.Text = "it was not on this host, and is " + parked
 		}
 		all = append(all, out)
 	}
 	for n, err := range s.host.Remove(orders) {
 		if out := &all[whose[n]]; err != nil {
-			out.Done, out.Text, out.Next = false, "parked, but not released: "+err.Error(), "this host has it still; the next Monitor takes it off"
+			out.Done, out.Text, out.Next = false, parked+", but not released: "+err.Error(), "this host has it still; the next Monitor takes it off"
 		}
 	}
 	return all, nil
 }
 
 // afterRemoval says what becomes of an alias that this host lets go.
-func afterRemoval(al config.Alias) string {
-	if al.Primary {
-		return "if nobody else serves it, nobody will: the partner is not primary and takes nothing while this host answers its pings (W12); run AddAlias here or there"
+func (s *solo) afterRemoval(al config.Alias) string {
+	end, here := "AddAlias", "run AddAlias here or there"
+	if s.order.Maintenance == control.On {
+		end, here = "'Maintenance off'", "run AddAlias there, or 'Maintenance off' here"
 	}
-	return "the partner, if it is primary and well, serves it or takes it within its detection time; this host stays out until AddAlias, after a restart too"
+	partner := "the partner, if it is primary and well,"
+	switch {
+	case len(s.cfg.Settings.Peer.KeyFiles) > 0:
+		partner = "the partner's Monitor, if it is well and has heard this host's since its start (W12),"
+	case al.Primary:
+		return "if nobody else serves it, nobody will: the partner is not primary and takes nothing while this host answers its pings (W12); " + here
+	}
+	return partner + " serves it or takes it within its detection time; this host stays out until " + end + ", after a restart too"
 }
 
 // add puts the aliases on this host that no other host answers for.

@@ -225,6 +225,9 @@ func (m *monitor) inForce(cfg *config.Config) {
 	m.warnOfFixed(cfg.Settings)
 	setLevel(m.log, cfg.Settings)
 	m.settings.LogLevel, m.settings.OnExit = cfg.Settings.LogLevel, cfg.Settings.OnExit
+	if len(m.settings.Peer.Keys) == 0 || len(cfg.Settings.Peer.Keys) == 0 {
+		m.settings.Peer = cfg.Settings.Peer // the channel is opened with these, or closed
+	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
 	m.defender.Reload(cfg)
 	m.failed.Store(nil)
@@ -250,13 +253,27 @@ func (m *monitor) refused(err error) error {
 // warnOfFixed says what a reload cannot change, for its mistake would otherwise
 // be found at the next restart.
 func (m *monitor) warnOfFixed(now config.Settings) {
-	for _, s := range []struct{ name, was, is string }{
+	type setting struct{ name, was, is string }
+	fixed := []setting{
 		{"control.socket", m.settings.Socket, now.Socket},
 		{"state.dir", m.settings.StateDir, now.StateDir},
 		{"log.to", string(m.settings.LogTo), string(now.LogTo)},
-	} {
+	}
+	if was := m.settings.Peer; len(was.Keys) > 0 && len(now.Peer.Keys) > 0 { // there is a channel, and it stays
+		fixed = append(fixed, setting{"peer.port", fmt.Sprint(was.Port), fmt.Sprint(now.Peer.Port)},
+			setting{"peer.listen", listenOf(was), listenOf(now.Peer)})
+	}
+	for _, s := range fixed {
 		if s.was != s.is {
 			m.log.Warn(fmt.Sprintf("reload: %s stays %s until a restart (USR2 keeps the aliases meanwhile)", s.name, s.was))
 		}
 	}
+}
+
+// listenOf is the setting as it is written.
+func listenOf(p config.Peer) string {
+	if p.Listen.IsValid() {
+		return p.Listen.String()
+	}
+	return "any"
 }

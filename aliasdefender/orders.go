@@ -50,13 +50,17 @@ func (a *app) order(ctx context.Context, o control.Order) error {
 		return err
 	}
 	if isTerminal(a.stderr) {
+		most := control.OrderWithin
+		if o.Within > 0 {
+			most = o.Within
+		}
 		late := time.AfterFunc(progressAfter, func() {
-			fmt.Fprintf(a.stderr, "still waiting for what the network answers; at most %s, Ctrl-C withdraws the order\n", config.Tidy(control.OrderWithin))
+			fmt.Fprintf(a.stderr, "still waiting for what the network answers; at most %s, Ctrl-C withdraws the order\n", config.Tidy(most))
 		})
 		defer late.Stop()
 	}
 	outcomes, err := control.Dial(socket).Order(ctx, o)
-	if errors.Is(err, control.ErrNotRunning) {
+	if errors.Is(err, control.ErrNotRunning) && !o.Give { // a hand-over is two Monitors' talk
 		outcomes, err = a.orderAlone(ctx, o)
 	}
 	if err != nil {
@@ -106,11 +110,23 @@ func addresses(aliases []config.Alias) (all []string) {
 	return all
 }
 
+// switches are control's words for the loop's.
+var switches = map[control.Switch]defender.Switch{control.Leave: defender.Leave, control.On: defender.On, control.Off: defender.Off}
+
+// longestOrder leaves the server time for its answer.
+const longestOrder = control.OrderWithin - 2*time.Second
+
 // order carries out an order that came over the socket.
 func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, m.patience())
+	within := m.patience()
+	if o.Within > 0 {
+		within = min(o.Within, longestOrder)
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	out, err := m.defender.Order(ctx, defender.Operator{Alias: o.Alias, Remove: o.Remove, Force: o.Force, DryRun: o.DryRun}, m.remember)
+	out, err := m.defender.Order(ctx, defender.Operator{
+		Alias: o.Alias, Remove: o.Remove, Give: o.Give, Force: o.Force, DryRun: o.DryRun, Maintenance: switches[o.Maintenance],
+	}, m.remember)
 	switch {
 	case errors.Is(err, defender.ErrNoAlias):
 		s, err := m.defender.Snapshot(ctx, false)
@@ -141,7 +157,7 @@ func (m *monitor) remember(kept defender.Kept) error {
 // patience is how long an order may wait for the network: as long as an alias
 // may take to be found silent, doubted twice.
 func (m *monitor) patience() time.Duration {
-	return min(time.Duration(m.slowest.Load())+2*time.Second, control.OrderWithin-2*time.Second)
+	return min(time.Duration(m.slowest.Load())+2*time.Second, longestOrder)
 }
 
 // slowest is the longest that any of the aliases may take to be found silent.

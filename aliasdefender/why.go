@@ -19,7 +19,8 @@ func (a *app) whyCmd() *cobra.Command {
 		Use:   "Why [ip]",
 		Short: "Tell the last decisions about each alias, with their facts",
 		Long: `Tell the last decisions about one alias or all: when, which row of the rules, and
-the facts that it was made of with their ages. Oldest first.
+the facts that it was made of with their ages. Oldest first. With a channel, how
+hand-overs went and what in the two hosts' files does not fit is among them.
 
 It is what the running Monitor noted then. A Monitor remembers the last 64
 decisions of an alias since its start; what was before is in the log.`,
@@ -107,7 +108,7 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 		}
 		for _, e := range al.Journal {
 			row := ""
-			if e.Row != "" { // adopting is no row's
+			if e.Row != "" && e.Row != "pair" { // adopting is no row's, and neither is a pair that does not fit
 				row = " (" + e.Row + ")"
 			}
 			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
@@ -129,7 +130,9 @@ func clock(t, now time.Time) string {
 var deeds = map[string]string{
 	"wait": "left it alone", "keep": "kept it", "take": "took it", "announce": "announced it", "restore": "put it back",
 	"release": "released it", "forget": "let it go", "adopt": "adopted it",
-	"ask for hand-over": "asked for it", "hand over": "offered it to the partner",
+	"refresh":           "renewed its lease",
+	"ask for hand-over": "asked the partner for it", "hand over": "offered it to the partner",
+	"hand-over ended": "the hand-over ended where it was", "alarm": "the pair does not fit",
 }
 
 func pastOf(e control.Entry) string {

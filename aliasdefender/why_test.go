@@ -36,6 +36,11 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 			{At: at, Row: "W99", Action: "levitate", Why: "a later Monitor knows why"},
 		}},
 		{Alias: "10.0.0.10", NIC: "eth0:3", Holder: "nobody"},
+		{Alias: "10.0.0.11", NIC: "eth0:4", Holder: "us", Journal: []control.Entry{
+			{At: at, Row: "pair", Action: "alarm", Why: "the netmask is /24 here and /25 on the partner", Facts: facts(at, "yes", "silent", "", "answered", "answered")},
+			{At: at.Add(time.Second), Row: "H2", Action: "hand over", Why: "an operator ordered it"},
+			{At: at.Add(3 * time.Second), Row: "H1", Action: "hand-over ended", Why: "the partner refused the hand-over"},
+		}},
 	}}
 	told, err := tell(snapshot, netip.Addr{}, 3)
 	if err != nil {
@@ -60,6 +65,14 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 
 10.0.0.10 on eth0:3, now held by nobody
 nothing has been decided yet
+
+10.0.0.11 on eth0:4, now held by us
+05:12:09.750  the pair does not fit: the netmask is /24 here and /25 on the partner.
+    alias silent (asked 62ms before), partner answered (asked 3.1s before), router answered (asked 2m30s before); link good
+05:12:10.750  offered it to the partner (H2): an operator ordered it.
+    nothing was known
+05:12:12.750  the hand-over ended where it was (H1): the partner refused the hand-over.
+    nothing was known
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Error(d)
