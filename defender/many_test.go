@@ -153,3 +153,18 @@ func TestThousandAliasesAreTakenTogether(t *testing.T) {
 		}
 	})
 }
+
+func TestManyThatWentWithTheirNICAreBackTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.crowd(400)
+		w.begin()
+		defer w.end()
+		w.wait(2 * time.Minute)
+		w.a.set(func() { w.a.kernel.lose(); w.a.nic().Index++ }) // made anew in a moment
+		w.wait(2 * time.Second)
+		if n := w.a.held(); n != 400 {
+			t.Errorf("%d of 400 are back after 2 s", n)
+		}
+	})
+}

@@ -81,8 +81,11 @@ func (t *target) held() bool { return t.of != nil && t.of.state.Holding }
 
 // inTurns tells whether so many aliases are held on the NIC that the segment
 // cannot be asked for the rivals of all at once. One question in vain is then
-// enough: a rival is heard rather than asked for.
-func (t *target) inTurns() bool { return t.held() && t.iface.held > rivalsPerSecond }
+// enough: a rival is heard rather than asked for. What the kernel has lost is
+// asked for at once: nobody serves it meanwhile.
+func (t *target) inTurns() bool {
+	return t.held() && t.iface.held > rivalsPerSecond && t.of.kernel.Value != rules.No
+}
 
 // trouble is why a medium cannot ask, said on change and once an hour.
 type trouble struct {
@@ -104,7 +107,7 @@ func (t *target) turn(l *loop) {
 			t.ask(l)
 		}
 	case l.now.Before(t.next):
-	case t.inTurns() && !t.iface.mayAsk(l.now):
+	case t.inTurns() && t.iface.ready() == nil && !t.iface.mayAsk(l.now):
 		t.next = t.iface.asksFrom.Add(time.Second)
 	default:
 		t.next = l.grid(t.rhythm())
