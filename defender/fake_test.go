@@ -76,6 +76,8 @@ type station struct {
 	parked  []netip.Addr  // before the daemon starts
 	slept   time.Duration // beyond the bubble's time, as CLOCK_BOOTTIME counts it
 	tries   int           // of adding and removing
+	sending time.Duration // how long a frame needs to leave
+	adding  time.Duration // and addresses to be added
 }
 
 func newSegment(seed uint64) *segment {
@@ -177,6 +179,7 @@ func (w *fakeWire) say(f host.Sighting) error { return w.sayTo(host.HW{}, f) }
 // sayTo sends a frame to all, or to the station with that hardware address.
 func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
 	s := w.st.seg
+	time.Sleep(w.st.sending)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target})
@@ -248,6 +251,9 @@ func (st *station) Add(orders []host.Order) []error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	st.tries++
+	st.seg.mu.Unlock()
+	time.Sleep(st.adding)
+	st.seg.mu.Lock()
 	if !st.on || st.addErr != nil {
 		return slices.Repeat([]error{errors.Join(st.addErr, errors.New("not added"))}, len(orders))
 	}

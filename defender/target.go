@@ -59,6 +59,8 @@ type target struct {
 	window window
 	wanted time.Time // somebody needs an answer to a question put since
 
+	confirmedIn uint64 // the turn that its users were last marked for
+
 	vain  int // windows in a row without an answer
 	blind int // windows in a row in which nothing could be asked
 }
@@ -138,6 +140,12 @@ func (t *target) dense() bool {
 	return (t.vain+t.blind > 0 || t.misses == 1) && !t.inTurns()
 }
 
+// verges tells whether the target falls silent by then unless it answers.
+func (t *target) verges(by time.Time) bool {
+	return t.fact.Value != rules.Silent && t.vain+1 >= t.needed() &&
+		!t.window.start.IsZero() && !t.window.start.Add(t.timeout).After(by)
+}
+
 // slot is when the window's next question is due.
 func (t *target) slot() time.Time {
 	return t.window.start.Add(time.Duration(t.window.put) * t.timeout / questions)
@@ -192,6 +200,15 @@ func (t *target) forget(l *loop) {
 	t.changed(l)
 }
 
+// rest ends the doubt: the alias is about to be put on, and a thousand that are
+// should have the kernel for themselves. Where that takes long it is asked for
+// as usual, so that the fact stays fresh.
+func (t *target) rest(l *loop) {
+	t.window, t.vain, t.blind = window{}, 0, 0
+	t.next = l.now.Add(t.timeout)
+	t.plan(l)
+}
+
 func (t *target) changed(l *loop) {
 	for _, a := range t.users {
 		l.mark(a)
@@ -199,11 +216,16 @@ func (t *target) changed(l *loop) {
 }
 
 // confirmed is for a fact that is what it was, only newer: what is settled
-// without it is not decided again. It is when the older one would have become
-// too old.
+// without it is not decided again, nor what is under way, whose end decides. It
+// is when the older one would have become too old. Of many frames in one turn
+// the first has them marked.
 func (t *target) confirmed(l *loop) {
+	if t.confirmedIn == l.turns {
+		return
+	}
+	t.confirmedIn = l.turns
 	for _, a := range t.users {
-		if !a.settled() {
+		if a.phase != working && !a.settled() {
 			l.mark(a)
 		}
 	}
