@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	chaosFor = flag.Duration("chaos", 15*time.Second, "how long each test of random faults plays")
+	chaosFor = flag.Duration("chaos", 12*time.Second, "how long each test of random faults plays")
 	seed     = flag.Uint64("seed", 0, "play what was played with this seed again (0: another each time)")
 )
 
