@@ -30,7 +30,8 @@ func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 				deleted := time.Now()
 				must(t, eth0.DelAddr(pair.Alias))
 				takes++
-				announcing := announcement(t, sniff, p.A, pair.Alias, deleted)
+				announcing, err := announcement(t, sniff, p.A, pair.Alias, deleted)
+				must(t, err)
 				held(t, p, 5*time.Second, "a")
 				served(t, p, 5*time.Second, "a")
 				spans := p.Holders.Spans()
@@ -117,41 +118,57 @@ func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
 		{"100 aliases", 100, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := begunWith(t, tt.n, `interval = "200ms"`)
-			sniff, err := p.User.Port().Sniff()
-			must(t, err)
-			eth0 := p.A.NIC("eth0")
-			for range max(2, runs()) {
-				index, began := eth0.Index(), time.Now()
-				if tt.unseen {
-					must(t, p.Monitor(p.A).Signal(unix.SIGSTOP))
+			for done, repeats := 0, 0; done < runs(); {
+				p := begunWith(t, tt.n, `interval = "200ms"`)
+				began := time.Now()
+				if err := recreatedTwice(t, p, tt.n, tt.unseen); err == nil {
+					done++
+				} else if repeats++; repeats > 5 || !noisy(t, p, began) {
+					t.Fatal(err)
 				}
-				must(t, eth0.Recreate())
-				if tt.unseen {
-					must(t, p.Monitor(p.A).Signal(unix.SIGCONT))
-				}
-				if eth0.Index() == index {
-					t.Fatalf("the NIC still has index %d", index)
-				}
-				announced := announcement(t, sniff, p.A, pair.Alias, began)
-				waitAddrs(t, p.A, 10*time.Second, rows(tt.n, true))
-				all := time.Since(began)
-				served(t, p, 5*time.Second, "a")
-				t.Logf("announced %v, all %d held %v after the interface was deleted", announced.Sub(began), tt.n, all)
-				// The rivals of so many are asked for in turns.
-				limit := 3*time.Second + time.Duration(tt.n)*20*time.Millisecond
-				if limit += stillness(p.Asker, p.Control, began, time.Now()); all > limit {
-					t.Errorf("held again after %v, want %v", all, limit)
-				}
-			}
-			if have := strangeAddrs(t, p.B, nil); len(have) > 0 {
-				t.Errorf("the partner took: %v", have)
-			}
-			select {
-			case <-p.Monitor(p.A).Done():
-				t.Error("the Monitor has ended")
-			default:
+				must(t, p.Lab.Close())
 			}
 		})
 	}
+}
+
+// recreatedTwice makes the holder's interface anew, and again.
+func recreatedTwice(t *testing.T, p *pair.Pair, n int, unseen bool) error {
+	t.Helper()
+	sniff, err := p.User.Port().Sniff()
+	must(t, err)
+	eth0 := p.A.NIC("eth0")
+	for range 2 {
+		index, began := eth0.Index(), time.Now()
+		if unseen {
+			must(t, p.Monitor(p.A).Signal(unix.SIGSTOP))
+		}
+		must(t, eth0.Recreate())
+		if unseen {
+			must(t, p.Monitor(p.A).Signal(unix.SIGCONT))
+		}
+		if eth0.Index() == index {
+			t.Fatalf("the NIC still has index %d", index)
+		}
+		announced, err := announcement(t, sniff, p.A, pair.Alias, began)
+		if err != nil {
+			return err
+		}
+		// The rivals of so many are asked for in turns.
+		limit := 3*time.Second + time.Duration(n)*20*time.Millisecond
+		if strange := awaitAddrs(t, p.A, limit, rows(n, true)); len(strange) > 0 {
+			return fmt.Errorf("%v after the interface was made anew: %v", limit, strange)
+		}
+		t.Logf("announced %v, all %d held %v after the interface was deleted", announced.Sub(began), n, time.Since(began))
+		served(t, p, 5*time.Second, "a")
+	}
+	if have := strangeAddrs(t, p.B, nil); len(have) > 0 {
+		return fmt.Errorf("the partner took: %v", have)
+	}
+	select {
+	case <-p.Monitor(p.A).Done():
+		t.Error("the Monitor has ended")
+	default:
+	}
+	return nil
 }
