@@ -36,7 +36,7 @@ type key struct {
 //
 // It is asked once an interval. An answer in time files yes. A missed one
 // starts a doubt: windows of one timeout with four questions each, by ICMP and
-// ARP in turn, until an answer or until misses windows in a row, the first
+// ARP, until an answer or until misses windows in a row, the first
 // question's own counted, have passed in vain: silent. A window in which
 // nothing could be asked counts for nothing and makes the fact unknown.
 type target struct {
@@ -349,20 +349,24 @@ func (t *target) answered(l *loop, asked time.Time) {
 }
 
 // ask puts one question. Where the target is on a NIC's own subnet the two
-// media take turns: a host that filters ICMP is not taken for dead. An alias
+// media take turns: a host that filters ICMP is not taken for dead. In doubt it
+// is put by both: where three frames of ten are lost each way, nine questions by
+// one of the two are all in vain once in 430 times, and these once in 90,000. An alias
 // that we hold is asked by ARP only, as our own kernel would answer the rest.
 func (t *target) ask(l *loop) {
 	n := t.iface
 	local := t.nic != "" && l.o.Listen != nil
-	byARP := local && ((t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0) || t.held() || t.of != nil && n.aliases > mostPinged)
+	onlyARP := local && (t.held() || t.of != nil && n.aliases > mostPinged)
+	byARP := onlyARP || local && (t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0)
 	doubt := t.vain+t.blind > 0
+	both := local && doubt && !onlyARP
 	probing := t.of != nil && doubt && t.window.put >= questions/2
 	t.window.put++
 	l.put++
 	if t.nic != "" && n.ready() != nil {
 		return // W2 and H3 tell of it
 	}
-	if byARP || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
+	if byARP || both || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
 		if n.wire == nil {
 			t.say(l, 1, n.err) // asked again as soon as there is an ear
 			return
@@ -381,7 +385,7 @@ func (t *target) ask(l *loop) {
 		}
 		t.say(l, 1, err)
 	}
-	if !byARP {
+	if !byARP || both {
 		t.ping(l, n)
 	}
 }
@@ -441,8 +445,8 @@ func (t *target) unsent(l *loop, asked, begun time.Time) {
 	switch {
 	case t.window.start.Equal(begun):
 		t.window.lost++
-		if t.byARP = t.byARP || local; local && t.window.byARP.IsZero() {
-			t.ask(l) // by the other medium, at once
+		if t.byARP = t.byARP || local; local && t.window.byARP.IsZero() && t.vain+t.blind == 0 {
+			t.ask(l) // by the other medium, at once; in doubt it was
 			t.plan(l)
 		}
 	case !local && asked.After(t.fact.Asked.Add(-t.timeout)) && t.fact.Value != rules.Answered || t.vain > 0 && !local:
