@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	chaosFor = flag.Duration("chaos", 15*time.Second, "how long each test of random faults plays")
+	chaosFor = flag.Duration("chaos", 12*time.Second, "how long each test of random faults plays")
 	seed     = flag.Uint64("seed", 0, "play what was played with this seed again (0: another each time)")
 )
 
@@ -56,9 +56,9 @@ type watchedAlias struct {
 	asker *lab.Client
 }
 
-// crowd is how often the kernel's ARP table was full, up to a moment. All
-// namespaces share it, those of other tests and programs too; while it is, a
-// kernel does not answer who is new to it.
+// crowd is how often the kernel's ARP table was full, or had to make room, up to
+// a moment. All namespaces share it, those of other tests and programs too; while
+// it is full a kernel does not answer who is new to it, or forgets who is not.
 type crowd struct {
 	at    time.Time
 	times uint64
@@ -68,10 +68,14 @@ type crowd struct {
 func countCrowd() (c crowd) {
 	text, _ := os.ReadFile("/proc/net/stat/arp_cache")
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	column := slices.Index(strings.Fields(lines[0]), "table_fulls")
-	for _, cpu := range lines[1:] {
-		n, _ := strconv.ParseUint(strings.Fields(cpu)[column], 16, 64)
-		c.times += n
+	for i, column := range strings.Fields(lines[0]) {
+		if column != "table_fulls" && column != "forced_gc_runs" {
+			continue
+		}
+		for _, cpu := range lines[1:] {
+			n, _ := strconv.ParseUint(strings.Fields(cpu)[i], 16, 64)
+			c.times += n
+		}
 	}
 	c.at = time.Now()
 	return c

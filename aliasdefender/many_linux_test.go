@@ -68,16 +68,20 @@ func begunWith(t *testing.T, n int, settings string) *pair.Pair {
 // aliases.
 func waitAddrs(t *testing.T, h *lab.Host, d time.Duration, rows []row) {
 	t.Helper()
-	var strange []string
+	if strange := awaitAddrs(t, h, d, rows); len(strange) > 0 {
+		t.Fatalf("%s, after %v: %s", h.Name, d, strings.Join(strange, ", "))
+	}
+}
+
+// awaitAddrs does too, and returns what was still strange at the end.
+func awaitAddrs(t *testing.T, h *lab.Host, d time.Duration, rows []row) []string {
+	t.Helper()
 	for deadline := time.Now().Add(d); ; {
-		strange = strangeAddrs(t, h, rows)
+		strange := strangeAddrs(t, h, rows)
 		if len(strange) == 0 || time.Now().After(deadline) {
-			break
+			return strange
 		}
 		<-time.After(time.Millisecond)
-	}
-	if len(strange) > 0 {
-		t.Fatalf("%s, after %v: %s", h.Name, d, strings.Join(strange, ", "))
 	}
 }
 
@@ -129,16 +133,13 @@ func stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 
 // announcement waits for the first gratuitous ARP for the alias from the host's
 // own hardware address after a moment.
-func announcement(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, since time.Time) time.Time {
+func announcement(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, since time.Time) (time.Time, error) {
 	t.Helper()
 	mac := h.NIC("eth0").MAC
 	f, err := s.Wait(within(t, 10*time.Second), func(f lab.ARP) bool {
 		return f.At.After(since) && f.Claim(alias) && slices.Equal(f.EthDst, lab.Broadcast) && slices.Equal(f.SenderHW, mac)
 	})
-	if err != nil {
-		t.Fatalf("%s was not announced: %v", alias, err)
-	}
-	return f.At
+	return f.At, err
 }
 
 func median(d []time.Duration) time.Duration {

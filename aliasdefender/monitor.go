@@ -44,6 +44,7 @@ func (a *app) monitor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	frugal(len(cfg.Aliases))
 	// A reader of our standard error that dies must not take the aliases
 	// with it, and neither must a signal that comes before we are ready.
 	signal.Ignore(syscall.SIGPIPE)
@@ -229,6 +230,7 @@ func (m *monitor) inForce(cfg *config.Config) {
 		m.settings.Peer = cfg.Settings.Peer // the channel is opened with these, or closed
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
+	frugal(len(cfg.Aliases))
 	m.defender.Reload(cfg)
 	m.failed.Store(nil)
 	m.log.WithField("aliases", len(cfg.Aliases)).Info("reloaded")

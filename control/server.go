@@ -169,9 +169,12 @@ func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		out := json.NewEncoder(w)
-		out.SetIndent("", "  ") // for who asks with curl
-		_ = out.Encode(value)   // a client that left is no fault of ours
+		// A client that left is no fault of ours.
+		if snapshot, is := value.(Snapshot); is {
+			_ = snapshot.write(w)
+		} else {
+			_ = json.NewEncoder(w).Encode(value)
+		}
 	})
 }
 

@@ -6,7 +6,13 @@
 // says. A slow or silent client costs the loop nothing.
 package control
 
-import "time"
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"time"
+)
 
 // Snapshot is what the daemon knows at one moment. Names and values of its
 // JSON form are kept from version to version.
@@ -21,6 +27,33 @@ type Snapshot struct {
 	Maintenance bool `json:"maintenance,omitempty"` // this host stays out of all aliases
 
 	Aliases []Alias `json:"aliases"`
+}
+
+// write writes the snapshot as JSON, an alias to a line. Encoded as a whole a
+// thousand aliases would take some megabytes, which the daemon would then keep.
+func (s Snapshot) write(to io.Writer) error {
+	aliases := s.Aliases
+	s.Aliases = []Alias{}
+	frame, err := json.Marshal(s) // Aliases stands last in it
+	if err != nil {
+		return err
+	}
+	begin, end, _ := bytes.Cut(frame, []byte(`"aliases":[`))
+	w := bufio.NewWriter(to)
+	w.Write(begin)
+	w.WriteString(`"aliases":[`)
+	out := json.NewEncoder(w)
+	for i := range aliases {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		if err := out.Encode(&aliases[i]); err != nil {
+			return err
+		}
+	}
+	w.Write(end)
+	w.WriteByte('\n')
+	return w.Flush() // which has the first error of all
 }
 
 // Alias is one alias as the daemon sees it.

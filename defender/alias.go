@@ -218,7 +218,7 @@ func (l *loop) decide(a *alias) {
 	open := a.state.Handover
 	a.state.Saw(a.policy, f)
 	a.handed(l, open)
-	d := rules.Decide(a.policy, a.state, f)
+	d := l.judge.Decide(a.policy, a.state, f)
 	a.again = d.Again
 	l.note(a, d)
 	l.report(a)
@@ -263,7 +263,7 @@ func (l *loop) note(a *alias, d rules.Decision) {
 		return
 	}
 	a.said = l.now
-	a.log(l).WithFields(words(d)).WithField("facts", describe(l.facts(a), a, l.now)).Log(level(d.Reason), d.Reason.Text())
+	a.tell(l, d, d.Reason.Text())
 }
 
 // transition records that the alias came to this host, or left it.
@@ -271,8 +271,7 @@ func (a *alias) transition(l *loop, d rules.Decision) {
 	a.entry(l, d)
 	a.decision, a.since, a.said = d, l.now, l.now
 	l.mark(a)
-	a.log(l).WithFields(words(d)).WithField("facts", describe(l.facts(a), a, l.now)).
-		Log(level(d.Reason), d.Action.String()+": "+d.Reason.Text())
+	a.tell(l, d, d.Action.String()+": "+d.Reason.Text())
 }
 
 // entry adds a decision to the journal.
@@ -298,8 +297,14 @@ func (a *alias) log(l *loop) logrus.FieldLogger {
 	return l.log.WithFields(logrus.Fields{"alias": a.cfg.Addr.String(), "nic": a.cfg.Label})
 }
 
-func words(d rules.Decision) logrus.Fields {
-	return logrus.Fields{"row": d.Row, "action": d.Action.String(), "reason": d.Reason.String()}
+// tell logs a decision. All fields are given at once: each further go would
+// copy those before it, and a thousand aliases are told of in a moment.
+func (a *alias) tell(l *loop, d rules.Decision, text string) {
+	l.log.WithFields(logrus.Fields{
+		"alias": a.cfg.Addr.String(), "nic": a.cfg.Label,
+		"row": d.Row, "action": d.Action.String(), "reason": d.Reason.String(),
+		"facts": describe(l.facts(a), a, l.now),
+	}).Log(level(d.Reason), text)
 }
 
 // failed says what could not be done, once for each cause, and has it tried again.

@@ -79,6 +79,9 @@ func (l *loop) start(a *alias, j job) {
 	}
 	a.phase, a.phaseAt = working, l.now
 	l.work = append(l.work, j)
+	if j.d.Action == rules.Take {
+		a.alias.rest(l)
+	}
 }
 
 const (
@@ -93,8 +96,14 @@ const (
 // is of one address, and only if that goes swiftly the next has all: a kernel
 // that hangs has not got a thousand decisions that grow old.
 func (l *loop) flush() {
-	if !l.working && len(l.work) == 0 {
-		l.batch = 1
+	switch {
+	case l.working:
+		return
+	case len(l.work) == 0:
+		l.batch, l.gathered = 1, time.Time{}
+		return
+	case l.batch == 1 && l.gathers():
+		return
 	}
 	for !l.working && len(l.work) > 0 {
 		var batch []job
@@ -107,13 +116,47 @@ func (l *loop) flush() {
 				continue
 			}
 			j.a.phase, j.a.phaseAt = idle, l.now
+			j.a.alias.askNow(l)
 			l.mark(j.a)
+			if j.a.state.Leaving && !j.a.state.Holding && !l.stopping {
+				l.replace(j.a) // its row went while it waited
+			}
 		}
 		if len(batch) > 0 {
 			l.working = true
 			l.beside(func() { l.do(batch) })
 		}
 	}
+}
+
+const (
+	// gatherFor is how long takes wait at most for others to join them.
+	gatherFor = 25 * time.Millisecond
+	// crowd is how many others are worth waiting for: fewer cost the kernel less
+	// than that.
+	crowd = 32
+)
+
+// gathers tells whether takes wait a moment for many others that are about to
+// be decided. A thousand questions need some time to leave, and their silences
+// come as far apart; while one batch is put on, the next would wait for all of it.
+func (l *loop) gathers() bool {
+	if l.work[0].d.Action != rules.Take {
+		return false
+	}
+	if l.gathered.IsZero() {
+		l.gathered = l.now.Add(min(gatherFor, l.brisk))
+	}
+	if !l.now.Before(l.gathered) {
+		return false
+	}
+	n := 0
+	for _, a := range l.order {
+		if !a.state.Holding && (a.phase == looking || a.phase == idle && a.alias.verges(l.gathered)) {
+			n++
+		}
+	}
+	return n > crowd
 }
 
 // do does a batch of jobs, outside the loop.
@@ -152,7 +195,7 @@ type result struct {
 
 // resultsPerTurn bounds how many ends of jobs are noted, logged and announced
 // before the loop looks for events.
-const resultsPerTurn = 128
+const resultsPerTurn = 64
 
 // collect notes the jobs that have ended.
 func (l *loop) collect() {
@@ -170,7 +213,7 @@ func (l *loop) again(j job) rules.Decision {
 	if l.stopping && j.d.Action == rules.Take {
 		return rules.Decision{Action: rules.Wait}
 	}
-	return rules.Decide(j.a.policy, j.a.state, l.facts(j.a))
+	return l.judge.Decide(j.a.policy, j.a.state, l.facts(j.a))
 }
 
 // finished notes the end of a job.
@@ -287,6 +330,7 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 		return
 	}
 	a.done()
+	l.put += 2 // frames
 	a.announced = l.now
 	a.state.Announce(d, l.now)
 	if d.Row == "H7" {

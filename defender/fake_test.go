@@ -81,6 +81,8 @@ type station struct {
 	boots   uint64        // of its channel
 	dumb    bool          // nothing of the channel leaves or reaches it
 	mumbles bool          // nothing of the channel leaves it
+	sending time.Duration // how long a frame needs to leave
+	adding  time.Duration // and addresses to be added
 }
 
 func newSegment(seed uint64) *segment {
@@ -182,6 +184,7 @@ func (w *fakeWire) say(f host.Sighting) error { return w.sayTo(host.HW{}, f) }
 // sayTo sends a frame to all, or to the station with that hardware address.
 func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
 	s := w.st.seg
+	time.Sleep(w.st.sending)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target})
@@ -253,6 +256,9 @@ func (st *station) Add(orders []host.Order) []error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	st.tries++
+	st.seg.mu.Unlock()
+	time.Sleep(st.adding)
+	st.seg.mu.Lock()
 	if !st.on || st.addErr != nil {
 		return slices.Repeat([]error{errors.Join(st.addErr, errors.New("not added"))}, len(orders))
 	}

@@ -50,15 +50,18 @@ type loop struct {
 	targets     map[key]*target
 	asked       []*target // the same, in the order of their making
 	agenda      agenda
-	put         int           // questions in this turn
+	put         int // frames and pings in this turn
+	judge       rules.Judge
 	marked      []*alias      // to be decided
 	deciding    []*alias      // in this turn
 	brisk       time.Duration // the shortest timeout of all
+	every       time.Duration // the shortest interval of all
 	nics        map[string]*nic
 	names       map[string]*name    // partners' names
 	parked      map[netip.Addr]bool // what operators took off this host; kept for rows that come back
 	maintenance bool                // and all is, until that ends
 
+	turns uint64        // counted from 1
 	now   time.Time     // of this turn
 	epoch time.Time     // where the grids of all rhythms begin
 	boot  time.Duration // CLOCK_BOOTTIME at the same moment
@@ -84,6 +87,7 @@ type loop struct {
 	work        []job // for the worker, in order
 	working     bool
 	batch       int                                 // how much work it may be given in one go
+	gathered    time.Time                           // until when takes may wait for others; zero: none waits
 	results     []result                            // of work that is done
 	verifying   int                                 // how many aliases the router is asked from
 	interesting atomic.Pointer[map[netip.Addr]bool] // addresses that the ears listen for
@@ -106,8 +110,8 @@ func (d *Defender) Run(ctx context.Context) error {
 		aliases: map[netip.Addr]*alias{}, targets: map[key]*target{},
 		nics: map[string]*nic{}, names: map[string]*name{}, parked: map[netip.Addr]bool{}, talks: map[netip.Addr]*talk{},
 		number: rand.Uint32(),
-		batch:  1,
-		now:    time.Now(), epoch: time.Now(), boot: d.o.Boottime(), plan: time.Now(),
+		batch:  1, turns: 1,
+		now: time.Now(), epoch: time.Now(), boot: d.o.Boottime(), plan: time.Now(),
 	}
 	if d.o.Watch != nil {
 		l.beside(func() {
@@ -278,9 +282,15 @@ func (l *loop) turn() {
 	}
 	// What is marked while these are decided has its turn at once after.
 	l.deciding, l.marked = l.marked, l.deciding[:0]
-	for _, a := range l.deciding {
+	l.put = 0
+	for i, a := range l.deciding {
+		if l.put >= questionsPerTurn { // announcements, which cost as much as questions
+			l.marked = append(l.marked, l.deciding[i:]...)
+			break
+		}
 		l.decide(a)
 	}
+	l.turns++
 	l.flush()
 	l.tell()
 	l.settle()
@@ -345,6 +355,9 @@ func (l *loop) next() time.Time {
 		return l.now
 	}
 	sooner(l.agenda.next())
+	if len(l.work) > 0 && !l.working {
+		sooner(l.gathered)
+	}
 	for _, p := range l.names {
 		if !p.busy {
 			sooner(p.next)

@@ -124,32 +124,94 @@ func TestStandbyAsksTheHolderAloneAndAllOnlyInDoubt(t *testing.T) {
 	})
 }
 
+// crash ends A, and waits until B has n aliases.
+func (w *world) crash(n int) (first, last time.Time) {
+	w.t.Helper()
+	w.a.set(func() { w.a.on = false })
+	w.a.kill()
+	deadline := time.Now().Add(5 * time.Second)
+	for last.IsZero() && time.Now().Before(deadline) {
+		w.wait(100 * time.Microsecond)
+		held := w.b.held()
+		if first.IsZero() && held > 0 {
+			first = time.Now()
+		}
+		if held == n {
+			last = time.Now()
+		}
+	}
+	if last.IsZero() {
+		w.t.Fatalf("%d of %d taken", w.b.held(), n)
+	}
+	return first, last
+}
+
 func TestThousandAliasesAreTakenTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.crowd(1000)
+		w.b.sending = 20 * time.Microsecond // silences come as far apart as questions leave
 		w.begin()
 		defer w.end()
 		w.wait(30 * time.Second)
 		if a, b := w.a.held(), w.b.held(); a != 1000 || b != 0 {
 			t.Fatalf("a holds %d, b %d", a, b)
 		}
-		w.a.set(func() { w.a.on = false })
-		w.a.kill()
-		var first, last time.Time
-		deadline := time.Now().Add(5 * time.Second)
-		for last.IsZero() && time.Now().Before(deadline) {
-			w.wait(time.Millisecond)
-			n := w.b.held()
-			if first.IsZero() && n > 0 {
-				first = time.Now()
-			}
-			if n == 1000 {
-				last = time.Now()
+		before := w.b.tries
+		if first, last := w.crash(1000); last.Sub(first) > 5*time.Millisecond {
+			t.Errorf("the first and the last were %v apart", last.Sub(first))
+		}
+		if n := w.b.tries - before; n != 2 {
+			t.Errorf("the kernel was given %d batches, want one of one address and one of all others", n)
+		}
+	})
+}
+
+func TestAliasThatIsBeingTakenIsNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.crowd(200)
+		w.begin()
+		defer w.end()
+		w.wait(10 * time.Second)
+		w.b.adding = 90 * time.Millisecond
+		first, last := w.crash(200)
+		n := 0
+		for _, q := range w.b.asked(last.Sub(first) - time.Millisecond) {
+			if q.target.As4()[2] != 0 && q.target != w.cfgB.Aliases[0].Addr && q.at.Before(last.Add(-time.Millisecond)) {
+				n++
 			}
 		}
-		if last.IsZero() || last.Sub(first) > 50*time.Millisecond {
-			t.Errorf("%d taken; the first and the last were %v apart", w.b.held(), last.Sub(first))
+		if n > 0 {
+			t.Errorf("%d questions while the kernel was at work", n)
+		}
+	})
+}
+
+func TestAliasThatLeavesTheFileWhileItsTakeWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.crowd(200)
+		w.begin()
+		defer w.end()
+		w.wait(10 * time.Second)
+		w.b.adding = 90 * time.Millisecond
+		before := w.b.tries
+		w.a.set(func() { w.a.on = false })
+		w.a.kill()
+		for w.b.tries == before { // the first: the others wait for it
+			w.wait(time.Millisecond)
+		}
+		less := *w.cfgB
+		less.Aliases = less.Aliases[:100]
+		w.b.daemon.Reload(&less)
+		w.wait(time.Second)
+		s, err := w.b.daemon.Snapshot(t.Context(), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Aliases) != 100 || w.b.held() != 100 {
+			t.Errorf("%d held, and %d known to the loop; want the 100 of the new file", w.b.held(), len(s.Aliases))
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"aliasdefender/host"
@@ -88,11 +89,7 @@ func (n *nic) close(l *loop) {
 // read has the host's network read beside the loop. One reading at a time:
 // a kernel that does not answer is not asked twice.
 func (l *loop) read() {
-	every := time.Hour
-	for _, a := range l.order {
-		every = min(every, a.cfg.Interval)
-	}
-	l.nextRead = l.now.Add(max(every, readEvery))
+	l.nextRead = l.grid(max(l.every, readEvery)) // in one wake with the questions
 	if l.reading {
 		l.readAgain = true
 		return
@@ -314,6 +311,10 @@ func (l *loop) listen(n *nic) {
 	})
 }
 
+// sightings are lists that have been read: a thousand frames a second make no
+// garbage.
+var sightings = sync.Pool{New: func() any { return new([]host.Sighting) }}
+
 // see is called by the ears, outside the loop, with frames of other hosts, which
 // are only lent. Those that come together are one event.
 func (l *loop) see(all []host.Sighting) {
@@ -321,22 +322,21 @@ func (l *loop) see(all []host.Sighting) {
 	if m == nil {
 		return
 	}
-	var ours []host.Sighting
-	for i, s := range all {
-		if !(*m)[s.Sender] && !(*m)[s.Target] {
-			continue
+	ours := sightings.Get().(*[]host.Sighting)
+	*ours = (*ours)[:0]
+	for _, s := range all {
+		if (*m)[s.Sender] || (*m)[s.Target] {
+			*ours = append(*ours, s)
 		}
-		if ours == nil {
-			ours = make([]host.Sighting, 0, len(all)-i)
-		}
-		ours = append(ours, s)
 	}
-	if ours == nil {
+	if len(*ours) == 0 {
+		sightings.Put(ours)
 		return
 	}
 	l.d.post(func(l *loop) {
-		for _, s := range ours {
+		for _, s := range *ours {
 			l.sighted(s)
 		}
+		sightings.Put(ours)
 	})
 }

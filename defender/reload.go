@@ -222,8 +222,10 @@ func (l *loop) tidy() {
 		t.users, t.of = nil, nil
 	}
 	used := map[string]bool{}
+	l.every = time.Hour
 	for _, a := range l.order {
 		used[a.cfg.NIC] = true
+		l.every = min(l.every, a.cfg.Interval)
 		a.alias.of = a
 		if len(a.alias.users) == 0 && a.alias.fact.Asked.IsZero() {
 			a.alias.byARP = true

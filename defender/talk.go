@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"aliasdefender/host"
 	"aliasdefender/peer"
 	"aliasdefender/rules"
@@ -453,8 +451,7 @@ func (l *loop) openHandover(a *alias, d rules.Decision) {
 	}
 	a.state.Open(d, l.facts(a), l.number)
 	a.entry(l, d)
-	a.log(l).WithFields(words(d)).WithField("hand-over", a.state.Handover.Number).
-		Info(d.Action.String() + ": " + d.Reason.Text())
+	a.tell(l, d, d.Action.String()+": "+d.Reason.Text())
 	l.mark(a)
 }
 
@@ -465,6 +462,6 @@ func (a *alias) handed(l *loop, was rules.Handover) {
 		return
 	}
 	a.write(l, entryOf("H1", "hand-over ended", h.Failure.String(), h.Failure.Text()))
-	a.log(l).WithFields(logrus.Fields{"hand-over": h.Number, "reason": h.Failure.String()}).
+	a.log(l).WithField("reason", h.Failure.String()).
 		Warn("the hand-over ended where it was: " + h.Failure.Text())
 }

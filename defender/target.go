@@ -36,7 +36,7 @@ type key struct {
 //
 // It is asked once an interval. An answer in time files yes. A missed one
 // starts a doubt: windows of one timeout with four questions each, by ICMP and
-// ARP in turn, until an answer or until misses windows in a row, the first
+// ARP, until an answer or until misses windows in a row, the first
 // question's own counted, have passed in vain: silent. A window in which
 // nothing could be asked counts for nothing and makes the fact unknown.
 type target struct {
@@ -59,9 +59,11 @@ type target struct {
 	window window
 	wanted time.Time // somebody needs an answer to a question put since
 
-	lost  bool // it fell silent, and was not heard since
-	vain  int  // windows in a row without an answer
-	blind int  // windows in a row in which nothing could be asked
+	lost        bool   // it fell silent, and was not heard since
+	confirmedIn uint64 // the turn that its users were last marked for
+
+	vain  int // windows in a row without an answer
+	blind int // windows in a row in which nothing could be asked
 }
 
 // window is one timeout's worth of questions.
@@ -142,6 +144,12 @@ func (t *target) dense() bool {
 	return (t.vain+t.blind > 0 || t.misses == 1) && !t.inTurns()
 }
 
+// verges tells whether the target falls silent by then unless it answers.
+func (t *target) verges(by time.Time) bool {
+	return t.fact.Value != rules.Silent && t.vain+1 >= t.needed() &&
+		!t.window.start.IsZero() && !t.window.start.Add(t.timeout).After(by)
+}
+
 // slot is when the window's next question is due.
 func (t *target) slot() time.Time {
 	return t.window.start.Add(time.Duration(t.window.put) * t.timeout / questions)
@@ -196,6 +204,15 @@ func (t *target) forget(l *loop) {
 	t.changed(l)
 }
 
+// rest ends the doubt: the alias is about to be put on, and a thousand that are
+// should have the kernel for themselves. Where that takes long it is asked for
+// as usual, so that the fact stays fresh.
+func (t *target) rest(l *loop) {
+	t.window, t.vain, t.blind = window{}, 0, 0
+	t.next = l.now.Add(t.timeout)
+	t.plan(l)
+}
+
 func (t *target) changed(l *loop) {
 	for _, a := range t.users {
 		l.mark(a)
@@ -203,11 +220,16 @@ func (t *target) changed(l *loop) {
 }
 
 // confirmed is for a fact that is what it was, only newer: what is settled
-// without it is not decided again. It is when the older one would have become
-// too old.
+// without it is not decided again, nor what is under way, whose end decides. It
+// is when the older one would have become too old. Of many frames in one turn
+// the first has them marked.
 func (t *target) confirmed(l *loop) {
+	if t.confirmedIn == l.turns {
+		return
+	}
+	t.confirmedIn = l.turns
 	for _, a := range t.users {
-		if !a.settled() {
+		if a.phase != working && !a.settled() {
 			l.mark(a)
 		}
 	}
@@ -337,13 +359,17 @@ func (t *target) answered(l *loop, asked time.Time) {
 }
 
 // ask puts one question. Where the target is on a NIC's own subnet the two
-// media take turns: a host that filters ICMP is not taken for dead. An alias
+// media take turns: a host that filters ICMP is not taken for dead. In doubt it
+// is put by both: where three frames of ten are lost each way, nine questions by
+// one of the two are all in vain once in 430 times, and these once in 90,000. An alias
 // that we hold is asked by ARP only, as our own kernel would answer the rest.
 func (t *target) ask(l *loop) {
 	n := t.iface
 	local := t.nic != "" && l.o.Listen != nil
-	byARP := local && ((t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0) || t.held() || t.of != nil && n.aliases > mostPinged)
+	onlyARP := local && (t.held() || t.of != nil && n.aliases > mostPinged)
+	byARP := onlyARP || local && (t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0)
 	doubt := t.vain+t.blind > 0
+	both := local && doubt && !onlyARP
 	probing := t.of != nil && doubt && t.window.put >= questions/2
 	t.window.put++
 	l.put++
@@ -353,7 +379,7 @@ func (t *target) ask(l *loop) {
 	if t.unaskable(l) {
 		return
 	}
-	if byARP || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
+	if byARP || both || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
 		if n.wire == nil {
 			t.say(l, 1, n.err) // asked again as soon as there is an ear
 			return
@@ -372,7 +398,7 @@ func (t *target) ask(l *loop) {
 		}
 		t.say(l, 1, err)
 	}
-	if !byARP {
+	if !byARP || both {
 		t.ping(l, n)
 	}
 }
@@ -435,8 +461,8 @@ func (t *target) unsent(l *loop, asked, begun time.Time) {
 	switch {
 	case t.window.start.Equal(begun):
 		t.window.lost++
-		if t.byARP = t.byARP || local; local && t.window.byARP.IsZero() {
-			t.ask(l) // by the other medium, at once
+		if t.byARP = t.byARP || local; local && t.window.byARP.IsZero() && t.vain+t.blind == 0 {
+			t.ask(l) // by the other medium, at once; in doubt it was
 			t.plan(l)
 		}
 	case !local && asked.After(t.fact.Asked.Add(-t.timeout)) && t.fact.Value != rules.Answered || t.vain > 0 && !local:

@@ -3,6 +3,7 @@ package defender
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/netip"
 	"slices"
@@ -263,4 +264,35 @@ func TestSuspendWithinAWaitIsNoticed(t *testing.T) {
 			w.fail("not noticed")
 		}
 	})
+}
+
+func TestLossIsNotSilence(t *testing.T) {
+	for _, interval := range []time.Duration{10 * time.Millisecond, 100 * time.Millisecond} {
+		for _, primary := range []bool{false, true} {
+			t.Run(fmt.Sprintf("each %v, standby primary %t", interval, primary), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, 7, !primary, primary)
+					for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+						r := &c.Aliases[0]
+						r.Interval, r.Timeout = interval, max(interval/4, 5*time.Millisecond)
+					}
+					w.b.on = false // A takes it
+					w.begin()
+					defer w.end()
+					w.wait(5 * time.Second)
+					w.b.set(func() { w.b.on = true })
+					w.wait(5 * time.Second)
+					w.expect("a", "who has it keeps it")
+					silences := func() int { return w.logged("row=W10") + w.logged("row=W12") }
+					before := silences()
+					w.b.set(func() { w.seg.loss[w.b] = 0.3 })
+					w.wait(time.Minute)
+					w.expect("a", "three frames of ten are lost")
+					if n := silences() - before; n > 1 {
+						w.fail("silent %d times in a minute", n)
+					}
+				})
+			})
+		}
+	}
 }
