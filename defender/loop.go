@@ -258,7 +258,7 @@ func (l *loop) awake() {
 	}
 	for _, t := range l.talks {
 		if !t.heard.IsZero() {
-			t.heard = l.now // it has the whole time anew before it counts as silent
+			t.heard, t.boot = l.now, l.now // it has the whole time anew before it counts as silent, on any alias
 		}
 	}
 	l.read()

@@ -167,13 +167,26 @@ func (c instance) lapsed() bool {
 	return !c.s.Lease.IsZero() && c.age(c.s.Lease) >= -time.Second
 }
 
+// looked: after a pause of our own the kernel was read, and the wire asked for as
+// long as an answer takes.
+func (c instance) looked() bool {
+	w := c.s.Woke
+	if w.IsZero() {
+		return true
+	}
+	if c.f.Kernel.Value == Unknown || c.f.Kernel.Asked.Before(w) {
+		return false
+	}
+	return c.f.Alias.Value != Unknown && c.f.Alias.Asked.After(w) || c.age(w) >= c.p.Doubt()
+}
+
 // leaseDue: a third of the lease is gone, or the alias has no lease and should,
 // or has one and should not, or has outlived it; and the wire was looked at.
 func (c instance) leaseDue() bool {
 	if c.read(c.f.Kernel) != Yes {
 		return false
 	}
-	if w := c.s.Woke; !w.IsZero() && (c.f.Alias.Value == Unknown || !c.f.Alias.Asked.After(w)) && c.age(w) < c.p.Doubt() {
+	if !c.looked() {
 		return false
 	}
 	switch {
@@ -317,5 +330,5 @@ func (c instance) isolated() bool {
 }
 
 func (c instance) announcementDue() bool {
-	return !c.s.Next.IsZero() && c.age(c.s.Next) >= 0 && !c.giving()
+	return !c.s.Next.IsZero() && c.age(c.s.Next) >= 0 && c.looked() && !c.giving()
 }

@@ -138,7 +138,7 @@
 //	      -> keep: foreign host claims it
 //	H8  router and partner silent for isolated_after, and on_isolation = "release"
 //	      -> release: isolated
-//	H9  an announcement is due, and it is not being handed over by us
+//	H9  an announcement is due, we have looked since a pause of our own, and it is not being handed over by us
 //	      -> announce: announcement due
 //	H4  own service failing, and the partner not able
 //	      -> keep: service failing

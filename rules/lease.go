@@ -45,10 +45,16 @@ func (v *view) leaseDue() bool {
 	return v.reached(end.Add(-p * 2 / 3))
 }
 
-// looked tells whether the wire was asked for rivals since we were away, or
-// could not be for as long as an answer takes: unknown is no reason to let go.
+// looked tells whether the kernel was read since we were away, and the wire
+// asked for rivals, or could not be for as long as an answer takes: unknown is
+// no reason to let go.
 func (v *view) looked() bool {
-	if v.s.Woke.IsZero() || v.f.Alias.Value != Unknown && v.f.Alias.Asked.After(v.s.Woke) {
+	switch woke := v.s.Woke; {
+	case woke.IsZero():
+		return true
+	case v.f.Kernel.Value == Unknown || v.f.Kernel.Asked.Before(woke):
+		return false
+	case v.f.Alias.Value != Unknown && v.f.Alias.Asked.After(woke):
 		return true
 	}
 	return v.reached(v.s.Woke.Add(v.p.Doubt()))

@@ -144,9 +144,9 @@ func holding() []Row {
 			func(v *view) bool { return v.rival() == Yes }},
 		{"H8", true, "router and partner silent for isolated_after, and on_isolation = \"release\"", Release, Isolated,
 			func(v *view) bool { return v.p.ReleaseIsolated && v.isolated() }},
-		{"H9", true, "an announcement is due, and it is not being handed over by us", Announce, AnnouncementDue,
+		{"H9", true, "an announcement is due, we have looked since a pause of our own, and it is not being handed over by us", Announce, AnnouncementDue,
 			func(v *view) bool {
-				return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) && !v.open(Giving)
+				return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) && v.looked() && !v.open(Giving)
 			}},
 		{"H4", true, "own service failing, and the partner not able", Keep, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No }},

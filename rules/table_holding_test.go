@@ -128,7 +128,11 @@ func holdingExamples() []example {
 			c.p.ReleaseIsolated = true
 			c.f.Router, c.f.Partner = seen(Silent, time.Minute), seen(Silent, time.Hour)
 		}, Release, Isolated, tooOld},
-		{"H9", "an announcement is due, and it is not being handed over by us", "", func(c *instance) { c.s.Next = noon }, Announce, AnnouncementDue, tooOld},
+		{"H9", "an announcement is due, we have looked since a pause of our own, and it is not being handed over by us", "", func(c *instance) { c.s.Next = noon }, Announce, AnnouncementDue, tooOld},
+		{"H9", "otherwise", "an announcement is due, and the kernel was not read since a pause", func(c *instance) {
+			c.s.Next, c.s.Woke = noon, noon
+			c.f.Kernel.Asked = noon.Add(-second)
+		}, Keep, Held, tooOld - second},
 		{"H4", "own service failing, and the partner not able", "", func(c *instance) {
 			says(c, Word{Standing: SaysCannot})
 			c.f.Service = seen(No, 0)

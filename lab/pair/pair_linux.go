@@ -22,8 +22,15 @@ var (
 	OwnA   = netip.MustParsePrefix("10.77.0.1/24")
 	OwnB   = netip.MustParsePrefix("10.77.0.2/24")
 	Router = netip.MustParsePrefix("10.77.0.254/24")
+
 	client = netip.MustParsePrefix("10.77.0.50/24")
 )
+
+// onSecond is a host's address on the second switch.
+var onSecond = map[netip.Prefix]netip.Prefix{
+	OwnA: netip.MustParsePrefix("10.78.0.1/24"),
+	OwnB: netip.MustParsePrefix("10.78.0.2/24"),
+}
 
 // Spec says what the two run.
 type Spec struct {
@@ -37,6 +44,10 @@ type Spec struct {
 	// Keys are what stands in the key files of both hosts, the one that seals
 	// first; none: they have no channel. SetKeys gives a host others.
 	Keys []string
+
+	// SecondCable has both hosts on a second switch too, where nobody else is,
+	// as a further path of their channel.
+	SecondCable bool
 }
 
 // Pair is the stage.
@@ -60,6 +71,12 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 	if p.Switch, err = l.Switch("lan"); err != nil {
 		return nil, err
 	}
+	var second *lab.Switch
+	if spec.SecondCable {
+		if second, err = l.Switch("second"); err != nil {
+			return nil, err
+		}
+	}
 	for _, h := range []struct {
 		host **lab.Host
 		name string
@@ -69,6 +86,9 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 		{&p.A, "a", OwnA, false}, {&p.B, "b", OwnB, false}, {&p.Router, "router", Router, true}, {&p.User, "client", client, false},
 	} {
 		s := lab.HostSpec{Name: h.name, Forward: h.fwd, NICs: []lab.NICSpec{{Name: "eth0", Switch: p.Switch, Addrs: []netip.Prefix{h.own}}}}
+		if own, ok := onSecond[h.own]; ok && spec.SecondCable {
+			s.NICs = append(s.NICs, lab.NICSpec{Name: "eth1", Switch: second, Addrs: []netip.Prefix{own}})
+		}
 		if !h.fwd {
 			s.Gateway = Router.Addr()
 		}
@@ -118,6 +138,9 @@ func (p *Pair) Write(h *lab.Host, partner netip.Addr, primary bool, settings str
 	}
 	if len(files) > 0 {
 		toml += fmt.Sprintf("[peer]\nkey_file = [%s]\n", strings.Join(files, ", "))
+	}
+	if other, ok := onSecond[netip.PrefixFrom(partner, OwnA.Bits())]; ok && len(files) > 0 && p.spec.SecondCable {
+		toml += fmt.Sprintf("[peer.paths]\n%q = [%q]\n", partner, other.Addr())
 	}
 	if err := os.WriteFile(filepath.Join(dir, "hostname.alias"), []byte(row), 0o644); err != nil {
 		return err
