@@ -16,7 +16,8 @@ parked. The order goes to the running Monitor. Where none runs this command acts
 itself: it looks by ARP for about a second, adds, and announces twice.
 
 An alias that another host answers for is refused, with the hardware address of
-that host. The exit code is 0 where all was done, and 1 where any was refused.`,
+that host; with a channel to the partner, what the partner has is handed over by
+it, without a gap. The exit code is 0 where all was done, and 1 where any was refused.`,
 		Example: `  aliasdefender AddAlias
   aliasdefender AddAlias --dry-run 172.16.1.2`,
 		Args:              oneAlias,

@@ -6,23 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/config"
 	"aliasdefender/lab"
 	"aliasdefender/lab/pair"
 )
-
-// keyed is a pair with a channel, the primary serving, and each heard by the other.
-func keyed(t *testing.T, settings string) *pair.Pair {
-	t.Helper()
-	p := stage(t, pair.Spec{PrimaryA: true, Settings: settings, Keys: []string{string(config.NewKey().File())}})
-	must(t, p.Begin(20*time.Second))
-	held(t, p, 10*time.Second, "a")
-	for _, host := range []*lab.Host{p.A, p.B} {
-		must(t, p.Monitor(host).WaitOutput(within(t, 10*time.Second), "the partner's daemon is heard on the channel"))
-	}
-	untilSaid(t, p, "able")
-	return p
-}
 
 // untilSaid waits until A's Status has the partner say something.
 func untilSaid(t *testing.T, p *pair.Pair, says string) {
@@ -42,7 +28,7 @@ func untilSaid(t *testing.T, p *pair.Pair, says string) {
 }
 
 func TestHandoverAndMaintenanceAtTheCommandLine(t *testing.T) {
-	p := keyed(t, "")
+	p := talking(t, time.Second)
 	saying(t, p, p.A, 0, []string{"10.77.0.100: would be offered to the partner, who says that it would take it"}, "Handover", "--dry-run")
 	held(t, p, time.Second, "a")
 	saying(t, p, p.A, 0, []string{"10.77.0.100: handed over: the partner has it\n  next: the partner keeps it, and this host stands by"},
@@ -103,7 +89,7 @@ func TestMaintenanceWithoutAMonitor(t *testing.T) {
 // reload; the port of an open channel does not.
 func TestReloadOpensAndClosesTheChannelAndSaysWhatStays(t *testing.T) {
 	p := begun(t)
-	key := string(config.NewKey().File())
+	key := newKey()
 	reload := func(settings string, keys ...string) {
 		t.Helper()
 		p.SetKeys(p.A, keys...)
@@ -133,7 +119,7 @@ func TestReloadOpensAndClosesTheChannelAndSaysWhatStays(t *testing.T) {
 
 // TestTwoPrimariesAreAnAlarmOnBothHosts is what an operator sees of it.
 func TestTwoPrimariesAreAnAlarmOnBothHosts(t *testing.T) {
-	p := stage(t, pair.Spec{PrimaryA: true, PrimaryB: true, Keys: []string{string(config.NewKey().File())}})
+	p := stage(t, pair.Spec{PrimaryA: true, PrimaryB: true, Keys: []string{newKey()}})
 	must(t, p.Begin(20*time.Second))
 	for _, host := range []*lab.Host{p.A, p.B} {
 		must(t, p.Monitor(host).WaitOutput(within(t, 10*time.Second), "the pair does not fit: both hosts' files say primary"))

@@ -203,6 +203,30 @@ func TestReadmeShowsWhatTheProgramSays(t *testing.T) {
 	s.held("a")
 }
 
+// TestReadmeShowsTheChannel plays what the README shows of it: a hands over to
+// b, and b goes into maintenance.
+func TestReadmeShowsTheChannel(t *testing.T) {
+	s := newReadmeStage(t)
+	key := newKey()
+	for host := range s.hosts {
+		settings, err := os.ReadFile(s.file(host, "aliasdefender.toml"))
+		must(t, err)
+		must(t, os.WriteFile(s.file(host, "key"), []byte(key), 0o600))
+		place(t, s.file(host, "aliasdefender.toml"), string(settings)+"[peer]\nkey_file = \""+s.file(host, "key")+"\"\n")
+	}
+	s.start("a", "row=W10")
+	s.held("a")
+	s.start("b", "row=W6")
+	s.until("a", "the partner says: able", "Status")
+	s.alike("a", "Handover")
+	s.held("b")
+	s.until("b", "the partner says: able", "Status")
+	s.until("b", "we hold the alias", "Status")
+	s.alike("b", "Status")
+	s.alike("b", "Maintenance", "on")
+	s.held("a")
+}
+
 func TestReadmeShowsARehearsal(t *testing.T) {
 	lab.ForTest(t) // says where there can be no namespaces
 	var out, errs bytes.Buffer
@@ -246,6 +270,7 @@ func TestReadmeShowsNothingElse(t *testing.T) {
 	compared := []string{
 		"a$ aliasdefender Status", "b$ aliasdefender Why --last 2", "b$ aliasdefender RemoveAlias 172.16.1.2",
 		"$ aliasdefender Rehearse --only crash,partition",
+		"a$ aliasdefender Handover", "b$ aliasdefender Status", "b$ aliasdefender Maintenance on",
 	}
 	pages, err := filepath.Glob("../docs/*.md")
 	must(t, err)

@@ -15,9 +15,10 @@ func (a *app) removeAliasCmd() *cobra.Command {
 a restart and a reboot too, until AddAlias. The order goes to the running
 Monitor; where none runs this command acts itself.
 
-What it prints says who will serve the alias. A partner that is not primary
-takes nothing while this host answers its pings (W12): after RemoveAlias on the
-primary nobody does, until somebody says AddAlias here or there.`,
+What it prints says who will serve the alias. With a channel to the partner, the
+partner takes it first, if it can. Without one a partner that is not primary takes
+nothing while this host answers its pings (W12): after RemoveAlias on the primary
+nobody does, until somebody says AddAlias here or there.`,
 		Example: `  aliasdefender RemoveAlias --dry-run
   aliasdefender RemoveAlias 172.16.1.2`,
 		Args:              oneAlias,

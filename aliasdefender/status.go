@@ -146,7 +146,7 @@ func fold(w io.Writer, text string) {
 // saysOf goes on after "the partner".
 func saysOf(p control.Says, now time.Time) string {
 	said := p.State
-	if said != "" && p.Why != "" {
+	if said != "" && said != "holding" && p.Why != "" { // why it holds it is its own affair
 		said += ": " + p.Why
 	}
 	switch {

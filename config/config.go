@@ -61,7 +61,7 @@ type OnIsolation string
 const (
 	ExitKeep     OnExit = "keep"
 	ExitRelease  OnExit = "release"
-	ExitHandover OnExit = "handover" // as release where no partner takes over; needs a key
+	ExitHandover OnExit = "handover" // as keep where no partner takes over; needs a key
 
 	IsolationKeep    OnIsolation = "keep"
 	IsolationRelease OnIsolation = "release"

@@ -91,6 +91,10 @@ func TestEveryExampleLoads(t *testing.T) {
 	if !back.Aliases[0].Failback || back.Aliases[1].Failback {
 		t.Errorf("failback: %+v", back.Aliases)
 	}
+	talk := loadExample(t, "host-a.hostname.alias", "channel.aliasdefender.toml")
+	if talk.Settings.OnExit != ExitHandover || len(talk.Settings.Peer.Paths) != 1 {
+		t.Errorf("channel: %+v", talk.Settings)
+	}
 
 	// The mirror: the same aliases, and one primary for each.
 	b := loadExample(t, "host-b.hostname.alias", "")
@@ -104,8 +108,8 @@ func TestEveryExampleLoads(t *testing.T) {
 	}
 
 	files, err := filepath.Glob(filepath.Join(etc, "examples", "*"))
-	if err != nil || len(files) != 5 {
-		t.Errorf("%d examples, and this test loads 5 (%v)", len(files), err)
+	if err != nil || len(files) != 6 {
+		t.Errorf("%d examples, and this test loads 6 (%v)", len(files), err)
 	}
 }
 

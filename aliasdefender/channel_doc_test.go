@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// sources are the texts of a package's program files, one after the other.
+func sources(t *testing.T, pattern string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", pattern))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, files, err)
+	}
+	var all strings.Builder
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
+}
+
+// TestChannelPageHasTheLogsLines: what docs/channel.md lists is what the
+// program logs, and of what talk.go logs nothing is missing there.
+func TestChannelPageHasTheLogsLines(t *testing.T) {
+	text := page(t, "docs/channel.md")
+	_, table, _ := strings.Cut(text, "\n| line |")
+	program := sources(t, "defender/*.go") + sources(t, "aliasdefender/*.go") + sources(t, "rules/*.go")
+	lines := 0
+	for row := range strings.Lines(table) {
+		cell, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), " | ")
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell, -1) {
+			lines++
+			line := strings.TrimPrefix(m[1], "the pair does not fit: ")
+			for _, lead := range []string{"hand over: ", "ask for hand-over: ", "release: "} { // an action and its reason
+				if rest, is := strings.CutPrefix(line, lead); is {
+					line = rest
+				}
+			}
+			for _, part := range strings.Split(line, "…") {
+				if part = strings.TrimSpace(part); !strings.Contains(program, part) {
+					t.Errorf("the page has %q, the program has no %q", m[1], part)
+				}
+			}
+		}
+	}
+	if lines < 20 {
+		t.Errorf("only %d lines found in the page", lines)
+	}
+	said := regexp.MustCompile(`(?:Info|Warn|Error|append\(wrong, |\[\]string\{)\(?(?:fmt\.Sprintf\()?"([^"]+)"`)
+	for _, m := range said.FindAllStringSubmatch(sources(t, "defender/talk.go"), -1) {
+		begin := regexp.MustCompile(`[:;?.]|%`).Split(m[1], 2)[0]
+		if begin = strings.TrimSpace(begin); !strings.Contains(table, begin) {
+			t.Errorf("the program logs %q, and the page does not say what that means", m[1])
+		}
+	}
+}
