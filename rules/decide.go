@@ -186,7 +186,7 @@ func (v *view) steadyFor(d time.Duration) bool {
 }
 
 func (v *view) failbackDue() bool {
-	return v.primary() && v.p.Failback && !v.s.NoReturn && v.alias() == Yes && v.steadyFor(v.p.FailbackAfter)
+	return v.primary() && v.p.Failback && !v.s.NoReturn && v.alias() == Yes && v.steadyFor(v.p.failbackAfter())
 }
 
 // rival is yes while another host claims the alias that we hold. What the

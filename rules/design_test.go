@@ -214,7 +214,7 @@ func (c instance) failbackDue() bool {
 		return false
 	}
 	for _, f := range []Fact{c.f.NIC, c.f.Carrier, c.f.Own, c.f.Alias, c.f.Router, c.f.Partner} {
-		if c.age(f.Since) < c.p.FailbackAfter {
+		if c.age(f.Since) < c.p.FailbackAfter || c.p.Channel && c.age(f.Since) < c.p.Patience() {
 			return false
 		}
 	}

@@ -172,6 +172,16 @@ func (p Policy) GiveWithin() time.Duration {
 // just as the giver lets go.
 func (p Policy) Patience() time.Duration { return p.GiveWithin() + p.Timeout }
 
+// failbackAfter is how long all has to be good before a failback. With a channel
+// it outlasts any hand-over that a daemon before us began: until it has ended
+// the partner does not yield.
+func (p Policy) failbackAfter() time.Duration {
+	if !p.Channel {
+		return p.FailbackAfter
+	}
+	return max(p.FailbackAfter, p.Patience())
+}
+
 // Lifetime is for how long the kernel is told to keep the alias without hearing
 // of us again (valid_lft); 0: for ever. A primary without a channel keeps it as
 // the original did: nobody could know that its daemon is gone.

@@ -160,7 +160,7 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 		default:
 			m.alias = unheard
 		}
-		if left && d.Action == Release && p.mustServe(i, d.Reason) {
+		if left && d.Action == Release && p.mustServe(c, i, d.Reason) {
 			*wrong = hosts[i] + " releases (" + d.Reason.String() + "), and nobody has the alias"
 		}
 	case Announce:

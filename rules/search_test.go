@@ -242,13 +242,16 @@ func (p *pair) excused(c *setting, i int) bool {
 // hand-over is its reason or was open, nor where only operators did anything and
 // the other host had said that it would take; but for what the other could not
 // tell in time.
-func (p *pair) mustServe(i int, r Reason) bool {
+func (p *pair) mustServe(c *setting, i int, r Reason) bool {
 	m, other := &p.h[i], &p.h[1-i]
 	if other.daemon != running || other.kernel || other.holding || other.parked || other.robbed || other.order != NoOrder || !p.joined() {
 		return false
 	}
 	if r == OperatorReleases || r == LinkLost {
 		return p.calm && !p.faulty && p.serves(1-i) && (m.word.standing == SaysAble || m.word.standing == SaysHolding)
+	}
+	if r == RivalPartner && !c.primary[0] && !c.primary[1] && !p.talks(c) {
+		return false // nobody tells two that are not primary apart
 	}
 	return r == HandedOver || r == GivenBack || m.hand.side != NoSide || m.hand.ended <= 1
 }
