@@ -217,6 +217,8 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	switch {
 	case o.Remove:
 		a.state.Parked, a.state.Order = true, rules.NoOrder
+	case a.state.Holding && a.state.Handover.Side == rules.Giving:
+		a.state.Parked, a.state.Order = false, rules.OrderTake // it is asked for back
 	case a.state.Holding:
 		a.state.Parked = false
 	case o.Force:
@@ -307,6 +309,8 @@ func (l *loop) report(a *alias) {
 	case a.order.remove && !a.state.Holding:
 		a.answer(l, true, "released: it is off this host, and "+strings.TrimPrefix(a.order.stay, "is "))
 	case a.order.remove:
+	case a.state.Holding && h.Side == rules.Giving:
+		// It leaves, or stays: then the order is carried out.
 	case a.state.Holding && a.order.from != "":
 		a.answer(l, true, fmt.Sprintf("taken from %s which answered for it", a.order.from))
 	case a.state.Holding && !a.order.had:

@@ -313,6 +313,9 @@ func (l *loop) heard(h peer.Heard) {
 		t.version = h.Version
 	}
 	t.wonder(l)
+	if p := l.partnerAt(h.Path); p != nil {
+		p.answered(l, l.now) // as good a sign of life as a ping
+	}
 	for _, w := range h.Words {
 		if a := l.aliases[w.Alias]; a != nil && a.talk == t {
 			a.hear(l, w)
@@ -320,6 +323,16 @@ func (l *loop) heard(h peer.Heard) {
 			t.stranger(l, w.Alias)
 		}
 	}
+}
+
+// partnerAt is the target of a partner by its own address; nil for another
+// path to it, which says nothing about this one.
+func (l *loop) partnerAt(addr netip.Addr) *target {
+	t := l.talks[addr]
+	if t == nil || len(t.users) == 0 {
+		return nil
+	}
+	return t.users[0].partner
 }
 
 // hear files the partner's word about one alias.
@@ -458,7 +471,13 @@ func (l *loop) openHandover(a *alias, d rules.Decision) {
 // handed says how a hand-over has ended that was open before.
 func (a *alias) handed(l *loop, was rules.Handover) {
 	h := a.state.Handover
-	if was.Side == rules.NoSide || h.Side != rules.NoSide || h.Failure == rules.NoRow {
+	if was.Side == rules.NoSide || h.Side != rules.NoSide {
+		return
+	}
+	if a.state.Holding {
+		a.alias.askNow(l) // whether the other has it still
+	}
+	if h.Failure == rules.NoRow {
 		return
 	}
 	a.write(l, entryOf("H1", "hand-over ended", h.Failure.String(), h.Failure.Text()))
