@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/lab"
 	"aliasdefender/lab/pair"
 )
 
@@ -115,15 +114,4 @@ func TestReloadOpensAndClosesTheChannelAndSaysWhatStays(t *testing.T) {
 	}
 	saying(t, p, p.A, 1, []string{"refused: there is no channel to the partner"}, "Handover")
 	held(t, p, time.Second, "a")
-}
-
-// TestTwoPrimariesAreAnAlarmOnBothHosts is what an operator sees of it.
-func TestTwoPrimariesAreAnAlarmOnBothHosts(t *testing.T) {
-	p := stage(t, pair.Spec{PrimaryA: true, PrimaryB: true, Keys: []string{newKey()}})
-	must(t, p.Begin(20*time.Second))
-	for _, host := range []*lab.Host{p.A, p.B} {
-		must(t, p.Monitor(host).WaitOutput(within(t, 10*time.Second), "the pair does not fit: both hosts' files say primary"))
-		saying(t, p, host, 1, []string{"  ALARM: the pair does not fit: both hosts' files say primary;"}, "Status")
-		saying(t, p, host, 0, []string{"  the pair does not fit: both hosts' files say primary;"}, "Why")
-	}
 }

@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -280,5 +281,21 @@ func TestChannelThatIsTakenFromTheFilesComesBackWithThem(t *testing.T) {
 		w.a.daemon.Reload(&with) // too soon after
 		w.wait(15 * time.Second)
 		w.must(w.a, Operator{Give: true}, "handed over")
+	})
+}
+
+// TestHandoverThatIsWaitedForInVainSaysWhereItStands: the partner has fallen
+// dumb, and the offer may have reached it.
+func TestHandoverThatIsWaitedForInVainSaysWhereItStands(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.a.set(func() { w.b.dumb = true })
+		ctx, cancel := context.WithTimeout(w.t.Context(), 500*time.Millisecond)
+		defer cancel()
+		out, err := w.a.daemon.Order(ctx, Operator{Give: true}, func(Kept) error { return nil })
+		if err != nil || out[0].Done || !strings.Contains(out[0].Text, "not yet: it is offered to the partner, who may still take it") {
+			w.fail("%+v, %v", out, err)
+		}
+		w.wait(10 * time.Second)
+		w.expect("a", "nobody took it")
 	})
 }
