@@ -35,12 +35,19 @@ how long the client waited, who served it before and after, for how long two
 hosts had the alias, and whether that is what Alias Defender promises. The exit
 code is 1 where a verdict is bad.
 
+Where the settings have a key, the rehearsed daemons talk to each other with one
+that is made for the rehearsal, never with yours; then the aliases are handed over
+and back, a host goes into maintenance, and a daemon is killed and not restarted,
+whose alias the partner takes when its lease ends: that takes as long as the
+lease. Without a key these are not played: they need the channel.
+
 No root is needed. Nothing of the real network is touched: names of partners are
 looked up and this host's addresses are read, no more. Hooks and checks are not
-run; socket, state, key and log are the rehearsal's own. Without files the sample
+run; socket, state and log are the rehearsal's own. Without files the sample
 of the article is played at a rhythm of one second. It needs Linux.`,
 		Example: `  aliasdefender Rehearse
   aliasdefender Rehearse --interval 1s --only crash,partition
+  aliasdefender Rehearse --only handover,maintenance,kill
   aliasdefender Rehearse --aliases new.alias --settings new.toml --json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -99,15 +106,16 @@ func (a *app) rehearse(ctx context.Context, o rehearseOptions) error {
 	if err != nil {
 		return err
 	}
-	onExit := cfg.Settings.OnExit
-	if onExit == config.ExitHandover {
-		onExit = config.ExitKeep // the rehearsed hosts have no key
+	d := daemonsOf(cfg.Settings)
+	if all, err = playable(all, d, len(o.only) > 0); err != nil {
+		return err
 	}
-	return a.rehearsePlan(ctx, o, p, onExit, all, files)
+	p.Notes = append(p.Notes, d.notes(cfg.Settings, len(o.only) > 0)...)
+	return a.rehearsePlan(ctx, o, p, d, all, files)
 }
 
 // rehearsePlan plays what is planned, between what it says before and after.
-func (a *app) rehearsePlan(ctx context.Context, o rehearseOptions, p *plan, onExit config.OnExit, all []scenario, files string) error {
+func (a *app) rehearsePlan(ctx context.Context, o rehearseOptions, p *plan, d daemons, all []scenario, files string) error {
 	// A reader that goes away must not leave files behind, nor a Ctrl-C.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -117,9 +125,9 @@ func (a *app) rehearsePlan(ctx context.Context, o rehearseOptions, p *plan, onEx
 	if o.json {
 		words = a.stderr
 	}
-	printIntroduction(words, files, p, o.interval != 0, p.duration(all, onExit))
-	progress := newProgress(a.stderr, p.duration(all, onExit))
-	report, err := (&rehearsal{plan: p, onExit: onExit, scenarios: all, program: o.program, env: o.env, progress: progress}).run(ctx)
+	printIntroduction(words, files, p, o.interval != 0, p.duration(all, d))
+	progress := newProgress(a.stderr, p.duration(all, d))
+	report, err := (&rehearsal{plan: p, daemons: d, scenarios: all, program: o.program, env: o.env, progress: progress}).run(ctx)
 	progress.end()
 	if ctx.Err() != nil {
 		return errors.New("interrupted; nothing of the rehearsal is left")

@@ -70,13 +70,50 @@ func aliasesText(aliases []config.Alias) string {
 	return b.String()
 }
 
+// daemons is what the user has set for his daemon as a whole, as far as it is
+// rehearsed.
+type daemons struct {
+	OnExit config.OnExit
+	Keyed  bool   // they talk to each other
+	Port   uint16 // on this port
+}
+
+// daemonsOf takes it from the settings. The key itself is never read.
+func daemonsOf(s config.Settings) daemons {
+	return daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port}
+}
+
+// notes is what the user has to know of the channel.
+func (d daemons) notes(s config.Settings, some bool) (all []string) {
+	switch {
+	case d.Keyed:
+		all = append(all, "the daemons talk to each other with a key made for this rehearsal; yours is not read")
+	case !some:
+		all = append(all, "hand-over, maintenance and a dead daemon are not played: the settings have no key ([peer] key_file), and without the channel there is none of them")
+	}
+	if len(s.Peer.Paths) > 0 {
+		all = append(all, "the further paths of [peer.paths] are not rehearsed: the daemons talk over the networks of the aliases")
+	}
+	return all
+}
+
+// keyFile is the name of the key in a machine's directory.
+const keyFile = "key"
+
 // settingsText is the aliasdefender.toml of a machine: what the user has set
 // for his aliases, all of it spelt out, and nothing that would leave dir.
-// Programs of his are named nowhere in it.
-func settingsText(onExit config.OnExit, aliases []config.Alias, dir string) string {
+// Programs of his are named nowhere in it. A machine that others know by an
+// address talks from that one.
+func settingsText(d daemons, known netip.Addr, aliases []config.Alias, dir string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "on_exit = %q\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\nlevel = \"info\"\n",
-		onExit, filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
+		d.OnExit, filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
+	if d.Keyed {
+		fmt.Fprintf(&b, "[peer]\nkey_file = %q\nport = %d\n", filepath.Join(dir, keyFile), d.Port)
+		if known.IsValid() {
+			fmt.Fprintf(&b, "listen = %q\n", known)
+		}
+	}
 	for _, a := range aliases {
 		fmt.Fprintf(&b, "\n[alias.%q]\ninterval = %q\ntimeout = %q\nmisses = %d\n", a.Addr, a.Interval, a.Timeout, a.Misses)
 		if a.Router.IsValid() {

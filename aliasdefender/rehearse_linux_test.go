@@ -82,11 +82,19 @@ func monitorBroken(how string, args []string) error {
 func rehearseFast(t *testing.T, o rehearseOptions) (report rehearsalReport, text string, code int) {
 	t.Helper()
 	lab.ForTest(t) // skips where there can be none
-	o.json, o.interval = true, 100*time.Millisecond
+	if o.json = true; o.interval == 0 {
+		o.interval = 100 * time.Millisecond
+	}
 	o.program = []string{lab.Self()}
 	o.env = append(o.env, runMain+"=1")
 	var out, errs bytes.Buffer
 	a := &app{version: "test", stdout: &out, stderr: &errs, aliases: filepath.Join(t.TempDir(), "absent")}
+	if o.named {
+		dir := openDir(t)
+		a.aliases, a.settings = filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
+		must(t, os.WriteFile(a.aliases, []byte(sampleRow), 0o644))
+		must(t, os.WriteFile(a.settings, []byte("[peer]\nkey_file = \"/no/such/key\"\n"), 0o644))
+	}
 	code, said := verdict(a.rehearse(t.Context(), o))
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
 		t.Fatalf("%v: %s\n%s\n%s", err, said, out.String(), errs.String())
@@ -121,6 +129,32 @@ func TestEveryScenarioIsGoodAtAFastRhythm(t *testing.T) {
 	if report, text, code := rehearseFast(t, rehearseOptions{}); code != exitDone || !report.Good {
 		t.Errorf("exit %d\n%s", code, text)
 	}
+}
+
+// TestRehearsedDaemonsTalk: the key that the settings name is not there, and
+// nobody minds.
+func TestRehearsedDaemonsTalk(t *testing.T) {
+	only := []string{"stop", "handover", "maintenance", "kill"}
+	report, text, code := rehearseFast(t, rehearseOptions{named: true, only: only, interval: 50 * time.Millisecond})
+	if code != exitDone || !report.Good {
+		t.Errorf("exit %d\n%s", code, text)
+	}
+	var steps []string
+	for _, s := range report.Steps {
+		steps = append(steps, fmt.Sprintf("%s: %s -> %s", s.Step, and(s.Before), and(s.After)))
+	}
+	const us, partner = thisHostName, "172.16.1.5"
+	want := []string{
+		"begin: nobody -> " + us,
+		"stop: " + us + " -> " + partner, "start: " + partner + " -> " + partner,
+		"hand-over: " + partner + " -> " + us, "hand-over back: " + us + " -> " + partner,
+		"maintenance on: " + partner + " -> " + us, "maintenance off: " + us + " -> " + us,
+		"daemon killed: " + us + " -> " + partner, "daemon back: " + partner + " -> " + partner,
+	}
+	if diff := cmp.Diff(want, steps); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	t.Log(text)
 }
 
 func TestBrokenRulesAreFoundAndNamed(t *testing.T) {
@@ -275,6 +309,7 @@ func TestRehearseRefusesWhatItCannotDo(t *testing.T) {
 		want string
 	}{
 		{[]string{"--only", "flood"}, exitUsage, "is no scenario"},
+		{[]string{"--only", "handover"}, exitUsage, "the settings have no key"},
 		{[]string{"--interval", "1ms"}, exitUsage, "out of range"},
 		{[]string{"--aliases", "/no/such/file"}, exitConfig, "does not exist"},
 		{[]string{"now"}, exitUsage, "takes no argument"},

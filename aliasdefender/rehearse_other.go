@@ -5,14 +5,12 @@ package main
 import (
 	"context"
 	"errors"
-
-	"aliasdefender/config"
 )
 
 // rehearsal is what cannot be had here.
 type rehearsal struct {
 	plan      *plan
-	onExit    config.OnExit
+	daemons   daemons
 	scenarios []scenario
 	program   []string
 	env       []string

@@ -76,6 +76,17 @@ func (p *plan) machine(name string) *machine {
 	return nil
 }
 
+// knownAs is the address by which others know a partner; this host is known by
+// the one that its routes choose.
+func (p *plan) knownAs(name string) netip.Addr {
+	for _, a := range p.Parts {
+		if a.Partner == name {
+			return a.Alias.Partner.Addr
+		}
+	}
+	return netip.Addr{}
+}
+
 // maxTakes in the files of a rehearsal: it moves an alias more often in a
 // minute than flapping is meant to allow in an hour.
 const rehearsedTakes = 1000

@@ -35,7 +35,7 @@ func filesAreGood(t *testing.T, p *plan) {
 	t.Helper()
 	for _, m := range p.Machines {
 		if len(m.Aliases) > 0 {
-			filesOf(t, aliasesText(m.Aliases), settingsText(config.ExitKeep, m.Aliases, "/tmp/x"))
+			filesOf(t, aliasesText(m.Aliases), settingsText(daemons{OnExit: config.ExitHandover, Keyed: true, Port: config.DefaultPort}, p.knownAs(m.Name), m.Aliases, "/tmp/x"))
 		}
 	}
 }
@@ -239,7 +239,7 @@ interval = "2s"
 failback = true
 `)
 	p := planOf(t, cfg, surroundings{})
-	text := settingsText(cfg.Settings.OnExit, p.machine(thisHostName).Aliases, "/tmp/x")
+	text := settingsText(daemonsOf(cfg.Settings), netip.Addr{}, p.machine(thisHostName).Aliases, "/tmp/x")
 	for _, want := range []string{`on_exit = "release"`, `isolated_after = "1m30s"`, `interval = "2s"`, "failback = true", `socket = "/tmp/x/sock"`, `to = "stderr"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not in\n%s", want, text)
@@ -253,7 +253,9 @@ failback = true
 func TestTheSampleTakesLessThanAMinute(t *testing.T) {
 	cfg, seen, err := sample()
 	isNil(t, err)
-	if d := planOf(t, cfg, seen).duration(scenarios, cfg.Settings.OnExit); d < 20*time.Second || d > 55*time.Second {
+	all, err := playable(scenarios, daemonsOf(cfg.Settings), false)
+	isNil(t, err)
+	if d := planOf(t, cfg, seen).duration(all, daemonsOf(cfg.Settings)); d < 20*time.Second || d > 55*time.Second {
 		t.Errorf("expected to take %s", d)
 	}
 }
@@ -276,6 +278,38 @@ func TestOnlyNamesScenarios(t *testing.T) {
 	}
 	if _, err := chosen([]string{"flood"}); err == nil || !strings.Contains(err.Error(), "crash, return, cable") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestWhatNeedsAKeyIsNotPlayedWithoutOne(t *testing.T) {
+	keyless, keyed := daemons{}, daemons{Keyed: true}
+	all, err := playable(scenarios, keyed, false)
+	isNil(t, err)
+	few, err := playable(scenarios, keyless, false)
+	isNil(t, err)
+	var left []string
+	for _, s := range all[len(few):] {
+		left = append(left, s.Key)
+	}
+	if got := strings.Join(left, " "); got != "handover maintenance kill" {
+		t.Errorf("with a key there is also %s", got)
+	}
+	if _, err := playable(all, keyless, true); err == nil || !strings.Contains(err.Error(), "handover needs the channel") {
+		t.Errorf("%v", err)
+	}
+	const key = "/no/such/file/for/this"
+	cfg := filesOf(t, threeAliases, "[peer]\nkey_file = \""+key+"\"\n[peer.paths]\nweb2 = [\"10.10.0.2\"]\n")
+	d := daemonsOf(cfg.Settings)
+	for _, want := range []string{"a key made for this rehearsal", "[peer.paths] are not rehearsed"} {
+		if notes := strings.Join(d.notes(cfg.Settings, false), "\n"); !strings.Contains(notes, want) {
+			t.Errorf("%q is not said: %s", want, notes)
+		}
+	}
+	if notes := strings.Join(keyless.notes(config.Settings{}, false), "\n"); !strings.Contains(notes, "the settings have no key") {
+		t.Errorf("why some is not played is not said: %s", notes)
+	}
+	if text := settingsText(d, netip.Addr{}, cfg.Aliases, "/tmp/x"); strings.Contains(text, key) || !strings.Contains(text, `key_file = "/tmp/x/key"`) {
+		t.Errorf("not with a key of its own:\n%s", text)
 	}
 }
 

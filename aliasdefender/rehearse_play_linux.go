@@ -7,14 +7,12 @@ import (
 	"net/netip"
 	"slices"
 	"time"
-
-	"aliasdefender/config"
 )
 
 // rehearsal plays scenarios on one stage, one after the other.
 type rehearsal struct {
 	plan      *plan
-	onExit    config.OnExit
+	daemons   daemons
 	scenarios []scenario
 	program   []string // nil: this program
 	env       []string
@@ -30,9 +28,9 @@ func (r *rehearsal) run(ctx context.Context) (_ *rehearsalReport, err error) {
 	r.progress.say("building the network")
 	longest := time.Duration(0)
 	for _, sc := range r.scenarios {
-		longest = max(longest, r.plan.duration([]scenario{sc}, r.onExit))
+		longest = max(longest, r.plan.duration([]scenario{sc}, r.daemons))
 	}
-	if r.stage, err = newStage(r.plan, r.onExit, r.program, r.env, longest); err != nil {
+	if r.stage, err = newStage(r.plan, r.daemons, r.program, r.env, longest); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.stage.close()) }()
@@ -135,7 +133,7 @@ func (r *rehearsal) playRound(ctx context.Context, sc scenario, meant rounds, hi
 				continue // it was told of already
 			}
 			all = append(all, situation{
-				part: a, OnExit: r.onExit, Hit: hit, Meant: isMeant, Holder: holder[a.Addr], Now: r.stage.watches[a.Addr].Holders(),
+				part: a, daemons: r.daemons, Hit: hit, Meant: isMeant, Holder: holder[a.Addr], Now: r.stage.watches[a.Addr].Holders(),
 			})
 		}
 		r.progress.say(st.Name)
@@ -164,7 +162,7 @@ func (r *rehearsal) playStep(ctx context.Context, sc scenario, st step, all []si
 		}
 	}
 	from := time.Now()
-	if err := r.stage.do(ctx, st.Deed, all[0].Hit); err != nil {
+	if err := r.stage.do(ctx, st.Deed, all); err != nil {
 		return nil, err
 	}
 	if err := r.await(ctx, time.Now().Add(most), early, func() bool { return r.come(all, expected) }); err != nil {

@@ -22,6 +22,11 @@ const (
 	doUnmute     act = "unmute"     // and no more
 	doStop       act = "stop"       // TERM to the Monitor
 	doStart      act = "start"      // and a new one
+	doKill       act = "kill"       // no time for the Monitor to do anything
+	doGive       act = "give"       // Handover where the aliases are
+	doGiveBack   act = "giveBack"   // and where they went
+	doMaintain   act = "maintain"   // Maintenance on
+	doServe      act = "serve"      // and off
 	doRouterDown act = "routerDown" // the router crashes
 	doRouterUp   act = "routerUp"   // and boots
 	doDivide     act = "divide"     // holder and client here, standby and router there
@@ -42,6 +47,7 @@ type scenario struct {
 	Key   string // of --only
 	Hits  target
 	Steps []step
+	Keyed bool // only between daemons that talk to each other
 }
 
 // step is a deed and what the rules make of it for an alias.
@@ -54,7 +60,7 @@ type step struct {
 // situation is an alias at the beginning of a step.
 type situation struct {
 	part
-	OnExit config.OnExit
+	daemons
 	Hit    []string // the hosts that the scenario hits
 	Meant  bool     // for this alias, and not for another of theirs
 	Holder string   // who had it when the scenario began
@@ -67,17 +73,20 @@ func (s situation) holderHit() bool { return slices.Contains(s.Hit, s.Holder) }
 // scenarios is the rehearsal, in its order: each begins where the one before
 // has ended, so that a holder crashes now on this host, now on the other.
 var scenarios = []scenario{
-	{"crash", hitHolders, []step{{"crash", doCrash, situation.crashed}, {"return", doBoot, situation.returned}}},
-	{"cable", hitHolders, []step{{"cable pulled", doPull, situation.pulled}, {"cable back", doPlug, situation.returned}}},
-	{"cut", hitStandbys, []step{{"silent cut, standby", doMute, situation.muted}, {"standby back", doUnmute, situation.reunited}}},
-	{"cut", hitHolders, []step{{"silent cut, holder", doMute, situation.muted}, {"holder back", doUnmute, situation.reunited}}},
-	{"stop", hitHolders, []step{{"stop", doStop, situation.stopped}, {"start", doStart, situation.returned}}},
-	{"router", hitNobody, []step{{"router lost", doRouterDown, situation.unmoved}, {"router back", doRouterUp, situation.returned}}},
-	{"partition", hitHolders, []step{{"partition", doDivide, situation.divided}, {"heal", doHeal, situation.reunited}}},
+	{"crash", hitHolders, []step{{"crash", doCrash, situation.crashed}, {"return", doBoot, situation.returned}}, false},
+	{"cable", hitHolders, []step{{"cable pulled", doPull, situation.pulled}, {"cable back", doPlug, situation.returned}}, false},
+	{"cut", hitStandbys, []step{{"silent cut, standby", doMute, situation.muted}, {"standby back", doUnmute, situation.reunited}}, false},
+	{"cut", hitHolders, []step{{"silent cut, holder", doMute, situation.muted}, {"holder back", doUnmute, situation.reunited}}, false},
+	{"stop", hitHolders, []step{{"stop", doStop, situation.stopped}, {"start", doStart, situation.returned}}, false},
+	{"router", hitNobody, []step{{"router lost", doRouterDown, situation.unmoved}, {"router back", doRouterUp, situation.returned}}, false},
+	{"partition", hitHolders, []step{{"partition", doDivide, situation.divided}, {"heal", doHeal, situation.reunited}}, false},
+	{"handover", hitHolders, []step{{"hand-over", doGive, situation.handed}, {"hand-over back", doGiveBack, situation.handedBack}}, true},
+	{"maintenance", hitHolders, []step{{"maintenance on", doMaintain, situation.handed}, {"maintenance off", doServe, situation.returned}}, true},
+	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, true},
 }
 
 // opening is what every rehearsal begins with.
-var opening = scenario{"begin", hitNobody, []step{{"begin", doBegin, situation.begun}}}
+var opening = scenario{"begin", hitNobody, []step{{"begin", doBegin, situation.begun}}, false}
 
 // withinOf names the scenarios that are the end of another.
 var withinOf = map[string]string{"return": "crash", "heal": "partition"}
@@ -103,6 +112,20 @@ func chosen(only []string) ([]scenario, error) {
 	for _, s := range scenarios {
 		if want[s.Key] {
 			some = append(some, s)
+		}
+	}
+	return some, nil
+}
+
+// playable leaves out what the rehearsed daemons cannot do. What was asked for by
+// name is not left out in silence.
+func playable(all []scenario, d daemons, named bool) (some []scenario, err error) {
+	for _, s := range all {
+		switch {
+		case d.Keyed || !s.Keyed:
+			some = append(some, s)
+		case named:
+			return nil, usagef("--only: %s needs the channel between the daemons, and the settings have no key ([peer] key_file); leave it out, or try 'aliasdefender GenKey --help'", s.Key)
 		}
 	}
 	return some, nil
@@ -200,11 +223,42 @@ func (s situation) stopped() expectation {
 	switch {
 	case !s.holderHit() || s.OnExit == config.ExitKeep:
 		return s.still(3)
+	case s.Keyed: // whether it is to be kept or not where nobody would take it
+		return s.handed()
 	case s.Holder != s.primary():
 		return s.moves(doubted(s.Rhythm))
 	}
 	e := s.moves(doubted(s.Rhythm))
 	e.Vacant, e.Why = true, fmt.Sprintf("as the rules say (W12): %s is not primary, and the host lives", s.standby())
+	return e
+}
+
+// handed expects that the standby has it, and that no client noticed.
+func (s situation) handed() expectation {
+	if !s.holderHit() {
+		return s.still(3)
+	}
+	e := s.moves(noisyGap)
+	e.Both = handing
+	return e
+}
+
+// handedBack is the way back, unless failback was quicker.
+func (s situation) handedBack() expectation {
+	if slices.Contains(s.Now, s.Holder) {
+		return s.still(3)
+	}
+	return expectation{Holders: [][]string{{s.Holder}}, Gap: noisyGap, Both: handing}
+}
+
+// orphaned: the kernel keeps the alias until its lease ends, and the standby
+// then takes it, for it has not heard the daemon for long.
+func (s situation) orphaned() expectation {
+	if !s.holderHit() || s.Lease == 0 {
+		return s.still(3)
+	}
+	e := s.moves(doubted(s.Rhythm))
+	e.Both, e.Delay = 0, s.Lease+leaseLate
 	return e
 }
 
@@ -238,16 +292,16 @@ func (s situation) wait(e expectation) (most time.Duration, early bool) {
 	case e.Vacant || e.Unreached:
 		return doubted(s.Rhythm) + starting, false
 	}
-	return max(e.Gap, doubted(s.Rhythm)) + starting, true
+	return e.Delay + max(e.Gap, doubted(s.Rhythm)) + starting, true
 }
 
 // duration is how long the scenarios take, about: those that end early end
 // somewhere in the last interval.
-func (p *plan) duration(all []scenario, onExit config.OnExit) time.Duration {
+func (p *plan) duration(all []scenario, d daemons) time.Duration {
 	total := time.Duration(0)
 	for _, sc := range append([]scenario{opening}, all...) {
 		for _, group := range p.groups(sc.Hits) {
-			total += group.duration(sc, onExit)
+			total += group.duration(sc, d)
 		}
 	}
 	return total
@@ -276,12 +330,12 @@ func (p *plan) groups(hits target) (all []rounds) {
 	return all
 }
 
-func (r rounds) duration(sc scenario, onExit config.OnExit) (total time.Duration) {
+func (r rounds) duration(sc scenario, d daemons) (total time.Duration) {
 	now := map[string][]string{}
 	for _, st := range sc.Steps {
 		longest := time.Duration(0)
 		for _, a := range r {
-			s := situation{part: a, OnExit: onExit, Holder: a.primary(), Now: []string{a.primary()}}
+			s := situation{part: a, daemons: d, Holder: a.primary(), Now: []string{a.primary()}}
 			if n, ok := now[a.Addr.String()]; ok {
 				s.Now = n
 			}
@@ -297,7 +351,7 @@ func (r rounds) duration(sc scenario, onExit config.OnExit) (total time.Duration
 			e := st.Expect(s)
 			most, early := s.wait(e)
 			if early {
-				most -= starting + a.Interval/2
+				most -= starting + a.Interval/2 + e.Delay/6 // a lease is renewed when a third of it is over
 			}
 			longest = max(longest, most)
 			now[a.Addr.String()] = e.Holders[0]

@@ -21,6 +21,8 @@ import (
 type rehearsalStage struct {
 	plan    *plan
 	lab     *lab.Lab
+	daemons daemons
+	key     []byte // that all hosts have, if any
 	dir     string // of all files
 	program []string
 	env     []string
@@ -35,12 +37,12 @@ type rehearsalStage struct {
 }
 
 // newStage builds it. What was built before an error close takes down.
-func newStage(p *plan, onExit config.OnExit, program, env []string, longest time.Duration) (_ *rehearsalStage, err error) {
+func newStage(p *plan, d daemons, program, env []string, longest time.Duration) (_ *rehearsalStage, err error) {
 	if program == nil {
 		program = []string{lab.Self()}
 	}
 	s := &rehearsalStage{
-		plan: p, program: program, env: env,
+		plan: p, daemons: d, key: config.NewKey().File(), program: program, env: env,
 		switches: map[string]*lab.Switch{}, hosts: map[string]*lab.Host{}, monitors: map[string]*lab.Process{},
 		watches: map[netip.Addr]*lab.Watch{}, askers: map[netip.Addr]*lab.Client{}, controls: map[netip.Addr]*lab.Client{},
 	}
@@ -67,7 +69,7 @@ func newStage(p *plan, onExit config.OnExit, program, env []string, longest time
 		if err := s.build(m); err != nil {
 			return nil, err
 		}
-		if err := s.write(m, i, onExit); err != nil {
+		if err := s.write(m, i); err != nil {
 			return nil, err
 		}
 	}
@@ -101,7 +103,7 @@ func (s *rehearsalStage) build(m machine) error {
 const maxSocketPath = 107
 
 // write writes a host's files.
-func (s *rehearsalStage) write(m machine, number int, onExit config.OnExit) error {
+func (s *rehearsalStage) write(m machine, number int) error {
 	if len(m.Aliases) == 0 {
 		return nil
 	}
@@ -115,7 +117,13 @@ func (s *rehearsalStage) write(m machine, number int, onExit config.OnExit) erro
 	if err := os.WriteFile(filepath.Join(dir, "hostname.alias"), []byte(aliasesText(m.Aliases)), 0o600); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "aliasdefender.toml"), []byte(settingsText(onExit, m.Aliases, dir)), 0o600)
+	if s.daemons.Keyed {
+		if err := os.WriteFile(filepath.Join(dir, keyFile), s.key, 0o600); err != nil {
+			return err
+		}
+	}
+	text := settingsText(s.daemons, s.plan.knownAs(m.Name), m.Aliases, dir)
+	return os.WriteFile(filepath.Join(dir, "aliasdefender.toml"), []byte(text), 0o600)
 }
 
 // dirOf is a machine's directory, by its number: names may be long or have
@@ -151,7 +159,8 @@ func (s *rehearsalStage) ask(longest time.Duration) error {
 }
 
 // do carries out a deed on the hosts that are hit.
-func (s *rehearsalStage) do(ctx context.Context, d act, hit []string) error {
+func (s *rehearsalStage) do(ctx context.Context, d act, all []situation) error {
+	hit := all[0].Hit
 	switch d {
 	case doBegin:
 		return s.each(s.defenders(), func(name string) error { return s.start(ctx, name) })
@@ -174,6 +183,16 @@ func (s *rehearsalStage) do(ctx context.Context, d act, hit []string) error {
 		return s.eachPort(hit, (*lab.Port).Unmute)
 	case doStop:
 		return s.each(hit, func(name string) error { return s.stop(ctx, name) })
+	case doKill:
+		return s.each(hit, func(name string) error { return s.kill(ctx, name) })
+	case doGive:
+		return s.give(ctx, all, func(sit situation) bool { return slices.Contains(sit.Hit, sit.Now[0]) })
+	case doGiveBack:
+		return s.give(ctx, all, func(sit situation) bool { return sit.Now[0] != sit.Holder })
+	case doMaintain:
+		return s.each(hit, func(name string) error { return s.order(ctx, name, "Maintenance", "on") })
+	case doServe:
+		return s.each(hit, func(name string) error { return s.order(ctx, name, "Maintenance", "off") })
 	case doStart:
 		return s.each(hit, func(name string) error { return s.start(ctx, name) })
 	case doRouterDown:
@@ -260,11 +279,7 @@ const patience = 20 * time.Second
 
 // start starts a host's Monitor.
 func (s *rehearsalStage) start(ctx context.Context, name string) error {
-	number := slices.IndexFunc(s.plan.Machines, func(m machine) bool { return m.Name == name })
-	dir := s.dirOf(number)
-	argv := append(slices.Clone(s.program), "Monitor",
-		"--aliases", filepath.Join(dir, "hostname.alias"), "--settings", filepath.Join(dir, "aliasdefender.toml"))
-	m, err := s.hosts[name].StartCommand(lab.Command{Name: "Monitor", Argv: argv, Env: s.env, Dir: s.dir})
+	m, err := s.hosts[name].StartCommand(lab.Command{Name: "Monitor", Argv: s.commandOf(name, "Monitor"), Env: s.env, Dir: s.dir})
 	if err != nil {
 		return err
 	}
@@ -287,6 +302,53 @@ func (s *rehearsalStage) stop(ctx context.Context, name string) error {
 	defer cancel()
 	_, err := m.Wait(ctx)
 	return err
+}
+
+// kill kills a host's Monitor, which leaves it no time for anything.
+func (s *rehearsalStage) kill(ctx context.Context, name string) error {
+	m := s.monitors[name]
+	if err := m.Kill(); err != nil {
+		return fmt.Errorf("kill the Monitor on %s: %w", name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := m.Wait(ctx)
+	return err
+}
+
+// give has the holders hand over those aliases that the scenario is meant for
+// and that fit.
+func (s *rehearsalStage) give(ctx context.Context, all []situation, fits func(situation) bool) error {
+	for _, sit := range all {
+		if !sit.Meant || len(sit.Now) != 1 || !fits(sit) {
+			continue
+		}
+		if err := s.order(ctx, sit.Now[0], "Handover", sit.Addr.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// order gives an operator's order to a host's Monitor. What it refuses to do is
+// for the verdict to tell.
+func (s *rehearsalStage) order(ctx context.Context, name, verb string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	argv := append(s.commandOf(name, verb), args...)
+	out, errs, code := s.hosts[name].RunCommand(ctx, lab.Command{Argv: argv, Env: s.env, Dir: s.dir})
+	if code != exitDone && code != exitFailed {
+		return fmt.Errorf("%s on %s: exit %d: %s", verb, name, code, strings.TrimSpace(out+errs))
+	}
+	return nil
+}
+
+// commandOf is the command line of a verb with a host's files.
+func (s *rehearsalStage) commandOf(name, verb string) []string {
+	number := slices.IndexFunc(s.plan.Machines, func(m machine) bool { return m.Name == name })
+	dir := s.dirOf(number)
+	return append(slices.Clone(s.program), verb,
+		"--aliases", filepath.Join(dir, "hostname.alias"), "--settings", filepath.Join(dir, "aliasdefender.toml"))
 }
 
 // logSince returns what the Monitors of an alias's hosts said about it.

@@ -15,6 +15,12 @@ const (
 	// for a machine that runs all hosts at once and other things besides.
 	slack = 300 * time.Millisecond
 
+	// handing is how long a hand-over may last, both hosts having the alias.
+	handing = 2 * time.Second
+
+	// leaseLate is how late a kernel may be to end a lease.
+	leaseLate = 2 * time.Second
+
 	// starting is what a program needs until its Monitor asks for the first time.
 	starting = time.Second
 
@@ -56,6 +62,7 @@ type expectation struct {
 	Holders [][]string // the sets of holders that are right in the end
 	Gap     time.Duration
 	Both    time.Duration // both hold it at most so long; -1: as long as they are apart
+	Delay   time.Duration // before which nothing has to happen
 	Still   bool          // nobody comes to have it who had it not
 	Promise int           // broken where it is still no longer, or others hold it
 

@@ -65,7 +65,7 @@ func TestVerdicts(t *testing.T) {
 func TestWhatTheRulesExpect(t *testing.T) {
 	cfg, seen, err := sample()
 	isNil(t, err)
-	release, isolated, failback := "release", "isolated", "failback"
+	release, isolated, failback, keyed := "release", "isolated", "failback", "keyed"
 	for _, tt := range []struct {
 		step   string
 		holder string // "us" is primary
@@ -89,9 +89,17 @@ func TestWhatTheRulesExpect(t *testing.T) {
 		{"router lost", "us", "", "us 300 still"},
 		{"partition", "us", "", "both 300"},
 		{"heal", "both", "", "us 2000"},
+		{"stop", "us", keyed, "partner 50"},
+		{"hand-over", "us", keyed, "partner 50"},
+		{"hand-over", "partner", keyed, "us 50"},
+		{"hand-over back", "us", keyed, "us 300 still"}, // failback was quicker
+		{"maintenance on", "us", keyed, "partner 50"},
+		{"maintenance off", "us", keyed, "us 300 still"},
+		{"daemon killed", "us", keyed, "partner 3050 after 12000"},
+		{"daemon killed", "partner", keyed, "us 3050 after 12000"},
 	} {
 		p := planOf(t, cfg, seen)
-		s := situation{part: p.Parts[0], OnExit: config.ExitKeep}
+		s := situation{part: p.Parts[0], daemons: daemons{OnExit: config.ExitKeep}}
 		names := map[string]string{"us": s.Host, "partner": s.Partner}
 		if s.Holder = names[tt.holder]; s.Holder != "" {
 			s.Now = []string{s.Holder}
@@ -100,6 +108,8 @@ func TestWhatTheRulesExpect(t *testing.T) {
 			s.Holder, s.Now = s.Host, []string{s.Host, s.Partner}
 		}
 		switch tt.with {
+		case keyed:
+			s.daemons = daemons{OnExit: config.ExitHandover, Keyed: true}
 		case release:
 			s.OnExit = config.ExitRelease
 		case isolated:
@@ -140,6 +150,9 @@ func worded(s situation, e expectation) string {
 	words = append(words, strings.TrimSuffix(ms(e.Gap), " ms"))
 	if e.Still {
 		words = append(words, "still")
+	}
+	if e.Delay > 0 {
+		words = append(words, "after", strings.TrimSuffix(ms(e.Delay), " ms"))
 	}
 	if e.Vacant {
 		words = append(words, "vacant")
