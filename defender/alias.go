@@ -58,10 +58,13 @@ type alias struct {
 	retry     time.Time      // and not before then is tried again
 	where     string         // the NIC of this host that has it
 	ours      bool           // and put there by us
+	leased    time.Duration  // how long it stays there by itself; 0: for ever
 	elsewhere string         // the alias is on another NIC of this host
 	announced time.Time
+	known     bool // a question from the alias by ARP was answered
 
 	talk   *talk      // nil: no channel, or no partner known
+	talkAt time.Time  // since when that is who is talked to
 	word   rules.Word // what we said of it last
 	peer   rules.Peer // what the partner said
 	says   peer.Word  // the same as it came
@@ -309,12 +312,15 @@ func (a *alias) tell(l *loop, d rules.Decision, text string) {
 
 // failed says what could not be done, once for each cause, and has it tried again.
 func (a *alias) failed(l *loop, doing rules.Action, what string, err error) {
-	a.failing, a.retry = doing, l.now.Add(min(a.cfg.Interval, time.Second))
+	a.failing, a.retry = doing, l.now.Add(a.pause())
 	if s := what + err.Error(); a.failure != s {
 		a.failure = s
 		a.log(l).WithError(err).Error(what)
 	}
 }
+
+// pause is when what failed is tried again.
+func (a *alias) pause() time.Duration { return min(a.cfg.Interval, time.Second) }
 
 // done ends what failed.
 func (a *alias) done() { a.failure, a.retry = "", time.Time{} }

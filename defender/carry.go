@@ -15,11 +15,12 @@ import (
 // job is work on the kernel's addresses. It is done beside the loop, one after
 // the other in the order of the decisions.
 type job struct {
-	a     *alias
-	kind  kind
-	order host.Order
-	d     rules.Decision
-	begun time.Time
+	a      *alias
+	kind   kind
+	order  host.Order
+	policy rules.Policy // that the order's lease is of
+	d      rules.Decision
+	begun  time.Time
 }
 
 // kind is what a job does with its address.
@@ -59,7 +60,9 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	case rules.HandOver, rules.AskHandover:
 		l.openHandover(a, d)
 	case rules.Refresh:
-		l.start(a, job{d: d, kind: refreshing})
+		if !l.lasting { // what was told to stay without us stays so
+			l.start(a, job{d: d, kind: refreshing})
+		}
 	case rules.Forget:
 		if l.duplicate(a) {
 			l.start(a, job{d: d, kind: removing})
@@ -72,7 +75,7 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 }
 
 func (l *loop) start(a *alias, j job) {
-	j.a = a
+	j.a, j.policy = a, a.policy
 	j.order = host.Order{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix}
 	if j.kind != lasting {
 		j.order.Lease = a.policy.Lifetime()
@@ -228,14 +231,16 @@ func (l *loop) finished(j job, err error) {
 		}
 		return
 	case j.kind == refreshing && errors.Is(err, host.ErrNotThere):
-		l.read() // gone: the rules decide by what is read
+		a.state.NotLeased(l.now.Add(a.pause()))
+		l.read() // gone, or with another mask: the rules decide by what is read
 		return
 	case j.kind == refreshing && err != nil:
+		a.state.NotLeased(l.now.Add(a.pause()))
 		a.failed(l, j.d.Action, "the alias's lease could not be renewed", err)
 		return
 	case j.kind == refreshing:
 		a.done()
-		a.state.Leased(a.policy, j.begun)
+		a.state.Leased(j.policy, j.begun)
 		return
 	case err != nil && j.kind == removing:
 		a.failed(l, j.d.Action, "the alias could not be removed", err)
@@ -261,6 +266,7 @@ func (l *loop) finished(j job, err error) {
 		a.state.Reannounce(l.now)
 	} else {
 		a.state.Took(j.d.Reason, l.now)
+		a.state.Give = l.giving // begun before we were told to end
 		if a.alias.fact.Value != rules.Silent {
 			a.alias.forget(l) // what served it until now is a rival only if heard again
 		} else {
@@ -269,7 +275,7 @@ func (l *loop) finished(j job, err error) {
 		}
 		a.iface.held++
 	}
-	a.state.Leased(a.policy, j.begun)
+	a.state.Leased(j.policy, j.begun)
 	a.transition(l, j.d)
 	l.decide(a) // announces
 	l.verify(a)
@@ -344,16 +350,26 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 // little room for neighbours is not made to learn all of them in a moment.
 const verifications = 32
 
+// verifier is the router, or a witness where that one answers and the router
+// does not.
+func (a *alias) verifier() (addr netip.Addr) {
+	for t := range a.third() {
+		if t.fact.Value == rules.Answered {
+			return t.addr
+		}
+		if !addr.IsValid() {
+			addr = t.addr
+		}
+	}
+	return addr
+}
+
 // verify asks the router from the alias. An answer proves that the router
 // knows us; none is no reason to release, but for what was handed over to us:
 // the giver has it still.
 func (l *loop) verify(a *alias) {
 	getting := a.state.Handover.Side == rules.Getting
-	var router netip.Addr
-	for t := range a.third() {
-		router = t.addr
-		break
-	}
+	router := a.verifier()
 	if !router.IsValid() || l.verifying >= verifications && !getting {
 		return
 	}
@@ -362,14 +378,23 @@ func (l *loop) verify(a *alias) {
 	addr, tries := a.cfg.Addr, 1
 	if getting {
 		tries = a.cfg.Misses
+		q.Timeout = min(q.Timeout, a.policy.GiveWithin()/time.Duration(2*tries)) // the giver has to hear of it in time
+	}
+	own := a.iface.source(router)
+	if a.known = false; getting && a.iface.wire != nil {
+		_ = a.iface.wire.Ask(router, addr, host.HW{})
 	}
 	l.beside(func() {
-		var yes bool
+		var yes, pings bool
 		var err error
 		for range tries {
 			if yes, err = l.o.Ping(l.ctx, q); yes || l.ctx.Err() != nil {
 				break
 			}
+		}
+		if getting && !yes {
+			q.Source = own
+			pings, _ = l.o.Ping(l.ctx, q)
 		}
 		l.d.post(func(l *loop) {
 			l.verifying--
@@ -377,6 +402,7 @@ func (l *loop) verify(a *alias) {
 			if a == nil || !a.state.Holding {
 				return
 			}
+			yes = yes || getting && !pings && a.known // a router that answers no pings has answered the alias by ARP
 			a.state.Verified(yes)
 			l.mark(a)
 			if yes {

@@ -15,6 +15,7 @@ import (
 
 	"aliasdefender/config"
 	"aliasdefender/host"
+	"aliasdefender/peer"
 	"aliasdefender/probe"
 )
 
@@ -64,25 +65,33 @@ type station struct {
 	foreign map[netip.Addr]bool // addresses that nobody here decides about
 	sun     *sun                // of a Solaris: no ARP for its daemon
 
-	wires   []*fakeWire
-	wake    func()
-	hang    chan struct{} // readings wait until it is closed
-	daemon  *Defender
-	stop    func()
-	cache   map[netip.Addr]host.HW // of a client: where it believes an address to be
-	arpErr  error
-	readErr error
-	pingErr error
-	addErr  error
-	parked  []netip.Addr  // before the daemon starts
-	slept   time.Duration // beyond the bubble's time, as CLOCK_BOOTTIME counts it
-	tries   int           // of adding and removing
-	line    *line         // its end of the channel; nil: none is open
-	boots   uint64        // of its channel
-	dumb    bool          // nothing of the channel leaves or reaches it
-	mumbles bool          // nothing of the channel leaves it
-	sending time.Duration // how long a frame needs to leave
-	adding  time.Duration // and addresses to be added
+	wires      []*fakeWire
+	wake       func()
+	hang       chan struct{} // readings wait until it is closed
+	daemon     *Defender
+	stop       func()
+	cache      map[netip.Addr]host.HW // of a client: where it believes an address to be
+	arpErr     error
+	readErr    error
+	pingErr    error
+	addErr     error
+	parked     []netip.Addr   // before the daemon starts
+	slept      time.Duration  // beyond the bubble's time, as CLOCK_BOOTTIME counts it
+	tries      int            // of adding and removing
+	line       *line          // its end of the channel; nil: none is open
+	boots      uint64         // of its channel
+	dumb       bool           // nothing of the channel leaves or reaches it
+	mumbles    bool           // nothing of the channel leaves it
+	says       peer.Message   // what it said last
+	shunned    bool           // the router does not answer pings from its alias
+	slowly     time.Duration  // how long its kernel takes for a change
+	lag        time.Duration  // how long the router takes to answer a ping from the alias
+	refreshErr error          // what refreshing a lease brings
+	refreshes  int            // tries of that
+	beat       func()         // called at the end of each turn of its daemon
+	opened     []peer.Partner // that its channel was told
+	sending    time.Duration  // how long a frame needs to leave
+	adding     time.Duration  // and addresses to be added
 }
 
 func newSegment(seed uint64) *segment {
@@ -253,6 +262,7 @@ func (st *station) Read() (host.State, error) {
 }
 
 func (st *station) Add(orders []host.Order) []error {
+	time.Sleep(st.slowly)
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	st.tries++
@@ -274,8 +284,13 @@ func (st *station) Remove(orders []host.Order) []error {
 }
 
 func (st *station) Refresh(orders []host.Order) []error {
+	time.Sleep(st.slowly)
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
+	st.refreshes++
+	if st.refreshErr != nil {
+		return slices.Repeat([]error{st.refreshErr}, len(orders))
+	}
 	return st.kernel.Refresh(orders)
 }
 
@@ -287,11 +302,14 @@ func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 		defer s.mu.Unlock()
 		return false, errors.Join(st.pingErr, errors.New("cannot ask"))
 	}
-	yes := st.reaches(q.Target)
+	yes := st.reaches(q.Target) && !(st.shunned && q.Source == aliasIP)
 	s.mu.Unlock()
 	wait := q.Timeout
 	if yes {
 		wait = 2 * wireDelay
+		if q.Source == aliasIP {
+			wait += st.lag
+		}
 	}
 	select {
 	case <-time.After(wait):
@@ -339,6 +357,14 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	begin := time.Now()
 	d := New(Options{
 		Config: c, Kept: Kept{Parked: st.parked}, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Channel: st.open, Log: logger.WithField("on", st.name),
+		Beat: func() {
+			st.seg.mu.Lock()
+			f := st.beat
+			st.seg.mu.Unlock()
+			if f != nil {
+				f()
+			}
+		},
 		Watch: func(ctx context.Context, wake func()) error {
 			st.seg.mu.Lock()
 			st.wake = wake

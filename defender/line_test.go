@@ -34,6 +34,7 @@ func (c *line) SetPartners(all []peer.Partner) error {
 	c.st.seg.mu.Lock()
 	defer c.st.seg.mu.Unlock()
 	clear(c.partners)
+	c.st.opened = all
 	for _, p := range all {
 		c.partners[p.Addr.String()] = true
 	}
@@ -44,6 +45,7 @@ func (c *line) Say(to netip.Addr, m peer.Message, repeat time.Duration) {
 	c.st.seg.mu.Lock()
 	defer c.st.seg.mu.Unlock()
 	c.say++
+	c.st.says = m
 	c.send(to, peer.Heard{Partner: c.st.own.Addr(), Message: m, Parts: 1, Say: c.say}, repeat, 8)
 }
 

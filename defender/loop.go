@@ -234,6 +234,11 @@ func (l *loop) awake() {
 	if away <= l.brisk {
 		return
 	}
+	for _, t := range l.talks {
+		if !t.heard.IsZero() {
+			t.heard = t.heard.Add(min(away, l.now.Sub(t.heard))) // nobody listened meanwhile
+		}
+	}
 	forgotten := map[*alias]bool{}
 	for _, t := range l.asked {
 		switch {
@@ -316,6 +321,9 @@ func (l *loop) settle() {
 	if l.giving && !late && slices.ContainsFunc(l.order, (*alias).leaves) {
 		return
 	}
+	if !late && slices.ContainsFunc(l.order, (*alias).getting) {
+		return // the partner has it still until it hears that we have
+	}
 	l.giving = false
 	for _, a := range l.order {
 		if a.state.Holding && a.state.Leaving && !late {
@@ -325,7 +333,7 @@ func (l *loop) settle() {
 	if !l.lasting {
 		l.lasting, l.deadline = true, l.now.Add(lastWords)
 		for _, a := range l.order {
-			if a.state.Holding && !a.state.Lease.IsZero() && a.phase == idle {
+			if a.state.Holding && !a.state.Lease.IsZero() && a.phase == idle && (!a.getting() || a.state.Handover.Verified == rules.Yes) {
 				l.start(a, job{kind: lasting})
 			}
 		}
@@ -336,6 +344,11 @@ func (l *loop) settle() {
 	}
 	l.done = true
 }
+
+// getting tells whether the alias is here and may still be the partner's, who
+// has not heard from us that it can let go. Were it to stay without us, both
+// hosts would have it for good; so it goes with its lease.
+func (a *alias) getting() bool { return a.state.Holding && a.state.Handover.Side == rules.Getting }
 
 // leaves tells whether the alias may still be handed over at the end.
 func (a *alias) leaves() bool {

@@ -195,7 +195,7 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	l.mark(a)
 	switch {
 	case o.Give:
-		a.state.Give = a.state.Holding
+		a.state.Give, a.state.Order = a.state.Holding, rules.NoOrder
 		return
 	case o.Maintenance == On:
 		a.state.Parked, a.state.Order, a.order.remove, a.order.stay = true, rules.NoOrder, true, staysOff
@@ -218,9 +218,9 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 	case o.Remove:
 		a.state.Parked, a.state.Order = true, rules.NoOrder
 	case a.state.Holding && a.state.Handover.Side == rules.Giving:
-		a.state.Parked, a.state.Order = false, rules.OrderTake // it is asked for back
+		a.state.Parked, a.state.Give, a.state.Order = false, false, rules.OrderTake // it is asked for back
 	case a.state.Holding:
-		a.state.Parked = false
+		a.state.Parked, a.state.Give = false, false
 	case o.Force:
 		a.state.Parked, a.state.Order = false, rules.OrderForce
 	default:
@@ -316,6 +316,7 @@ func (l *loop) report(a *alias) {
 	case a.state.Holding && !a.order.had:
 		a.answer(l, true, "taken: this host has it")
 	case a.state.Holding:
+		a.state.Order = rules.NoOrder
 		a.answer(l, true, "this host has it")
 	case a.alias.fact.Asked.Before(a.orderedAt):
 		// The question that the order put is not answered yet.

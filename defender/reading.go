@@ -127,13 +127,13 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 		l.readNIC(n)
 	}
 	for _, a := range l.order {
-		a.where, a.ours = "", false
+		a.where, a.ours, a.leased = "", false, 0
 	}
 	paths := l.spare[:0]
 	for _, n := range s.NICs {
 		for _, addr := range n.Addrs {
 			if a := l.aliases[addr.Prefix.Addr()]; a != nil {
-				a.where, a.ours = n.Name, addr.Ours
+				a.where, a.ours, a.leased = n.Name, addr.Ours, addr.Lease
 			} else {
 				paths = append(paths, path{n.Name, addr.Prefix})
 			}
@@ -245,6 +245,9 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	// adopted to be released; what somebody else put there is his.
 	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || a.ours) && !l.stopping || l.releasing && a.kernel.Value == rules.Yes && !a.state.Holding && a.ours {
 		a.state.Adopted(l.now)
+		if a.leased > 0 && a.policy.Lifetime() == 0 {
+			a.state.Lease = asked.Add(a.leased) // of a Monitor whose settings wanted one
+		}
 		a.iface.held++
 		a.transition(l, rules.Decision{Action: rules.Adopt, Reason: rules.Adopted})
 	}

@@ -3,6 +3,7 @@ package defender
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"aliasdefender/config"
@@ -77,6 +78,9 @@ func (l *loop) replace(a *alias) {
 	for ; i < len(l.order) && l.order[i] != a; i++ {
 	}
 	if a.next == nil {
+		if t := a.talk; t != nil {
+			t.users = slices.DeleteFunc(t.users, func(b *alias) bool { return a == b })
+		}
 		delete(l.aliases, addr)
 		l.order = append(l.order[:i:i], l.order[i+1:]...)
 	} else {

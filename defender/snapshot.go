@@ -42,8 +42,8 @@ func (t *talk) problems() (all []string) {
 	if t.mood == neverCame || t.mood == fellQuiet {
 		all = append(all, fmt.Sprintf("the daemon of the partner %s is %s on the channel", t.addr, moods[t.mood]))
 	}
-	for _, addr := range t.strangers {
-		all = append(all, fmt.Sprintf("the file of the partner %s has %s for this pair, and this host's has not", t.addr, addr))
+	for _, s := range t.strangers {
+		all = append(all, fmt.Sprintf("the file of the partner %s has %s for this pair, and this host's has not", t.addr, s.addr))
 	}
 	return all
 }

@@ -39,10 +39,16 @@ type talk struct {
 	say        uint64    // the number of what it said last
 	version    string
 	mood       mood
-	moodAt     time.Time    // when that was logged
-	unreadable bool         // its packets cannot be read
-	strangers  []netip.Addr // aliases of the partner's file that are not in ours
-	boot       time.Time    // when this run of its daemon was first heard
+	moodAt     time.Time  // when that was logged
+	unreadable bool       // its packets cannot be read
+	strangers  []stranger // aliases of the partner's file that are not in ours
+	boot       time.Time  // when this run of its daemon was first heard
+}
+
+// stranger is an alias that the partner speaks of, and we have not.
+type stranger struct {
+	addr netip.Addr
+	at   time.Time // when it spoke of it last
 }
 
 // mood is what there is to say about a partner's daemon.
@@ -151,6 +157,7 @@ func (l *loop) introduce() {
 		t.users = t.users[:0]
 	}
 	for _, a := range l.order {
+		was := a.talk
 		a.talk = nil
 		a.policy.Channel = len(l.cfg.Settings.Peer.Keys) > 0 && l.o.Channel != nil
 		if a.partner == nil || !a.policy.Channel {
@@ -166,10 +173,15 @@ func (l *loop) introduce() {
 			}
 			talks[addr] = t
 			l.agenda.set(&t.task, l.now)
-			partners = append(partners, peer.Partner{Addr: addr, Paths: l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name]})
+			partners = append(partners, peer.Partner{Addr: addr})
+		}
+		if p := &partners[slices.IndexFunc(partners, func(p peer.Partner) bool { return p.Addr == addr })]; p.Paths == nil {
+			p.Paths = l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name] // below whichever of its names
 		}
 		t.users = append(t.users, a)
-		a.talk = t
+		if a.talk = t; t != was {
+			a.peer, a.talkAt = rules.Peer{}, l.now
+		}
 		t.urgent = true
 	}
 	for addr, t := range l.talks {
@@ -215,6 +227,7 @@ func (t *talk) beat(l *loop) {
 		t.speak(l, 0)
 	}
 	t.wonder(l)
+	t.strangers = slices.DeleteFunc(t.strangers, func(s stranger) bool { return t.mood == speaking && l.now.Sub(s.at) > t.silentAfter() })
 	for _, a := range t.users {
 		if a.missing(l.now) {
 			a.alarm(l, []string{"the partner's file has it not, or not for this host"})
@@ -362,10 +375,14 @@ func (a *alias) hear(l *loop, w peer.Word) {
 
 // stranger notes an alias that is in the partner's file only.
 func (t *talk) stranger(l *loop, addr netip.Addr) {
-	if slices.Contains(t.strangers, addr) || len(t.strangers) >= 16 {
+	if i := slices.IndexFunc(t.strangers, func(s stranger) bool { return s.addr == addr }); i >= 0 {
+		t.strangers[i].at = l.now
 		return
 	}
-	t.strangers = append(t.strangers, addr)
+	if len(t.strangers) >= 16 {
+		return
+	}
+	t.strangers = append(t.strangers, stranger{addr, l.now})
 	t.log(l).Error(fmt.Sprintf("the partner's file has %s for this pair, and this host's has not", addr))
 }
 
@@ -451,7 +468,7 @@ func (a *alias) alarm(l *loop, wrong []string) {
 // alias.
 func (a *alias) missing(now time.Time) bool {
 	t := a.talk
-	return t != nil && t.mood == speaking && !t.boot.IsZero() && now.Sub(t.boot) > t.silentAfter() && now.Sub(a.peer.Said) > t.silentAfter()
+	return t != nil && t.mood == speaking && !t.boot.IsZero() && now.Sub(t.boot) > t.silentAfter() && now.Sub(a.talkAt) > t.silentAfter() && now.Sub(a.peer.Said) > t.silentAfter()
 }
 
 // openHandover begins a hand-over as d says.

@@ -525,6 +525,7 @@ func (l *loop) sighted(s host.Sighting) {
 	if a == nil || !a.state.Holding || s.Sender == s.Target || a.cfg.NIC != s.NIC {
 		return
 	}
+	a.known = a.known || s.Reply && s.Sender == a.verifier()
 	if s.Sender.IsUnspecified() && l.now.Sub(a.announced) >= time.Second {
 		// Somebody doubts that it is served: let the whole segment hear where it is.
 		a.state.Reannounce(l.now)

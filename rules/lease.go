@@ -9,11 +9,16 @@ const leaseSlack = time.Second
 // Leased records that the kernel was told, with a write begun at that time, to
 // keep the alias for the lifetime that the policy gives it.
 func (s *State) Leased(p Policy, written time.Time) {
-	s.Lease = time.Time{}
+	s.Lease, s.LeaseAgain = time.Time{}, time.Time{}
 	if d := p.Lifetime(); d > 0 {
 		s.Lease = written.Add(d)
 	}
 }
+
+// NotLeased records that the kernel did not take it. Until it is tried again
+// the other rows are read: an alias that cannot be renewed is announced and
+// defended as any other.
+func (s *State) NotLeased(again time.Time) { s.LeaseAgain = again }
 
 // Awoke records that this process was away. Before the lease goes on the kernel
 // and the wire are looked at: another host may have taken the alias.
@@ -35,6 +40,8 @@ func (v *view) lapsed() bool {
 func (v *view) leaseDue() bool {
 	p, end := v.p.Lifetime(), v.s.Lease
 	switch {
+	case !v.reached(v.s.LeaseAgain):
+		return false
 	case p == 0:
 		return !end.IsZero()
 	case end.IsZero():

@@ -35,18 +35,19 @@ type State struct {
 	Give     bool // it is to be handed over, and kept if it cannot be: Handover, TERM with on_exit = "handover"
 	Handover Handover
 
-	Takes     []time.Time // the last takes, oldest first
-	OursLast  bool        // we let it go for our own sake (H3, H5, H8), and nobody has had it since
-	Failback  bool        // we hold it by failback, and the partner has not yielded yet
-	NoReturn  bool        // failback failed; given up until the alias changes hands
-	Defences  int         // announcements against the present rival
-	Defended  time.Time   // when the last of them was sent
-	Announced int         // announcements since the schedule began
-	CutOff    bool        // the router missed an answer while we had it, and has not answered since
-	Next      time.Time   // when the next announcement is due; zero: none
-	Anew      time.Time   // what was heard of rivals before, or within a timeout after, counts no more
-	Lease     time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
-	Woke      time.Time   // when this process last came back from a pause
+	Takes      []time.Time // the last takes, oldest first
+	OursLast   bool        // we let it go for our own sake (H3, H5, H8), and nobody has had it since
+	Failback   bool        // we hold it by failback, and the partner has not yielded yet
+	NoReturn   bool        // failback failed; given up until the alias changes hands
+	Defences   int         // announcements against the present rival
+	Defended   time.Time   // when the last of them was sent
+	Announced  int         // announcements since the schedule began
+	CutOff     bool        // the router missed an answer while we had it, and has not answered since
+	Next       time.Time   // when the next announcement is due; zero: none
+	Anew       time.Time   // what was heard of rivals before, or within a timeout after, counts no more
+	Lease      time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
+	LeaseAgain time.Time   // when the kernel, which has refused it, is told again
+	Woke       time.Time   // when this process last came back from a pause
 }
 
 // Took records that the alias was put on this host for that reason.

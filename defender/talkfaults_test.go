@@ -1,0 +1,242 @@
+package defender
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"aliasdefender/config"
+	"aliasdefender/host"
+)
+
+// Stories of faults that a review found.
+
+// keyed is talking with settings of its own, set before the daemons start.
+func keyed(t *testing.T, set, f func(*world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.withKey()
+		set(w)
+		w.begin()
+		defer w.end()
+		w.wait(10 * time.Second)
+		f(w)
+	})
+}
+
+// meanwhile begins an order and does not wait for its end.
+func (w *world) meanwhile(st *station, o Operator) {
+	w.t.Helper()
+	if _, err := st.daemon.begin(w.t.Context(), o, func(Kept) error { return nil }); err != nil {
+		w.fail("%v", err)
+	}
+}
+
+// TestWhoEndsWhileItGetsAnAliasLeavesNoSecondHolder: were B to leave for good
+// what A has not heard that it may let go, nobody could ever take one of them off.
+func TestWhoEndsWhileItGetsAnAliasLeavesNoSecondHolder(t *testing.T) {
+	for _, exit := range []config.OnExit{config.ExitHandover, config.ExitKeep} {
+		for _, known := range []bool{true, false} {
+			for at := time.Duration(0); at < 400*time.Millisecond; at += 20 * time.Millisecond {
+				keyed(t, func(w *world) {
+					w.cfgB.Settings.OnExit = exit
+					w.b.slowly, w.b.lag, w.b.shunned = 50*time.Millisecond, 150*time.Millisecond, !known
+				}, func(w *world) {
+					w.meanwhile(w.a, Operator{Give: true})
+					w.wait(at)
+					w.b.daemon.Stop(ExitAsSet)
+					w.wait(20 * time.Second)
+					if h := w.holders(); h != "a" && h != "b" {
+						w.fail("on_exit %s, router knows it %v, after %s: held by %q", exit, known, at, h)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestWhatIsToldToStayIsNotGivenALeaseAgain(t *testing.T) {
+	for ms := range 40 {
+		keyed(t, func(w *world) { w.a.slowly = 50 * time.Millisecond }, func(w *world) {
+			w.wait(time.Duration(ms) * 100 * time.Millisecond) // the lease is due in one of them
+			w.a.daemon.Stop(ExitKeep)
+			w.wait(20 * time.Second)
+			w.expect("a", "it outlives its daemon")
+		})
+	}
+}
+
+func TestAliasWithAnotherMaskIsNotRefreshedWithoutEnd(t *testing.T) {
+	keyed(t, func(w *world) {
+		w.a.slowly = time.Millisecond
+		w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 32)}})
+	}, func(w *world) {
+		w.a.set(func() { w.a.refreshes = 0 })
+		w.wait(10 * time.Second)
+		if w.a.refreshes > 20 {
+			w.fail("tried %d times in 10 s", w.a.refreshes)
+		}
+	})
+}
+
+func TestLeaseThatCannotBeRenewedKeepsNothingElseFromBeingDone(t *testing.T) {
+	keyed(t, func(w *world) {
+		w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+		w.a.refreshErr = errors.New("operation not permitted")
+	}, func(w *world) {
+		begin := time.Now()
+		w.wait(5 * time.Minute)
+		w.expect("a", "adopted, for ever")
+		if n := w.announcements(w.a, w.a.hw, begin); n < 3 {
+			w.fail("announced %d times in 5 minutes", n)
+		}
+		begin = time.Now()
+		w.client.set(func() { w.client.foreign[aliasIP] = true })
+		w.wait(30 * time.Second)
+		if n := w.announcements(w.a, w.a.hw, begin); n < 2 {
+			w.fail("announced %d times against a rival", n)
+		}
+	})
+}
+
+func TestLeaseOfAMonitorBeforeIsEndedWhereNoneIsWanted(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.a.kill()
+		w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}})
+		w.a.start(w.cfgA, &w.log)
+		w.wait(30 * time.Second)
+		if w.logged("has vanished") > 0 {
+			w.fail("it ran out")
+		}
+	})
+}
+
+// TestWhatTheRouterDoesNotAnswerIsGivenBack also at the default rhythm, where
+// three timeouts are longer than a hand-over.
+func TestWhatTheRouterDoesNotAnswerIsGivenBack(t *testing.T) {
+	keyed(t, func(w *world) {
+		w.slow()
+		w.cfgA.Aliases[0].Failback = true
+		w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Lease = time.Minute, time.Minute
+	}, func(w *world) {
+		w.wait(time.Minute)
+		w.must(w.a, Operator{Give: true}, "handed over")
+		w.a.set(func() { w.a.shunned = true })
+		for range 300 {
+			w.wait(time.Second)
+			if w.holders() == "a" {
+				w.fail("it stays where the router does not answer it")
+			}
+		}
+	})
+}
+
+func TestHandoverBesideARouterThatAnswersNoPings(t *testing.T) {
+	keyed(t, func(w *world) { w.router.filters = true }, func(w *world) {
+		w.wait(10 * time.Second)
+		w.must(w.a, Operator{Give: true}, "handed over")
+	})
+}
+
+func TestHandoverBesideAWitnessWhenTheRouterIsGone(t *testing.T) {
+	keyed(t, func(w *world) {
+		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+			c.Aliases[0].Witnesses = []netip.Addr{w.client.own.Addr()}
+		}
+	}, func(w *world) {
+		w.router.set(func() { w.router.on = false })
+		w.wait(20 * time.Second)
+		w.must(w.a, Operator{Give: true}, "handed over")
+	})
+}
+
+// second is the file with one more row.
+func second(c *config.Config) *config.Config {
+	n, r := *c, c.Aliases[0]
+	r.Addr, r.Label = netip.MustParseAddr("10.0.0.101"), "eth0:2"
+	r.Prefix = netip.PrefixFrom(r.Addr, 24)
+	n.Aliases = []config.Alias{c.Aliases[0], r}
+	return &n
+}
+
+// TestRowThatComesToBothFilesAndGoesIsNoProblem: the one host reads its file a
+// moment after the other.
+func TestRowThatComesToBothFilesAndGoesIsNoProblem(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		a, b := second(w.cfgA), second(w.cfgB)
+		for i, c := range []struct{ first, second *config.Config }{{b, a}, {w.cfgB, w.cfgA}} {
+			w.wait(time.Minute)
+			w.b.daemon.Reload(c.first)
+			w.wait(time.Second)
+			w.a.daemon.Reload(c.second)
+			w.wait(20 * time.Second)
+			for _, st := range []*station{w.a, w.b} {
+				s, err := st.daemon.Snapshot(w.t.Context(), false)
+				if err != nil || len(s.Problems) > 0 {
+					w.fail("%s: %v, %v", st.name, s.Problems, err)
+				}
+				if n := len(st.says.Words); n != 2-i {
+					w.fail("%s speaks of %d aliases", st.name, n)
+				}
+			}
+		}
+		if w.logged("file has it not") > 0 {
+			w.fail("said of a row that both have")
+		}
+	})
+}
+
+func TestPauseOfOurOwnIsNotThePartnersSilence(t *testing.T) {
+	keyed(t, (*world).slow, func(w *world) {
+		w.wait(time.Minute)
+		paused := false // shorter than the detection time, and longer than the channel's
+		w.b.set(func() {
+			w.b.dumb = true
+			w.b.beat = func() {
+				if !paused {
+					paused = true
+					time.Sleep(6 * time.Second)
+				}
+			}
+		})
+		w.wait(6 * time.Second)
+		w.b.set(func() { w.b.dumb = false })
+		w.wait(3 * time.Second)
+		if strings.Contains(w.log.String(), `fallen silent on the channel" on=b`) {
+			w.fail("said by the one that was away")
+		}
+	})
+}
+
+func TestPathsStandBelowAnyOfAPartnersNames(t *testing.T) {
+	keyed(t, func(w *world) {
+		w.cfgA = second(w.cfgA)
+		w.cfgA.Aliases[1].Partner.Name = "hostb"
+		w.cfgA.Settings.Peer.Paths = map[string][]netip.Addr{"hostb": {netip.MustParseAddr("10.9.9.2")}}
+	}, func(w *world) {
+		if len(w.a.opened) != 1 || len(w.a.opened[0].Paths) != 1 {
+			w.fail("%+v", w.a.opened)
+		}
+	})
+}
+
+// TestAddAliasDuringAHandoverThatFailsIsForgottenAfter: the next Handover is not
+// asked back.
+func TestAddAliasDuringAHandoverThatFailsIsForgottenAfter(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.b.set(func() { w.b.shunned, w.b.slowly = true, 50*time.Millisecond })
+		w.meanwhile(w.a, Operator{Give: true})
+		w.wait(20 * time.Millisecond)
+		w.must(w.a, Operator{}, "this host has it")
+		w.b.set(func() { w.b.shunned = false })
+		w.wait(time.Minute)
+		w.expect("a", "nobody wants it handed over any more")
+		w.must(w.a, Operator{Give: true}, "handed over")
+		w.wait(time.Minute)
+		w.expect("b", "nobody asks for it back")
+	})
+}
