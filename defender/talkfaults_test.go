@@ -77,8 +77,11 @@ func TestAliasWithAnotherMaskIsNotRefreshedWithoutEnd(t *testing.T) {
 	}, func(w *world) {
 		w.a.set(func() { w.a.refreshes = 0 })
 		w.wait(10 * time.Second)
-		if w.a.refreshes > 20 {
-			w.fail("tried %d times in 10 s", w.a.refreshes)
+		w.seg.mu.Lock()
+		n := w.a.refreshes
+		w.seg.mu.Unlock()
+		if n > 20 {
+			w.fail("tried %d times in 10 s", n)
 		}
 	})
 }
@@ -179,7 +182,10 @@ func TestRowThatComesToBothFilesAndGoesIsNoProblem(t *testing.T) {
 				if err != nil || len(s.Problems) > 0 {
 					w.fail("%s: %v, %v", st.name, s.Problems, err)
 				}
-				if n := len(st.says.Words); n != 2-i {
+				w.seg.mu.Lock()
+				n := len(st.says.Words)
+				w.seg.mu.Unlock()
+				if n != 2-i {
 					w.fail("%s speaks of %d aliases", st.name, n)
 				}
 			}
@@ -218,8 +224,11 @@ func TestPathsStandBelowAnyOfAPartnersNames(t *testing.T) {
 		w.cfgA.Aliases[1].Partner.Name = "hostb"
 		w.cfgA.Settings.Peer.Paths = map[string][]netip.Addr{"hostb": {netip.MustParseAddr("10.9.9.2")}}
 	}, func(w *world) {
-		if len(w.a.opened) != 1 || len(w.a.opened[0].Paths) != 1 {
-			w.fail("%+v", w.a.opened)
+		w.seg.mu.Lock()
+		opened := w.a.opened
+		w.seg.mu.Unlock()
+		if len(opened) != 1 || len(opened[0].Paths) != 1 {
+			w.fail("%+v", opened)
 		}
 	})
 }
