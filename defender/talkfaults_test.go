@@ -109,7 +109,9 @@ func TestLeaseThatCannotBeRenewedKeepsNothingElseFromBeingDone(t *testing.T) {
 func TestLeaseOfAMonitorBeforeIsEndedWhereNoneIsWanted(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.a.kill()
-		w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}})
+		w.a.set(func() {
+			w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}})
+		})
 		w.a.start(w.cfgA, &w.log)
 		w.wait(30 * time.Second)
 		if w.logged("has vanished") > 0 {
