@@ -37,6 +37,12 @@ func runs() int {
 	return 1
 }
 
+// What a stage has that is given nothing else.
+var (
+	stageSettings = `interval = "1s"`
+	stageKeys     []string
+)
+
 // stage builds the pair, which runs this test binary as the program.
 func stage(t *testing.T, spec pair.Spec) *pair.Pair {
 	t.Helper()
@@ -50,7 +56,10 @@ func stage(t *testing.T, spec pair.Spec) *pair.Pair {
 	spec.Program = []string{lab.Self()}
 	spec.Env = append(spec.Env, runMain+"=1")
 	if spec.Settings == "" {
-		spec.Settings = `interval = "1s"`
+		spec.Settings = stageSettings
+	}
+	if spec.Keys == nil {
+		spec.Keys = stageKeys
 	}
 	p, err := pair.New(l, spec)
 	if err != nil {

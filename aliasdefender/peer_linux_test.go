@@ -94,3 +94,26 @@ func obeyed(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args ...string
 		t.Fatalf("%s %s on %s: exit %d\n%s%s", verb, strings.Join(args, " "), h.Name, code, out, errs)
 	}
 }
+
+// TestTheSameStoriesWithAKey plays the stories of a pair without a channel again,
+// with one, and fast.
+func TestTheSameStoriesWithAKey(t *testing.T) {
+	settings := stageSettings
+	stageSettings, stageKeys = rhythm(100*time.Millisecond), []string{newKey()}
+	t.Cleanup(func() { stageSettings, stageKeys = settings, nil })
+	for _, tt := range []struct {
+		name string
+		play func(*testing.T)
+	}{
+		{"a crash", TestCrashIsTakenOverAndTheReturnMovesNothing},
+		{"a pulled cable", TestPulledCableMovesTheAlias},
+		{"a dead router", TestDeadRouterMovesNothing},
+		{"a host that is cut off", TestCutOffHostTakesNothing},
+		{"loss", TestLossTakesNothing},
+		{"a foreign host", TestForeignHostIsDefendedAgainst},
+		{"cuts and heals", TestEveryHealEndsWithOneHolderThatServes},
+		{"a Monitor that is killed", TestKilledMonitorsAliasIsAdopted},
+	} {
+		t.Run(tt.name, tt.play)
+	}
+}
