@@ -271,7 +271,7 @@ func (l *loop) awake() {
 
 // turn does what is due and finds out when to wake next.
 func (l *loop) turn() {
-	l.now, l.boot = time.Now(), l.o.Boottime()
+	l.awake() // once more: the events may have been taken in on either side of a pause
 	if !l.now.Before(l.nextRead) {
 		l.read()
 	}

@@ -184,6 +184,10 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 		answer(l.foretell(a, o))
 		return
 	}
+	if l.maintenance && !o.Remove && !o.Give && o.Maintenance == Leave {
+		answer(control.Outcome{Alias: a.cfg.Addr.String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it", Next: l.whatNext(a, true)})
+		return
+	}
 	if a.order != nil {
 		a.answer(l, false, "another order was given meanwhile")
 	}
@@ -322,9 +326,6 @@ func (l *loop) report(a *alias) {
 		// The question that the order put is not answered yet.
 	case h.Side != rules.NoSide:
 		// The partner is being asked, or is handing it over.
-	case l.maintenance:
-		a.state.Order = rules.NoOrder
-		a.answer(l, false, "refused: this host is in maintenance; 'Maintenance off' ends it")
 	case a.decision.Reason == rules.Served && a.talk != nil && h.Failure != rules.NoRow:
 		a.state.Order = rules.NoOrder
 		a.answer(l, false, fmt.Sprintf("refused: %s has it, and did not hand it over: %s; --force takes it nevertheless", l.rival(a), h.Failure.Text()))

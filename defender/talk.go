@@ -224,7 +224,7 @@ func (t *talk) silentAfter() time.Duration {
 // beat is one heartbeat.
 func (t *talk) beat(l *loop) {
 	if l.channel != nil && !l.readAt.IsZero() {
-		t.speak(l, 0)
+		t.speak(l)
 	}
 	t.wonder(l)
 	t.strangers = slices.DeleteFunc(t.strangers, func(s stranger) bool { return t.mood == speaking && l.now.Sub(s.at) > t.silentAfter() })
@@ -237,15 +237,24 @@ func (t *talk) beat(l *loop) {
 	l.agenda.set(&t.task, l.grid(every))
 }
 
-// speak says how we stand to all aliases that the partner shares with us.
-func (t *talk) speak(l *loop, repeat time.Duration) {
+// speak says how we stand to all aliases that the partner shares with us; what
+// has changed is said again until it was heard.
+func (t *talk) speak(l *loop) {
+	changed := t.urgent
 	t.urgent, t.said = false, l.now
 	m := peer.Message{Version: l.o.Version, Words: make([]peer.Word, 0, len(t.users))}
+	again := t.heartbeat()
 	for _, a := range t.users {
-		a.word = rules.Say(a.policy, a.state, l.facts(a))
+		w := rules.Say(a.policy, a.state, l.facts(a))
+		changed = changed || w != a.word
+		a.word = w
+		again = min(again, a.cfg.Timeout/questions)
 		m.Words = append(m.Words, a.wire())
 	}
-	l.channel.Say(t.addr, m, repeat)
+	if !changed {
+		again = 0
+	}
+	l.channel.Say(t.addr, m, again)
 }
 
 // wire is the alias's word as it goes to the partner.
@@ -299,11 +308,7 @@ func (l *loop) tell() {
 	}
 	for _, t := range l.talks {
 		if t.urgent {
-			repeat := t.heartbeat()
-			for _, a := range t.users {
-				repeat = min(repeat, a.cfg.Timeout/questions)
-			}
-			t.speak(l, repeat)
+			t.speak(l)
 		}
 	}
 }
