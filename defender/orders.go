@@ -185,7 +185,7 @@ func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
 		return
 	}
 	if l.maintenance && !o.Remove && !o.Give && o.Maintenance == Leave {
-		answer(control.Outcome{Alias: a.cfg.Addr.String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it", Next: l.whatNext(a, true)})
+		answer(control.Outcome{Alias: a.cfg.Addr.String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it", Next: l.whatNext(a, false)})
 		return
 	}
 	if a.order != nil {
