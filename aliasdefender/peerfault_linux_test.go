@@ -185,7 +185,9 @@ func flood(t *testing.T, p *pair.Pair) (stop func() int) {
 		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 		return err
 	}))
-	packet := func(source, to netip.Addr) []byte {
+	// Of two packets one is no datagram of the channel at all; the other begins as
+	// one, and can be told only by trying to open it.
+	packet := func(source, to netip.Addr, head string) []byte {
 		b := make([]byte, 28+200)
 		b[0], b[8], b[9] = 0x45, 64, unix.IPPROTO_UDP
 		copy(b[12:], source.AsSlice())
@@ -193,6 +195,7 @@ func flood(t *testing.T, p *pair.Pair) (stop func() int) {
 		binary.BigEndian.PutUint16(b[20:], config.DefaultPort)
 		binary.BigEndian.PutUint16(b[22:], config.DefaultPort)
 		binary.BigEndian.PutUint16(b[24:], 8+200)
+		copy(b[28:], head)
 		return b
 	}
 	a, b := pair.OwnA.Addr(), pair.OwnB.Addr()
@@ -208,9 +211,11 @@ func flood(t *testing.T, p *pair.Pair) (stop func() int) {
 				return
 			default:
 			}
-			for _, way := range [][2]netip.Addr{{a, b}, {b, a}} {
-				if err := unix.Sendto(fd, packet(way[0], way[1]), 0, &unix.SockaddrInet4{Addr: way[1].As4()}); err == nil {
-					sent.Add(1)
+			for _, head := range []string{"", "ADp\x01"} {
+				for _, way := range [][2]netip.Addr{{a, b}, {b, a}} {
+					if err := unix.Sendto(fd, packet(way[0], way[1], head), 0, &unix.SockaddrInet4{Addr: way[1].As4()}); err == nil {
+						sent.Add(1)
+					}
 				}
 			}
 		}
