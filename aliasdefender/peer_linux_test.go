@@ -41,14 +41,6 @@ func begin(t *testing.T, p *pair.Pair) {
 	hears(t, p, p.B, "holding")
 }
 
-// shows is what a host's Status --json shows.
-func shows(t *testing.T, p *pair.Pair, h *lab.Host) control.Snapshot {
-	t.Helper()
-	s, err := control.Dial(p.File(h, "sock")).Status(within(t, 10*time.Second), true)
-	must(t, err)
-	return s
-}
-
 // until waits until a host's Status shows what is wanted of the pair's alias.
 func until(t *testing.T, p *pair.Pair, h *lab.Host, what string, d time.Duration, ok func(control.Snapshot, control.Alias) bool) {
 	t.Helper()
