@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"aliasdefender/control"
 	"aliasdefender/lab"
 	"aliasdefender/lab/pair"
 )
@@ -73,7 +74,8 @@ func TestDeadDaemonWithoutAKeyIsNotRelieved(t *testing.T) {
 	must(t, p.Monitor(p.A).Kill())
 	unchanged(t, p, leaseOver+time.Second)
 	must(t, p.A.NIC("eth0").DelAddr(pair.Alias))
-	must(t, p.Monitor(p.B).WaitOutput(within(t, 10*time.Second), "row=W12"))
+	held(t, p, 5*time.Second)
+	until(t, p, p.B, "W12", 10*time.Second, func(_ control.Snapshot, a control.Alias) bool { return a.Row == "W12" })
 	unchanged(t, p, 3*time.Second)
 }
 
