@@ -125,7 +125,7 @@ func printIntroduction(w io.Writer, files string, p *plan, interval bool, expect
 	}
 	fmt.Fprintf(w, `Rehearsing %s in network namespaces on this machine: %s, %s, %s.
 Each host runs this program's own Monitor. The real network, hooks, checks, the control socket, the state
-directory, your key and syslog are not touched.
+directory, keys and syslog are not touched.
 
 `, files, count(len(p.Parts), "alias", "aliases"), count(hosts, "host", "hosts"), count(len(p.Networks), "network", "networks"))
 	for _, a := range p.Parts {
