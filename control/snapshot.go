@@ -26,6 +26,8 @@ type Snapshot struct {
 
 	Maintenance bool `json:"maintenance,omitempty"` // this host stays out of all aliases
 
+	Channel *Channel `json:"channel,omitempty"` // to the partners' daemons; nil: none
+
 	Aliases []Alias `json:"aliases"`
 }
 
@@ -80,6 +82,27 @@ type Alias struct {
 	Handover string   `json:"hand_over,omitempty"` // where an open one stands
 
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
+}
+
+// Channel is the channel to the partners' daemons.
+type Channel struct {
+	Partners []ChannelPartner `json:"partners"`
+	Foreign  uint64           `json:"foreign,omitempty"` // packets dropped that came from no partner
+	Refused  uint64           `json:"refused,omitempty"` // and those that the system dropped for us
+}
+
+// ChannelPartner is one end of the channel.
+type ChannelPartner struct {
+	Partner string            `json:"partner"`
+	Paths   []ChannelPath     `json:"paths"`
+	Dropped map[string]uint64 `json:"dropped,omitempty"` // packets in its name, by why they were
+}
+
+// ChannelPath is one way to a partner.
+type ChannelPath struct {
+	Addr  string    `json:"addr"`
+	Heard time.Time `json:"heard,omitzero"` // when something came this way last
+	Error string    `json:"error,omitempty"`
 }
 
 // Says is what the partner's daemon says over the channel.

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"aliasdefender/control"
+	"aliasdefender/peer"
 	"aliasdefender/rules"
 )
 
@@ -22,6 +23,9 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		s.Problems = append(s.Problems, "the kernel cannot be asked for its addresses: "+l.readErr)
 	}
 	s.Maintenance = l.maintenance
+	if l.channel != nil {
+		s.Channel = showChannel(l.channel.Status())
+	}
 	if l.openErr != "" && l.channel == nil {
 		s.Problems = append(s.Problems, "no channel to the partner: "+l.openErr)
 	}
@@ -32,6 +36,28 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		s.Aliases = append(s.Aliases, l.show(a, journal))
 	}
 	return s
+}
+
+// showChannel is the channel's own record.
+func showChannel(from peer.Status) *control.Channel {
+	c := &control.Channel{Foreign: from.Foreign, Refused: uint64(from.Refused), Partners: make([]control.ChannelPartner, 0, len(from.Partners))}
+	for _, p := range from.Partners {
+		one := control.ChannelPartner{Partner: p.Partner.String(), Dropped: map[string]uint64{}}
+		for _, k := range peer.Kinds() {
+			if n := p.Counts[k]; n > 0 && k != peer.Taken {
+				one.Dropped[k.String()] = n
+			}
+		}
+		for _, path := range p.Paths {
+			shown := control.ChannelPath{Addr: path.Addr.String(), Heard: path.Heard.Round(0)}
+			if path.Err != nil {
+				shown.Error = path.Err.Error()
+			}
+			one.Paths = append(one.Paths, shown)
+		}
+		c.Partners = append(c.Partners, one)
+	}
+	return c
 }
 
 // problems are those of a talk as a whole.

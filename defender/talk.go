@@ -17,6 +17,7 @@ type Channel interface {
 	Say(partner netip.Addr, m peer.Message, repeat time.Duration)
 	SetPartners([]peer.Partner) error
 	SetKeys(*peer.Keys)
+	Status() peer.Status
 	Run(context.Context) error
 }
 

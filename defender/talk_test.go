@@ -299,3 +299,16 @@ func TestHandoverThatIsWaitedForInVainSaysWhereItStands(t *testing.T) {
 		w.expect("a", "nobody took it")
 	})
 }
+
+func TestSnapshotHasWhatTheChannelDropped(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		s, err := w.a.daemon.Snapshot(w.t.Context(), false)
+		if err != nil || s.Channel == nil || len(s.Channel.Partners) != 1 {
+			w.fail("%+v, %v", s.Channel, err)
+		}
+		p := s.Channel.Partners[0]
+		if p.Partner != w.b.own.Addr().String() || p.Dropped["replayed"] != 7 || len(p.Dropped) != 1 || s.Channel.Foreign != 2 {
+			w.fail("%+v", s.Channel)
+		}
+	})
+}

@@ -52,9 +52,12 @@ type State struct {
 
 // Took records that the alias was put on this host for that reason.
 func (s *State) Took(r Reason, now time.Time) {
-	s.Takes = append(append([]time.Time(nil), s.Takes...), now)
-	if r == OperatorTakes {
+	switch r {
+	case OperatorTakes:
 		s.Takes = nil // an operator's word ends the flapping
+	case Offered: // both wanted it
+	default:
+		s.Takes = append(append([]time.Time(nil), s.Takes...), now)
 	}
 	s.adopt()
 	s.Failback = r == FailbackTakes
