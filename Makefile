@@ -45,7 +45,9 @@ build:
 # Tests with namespaces find out themselves whether they can have them, say so,
 # and fail where CI=true. The thousands of stories of two hosts are played
 # without the race detector, which does not outlive them; so is the search of rules,
-# which it would make ten times as long.
+# which it would make ten times as long. The programs that tests start have the
+# detector too, and would sleep for a second at each end.
+test: export GORACE ?= atexit_sleep_ms=0
 test:
 ifeq ($(CCFOUND),)
 	@echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'

@@ -36,11 +36,13 @@ func wanted(t *testing.T, program, debianPackage string) {
 	t.Skipf("SKIPPED, NOTHING TESTED: %s is missing; 'make test-deps' installs it (Debian: %s)", program, debianPackage)
 }
 
-// inEachShell runs the test once under each shell.
+// inEachShell runs the test once under each shell, all at a time: what these
+// tests look at is not how long it takes.
 func inEachShell(t *testing.T, f func(t *testing.T, s *script)) {
 	t.Helper()
 	for _, shell := range shells {
 		t.Run(shell[0], func(t *testing.T) {
+			t.Parallel()
 			wanted(t, shell[0], shell[0])
 			f(t, newScript(t, shell, `interval = "1s"`))
 		})
