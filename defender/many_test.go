@@ -195,11 +195,18 @@ func TestAliasThatLeavesTheFileWhileItsTakeWaits(t *testing.T) {
 		w.begin()
 		defer w.end()
 		w.wait(10 * time.Second)
+		w.seg.mu.Lock()
 		w.b.adding = 90 * time.Millisecond
 		before := w.b.tries
+		w.seg.mu.Unlock()
+		tries := func() int {
+			w.seg.mu.Lock()
+			defer w.seg.mu.Unlock()
+			return w.b.tries
+		}
 		w.a.set(func() { w.a.on = false })
 		w.a.kill()
-		for w.b.tries == before { // the first: the others wait for it
+		for tries() == before { // the first: the others wait for it
 			w.wait(time.Millisecond)
 		}
 		less := *w.cfgB
