@@ -69,6 +69,9 @@ func (t *talk) problems() (all []string) {
 		all = append(all, fmt.Sprintf("the daemon of the partner %s is %s on the channel", t.addr, moods[t.mood]))
 	}
 	for _, s := range t.strangers {
+		if !s.told {
+			continue
+		}
 		all = append(all, fmt.Sprintf("the file of the partner %s has %s for this pair, and this host's has not", t.addr, s.addr))
 	}
 	return all

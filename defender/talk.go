@@ -46,12 +46,6 @@ type talk struct {
 	boot       time.Time  // when this run of its daemon was first heard
 }
 
-// stranger is an alias that the partner speaks of, and we have not.
-type stranger struct {
-	addr netip.Addr
-	at   time.Time // when it spoke of it last
-}
-
 // mood is what there is to say about a partner's daemon.
 type mood uint8
 
@@ -228,12 +222,7 @@ func (t *talk) beat(l *loop) {
 		t.speak(l)
 	}
 	t.wonder(l)
-	t.strangers = slices.DeleteFunc(t.strangers, func(s stranger) bool { return t.mood == speaking && l.now.Sub(s.at) > t.silentAfter() })
-	for _, a := range t.users {
-		if a.missing(l.now) {
-			a.alarm(l, []string{"the partner's file has it not, or not for this host"})
-		}
-	}
+	t.check(l)
 	every := t.heartbeat()
 	l.agenda.set(&t.task, l.grid(every))
 }
@@ -379,19 +368,6 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	}
 }
 
-// stranger notes an alias that is in the partner's file only.
-func (t *talk) stranger(l *loop, addr netip.Addr) {
-	if i := slices.IndexFunc(t.strangers, func(s stranger) bool { return s.addr == addr }); i >= 0 {
-		t.strangers[i].at = l.now
-		return
-	}
-	if len(t.strangers) >= 16 {
-		return
-	}
-	t.strangers = append(t.strangers, stranger{addr, l.now})
-	t.log(l).Error(fmt.Sprintf("the partner's file has %s for this pair, and this host's has not", addr))
-}
-
 // wonder says when the partner's daemon is heard, and when it is not and should
 // be.
 func (t *talk) wonder(l *loop) {
@@ -422,59 +398,6 @@ func (t *talk) wonder(l *loop) {
 		}
 		l.mark(a)
 	}
-}
-
-// compare finds what in the two files cannot be meant so.
-func (a *alias) compare(l *loop, w peer.Word) {
-	var wrong []string
-	switch {
-	case w.Primary && a.cfg.Primary:
-		wrong = append(wrong, "both hosts' files say primary; the lower hardware address acts as primary. Change one of them")
-	case !w.Primary && !a.cfg.Primary:
-		wrong = append(wrong, "no host's file says primary; the lower hardware address acts as primary. Change one of them")
-	}
-	if int(w.Bits) != a.cfg.Prefix.Bits() {
-		wrong = append(wrong, fmt.Sprintf("the netmask is /%d here and /%d on the partner", a.cfg.Prefix.Bits(), w.Bits))
-	}
-	theirs := rules.Policy{Interval: w.Interval, Timeout: w.Timeout, Misses: int(w.Misses)}
-	for _, c := range []struct {
-		ear, mouth rules.Policy
-		text       string
-	}{
-		{theirs, a.policy, "the partner counts this host as silent after %s, and this host speaks each %s"},
-		{a.policy, theirs, "this host counts the partner as silent after %s, and the partner speaks each %s"},
-	} {
-		// Two heartbeats have to fit: one may be lost.
-		if c.ear.ChannelSilent() < 2*c.mouth.Heartbeat() {
-			wrong = append(wrong, "the rhythms cannot work together: "+fmt.Sprintf(c.text, c.ear.ChannelSilent(), c.mouth.Heartbeat()))
-		}
-	}
-	a.alarm(l, wrong)
-}
-
-// alarm says what is wrong with the pair, on change and once an hour.
-func (a *alias) alarm(l *loop, wrong []string) {
-	same := slices.Equal(a.pair, wrong)
-	if same && (len(wrong) == 0 || l.now.Sub(a.pairAt) < sayAgain) {
-		return
-	}
-	if a.pair, a.pairAt = wrong, l.now; len(wrong) == 0 {
-		a.log(l).Info("the two files fit again")
-		return
-	}
-	for _, text := range wrong {
-		a.log(l).WithField("partner", a.cfg.Partner.Name).Error("the pair does not fit: " + text)
-		if !same {
-			a.write(l, entryOf("pair", "alarm", "the pair does not fit", text))
-		}
-	}
-}
-
-// missing tells whether the partner's daemon is heard and says nothing of the
-// alias.
-func (a *alias) missing(now time.Time) bool {
-	t := a.talk
-	return t != nil && t.mood == speaking && !t.boot.IsZero() && now.Sub(t.boot) > t.silentAfter() && now.Sub(a.talkAt) > t.silentAfter() && now.Sub(a.peer.Said) > t.silentAfter()
 }
 
 // openHandover begins a hand-over as d says.

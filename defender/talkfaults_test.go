@@ -2,6 +2,7 @@ package defender
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -192,8 +193,28 @@ func TestRowThatComesToBothFilesAndGoesIsNoProblem(t *testing.T) {
 				}
 			}
 		}
-		if w.logged("file has it not") > 0 {
+		if w.logged("file has it not")+w.logged("this host's has not") > 0 {
 			w.fail("said of a row that both have")
+		}
+	})
+}
+
+func TestRowThatOnlyOneFileHasIsToldOnBothHosts(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.b.daemon.Reload(second(w.cfgB))
+		w.wait(20 * time.Second)
+		for st, text := range map[*station]string{w.a: "this host's has not", w.b: "has it not"} {
+			s, err := st.daemon.Snapshot(w.t.Context(), false)
+			if err != nil || !strings.Contains(fmt.Sprint(s), text) || w.logged(text) != 1 {
+				w.fail("%s: %v, %v", st.name, s, err)
+			}
+		}
+		w.b.daemon.Reload(w.cfgB)
+		w.wait(20 * time.Second)
+		for _, st := range []*station{w.a, w.b} {
+			if s, err := st.daemon.Snapshot(w.t.Context(), false); err != nil || len(s.Problems) > 0 {
+				w.fail("%s: %v, %v", st.name, s.Problems, err)
+			}
 		}
 	})
 }
