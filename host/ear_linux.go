@@ -58,11 +58,7 @@ func (e *ear) drain(fd uintptr) bool {
 
 func (e *ear) take(frame []byte) {
 	s, source, err := decode(frame)
-	if err != nil {
-		e.w.skipped.Add(1)
-		return
-	}
-	if source == e.w.hw || s.HW == e.w.hw {
+	if err != nil || source == e.w.hw || s.HW == e.w.hw {
 		return
 	}
 	s.NIC = e.w.nic

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -100,6 +101,12 @@ func (s State) Find(ip netip.Addr) (nic string, a Address, ok bool) {
 		}
 	}
 	return "", Address{}, false
+}
+
+// On tells whether the NIC has the address.
+func (s State) On(nic string, ip netip.Addr) bool {
+	n, _ := s.NIC(nic)
+	return slices.ContainsFunc(n.Addrs, func(a Address) bool { return a.Prefix.Addr() == ip })
 }
 
 // Owns reports whether hw is one of this host's own NICs. Of two NICs on one

@@ -19,6 +19,9 @@ const readAttempts = 5
 // HearsARP: what is on the segment can be heard, and has to be told.
 const HearsARP = true
 
+// Leases: the kernel drops an address when its time is up.
+const Leases = true
+
 // Host is this host's network: that of the calling thread's namespace. Each call
 // opens a socket of its own, so that no answer to an earlier question can be
 // taken for one to this, and calls from several goroutines do not wait for each

@@ -33,6 +33,7 @@ type talk struct {
 	fd   int
 	seq  uint32
 	send func(fd int, b []byte) (int, error)
+	over *atomic.Bool // nobody waits for it any more
 	*buffers
 }
 
@@ -80,7 +81,7 @@ func withKernel[T any](h *Host, f func(*talk) (T, error)) (v T, err error) {
 	var over atomic.Bool // for the first of the two
 	go func() {
 		b := spare.Get().(*buffers)
-		v, err := f(&talk{fd: fd, send: h.send, buffers: b})
+		v, err := f(&talk{fd: fd, send: h.send, over: &over, buffers: b})
 		spare.Put(b)
 		_ = unix.Close(fd)
 		if over.Swap(true) {
@@ -124,13 +125,14 @@ func dial(within time.Duration) (fd int, err error) {
 }
 
 // do sends the requests, each of which wants an acknowledgement, and returns
-// what became of each one.
+// what became of each one. What nobody waits for any more is not begun: by the
+// time that the kernel answers again an alias may be another host's.
 func (t *talk) do(requests []*nl.NetlinkRequest) []error {
 	errs := make([]error, len(requests))
 	for i := range errs {
 		errs[i] = ErrNoAnswer
 	}
-	for from := 0; from < len(requests); from += atOnce {
+	for from := 0; from < len(requests) && !t.over.Load(); from += atOnce {
 		if err := t.doAtOnce(requests[from:min(from+atOnce, len(requests))], errs[from:]); err != nil {
 			for i := from; i < len(errs); i++ {
 				if errs[i] == ErrNoAnswer {

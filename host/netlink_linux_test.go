@@ -34,14 +34,20 @@ func ordersOf(n int) (all []Order) {
 	return all
 }
 
-func TestACallThatHangsIsLeftBehind(t *testing.T) {
-	h, space := inSpace(t)
+// hanging is a host whose kernel takes nothing until it is released.
+func hanging(t *testing.T) (h *Host, space *nstest.Space, release chan struct{}) {
+	h, space = inSpace(t)
 	h.within = 20 * time.Millisecond
-	release := make(chan struct{})
+	release = make(chan struct{})
 	h.send = func(fd int, b []byte) (int, error) {
 		<-release
 		return unix.Write(fd, b)
 	}
+	return h, space, release
+}
+
+func TestACallThatHangsIsLeftBehind(t *testing.T) {
+	h, space, release := hanging(t)
 	space.Do(func() {
 		if _, err := h.Read(); !errors.Is(err, ErrNoAnswer) {
 			t.Errorf("read: %v", err)
@@ -59,6 +65,21 @@ func TestACallThatHangsIsLeftBehind(t *testing.T) {
 		nstest.Gone(t, "host.withKernel")
 		if s, err := h.Read(); err != nil || len(s.NICs) == 0 {
 			t.Errorf("afterwards: %+v, %v", s, err)
+		}
+	})
+}
+
+func TestACallThatWasLeftBehindChangesNothingLater(t *testing.T) {
+	h, space, release := hanging(t)
+	space.Do(func() {
+		if errs := h.Add(ordersOf(1)); !errors.Is(errs[0], ErrNoAnswer) {
+			t.Errorf("add: %v", errs)
+		}
+		close(release)
+		nstest.Gone(t, "host.withKernel")
+		s, err := h.Read()
+		if n, _ := s.NIC("eth0"); err != nil || len(n.Addrs) != 1 {
+			t.Errorf("%v, %v", n.Addrs, err)
 		}
 	})
 }

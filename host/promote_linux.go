@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -81,5 +82,7 @@ func (t *talk) setInterfaceSetting(index, setting int, value uint32) error {
 	conf := spec.AddRtAttr(unix.AF_INET, nil).AddRtAttr(unix.IFLA_INET_CONF, nil)
 	conf.AddRtAttr(setting, nl.Uint32Attr(value))
 	req.AddData(spec)
-	return t.do([]*nl.NetlinkRequest{req})[0]
+	failed := []error{nil}
+	err := t.doAtOnce([]*nl.NetlinkRequest{req}, failed) // restoring goes through whoever waits
+	return errors.Join(err, failed[0])
 }

@@ -24,7 +24,6 @@ var (
 		Probe(target netip.Addr) error
 		Announce(alias netip.Addr, hw HW) error
 		HW() HW
-		Skipped() uint64
 		Done() <-chan struct{}
 		Err() error
 		Close() error
@@ -33,4 +32,5 @@ var (
 	_ func() (*Host, error) = New
 	_ func() error          = Capable
 	_ bool                  = HearsARP
+	_ bool                  = Leases
 )

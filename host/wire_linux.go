@@ -40,7 +40,6 @@ type Wire struct {
 	hw      HW
 	conn    *packet.Conn
 	raw     syscall.RawConn
-	skipped atomic.Uint64
 	closing atomic.Bool
 	done    chan struct{}
 	err     error // set before done is closed
@@ -165,9 +164,6 @@ func (w *Wire) bound() (yes bool) {
 // another one, close the Wire and listen again: until then it speaks with the
 // old one.
 func (w *Wire) HW() HW { return w.hw }
-
-// Skipped returns how many frames came that were no valid ARP.
-func (w *Wire) Skipped() uint64 { return w.skipped.Load() }
 
 // Done is closed when the Wire has ended: by Close, or because the NIC is gone
 // (a NIC that is down only stays). see is not called any more.

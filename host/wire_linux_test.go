@@ -200,9 +200,9 @@ func tagged(f []byte, vlan uint16) []byte {
 	return append(append(append([]byte{}, f[:12]...), tag...), f[12:]...)
 }
 
-func TestMalformedFrameIsSkippedAndCounted(t *testing.T) {
+func TestMalformedFrameIsSkipped(t *testing.T) {
 	k, b := pair(t)
-	w, seen := ear(t, k.space)
+	_, seen := ear(t, k.space)
 	short := frame(nobody, nobody, alias)[:30]
 	long := frame(nobody, nobody, alias)
 	long[19] = 255 // the length of an IP address
@@ -210,9 +210,6 @@ func TestMalformedFrameIsSkippedAndCounted(t *testing.T) {
 	raw(t, b, long)
 	raw(t, b, append(long, make([]byte, 1000)...))
 	marker(t, b, seen)
-	if n := w.Skipped(); n != 3 {
-		t.Errorf("skipped %d", n)
-	}
 }
 
 func TestWireOutlivesADownLink(t *testing.T) {

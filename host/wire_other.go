@@ -11,6 +11,9 @@ import (
 // HearsARP: no packet socket that Go's packages know of is there.
 const HearsARP = false
 
+// Leases: an address stays until it is removed.
+const Leases = false
+
 var errDeaf = errors.New("host: ARP cannot be heard or sent on " + runtime.GOOS)
 
 // Listen is not served on this system.
@@ -30,9 +33,6 @@ func (w *Wire) Announce(netip.Addr, HW) error { return errDeaf }
 
 // HW is not served on this system.
 func (w *Wire) HW() HW { return HW{} }
-
-// Skipped is not served on this system.
-func (w *Wire) Skipped() uint64 { return 0 }
 
 // Done is not served on this system.
 func (w *Wire) Done() <-chan struct{} { return nil }
