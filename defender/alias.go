@@ -9,6 +9,7 @@ import (
 
 	"aliasdefender/config"
 	"aliasdefender/control"
+	"aliasdefender/host"
 	"aliasdefender/peer"
 	"aliasdefender/rules"
 )
@@ -170,6 +171,9 @@ func (l *loop) facts(a *alias) rules.Facts {
 	if hw := a.alias.hw; !hw.IsZero() {
 		if a.partner != nil && !a.partner.hw.IsZero() {
 			f.ByPartner = rules.Of(a.partner.hw == hw)
+		}
+		if a.talk != nil && hw == host.HW(a.says.HW) { // its NIC for the alias may be none that has its own address
+			f.ByPartner = rules.Yes
 		}
 		if a.iface.wire != nil {
 			f.WeAreLow = rules.Of(a.iface.wire.HW().Less(hw))

@@ -20,7 +20,7 @@ func (t *target) ask(l *loop) {
 	byARP := onlyARP || local && (t.byARP || t.interval < pingRhythm) == (t.window.put%2 == 0)
 	doubt := t.vain+t.blind > 0
 	both := local && doubt && !onlyARP
-	probing := t.of != nil && doubt && t.window.put >= questions/2
+	probing := t.lastLook()
 	t.window.put++
 	l.put++
 	if t.nic != "" && n.ready() != nil {
@@ -37,7 +37,7 @@ func (t *target) ask(l *loop) {
 		var err error
 		switch {
 		case probing:
-			err = n.wire.Probe(t.addr) // the last look, while the doubt lasts
+			err = n.wire.Probe(t.addr)
 		case doubt || t.held():
 			err = n.wire.Ask(t.addr, n.source(t.addr), host.HW{})
 		default: // whoever had it is asked alone, and the segment spared

@@ -265,7 +265,7 @@ func (l *loop) finished(j job, err error) {
 	if j.d.Action == rules.Restore {
 		a.state.Reannounce(l.now)
 	} else {
-		a.state.Took(j.d.Reason, l.now)
+		a.state.Took(a.policy, j.d.Reason, l.now)
 		a.state.Give = l.giving // begun before we were told to end
 		if a.alias.fact.Value != rules.Silent {
 			a.alias.forget(l) // what served it until now is a rival only if heard again
@@ -335,7 +335,9 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 		a.failed(l, d.Action, "the alias could not be announced", err)
 		return
 	}
-	a.done()
+	if a.failing == rules.Announce {
+		a.done()
+	}
 	l.put += 2 // frames
 	a.announced = l.now
 	a.state.Announce(d, l.now)

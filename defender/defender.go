@@ -54,6 +54,7 @@ type Wire interface {
 	Announce(alias netip.Addr, hw host.HW) error
 	HW() host.HW
 	Done() <-chan struct{} // closed once the wire is of no use any more
+	Err() error            // why it ended by itself; nil if it did not
 	Close() error
 }
 

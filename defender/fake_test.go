@@ -46,6 +46,7 @@ type question struct {
 	to     host.HW // zero: to all
 	target netip.Addr
 	claims bool // an announcement
+	probe  bool // RFC 5227's: it names no sender
 }
 
 // wireDelay is how long a frame takes.
@@ -178,6 +179,7 @@ type fakeWire struct {
 	see  func([]host.Sighting)
 	done chan struct{}
 	once sync.Once
+	err  error // why it ended by itself
 }
 
 func (st *station) Listen(nic string, see func([]host.Sighting)) (Wire, error) {
@@ -196,7 +198,7 @@ func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
 	time.Sleep(w.st.sending)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target})
+	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target, f.Sender.IsUnspecified()})
 	if w.st.arpErr != nil {
 		return w.st.arpErr
 	}
@@ -231,6 +233,7 @@ func (w *fakeWire) Announce(alias netip.Addr, hw host.HW) error {
 
 func (w *fakeWire) HW() host.HW           { return w.hw }
 func (w *fakeWire) Done() <-chan struct{} { return w.done }
+func (w *fakeWire) Err() error            { return w.err }
 
 func (w *fakeWire) Close() error {
 	s := w.st.seg

@@ -180,7 +180,7 @@ func (l *loop) run(ctx context.Context) {
 			break
 		}
 		l.turn()
-		timer.Reset(l.plan.Sub(l.now))
+		timer.Reset(time.Until(l.plan)) // the turn has taken its time
 	}
 }
 
@@ -259,7 +259,7 @@ func (l *loop) awake() {
 		l.mark(a)
 		a.kernel = rules.Fact{}
 		a.state.Awoke(l.now)
-		a.peer = rules.Peer{}
+		a.peer.Forget(l.now)
 	}
 	for _, t := range l.talks {
 		if !t.heard.IsZero() {
@@ -321,8 +321,8 @@ func (l *loop) settle() {
 	if l.giving && !late && slices.ContainsFunc(l.order, (*alias).leaves) {
 		return
 	}
-	if !late && slices.ContainsFunc(l.order, (*alias).getting) {
-		return // the partner has it still until it hears that we have
+	if !late && slices.ContainsFunc(l.order, (*alias).between) {
+		return // who of the two has it in the end is not told yet
 	}
 	l.giving = false
 	for _, a := range l.order {
@@ -333,7 +333,7 @@ func (l *loop) settle() {
 	if !l.lasting {
 		l.lasting, l.deadline = true, l.now.Add(lastWords)
 		for _, a := range l.order {
-			if a.state.Holding && !a.state.Lease.IsZero() && a.phase == idle && (!a.getting() || a.state.Handover.Verified == rules.Yes) {
+			if a.state.Holding && !a.state.Lease.IsZero() && a.phase == idle && !a.doubtful() {
 				l.start(a, job{kind: lasting})
 			}
 		}
@@ -345,10 +345,18 @@ func (l *loop) settle() {
 	l.done = true
 }
 
-// getting tells whether the alias is here and may still be the partner's, who
-// has not heard from us that it can let go. Were it to stay without us, both
-// hosts would have it for good; so it goes with its lease.
-func (a *alias) getting() bool { return a.state.Holding && a.state.Handover.Side == rules.Getting }
+// between tells whether the alias is here and in the midst of a hand-over.
+func (a *alias) between() bool {
+	return a.state.Holding && (a.state.Handover.Side == rules.Giving || a.state.Handover.Side == rules.Getting)
+}
+
+// doubtful tells whether the partner may have it as well when we end: it has not
+// heard from us that it can let go, or has begun to take what we offer. Were it to
+// stay without us, both hosts would have it for good; so it goes with its lease.
+func (a *alias) doubtful() bool {
+	h := a.state.Handover
+	return h.Side == rules.Getting && h.Verified != rules.Yes || h.Side == rules.Giving && a.peer.Word.Step == rules.Takes
+}
 
 // leaves tells whether the alias may still be handed over at the end.
 func (a *alias) leaves() bool {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"aliasdefender/config"
@@ -49,14 +48,10 @@ func (st *station) asked(d time.Duration) (all []question) {
 }
 
 func TestHolderOfManyAsksForRivalsFiftyTimesASecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.crowd(400)
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.crowd(400) }, func(w *world) {
 		w.wait(2 * time.Minute)
 		if n := w.a.held(); n != 400 {
-			t.Fatalf("%d held", n)
+			w.t.Fatalf("%d held", n)
 		}
 		for range 20 {
 			w.wait(time.Second)
@@ -67,7 +62,7 @@ func TestHolderOfManyAsksForRivalsFiftyTimesASecond(t *testing.T) {
 				}
 			}
 			if n > rivalsPerSecond {
-				t.Errorf("%d questions for rivals in a second", n)
+				w.t.Errorf("%d questions for rivals in a second", n)
 			}
 		}
 		seen := map[netip.Addr]bool{}
@@ -75,39 +70,32 @@ func TestHolderOfManyAsksForRivalsFiftyTimesASecond(t *testing.T) {
 			seen[q.target] = true
 		}
 		if len(seen) < 400 {
-			t.Errorf("%d addresses were asked for in 20 s, want each of the 400 aliases", len(seen))
+			w.t.Errorf("%d addresses were asked for in 20 s, want each of the 400 aliases", len(seen))
 		}
 	})
 }
 
 func TestAliasOfManyIsRestoredAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.crowd(400)
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.crowd(400) }, func(w *world) {
 		w.wait(2 * time.Minute)
 		one := w.cfgA.Aliases[321]
 		w.a.set(func() { w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: one.Prefix}}) })
 		w.wait(10 * time.Millisecond)
 		if w.a.held() != 400 {
-			t.Errorf("%s is not back", one.Addr)
+			w.t.Errorf("%s is not back", one.Addr)
 		}
 		if w.logged("alias="+one.Addr.String()+" nic=\"eth0:321\" on=a") == 0 || w.logged("has vanished from this host") != 1 {
-			t.Error("the log does not say once that it vanished")
+			w.t.Error("the log does not say once that it vanished")
 		}
 	})
 }
 
 func TestStandbyAsksTheHolderAloneAndAllOnlyInDoubt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.begin()
-		defer w.end()
+	play(t, 1, true, false, func(w *world) {
 		w.wait(time.Minute)
 		for _, q := range w.b.asked(20 * time.Second) {
 			if q.target == aliasIP && q.to != w.a.hw {
-				t.Errorf("asked of %s, want of the holder alone", q.to)
+				w.t.Errorf("asked of %s, want of the holder alone", q.to)
 			}
 		}
 		w.a.set(func() { w.a.muted = true })
@@ -119,7 +107,7 @@ func TestStandbyAsksTheHolderAloneAndAllOnlyInDoubt(t *testing.T) {
 			}
 		}
 		if all == 0 {
-			t.Error("in doubt nobody else was asked")
+			w.t.Error("in doubt nobody else was asked")
 		}
 	})
 }
@@ -147,32 +135,63 @@ func (w *world) crash(n int) (first, last time.Time) {
 }
 
 func TestThousandAliasesAreTakenTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
+	playWith(t, 1, true, false, func(w *world) {
 		w.crowd(1000)
 		w.b.sending = 20 * time.Microsecond // silences come as far apart as questions leave
-		w.begin()
-		defer w.end()
-		w.wait(30 * time.Second)
+	}, func(w *world) {
+		w.wait(3 * time.Second)
 		if a, b := w.a.held(), w.b.held(); a != 1000 || b != 0 {
-			t.Fatalf("a holds %d, b %d", a, b)
+			w.t.Fatalf("a holds %d, b %d", a, b)
 		}
 		before := w.b.tries
 		if first, last := w.crash(1000); last.Sub(first) > 5*time.Millisecond {
-			t.Errorf("the first and the last were %v apart", last.Sub(first))
+			w.t.Errorf("the first and the last were %v apart", last.Sub(first))
 		}
 		if n := w.b.tries - before; n != 2 {
-			t.Errorf("the kernel was given %d batches, want one of one address and one of all others", n)
+			w.t.Errorf("the kernel was given %d batches, want one of one address and one of all others", n)
+		}
+	})
+}
+
+func TestDoubtAboutManyIsNoFlood(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) {
+		w.crowd(1000)
+		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+			for i := range c.Aliases {
+				c.Aliases[i].Interval, c.Aliases[i].Timeout = 100*time.Millisecond, 25*time.Millisecond
+			}
+		}
+	}, func(w *world) {
+		w.wait(3 * time.Second)
+		if a, b := w.a.held(), w.b.held(); a != 1000 || b != 0 {
+			w.t.Fatalf("a holds %d, b %d", a, b)
+		}
+		died := time.Now()
+		_, last := w.crash(1000)
+		took := last.Sub(died)
+		if took > 200*time.Millisecond {
+			w.t.Errorf("all were taken %v after the crash", took)
+		}
+		n, probed := 0, map[netip.Addr]bool{}
+		for _, q := range w.b.asked(time.Since(died)) {
+			if q.target.As4()[2] == 0 || q.claims || q.at.After(last) {
+				continue
+			}
+			if n++; q.probe {
+				probed[q.target] = true
+			}
+		}
+		if n > 6000 { // one each timeout, and one when the partner's first answer is missed
+			w.t.Errorf("%d questions in %v", n, took)
+		}
+		if len(probed) != 1000 {
+			w.t.Errorf("%d aliases had a last look, want all", len(probed))
 		}
 	})
 }
 
 func TestAliasThatIsBeingTakenIsNotAskedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.crowd(200)
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.crowd(200) }, func(w *world) {
 		w.wait(10 * time.Second)
 		w.b.adding = 90 * time.Millisecond
 		first, last := w.crash(200)
@@ -183,17 +202,13 @@ func TestAliasThatIsBeingTakenIsNotAskedFor(t *testing.T) {
 			}
 		}
 		if n > 0 {
-			t.Errorf("%d questions while the kernel was at work", n)
+			w.t.Errorf("%d questions while the kernel was at work", n)
 		}
 	})
 }
 
 func TestAliasThatLeavesTheFileWhileItsTakeWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.crowd(200)
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.crowd(200) }, func(w *world) {
 		w.wait(10 * time.Second)
 		w.seg.mu.Lock()
 		w.b.adding = 90 * time.Millisecond
@@ -213,27 +228,23 @@ func TestAliasThatLeavesTheFileWhileItsTakeWaits(t *testing.T) {
 		less.Aliases = less.Aliases[:100]
 		w.b.daemon.Reload(&less)
 		w.wait(time.Second)
-		s, err := w.b.daemon.Snapshot(t.Context(), false)
+		s, err := w.b.daemon.Snapshot(w.t.Context(), false)
 		if err != nil {
-			t.Fatal(err)
+			w.t.Fatal(err)
 		}
 		if len(s.Aliases) != 100 || w.b.held() != 100 {
-			t.Errorf("%d held, and %d known to the loop; want the 100 of the new file", w.b.held(), len(s.Aliases))
+			w.t.Errorf("%d held, and %d known to the loop; want the 100 of the new file", w.b.held(), len(s.Aliases))
 		}
 	})
 }
 
 func TestManyThatWentWithTheirNICAreBackTogether(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.crowd(400)
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.crowd(400) }, func(w *world) {
 		w.wait(2 * time.Minute)
 		w.a.set(func() { w.a.kernel.lose(); w.a.nic().Index++ }) // made anew in a moment
 		w.wait(2 * time.Second)
 		if n := w.a.held(); n != 400 {
-			t.Errorf("%d of 400 are back after 2 s", n)
+			w.t.Errorf("%d of 400 are back after 2 s", n)
 		}
 	})
 }

@@ -118,7 +118,7 @@ func (d *Defender) begin(ctx context.Context, o Operator, remember func(Kept) er
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.cfg.Addr)
-			l.order1(a, o, func(out control.Outcome) { b.outcomes <- out })
+			l.obey(a, o, func(out control.Outcome) { b.outcomes <- out })
 			b.orders = append(b.orders, a.order)
 		}
 		b.kept = l.kept()
@@ -178,8 +178,8 @@ func (l *loop) chosen(alias netip.Addr) (all []*alias) {
 	return all
 }
 
-// order1 begins an order for one alias; answer is called once, now or later.
-func (l *loop) order1(a *alias, o Operator, answer func(control.Outcome)) {
+// obey begins an order for one alias; answer is called once, now or later.
+func (l *loop) obey(a *alias, o Operator, answer func(control.Outcome)) {
 	if o.DryRun {
 		answer(l.foretell(a, o))
 		return
@@ -306,6 +306,8 @@ func (l *loop) report(a *alias) {
 		a.state.Give = false
 		a.answer(l, false, "it stays here: "+a.partnerSays())
 	case a.order.give:
+	case a.order.remove && !a.state.Holding && a.elsewhere != "":
+		a.answer(l, false, a.elsewhere+": take it off there by hand; it "+a.order.stay)
 	case a.order.remove && !a.state.Holding && !a.order.had:
 		a.answer(l, true, "it was not on this host, and "+a.order.stay)
 	case a.order.remove && !a.state.Holding && a.order.handed:
@@ -313,8 +315,8 @@ func (l *loop) report(a *alias) {
 	case a.order.remove && !a.state.Holding:
 		a.answer(l, true, "released: it is off this host, and "+strings.TrimPrefix(a.order.stay, "is "))
 	case a.order.remove:
-	case a.state.Holding && h.Side == rules.Giving:
-		// It leaves, or stays: then the order is carried out.
+	case a.between():
+		// It leaves, or stays, here or there: then the order is carried out.
 	case a.state.Holding && a.order.from != "":
 		a.answer(l, true, fmt.Sprintf("taken from %s which answered for it", a.order.from))
 	case a.state.Holding && !a.order.had:

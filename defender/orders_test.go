@@ -15,11 +15,7 @@ import (
 )
 
 func TestFailbackTakesItBackWithoutTwoHolders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.cfgA.Aliases[0].Failback = true
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.cfgA.Aliases[0].Failback = true }, func(w *world) {
 		w.settle()
 		w.a.set(func() { w.a.on = false })
 		w.a.kill()
@@ -60,11 +56,7 @@ func TestFailbackIsGivenUpWhenThePartnerDoesNotYield(t *testing.T) {
 }
 
 func TestOnExitReleaseLeavesNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.cfgA.Settings.OnExit = config.ExitRelease
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.cfgA.Settings.OnExit = config.ExitRelease }, func(w *world) {
 		w.settle()
 		w.expect("a", "the primary serves")
 		w.a.daemon.Stop(ExitKeep)
@@ -111,11 +103,7 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 }
 
 func TestFlappingStopsUntilTheOtherIsSilent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.cfgA.Aliases[0].MaxTakes = 3
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, func(w *world) { w.cfgA.Aliases[0].MaxTakes = 3 }, func(w *world) {
 		w.settle()
 		for range 2 {
 			w.a.set(func() { w.a.nic().Carrier = false })
@@ -144,12 +132,10 @@ func TestFlappingStopsUntilTheOtherIsSilent(t *testing.T) {
 }
 
 func TestIsolatedHolderReleasesWhenToldTo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
+	playWith(t, 1, true, false, func(w *world) {
 		w.cfgA.Aliases[0].OnIsolation = config.IsolationRelease
 		w.cfgA.Aliases[0].IsolatedAfter = 10 * time.Second
-		w.begin()
-		defer w.end()
+	}, func(w *world) {
 		w.settle()
 		w.a.set(func() { w.a.muted = true })
 		w.wait(8 * time.Second)
@@ -202,12 +188,10 @@ func TestRemoveAliasParksUntilAddAlias(t *testing.T) {
 }
 
 func TestParkedIsParkedAfterARestart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
+	playWith(t, 1, true, false, func(w *world) {
 		w.a.parked = []netip.Addr{aliasIP}
 		_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
-		w.begin()
-		defer w.end()
+	}, func(w *world) {
 		w.wait(30 * time.Second)
 		w.expect("", "a parked alias that was left behind is taken off")
 	})

@@ -36,7 +36,9 @@ type nic struct {
 
 	wire    Wire // nil: none
 	opening bool
-	err     error // why there is none
+	opened  time.Time // when the last one was,
+	heardOn int       // and on which index
+	err     error     // why there is none
 }
 
 // ready is nil if the NIC can carry questions.
@@ -132,9 +134,11 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	paths := l.spare[:0]
 	for _, n := range s.NICs {
 		for _, addr := range n.Addrs {
-			if a := l.aliases[addr.Prefix.Addr()]; a != nil {
+			switch a := l.aliases[addr.Prefix.Addr()]; {
+			case a != nil && a.where == a.cfg.NIC: // another NIC of ours has it too
+			case a != nil:
 				a.where, a.ours, a.leased = n.Name, addr.Ours, addr.Lease
-			} else {
+			default:
 				paths = append(paths, path{n.Name, addr.Prefix})
 			}
 		}
@@ -253,9 +257,10 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	}
 }
 
-// listen opens an ear on the NIC if there is none, beside the loop.
+// listen opens an ear on the NIC if there is none, beside the loop. Ears that end
+// as soon as they are opened are opened with the readings of each second.
 func (l *loop) listen(n *nic) {
-	if n.wire != nil || n.opening || n.index == 0 || l.o.Listen == nil {
+	if n.wire != nil || n.opening || n.index == 0 || l.o.Listen == nil || n.index == n.heardOn && l.now.Sub(n.opened) < readEvery {
 		return
 	}
 	n.opening = true
@@ -279,6 +284,7 @@ func (l *loop) listen(n *nic) {
 			}
 			kept = true
 			n.wire, n.err = w, nil
+			n.opened, n.heardOn = l.now, index
 			for _, t := range l.asked {
 				if t.nic == name {
 					t.forget(l)
@@ -305,6 +311,9 @@ func (l *loop) listen(n *nic) {
 			l.d.post(func(l *loop) {
 				if n.wire == w {
 					n.wire = nil
+					if err := w.Err(); err != nil {
+						l.log.WithField("nic", name).WithError(err).Warn("the ear has ended, and another is opened")
+					}
 					l.read()
 				}
 			})

@@ -11,8 +11,8 @@ import (
 )
 
 // reload compares the new configuration with what runs and applies the
-// difference. An alias that moves to another NIC or mask is released first and
-// taken again after, so that it never stands in two places.
+// difference. An alias that moves to another NIC or mask is released or handed
+// over first and taken again after, so that it never stands in two places.
 func (l *loop) reload(c *config.Config) {
 	if l.stopping {
 		return
@@ -87,7 +87,8 @@ func (l *loop) replace(a *alias) {
 		n := l.newAlias(*a.next)
 		n.journal = a.journal
 		n.state.Parked = a.state.Parked
-		n.state.OursLast = a.decision.Action == rules.Release
+		n.state.OursLast = a.state.OursLast || a.decision.Action == rules.Release && a.decision.Row == "H2"
+		n.phaseAt = l.now // a reading that is under way may have it still
 		l.aliases[addr], l.order[i] = n, n
 	}
 	l.relink()
@@ -161,6 +162,7 @@ func (l *loop) link(a *alias) bool {
 	tie(&a.router, router)
 	if len(a.witnesses) != len(a.cfg.Witnesses) {
 		a.witnesses = make([]*target, len(a.cfg.Witnesses))
+		changed = true
 	}
 	for i, w := range a.cfg.Witnesses {
 		tie(&a.witnesses[i], w)

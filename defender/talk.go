@@ -32,8 +32,7 @@ type talk struct {
 	users []*alias
 	task  task // the next heartbeat
 
-	urgent bool      // a word has changed: it is said at the end of this turn
-	said   time.Time // when we spoke last
+	urgent bool // a word has changed: it is said at the end of this turn
 
 	begun      time.Time // when the talk began
 	heard      time.Time // when its daemon said something new; zero: not since our start
@@ -231,7 +230,7 @@ func (t *talk) beat(l *loop) {
 // has changed is said again until it was heard.
 func (t *talk) speak(l *loop) {
 	changed := t.urgent
-	t.urgent, t.said = false, l.now
+	t.urgent = false
 	m := peer.Message{Version: l.o.Version, Words: make([]peer.Word, 0, len(t.users))}
 	again := t.heartbeat()
 	for _, a := range t.users {

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"aliasdefender/config"
@@ -18,12 +18,10 @@ import (
 // keyed is talking with settings of its own, set before the daemons start.
 func keyed(t *testing.T, set, f func(*world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
+	playWith(t, 1, true, false, func(w *world) {
 		w.withKey()
 		set(w)
-		w.begin()
-		defer w.end()
+	}, func(w *world) {
 		w.wait(10 * time.Second)
 		f(w)
 	})
@@ -58,6 +56,80 @@ func TestWhoEndsWhileItGetsAnAliasLeavesNoSecondHolder(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWhoEndsWhileItGivesAnAliasLeavesNoSecondHolder: B has the offer still.
+func TestWhoEndsWhileItGivesAnAliasLeavesNoSecondHolder(t *testing.T) {
+	for _, exit := range []config.OnExit{config.ExitHandover, config.ExitKeep} {
+		for at := time.Duration(0); at < 400*time.Millisecond; at += 40 * time.Millisecond {
+			keyed(t, func(w *world) {
+				w.cfgA.Settings.OnExit = exit
+				w.b.slowly, w.b.lag = 50*time.Millisecond, 150*time.Millisecond
+			}, func(w *world) {
+				w.meanwhile(w.b, Operator{})
+				w.wait(at)
+				w.a.daemon.Stop(ExitAsSet)
+				w.wait(20 * time.Second)
+				if h := w.holders(); h != "a" && h != "b" {
+					w.fail("on_exit %s, after %s: held by %q", exit, at, h)
+				}
+			})
+		}
+	}
+}
+
+func TestAddAliasIsDoneWhenTheRouterHasAnswered(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.b.set(func() { w.b.shunned = true })
+		if out := w.order(w.b, Operator{}); out.Done || !strings.Contains(out.Text, "the router did not answer the alias here") {
+			w.fail("%+v", out)
+		}
+		w.expect("a", "it was given back")
+	})
+}
+
+func TestFailbackThatWasGivenBackIsGivenUp(t *testing.T) {
+	keyed(t, func(w *world) { w.cfgA.Aliases[0].Failback = true }, func(w *world) {
+		w.must(w.a, Operator{Give: true}, "handed over")
+		w.a.set(func() { w.a.shunned = true })
+		w.wait(10 * time.Minute)
+		w.expect("b", "the router knows it there")
+		if n := w.logged(`reason="given back"`); n != 1 {
+			w.fail("taken and given back %d times", n)
+		}
+	})
+}
+
+func TestAliasThatAnotherNICHasTooIsHeldStill(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.a.set(func() {
+			w.a.kernel.nics = append(w.a.kernel.nics, host.NIC{Name: "eth1", Index: 9, Up: true, Carrier: true,
+				Addrs: []host.Address{{Prefix: netip.PrefixFrom(aliasIP, 24)}}})
+		})
+		w.wait(time.Minute) // its lease is refreshed
+		w.expect("a", "eth0 has it")
+		if w.logged("vanished") > 0 {
+			w.fail("eth0 has it")
+		}
+	})
+}
+
+func TestWitnessThatLeavesTheFileIsAskedNoMore(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) {
+		w.cfgA.Aliases[0].Witnesses = []netip.Addr{w.client.own.Addr()}
+	}, func(w *world) {
+		w.wait(10 * time.Second)
+		c := *w.cfgA
+		c.Aliases = slices.Clone(c.Aliases)
+		c.Aliases[0].Witnesses = nil
+		w.a.daemon.Reload(&c)
+		w.wait(3 * time.Second)
+		for _, q := range w.a.asked(2 * time.Second) {
+			if q.target == w.client.own.Addr() {
+				w.fail("asked at %v", q.at)
+			}
+		}
+	})
 }
 
 func TestWhatIsToldToStayIsNotGivenALeaseAgain(t *testing.T) {

@@ -11,6 +11,11 @@ import (
 // questions is how many are put in one timeout while in doubt.
 const questions = 4
 
+// doubtsPerSecond is how many questions about aliases a segment is put to in a
+// second while all of a NIC are in doubt: a thousand at the rhythm of 100 ms would
+// be asked for 160,000 times, each a frame to everybody.
+const doubtsPerSecond = 20000
+
 // pingRhythm is the rhythm below which a ping costs too much to be the first
 // question: ARP asks those on the segment.
 const pingRhythm = time.Second
@@ -34,8 +39,8 @@ type key struct {
 // target is one address that is asked, for all aliases that depend on it.
 //
 // It is asked once an interval. An answer in time files yes. A missed one
-// starts a doubt: windows of one timeout with four questions each, by ICMP and
-// ARP, until an answer or until misses windows in a row, the first
+// starts a doubt: windows of one timeout with up to four questions each, by ICMP
+// and ARP, until an answer or until misses windows in a row, the first
 // question's own counted, have passed in vain: silent. A window in which
 // nothing could be asked counts for nothing and makes the fact unknown.
 type target struct {
@@ -104,7 +109,7 @@ func (t *target) turn(l *loop) {
 	}
 	switch {
 	case !t.window.start.IsZero():
-		for t.dense() && t.window.put < questions && !l.now.Before(t.slot()) {
+		for t.dense() && t.window.put < t.most() && !l.now.Before(t.slot()) {
 			t.ask(l)
 		}
 	case l.now.Before(t.next):
@@ -122,7 +127,7 @@ func (t *target) plan(l *loop) {
 	at := t.next
 	if !t.window.start.IsZero() {
 		at = t.window.start.Add(t.timeout)
-		if s := t.slot(); t.dense() && t.window.put < questions && s.Before(at) {
+		if s := t.slot(); t.dense() && t.window.put < t.most() && s.Before(at) {
 			at = s
 		}
 	}
@@ -151,7 +156,29 @@ func (t *target) verges(by time.Time) bool {
 
 // slot is when the window's next question is due.
 func (t *target) slot() time.Time {
-	return t.window.start.Add(time.Duration(t.window.put) * t.timeout / questions)
+	return t.window.start.Add(time.Duration(t.window.put) * t.timeout / time.Duration(t.most()))
+}
+
+// most is how many questions a window of a doubt has: of many aliases at a fast
+// rhythm fewer, so that their segment can carry them.
+func (t *target) most() int {
+	if t.of == nil || t.iface == nil || t.iface.aliases == 0 {
+		return questions
+	}
+	n := int64(t.timeout) * doubtsPerSecond / int64(t.iface.aliases) / int64(time.Second)
+	return int(min(questions, max(1, n)))
+}
+
+// lastLook tells whether what is asked now is a probe: the last questions before
+// the alias would be taken.
+func (t *target) lastLook() bool {
+	if t.of == nil || t.vain+t.blind == 0 {
+		return false
+	}
+	if most := t.most(); most > 1 {
+		return t.window.put*2 >= most
+	}
+	return t.vain+1 >= t.needed()
 }
 
 // rhythm is the interval between regular questions. A segment is asked for
@@ -255,6 +282,9 @@ func (t *target) close(l *loop) {
 	if t.fact.Miss.IsZero() {
 		t.missed(l)
 	}
+	if t.vain == 2 {
+		t.changed(l) // a holder notes that its router was away, if it was for more than a blink
+	}
 	fallen := t.vain >= t.needed() && t.fact.Value != rules.Silent
 	t.lost = t.lost || fallen
 	if fallen || t.fact.Value == rules.Silent {
@@ -266,7 +296,7 @@ func (t *target) close(l *loop) {
 		t.vain = 0
 	case fallen && t.dense():
 		// What follows from the silence comes first, if it is that of a thousand.
-		t.window = window{start: l.now, put: 1}
+		t.window = window{start: l.now, put: min(1, t.most()-1)}
 	default:
 		t.open(l)
 	}

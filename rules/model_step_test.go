@@ -126,7 +126,7 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 			if what := p.mustNotTake(i, d.Reason); what != "" {
 				*wrong = what
 			}
-			s.Took(d.Reason, noon)
+			s.Took(Policy{}, d.Reason, noon)
 			m.verifying = s.Handover.Side == Getting
 			if c.without == patience && s.Handover.Side == Getting {
 				s.Handover.Began = noon.Add(-4 * tick)

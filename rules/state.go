@@ -51,13 +51,19 @@ type State struct {
 }
 
 // Took records that the alias was put on this host for that reason.
-func (s *State) Took(r Reason, now time.Time) {
-	switch r {
-	case OperatorTakes:
+func (s *State) Took(p Policy, r Reason, now time.Time) {
+	switch {
+	case r == OperatorTakes:
 		s.Takes = nil // an operator's word ends the flapping
-	case Offered: // both wanted it
-	default:
-		s.Takes = append(append([]time.Time(nil), s.Takes...), now)
+	case r == Offered: // both wanted it
+	case !s.flapping(p.MaxTakes): // once it does nothing more need be known
+		var takes []time.Time
+		for _, at := range s.Takes {
+			if now.Sub(at) <= flapWindow {
+				takes = append(takes, at)
+			}
+		}
+		s.Takes = append(takes, now)
 	}
 	s.adopt()
 	s.Failback = r == FailbackTakes
@@ -96,7 +102,7 @@ func (s *State) LetGo(r Reason) {
 		Handover: h,
 		Takes:    s.Takes,
 		OursLast: r == LinkLost || r == Isolated || r == LeaseEnded,
-		NoReturn: r == FailbackRefused,
+		NoReturn: r == FailbackRefused || r == GivenBack && s.Handover.Why == FailbackAsks,
 	}
 }
 

@@ -23,7 +23,7 @@ func TestTookBeginsToHold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := before
-			s.Took(tt.reason, noon)
+			s.Took(Policy{MaxTakes: 3}, tt.reason, noon)
 			if diff := cmp.Diff(tt.want, s); diff != "" {
 				t.Error(diff)
 			}
@@ -36,8 +36,8 @@ func TestTookLeavesASnapshotAlone(t *testing.T) {
 	takes[0] = noon
 	s := State{Takes: takes}
 	snapshot := s
-	s.Took(PrimaryTakes, noon.Add(time.Second))
-	snapshot.Took(PrimaryTakes, noon.Add(time.Hour))
+	s.Took(Policy{MaxTakes: 3}, PrimaryTakes, noon.Add(time.Second))
+	snapshot.Took(Policy{MaxTakes: 3}, PrimaryTakes, noon.Add(time.Hour))
 	if diff := cmp.Diff([]time.Time{noon, noon.Add(time.Second)}, s.Takes); diff != "" {
 		t.Error(diff)
 	}
@@ -99,7 +99,7 @@ func TestLetGoEndsAHandoverForGood(t *testing.T) {
 func TestAnnouncementsGoOutAfterFiveSecondsAndThenEachMinute(t *testing.T) {
 	c := holder()
 	c.s = State{}
-	c.s.Took(PartnerSilent, noon)
+	c.s.Took(Policy{MaxTakes: 3}, PartnerSilent, noon)
 	var got []time.Duration
 	for range 40 { // and the facts are refreshed between
 		d := Decide(c.p, c.s, c.f)
@@ -186,7 +186,7 @@ func TestSawDropsWhatNoLongerHolds(t *testing.T) {
 
 func TestFlappingLastsUntilAnOperatorTakes(t *testing.T) {
 	var s State
-	take := func(r Reason, after time.Duration) { s.Took(r, noon.Add(after)) }
+	take := func(r Reason, after time.Duration) { s.Took(Policy{MaxTakes: 3}, r, noon.Add(after)) }
 	expect := func(want bool) {
 		t.Helper()
 		if got := s.flapping(3); got != want {

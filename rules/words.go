@@ -155,7 +155,7 @@ var reasons = [...]struct {
 	Held:             {"held", Info, "we hold the alias, and nothing speaks against it"},
 	Refused:          {"refused", Warning, "the partner refused the hand-over"},
 	NoAnswer:         {"no answer", Warning, "the partner did not answer in time"},
-	NotVerified:      {"not verified", Warning, "the router did not answer the alias at the partner"},
+	NotVerified:      {"not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {"withdrawn", Warning, "the hand-over was open no longer"},
 }
 
