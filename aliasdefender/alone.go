@@ -117,21 +117,23 @@ type solo struct {
 
 func (s *solo) run(ctx context.Context, chosen []config.Alias) ([]control.Outcome, error) {
 	forgotten := ""
+	remove := s.order.Remove || s.order.Maintenance == control.On
+	var all []control.Outcome
+	if kept, _ := s.state.read(); kept.Maintenance && !remove {
+		for _, al := range chosen {
+			all = append(all, control.Outcome{Alias: al.Addr.String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it"})
+		}
+		return all, nil
+	}
 	if !s.order.DryRun {
 		if err := s.remember(chosen); err != nil {
 			forgotten = err.Error()
 		}
 	}
-	var all []control.Outcome
 	var err error
-	switch kept, _ := s.state.read(); {
-	case s.order.Remove || s.order.Maintenance == control.On:
+	if remove {
 		all, err = s.remove(chosen)
-	case kept.Maintenance:
-		for _, al := range chosen {
-			all = append(all, control.Outcome{Alias: al.Addr.String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it"})
-		}
-	default:
+	} else {
 		all, err = s.add(ctx, chosen)
 	}
 	for i := range all {
@@ -179,9 +181,15 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 	var whose []int
 	for i, al := range chosen {
 		out := control.Outcome{Alias: al.Addr.String(), Done: true, Next: s.afterRemoval(al)}
-		nic, _, here := now.Find(al.Addr)
-		here = here && nic == al.NIC
+		here := now.On(al.NIC, al.Addr)
+		nic, _, found := now.Find(al.Addr)
 		switch {
+		case found && !here:
+			out.Done = false
+			out.Text = fmt.Sprintf("it is on %s of this host, not on %s: take it off there by hand", nic, al.NIC)
+			if !s.order.DryRun {
+				out.Text += "; it is " + parked
+			}
 		case s.order.DryRun && here:
 			out.Text = "would be released and " + parked
 		case s.order.DryRun:

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"aliasdefender/config"
+	"aliasdefender/host"
 	"aliasdefender/rules"
 )
 
@@ -126,7 +127,7 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 	if channel {
 		more = append(more, fmt.Sprintf("a dead daemon of the partner within %s (it speaks each %s)", config.Tidy(p.ChannelSilent()), config.Tidy(p.Heartbeat())))
 	}
-	if d := p.Lifetime(); d > 0 {
+	if d := p.Lifetime(); d > 0 && host.Leases {
 		more = append(more, fmt.Sprintf("the system drops it %s after a daemon that has it died", config.Tidy(d)))
 	} else {
 		more = append(more, "it outlives its daemon")

@@ -33,7 +33,7 @@ func (e *ear) serve(ctx context.Context, aliases []config.Alias, all []control.O
 			continue
 		}
 		all[i] = control.Outcome{Alias: al.Addr.String()}
-		if nic, _, ok := e.now.Find(al.Addr); ok && nic == e.nic {
+		if e.now.On(e.nic, al.Addr) {
 			all[i].Done, all[i].Text, all[i].Next = true, "this host has it already", noMonitorNow
 		} else {
 			mine = append(mine, i)

@@ -51,7 +51,7 @@ in force once key_file under [peer] names it in the settings of both.`,
 	}
 }
 
-// writeKey makes a file that is there whole, for its owner alone, or not at all.
+// writeKey makes a file for its owner alone; none where there is an error.
 func writeKey(path string, key []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {

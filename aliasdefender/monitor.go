@@ -225,7 +225,6 @@ func (m *monitor) reload(ctx context.Context) error {
 func (m *monitor) inForce(cfg *config.Config) {
 	m.warnOfFixed(cfg.Settings)
 	setLevel(m.log, cfg.Settings)
-	m.settings.LogLevel, m.settings.OnExit = cfg.Settings.LogLevel, cfg.Settings.OnExit
 	if len(m.settings.Peer.Keys) == 0 || len(cfg.Settings.Peer.Keys) == 0 {
 		m.settings.Peer = cfg.Settings.Peer // the channel is opened with these, or closed
 	}
@@ -244,7 +243,7 @@ func (m *monitor) refused(err error) error {
 		for _, mistake := range mistakes {
 			m.log.Error("reload: " + mistake.Error())
 		}
-		why = counted(len(mistakes), "mistake") + " in the files"
+		why = count(len(mistakes), "mistake", "mistakes") + " in the files"
 		err = &control.Refusal{Kind: control.KindConfig, Text: mistakes.Error()}
 	}
 	m.failed.Store(&why)

@@ -161,13 +161,6 @@ func printPart(w io.Writer, p *plan, a part) {
 		a.Prefix, a.NIC, a.Host, own, role, partner, a.Control, config.Tidy(a.Interval))
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
 // about rounds an estimate to what can be relied on.
 func about(d time.Duration) string {
 	switch {

@@ -99,16 +99,13 @@ func (s *rehearsalStage) build(m machine) error {
 	return err
 }
 
-// maxSocketPath is what the system takes as the path of a socket (unix(7)).
-const maxSocketPath = 107
-
 // write writes a host's files.
 func (s *rehearsalStage) write(m machine, number int) error {
 	if len(m.Aliases) == 0 {
 		return nil
 	}
 	dir := s.dirOf(number)
-	if len(dir)+len("/sock") > maxSocketPath {
+	if len(dir)+len("/sock") > config.MaxSocket {
 		return fmt.Errorf("%s is too long for a control socket; set TMPDIR to a shorter directory", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -12,8 +12,8 @@ const reportEvery = 5 * time.Second
 // report keeps the service manager informed until ctx ends: that we are ready,
 // and then how we are.
 //
-// Ready is after the first reading of this host: by then the door is open, and
-// what a Monitor before us left here is in our hands. No network has to be
+// Ready is after the first reading of this host, be it one that failed: by then the
+// door is open, and what a Monitor before us left here is in our hands or unknown. No network has to be
 // there for it: a boot that waits for this waits for no cable and no partner.
 func (m *monitor) report(ctx context.Context) {
 	n := m.manager
@@ -73,9 +73,9 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	if m.keeper.trouble() != nil {
 		t.Problems++
 	}
-	status = fmt.Sprintf("holding %d of %s", t.Held, counted(t.Aliases, "alias"))
+	status = fmt.Sprintf("holding %d of %s", t.Held, count(t.Aliases, "alias", "aliases"))
 	if t.Problems > 0 {
-		status += "; " + counted(t.Problems, "problem")
+		status += "; " + count(t.Problems, "problem", "problems")
 	}
 	if why := m.failed.Load(); why != nil {
 		status += "; the last reload changed nothing: " + oneLine(*why)
@@ -83,13 +83,10 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	return status, t.Read
 }
 
-// counted is a number with its noun.
-func counted(n int, noun string) string {
-	switch {
-	case n == 1:
-		return "1 " + noun
-	case noun == "alias":
-		noun += "e"
+// count is a number with its noun.
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -115,7 +115,7 @@ func parseKept(name string, text []byte) (kept defender.Kept, err error) {
 }
 
 // write makes the file say just this. When it returns nil the disk has it,
-// whatever happens to the host next.
+// whatever happens to the host next. A file that cannot be read stays as it is.
 func (s *stateFile) write(kept defender.Kept) error {
 	s.file.Lock()
 	defer s.file.Unlock()
@@ -127,7 +127,10 @@ func (s *stateFile) write(kept defender.Kept) error {
 		text = append(text, addr.String()+"\n"...)
 	}
 	was, err := s.text()
-	if err == nil && (bytes.Equal(was, text) || was == nil && len(text) == len(parkedHead)) {
+	if err != nil {
+		return s.found(explainState(err)) // what it says is not known, and not lost
+	}
+	if bytes.Equal(was, text) || was == nil && len(text) == len(parkedHead) {
 		return s.found(nil) // nothing to remember, and no need for a disk that can be written
 	}
 	return s.found(explainState(s.replace(text)))

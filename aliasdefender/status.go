@@ -100,9 +100,6 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	for _, p := range s.Problems {
 		fmt.Fprintln(w, "problem:", p)
 	}
-	if s.Observe {
-		fmt.Fprintln(w, "observing: the Monitor changes nothing")
-	}
 	for _, version := range partnerVersions(s) {
 		fmt.Fprintf(w, "note: the running Monitor is of version %s, a partner's of %s\n", s.Version, version)
 	}

@@ -16,12 +16,12 @@ const (
 	DefaultLogLevel = "info"
 )
 
-// What the system takes as a path, less the closing zero and, for the state,
-// less room for the names of the files in it.
-const (
-	maxSocket   = 107 // sun_path, unix(7)
-	maxStateDir = 4000
-)
+// MaxSocket is what the system takes as the path of a socket (sun_path, unix(7)).
+const MaxSocket = 107
+
+// maxStateDir is what it takes as any path, less room for the names of the files
+// in the directory.
+const maxStateDir = 4000
 
 // SettingsFile is aliasdefender.toml, read and checked as far as that goes
 // without the aliases. Join brings them together.
@@ -65,7 +65,7 @@ var tables = map[string]map[string]key{
 	}),
 	"control": {
 		"socket": func(f *SettingsFile, _ *scope, v value) Mistakes {
-			return fillPlain(&f.Socket, v, absolute(DefaultSocket, maxSocket))
+			return fillPlain(&f.Socket, v, absolute(DefaultSocket, MaxSocket))
 		},
 	},
 	"state": {

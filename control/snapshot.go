@@ -21,7 +21,6 @@ type Snapshot struct {
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
 	Now      time.Time `json:"now"`
-	Observe  bool      `json:"observe,omitempty"`
 	Problems []string  `json:"problems,omitempty"` // of the daemon as a whole
 
 	Maintenance bool `json:"maintenance,omitempty"` // this host stays out of all aliases
