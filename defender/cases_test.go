@@ -3,7 +3,6 @@ package defender
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"aliasdefender/config"
@@ -33,13 +32,11 @@ func (w *world) status(st *station) (holder, row, reason string) {
 
 func TestDefaultRhythmTakesWithin25Seconds(t *testing.T) {
 	for crash := range 20 {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, 1, true, false)
+		playWith(t, 1, true, false, func(w *world) {
 			for _, c := range []*config.Config{w.cfgA, w.cfgB} {
 				c.Aliases[0].Rhythm = config.Rhythm{Interval: 20 * time.Second, Timeout: time.Second, Misses: 3}
 			}
-			w.begin()
-			defer w.end()
+		}, func(w *world) {
 			w.wait(time.Minute)
 			w.expect("a", "the primary serves")
 			w.wait(time.Duration(crash) * time.Second)
@@ -53,13 +50,11 @@ func TestDefaultRhythmTakesWithin25Seconds(t *testing.T) {
 }
 
 func TestDetectionAtAHundredMilliseconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
+	playWith(t, 1, true, false, func(w *world) {
 		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
 			c.Aliases[0].Rhythm = config.Rhythm{Interval: 100 * time.Millisecond, Timeout: 25 * time.Millisecond, Misses: 3}
 		}
-		w.begin()
-		defer w.end()
+	}, func(w *world) {
 		for i := range 10 {
 			w.wait(3*time.Second + time.Duration(i)*7*time.Millisecond)
 			w.expect("a", "the primary serves")

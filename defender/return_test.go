@@ -13,13 +13,11 @@ import (
 
 func TestAddThatIsTriedAgainLooksOnceMore(t *testing.T) {
 	for after := range 20 {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, 1, true, false)
+		playWith(t, 1, true, false, func(w *world) {
 			w.slow()
 			w.a.addErr = errors.New("operation not permitted")
 			w.b.muted = true
-			w.begin()
-			defer w.end()
+		}, func(w *world) {
 			w.wait(time.Minute)
 			w.expect("", "A cannot add, B is cut off")
 			w.b.kill()
@@ -41,11 +39,7 @@ func TestAddThatIsTriedAgainLooksOnceMore(t *testing.T) {
 func TestNothingIsRestoredOnASilenceFromBeforeTheRoutersReturn(t *testing.T) {
 	for after := range 20 {
 		for second := range 20 {
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, 1, true, false)
-				w.slow()
-				w.begin()
-				defer w.end()
+			playWith(t, 1, true, false, (*world).slow, func(w *world) {
 				w.wait(time.Minute)
 				w.expect("a", "")
 				hang := make(chan struct{})

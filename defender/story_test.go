@@ -330,16 +330,15 @@ func (w *world) partition(far ...*station) {
 // play runs a story in a bubble of its own.
 func play(t *testing.T, seed uint64, aPrimary, bPrimary bool, f func(w *world)) {
 	t.Helper()
-	playWith(t, seed, aPrimary, bPrimary, false, f)
+	playWith(t, seed, aPrimary, bPrimary, func(*world) {}, f)
 }
 
-func playWith(t *testing.T, seed uint64, aPrimary, bPrimary, keyed bool, f func(w *world)) {
+// playWith is play of two hosts that set has made ready.
+func playWith(t *testing.T, seed uint64, aPrimary, bPrimary bool, set, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, seed, aPrimary, bPrimary)
-		if keyed {
-			w.withKey()
-		}
+		set(w)
 		w.begin()
 		defer w.end()
 		f(w)
@@ -352,12 +351,18 @@ func TestEveryOrderOfThreeEvents(t *testing.T) { everyOrder(t, 3, false) }
 
 func TestEveryOrderOfTwoEventsWithAKey(t *testing.T) { everyOrder(t, 2, true) }
 
+// eventsOf are the events of two hosts with or without a key, and what makes
+// them such.
+func eventsOf(keyed bool) (all []event, set func(*world)) {
+	if keyed {
+		return append(events(), keyedEvents()...), (*world).withKey
+	}
+	return events(), func(*world) {}
+}
+
 // everyOrder plays every sequence of events, each settled before the next.
 func everyOrder(t *testing.T, depth int, keyed bool) {
-	all := events()
-	if keyed {
-		all = append(all, keyedEvents()...)
-	}
+	all, set := eventsOf(keyed)
 	n := 1
 	for range depth {
 		n *= len(all)
@@ -367,7 +372,7 @@ func everyOrder(t *testing.T, depth int, keyed bool) {
 		t.Log("with the race detector ten stories only; make test plays all of them without it")
 	}
 	for i := range n {
-		playWith(t, uint64(i), true, false, keyed, func(w *world) {
+		playWith(t, uint64(i), true, false, set, func(w *world) {
 			w.settle()
 			for k, d := i, 0; d < depth; k, d = k/len(all), d+1 {
 				e := all[k%len(all)]
@@ -384,15 +389,12 @@ func TestRandomEventsAtRandomTimes(t *testing.T) { randomly(t, 150, false) }
 func TestRandomEventsAtRandomTimesWithAKey(t *testing.T) { randomly(t, 150, true) }
 
 func randomly(t *testing.T, n int, keyed bool) {
-	all := events()
-	if keyed {
-		all = append(all, keyedEvents()...)
-	}
+	all, set := eventsOf(keyed)
 	if raceEnabled {
 		n = 5
 	}
 	for seed := range uint64(n) {
-		playWith(t, seed, true, false, keyed, func(w *world) {
+		playWith(t, seed, true, false, set, func(w *world) {
 			dice := rand.New(rand.NewPCG(seed, 2))
 			for range 12 {
 				for range 1 + dice.IntN(4) {

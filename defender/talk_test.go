@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"aliasdefender/config"
@@ -13,11 +12,7 @@ import (
 // talking plays a story with a channel between the two.
 func talking(t *testing.T, aPrimary, bPrimary bool, f func(*world)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, aPrimary, bPrimary)
-		w.withKey()
-		w.begin()
-		defer w.end()
+	playWith(t, 1, aPrimary, bPrimary, (*world).withKey, func(w *world) {
 		w.wait(10 * time.Second)
 		f(w)
 	})
@@ -119,12 +114,10 @@ func TestRestartWithUSR2OutlivesTheLease(t *testing.T) {
 }
 
 func TestFailbackIsAHandover(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
+	playWith(t, 1, true, false, func(w *world) {
 		w.withKey()
 		w.cfgA.Aliases[0].Failback = true
-		w.begin()
-		defer w.end()
+	}, func(w *world) {
 		w.wait(10 * time.Second)
 		w.must(w.a, Operator{Give: true}, "handed over")
 		w.expect("b", "handed over")
@@ -139,11 +132,7 @@ func TestFailbackIsAHandover(t *testing.T) {
 
 func TestTwoPrimariesAreToldWithinTwoRhythms(t *testing.T) {
 	for _, primary := range []bool{true, false} {
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, 1, primary, primary)
-			w.withKey()
-			w.begin()
-			defer w.end()
+		playWith(t, 1, primary, primary, (*world).withKey, func(w *world) {
 			w.wait(2 * time.Second)
 			if n := w.logged("the pair does not fit"); n != 2 {
 				w.fail("said %d times, want once on each host", n)
@@ -161,12 +150,10 @@ func TestTwoPrimariesAreToldWithinTwoRhythms(t *testing.T) {
 }
 
 func TestChannelThatIsBlockedIsSaidAndTheOriginalsRulesApply(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
+	playWith(t, 1, true, false, func(w *world) {
 		w.withKey()
 		w.b.dumb = true
-		w.begin()
-		defer w.end()
+	}, func(w *world) {
 		w.wait(20 * time.Second)
 		if n := w.logged("has not been heard since our start"); n != 2 {
 			w.fail("said %d times", n)
@@ -179,11 +166,7 @@ func TestChannelThatIsBlockedIsSaidAndTheOriginalsRulesApply(t *testing.T) {
 }
 
 func TestChannelThatLosesWordsKeepsThePromises(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 3, true, false)
-		w.withKey()
-		w.begin()
-		defer w.end()
+	playWith(t, 3, true, false, (*world).withKey, func(w *world) {
 		w.wait(10 * time.Second)
 		w.seg.mu.Lock()
 		w.seg.loss[w.b] = 0.2

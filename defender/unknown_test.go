@@ -95,11 +95,7 @@ func TestRouterThatWasNeverAskedIsNotSilent(t *testing.T) {
 }
 
 func TestOrderDoesNotTakeOnAnOldSilence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, false, false)
-		w.slow()
-		w.begin()
-		defer w.end()
+	playWith(t, 1, false, false, (*world).slow, func(w *world) {
 		w.wait(65 * time.Second)
 		foreign := w.seg.add("foreign", 99)
 		foreign.set(func() { foreign.foreign[aliasIP] = true }) // its kernel announces nothing
@@ -252,11 +248,7 @@ func TestRivalThatComesAndGoesIsAnsweredOnceInTenSeconds(t *testing.T) {
 }
 
 func TestSuspendWithinAWaitIsNoticed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, true, false)
-		w.slow()
-		w.begin()
-		defer w.end()
+	playWith(t, 1, true, false, (*world).slow, func(w *world) {
 		w.wait(65 * time.Second)
 		w.a.set(func() { w.a.slept += 30 * time.Second }) // and wakes by the kernel's word
 		w.wait(10 * time.Millisecond)

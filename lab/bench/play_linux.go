@@ -137,7 +137,9 @@ func (s *stage) divide(ctx context.Context, m *measured, cut, heal func() error,
 	if err != nil && ctx.Err() != nil {
 		return err // that nobody takes is a finding
 	}
-	if err := pause(ctx, hold(i)); err != nil {
+	// Not a whole number of intervals after the take, or it is always the same
+	// moment of a daemon's rhythm.
+	if err := pause(ctx, hold(i)+s.phase); err != nil {
 		return err
 	}
 	m.gap("gap_ms", s.asker, from, time.Now())
