@@ -84,6 +84,14 @@ func TestMaintenanceWithoutAMonitor(t *testing.T) {
 	held(t, p, 10*time.Second, "a")
 }
 
+func TestAddAliasThatMaintenanceRefusesDoesNotUnpark(t *testing.T) {
+	p := stage(t, pair.Spec{PrimaryA: true})
+	saying(t, p, p.A, 0, []string{"is parked"}, "RemoveAlias")
+	saying(t, p, p.A, 0, []string{"kept off until 'Maintenance off'"}, "Maintenance", "on")
+	saying(t, p, p.A, 1, []string{"refused: this host is in maintenance"}, "AddAlias")
+	saying(t, p, p.A, 0, []string{"it stays parked"}, "Maintenance", "off")
+}
+
 // TestReloadOpensAndClosesTheChannelAndSaysWhatStays: keys come and go with a
 // reload; the port of an open channel does not.
 func TestReloadOpensAndClosesTheChannelAndSaysWhatStays(t *testing.T) {

@@ -143,6 +143,18 @@ func TestWhatStandsInTheWayOfTheStateFileIsNamed(t *testing.T) {
 	if _, err := s.read(); err == nil || !strings.Contains(err.Error(), "is not a file of ours") {
 		t.Errorf("a directory in place of the file: %v", err)
 	}
+
+	// What cannot be read says what nobody knows, and is not replaced.
+	s = &stateFile{dir: t.TempDir()}
+	if err := os.WriteFile(s.path(), make([]byte, maxParked+1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(defender.Kept{Maintenance: true}); err == nil || !strings.Contains(err.Error(), "is not a file of ours") || s.trouble() == nil {
+		t.Errorf("written in place of what cannot be read: %v", err)
+	}
+	if info, err := os.Stat(s.path()); err != nil || info.Size() != maxParked+1 {
+		t.Errorf("the file: %v, %v", info, err)
+	}
 }
 
 // TestReadersFindTheOldFileOrTheNewOne reads while two write: a file that was

@@ -93,6 +93,8 @@ type station struct {
 	opened     []peer.Partner // that its channel was told
 	sending    time.Duration  // how long a frame needs to leave
 	adding     time.Duration  // and addresses to be added
+	deafened   error          // each ear ends at once with it
+	ears       int            // that were opened
 }
 
 func newSegment(seed uint64) *segment {
@@ -186,6 +188,13 @@ func (st *station) Listen(nic string, see func([]host.Sighting)) (Wire, error) {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	w := &fakeWire{st: st, hw: st.nic().HW, see: see, done: make(chan struct{})}
+	st.ears++
+	if st.deafened != nil {
+		w.err = st.deafened
+		close(w.done)
+		w.once.Do(func() {})
+		return w, nil
+	}
 	st.wires = append(st.wires, w)
 	return w, nil
 }

@@ -1,12 +1,14 @@
 package defender
 
 import (
-	"aliasdefender/host"
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"aliasdefender/host"
 )
 
 func TestNoRouterIsSaidOnce(t *testing.T) {
@@ -177,5 +179,33 @@ func TestJournalHasEachDecisionOnce(t *testing.T) {
 				last = now
 			}
 		}
+	})
+}
+
+// TestEarThatEndsAtOnceIsOpenedEachSecond, and says why; what is on the segment is
+// unknown meanwhile.
+func TestEarThatEndsAtOnceIsOpenedEachSecond(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.set(func() {
+			w.a.deafened, w.a.ears = errors.New("the driver is broken"), 0
+			for _, x := range slices.Clone(w.a.wires) {
+				x.err = w.a.deafened
+				x.once.Do(func() { close(x.done) })
+			}
+		})
+		w.wait(10 * time.Second)
+		w.seg.mu.Lock()
+		n := w.a.ears
+		w.a.deafened = nil
+		w.seg.mu.Unlock()
+		if n < 5 || n > 12 {
+			w.fail("%d ears were opened in 10 s", n)
+		}
+		if n := w.logged("the driver is broken"); n != 1 {
+			w.fail("why the ear ended is said %d times", n)
+		}
+		w.settle()
+		w.expect("a", "it hears again")
 	})
 }

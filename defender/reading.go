@@ -38,6 +38,7 @@ type nic struct {
 	opening bool
 	opened  time.Time // when the last one was,
 	heardOn int       // and on which index
+	ended   trouble   // why the last one ended by itself
 	err     error     // why there is none
 }
 
@@ -311,7 +312,8 @@ func (l *loop) listen(n *nic) {
 			l.d.post(func(l *loop) {
 				if n.wire == w {
 					n.wire = nil
-					if err := w.Err(); err != nil {
+					if err := w.Err(); err != nil && (err.Error() != n.ended.text || l.now.Sub(n.ended.at) > time.Minute) {
+						n.ended = trouble{err.Error(), l.now}
 						l.log.WithField("nic", name).WithError(err).Warn("the ear has ended, and another is opened")
 					}
 					l.read()
