@@ -106,3 +106,30 @@ func TestPartnersReturnWithTheRouterIsAnnouncedForEachAlias(t *testing.T) {
 		})
 	}
 }
+
+// TestHolderThatIsCutOffNoticesWithinATimeoutThatItIsBack also at the default
+// rhythm: until then both hosts have the alias.
+func TestHolderThatIsCutOffNoticesWithinATimeoutThatItIsBack(t *testing.T) {
+	playWith(t, 1, true, false, (*world).slow, func(w *world) {
+		w.wait(2 * time.Minute)
+		w.expect("a", "the primary serves")
+		w.a.set(func() { w.a.muted = true })
+		w.wait(2 * time.Minute)
+		w.expect("ab", "the partner took it, and the holder keeps it")
+		for i := range 10 {
+			w.wait(time.Duration(i) * 130 * time.Millisecond)
+			w.a.set(func() { w.a.muted = false })
+			healed := time.Now()
+			for w.holders() == "ab" && time.Since(healed) < 30*time.Second {
+				w.wait(10 * time.Millisecond)
+			}
+			if took := time.Since(healed); took > 1200*time.Millisecond {
+				w.fail("both had it for %v after the cut was healed", took)
+			}
+			w.expect("a", "the primary keeps it")
+			w.a.set(func() { w.a.muted = true })
+			w.wait(2 * time.Minute)
+			w.expect("ab", "cut off again")
+		}
+	})
+}

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"aliasdefender/host"
@@ -182,10 +183,15 @@ func (t *target) lastLook() bool {
 }
 
 // rhythm is the interval between regular questions. A segment is asked for
-// rivals of all that we hold at most rivalsPerSecond times a second.
+// rivals of all that we hold at most rivalsPerSecond times a second. A router that
+// is silent beside an alias that we hold is asked each timeout: we may be cut off,
+// and the partner have the alias too, until we are heard again.
 func (t *target) rhythm() time.Duration {
-	if t.held() {
+	switch {
+	case t.held():
 		return max(t.interval, time.Duration(t.iface.held)*time.Second/rivalsPerSecond)
+	case t.fact.Value == rules.Silent && slices.ContainsFunc(t.users, func(a *alias) bool { return a.state.Holding && a.alias != t && a.partner != t }):
+		return t.timeout
 	}
 	return t.interval
 }
