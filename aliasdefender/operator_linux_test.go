@@ -49,13 +49,6 @@ func foreignHolder(t *testing.T, p *pair.Pair) *lab.Host {
 
 func TestParkedAliasStaysOffOverAReboot(t *testing.T) {
 	p := begun(t)
-	rows := p.File(p.A, "hostname.alias")
-	text, err := os.ReadFile(rows)
-	must(t, err)
-	place(t, rows, strings.Replace(string(text), "eth0", "eth1", 1))
-	saying(t, p, p.A, 1, []string{"it is on eth0 of this host, not on eth1: take it off there by hand; it is parked"}, "RemoveAlias")
-	held(t, p, time.Second, "a")
-	place(t, rows, string(text))
 	saying(t, p, p.A, 0, []string{"would be released and parked"}, "RemoveAlias", "--dry-run")
 	held(t, p, time.Second, "a")
 	saying(t, p, p.A, 0, []string{"10.77.0.100: released: it is off this host, and parked", "next: nobody will serve it", "(W12)"},
@@ -144,6 +137,13 @@ func TestOrdersWithoutAMonitor(t *testing.T) {
 
 	saying(t, p, p.B, 0, []string{"released", "the partner, if it is primary"}, "RemoveAlias")
 	held(t, p, time.Second, "a")
+	rows := p.File(p.A, "hostname.alias")
+	text, err := os.ReadFile(rows)
+	must(t, err)
+	place(t, rows, strings.Replace(string(text), "eth0", "eth1", 1))
+	saying(t, p, p.A, 1, []string{"it is on eth0 of this host, not on eth1: take it off there by hand; it is parked"}, "RemoveAlias")
+	held(t, p, time.Second, "a")
+	place(t, rows, string(text))
 	saying(t, p, p.A, 0, []string{"would be released and parked"}, "RemoveAlias", "--dry-run")
 	saying(t, p, p.A, 0, []string{"released: it is off this host, and parked", "(W12)"}, "RemoveAlias")
 	held(t, p, time.Second)

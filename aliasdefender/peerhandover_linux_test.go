@@ -31,8 +31,11 @@ type seen struct {
 	noise time.Duration // of the machine itself, at that time
 }
 
-// noisy tells whether the machine itself may have made a gap.
-func (s seen) noisy() bool { return s.gap > mostGap/2 && s.noise > s.gap/2 }
+// noisy tells whether the machine itself may have made a gap, or cost an answer:
+// a service that stands still for some milliseconds loses what waits in it.
+func (s seen) noisy() bool {
+	return (s.lost > 0 || s.gap > mostGap/2) && s.noise > max(s.gap/2, 3*time.Millisecond)
+}
 
 // mover hands the alias over in each way there is, again and again.
 type mover struct {
