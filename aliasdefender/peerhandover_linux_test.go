@@ -63,9 +63,16 @@ func (m *mover) move(deed, to string, do func()) {
 	m.Helper()
 	from := time.Now()
 	do()
-	held(m.T, m.Pair, 10*time.Second, to)
+	if !m.movedTo(to, from) { // else it may be back already
+		held(m.T, m.Pair, 10*time.Second, to)
+	}
 	<-time.After(300 * time.Millisecond)
 	m.all = append(m.all, moved{deed, from, time.Now()})
+}
+
+// movedTo tells whether the host has begun to have the alias since.
+func (m *mover) movedTo(host string, since time.Time) bool {
+	return slices.ContainsFunc(m.Holders.Spans(), func(s lab.Span) bool { return s.By == host && s.From.After(since) })
 }
 
 // round is each way once. A has failback, and so ends it as it began.
