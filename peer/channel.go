@@ -77,7 +77,6 @@ type partner struct {
 	repeatAt time.Time
 	again    bool // all of the last Say is to be sent once more
 	newBoot  bool // the next Heard is to say so
-	sayTimes [64]time.Time
 	answers  bucket
 
 	unread      int // packets that could not be read since the last that could

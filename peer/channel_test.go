@@ -125,9 +125,7 @@ func TestTwoChannelsTalk(t *testing.T) {
 		t.Errorf("after Say %d: %+v", first.Say, h)
 	}
 	b.beat(addrA, Message{Version: "9"}, 10*time.Millisecond)
-	before := time.Now()
-	a.hears("that a is heard", func(h Heard) bool { return h.Acked.After(before) && h.Version == "9" })
-	b.hears("that b is heard", func(h Heard) bool { return h.Acked.After(before) })
+	a.hears("b", func(h Heard) bool { return h.Version == "9" })
 
 	// Another process in a's place.
 	a.stop()

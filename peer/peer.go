@@ -143,9 +143,4 @@ type Heard struct {
 	// Say counts the partner's Says since its start. The same number again
 	// is a repeat, and no newer sign of life than the first.
 	Say uint64
-
-	// Acked is when we made the newest Say of which the partner had heard a
-	// part; zero if it is none of the last 64. It tells whether the partner
-	// hears us.
-	Acked time.Time
 }

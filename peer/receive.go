@@ -119,9 +119,6 @@ func (c *Channel) open(src source, datagram []byte, now time.Time) (*Heard, even
 	h := &Heard{Partner: p.addr, At: now, Path: p.paths[src.path].addr, NewBoot: p.newBoot, Message: words.Message,
 		Part: words.part, Parts: words.parts, Say: o.Say}
 	p.newBoot = false
-	if s := p.session; s.ackedSay > 0 && s.ackedSay+uint64(len(p.sayTimes)) > s.say {
-		h.Acked = p.sayTimes[s.ackedSay%uint64(len(p.sayTimes))]
-	}
 	return h, e, kind
 }
 

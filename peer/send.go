@@ -60,7 +60,7 @@ func (c *Channel) due(p *partner, now time.Time) (next time.Time) {
 	case p.said != p.begun:
 		p.begun, p.again = p.said, false
 		p.enc.encode(&p.message, room)
-		p.sayTimes[s.Begin(p.enc.parts())%uint64(len(p.sayTimes))] = p.saidAt
+		s.Begin(p.enc.parts())
 		c.sealAll(p, false)
 		p.repeatAt = now.Add(p.repeat)
 	case p.again && p.begun > 0:

@@ -78,11 +78,10 @@ type Session struct {
 
 	owed *remote // who is to be answered; nil: nobody
 
-	sent     [numbers]sent
-	say      uint64 // the last one that was begun
-	acked    []bool // which of its parts the partner has heard
-	missing  int    // how many it has not
-	ackedSay uint64 // the newest of which it has heard a part
+	sent    [numbers]sent
+	say     uint64 // the last one that was begun
+	acked   []bool // which of its parts the partner has heard
+	missing int    // how many it has not
 
 	key   int // that opened the last datagram
 	plain []byte
@@ -117,12 +116,11 @@ func (s *Session) setPaths(n int) { s.paths = make([]window, n) }
 func (s *Session) Proven() bool { return s.current != nil }
 
 // Begin starts a Say of so many parts: what is not acknowledged of the one
-// before does not matter any more. It returns the Say's number.
-func (s *Session) Begin(parts int) uint64 {
+// before does not matter any more.
+func (s *Session) Begin(parts int) {
 	s.say++
 	s.acked = append(s.acked[:0], make([]bool, parts)...)
 	s.missing = parts
-	return s.say
 }
 
 // Seal appends to dst the datagram with one part of the last Say or, where the
@@ -368,7 +366,6 @@ func (s *Session) acknowledged(highest, bits uint64) {
 		if bits&1 == 0 || e.number != highest-i {
 			continue
 		}
-		s.ackedSay = max(s.ackedSay, e.say)
 		if e.say == s.say && e.part < len(s.acked) && !s.acked[e.part] {
 			s.acked[e.part] = true
 			s.missing--
