@@ -182,11 +182,10 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 	for i, al := range chosen {
 		out := control.Outcome{Alias: al.Addr.String(), Done: true, Next: s.afterRemoval(al)}
 		here := now.On(al.NIC, al.Addr)
-		nic, _, found := now.Find(al.Addr)
+		other := otherNIC(now, al)
 		switch {
-		case found && !here:
-			out.Done = false
-			out.Text = fmt.Sprintf("it is on %s of this host, not on %s: take it off there by hand", nic, al.NIC)
+		case other != "" && !here:
+			out.Text = fmt.Sprintf("it is on %s of this host, not on %s: take it off there by hand", other, al.NIC)
 			if !s.order.DryRun {
 				out.Text += "; it is " + parked
 			}
@@ -200,6 +199,12 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 		default:
 			out.Text = "it was not on this host, and is " + parked
 		}
+		if other != "" {
+			out.Done = false
+			if here {
+				out.Text += fmt.Sprintf("; but it is on %s of this host too: take it off there by hand", other)
+			}
+		}
 		all = append(all, out)
 	}
 	for n, err := range s.host.Remove(orders) {
@@ -208,6 +213,16 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 		}
 	}
 	return all, nil
+}
+
+// otherNIC is one that has the alias and that its row does not name.
+func otherNIC(now host.State, al config.Alias) string {
+	for _, n := range now.NICs {
+		if n.Name != al.NIC && now.On(n.Name, al.Addr) {
+			return n.Name
+		}
+	}
+	return ""
 }
 
 // afterRemoval says what becomes of an alias that this host lets go.

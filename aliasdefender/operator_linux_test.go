@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
 	"aliasdefender/lab"
 	"aliasdefender/lab/pair"
 )
@@ -145,6 +147,10 @@ func TestOrdersWithoutAMonitor(t *testing.T) {
 	held(t, p, time.Second, "a")
 	place(t, rows, string(text))
 	saying(t, p, p.A, 0, []string{"would be released and parked"}, "RemoveAlias", "--dry-run")
+	onLoopback(t, p.A, netlink.AddrAdd)
+	saying(t, p, p.A, 1, []string{"released: it is off", "but it is on lo of this host too: take it off there by hand"}, "RemoveAlias")
+	onLoopback(t, p.A, netlink.AddrDel)
+	saying(t, p, p.A, 0, []string{"taken: this host has it"}, "AddAlias")
 	saying(t, p, p.A, 0, []string{"released: it is off this host, and parked", "(W12)"}, "RemoveAlias")
 	held(t, p, time.Second)
 	saying(t, p, p.A, 0, []string{"it was not on this host, and is parked"}, "RemoveAlias")
@@ -152,6 +158,22 @@ func TestOrdersWithoutAMonitor(t *testing.T) {
 	must(t, err)
 	must(t, a.WaitOutput(within(t, 10*time.Second), "row=W1 "))
 	unchanged(t, p, 4*time.Second)
+}
+
+// onLoopback puts the alias on the host's loopback too, or takes it off there.
+func onLoopback(t *testing.T, h *lab.Host, change func(netlink.Link, *netlink.Addr) error) {
+	t.Helper()
+	must(t, h.Do(func() error {
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		addr, err := netlink.ParseAddr(pair.Alias.String() + "/32")
+		if err != nil {
+			return err
+		}
+		return change(lo, addr)
+	}))
 }
 
 func TestAddAliasAloneNamesAForeignHolderAndWhatIsWrongWithTheNIC(t *testing.T) {
