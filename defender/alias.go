@@ -56,11 +56,13 @@ type alias struct {
 	again     time.Time      // when time alone may change the decision
 	failure   string         // what failed last, said once
 	failing   rules.Action   // the action that failed
+	failedAt  time.Time      // last
 	retry     time.Time      // and not before then is tried again
 	where     string         // the NIC of this host that has it
 	ours      bool           // and put there by us
 	leased    time.Duration  // how long it stays there by itself; 0: for ever
-	elsewhere string         // the alias is on another NIC of this host
+	copy      string         // another NIC of it that has it too
+	elsewhere string         // the alias is on another NIC of this host, said once
 	announced time.Time
 	known     bool // a question from the alias by ARP was answered
 
@@ -227,6 +229,9 @@ func (l *loop) decide(a *alias) {
 	a.handed(l, open)
 	d := l.judge.Decide(a.policy, a.state, f)
 	a.again = d.Again
+	if a.failure != "" && a.moot(l.now, d) {
+		a.done()
+	}
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)
@@ -278,6 +283,9 @@ func (a *alias) transition(l *loop, d rules.Decision) {
 	a.entry(l, d)
 	a.decision, a.since, a.said = d, l.now, l.now
 	l.mark(a)
+	for t := range a.third() {
+		t.hasten(l)
+	}
 	a.tell(l, d, d.Action.String()+": "+d.Reason.Text())
 }
 
@@ -316,11 +324,24 @@ func (a *alias) tell(l *loop, d rules.Decision, text string) {
 
 // failed says what could not be done, once for each cause, and has it tried again.
 func (a *alias) failed(l *loop, doing rules.Action, what string, err error) {
-	a.failing, a.retry = doing, l.now.Add(a.pause())
-	if s := what + err.Error(); a.failure != s {
+	a.failing, a.failedAt, a.retry = doing, l.now, l.now.Add(a.pause())
+	if s := what + ": " + err.Error(); a.failure != s {
 		a.failure = s
 		a.log(l).WithError(err).Error(what)
 	}
+}
+
+// moot tells whether what failed is not wanted any more. An alias that others
+// serve may fall silent again in a moment, and be tried again: then it is the same
+// failure.
+func (a *alias) moot(now time.Time, d rules.Decision) bool {
+	switch a.failing {
+	case rules.Take:
+		return !a.state.Holding && d.Action != rules.Take && a.alias.fact.Value == rules.Answered && now.Sub(a.failedAt) > time.Minute
+	case rules.Release:
+		return d.Action != rules.Release
+	}
+	return !a.state.Holding
 }
 
 // pause is when what failed is tried again.

@@ -76,6 +76,7 @@ type station struct {
 	readErr    error
 	pingErr    error
 	addErr     error
+	removeErr  error
 	parked     []netip.Addr   // before the daemon starts
 	slept      time.Duration  // beyond the bubble's time, as CLOCK_BOOTTIME counts it
 	tries      int            // of adding and removing
@@ -292,6 +293,9 @@ func (st *station) Remove(orders []host.Order) []error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	defer st.seg.changed()
+	if st.removeErr != nil {
+		return slices.Repeat([]error{st.removeErr}, len(orders))
+	}
 	return st.kernel.Remove(orders)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,6 +140,43 @@ func TestAddressThatCannotBeAddedIsTriedOnceARoundAndSaidOnce(t *testing.T) {
 		w.a.set(func() { w.a.addErr = nil })
 		w.wait(3 * time.Second)
 		w.expect("a", "the kernel accepts")
+	})
+}
+
+// TestWhatFailedAndIsWantedNoMoreIsNoProblem: others serve it now, or it may stay.
+func TestWhatFailedAndIsWantedNoMoreIsNoProblem(t *testing.T) {
+	problem := func(w *world) string {
+		s, err := w.a.daemon.Snapshot(w.t.Context(), false)
+		if err != nil {
+			w.fail("%v", err)
+		}
+		return s.Aliases[0].Level + s.Aliases[0].Why
+	}
+	play(t, 1, true, false, func(w *world) {
+		w.a.set(func() { w.a.addErr = errors.New("operation not permitted") })
+		w.wait(10 * time.Second)
+		if p := problem(w); !strings.Contains(p, "could not be added: ") {
+			w.fail("Status has %q", p)
+		}
+		w.must(w.b, Operator{}, "taken")
+		w.wait(3 * time.Minute)
+		if p := problem(w); strings.Contains(p, "error") || strings.Contains(p, "could not") {
+			w.fail("it is served, and Status has %q", p)
+		}
+	})
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.set(func() { w.a.removeErr = errors.New("operation not permitted") })
+		w.meanwhile(w.a, Operator{Remove: true})
+		w.wait(3 * time.Second)
+		if p := problem(w); !strings.Contains(p, "could not be removed: ") {
+			w.fail("Status has %q", p)
+		}
+		w.must(w.a, Operator{}, "this host has it")
+		w.wait(time.Second)
+		if p := problem(w); strings.Contains(p, "could not") {
+			w.fail("it is held, and Status has %q", p)
+		}
 	})
 }
 

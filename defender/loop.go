@@ -60,6 +60,7 @@ type loop struct {
 	names       map[string]*name    // partners' names
 	parked      map[netip.Addr]bool // what operators took off this host; kept for rows that come back
 	maintenance bool                // and all is, until that ends
+	untidy      bool                // a row has gone in this turn, and its targets may have too
 
 	turns uint64        // counted from 1
 	now   time.Time     // of this turn
@@ -275,6 +276,7 @@ func (l *loop) turn() {
 	if !l.now.Before(l.nextRead) {
 		l.read()
 	}
+	l.countDoubts()
 	l.resolve()
 	l.flush() // the kernel goes on while what it has done is noted and announced
 	l.collect()
@@ -297,6 +299,9 @@ func (l *loop) turn() {
 	}
 	l.turns++
 	l.flush()
+	if l.untidy {
+		l.arrange()
+	}
 	l.tell()
 	l.settle()
 	l.plan = l.next()
@@ -333,7 +338,7 @@ func (l *loop) settle() {
 	if !l.lasting {
 		l.lasting, l.deadline = true, l.now.Add(lastWords)
 		for _, a := range l.order {
-			if a.state.Holding && !a.state.Lease.IsZero() && a.phase == idle && !a.doubtful() {
+			if a.state.Holding && !a.state.Lease.IsZero() && a.phase == idle && !a.doubtful(l.now) {
 				l.start(a, job{kind: lasting})
 			}
 		}
@@ -351,11 +356,20 @@ func (a *alias) between() bool {
 }
 
 // doubtful tells whether the partner may have it as well when we end: it has not
-// heard from us that it can let go, or has begun to take what we offer. Were it to
-// stay without us, both hosts would have it for good; so it goes with its lease.
-func (a *alias) doubtful() bool {
-	h := a.state.Handover
-	return h.Side == rules.Getting && h.Verified != rules.Yes || h.Side == rules.Giving && a.peer.Word.Step == rules.Takes
+// heard from us that it can let go, or has begun to take what we offer, or may be
+// about to: it lives, and has not answered yet. Were it to stay without us, both
+// hosts would have it for good; so it goes with its lease, and a partner that has
+// not taken it takes it then.
+func (a *alias) doubtful(now time.Time) bool {
+	h, w := a.state.Handover, a.peer.Word
+	switch {
+	case h.Side == rules.Getting:
+		return h.Verified != rules.Yes
+	case h.Side == rules.Giving, h.Failure == rules.NoAnswer && now.Sub(h.Ended) <= a.policy.ChannelSilent():
+		takes := w.Number == h.Number && w.Step == rules.Takes
+		return takes || a.talk != nil && now.Sub(a.talk.heard) <= 2*a.talk.heartbeat()
+	}
+	return false
 }
 
 // leaves tells whether the alias may still be handed over at the end.

@@ -190,6 +190,35 @@ func TestDoubtAboutManyIsNoFlood(t *testing.T) {
 	})
 }
 
+// TestDoubtAboutOneOfManyIsAThoroughOne: where frames are lost, the one that seems
+// silent is asked as often as if it were alone.
+func TestDoubtAboutOneOfManyIsAThoroughOne(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) {
+		w.crowd(1000)
+		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+			for i := range c.Aliases {
+				c.Aliases[i].Interval, c.Aliases[i].Timeout = 100*time.Millisecond, 25*time.Millisecond
+			}
+		}
+	}, func(w *world) {
+		w.wait(3 * time.Second)
+		one := w.cfgA.Aliases[5].Addr
+		if out := w.order(w.a, Operator{Alias: one, Remove: true}); !out.Done {
+			w.fail("%+v", out)
+		}
+		w.wait(time.Second)
+		n := 0
+		for _, q := range w.b.asked(time.Second) {
+			if q.target == one {
+				n++
+			}
+		}
+		if n < 24 { // six timeouts of a doubt, and ten intervals less these
+			w.fail("asked %d times", n)
+		}
+	})
+}
+
 func TestAliasThatIsBeingTakenIsNotAskedFor(t *testing.T) {
 	playWith(t, 1, true, false, func(w *world) { w.crowd(200) }, func(w *world) {
 		w.wait(10 * time.Second)

@@ -294,6 +294,8 @@ func (l *loop) report(a *alias) {
 		a.answer(l, true, "it is not on this host")
 	case a.order.give && !a.state.Holding && !a.order.handed:
 		a.answer(l, false, "it left this host meanwhile, and not by a hand-over: "+a.why())
+	case a.order.give && !a.state.Holding && a.elsewhere != "":
+		a.answer(l, false, "handed over: the partner has it; but "+a.elsewhere+": take it off there by hand")
 	case a.order.give && !a.state.Holding:
 		a.answer(l, true, "handed over: the partner has it")
 	case a.order.give && a.talk == nil:

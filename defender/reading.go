@@ -30,6 +30,7 @@ type nic struct {
 	own     []netip.Prefix // its own addresses, not masked
 	aliases int            // of the file, on it
 	held    int            // of these, what we hold
+	doubts  int            // of these, what is in doubt, as far as that matters
 
 	asksFrom time.Time // when this second of questions for rivals began
 	asks     int       // and how many were put in it
@@ -130,14 +131,20 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 		l.readNIC(n)
 	}
 	for _, a := range l.order {
-		a.where, a.ours, a.leased = "", false, 0
+		a.where, a.copy, a.ours, a.leased = "", "", false, 0
 	}
 	paths := l.spare[:0]
 	for _, n := range s.NICs {
 		for _, addr := range n.Addrs {
 			switch a := l.aliases[addr.Prefix.Addr()]; {
-			case a != nil && a.where == a.cfg.NIC: // another NIC of ours has it too
+			case a != nil && a.where == a.cfg.NIC:
+				if n.Name != a.where {
+					a.copy = n.Name
+				}
 			case a != nil:
+				if n.Name == a.cfg.NIC {
+					a.copy = a.where
+				}
 				a.where, a.ours, a.leased = n.Name, addr.Ours, addr.Lease
 			default:
 				paths = append(paths, path{n.Name, addr.Prefix})
@@ -195,7 +202,7 @@ func (l *loop) readNIC(n *nic) {
 	}
 	if n.wire != nil && (n.index != index || n.wire.HW() != now.HW && !now.HW.IsZero()) {
 		n.close(l) // another interface of the same name, or with another hardware address
-		index = -1
+		index, n.heardOn = -1, 0
 	}
 	l.listen(n)
 	is := n.ready()
@@ -235,8 +242,11 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		return // the reading is from before our own work on it
 	}
 	elsewhere := ""
-	if where != "" && where != a.cfg.NIC {
+	switch {
+	case where != "" && where != a.cfg.NIC:
 		elsewhere = fmt.Sprintf("the alias is on %s of this host, not on %s", where, a.cfg.NIC)
+	case a.copy != "":
+		elsewhere = fmt.Sprintf("the alias is on %s of this host too", a.copy)
 	}
 	if a.elsewhere != elsewhere && elsewhere != "" {
 		a.log(l).Error(elsewhere)
@@ -259,9 +269,15 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 }
 
 // listen opens an ear on the NIC if there is none, beside the loop. Ears that end
-// as soon as they are opened are opened with the readings of each second.
+// as soon as they are opened are opened once a second.
 func (l *loop) listen(n *nic) {
-	if n.wire != nil || n.opening || n.index == 0 || l.o.Listen == nil || n.index == n.heardOn && l.now.Sub(n.opened) < readEvery {
+	if n.wire != nil || n.opening || n.index == 0 || l.o.Listen == nil {
+		return
+	}
+	if again := n.opened.Add(readEvery); n.index == n.heardOn && l.now.Before(again) {
+		if again.Before(l.nextRead) {
+			l.nextRead = again
+		}
 		return
 	}
 	n.opening = true

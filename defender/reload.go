@@ -3,7 +3,6 @@ package defender
 import (
 	"net/netip"
 	"reflect"
-	"slices"
 	"time"
 
 	"aliasdefender/config"
@@ -78,10 +77,8 @@ func (l *loop) replace(a *alias) {
 	for ; i < len(l.order) && l.order[i] != a; i++ {
 	}
 	if a.next == nil {
-		if t := a.talk; t != nil {
-			t.users = slices.DeleteFunc(t.users, func(b *alias) bool { return a == b })
-		}
 		delete(l.aliases, addr)
+		l.untidy = true
 		l.order = append(l.order[:i:i], l.order[i+1:]...)
 	} else {
 		n := l.newAlias(*a.next)
@@ -119,9 +116,15 @@ func (l *loop) relink() {
 		}
 	}
 	if changed || len(l.aliases) == 0 || l.stray() {
-		l.tidy()
-		l.introduce()
+		l.arrange()
 	}
+}
+
+// arrange works out anew who depends on whom.
+func (l *loop) arrange() {
+	l.untidy = false
+	l.tidy()
+	l.introduce()
 }
 
 // link finds the targets of one alias; true if any is another than before.

@@ -116,6 +116,28 @@ func TestHolderThatIsCutOffNoticesWithinATimeoutThatItIsBack(t *testing.T) {
 		w.a.set(func() { w.a.muted = true })
 		w.wait(2 * time.Minute)
 		w.expect("ab", "the partner took it, and the holder keeps it")
+		w.a.set(func() { w.a.muted = false })
+		w.wait(time.Minute)
+		for i := range 10 { // shorter than an interval
+			w.a.set(func() { w.a.muted = true })
+			silent := time.Now()
+			for _, row, _ := w.status(w.a); row != "H8" && row != "H9" || time.Since(silent) < 24*time.Second; {
+				w.wait(100 * time.Millisecond)
+				_, row, _ = w.status(w.a)
+			}
+			w.wait(time.Duration(i) * 1300 * time.Millisecond)
+			w.a.set(func() { w.a.muted = false })
+			healed := time.Now()
+			for w.holders() == "ab" && time.Since(healed) < 30*time.Second {
+				w.wait(10 * time.Millisecond)
+			}
+			if took := time.Since(healed); took > 1200*time.Millisecond {
+				w.fail("both had it for %v after a short cut was healed", took)
+			}
+			w.wait(time.Minute)
+		}
+		w.a.set(func() { w.a.muted = true })
+		w.wait(2 * time.Minute)
 		for i := range 10 {
 			w.wait(time.Duration(i) * 130 * time.Millisecond)
 			w.a.set(func() { w.a.muted = false })

@@ -174,7 +174,7 @@ func (l *loop) introduce() {
 		}
 		t.users = append(t.users, a)
 		if a.talk = t; t != was {
-			a.peer, a.talkAt = rules.Peer{}, l.now
+			a.peer, a.says, a.pair, a.talkAt = rules.Peer{}, peer.Word{}, nil, l.now
 		}
 		t.urgent = true
 	}

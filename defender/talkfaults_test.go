@@ -78,6 +78,55 @@ func TestWhoEndsWhileItGivesAnAliasLeavesNoSecondHolder(t *testing.T) {
 	}
 }
 
+// TestWhoEndsWhenItsOfferIsTakenTooLateLeavesNoSecondHolder: A's kernel takes
+// about as long as B waits. A has the lower hardware address, and would keep it
+// beside a B that nobody watches any more.
+func TestWhoEndsWhenItsOfferIsTakenTooLateLeavesNoSecondHolder(t *testing.T) {
+	for slowly := 1800 * time.Millisecond; slowly < 2600*time.Millisecond; slowly += 50 * time.Millisecond {
+		keyed(t, func(w *world) { w.cfgB.Settings.OnExit = config.ExitHandover }, func(w *world) {
+			w.must(w.a, Operator{Give: true}, "handed over")
+			w.wait(5 * time.Second)
+			w.expect("b", "it was handed over")
+			w.a.set(func() { w.a.slowly = slowly })
+			w.b.daemon.Stop(ExitAsSet)
+			w.wait(time.Minute)
+			if h := w.holders(); h != "a" {
+				w.fail("A's kernel takes %s: held by %q", slowly, h)
+			}
+		})
+	}
+}
+
+// TestPartnerThatNoRowHasAnyMoreIsForgotten with all that was asked for it.
+func TestPartnerThatNoRowHasAnyMoreIsForgotten(t *testing.T) {
+	keyed(t, func(w *world) {
+		two := second(w.cfgA)
+		r := &two.Aliases[1]
+		r.Partner = config.Partner{Name: "10.0.0.7", Addr: w.client.own.Addr()}
+		r.Interval, r.Timeout = 100*time.Millisecond, 25*time.Millisecond
+		*w.cfgA = *two
+	}, func(w *world) {
+		w.wait(10 * time.Second)
+		c := *w.cfgA
+		c.Aliases = c.Aliases[:1]
+		w.a.daemon.Reload(&c)
+		w.wait(10 * time.Second)
+		before := len(w.log.String())
+		for _, q := range w.a.asked(5 * time.Second) {
+			if q.target == w.client.own.Addr() || q.target == netip.MustParseAddr("10.0.0.101") {
+				w.fail("%s is asked", q.target)
+			}
+		}
+		if n := len(w.a.asked(5 * time.Second)); n > 30 {
+			w.fail("%d frames in 5 s at a rhythm of a second", n)
+		}
+		w.wait(time.Minute)
+		if s := w.log.String()[before:]; strings.Contains(s, "10.0.0.7") {
+			w.fail("said of who is no partner any more:\n%s", s)
+		}
+	})
+}
+
 func TestAddAliasIsDoneWhenTheRouterHasAnswered(t *testing.T) {
 	talking(t, true, false, func(w *world) {
 		w.b.set(func() { w.b.shunned = true })
@@ -110,6 +159,12 @@ func TestAliasThatAnotherNICHasTooIsHeldStill(t *testing.T) {
 		w.expect("a", "eth0 has it")
 		if w.logged("vanished") > 0 {
 			w.fail("eth0 has it")
+		}
+		if n := w.logged("the alias is on eth1 of this host too"); n != 1 {
+			w.fail("the other copy is said %d times", n)
+		}
+		if out := w.order(w.a, Operator{Give: true}); out.Done || !strings.Contains(out.Text, "but the alias is on eth1 of this host too: take it off there by hand") {
+			w.fail("%+v", out)
 		}
 	})
 }

@@ -74,7 +74,8 @@ type target struct {
 // window is one timeout's worth of questions.
 type window struct {
 	start time.Time // zero: none open
-	put   int       // questions put in it
+	put   int       // questions put in it,
+	most  int       // of so many where it is one of a doubt
 	byARP time.Time // when the last one left by ARP; zero: none
 	pings int       // by ICMP
 	lost  int       // of these, how many could not be sent
@@ -110,7 +111,7 @@ func (t *target) turn(l *loop) {
 	}
 	switch {
 	case !t.window.start.IsZero():
-		for t.dense() && t.window.put < t.most() && !l.now.Before(t.slot()) {
+		for t.dense() && t.window.put < t.window.most && !l.now.Before(t.slot()) {
 			t.ask(l)
 		}
 	case l.now.Before(t.next):
@@ -128,7 +129,7 @@ func (t *target) plan(l *loop) {
 	at := t.next
 	if !t.window.start.IsZero() {
 		at = t.window.start.Add(t.timeout)
-		if s := t.slot(); t.dense() && t.window.put < t.most() && s.Before(at) {
+		if s := t.slot(); t.dense() && t.window.put < t.window.most && s.Before(at) {
 			at = s
 		}
 	}
@@ -157,17 +158,40 @@ func (t *target) verges(by time.Time) bool {
 
 // slot is when the window's next question is due.
 func (t *target) slot() time.Time {
-	return t.window.start.Add(time.Duration(t.window.put) * t.timeout / time.Duration(t.most()))
+	return t.window.start.Add(time.Duration(t.window.put) * t.timeout / time.Duration(t.window.most))
 }
 
-// most is how many questions a window of a doubt has: of many aliases at a fast
-// rhythm fewer, so that their segment can carry them.
+// most is how many questions a window of a doubt has that begins now: while many
+// aliases are in doubt at a fast rhythm fewer, so that their segment can carry them.
 func (t *target) most() int {
-	if t.of == nil || t.iface == nil || t.iface.aliases == 0 {
+	if t.of == nil || t.iface == nil {
 		return questions
 	}
-	n := int64(t.timeout) * doubtsPerSecond / int64(t.iface.aliases) / int64(time.Second)
-	return int(min(questions, max(1, n)))
+	return max(1, min(questions, mostOf(t.iface.doubts, t.timeout)))
+}
+
+// mostOf is how many questions about each of n aliases a segment can carry in a
+// timeout.
+func mostOf(n int, timeout time.Duration) int {
+	return int(int64(timeout) * doubtsPerSecond / int64(time.Second) / int64(max(1, n)))
+}
+
+// countDoubts works out how many aliases of each NIC are in doubt, where that may
+// be too many.
+func (l *loop) countDoubts() {
+	crowded := false
+	for _, n := range l.nics {
+		n.doubts = 0
+		crowded = crowded || mostOf(n.aliases, l.brisk) < questions
+	}
+	if !crowded {
+		return
+	}
+	for _, t := range l.asked {
+		if t.of != nil && t.vain+t.blind > 0 && t.iface != nil {
+			t.iface.doubts++
+		}
+	}
 }
 
 // lastLook tells whether what is asked now is a probe: the last questions before
@@ -176,8 +200,8 @@ func (t *target) lastLook() bool {
 	if t.of == nil || t.vain+t.blind == 0 {
 		return false
 	}
-	if most := t.most(); most > 1 {
-		return t.window.put*2 >= most
+	if t.window.most > 1 {
+		return t.window.put*2 >= t.window.most
 	}
 	return t.vain+1 >= t.needed()
 }
@@ -196,9 +220,17 @@ func (t *target) rhythm() time.Duration {
 	return t.interval
 }
 
+// hasten brings the next question forward where the rhythm has become faster.
+func (t *target) hasten(l *loop) {
+	if at := l.now.Add(t.rhythm()); t.rhythm() < t.interval && t.next.After(at) {
+		t.next = at
+		t.plan(l)
+	}
+}
+
 // open begins a window with its first question.
 func (t *target) open(l *loop) {
-	t.window = window{start: l.now}
+	t.window = window{start: l.now, most: t.most()}
 	t.ask(l)
 }
 
@@ -284,7 +316,9 @@ func (t *target) close(l *loop) {
 		t.confirmed(l)
 		return
 	}
-	t.vain++
+	if t.vain++; t.vain == 1 && t.of != nil && t.iface != nil {
+		t.iface.doubts++
+	}
 	if t.fact.Miss.IsZero() {
 		t.missed(l)
 	}
@@ -296,13 +330,15 @@ func (t *target) close(l *loop) {
 	if fallen || t.fact.Value == rules.Silent {
 		t.fact.Set(rules.Silent, asked, l.now)
 		t.changed(l)
+		t.hasten(l)
 	}
 	switch {
 	case t.vain >= t.lastWindow():
 		t.vain = 0
 	case fallen && t.dense():
 		// What follows from the silence comes first, if it is that of a thousand.
-		t.window = window{start: l.now, put: min(1, t.most()-1)}
+		most := t.most()
+		t.window = window{start: l.now, most: most, put: min(1, most-1)}
 	default:
 		t.open(l)
 	}

@@ -156,6 +156,22 @@ func TestNICWithAnotherHardwareAddressGetsAnotherEar(t *testing.T) {
 		if w.announcements(w.a, w.a.hw, begin) == 0 {
 			w.fail("the alias was not announced at the new hardware address")
 		}
+		w.a.set(func() { // within a second of the ear's opening, and nobody tells
+			w.a.hw = host.HW{2, 0, 0, 0, 0, 78}
+			w.a.nic().HW = w.a.hw
+		})
+		w.a.daemon.changed()
+		w.wait(500 * time.Millisecond)
+		w.a.set(func() {
+			w.a.hw = host.HW{2, 0, 0, 0, 0, 79}
+			w.a.nic().HW = w.a.hw
+		})
+		begin = time.Now()
+		w.a.daemon.changed()
+		w.wait(500 * time.Millisecond)
+		if w.announcements(w.a, w.a.hw, begin) == 0 {
+			w.fail("the alias was not announced at the next hardware address")
+		}
 	})
 }
 
