@@ -331,15 +331,18 @@ func (a *alias) failed(l *loop, doing rules.Action, what string, err error) {
 	}
 }
 
-// moot tells whether what failed is not wanted any more. An alias that others
-// serve may fall silent again in a moment, and be tried again: then it is the same
-// failure.
+// moot tells whether what failed is not wanted any more, or is as it should be by
+// other means. What is to be taken waits for facts before each try: until some time
+// after the last it is the same failure.
 func (a *alias) moot(now time.Time, d rules.Decision) bool {
+	off := a.state.Parked || a.state.Leaving
 	switch a.failing {
 	case rules.Take:
-		return !a.state.Holding && d.Action != rules.Take && a.alias.fact.Value == rules.Answered && now.Sub(a.failedAt) > time.Minute
+		return a.state.Holding || off || d.Action != rules.Take && now.Sub(a.failedAt) > time.Minute+2*a.cfg.Interval
+	case rules.Restore:
+		return !a.state.Holding || a.kernel.Value == rules.Yes
 	case rules.Release:
-		return d.Action != rules.Release
+		return !a.state.Holding || !off && d.Action != rules.Release
 	}
 	return !a.state.Holding
 }

@@ -119,6 +119,7 @@ func (l *loop) flush() {
 				continue
 			}
 			j.a.phase, j.a.phaseAt = idle, l.now
+			j.a.state.Ending = l.stopping
 			j.a.alias.askNow(l)
 			l.mark(j.a)
 			if j.a.state.Leaving && !j.a.state.Holding && !l.stopping {
@@ -247,6 +248,11 @@ func (l *loop) finished(j job, err error) {
 		return
 	case err != nil:
 		a.failed(l, j.d.Action, "the alias could not be added", err)
+		if !errors.Is(err, host.ErrNoAnswer) { // else it may be done yet
+			was := a.state.Handover
+			a.state.NotTaken(l.now)
+			a.handed(l, was)
+		}
 		a.alias.forget(l) // a silence from before says nothing when it is tried again
 		if errors.Is(err, host.ErrDuplicate) {
 			a.alias.answered(l, l.now)

@@ -367,7 +367,7 @@ func (a *alias) doubtful(now time.Time) bool {
 		return h.Verified != rules.Yes
 	case h.Side == rules.Giving, h.Failure == rules.NoAnswer && now.Sub(h.Ended) <= a.policy.ChannelSilent():
 		takes := w.Number == h.Number && w.Step == rules.Takes
-		return takes || a.talk != nil && now.Sub(a.talk.heard) <= 2*a.talk.heartbeat()
+		return takes || a.talk != nil && now.Sub(a.talk.heard) <= a.talk.heartbeat()+a.cfg.Timeout
 	}
 	return false
 }
@@ -421,6 +421,10 @@ func (l *loop) stop(e Exit) {
 		return
 	}
 	l.stopping, l.deadline = true, l.now.Add(releaseWithin)
+	for _, a := range l.order {
+		a.state.Ending = a.phase != working // what is being taken comes yet
+		l.mark(a)
+	}
 	switch {
 	case e == ExitKeep || l.cfg.Settings.OnExit == config.ExitKeep:
 		l.log.Info("ending; the aliases stay on this host")

@@ -97,6 +97,54 @@ func TestWhoEndsWhenItsOfferIsTakenTooLateLeavesNoSecondHolder(t *testing.T) {
 	}
 }
 
+// TestWhatThePartnerCannotTakeStays for good, also when that says so only by ending.
+func TestWhatThePartnerCannotTakeStays(t *testing.T) {
+	for name, befalls := range map[string]func(w *world){
+		"its kernel refuses": func(w *world) { w.b.set(func() { w.b.addErr = errors.New("operation not permitted") }) },
+		"it ends first":      func(w *world) { w.b.daemon.Stop(ExitAsSet) },
+		"it ends at once":    func(w *world) { go w.b.daemon.Stop(ExitAsSet) },
+		"it is killed":       func(w *world) { w.b.kill() },
+	} {
+		keyed(t, func(w *world) {
+			w.cfgA.Settings.OnExit, w.cfgB.Settings.OnExit = config.ExitHandover, config.ExitHandover
+		}, func(w *world) {
+			befalls(w)
+			w.a.daemon.Stop(ExitAsSet)
+			w.wait(time.Minute)
+			if h := w.holders(); h != "a" {
+				w.fail("%s: held by %q", name, h)
+			}
+		})
+	}
+}
+
+// TestTwoHostsThatEndTogetherKeepWhatEachHas, or hand it over: nothing is lost.
+func TestTwoHostsThatEndTogetherKeepWhatEachHas(t *testing.T) {
+	other := netip.MustParseAddr("10.0.0.101")
+	for after := time.Duration(0); after < 300*time.Millisecond; after += 10 * time.Millisecond {
+		keyed(t, func(w *world) {
+			*w.cfgA, *w.cfgB = *second(w.cfgA), *second(w.cfgB)
+			w.cfgA.Settings.OnExit, w.cfgB.Settings.OnExit = config.ExitHandover, config.ExitHandover
+			w.a.slowly, w.b.slowly, w.a.lag, w.b.lag = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+		}, func(w *world) {
+			w.must(w.a, Operator{Alias: other, Give: true}, "handed over")
+			w.wait(5 * time.Second)
+			w.a.daemon.Stop(ExitAsSet)
+			w.wait(after)
+			w.b.daemon.Stop(ExitAsSet)
+			w.wait(time.Minute)
+			for _, ip := range []netip.Addr{aliasIP, other} {
+				w.seg.mu.Lock()
+				a, b := w.a.has(ip), w.b.has(ip)
+				w.seg.mu.Unlock()
+				if a == b {
+					w.fail("B ended %s after A: %s is held by a %v, by b %v", after, ip, a, b)
+				}
+			}
+		})
+	}
+}
+
 // TestPartnerThatNoRowHasAnyMoreIsForgotten with all that was asked for it.
 func TestPartnerThatNoRowHasAnyMoreIsForgotten(t *testing.T) {
 	keyed(t, func(w *world) {

@@ -79,6 +79,13 @@ func (s *State) Verified(yes bool) {
 	}
 }
 
+// NotTaken ends a hand-over to us: what is offered cannot be taken, and is refused.
+func (s *State) NotTaken(now time.Time) {
+	if s.Handover.Side == Getting && !s.Holding {
+		s.Handover = s.Handover.end(NotTaken, now)
+	}
+}
+
 // TryAgain lets an operator's order begin a hand-over although one has failed a
 // moment ago.
 func (s *State) TryAgain() { s.Handover.Failure = NoRow }

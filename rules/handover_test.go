@@ -231,6 +231,16 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
 			c.s.Handover.Verified = Yes
 		}, Word{SaysHolding, Confirms, 1, Held}},
+		"refuses what it could not take": {nobody, func(c *instance) {
+			getting(c, Word{SaysHolding, Offers, 1, NoRow})
+			c.s.NotTaken(noon)
+		}, Word{SaysAble, Refuses, 1, NotTaken}},
+		"refuses nothing that it has": {holder, func(c *instance) {
+			getting(c, Word{SaysHolding, Offers, 1, NoRow})
+			c.s.NotTaken(noon)
+		}, Word{SaysHolding, Takes, 1, Held}},
+		"takes nothing, for it ends": {nobody, func(c *instance) { c.s.Ending = true }, Word{Standing: SaysReleased, Why: OperatorReleases}},
+		"holds it, and ends":         {holder, func(c *instance) { c.s.Ending = true }, Word{Standing: SaysHolding, Why: Held}},
 		"refuses an offer": {nobody, func(c *instance) {
 			says(c, Word{SaysHolding, Offers, 1, NoRow})
 			c.s.Handover = Handover{Number: 1, Failure: NotVerified, Ended: noon}

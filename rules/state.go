@@ -32,6 +32,7 @@ type State struct {
 	Parked   bool // an operator took it off this host
 	Order    Order
 	Leaving  bool // it has to go: TERM with on_exit = "release", or gone from the file
+	Ending   bool // the daemon is: it takes nothing any more
 	Give     bool // it is to be handed over, and kept if it cannot be: Handover, TERM with on_exit = "handover"
 	Handover Handover
 
@@ -98,6 +99,7 @@ func (s *State) LetGo(r Reason) {
 	*s = State{
 		Parked:   s.Parked,
 		Leaving:  s.Leaving,
+		Ending:   s.Ending,
 		Order:    s.Order,
 		Handover: h,
 		Takes:    s.Takes,

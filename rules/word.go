@@ -82,7 +82,7 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysHolding, Held
 	case v.s.Parked:
 		return SaysParked, Parked
-	case v.s.Leaving:
+	case v.s.Leaving, v.s.Ending:
 		return SaysReleased, OperatorReleases
 	case v.link() == No:
 		return SaysCannot, NoLink

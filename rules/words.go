@@ -95,6 +95,7 @@ const (
 	NotVerified
 	Withdrawn
 	Adopted
+	NotTaken
 )
 
 // reasons holds for each reason its short name, which tools may rely on, its
@@ -157,6 +158,7 @@ var reasons = [...]struct {
 	NoAnswer:         {"no answer", Warning, "the partner did not answer in time"},
 	NotVerified:      {"not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {"withdrawn", Warning, "the hand-over was open no longer"},
+	NotTaken:         {"not taken", Warning, "the alias could not be added here"},
 }
 
 // String is the reason's short name.
