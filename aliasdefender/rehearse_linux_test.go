@@ -124,7 +124,7 @@ func TestRehearsedCrashIsGood(t *testing.T) {
 
 func TestEveryScenarioIsGoodAtAFastRhythm(t *testing.T) {
 	if testing.Short() {
-		t.Skip("short")
+		lab.Skip(t, "short")
 	}
 	if report, text, code := rehearseFast(t, rehearseOptions{}); code != exitDone || !report.Good {
 		t.Errorf("exit %d\n%s", code, text)
@@ -191,7 +191,7 @@ func rehearseCommand(t *testing.T, uid uint32, tmp string, args ...string) *exec
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if uid != 0 {
 		if b, err := os.ReadFile("/proc/self/uid_map"); err != nil || len(strings.Fields(string(b))) != 3 || strings.Fields(string(b))[2] == "1" {
-			t.Skip("already without root")
+			lab.Skip(t, "already without root")
 		}
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
 	}

@@ -130,7 +130,7 @@ func mustBeRoot(t *testing.T) {
 	t.Helper()
 	ForTest(t)
 	if b, err := os.ReadFile("/proc/self/uid_map"); err != nil || len(strings.Fields(string(b))) != 3 || strings.Fields(string(b))[2] == "1" {
-		t.Skip("already without root")
+		Skip(t, "already without root")
 	}
 }
 
@@ -146,7 +146,7 @@ func TestWithoutRootItStartsItselfAgainInAUserNamespace(t *testing.T) {
 func TestEverythingWorksWithoutRoot(t *testing.T) {
 	mustBeRoot(t)
 	if testing.Short() {
-		t.Skip("short")
+		Skip(t, "short")
 	}
 	cmd := as("", nobody, "-test.v", "-test.short", "-test.run", "Mute|Crash|Program|Claim|Partition|Watch|Nothing|Loss|Route|Kill")
 	cmd.Env = append(cmd.Env, "CI=true") // a skip would prove nothing
