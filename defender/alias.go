@@ -58,11 +58,11 @@ type alias struct {
 	failing   rules.Action   // the action that failed
 	failedAt  time.Time      // last
 	retry     time.Time      // and not before then is tried again
-	where     string         // the NIC of this host that has it
-	ours      bool           // and put there by us
+	here      bool           // its NIC has it
+	ours      bool           // and we put it there
 	leased    time.Duration  // how long it stays there by itself; 0: for ever
-	copy      string         // another NIC of it that has it too
-	elsewhere string         // the alias is on another NIC of this host, said once
+	other     string         // another NIC of this host that has it
+	elsewhere string         // what there is to say of that, said once
 	announced time.Time
 	known     bool // a question from the alias by ARP was answered
 

@@ -131,21 +131,16 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 		l.readNIC(n)
 	}
 	for _, a := range l.order {
-		a.where, a.copy, a.ours, a.leased = "", "", false, 0
+		a.here, a.other, a.ours, a.leased = false, "", false, 0
 	}
 	paths := l.spare[:0]
 	for _, n := range s.NICs {
 		for _, addr := range n.Addrs {
 			switch a := l.aliases[addr.Prefix.Addr()]; {
-			case a != nil && a.where == a.cfg.NIC:
-				if n.Name != a.where {
-					a.copy = n.Name
-				}
+			case a != nil && n.Name == a.cfg.NIC:
+				a.here, a.ours, a.leased = true, addr.Ours, addr.Lease
 			case a != nil:
-				if n.Name == a.cfg.NIC {
-					a.copy = a.where
-				}
-				a.where, a.ours, a.leased = n.Name, addr.Ours, addr.Lease
+				a.other = n.Name
 			default:
 				paths = append(paths, path{n.Name, addr.Prefix})
 			}
@@ -224,7 +219,7 @@ func (l *loop) readNIC(n *nic) {
 // readAlias files what the reading says of one alias and its NIC: where it is,
 // and whether that is our doing.
 func (l *loop) readAlias(a *alias, asked time.Time) {
-	n, where := a.iface, a.where
+	n := a.iface
 	file := func(f *rules.Fact, v rules.Value) {
 		if f.Value != v {
 			l.mark(a)
@@ -243,19 +238,19 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	}
 	elsewhere := ""
 	switch {
-	case where != "" && where != a.cfg.NIC:
-		elsewhere = fmt.Sprintf("the alias is on %s of this host, not on %s", where, a.cfg.NIC)
-	case a.copy != "":
-		elsewhere = fmt.Sprintf("the alias is on %s of this host too", a.copy)
+	case a.other != "" && a.here:
+		elsewhere = fmt.Sprintf("the alias is on %s of this host too", a.other)
+	case a.other != "":
+		elsewhere = fmt.Sprintf("the alias is on %s of this host, not on %s", a.other, a.cfg.NIC)
 	}
 	if a.elsewhere != elsewhere && elsewhere != "" {
 		a.log(l).Error(elsewhere)
 	}
 	a.elsewhere = elsewhere
-	if a.state.Holding && a.kernel.Value == rules.Yes && where != a.cfg.NIC {
+	if a.state.Holding && a.kernel.Value == rules.Yes && !a.here {
 		a.log(l).Warnf("it has vanished from this host, and not by our doing; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
 	}
-	file(&a.kernel, rules.Of(where == a.cfg.NIC))
+	file(&a.kernel, rules.Of(a.here))
 	// A parked alias that a Monitor before us could not take off any more is
 	// adopted to be released; what somebody else put there is his.
 	if a.kernel.Value == rules.Yes && !a.state.Holding && !a.state.Leaving && (!a.state.Parked || a.ours) && !l.stopping || l.releasing && a.kernel.Value == rules.Yes && !a.state.Holding && a.ours {
