@@ -164,6 +164,39 @@ func TestWhatFailedAndIsWantedNoMoreIsNoProblem(t *testing.T) {
 			w.fail("it is served, and Status has %q", p)
 		}
 	})
+	order := func(w *world) []host.Order {
+		return []host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}}
+	}
+	for name, mends := range map[string]func(w *world){
+		"somebody adds it": func(w *world) { w.a.set(func() { w.a.kernel.Add(order(w)) }) },
+		"it is parked":     func(w *world) { w.must(w.a, Operator{Remove: true}, "it was not on this host") },
+	} {
+		play(t, 1, true, false, func(w *world) {
+			w.a.set(func() { w.a.addErr = errors.New("operation not permitted") })
+			w.wait(10 * time.Second)
+			mends(w)
+			w.wait(3 * time.Second)
+			if p := problem(w); strings.Contains(p, "could not") {
+				w.fail("%s, and Status has %q", name, p)
+			}
+		})
+	}
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.set(func() {
+			w.a.addErr = errors.New("operation not permitted")
+			w.a.kernel.lose()
+		})
+		w.wait(3 * time.Second)
+		if p := problem(w); !strings.Contains(p, "could not be added: ") {
+			w.fail("Status has %q", p)
+		}
+		w.a.set(func() { w.a.kernel.Add(order(w)) })
+		w.wait(3 * time.Second)
+		if p := problem(w); strings.Contains(p, "could not") {
+			w.fail("it was put back, and Status has %q", p)
+		}
+	})
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
 		w.a.set(func() { w.a.removeErr = errors.New("operation not permitted") })

@@ -153,15 +153,18 @@ func TestThousandAliasesAreTakenTogether(t *testing.T) {
 	})
 }
 
-func TestDoubtAboutManyIsNoFlood(t *testing.T) {
-	playWith(t, 1, true, false, func(w *world) {
-		w.crowd(1000)
-		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
-			for i := range c.Aliases {
-				c.Aliases[i].Interval, c.Aliases[i].Timeout = 100*time.Millisecond, 25*time.Millisecond
-			}
+// fastCrowd is a thousand aliases at a rhythm of 100 ms.
+func (w *world) fastCrowd() {
+	w.crowd(1000)
+	for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+		for i := range c.Aliases {
+			c.Aliases[i].Interval, c.Aliases[i].Timeout = 100*time.Millisecond, 25*time.Millisecond
 		}
-	}, func(w *world) {
+	}
+}
+
+func TestDoubtAboutManyIsNoFlood(t *testing.T) {
+	playWith(t, 1, true, false, (*world).fastCrowd, func(w *world) {
 		w.wait(3 * time.Second)
 		if a, b := w.a.held(), w.b.held(); a != 1000 || b != 0 {
 			w.t.Fatalf("a holds %d, b %d", a, b)
@@ -193,14 +196,7 @@ func TestDoubtAboutManyIsNoFlood(t *testing.T) {
 // TestDoubtAboutOneOfManyIsAThoroughOne: where frames are lost, the one that seems
 // silent is asked as often as if it were alone.
 func TestDoubtAboutOneOfManyIsAThoroughOne(t *testing.T) {
-	playWith(t, 1, true, false, func(w *world) {
-		w.crowd(1000)
-		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
-			for i := range c.Aliases {
-				c.Aliases[i].Interval, c.Aliases[i].Timeout = 100*time.Millisecond, 25*time.Millisecond
-			}
-		}
-	}, func(w *world) {
+	playWith(t, 1, true, false, (*world).fastCrowd, func(w *world) {
 		w.wait(3 * time.Second)
 		one := w.cfgA.Aliases[5].Addr
 		if out := w.order(w.a, Operator{Alias: one, Remove: true}); !out.Done {

@@ -145,6 +145,23 @@ func TestTwoHostsThatEndTogetherKeepWhatEachHas(t *testing.T) {
 	}
 }
 
+// TestWhatAFormerPartnerSaidIsForgotten: the pair fits until the next one says else.
+func TestWhatAFormerPartnerSaidIsForgotten(t *testing.T) {
+	talking(t, true, true, func(w *world) {
+		if s, err := w.a.daemon.Snapshot(w.t.Context(), false); err != nil || len(s.Aliases[0].Pair) == 0 {
+			w.fail("two primaries are not told: %v", err)
+		}
+		c := *w.cfgA
+		c.Aliases = []config.Alias{row(7, true)}
+		w.a.daemon.Reload(&c)
+		w.wait(3 * time.Second)
+		s, err := w.a.daemon.Snapshot(w.t.Context(), false)
+		if err != nil || len(s.Aliases[0].Pair) > 0 {
+			w.fail("said of another partner: %v, %v", s.Aliases[0].Pair, err)
+		}
+	})
+}
+
 // TestPartnerThatNoRowHasAnyMoreIsForgotten with all that was asked for it.
 func TestPartnerThatNoRowHasAnyMoreIsForgotten(t *testing.T) {
 	keyed(t, func(w *world) {
