@@ -54,8 +54,8 @@ ifeq ($(CCFOUND),)
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(TESTFLAGS) ./...
 else
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
-	CGO_ENABLED=0 $(GO) test -timeout 20m -run Events $(TESTFLAGS) ./defender
-	CGO_ENABLED=0 $(GO) test -timeout 20m -run Search $(TESTFLAGS) ./rules
+	CGO_ENABLED=0 $(GO) test -timeout 20m -run Events $(TESTFLAGS) ./aliasdefender/defender
+	CGO_ENABLED=0 $(GO) test -timeout 20m -run Search $(TESTFLAGS) ./aliasdefender/rules
 endif
 
 # Installs, and starts no service: Debian asks policy-rc.d before it does.
@@ -97,13 +97,18 @@ demo: build
 # The same faults for keepalived and for us, in one lab: docs/benchmarks.md. It
 # says first how long it takes; BENCHFLAGS='-only crash -runs 5' is a part of it.
 bench: build
-	CGO_ENABLED=0 $(GO) build -o build/bench ./lab/bench
+	CGO_ENABLED=0 $(GO) build -o build/bench ./aliasdefender/lab/bench
 	build/bench -program $(PROGRAM) $(BENCHFLAGS)
 
-lint: lint-format lint-vet lint-static lint-systems
+lint: lint-format lint-modules lint-vet lint-static lint-systems
 
 lint-format:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt -w these:"; echo "$$files"; exit 1; fi
+
+# go.mod says what the code imports, and the modules are what go.sum says.
+lint-modules:
+	$(GO) mod tidy -diff
+	$(GO) mod verify
 
 # The files of each system have their own types, and the words of each machine
 # their own length.
@@ -145,7 +150,7 @@ fuzz:
 cover:
 	@mkdir -p build
 	@set -e; for p in rules config; do \
-		$(GO) test -short -coverprofile=build/$$p.cover ./$$p; \
+		$(GO) test -short -coverprofile=build/$$p.cover ./aliasdefender/$$p; \
 		$(GO) tool cover -func=build/$$p.cover | awk -v p=$$p '/^total:/ { n = $$3 + 0; found = 1; \
 			if (n <= 95) { print p ": " n "% of the statements are covered; more than 95% are wanted"; exit 1 } } \
 			END { if (!found) { print p ": no coverage measured"; exit 1 } }'; \
@@ -154,4 +159,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-deps install uninstall demo bench lint lint-format lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build test test-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

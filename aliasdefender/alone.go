@@ -9,10 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
-	"aliasdefender/defender"
-	"aliasdefender/host"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
 )
 
 // Without a Monitor the verbs look for themselves: RFC 5227's three probes,

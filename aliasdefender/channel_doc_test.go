@@ -34,7 +34,7 @@ func sources(t *testing.T, pattern string) string {
 func TestChannelPageHasTheLogsLines(t *testing.T) {
 	text := page(t, "docs/channel.md")
 	_, table, _ := strings.Cut(text, "\n| line |")
-	program := sources(t, "defender/*.go") + sources(t, "aliasdefender/*.go") + sources(t, "rules/*.go")
+	program := sources(t, "aliasdefender/defender/*.go") + sources(t, "aliasdefender/*.go") + sources(t, "aliasdefender/rules/*.go")
 	lines := 0
 	for row := range strings.Lines(table) {
 		cell, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), " | ")
@@ -57,7 +57,7 @@ func TestChannelPageHasTheLogsLines(t *testing.T) {
 		t.Errorf("only %d lines found in the page", lines)
 	}
 	said := regexp.MustCompile(`(?:Info|Warn|Error|append\(wrong, |\[\]string\{)\(?(?:fmt\.Sprintf\()?"([^"]+)"`)
-	for _, m := range said.FindAllStringSubmatch(sources(t, "defender/talk.go"), -1) {
+	for _, m := range said.FindAllStringSubmatch(sources(t, "aliasdefender/defender/talk.go"), -1) {
 		begin := regexp.MustCompile(`[:;?.]|%`).Split(m[1], 2)[0]
 		if begin = strings.TrimSpace(begin); !strings.Contains(table, begin) {
 			t.Errorf("the program logs %q, and the page does not say what that means", m[1])

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // untilSaid waits until A's Status has the partner say something.

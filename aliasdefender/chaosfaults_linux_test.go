@@ -10,9 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/control"
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // deed is something that can be done to the pair: a fault, or its end.

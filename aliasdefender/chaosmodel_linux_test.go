@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/lab"
 )
 
 // lateness is what a busy machine of two cores may add to a named deadline.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
-	"aliasdefender/host"
-	"aliasdefender/rules"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
 )
 
 func (a *app) checkCmd() *cobra.Command {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 func (a *app) completionCmd() *cobra.Command {

@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 const (

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"time"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
-	"aliasdefender/defender"
-	"aliasdefender/host"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
 )
 
 // ear is AddAlias on one NIC where no Monitor runs: it asks who has the

@@ -6,8 +6,8 @@ import (
 	"net/netip"
 	"sync"
 
-	"aliasdefender/config"
-	"aliasdefender/probe"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/probe"
 )
 
 // pingAll looks by ICMP who has the aliases, where ARP is not ours to hear. A

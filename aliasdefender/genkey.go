@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 func (a *app) genKeyCmd() *cobra.Command {

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 )
 
 // What Handover may be told to wait. One that takes longer than the longest has

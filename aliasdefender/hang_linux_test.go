@@ -20,11 +20,11 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
-	"aliasdefender/defender"
-	"aliasdefender/host"
-	"aliasdefender/probe"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/probe"
 )
 
 // fakeHost is a host with one NIC on a segment with a router, and with a

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/lab"
 )
 
 // TestEveryHealEndsWithOneHolderThatServes cuts the holder off without its

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/control"
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // The script has to run under each of these.

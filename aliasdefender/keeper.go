@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"aliasdefender/defender"
+	"alias-defender/aliasdefender/defender"
 )
 
 // rememberWithin is how long an order waits for the disk.

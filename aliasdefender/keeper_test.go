@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"aliasdefender/defender"
+	"alias-defender/aliasdefender/defender"
 )
 
 func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {

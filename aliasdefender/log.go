@@ -14,7 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // openLog returns the daemon's log and a function that closes it: that waits

@@ -6,7 +6,7 @@ import (
 	"context"
 	"os"
 
-	"aliasdefender/host"
+	"alias-defender/aliasdefender/host"
 )
 
 // hasSyslog tells whether there is a logger(1). Solaris's /dev/log is a STREAMS

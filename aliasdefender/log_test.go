@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // logOn is a logger on a queue with that writer.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"aliasdefender/host"
+	"alias-defender/aliasdefender/host"
 )
 
 // loggerTries is how often a line is given to logger(1). One that it refuses for

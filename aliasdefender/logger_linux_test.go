@@ -12,7 +12,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"aliasdefender/host"
+	"alias-defender/aliasdefender/host"
 )
 
 // fakeLogger is a directory with a logger(1), a shell script.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 )
 
 // The files, where the command line names no others.

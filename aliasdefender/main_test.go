@@ -7,8 +7,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"aliasdefender/host/solaristest"
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/host/solaristest"
+	"alias-defender/aliasdefender/lab"
 )
 
 // runMain set to 1 makes the test binary be the program, for tests that start

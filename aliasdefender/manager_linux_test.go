@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // watched is a Monitor with a partner, the watchdog's time as in the unit.

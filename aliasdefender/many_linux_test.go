@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // row is a line of hostname.alias.

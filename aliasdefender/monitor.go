@@ -15,9 +15,9 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
-	"aliasdefender/defender"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
 )
 
 func (a *app) monitorCmd() *cobra.Command {

@@ -10,11 +10,11 @@ import (
 
 	"github.com/sirupsen/logrus"
 
-	"aliasdefender/config"
-	"aliasdefender/defender"
-	"aliasdefender/host"
-	"aliasdefender/peer"
-	"aliasdefender/probe"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/probe"
 )
 
 // system is the network that the daemon works on.

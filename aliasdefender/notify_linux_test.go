@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/control"
 )
 
 // fakeManager is a service manager's socket.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // saying runs a verb on a host and wants its exit code and these words, from

@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
-	"aliasdefender/defender"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
 )
 
 // progressAfter is how long an order may take without a word to who waits.

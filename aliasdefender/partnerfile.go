@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"os"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // checkPartner compares our file with the partner's and prints what would make

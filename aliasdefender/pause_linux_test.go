@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // TestFrozenHolderThatThawsLeavesOneHolder stops a holder's daemon and mutes its

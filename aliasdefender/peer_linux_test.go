@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/config"
-	"aliasdefender/control"
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // rhythm is the settings of an interval, for a test that moves an alias more

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/control"
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // alarmed waits until both hosts show in Status --json what does not fit, and

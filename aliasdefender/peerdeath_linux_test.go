@@ -8,9 +8,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/control"
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // shortLease is the shortest that the settings take.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 var handovers = flag.Int("handovers", 3, "how often each way to hand over is measured")

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/lab"
 )
 
 // What the hosts of the README are called and have, as its drawing shows them.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/config"
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/lab"
 )
 
 const rehearseVerb = "Rehearse"

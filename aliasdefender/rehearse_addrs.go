@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // reserve keeps what the files name from being given to somebody else.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // The sample that is rehearsed where there are no files: that of the article

@@ -20,9 +20,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/defender"
-	"aliasdefender/host"
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/lab"
 )
 
 // brokenMonitor in the environment makes the test binary a Monitor that breaks

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"aliasdefender/config"
-	"aliasdefender/host"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
 )
 
 // surroundings is what a rehearsal takes over from the real network: all that

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // The machines of a rehearsal that are no hosts of the file. No host can have

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 func filesOf(t *testing.T, aliases, settings string) *config.Config {

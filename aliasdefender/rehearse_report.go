@@ -1,7 +1,7 @@
 package main
 
 import (
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 	"encoding/json"
 	"fmt"
 	"io"

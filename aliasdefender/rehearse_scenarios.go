@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // act is one thing done to the stage.

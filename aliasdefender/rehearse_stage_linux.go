@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/config"
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/lab"
 )
 
 // rehearsalStage is the plan, built: a lab with the hosts' files and the clients.

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // router makes the one router of all networks, with every router's address

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // What a verdict allows beyond the rules' own times.

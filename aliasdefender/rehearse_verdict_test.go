@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 func TestVerdicts(t *testing.T) {

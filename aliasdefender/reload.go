@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/control"
 )
 
 func (a *app) reloadCmd() *cobra.Command {

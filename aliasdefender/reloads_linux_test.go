@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/control"
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 const (

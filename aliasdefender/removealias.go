@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/control"
 )
 
 func (a *app) removeAliasCmd() *cobra.Command {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/control"
 )
 
 // TestScripts plays the command lines of testdata/script: what is typed, what

@@ -9,7 +9,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
-	"aliasdefender/config"
+	"alias-defender/aliasdefender/config"
 )
 
 // socket is where the Monitor of the settings answers. The verbs that only ask

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"aliasdefender/host/solaristest"
-	"aliasdefender/lab"
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/host/solaristest"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // Monitor and the verbs through the code for Solaris: by a fake ifconfig that

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"aliasdefender/host"
+	"alias-defender/aliasdefender/host"
 )
 
 // runSolaris set to 1, beside runMain, makes the program drive ifconfig, as on

@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"testing"
 
-	"aliasdefender/control"
-	"aliasdefender/lab"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
 )
 
 // powerless makes a child a process without capabilities. Root becomes another

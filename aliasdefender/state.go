@@ -13,7 +13,7 @@ import (
 	"sync"
 	"syscall"
 
-	"aliasdefender/defender"
+	"alias-defender/aliasdefender/defender"
 )
 
 // parkedName is the state file's name in the state directory.

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"aliasdefender/defender"
+	"alias-defender/aliasdefender/defender"
 )
 
 // keptOf is what the state file remembers of these aliases.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/control"
 )
 
 func (a *app) statusCmd() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // backWithin is how long an alias that another program deleted may be away.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/control"
 )
 
 func (a *app) whyCmd() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"aliasdefender/control"
+	"alias-defender/aliasdefender/control"
 )
 
 func TestWhyReadsWellInTheNight(t *testing.T) {

@@ -1,0 +1,128 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const etc = "../../etc"
+
+// uncomment takes the # away where a row or a setting follows at once: what
+// the samples show as an example, in contrast to "# words".
+func uncomment(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`(?m)^#([^ \n])`).ReplaceAllString(string(text), "$1")
+}
+
+func TestTheShippedTableIsSafeUntilEdited(t *testing.T) {
+	path := filepath.Join(etc, "hostname.alias")
+	_, err := Load(path, filepath.Join(etc, "aliasdefender.toml"), true)
+	if err == nil || !strings.HasPrefix(err.Error(), path+": no alias yet: ") || len(err.(Mistakes)) != 1 {
+		t.Errorf("as shipped: %v", err)
+	}
+	got, err := ParseAliases(strings.NewReader(uncomment(t, path)), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := row(got[0].Line, "eth0:1", "172.16.1.2", 24, "172.16.1.5", true)
+	if diff := cmp.Diff([]Alias{want}, got, compareNetip); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestTheShippedSettingsShowEveryKeyWithItsDefault(t *testing.T) {
+	path := filepath.Join(etc, "aliasdefender.toml")
+	shown := uncomment(t, path)
+	if diff := cmp.Diff(defaults(), joined(t, shown), compareNetip); diff != "" {
+		t.Errorf("-default +shown:\n%s", diff)
+	}
+
+	values, mistakes := parseTOML(input{file: path, text: []byte(shown)})
+	if mistakes != nil {
+		t.Fatal(mistakes)
+	}
+	said := map[string]bool{}
+	for _, v := range values {
+		said[v.field()] = true
+	}
+	for table, keys := range tables {
+		if table == "alias" {
+			continue // the same keys as at the top
+		}
+		for name := range keys {
+			if field := strings.TrimPrefix(table+"."+name, "."); !said[field] {
+				t.Errorf("%s does not show %s", path, field)
+			}
+		}
+	}
+}
+
+func TestTheExampleOfAnAliasTableIsGood(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(text), "# [alias.")
+	if !found {
+		t.Fatal("there is none")
+	}
+	cfg := joined(t, strings.ReplaceAll("# [alias."+example, "# ", ""))
+	if a := cfg.Aliases[0]; !a.Failback || a.Interval.String() != "1s" {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestEveryExampleLoads(t *testing.T) {
+	a := loadExample(t, "host-a.hostname.alias", "")
+	loadExample(t, "both-active.hostname.alias", "")
+	if fast := loadExample(t, "host-a.hostname.alias", "fast.aliasdefender.toml").Aliases[0]; fast.Detect().String() != "175ms" {
+		t.Errorf("fast: %s", fast.Detect())
+	}
+	back := loadExample(t, "host-a.hostname.alias", "failback.aliasdefender.toml")
+	if !back.Aliases[0].Failback || back.Aliases[1].Failback {
+		t.Errorf("failback: %+v", back.Aliases)
+	}
+	talk := loadExample(t, "host-a.hostname.alias", "channel.aliasdefender.toml")
+	if talk.Settings.OnExit != ExitHandover || len(talk.Settings.Peer.Paths) != 1 {
+		t.Errorf("channel: %+v", talk.Settings)
+	}
+
+	// The mirror: the same aliases, and one primary for each.
+	b := loadExample(t, "host-b.hostname.alias", "")
+	if len(a.Aliases) != len(b.Aliases) {
+		t.Fatalf("%d aliases and %d", len(a.Aliases), len(b.Aliases))
+	}
+	for i := range a.Aliases {
+		if a, b := a.Aliases[i], b.Aliases[i]; a.Prefix != b.Prefix || a.Label != b.Label || a.Primary == b.Primary || a.Partner == b.Partner {
+			t.Errorf("no mirror:\n%s\n%s", a.Row(), b.Row())
+		}
+	}
+
+	files, err := filepath.Glob(filepath.Join(etc, "examples", "*"))
+	if err != nil || len(files) != 6 {
+		t.Errorf("%d examples, and this test loads 6 (%v)", len(files), err)
+	}
+}
+
+func loadExample(t *testing.T, aliases, settings string) *Config {
+	t.Helper()
+	dir := filepath.Join(etc, "examples")
+	path := filepath.Join(dir, settings)
+	if settings == "" {
+		path = filepath.Join(etc, "aliasdefender.toml")
+	}
+	cfg, err := Load(filepath.Join(dir, aliases), path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}

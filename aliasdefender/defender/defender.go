@@ -1,0 +1,145 @@
+// Package defender is the loop: it gathers facts, asks the rules, carries out
+// what they decide and keeps the record.
+//
+// One goroutine owns all state. Answers, ARP sightings, readings of the
+// kernel, finished work and orders are posted to it as events. Every change of
+// a fact decides the aliases it touches again at once; decisions compare what
+// should be with what is, so that a lost event is mended by the next round.
+// The loop never waits: whatever can (a question, the kernel, a name, a log)
+// runs beside it and posts its result. Two defenders run on one fake network
+// in a test.
+//
+// The way of one fact: a target (one address to ask, see target.go) learns of
+// an answer or of a timeout and files the fact; the aliases that depend on it
+// are marked; decide (alias.go) puts their facts before rules.Decide; carry
+// (carry.go) starts the work and, when its result comes back, notes it.
+//
+// The package refuses to know how a question is put on a wire, what the
+// kernel's interface looks like, or why a rule is as it is.
+package defender
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/probe"
+)
+
+// Network is this host's network, as package host has it. What became of each
+// order stands at its index.
+type Network interface {
+	Read() (host.State, error)
+	Add([]host.Order) []error    // done if it is there
+	Remove([]host.Order) []error // done if it is not there
+	// Refresh renews leases; host.ErrNotThere where there is nothing to renew.
+	Refresh([]host.Order) []error
+}
+
+// Wire is ARP on one NIC. Nothing it does waits.
+type Wire interface {
+	// Ask sends a question for target, sender from; to the hardware address
+	// to, or to all if that is zero.
+	Ask(target, from netip.Addr, to host.HW) error
+	// Probe asks without claiming an address of one's own (RFC 5227, 2.1.1).
+	Probe(target netip.Addr) error
+	// Announce tells the segment that alias is at hw, or here if that is zero.
+	Announce(alias netip.Addr, hw host.HW) error
+	HW() host.HW
+	Done() <-chan struct{} // closed once the wire is of no use any more
+	Err() error            // why it ended by itself; nil if it did not
+	Close() error
+}
+
+// Options are what a Defender is made of.
+type Options struct {
+	Config  *config.Config
+	Version string
+
+	Kept Kept // what operators ordered before
+
+	Network  Network
+	Listen   func(nic string, see func([]host.Sighting)) (Wire, error) // what is seen is lent
+	Watch    func(ctx context.Context, wake func()) error              // nil: the host is only polled
+	Ping     func(context.Context, probe.Question) (bool, error)
+	Ask      func(probe.Question, func(at time.Time, err error)) error // does not wait; nil: Ping asks
+	Channel  func(peer.Options) (Channel, error)                       // nil: there is none, whatever the settings say
+	Resolve  func(ctx context.Context, name string) (netip.Addr, error)
+	Boottime func() time.Duration // goes on while the host sleeps
+
+	Beat      func()        // called at the end of each turn of the loop; must not wait
+	BeatEvery time.Duration // the loop turns at least as often; zero: as it needs to
+
+	Log logrus.FieldLogger // must not wait
+}
+
+// Defender is one running loop. Its methods may be called from anywhere.
+type Defender struct {
+	o       Options
+	log     logrus.FieldLogger
+	started time.Time
+	events  chan func(*loop)
+	changes chan struct{} // one place: this host has changed
+	over    chan struct{} // closed when Run has returned
+
+	ordering chan struct{} // full while an order begins: one at a time
+}
+
+// New makes a Defender. It starts nothing.
+func New(o Options) *Defender {
+	return &Defender{o: o, log: o.Log, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{}),
+		ordering: make(chan struct{}, 1)}
+}
+
+// ErrNoAlias is the answer to an order for an address that is no alias.
+var ErrNoAlias = errors.New("no such alias in the file")
+
+// Exit is how a Defender ends.
+type Exit uint8
+
+// The ways to end.
+const (
+	ExitAsSet Exit = iota // as on_exit says
+	ExitKeep              // keep every alias, for the next Monitor to adopt
+)
+
+// Stop tells the loop to end; Run returns when it has.
+func (d *Defender) Stop(e Exit) {
+	d.post(func(l *loop) { l.stop(e) })
+}
+
+// Reload puts a new configuration in force: an alias that did not change is
+// not touched, one that is gone is released.
+func (d *Defender) Reload(c *config.Config) {
+	d.post(func(l *loop) { l.reload(c) })
+}
+
+// Snapshot tells what the loop knows; with journal, also the transitions.
+func (d *Defender) Snapshot(ctx context.Context, journal bool) (control.Snapshot, error) {
+	answer := make(chan control.Snapshot, 1)
+	d.post(func(l *loop) { answer <- l.snapshot(journal) })
+	select {
+	case s := <-answer:
+		return s, nil
+	case <-d.over:
+		return control.Snapshot{}, errEnded
+	case <-ctx.Done():
+		return control.Snapshot{}, ctx.Err()
+	}
+}
+
+// post hands an event to the loop. It waits only while more events are under
+// way than the loop has room for, and never after the loop's end.
+func (d *Defender) post(e func(*loop)) {
+	select {
+	case d.events <- e:
+	case <-d.over:
+	}
+}

@@ -1,0 +1,435 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/probe"
+)
+
+// segment is one fake Ethernet: a switch with a port per station. It lives in
+// a synctest bubble, so that its time is the test's.
+type segment struct {
+	mu        sync.Mutex
+	stations  []*station
+	split     map[*station]bool // those on the far side of a partition; nil: none
+	loss      map[*station]float64
+	rng       *rand.Rand
+	frames    []frame    // the claims that were sent, oldest first
+	questions []question // all frames, likewise
+	changed   func()     // called with mu held after any change of holders or paths
+}
+
+// frame is a claim on the wire: who said that which address is where.
+type frame struct {
+	at   time.Time
+	from *station
+	host.Sighting
+}
+
+// question is a frame as it was sent.
+type question struct {
+	at     time.Time
+	from   *station
+	to     host.HW // zero: to all
+	target netip.Addr
+	claims bool // an announcement
+	probe  bool // RFC 5227's: it names no sender
+}
+
+// wireDelay is how long a frame takes.
+const wireDelay = 200 * time.Microsecond
+
+// station is one host on the segment: a kernel with one NIC.
+type station struct {
+	seg     *segment
+	name    string
+	hw      host.HW
+	own     netip.Prefix // its first address
+	kernel  kernel
+	router  netip.Addr          // its default route; zero: none
+	on      bool                // powered
+	muted   bool                // its port passes nothing, with carrier kept
+	filters bool                // drops ICMP
+	foreign map[netip.Addr]bool // addresses that nobody here decides about
+	sun     *sun                // of a Solaris: no ARP for its daemon
+
+	wires      []*fakeWire
+	wake       func()
+	hang       chan struct{} // readings wait until it is closed
+	daemon     *Defender
+	stop       func()
+	cache      map[netip.Addr]host.HW // of a client: where it believes an address to be
+	arpErr     error
+	readErr    error
+	pingErr    error
+	addErr     error
+	removeErr  error
+	parked     []netip.Addr   // before the daemon starts
+	slept      time.Duration  // beyond the bubble's time, as CLOCK_BOOTTIME counts it
+	tries      int            // of adding and removing
+	line       *line          // its end of the channel; nil: none is open
+	boots      uint64         // of its channel
+	dumb       bool           // nothing of the channel leaves or reaches it
+	mumbles    bool           // nothing of the channel leaves it
+	says       peer.Message   // what it said last
+	shunned    bool           // the router does not answer pings from its alias
+	slowly     time.Duration  // how long its kernel takes for a change
+	lag        time.Duration  // how long the router takes to answer a ping from the alias
+	refreshErr error          // what refreshing a lease brings
+	refreshes  int            // tries of that
+	beat       func()         // called at the end of each turn of its daemon
+	opened     []peer.Partner // that its channel was told
+	sending    time.Duration  // how long a frame needs to leave
+	adding     time.Duration  // and addresses to be added
+	deafened   error          // each ear ends at once with it
+	ears       int            // that were opened
+}
+
+func newSegment(seed uint64) *segment {
+	return &segment{loss: map[*station]float64{}, rng: rand.New(rand.NewPCG(seed, 1)), changed: func() {}}
+}
+
+func (s *segment) add(name string, n byte) *station {
+	st := &station{
+		seg: s, name: name, hw: host.HW{2, 0, 0, 0, 0, n}, on: true,
+		own:     netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24),
+		foreign: map[netip.Addr]bool{}, cache: map[netip.Addr]host.HW{},
+	}
+	st.kernel.nics = []host.NIC{{Name: "eth0", Index: 2, HW: st.hw, Up: true, Carrier: true}}
+	_ = st.kernel.Own("eth0", st.own)
+	s.stations = append(s.stations, st)
+	return st
+}
+
+// up tells whether frames leave and reach the station.
+func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted }
+
+// nic is the one that is plugged in.
+func (st *station) nic() *host.NIC { return st.kernel.nic("eth0") }
+
+func (st *station) has(ip netip.Addr) bool { return st.foreign[ip] || st.kernel.has(ip) }
+
+// path tells whether frames pass from a to b, loss apart. mu is held.
+func (s *segment) path(a, b *station) bool {
+	return a.up() && b.up() && s.split[a] == s.split[b]
+}
+
+// lost throws the dice for one frame between a and b. mu is held.
+func (s *segment) lost(a, b *station) bool {
+	p := max(s.loss[a], s.loss[b])
+	return p > 0 && s.rng.Float64() < p
+}
+
+// send delivers a frame from a to all, or to one. mu is held.
+func (s *segment) send(from, to *station, f host.Sighting) {
+	if f.Sender == f.Target {
+		s.frames = append(s.frames, frame{time.Now(), from, f})
+	}
+	for _, st := range s.stations {
+		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) {
+			continue
+		}
+		time.AfterFunc(wireDelay, func() { st.receive(from, f) })
+	}
+}
+
+// receive is a frame's arrival: the kernel answers for what it has, and every
+// ear hears it.
+func (st *station) receive(from *station, f host.Sighting) {
+	s := st.seg
+	s.mu.Lock()
+	if !st.up() {
+		s.mu.Unlock()
+		return
+	}
+	if f.HW != st.hw {
+		if _, known := st.cache[f.Sender]; known || f.Target == st.own.Addr() {
+			st.cache[f.Sender] = f.HW
+			s.changed()
+		}
+	}
+	if !f.Reply && f.Sender != f.Target && st.has(f.Target) {
+		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hw, Target: f.Sender, Reply: true})
+	}
+	wires := slices.Clone(st.wires)
+	s.mu.Unlock()
+	if f.HW == st.hw {
+		return // our own, told by another
+	}
+	for _, w := range wires {
+		f.NIC, f.At = "eth0", time.Now()
+		w.see([]host.Sighting{f})
+	}
+}
+
+// fakeWire is a station's ear and voice.
+type fakeWire struct {
+	st   *station
+	hw   host.HW // of the NIC when it was opened
+	see  func([]host.Sighting)
+	done chan struct{}
+	once sync.Once
+	err  error // why it ended by itself
+}
+
+func (st *station) Listen(nic string, see func([]host.Sighting)) (Wire, error) {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	w := &fakeWire{st: st, hw: st.nic().HW, see: see, done: make(chan struct{})}
+	st.ears++
+	if st.deafened != nil {
+		w.err = st.deafened
+		close(w.done)
+		w.once.Do(func() {})
+		return w, nil
+	}
+	st.wires = append(st.wires, w)
+	return w, nil
+}
+
+func (w *fakeWire) say(f host.Sighting) error { return w.sayTo(host.HW{}, f) }
+
+// sayTo sends a frame to all, or to the station with that hardware address.
+func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
+	s := w.st.seg
+	time.Sleep(w.st.sending)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target, f.Sender.IsUnspecified()})
+	if w.st.arpErr != nil {
+		return w.st.arpErr
+	}
+	if !w.st.nic().Carrier {
+		return errors.New("network is down")
+	}
+	if hw.IsZero() {
+		s.send(w.st, nil, f)
+	}
+	for _, st := range s.stations {
+		if st.hw == hw {
+			s.send(w.st, st, f)
+		}
+	}
+	return nil
+}
+
+func (w *fakeWire) Ask(target, from netip.Addr, to host.HW) error {
+	return w.sayTo(to, host.Sighting{Sender: from, HW: w.st.hw, Target: target})
+}
+
+func (w *fakeWire) Probe(target netip.Addr) error {
+	return w.say(host.Sighting{Sender: netip.IPv4Unspecified(), HW: w.st.hw, Target: target})
+}
+
+func (w *fakeWire) Announce(alias netip.Addr, hw host.HW) error {
+	if hw.IsZero() {
+		hw = w.st.hw
+	}
+	return w.say(host.Sighting{Sender: alias, HW: hw, Target: alias})
+}
+
+func (w *fakeWire) HW() host.HW           { return w.hw }
+func (w *fakeWire) Done() <-chan struct{} { return w.done }
+func (w *fakeWire) Err() error            { return w.err }
+
+func (w *fakeWire) Close() error {
+	s := w.st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.st.wires = slices.DeleteFunc(w.st.wires, func(x *fakeWire) bool { return x == w })
+	w.once.Do(func() { close(w.done) })
+	return nil
+}
+
+// Read, Add and Remove are the station's kernel.
+func (st *station) Read() (host.State, error) {
+	st.seg.mu.Lock()
+	hang := st.hang
+	st.seg.mu.Unlock()
+	if hang != nil {
+		<-hang
+	}
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	if st.readErr != nil {
+		return host.State{}, st.readErr
+	}
+	s := st.kernel.state()
+	if st.router.IsValid() {
+		s.Routes = []host.Route{{NIC: "eth0", Gateway: st.router}}
+	}
+	return s, nil
+}
+
+func (st *station) Add(orders []host.Order) []error {
+	time.Sleep(st.slowly)
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	st.tries++
+	st.seg.mu.Unlock()
+	time.Sleep(st.adding)
+	st.seg.mu.Lock()
+	if !st.on || st.addErr != nil {
+		return slices.Repeat([]error{errors.Join(st.addErr, errors.New("not added"))}, len(orders))
+	}
+	defer st.seg.changed()
+	return st.kernel.Add(orders)
+}
+
+func (st *station) Remove(orders []host.Order) []error {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	defer st.seg.changed()
+	if st.removeErr != nil {
+		return slices.Repeat([]error{st.removeErr}, len(orders))
+	}
+	return st.kernel.Remove(orders)
+}
+
+func (st *station) Refresh(orders []host.Order) []error {
+	time.Sleep(st.slowly)
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	st.refreshes++
+	if st.refreshErr != nil {
+		return slices.Repeat([]error{st.refreshErr}, len(orders))
+	}
+	return st.kernel.Refresh(orders)
+}
+
+// Ping asks whoever the station's kernel finds at the address.
+func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
+	s := st.seg
+	s.mu.Lock()
+	if st.pingErr != nil || !st.nic().Carrier {
+		defer s.mu.Unlock()
+		return false, errors.Join(st.pingErr, errors.New("cannot ask"))
+	}
+	yes := st.reaches(q.Target) && !(st.shunned && q.Source == aliasIP)
+	s.mu.Unlock()
+	wait := q.Timeout
+	if yes {
+		wait = 2 * wireDelay
+		if q.Source == aliasIP {
+			wait += st.lag
+		}
+	}
+	select {
+	case <-time.After(wait):
+		return yes, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// Ask asks likewise, and calls back.
+func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
+	s := st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st.pingErr != nil || !st.nic().Carrier {
+		return errors.Join(st.pingErr, errors.New("cannot ask"))
+	}
+	at := time.Now()
+	if st.reaches(q.Target) {
+		time.AfterFunc(2*wireDelay, func() { heard(at, nil) })
+	}
+	return nil
+}
+
+// reaches tells whether one echo comes back from the address. mu is held.
+func (st *station) reaches(target netip.Addr) (yes bool) {
+	s := st.seg
+	for _, o := range s.stations {
+		if o == st && st.sun == nil || !o.has(target) || o.filters {
+			continue
+		}
+		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {
+			yes = true
+		}
+	}
+	return yes
+}
+
+// start boots a daemon on the station.
+func (st *station) start(c *config.Config, log io.Writer) {
+	logger := logrus.New()
+	logger.SetOutput(log)
+	logger.SetFormatter(&logrus.TextFormatter{DisableColors: true, TimestampFormat: "05.000"})
+	ctx, cancel := context.WithCancel(context.Background())
+	begin := time.Now()
+	d := New(Options{
+		Config: c, Kept: Kept{Parked: st.parked}, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Channel: st.open, Log: logger.WithField("on", st.name),
+		Beat: func() {
+			st.seg.mu.Lock()
+			f := st.beat
+			st.seg.mu.Unlock()
+			if f != nil {
+				f()
+			}
+		},
+		Watch: func(ctx context.Context, wake func()) error {
+			st.seg.mu.Lock()
+			st.wake = wake
+			st.seg.mu.Unlock()
+			<-ctx.Done()
+			return nil
+		},
+		Resolve: func(_ context.Context, name string) (netip.Addr, error) {
+			return netip.Addr{}, fmt.Errorf("no such host: %s", name)
+		},
+		Boottime: func() time.Duration {
+			st.seg.mu.Lock()
+			defer st.seg.mu.Unlock()
+			return time.Since(begin) + st.slept
+		},
+	})
+	over := make(chan struct{})
+	go func() {
+		d.Run(ctx)
+		close(over)
+	}()
+	st.seg.mu.Lock()
+	st.daemon = d
+	st.stop = func() { cancel(); <-over }
+	st.seg.changed()
+	st.seg.mu.Unlock()
+}
+
+// kill ends the daemon at once; the kernel keeps what it has.
+func (st *station) kill() {
+	st.seg.mu.Lock()
+	stop := st.stop
+	st.daemon, st.stop = nil, nil
+	st.seg.changed()
+	st.seg.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// set changes the station and has its kernel tell of it.
+func (st *station) set(f func()) {
+	st.seg.mu.Lock()
+	f()
+	st.seg.changed()
+	wake := st.wake
+	alive := st.daemon != nil
+	st.seg.mu.Unlock()
+	if wake != nil && alive {
+		wake()
+	}
+}

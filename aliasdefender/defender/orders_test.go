@@ -1,0 +1,291 @@
+package defender
+
+import (
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestFailbackTakesItBackWithoutTwoHolders(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) { w.cfgA.Aliases[0].Failback = true }, func(w *world) {
+		w.settle()
+		w.a.set(func() { w.a.on = false })
+		w.a.kill()
+		w.a.set(func() { w.a.kernel.lose() })
+		w.settle()
+		w.expect("b", "A crashed")
+		w.bothMax = 0
+		w.a.set(func() { w.a.on = true })
+		w.a.start(w.cfgA, &w.log)
+		w.wait(4 * time.Second)
+		w.expect("b", "failback_after has not passed")
+		w.settle()
+		w.expect("a", "failback")
+	})
+}
+
+func TestFailbackIsGivenUpWhenThePartnerDoesNotYield(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.cfgA.Aliases[0].Failback = true
+		w.a.on = false
+		w.b.start(w.cfgB, &w.log)
+		defer w.end()
+		w.settle()
+		w.expect("b", "A is off")
+		w.b.kill() // its kernel keeps the alias and answers
+		w.a.set(func() { w.a.on = true })
+		w.a.start(w.cfgA, &w.log)
+		w.wait(time.Minute)
+		w.expect("b", "B's kernel does not yield")
+		if n := w.logged("failback is given up"); n != 1 {
+			w.fail("given up %d times", n)
+		}
+		w.b.set(func() { w.b.kernel.lose() })
+		w.settle()
+		w.expect("a", "nobody serves it")
+	})
+}
+
+func TestOnExitReleaseLeavesNothing(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) { w.cfgA.Settings.OnExit = config.ExitRelease }, func(w *world) {
+		w.settle()
+		w.expect("a", "the primary serves")
+		w.a.daemon.Stop(ExitKeep)
+		w.wait(time.Second)
+		w.expect("a", "USR2 keeps whatever on_exit says")
+		w.a.kill()
+		w.a.start(w.cfgA, &w.log)
+		w.wait(10 * time.Second)
+		w.expect("a", "adopted")
+		if w.logged("it was found on this host") != 1 {
+			w.fail("not adopted")
+		}
+		w.a.daemon.Stop(ExitAsSet)
+		w.wait(time.Second)
+		w.expect("", "released")
+	})
+}
+
+func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		second := row(2, true)
+		second.Label, second.Addr = "eth0:2", netip.MustParseAddr("10.0.0.101")
+		second.Prefix = netip.PrefixFrom(second.Addr, 24)
+		first := w.cfgA.Aliases[0]
+		switches := w.switches
+		w.a.daemon.Reload(&config.Config{Settings: w.cfgA.Settings, Aliases: []config.Alias{second, first}})
+		w.settle()
+		if !w.a.has(second.Addr) || !w.a.has(aliasIP) || w.switches != switches {
+			w.fail("both should be held, the first never let go")
+		}
+		first.Label = "eth0:9"
+		w.a.daemon.Reload(&config.Config{Settings: w.cfgA.Settings, Aliases: []config.Alias{first}})
+		w.settle()
+		w.seg.mu.Lock()
+		_, at, _ := w.a.kernel.state().Find(aliasIP)
+		label, gone := at.Label, !w.a.has(second.Addr)
+		w.seg.mu.Unlock()
+		if label != "eth0:9" || !gone {
+			w.fail("the alias should have moved to eth0:9 (it is %q) and the second be gone (%v)", label, gone)
+		}
+		w.expect("a", "after the move")
+	})
+}
+
+func TestFlappingStopsUntilTheOtherIsSilent(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) { w.cfgA.Aliases[0].MaxTakes = 3 }, func(w *world) {
+		w.settle()
+		for range 2 {
+			w.a.set(func() { w.a.nic().Carrier = false })
+			w.wait(3 * time.Second)
+			w.a.set(func() { w.a.nic().Carrier = true })
+			w.b.set(func() { w.b.nic().Carrier = false })
+			w.wait(6 * time.Second)
+			w.b.set(func() { w.b.nic().Carrier = true })
+			w.wait(6 * time.Second)
+			w.expect("a", "it came back")
+		}
+		w.a.set(func() { w.a.nic().Carrier = false })
+		w.wait(3 * time.Second)
+		w.b.kill()
+		w.b.set(func() { w.b.kernel.lose() })
+		w.a.set(func() { w.a.nic().Carrier = true })
+		w.wait(time.Minute)
+		w.expect("", "taken three times within an hour")
+		if _, row, _ := w.status(w.a); row != "W9" {
+			w.fail("row %s, want W9", row)
+		}
+		w.b.set(func() { w.b.on = false })
+		w.settle()
+		w.expect("a", "the partner is silent")
+	})
+}
+
+func TestIsolatedHolderReleasesWhenToldTo(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) {
+		w.cfgA.Aliases[0].OnIsolation = config.IsolationRelease
+		w.cfgA.Aliases[0].IsolatedAfter = 10 * time.Second
+	}, func(w *world) {
+		w.settle()
+		w.a.set(func() { w.a.muted = true })
+		w.wait(8 * time.Second)
+		w.expect("ab", "both serve their side")
+		w.wait(10 * time.Second)
+		w.expect("b", "A is isolated")
+	})
+}
+
+// order gives an operator's order and returns the outcome of the one alias.
+func (w *world) order(st *station, o Operator) control.Outcome {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	out, err := st.daemon.Order(ctx, o, func(k Kept) error {
+		w.remembered = k.Parked
+		return w.full
+	})
+	if err != nil {
+		w.fail("order %+v: %v", o, err)
+	}
+	return out[0]
+}
+
+func TestRemoveAliasParksUntilAddAlias(t *testing.T) {
+	play(t, 1, false, true, func(w *world) {
+		w.settle()
+		w.expect("b", "the primary serves")
+		if out := w.order(w.b, Operator{Alias: aliasIP, Remove: true, DryRun: true}); out.Text != "would be released and parked" {
+			w.fail("dry run: %+v", out)
+		}
+		out := w.order(w.b, Operator{Remove: true})
+		if !out.Done || !strings.Contains(out.Next, "nobody will serve it") || len(w.remembered) != 1 {
+			w.fail("RemoveAlias on the primary: %+v, remembered %v", out, w.remembered)
+		}
+		w.wait(30 * time.Second)
+		w.expect("", "parked, and the partner is not primary")
+		c := *w.cfgB
+		w.b.daemon.Reload(&c)
+		w.wait(10 * time.Second)
+		w.expect("", "a reload does not unpark")
+		if out := w.order(w.b, Operator{Alias: aliasIP}); !out.Done {
+			w.fail("AddAlias: %+v", out)
+		}
+		w.expect("b", "ordered")
+		if len(w.remembered) != 0 {
+			w.fail("still remembered: %v", w.remembered)
+		}
+	})
+}
+
+func TestParkedIsParkedAfterARestart(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) {
+		w.a.parked = []netip.Addr{aliasIP}
+		_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
+	}, func(w *world) {
+		w.wait(30 * time.Second)
+		w.expect("", "a parked alias that was left behind is taken off")
+	})
+}
+
+func TestAddAliasIsRefusedWhereAnotherAnswers(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		out := w.order(w.b, Operator{Alias: aliasIP})
+		if out.Done || !strings.Contains(out.Text, w.a.hw.String()+", the partner,") {
+			w.fail("AddAlias on the standby: %+v", out)
+		}
+		w.expect("a", "refused")
+		if out := w.order(w.b, Operator{Alias: aliasIP, Force: true}); !out.Done {
+			w.fail("forced: %+v", out)
+		}
+		w.settle()
+		w.expect("a", "the non-primary yields to the primary as soon as it hears it")
+	})
+}
+
+func TestOrderThatCannotBeRememberedIsCarriedOutAndSaid(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.full = errors.New("no space left on device")
+		out := w.order(w.a, Operator{Alias: aliasIP, Remove: true})
+		if !out.Done || out.NotRemembered != w.full.Error() {
+			w.fail("%+v", out)
+		}
+	})
+}
+
+func TestOrderThatNobodyCanAnswerIsWithdrawn(t *testing.T) {
+	play(t, 1, false, false, func(w *world) {
+		w.wait(5 * time.Second)
+		w.b.set(func() { w.b.arpErr, w.b.pingErr = errors.New("denied"), errors.New("denied") })
+		w.wait(10 * time.Second)
+		out := w.order(w.b, Operator{Alias: aliasIP})
+		if out.Done || !strings.HasPrefix(out.Text, "not yet: ") {
+			w.fail("%+v", out)
+		}
+		if _, err := w.b.daemon.Order(w.t.Context(), Operator{Alias: w.a.own.Addr()}, nil); !errors.Is(err, ErrNoAlias) {
+			w.fail("an order for no alias: %v", err)
+		}
+	})
+}
+
+// TestOfTwoOrdersTheLaterListIsRememberedLast gives the second order while the
+// first is still being remembered.
+func TestOfTwoOrdersTheLaterListIsRememberedLast(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		var last []netip.Addr
+		give := func(o Operator, disk <-chan struct{}) {
+			_, err := w.a.daemon.Order(w.t.Context(), o, func(k Kept) error {
+				<-disk
+				last = k.Parked
+				return nil
+			})
+			if err != nil {
+				w.fail("%v", err)
+			}
+		}
+		slow, quick := make(chan struct{}), make(chan struct{})
+		close(quick)
+		var both sync.WaitGroup
+		both.Go(func() { give(Operator{Remove: true}, slow) })
+		w.wait(100 * time.Millisecond)
+		both.Go(func() { give(Operator{}, quick) })
+		w.wait(100 * time.Millisecond)
+		close(slow)
+		both.Wait()
+		if len(last) != 0 {
+			w.fail("remembered last: %v", last)
+		}
+	})
+}
+
+func TestOrderToALoopThatHangsIsGivenUpAndNotCarriedOutLater(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		hang := make(chan struct{})
+		w.a.daemon.post(func(*loop) { <-hang })
+		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+		defer cancel()
+		_, err := w.a.daemon.Order(ctx, Operator{Remove: true}, func(Kept) error {
+			w.fail("remembered")
+			return nil
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			w.fail("%v", err)
+		}
+		close(hang)
+		w.wait(5 * time.Second)
+		w.expect("a", "the order came too late")
+	})
+}

@@ -1,0 +1,101 @@
+package defender
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/rules"
+)
+
+// stranger is an alias that the partner speaks of, and we have not.
+type stranger struct {
+	addr  netip.Addr
+	since time.Time // when it spoke of it first
+	at    time.Time // and last
+	told  bool
+}
+
+// stranger notes an alias that is in the partner's file only.
+func (t *talk) stranger(l *loop, addr netip.Addr) {
+	if i := slices.IndexFunc(t.strangers, func(s stranger) bool { return s.addr == addr }); i >= 0 {
+		t.strangers[i].at = l.now
+		return
+	}
+	if len(t.strangers) < 16 {
+		t.strangers = append(t.strangers, stranger{addr: addr, since: l.now, at: l.now})
+	}
+}
+
+// check compares at a heartbeat which aliases the two files have. One host reads
+// its file before the other: what lasts is told.
+func (t *talk) check(l *loop) {
+	late := t.silentAfter()
+	t.strangers = slices.DeleteFunc(t.strangers, func(s stranger) bool { return t.mood == speaking && l.now.Sub(s.at) > late })
+	for i := range t.strangers {
+		if s := &t.strangers[i]; !s.told && s.at.Sub(s.since) > late {
+			s.told = true
+			t.log(l).Error(fmt.Sprintf("the partner's file has %s for this pair, and this host's has not", s.addr))
+		}
+	}
+	for _, a := range t.users {
+		if a.missing(l.now) {
+			a.alarm(l, []string{"the partner's file has it not, or not for this host"})
+		}
+	}
+}
+
+// compare finds what in the two files cannot be meant so.
+func (a *alias) compare(l *loop, w peer.Word) {
+	var wrong []string
+	switch {
+	case w.Primary && a.cfg.Primary:
+		wrong = append(wrong, "both hosts' files say primary; the lower hardware address acts as primary. Change one of them")
+	case !w.Primary && !a.cfg.Primary:
+		wrong = append(wrong, "no host's file says primary; the lower hardware address acts as primary. Change one of them")
+	}
+	if int(w.Bits) != a.cfg.Prefix.Bits() {
+		wrong = append(wrong, fmt.Sprintf("the netmask is /%d here and /%d on the partner", a.cfg.Prefix.Bits(), w.Bits))
+	}
+	theirs := rules.Policy{Interval: w.Interval, Timeout: w.Timeout, Misses: int(w.Misses)}
+	for _, c := range []struct {
+		ear, mouth rules.Policy
+		text       string
+	}{
+		{theirs, a.policy, "the partner counts this host as silent after %s, and this host speaks each %s"},
+		{a.policy, theirs, "this host counts the partner as silent after %s, and the partner speaks each %s"},
+	} {
+		// Two heartbeats have to fit: one may be lost.
+		if c.ear.ChannelSilent() < 2*c.mouth.Heartbeat() {
+			wrong = append(wrong, "the rhythms cannot work together: "+fmt.Sprintf(c.text, c.ear.ChannelSilent(), c.mouth.Heartbeat()))
+		}
+	}
+	a.alarm(l, wrong)
+}
+
+// alarm says what is wrong with the pair, on change and once an hour.
+func (a *alias) alarm(l *loop, wrong []string) {
+	same := slices.Equal(a.pair, wrong)
+	if same && (len(wrong) == 0 || l.now.Sub(a.pairAt) < sayAgain) {
+		return
+	}
+	if a.pair, a.pairAt = wrong, l.now; len(wrong) == 0 {
+		a.log(l).Info("the two files fit again")
+		return
+	}
+	for _, text := range wrong {
+		a.log(l).WithField("partner", a.cfg.Partner.Name).Error("the pair does not fit: " + text)
+		if !same {
+			a.write(l, entryOf("pair", "alarm", "the pair does not fit", text))
+		}
+	}
+}
+
+// missing tells whether the partner's daemon is heard and says nothing of the
+// alias. One that is released because its row went may well be gone there.
+func (a *alias) missing(now time.Time) bool {
+	t := a.talk
+	return t != nil && !a.state.Leaving && t.mood == speaking && !t.boot.IsZero() && now.Sub(t.boot) > t.silentAfter() && now.Sub(a.talkAt) > t.silentAfter() && now.Sub(a.peer.Said) > t.silentAfter()
+}

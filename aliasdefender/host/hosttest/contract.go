@@ -1,0 +1,394 @@
+// Package hosttest says what a host's network must do, as a test that the
+// kernel passes, and every fake that wants to be believed.
+package hosttest
+
+import (
+	"cmp"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"alias-defender/aliasdefender/host"
+)
+
+// Network is what is tested, and Own: an administrator's hand, which gives a NIC
+// an address that is no alias.
+type Network interface {
+	Read() (host.State, error)
+	Add([]host.Order) []error
+	Remove([]host.Order) []error
+	Refresh([]host.Order) []error
+	Own(nic string, p netip.Prefix) error
+}
+
+// Contract tests n. It must have nic, with own (/24) as its only address,
+// another NIC with an address, and one without any. It is left as it was found.
+func Contract(t *testing.T, n Network, nic string, own netip.Prefix) {
+	c := &contract{n: n, nic: nic, own: own}
+	c.before = c.read(t)
+	for _, other := range c.before.NICs {
+		switch {
+		case other.Name == nic:
+		case len(other.Addrs) == 0:
+			c.bare = other.Name
+		default:
+			c.other = other.Name
+		}
+	}
+	if mine, _ := c.before.NIC(nic); len(mine.Addrs) != 1 || mine.Addrs[0].Prefix != own || c.bare == "" || c.other == "" {
+		t.Fatalf("not the network that the contract is about: %+v", c.before)
+	}
+	t.Run("an alias is added with its prefix, label and tag", c.added)
+	t.Run("without a label it has the NIC's name", c.unlabelled)
+	t.Run("adding what is there and removing what is gone are done", c.repeated)
+	t.Run("another prefix of the same address is refused", c.otherPrefix)
+	t.Run("the same address on another NIC is refused", c.otherNIC)
+	t.Run("an alias does not become a NIC's first address", c.firstAddress)
+	t.Run("an alias does not count as a NIC's own address", c.afterLoss)
+	t.Run("what cannot be an alias is refused", c.impossible)
+	t.Run("a missing NIC is an error for adding and done for removing", c.missingNIC)
+	t.Run("removing does not ask for the prefix, the label or the tag", c.foreign)
+	t.Run("removing leaves the address on another NIC", c.elsewhere)
+	t.Run("removing takes no other address of the subnet along", c.dependents)
+	t.Run("of many orders each has its own answer", c.many)
+	t.Run("orders are carried out as if one after the other", c.inOrder)
+	t.Run("many are removed and leave the others", c.manyRemoved)
+	t.Run("a lease is told, renewed and ended, and nothing else changes", c.leased)
+	t.Run("a refresh adds nothing", c.refreshed)
+}
+
+type contract struct {
+	n                Network
+	nic, other, bare string
+	own              netip.Prefix
+	before           host.State
+}
+
+func (c *contract) read(t *testing.T) host.State {
+	t.Helper()
+	s, err := c.n.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// order is the alias number i of the NIC's own subnet.
+func (c *contract) order(i byte) host.Order {
+	b := c.own.Masked().Addr().As4()
+	b[3] = i
+	return host.Order{NIC: c.nic, Label: c.nic + ":" + string('a'+rune(i%26)), Prefix: netip.PrefixFrom(netip.AddrFrom4(b), c.own.Bits())}
+}
+
+func (c *contract) add(t *testing.T, o host.Order) {
+	t.Helper()
+	if err := c.tryAdd(o); err != nil {
+		t.Fatalf("add %+v: %v", o, err)
+	}
+	t.Cleanup(func() { c.remove(t, o) })
+}
+
+func (c *contract) tryAdd(o host.Order) error { return c.n.Add([]host.Order{o})[0] }
+
+func (c *contract) remove(t *testing.T, o host.Order) {
+	t.Helper()
+	if err := c.n.Remove([]host.Order{o})[0]; err != nil {
+		t.Fatalf("remove %+v: %v", o, err)
+	}
+}
+
+// expect compares a NIC's addresses, in any order, with those that it had at
+// the beginning and more.
+func (c *contract) expect(t *testing.T, nic string, more ...host.Address) {
+	t.Helper()
+	was, _ := c.before.NIC(nic)
+	is, ok := c.read(t).NIC(nic)
+	if !ok {
+		t.Fatalf("NIC %s is gone", nic)
+	}
+	byPrefix := func(a, b host.Address) int {
+		return cmp.Compare(a.Prefix.String()+a.Label, b.Prefix.String()+b.Label)
+	}
+	want := slices.SortedFunc(slices.Values(slices.Concat(was.Addrs, more)), byPrefix)
+	got := slices.SortedFunc(slices.Values(is.Addrs), byPrefix)
+	equal := gocmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	if diff := gocmp.Diff(want, got, equal); diff != "" {
+		t.Errorf("addresses of %s (-want +got):\n%s", nic, diff)
+	}
+}
+
+// refused checks that the order is an error that says word, and changes nothing.
+func (c *contract) refused(t *testing.T, o host.Order, word string, more ...host.Address) {
+	t.Helper()
+	switch err := c.tryAdd(o); {
+	case err == nil:
+		c.remove(t, o)
+		t.Errorf("add %+v: no error", o)
+	case !strings.Contains(err.Error(), word):
+		t.Errorf("add %+v: %q does not say %q", o, err, word)
+	}
+	if _, ok := c.before.NIC(o.NIC); ok {
+		c.expect(t, o.NIC, more...)
+	}
+}
+
+func ours(o host.Order) host.Address {
+	return host.Address{Prefix: o.Prefix, Label: o.Label, Ours: true}
+}
+
+func (c *contract) added(t *testing.T) {
+	o := c.order(9)
+	c.add(t, o)
+	c.expect(t, c.nic, ours(o))
+	if nic, a, ok := c.read(t).Find(o.Prefix.Addr()); nic != c.nic || !ok || !a.Ours {
+		t.Errorf("found on %q, %+v, %v", nic, a, ok)
+	}
+	c.remove(t, o)
+	c.expect(t, c.nic)
+}
+
+func (c *contract) unlabelled(t *testing.T) {
+	o := c.order(9)
+	o.Label = ""
+	c.add(t, o)
+	c.expect(t, c.nic, host.Address{Prefix: o.Prefix, Label: c.nic, Ours: true})
+}
+
+func (c *contract) repeated(t *testing.T) {
+	o := c.order(9)
+	c.add(t, o)
+	c.add(t, o)
+	c.expect(t, c.nic, ours(o))
+	c.remove(t, o)
+	c.remove(t, o)
+	c.expect(t, c.nic)
+}
+
+func (c *contract) otherPrefix(t *testing.T) {
+	o := c.order(9)
+	c.add(t, o)
+	wide := o
+	wide.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
+	c.refused(t, wide, o.Prefix.String(), ours(o))
+}
+
+func (c *contract) otherNIC(t *testing.T) {
+	o := c.order(9)
+	c.add(t, o)
+	there := o
+	there.NIC, there.Label = c.other, ""
+	c.refused(t, there, c.nic)
+	c.expect(t, c.nic, ours(o))
+}
+
+func (c *contract) firstAddress(t *testing.T) {
+	o := c.order(9)
+	o.NIC, o.Label = c.bare, ""
+	c.refused(t, o, "no address of its own")
+}
+
+// afterLoss: whether the alias outlives the NIC's own address is the system's
+// business. If it does, it does not open the door to others.
+func (c *contract) afterLoss(t *testing.T) {
+	o, own := c.order(9), host.Order{NIC: c.nic, Prefix: c.own}
+	o.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
+	c.add(t, o)
+	c.remove(t, own)
+	if err := c.tryAdd(c.order(10)); err == nil || !strings.Contains(err.Error(), "no address of its own") {
+		t.Errorf("added beside an alias only: %v", err)
+	}
+	if err := c.n.Own(c.nic, c.own); err != nil {
+		t.Fatal(err)
+	}
+	c.expect(t, c.nic, ours(o))
+}
+
+func (c *contract) impossible(t *testing.T) {
+	long := c.order(9)
+	long.Label = "0123456789abcdef"
+	c.refused(t, long, "15 bytes")
+	for _, p := range []string{"224.0.0.5/24", "255.255.255.255/32", "0.0.0.0/8", "127.0.0.9/8", "2001:db8::1/64"} {
+		o := c.order(9)
+		o.Prefix = netip.MustParsePrefix(p)
+		c.refused(t, o, o.Prefix.String())
+	}
+	o := c.order(9)
+	o.Prefix = netip.Prefix{}
+	c.refused(t, o, "IPv4")
+	o = c.order(9)
+	o.Label = "0123456789abcde"
+	c.add(t, o)
+	c.expect(t, c.nic, ours(o))
+}
+
+func (c *contract) missingNIC(t *testing.T) {
+	o := c.order(9)
+	o.NIC, o.Label = "missing0", ""
+	c.refused(t, o, "missing0")
+	c.remove(t, o)
+}
+
+func (c *contract) foreign(t *testing.T) {
+	o := c.order(9)
+	c.add(t, o)
+	c.remove(t, host.Order{NIC: c.nic, Prefix: netip.PrefixFrom(o.Prefix.Addr(), 32)})
+	c.expect(t, c.nic)
+}
+
+func (c *contract) elsewhere(t *testing.T) {
+	o := c.order(9)
+	o.NIC, o.Label = c.other, ""
+	c.add(t, o)
+	here := o
+	here.NIC = c.nic
+	c.remove(t, here)
+	c.expect(t, c.other, host.Address{Prefix: o.Prefix, Label: c.other, Ours: true})
+}
+
+// dependents: a subnet of which the NIC has nothing but aliases.
+func (c *contract) dependents(t *testing.T) {
+	var list []host.Order
+	for i := range 3 {
+		o := c.order(byte(20 + i))
+		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(20 + i)}), 24)
+		c.add(t, o)
+		list = append(list, o)
+	}
+	for i, o := range list {
+		var rest []host.Address
+		for _, later := range list[i+1:] {
+			rest = append(rest, ours(later))
+		}
+		c.remove(t, o)
+		c.expect(t, c.nic, rest...)
+	}
+}
+
+// errors compares what became of each order with the words it must say; "" is done.
+func (c *contract) errors(t *testing.T, what string, errs []error, words ...string) {
+	t.Helper()
+	if len(errs) != len(words) {
+		t.Fatalf("%s: %d answers to %d orders: %v", what, len(errs), len(words), errs)
+	}
+	for i, word := range words {
+		if err := errs[i]; (err == nil) != (word == "") || err != nil && !strings.Contains(err.Error(), word) {
+			t.Errorf("%s, order %d: %v, want %q", what, i, err, word)
+		}
+	}
+}
+
+func (c *contract) many(t *testing.T) {
+	there, missing, bare, good, long := c.order(9), c.order(10), c.order(11), c.order(12), c.order(13)
+	c.add(t, there)
+	missing.NIC, bare.NIC, long.Label = "missing0", c.bare, "0123456789abcdef"
+	list := []host.Order{missing, there, bare, good, long, c.order(14)}
+	t.Cleanup(func() { c.n.Remove(list) })
+	c.errors(t, "add", c.n.Add(list), "missing0", "", "no address of its own", "", "15 bytes", "")
+	c.expect(t, c.nic, ours(there), ours(good), ours(c.order(14)))
+	c.errors(t, "remove", c.n.Remove(list), "", "", "", "", "", "")
+	c.expect(t, c.nic)
+	if errs := c.n.Add(nil); len(errs) != 0 {
+		t.Errorf("add none: %v", errs)
+	}
+}
+
+func (c *contract) inOrder(t *testing.T) {
+	o := c.order(9)
+	wide, there := o, o
+	wide.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
+	there.NIC, there.Label = c.other, ""
+	list := []host.Order{o, wide, o, there}
+	t.Cleanup(func() { c.n.Remove(list) })
+	c.errors(t, "add", c.n.Add(list), "", o.Prefix.String(), "", c.nic)
+	c.expect(t, c.nic, ours(o))
+	c.expect(t, c.other)
+	c.errors(t, "remove", c.n.Remove([]host.Order{o, wide, o}), "", "", "")
+	c.expect(t, c.nic)
+}
+
+// manyRemoved: more than one system call carries, with the first of the subnet
+// among them and one that stays.
+func (c *contract) manyRemoved(t *testing.T) {
+	var list []host.Order
+	for i := range 300 {
+		o := c.order(byte(i))
+		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i / 100), byte(1 + i%100)}), 16)
+		list = append(list, o)
+	}
+	t.Cleanup(func() { c.n.Remove(list) })
+	c.errors(t, "add", c.n.Add(list), make([]string, len(list))...)
+	stays := list[len(list)-1]
+	c.errors(t, "remove", c.n.Remove(list[:len(list)-1]), make([]string, len(list)-1)...)
+	c.expect(t, c.nic, ours(stays))
+}
+
+// left compares what is left of the alias's lease, which may be a little less.
+func (c *contract) left(t *testing.T, what string, o host.Order, want time.Duration) {
+	t.Helper()
+	nic, a, ok := c.read(t).Find(o.Prefix.Addr())
+	if !ok || a.Lease > want || a.Lease < want-time.Minute || want > 0 && a.Lease <= 0 {
+		t.Errorf("%s: %v left, want %v (found %v)", what, a.Lease, want, ok)
+	}
+	if a.Lease = 0; nic != c.nic || a != ours(o) {
+		t.Errorf("%s: %+v on %s, want %+v on %s", what, a, nic, ours(o), c.nic)
+	}
+}
+
+func (c *contract) leased(t *testing.T) {
+	o := c.order(9)
+	refresh := func(lease time.Duration) {
+		t.Helper()
+		o.Lease = lease
+		c.errors(t, "refresh", c.n.Refresh([]host.Order{o}), "")
+	}
+	o.Lease = time.Hour
+	c.add(t, o)
+	c.left(t, "added", o, time.Hour)
+	refresh(2 * time.Hour)
+	c.left(t, "longer", o, 2*time.Hour)
+	o.Lease = 3 * time.Hour
+	c.add(t, o)
+	c.left(t, "added again", o, 2*time.Hour)
+	refresh(10 * time.Minute)
+	c.left(t, "shorter", o, 10*time.Minute)
+	refresh(0)
+	c.left(t, "for ever", o, 0)
+	refresh(time.Hour)
+	c.left(t, "finite again", o, time.Hour)
+	refresh(time.Millisecond) // a second
+	c.remove(t, o)
+	c.expect(t, c.nic)
+	o.Lease = -time.Second
+	c.refused(t, o, "-1s")
+	c.errors(t, "refresh", c.n.Refresh([]host.Order{o}), "-1s")
+
+	// What somebody else put there stays his.
+	mine := host.Order{NIC: c.nic, Prefix: c.own, Lease: time.Hour}
+	c.errors(t, "refresh", c.n.Refresh([]host.Order{mine}), "")
+	mine.Lease = 0
+	c.errors(t, "refresh", c.n.Refresh([]host.Order{mine}), "")
+	c.expect(t, c.nic)
+}
+
+func (c *contract) refreshed(t *testing.T) {
+	there, absent, wide, elsewhere, missing := c.order(9), c.order(10), c.order(9), c.order(9), c.order(9)
+	there.Lease = time.Hour
+	wide.Prefix = netip.PrefixFrom(there.Prefix.Addr(), 32)
+	elsewhere.NIC, missing.NIC = c.other, "missing0"
+	c.add(t, there)
+	errs := c.n.Refresh([]host.Order{absent, wide, there, elsewhere, missing})
+	for i, err := range errs {
+		if (i == 2) != (err == nil) || err != nil && !errors.Is(err, host.ErrNotThere) {
+			t.Errorf("order %d: %v", i, err)
+		}
+	}
+	c.left(t, "the one that is there", there, time.Hour)
+	c.remove(t, there)
+	c.expect(t, c.nic)
+	c.expect(t, c.other)
+}

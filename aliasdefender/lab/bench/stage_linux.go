@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"alias-defender/aliasdefender/lab"
+)
+
+// The names and addresses on the stage.
+const (
+	hostA = "a"
+	hostB = "b"
+	nic   = "eth0"
+)
+
+var (
+	ownA    = netip.MustParsePrefix("10.77.0.1/16")
+	ownB    = netip.MustParsePrefix("10.77.0.2/16")
+	router  = netip.MustParsePrefix("10.77.0.254/16")
+	user    = netip.MustParsePrefix("10.77.0.50/16")
+	watcher = netip.MustParsePrefix("10.77.0.51/16")
+)
+
+// aliases returns n addresses with the mask of the subnet.
+func aliases(n int) (all []netip.Prefix) {
+	const row = 250
+	for i := range n {
+		a := netip.AddrFrom4([4]byte{10, 77, byte(1 + i/row), byte(1 + i%row)})
+		all = append(all, netip.PrefixFrom(a, ownA.Bits()))
+	}
+	return all
+}
+
+// stage is the lab of one run.
+type stage struct {
+	setup
+	program contender
+	dir     string // of the hosts' files
+	phase   time.Duration
+	noise   time.Duration
+
+	lab     *lab.Lab
+	lan     *lab.Switch
+	a, b    *lab.Host // a has the aliases when the story begins
+	router  *lab.Host
+	client  *lab.Host
+	asker   *lab.Client // asks the last alias each millisecond
+	control *lab.Client // asks the router, from a host of its own
+	holders *lab.Watch  // of the last alias
+
+	procs  map[*lab.Host]*lab.Process // the daemons started last
+	all    []*lab.Process             // every daemon that was started
+	before int                        // pauses they had told of when the story began
+	fault  time.Time                  // when it did
+}
+
+// newStage builds the lab. Nothing runs in it yet. A run that measures the
+// daemons alone is quiet: nobody asks.
+func newStage(s setup, program contender, quiet bool) (_ *stage, err error) {
+	st := &stage{setup: s, program: program, procs: map[*lab.Host]*lab.Process{}}
+	// The path of a socket is short.
+	if st.dir, err = os.MkdirTemp("", "adbench"); err != nil {
+		return nil, err
+	}
+	if st.lab, err = lab.New(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(st.dir))
+	}
+	if err = st.build(quiet); err != nil {
+		return nil, errors.Join(err, st.close())
+	}
+	return st, nil
+}
+
+func (s *stage) build(quiet bool) (err error) {
+	if s.lan, err = s.lab.Switch("lan"); err != nil {
+		return err
+	}
+	var third *lab.Host
+	for _, h := range []struct {
+		host **lab.Host
+		name string
+		own  netip.Prefix
+	}{
+		{&s.a, hostA, ownA}, {&s.b, hostB, ownB}, {&s.router, "router", router}, {&s.client, "client", user}, {&third, "control", watcher},
+	} {
+		spec := lab.HostSpec{Name: h.name, NICs: []lab.NICSpec{{Name: nic, Switch: s.lan, Addrs: []netip.Prefix{h.own}}}}
+		if h.own == router {
+			spec.Forward = true
+		} else {
+			spec.Gateway = router.Addr()
+		}
+		if *h.host, err = s.lab.Host(spec); err != nil {
+			return err
+		}
+	}
+	alias := s.alias()
+	if s.holders, err = s.lab.Watch(alias); err != nil || quiet {
+		return err
+	}
+	if s.asker, err = s.client.Client(lab.ClientSpec{Target: alias}); err != nil {
+		return err
+	}
+	s.control, err = third.Client(lab.ClientSpec{Target: router.Addr()})
+	return err
+}
+
+// alias is the one that is watched and asked: the last.
+func (s *stage) alias() netip.Addr { return s.aliases[len(s.aliases)-1].Addr() }
+
+func (s *stage) close() error { return errors.Join(s.lab.Close(), os.RemoveAll(s.dir)) }
+
+// start starts the daemon of a host.
+func (s *stage) start(h *lab.Host) error {
+	dir := filepath.Join(s.dir, h.Name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	c, err := s.program.command(s.setup, h, dir)
+	if err != nil {
+		return err
+	}
+	p, err := h.StartCommand(c)
+	if err != nil {
+		return err
+	}
+	s.procs[h] = p
+	s.all = append(s.all, p)
+	return nil
+}
+
+// boot boots a host that crashed and starts its daemon.
+func (s *stage) boot(h *lab.Host) error {
+	if err := h.Boot(); err != nil {
+		return err
+	}
+	return s.start(h)
+}
+
+// begin starts both daemons and waits until a has the aliases, and nothing
+// moves any more.
+func (s *stage) begin(ctx context.Context) error {
+	had, err := watchAdds(s.a)
+	if err != nil {
+		return err
+	}
+	defer had.close()
+	if s.StandbyPrimary {
+		err = errors.Join(s.b.Crash(), s.start(s.a))
+	} else {
+		err = errors.Join(s.start(s.a), s.start(s.b))
+	}
+	if err != nil {
+		return err
+	}
+	most := patience(s.rate.Interval) + time.Duration(len(s.aliases))*50*time.Millisecond
+	within, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	if err := had.wait(within, len(s.aliases)); err != nil {
+		return fmt.Errorf("%w\n%s", err, s.said(s.a))
+	}
+	if s.StandbyPrimary {
+		if err := s.boot(s.b); err != nil {
+			return err
+		}
+	}
+	if err := s.holders.Wait(within, hostA); err != nil {
+		return err
+	}
+	if s.asker != nil {
+		if err := s.asker.WaitAnswer(within, hostA); err != nil {
+			return err
+		}
+	}
+	if err := pause(ctx, settling+s.rate.Interval+s.phase); err != nil {
+		return err
+	}
+	for h, p := range s.procs {
+		select {
+		case <-p.Done():
+			return fmt.Errorf("the daemon of %s has ended\n%s", h.Name, s.said(h))
+		default:
+		}
+	}
+	return nil
+}
+
+// said is the end of what a host's daemon has written.
+func (s *stage) said(h *lab.Host) string {
+	const most = 600
+	out := strings.TrimSpace(s.procs[h].Output())
+	return out[max(0, len(out)-most):]
+}
+
+// mark says that the story begins: from here on the machine must not stand still.
+func (s *stage) mark() time.Time {
+	s.before = s.pauses()
+	s.fault = time.Now()
+	return s.fault
+}
+
+// pauses counts how often a daemon found that it was not let run.
+func (s *stage) pauses() (n int) {
+	for _, p := range s.all {
+		n += strings.Count(p.Output(), s.program.pause())
+	}
+	return n
+}
+
+// disturbed says what the machine did to the story, or "", and files what the
+// control client went without.
+func (s *stage) disturbed(m *measured) string {
+	if s.asker != nil {
+		to := time.Now()
+		m.gap("control_gap_ms", s.control, s.fault, to)
+		stall := max(s.control.Report(s.fault, to).Stall, s.asker.Report(s.fault, to).Stall)
+		switch d := m.values["control_gap_ms"]; {
+		case d >= ms(s.noise):
+			return fmt.Sprintf("the control client had no answer for %.0f ms", d)
+		case stall >= s.noise:
+			return fmt.Sprintf("a client could not ask for %.0f ms", ms(stall))
+		}
+	}
+	if s.pauses() > s.before {
+		return notLetRun
+	}
+	return ""
+}
+
+// longest is the longest gap of a client in a stretch of time, as far as it lies
+// in it, and whether it had not ended.
+func longest(c *lab.Client, from, to time.Time) (d time.Duration, open bool) {
+	for _, g := range c.Gaps(from, to, 0) {
+		if g.From.Before(from) {
+			g.From = from
+		}
+		if g.Open || g.To.After(to) {
+			g.To = to
+		}
+		if g.Length() > d {
+			d, open = g.Length(), g.Open
+		}
+	}
+	return d, open
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// pause lets time pass: absence can only be waited for.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
