@@ -7,8 +7,10 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/rules"
@@ -40,12 +42,12 @@ type alias struct {
 	policy rules.Policy
 	state  rules.State
 	iface  *nic
-	task   task // the next decision that time alone calls for
+	task   agenda.Entry // the next decision that time alone calls for
 
-	alias     *target
-	partner   *target // nil: its name is not resolved
-	router    *target // nil: none known
-	witnesses []*target
+	alias     *detect.Target
+	partner   *detect.Target // nil: its name is not resolved
+	router    *detect.Target // nil: none known
+	witnesses []*detect.Target
 
 	nic, carrier, own, kernel rules.Fact
 
@@ -88,7 +90,7 @@ type alias struct {
 
 func (l *loop) newAlias(c config.Alias) *alias {
 	a := &alias{}
-	a.task.do = func() { l.mark(a) }
+	a.task.Do = func() { l.mark(a) }
 	a.set(c)
 	l.mark(a)
 	return a
@@ -118,7 +120,7 @@ func (a *alias) set(c config.Alias) {
 // settled tells whether the alias stays as it is as long as no fact changes its
 // value: it is served elsewhere, or held without a rival.
 func (a *alias) settled() bool {
-	f := &a.alias.fact
+	f := a.alias.Fact()
 	switch {
 	case a.dirty || a.order != nil:
 		return false
@@ -128,18 +130,9 @@ func (a *alias) settled() bool {
 	return a.decision.Reason == rules.Served && f.Value == rules.Answered && f.Miss.IsZero()
 }
 
-// others are the addresses whose answers decide what the alias's silence means.
-func (a *alias) others() iter.Seq[*target] {
-	return func(yield func(*target) bool) {
-		if a.partner == nil || yield(a.partner) {
-			a.third()(yield)
-		}
-	}
-}
-
 // third are the router and the witnesses.
-func (a *alias) third() iter.Seq[*target] {
-	return func(yield func(*target) bool) {
+func (a *alias) third() iter.Seq[*detect.Target] {
+	return func(yield func(*detect.Target) bool) {
 		if a.router != nil && !yield(a.router) {
 			return
 		}
@@ -156,23 +149,23 @@ func (l *loop) facts(a *alias) rules.Facts {
 	f := rules.Facts{
 		Now: l.now,
 		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel,
-		Alias:       a.alias.fact,
+		Alias:       a.alias.Fact(),
 		RouterKnown: a.router != nil || len(a.witnesses) > 0,
 		Router:      a.thirdFact(),
 	}
 	if a.state.Holding {
-		f.AliasEvery = a.alias.rhythm()
+		f.AliasEvery = a.alias.Every(l.now)
 	}
 	if a.partner != nil {
-		f.Partner = a.partner.fact
+		f.Partner = a.partner.Fact()
 	}
 	if a.talk != nil {
 		f.Peer = a.peer
 		f.Peer.Heard = a.talk.heard
 	}
-	if hw := a.alias.hw; !hw.IsZero() {
-		if a.partner != nil && !a.partner.hw.IsZero() {
-			f.ByPartner = rules.Of(a.partner.hw == hw)
+	if hw := a.alias.HW(); !hw.IsZero() {
+		if a.partner != nil && !a.partner.HW().IsZero() {
+			f.ByPartner = rules.Of(a.partner.HW() == hw)
 		}
 		if a.talk != nil && hw == host.HW(a.says.HW) { // its NIC for the alias may be none that has its own address
 			f.ByPartner = rules.Yes
@@ -190,7 +183,7 @@ func (a *alias) thirdFact() rules.Fact {
 	var f rules.Fact
 	first := true
 	for t := range a.third() {
-		o := t.fact
+		o := t.Fact()
 		switch {
 		case first:
 			f, first = o, false
@@ -240,7 +233,7 @@ func (l *loop) decide(a *alias) {
 	if at.IsZero() || !a.retry.IsZero() && a.retry.Before(at) {
 		at = a.retry
 	}
-	l.agenda.set(&a.task, at)
+	l.agenda.Set(&a.task, at)
 }
 
 // note keeps the decision and logs it where it changed, or has lasted an hour.
@@ -270,7 +263,7 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	if changed {
 		a.entry(l, d)
 	}
-	if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.fact.Since.IsZero() {
+	if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.Fact().Since.IsZero() {
 		a.said = time.Time{} // nothing to tell yet: said as soon as there is
 		return
 	}
@@ -283,9 +276,7 @@ func (a *alias) transition(l *loop, d rules.Decision) {
 	a.entry(l, d)
 	a.decision, a.since, a.said = d, l.now, l.now
 	l.mark(a)
-	for t := range a.third() {
-		t.hasten(l)
-	}
+	l.asks.Moved(l.now, a.key())
 	a.tell(l, d, d.Action.String()+": "+d.Reason.Text())
 }
 

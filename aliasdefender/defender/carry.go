@@ -69,7 +69,6 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 			return
 		}
 		a.state.LetGo(d.Reason)
-		a.iface.held--
 		a.transition(l, d)
 	}
 }
@@ -83,7 +82,7 @@ func (l *loop) start(a *alias, j job) {
 	a.phase, a.phaseAt = working, l.now
 	l.work = append(l.work, j)
 	if j.d.Action == rules.Take {
-		a.alias.rest(l)
+		l.asks.Rest(l.now, a.alias)
 	}
 }
 
@@ -120,7 +119,7 @@ func (l *loop) flush() {
 			}
 			j.a.phase, j.a.phaseAt = idle, l.now
 			j.a.state.Ending = l.stopping
-			j.a.alias.askNow(l)
+			l.asks.Ask(l.now, j.a.alias)
 			l.mark(j.a)
 			if j.a.state.Leaving && !j.a.state.Holding && !l.stopping {
 				l.replace(j.a) // its row went while it waited
@@ -149,14 +148,14 @@ func (l *loop) gathers() bool {
 		return false
 	}
 	if l.gathered.IsZero() {
-		l.gathered = l.now.Add(min(gatherFor, l.brisk))
+		l.gathered = l.now.Add(min(gatherFor, l.asks.Brisk()))
 	}
 	if !l.now.Before(l.gathered) {
 		return false
 	}
 	n := 0
 	for _, a := range l.order {
-		if !a.state.Holding && (a.phase == looking || a.phase == idle && a.alias.verges(l.gathered)) {
+		if !a.state.Holding && (a.phase == looking || a.phase == idle && a.alias.Doubted(l.now, l.gathered)) {
 			n++
 		}
 	}
@@ -253,9 +252,9 @@ func (l *loop) finished(j job, err error) {
 			a.state.NotTaken(l.now)
 			a.handed(l, was)
 		}
-		a.alias.forget(l) // a silence from before says nothing when it is tried again
+		l.asks.Forget(l.now, a.alias) // a silence from before says nothing when it is tried again
 		if errors.Is(err, host.ErrDuplicate) {
-			a.alias.answered(l, l.now)
+			l.asks.Alive(l.now, a.alias, l.now)
 		}
 		if a.state.Leaving && !a.state.Holding && !l.stopping {
 			l.replace(a)
@@ -273,13 +272,11 @@ func (l *loop) finished(j job, err error) {
 	} else {
 		a.state.Took(a.policy, j.d.Reason, l.now)
 		a.state.Give = l.giving // begun before we were told to end
-		if a.alias.fact.Value != rules.Silent {
-			a.alias.forget(l) // what served it until now is a rival only if heard again
+		if a.alias.Fact().Value != rules.Silent {
+			l.asks.Forget(l.now, a.alias) // what served it until now is a rival only if heard again
 		} else {
-			a.alias.next = l.now // look again for a rival
-			a.alias.plan(l)
+			l.asks.Look(l.now, a.alias) // again for a rival
 		}
-		a.iface.held++
 	}
 	a.state.Leased(j.policy, j.begun)
 	a.transition(l, j.d)
@@ -289,20 +286,19 @@ func (l *loop) finished(j job, err error) {
 
 // released notes that the alias is off this host.
 func (l *loop) released(a *alias, d rules.Decision) {
-	rival := a.alias.hw
+	rival := a.alias.HW()
 	a.done()
 	if a.order != nil {
 		a.order.handed = d.Reason == rules.HandedOver
 	}
 	a.kernel.Set(rules.No, l.now, l.now)
 	a.state.LetGo(d.Reason)
-	a.iface.held--
 	a.transition(l, d)
 	switch d.Reason {
 	case rules.RivalPartner, rules.TwoPrimaries, rules.FailbackRefused:
 		l.point(a, rival)
 	default:
-		a.alias.forget(l)
+		l.asks.Forget(l.now, a.alias)
 	}
 	if a.next != nil || a.state.Leaving && !l.stopping {
 		l.replace(a)
@@ -321,8 +317,7 @@ func (l *loop) point(a *alias, rival host.HW) {
 			a.log(l).WithError(err).Warn("the segment could not be told where the alias is")
 		}
 	}
-	a.alias.byARP = true
-	a.alias.askNow(l)
+	l.asks.AskByARP(l.now, a.alias)
 }
 
 // announce says on the wire that the alias is here.
@@ -344,11 +339,11 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 	if a.failing == rules.Announce {
 		a.done()
 	}
-	l.put += 2 // frames
+	l.frames += 2 // frames
 	a.announced = l.now
 	a.state.Announce(d, l.now)
 	if d.Row == "H7" {
-		a.alias.askNow(l) // does it claim still?
+		l.asks.Ask(l.now, a.alias) // does it claim still?
 	}
 	l.mark(a)
 }
@@ -362,11 +357,11 @@ const verifications = 32
 // does not.
 func (a *alias) verifier() (addr netip.Addr) {
 	for t := range a.third() {
-		if t.fact.Value == rules.Answered {
-			return t.addr
+		if t.Fact().Value == rules.Answered {
+			return t.Addr
 		}
 		if !addr.IsValid() {
-			addr = t.addr
+			addr = t.Addr
 		}
 	}
 	return addr
@@ -388,7 +383,7 @@ func (l *loop) verify(a *alias) {
 		tries = a.cfg.Misses
 		q.Timeout = min(q.Timeout, a.policy.GiveWithin()/time.Duration(2*tries)) // the giver has to hear of it in time
 	}
-	own := a.iface.source(router)
+	own := l.asks.Source(a.cfg.NIC, router)
 	if a.known = false; getting && a.iface.wire != nil {
 		_ = a.iface.wire.Ask(router, addr, host.HW{})
 	}

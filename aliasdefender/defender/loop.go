@@ -12,7 +12,9 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/rules"
@@ -47,14 +49,13 @@ type loop struct {
 	cfg         *config.Config
 	aliases     map[netip.Addr]*alias
 	order       []*alias // as in the file
-	targets     map[key]*target
-	asked       []*target // the same, in the order of their making
-	agenda      agenda
-	put         int // frames and pings in this turn
+	asks        *detect.Set
+	wishes      []detect.Wish // that it has, as in order
+	agenda      agenda.Agenda
+	frames      int // and pings in this turn
 	judge       rules.Judge
 	marked      []*alias      // to be decided
 	deciding    []*alias      // in this turn
-	brisk       time.Duration // the shortest timeout of all
 	every       time.Duration // the shortest interval of all
 	nics        map[string]*nic
 	names       map[string]*name    // partners' names
@@ -72,7 +73,7 @@ type loop struct {
 	hangUp   context.CancelFunc
 	openAt   time.Time // when it may be opened again
 	openErr  string
-	opening  task
+	opening  agenda.Entry
 	talks    map[netip.Addr]*talk
 	partners []peer.Partner // that the channel knows
 	number   uint32         // of the last hand-over that we began
@@ -108,7 +109,7 @@ func (d *Defender) Run(ctx context.Context) error {
 	work, cancel := context.WithCancel(ctx)
 	l := &loop{
 		d: d, o: &d.o, log: d.log, ctx: work,
-		aliases: map[netip.Addr]*alias{}, targets: map[key]*target{},
+		aliases: map[netip.Addr]*alias{}, asks: detect.New(time.Now(), d.o.Listen != nil),
 		nics: map[string]*nic{}, names: map[string]*name{}, parked: map[netip.Addr]bool{}, talks: map[netip.Addr]*talk{},
 		number: rand.Uint32(),
 		batch:  1, turns: 1,
@@ -125,7 +126,7 @@ func (d *Defender) Run(ctx context.Context) error {
 		l.parked[addr] = true
 	}
 	l.maintenance = d.o.Kept.Maintenance
-	l.opening.do = l.open
+	l.opening.Do = l.open
 	l.reload(d.o.Config)
 	l.run(ctx)
 	cancel()
@@ -232,7 +233,7 @@ func (l *loop) awake() {
 	planned := max(l.plan.Sub(l.now), 0)
 	away := max(passed-planned, passed-now.Sub(l.now))
 	l.now, l.boot = now, boot
-	if away <= l.brisk {
+	if away <= l.asks.Brisk() {
 		return
 	}
 	for _, t := range l.talks {
@@ -241,15 +242,9 @@ func (l *loop) awake() {
 		}
 	}
 	forgotten := map[*alias]bool{}
-	for _, t := range l.asked {
-		switch {
-		case away > t.interval+t.doubt():
-			t.forget(l)
-			for _, a := range t.users {
-				forgotten[a] = true
-			}
-		case away > t.timeout:
-			t.restart(l)
+	for _, k := range l.asks.Away(l.now, away) {
+		if a := l.aliases[k.Addr]; a != nil {
+			forgotten[a] = true
 		}
 	}
 	if len(forgotten) == 0 {
@@ -276,22 +271,20 @@ func (l *loop) turn() {
 	if !l.now.Before(l.nextRead) {
 		l.read()
 	}
-	l.countDoubts()
 	l.resolve()
 	l.flush() // the kernel goes on while what it has done is noted and announced
 	l.collect()
-	for l.put = 0; l.put < questionsPerTurn; {
-		t := l.agenda.take(l.now)
-		if t == nil {
-			break
-		}
-		t.do()
+	l.asks.Turn(l.now, questionsPerTurn)
+	for e := l.agenda.Take(l.now); e != nil; e = l.agenda.Take(l.now) {
+		e.Do()
 	}
+	l.put()
+	l.follow()
 	// What is marked while these are decided has its turn at once after.
 	l.deciding, l.marked = l.marked, l.deciding[:0]
-	l.put = 0
+	l.frames = 0
 	for i, a := range l.deciding {
-		if l.put >= questionsPerTurn { // announcements, which cost as much as questions
+		if l.frames >= questionsPerTurn { // announcements, which cost as much as questions
 			l.marked = append(l.marked, l.deciding[i:]...)
 			break
 		}
@@ -300,8 +293,11 @@ func (l *loop) turn() {
 	l.turns++
 	l.flush()
 	if l.untidy {
-		l.arrange()
+		l.untidy = false
+		l.relink()
 	}
+	l.put()
+	l.follow()
 	l.tell()
 	l.settle()
 	l.plan = l.next()
@@ -389,7 +385,8 @@ func (l *loop) next() time.Time {
 	if len(l.marked) > 0 || len(l.results) > 0 {
 		return l.now
 	}
-	sooner(l.agenda.next())
+	sooner(l.agenda.Next())
+	sooner(l.asks.Next())
 	if len(l.work) > 0 && !l.working {
 		sooner(l.gathered)
 	}
@@ -408,12 +405,6 @@ func (l *loop) next() time.Time {
 }
 
 func due(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
-
-// grid is the next time after now at which an address of that rhythm is
-// asked: all of one rhythm in one wake, and none made up for that was missed.
-func (l *loop) grid(interval time.Duration) time.Time {
-	return l.epoch.Add((l.now.Sub(l.epoch)/interval + 1) * interval)
-}
 
 // stop begins the end.
 func (l *loop) stop(e Exit) {

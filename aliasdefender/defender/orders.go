@@ -193,7 +193,7 @@ func (l *loop) obey(a *alias, o Operator, answer func(control.Outcome)) {
 	}
 	a.order = &order{remove: o.Remove, stay: parkedHere, give: o.Give, had: a.state.Holding, answer: answer}
 	a.state.TryAgain()
-	if o.Force && !a.state.Holding && a.alias != nil && a.alias.fact.Value == rules.Answered {
+	if o.Force && !a.state.Holding && a.alias != nil && a.alias.Fact().Value == rules.Answered {
 		a.order.from = l.rival(a)
 	}
 	l.mark(a)
@@ -236,10 +236,10 @@ func (l *loop) obey(a *alias, o Operator, answer func(control.Outcome)) {
 	a.state.Parked = a.state.Parked || l.maintenance
 	if !o.Remove && a.alias != nil && !a.state.Holding {
 		a.orderedAt = l.now
-		if a.alias.fact.Value == rules.Answered {
-			a.alias.askNow(l)
+		if a.alias.Fact().Value == rules.Answered {
+			l.asks.Ask(l.now, a.alias)
 		} else {
-			a.alias.forget(l) // what was known may be an interval old
+			l.asks.Forget(l.now, a.alias) // what was known may be an interval old
 		}
 	}
 }
@@ -326,7 +326,7 @@ func (l *loop) report(a *alias) {
 	case a.state.Holding:
 		a.state.Order = rules.NoOrder
 		a.answer(l, true, "this host has it")
-	case a.alias.fact.Asked.Before(a.orderedAt):
+	case a.alias.Fact().Asked.Before(a.orderedAt):
 		// The question that the order put is not answered yet.
 	case h.Side != rules.NoSide:
 		// The partner is being asked, or is handing it over.
@@ -345,14 +345,14 @@ func (l *loop) report(a *alias) {
 // rival names the host that answers for the alias.
 func (l *loop) rival(a *alias) string {
 	switch f := l.facts(a); {
-	case a.alias.hw.IsZero():
+	case a.alias.HW().IsZero():
 		return "another host"
 	case f.ByPartner == rules.Yes:
-		return fmt.Sprintf("%s, the partner,", a.alias.hw)
+		return fmt.Sprintf("%s, the partner,", a.alias.HW())
 	case f.ByPartner == rules.No:
-		return fmt.Sprintf("%s, not the partner,", a.alias.hw)
+		return fmt.Sprintf("%s, not the partner,", a.alias.HW())
 	default:
-		return a.alias.hw.String()
+		return a.alias.HW().String()
 	}
 }
 

@@ -1,9 +1,6 @@
 package defender
 
 import (
-	"alias-defender/aliasdefender/config"
-	"alias-defender/aliasdefender/control"
-	"alias-defender/aliasdefender/host"
 	"context"
 	"errors"
 	"net/netip"
@@ -12,6 +9,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
 )
 
 func TestFailbackTakesItBackWithoutTwoHolders(t *testing.T) {

@@ -1,25 +1,20 @@
 package defender
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
 
-var errProxy = errors.New("the router answers for it (proxy ARP): whether anybody serves it is not known")
-
 // readEvery is the most often that the host is read unless it tells of a change.
 const readEvery = time.Second
-
-// rivalsPerSecond is how many questions for rivals of what we hold a segment is
-// put to in a second, all aliases of a NIC together.
-const rivalsPerSecond = 50
 
 // nic is one interface that aliases are on.
 type nic struct {
@@ -28,18 +23,13 @@ type nic struct {
 	up      bool
 	carrier bool
 	own     []netip.Prefix // its own addresses, not masked
-	aliases int            // of the file, on it
-	held    int            // of these, what we hold
-	doubts  int            // of these, what is in doubt, as far as that matters
-
-	asksFrom time.Time // when this second of questions for rivals began
-	asks     int       // and how many were put in it
 
 	wire    Wire // nil: none
 	opening bool
 	opened  time.Time // when the last one was,
 	heardOn int       // and on which index
-	ended   trouble   // why the last one ended by itself
+	ended   string    // why the last one ended by itself,
+	endedAt time.Time // and when that was said
 	err     error     // why there is none
 }
 
@@ -58,29 +48,6 @@ func (n *nic) ready() error {
 	return nil
 }
 
-// mayAsk tells whether one more question for a rival may be put in this second,
-// and counts it.
-func (n *nic) mayAsk(now time.Time) bool {
-	if now.Sub(n.asksFrom) >= time.Second {
-		n.asksFrom, n.asks = now, 0
-	}
-	n.asks++
-	return n.asks <= rivalsPerSecond
-}
-
-// source is our own address to ask from: one in the target's subnet if there is.
-func (n *nic) source(target netip.Addr) netip.Addr {
-	for _, p := range n.own {
-		if p.Masked().Contains(target) {
-			return p.Addr()
-		}
-	}
-	if len(n.own) > 0 {
-		return n.own[0].Addr()
-	}
-	return netip.Addr{}
-}
-
 // close closes the ear beside the loop: it waits for its reader, and the
 // reader may be waiting for the loop.
 func (n *nic) close(l *loop) {
@@ -90,10 +57,15 @@ func (n *nic) close(l *loop) {
 	}
 }
 
+// link tells what is asked of the NIC.
+func (l *loop) link(n *nic) {
+	l.asks.Link(l.now, detect.Link{NIC: n.name, Index: n.index, Err: n.ready(), Own: n.own, Hears: n.wire != nil, Deaf: n.err})
+}
+
 // read has the host's network read beside the loop. One reading at a time:
 // a kernel that does not answer is not asked twice.
 func (l *loop) read() {
-	l.nextRead = l.grid(max(l.every, readEvery)) // in one wake with the questions
+	l.nextRead = agenda.Grid(l.epoch, l.now, max(l.every, readEvery)) // in one wake with the questions
 	if l.reading {
 		l.readAgain = true
 		return
@@ -158,9 +130,7 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	}
 	l.paths, l.spare = paths, l.paths
 	if first {
-		for _, t := range l.asked {
-			t.plan(l)
-		}
+		l.asks.Begin(l.now)
 	}
 }
 
@@ -200,14 +170,13 @@ func (l *loop) readNIC(n *nic) {
 		index, n.heardOn = -1, 0
 	}
 	l.listen(n)
+	l.link(n)
+	if index < 0 {
+		l.asks.Renew(l.now, n.name)
+	}
 	is := n.ready()
 	if (was == nil) == (is == nil) && n.index == index {
 		return
-	}
-	for _, t := range l.asked {
-		if t.nic == n.name {
-			t.forget(l)
-		}
 	}
 	for _, a := range l.order {
 		if a.cfg.NIC == n.name && a.state.Holding && is == nil {
@@ -258,7 +227,6 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		if a.leased > 0 && a.policy.Lifetime() == 0 {
 			a.state.Lease = asked.Add(a.leased) // of a Monitor whose settings wanted one
 		}
-		a.iface.held++
 		a.transition(l, rules.Decision{Action: rules.Adopt, Reason: rules.Adopted})
 	}
 }
@@ -292,16 +260,14 @@ func (l *loop) listen(n *nic) {
 					l.log.WithField("nic", name).WithError(err).Error("no ARP on this NIC: what is on it is not known")
 				}
 				n.err = err
+				l.link(n)
 				return
 			}
 			kept = true
 			n.wire, n.err = w, nil
 			n.opened, n.heardOn = l.now, index
-			for _, t := range l.asked {
-				if t.nic == name {
-					t.forget(l)
-				}
-			}
+			l.link(n)
+			l.asks.Renew(l.now, name)
 		})
 		if err != nil {
 			return
@@ -323,8 +289,9 @@ func (l *loop) listen(n *nic) {
 			l.d.post(func(l *loop) {
 				if n.wire == w {
 					n.wire = nil
-					if err := w.Err(); err != nil && (err.Error() != n.ended.text || l.now.Sub(n.ended.at) > time.Minute) {
-						n.ended = trouble{err.Error(), l.now}
+					l.link(n)
+					if err := w.Err(); err != nil && (err.Error() != n.ended || l.now.Sub(n.endedAt) > time.Minute) {
+						n.ended, n.endedAt = err.Error(), l.now
 						l.log.WithField("nic", name).WithError(err).Warn("the ear has ended, and another is opened")
 					}
 					l.read()

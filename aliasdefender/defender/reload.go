@@ -3,9 +3,11 @@ package defender
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -71,7 +73,7 @@ func samePlace(a, b config.Alias) bool {
 func (l *loop) replace(a *alias) {
 	a.answer(l, false, "its row was changed or went from the file meanwhile")
 	a.gone = true
-	l.agenda.set(&a.task, time.Time{})
+	l.agenda.Set(&a.task, time.Time{})
 	addr := a.cfg.Addr
 	i := 0
 	for ; i < len(l.order) && l.order[i] != a; i++ {
@@ -92,13 +94,14 @@ func (l *loop) replace(a *alias) {
 	l.read()
 }
 
-// relink ties every alias to the addresses that it depends on, and forgets the
-// addresses and NICs that nobody depends on any more.
+// relink works out anew which addresses the aliases depend on, and forgets the
+// NICs and names that nobody depends on any more.
 func (l *loop) relink() {
-	changed := false
-	names := map[string]bool{}
+	names, nics := map[string]bool{}, map[string]bool{}
+	wishes := make([]detect.Wish, 0, len(l.order))
+	l.every = time.Hour
 	for _, a := range l.order {
-		if l.nics[a.cfg.NIC] == nil {
+		if nics[a.cfg.NIC] = true; l.nics[a.cfg.NIC] == nil {
 			l.nics[a.cfg.NIC] = &nic{name: a.cfg.NIC}
 		}
 		if !a.cfg.Partner.Addr.IsValid() {
@@ -108,27 +111,57 @@ func (l *loop) relink() {
 			}
 		}
 		a.iface = l.nics[a.cfg.NIC]
-		changed = l.link(a) || changed
+		l.every = min(l.every, a.cfg.Interval)
+		wishes = append(wishes, l.wish(a))
 	}
 	for s := range l.names {
 		if !names[s] {
 			delete(l.names, s)
 		}
 	}
-	if changed || len(l.aliases) == 0 || l.stray() {
+	if !slices.EqualFunc(wishes, l.wishes, sameWish) {
+		l.wishes = wishes
 		l.arrange()
+	}
+	for s, n := range l.nics {
+		if !nics[s] {
+			n.close(l)
+			delete(l.nics, s)
+		}
 	}
 }
 
-// arrange works out anew who depends on whom.
+// arrange has the wishes asked, and ties every alias to its targets.
 func (l *loop) arrange() {
-	l.untidy = false
-	l.tidy()
+	l.asks.Want(l.now, l.wishes)
+	for _, n := range l.nics {
+		l.link(n)
+	}
+	for i, a := range l.order {
+		w := l.wishes[i]
+		witnesses := make([]*detect.Target, len(w.Witnesses))
+		for i, k := range w.Witnesses {
+			witnesses[i] = l.asks.At(k)
+		}
+		was := *a
+		a.alias, a.partner, a.router, a.witnesses = l.asks.At(w.Alias), l.asks.At(w.Partner), l.asks.At(w.Router), witnesses
+		if was.alias != a.alias || was.partner != a.partner || was.router != a.router || !slices.Equal(was.witnesses, witnesses) {
+			l.mark(a)
+		}
+	}
+	addrs := l.asks.Addrs()
+	l.interesting.Store(&addrs)
 	l.introduce()
 }
 
-// link finds the targets of one alias; true if any is another than before.
-func (l *loop) link(a *alias) bool {
+// sameWish tells whether two wishes are for the same; who stands how to an alias is
+// the alias's.
+func sameWish(a, b detect.Wish) bool {
+	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && slices.Equal(a.Witnesses, b.Witnesses)
+}
+
+// wish is what the alias wants to have asked.
+func (l *loop) wish(a *alias) detect.Wish {
 	partner := a.cfg.Partner.Addr
 	if !partner.IsValid() {
 		partner = l.names[a.cfg.Partner.Name].addr
@@ -151,157 +184,34 @@ func (l *loop) link(a *alias) bool {
 			router = r.Gateway
 		}
 	}
-	changed := false
-	tie := func(p **target, addr netip.Addr) {
-		var t *target
-		if addr.IsValid() {
-			t = l.target(l.place(a, addr), a)
-		}
-		changed = changed || t != *p
-		*p = t
+	w := detect.Wish{
+		Alias: a.key(), Partner: l.place(a, partner), Router: l.place(a, router),
+		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
+		Here:   a.standing,
 	}
-	tie(&a.alias, a.cfg.Addr)
-	tie(&a.partner, partner)
-	tie(&a.router, router)
-	if len(a.witnesses) != len(a.cfg.Witnesses) {
-		a.witnesses = make([]*target, len(a.cfg.Witnesses))
-		changed = true
+	for _, addr := range a.cfg.Witnesses {
+		w.Witnesses = append(w.Witnesses, l.place(a, addr))
 	}
-	for i, w := range a.cfg.Witnesses {
-		tie(&a.witnesses[i], w)
-	}
-	if changed {
-		l.mark(a)
-	}
-	return changed
+	return w
 }
 
+// key is the alias as an address to ask.
+func (a *alias) key() detect.Key { return detect.Key{NIC: a.cfg.NIC, Addr: a.cfg.Addr} }
+
 // place is the key of an address that the alias depends on: on its NIC where
-// that reaches it directly, else wherever the kernel routes to it.
-func (l *loop) place(a *alias, addr netip.Addr) key {
+// that reaches it directly, else wherever the kernel routes to it. The zero Key is
+// that of no address.
+func (l *loop) place(a *alias, addr netip.Addr) detect.Key {
+	if !addr.IsValid() {
+		return detect.Key{}
+	}
 	if a.cfg.Prefix.Masked().Contains(addr) {
-		return key{a.cfg.NIC, addr}
+		return detect.Key{NIC: a.cfg.NIC, Addr: addr}
 	}
 	for _, p := range a.iface.own {
 		if p.Masked().Contains(addr) {
-			return key{a.cfg.NIC, addr}
+			return detect.Key{NIC: a.cfg.NIC, Addr: addr}
 		}
 	}
-	return key{"", addr}
-}
-
-// target is the target of that key, made if there is none.
-func (l *loop) target(k key, a *alias) *target {
-	t := l.targets[k]
-	if t == nil {
-		t = &target{key: k, iface: l.nics[k.nic], interval: a.cfg.Interval, timeout: a.cfg.Timeout, misses: a.cfg.Misses, next: l.now}
-		t.task.do = func() { t.turn(l) }
-		t.plan(l)
-		l.targets[k] = t
-		l.asked = append(l.asked, t)
-	}
-	return t
-}
-
-// stray tells whether a rhythm differs from what its users want; it does after
-// a reload that changed nothing else.
-func (l *loop) stray() bool {
-	for _, a := range l.order {
-		if a.alias.strays(a) {
-			return true
-		}
-		for t := range a.others() {
-			if t.strays(a) {
-				return true
-			}
-		}
-	}
-	return len(l.nics) > len(l.order)
-}
-
-// strays tells whether the target's rhythm is not the one that a wants.
-func (t *target) strays(a *alias) bool {
-	return t.interval > a.cfg.Interval || t.timeout > a.cfg.Timeout ||
-		len(t.users) == 1 && (t.interval != a.cfg.Interval || t.timeout != a.cfg.Timeout || t.misses != a.cfg.Misses)
-}
-
-// tidy works out from the aliases alone who uses which target in what rhythm.
-func (l *loop) tidy() {
-	for _, t := range l.asked {
-		t.users, t.of = nil, nil
-	}
-	used := map[string]bool{}
-	l.every = time.Hour
-	for _, a := range l.order {
-		used[a.cfg.NIC] = true
-		l.every = min(l.every, a.cfg.Interval)
-		a.alias.of = a
-		if len(a.alias.users) == 0 && a.alias.fact.Asked.IsZero() {
-			a.alias.byARP = true
-		}
-		a.alias.serve(l, a)
-		for t := range a.others() {
-			t.serve(l, a)
-		}
-	}
-	kept := l.asked[:0]
-	interesting := map[netip.Addr]bool{}
-	l.brisk = time.Hour
-	for _, t := range l.asked {
-		if len(t.users) == 0 {
-			delete(l.targets, t.key)
-			l.agenda.set(&t.task, time.Time{})
-			continue
-		}
-		kept = append(kept, t)
-		interesting[t.addr] = true
-		l.brisk = min(l.brisk, t.timeout)
-	}
-	clear(l.asked[len(kept):])
-	l.asked = kept
-	l.interesting.Store(&interesting)
-	for s, n := range l.nics {
-		if !used[s] {
-			n.close(l)
-			delete(l.nics, s)
-		}
-	}
-	l.count()
-}
-
-// serve adds a to those who depend on the target, whose rhythm is the fastest
-// that any of them wants.
-func (t *target) serve(l *loop, a *alias) {
-	if len(t.users) == 0 || a.cfg.Interval < t.interval {
-		t.interval = a.cfg.Interval
-	}
-	if len(t.users) == 0 || a.cfg.Timeout < t.timeout {
-		t.timeout = a.cfg.Timeout
-	}
-	if len(t.users) == 0 || a.cfg.Misses > t.misses {
-		t.misses = a.cfg.Misses
-	}
-	if n := len(t.users); n == 0 || t.users[n-1] != a {
-		t.users = append(t.users, a)
-	}
-	if t.next.After(l.now.Add(t.interval)) {
-		t.next = l.grid(t.interval)
-	}
-	t.plan(l)
-}
-
-// count works out how many aliases are on each NIC, and held there.
-func (l *loop) count() {
-	for _, n := range l.nics {
-		n.aliases, n.held = 0, 0
-	}
-	for _, a := range l.order {
-		if a.iface == nil {
-			continue
-		}
-		a.iface.aliases++
-		if a.state.Holding {
-			a.iface.held++
-		}
-	}
+	return detect.Key{Addr: addr}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/rules"
 )
@@ -148,18 +149,18 @@ func (a *alias) rival(f rules.Facts) string {
 	switch {
 	case f.ByPartner == rules.Yes:
 		return "partner"
-	case a.alias.hw.IsZero():
+	case a.alias.HW().IsZero():
 		return "another host"
 	}
-	return a.alias.hw.String()
+	return a.alias.HW().String()
 }
 
-func about(t *target) control.Peer {
+func about(t *detect.Target) control.Peer {
 	p := control.Peer{Answer: rules.Unknown.Answer()}
 	if t != nil {
-		p.Addr, p.Answer = t.addr.String(), t.fact.Value.Answer()
-		if !t.hw.IsZero() {
-			p.HW = t.hw.String()
+		p.Addr, p.Answer = t.Addr.String(), t.Fact().Value.Answer()
+		if !t.HW().IsZero() {
+			p.HW = t.HW().String()
 		}
 	}
 	return p
@@ -194,8 +195,8 @@ func describe(f rules.Facts, a *alias, now time.Time) string {
 		return fmt.Sprintf(" (asked %s ago)", now.Sub(x.Asked).Round(time.Millisecond))
 	}
 	by := ""
-	if f.Alias.Value == rules.Answered && !a.alias.hw.IsZero() {
-		by = " by " + a.alias.hw.String()
+	if f.Alias.Value == rules.Answered && !a.alias.HW().IsZero() {
+		by = " by " + a.alias.HW().String()
 	}
 	link := "good"
 	switch {

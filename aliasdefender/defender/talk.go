@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/rules"
@@ -21,6 +23,10 @@ type Channel interface {
 	Run(context.Context) error
 }
 
+// wordsPerTimeout is how often a word that has changed is said in a timeout until
+// it was heard.
+const wordsPerTimeout = 4
+
 // openAgain is when a channel that could not be opened is tried again.
 const openAgain = 10 * time.Second
 
@@ -30,7 +36,7 @@ const openAgain = 10 * time.Second
 type talk struct {
 	addr  netip.Addr
 	users []*alias
-	task  task // the next heartbeat
+	task  agenda.Entry // the next heartbeat
 
 	urgent bool // a word has changed: it is said at the end of this turn
 
@@ -100,7 +106,7 @@ func (l *loop) open() {
 		}
 		return
 	case l.now.Before(l.openAt):
-		l.agenda.set(&l.opening, l.openAt)
+		l.agenda.Set(&l.opening, l.openAt)
 		return
 	}
 	l.openAt = l.now.Add(openAgain)
@@ -128,7 +134,7 @@ func (l *loop) open() {
 				l.log.WithError(err).Error("no channel to the partner; the rules without one apply. It is tried again")
 			}
 			hangUp()
-			l.agenda.set(&l.opening, l.openAt)
+			l.agenda.Set(&l.opening, l.openAt)
 		})
 	})
 	l.partners = nil
@@ -158,15 +164,15 @@ func (l *loop) introduce() {
 			a.peer, a.pair = rules.Peer{}, nil
 			continue
 		}
-		addr := a.partner.addr
+		addr := a.partner.Addr
 		t := talks[addr]
 		if t == nil {
 			if t = l.talks[addr]; t == nil {
 				t = &talk{addr: addr, begun: l.now}
-				t.task.do = func() { t.beat(l) }
+				t.task.Do = func() { t.beat(l) }
 			}
 			talks[addr] = t
-			l.agenda.set(&t.task, l.now)
+			l.agenda.Set(&t.task, l.now)
 			partners = append(partners, peer.Partner{Addr: addr})
 		}
 		if p := &partners[slices.IndexFunc(partners, func(p peer.Partner) bool { return p.Addr == addr })]; p.Paths == nil {
@@ -180,7 +186,7 @@ func (l *loop) introduce() {
 	}
 	for addr, t := range l.talks {
 		if talks[addr] == nil {
-			l.agenda.set(&t.task, time.Time{})
+			l.agenda.Set(&t.task, time.Time{})
 		}
 	}
 	l.talks = talks
@@ -223,7 +229,7 @@ func (t *talk) beat(l *loop) {
 	t.wonder(l)
 	t.check(l)
 	every := t.heartbeat()
-	l.agenda.set(&t.task, l.grid(every))
+	l.agenda.Set(&t.task, agenda.Grid(l.epoch, l.now, every))
 }
 
 // speak says how we stand to all aliases that the partner shares with us; what
@@ -237,7 +243,7 @@ func (t *talk) speak(l *loop) {
 		w := rules.Say(a.policy, a.state, l.facts(a))
 		changed = changed || w != a.word
 		a.word = w
-		again = min(again, a.cfg.Timeout/questions)
+		again = min(again, a.cfg.Timeout/wordsPerTimeout)
 		m.Words = append(m.Words, a.wire())
 	}
 	if !changed {
@@ -321,7 +327,7 @@ func (l *loop) heard(h peer.Heard) {
 	}
 	t.wonder(l)
 	if p := l.partnerAt(h.Path); p != nil {
-		p.answered(l, l.now) // as good a sign of life as a ping
+		l.asks.Alive(l.now, p, l.now) // as good a sign of life as a ping
 	}
 	for _, w := range h.Words {
 		if a := l.aliases[w.Alias]; a != nil && a.talk == t {
@@ -334,7 +340,7 @@ func (l *loop) heard(h peer.Heard) {
 
 // partnerAt is the target of a partner by its own address; nil for another
 // path to it, which says nothing about this one.
-func (l *loop) partnerAt(addr netip.Addr) *target {
+func (l *loop) partnerAt(addr netip.Addr) *detect.Target {
 	t := l.talks[addr]
 	if t == nil || len(t.users) == 0 {
 		return nil
@@ -420,7 +426,7 @@ func (a *alias) handed(l *loop, was rules.Handover) {
 		return
 	}
 	if a.state.Holding {
-		a.alias.askNow(l) // whether the other has it still
+		l.asks.Ask(l.now, a.alias) // whether the other has it still
 	}
 	if h.Failure == rules.NoRow {
 		return

@@ -1,4 +1,4 @@
-package defender
+package agenda
 
 import (
 	"math/rand/v2"
@@ -9,25 +9,25 @@ import (
 func TestAgendaGivesWhatIsDueInTheOrderOfItsTime(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	start := time.Now()
-	var g agenda
-	tasks := make([]task, 200)
+	var g Agenda
+	tasks := make([]Entry, 200)
 	at := func(i int) time.Time { return start.Add(time.Duration(i) * time.Millisecond) }
-	want := map[*task]bool{}
+	want := map[*Entry]bool{}
 	for range 5000 {
 		one := &tasks[rng.IntN(len(tasks))]
 		if rng.IntN(4) == 0 {
-			g.set(one, time.Time{})
+			g.Set(one, time.Time{})
 			delete(want, one)
 			continue
 		}
-		g.set(one, at(1+rng.IntN(1000)))
+		g.Set(one, at(1+rng.IntN(1000)))
 		want[one] = true
 	}
-	if g.Len() != len(want) {
-		t.Fatalf("%d tasks stand in it, want %d", g.Len(), len(want))
+	if len(g) != len(want) {
+		t.Fatalf("%d tasks stand in it, want %d", len(g), len(want))
 	}
 	now, last := at(500), time.Time{}
-	for one := g.take(now); one != nil; one = g.take(now) {
+	for one := g.Take(now); one != nil; one = g.Take(now) {
 		if one.at.Before(last) || one.at.After(now) || !want[one] {
 			t.Fatalf("given at %v: %v after %v", now, one.at, last)
 		}
@@ -39,7 +39,7 @@ func TestAgendaGivesWhatIsDueInTheOrderOfItsTime(t *testing.T) {
 			t.Errorf("not given, though due: %v", one.at)
 		}
 	}
-	if g.Len() != len(want) || len(want) > 0 && g.next().Before(now) {
-		t.Errorf("%d left, want %d; the next at %v", g.Len(), len(want), g.next())
+	if len(g) != len(want) || len(want) > 0 && g.Next().Before(now) {
+		t.Errorf("%d left, want %d; the next at %v", len(g), len(want), g.Next())
 	}
 }

@@ -1,0 +1,73 @@
+package defender
+
+import (
+	"time"
+
+	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
+)
+
+// follow has all follow that the changes of facts bring: which aliases are decided
+// again, and what a holder notes. What is asked because of them stands in package
+// detect, with the asking.
+func (l *loop) follow() {
+	for changes := l.asks.Changes(); len(changes) > 0; changes = l.asks.Changes() {
+		for _, c := range changes {
+			if c.What == detect.Cannot {
+				l.log.WithField("address", c.Target.Addr.String()).WithError(c.Err).Warn("cannot ask")
+				continue
+			}
+			for k := range c.Target.For {
+				if a := l.aliases[k.Addr]; a != nil && a.alias != nil {
+					l.follows(a, c)
+				}
+			}
+		}
+	}
+}
+
+// follows is what one change brings for one alias.
+func (l *loop) follows(a *alias, c detect.Change) {
+	t := c.Target
+	switch c.What {
+	case detect.Newer:
+		// What is settled without it is not decided again, nor what is under way,
+		// whose end decides. It is when the older one would have become too old.
+		if a.phase != working && !a.settled() {
+			l.mark(a)
+		}
+	case detect.Missed:
+		if t == a.alias || t == a.partner {
+			l.mark(a)
+		}
+	case detect.Other:
+		l.mark(a)
+	case detect.Back:
+		if t == a.partner && a.state.Holding {
+			a.state.Reannounce(l.now) // it may have been cut off, its cache and its segment's with it
+		}
+	}
+}
+
+// sighted takes in one ARP frame.
+func (l *loop) sighted(s host.Sighting) {
+	if l.state.Owns(s.HW) {
+		return // another NIC of ours on the same segment
+	}
+	l.asks.Sighted(l.now, s)
+	a := l.aliases[s.Target]
+	if a == nil || !a.state.Holding || s.Sender == s.Target || a.cfg.NIC != s.NIC {
+		return
+	}
+	a.known = a.known || s.Reply && s.Sender == a.verifier()
+	if s.Sender.IsUnspecified() && l.now.Sub(a.announced) >= time.Second {
+		// Somebody doubts that it is served: let the whole segment hear where it is.
+		a.state.Reannounce(l.now)
+		l.mark(a)
+	}
+}
+
+// here is how this host stands to the alias, for who asks about it.
+func (a *alias) standing() detect.Here {
+	return detect.Here{Holding: a.state.Holding, Working: a.phase == working, Kernel: a.kernel.Value}
+}

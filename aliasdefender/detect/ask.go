@@ -1,0 +1,236 @@
+package detect
+
+import (
+	"time"
+
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+// ask puts one question. Where the target is on a NIC's own subnet the two
+// media take turns: a host that filters ICMP is not taken for dead. In doubt it
+// is put by both: where three frames of ten are lost each way, nine questions by
+// one of the two are all in vain once in 430 times, and these once in 90,000. An alias
+// that we hold is asked by ARP only, as our own kernel would answer the rest.
+func (s *Set) ask(t *Target) {
+	n := t.nic
+	local := n != nil && !s.noARP
+	onlyARP := local && (t.held() || t.of != nil && len(n.subjects) > mostPinged)
+	byARP := onlyARP || local && (t.byARP || t.Interval < pingRhythm) == (t.window.put%2 == 0)
+	doubt := t.vain+t.blind > 0
+	both := local && doubt && !onlyARP
+	probe := t.lastLook(s.now)
+	t.window.put++
+	if n != nil && n.Err != nil || !s.askable(t) {
+		return // the rules tell of the NIC (W2 and H3)
+	}
+	if byARP || both || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
+		if !n.Hears {
+			s.say(t, ARP, n.Deaf) // asked again as soon as there is an ARP listener
+			return
+		}
+		q := Question{Medium: ARP, Probe: probe}
+		if !probe {
+			q.Source = n.source(t.Addr)
+		}
+		if !probe && !doubt && !t.held() {
+			q.To = t.hw // whoever had it is asked alone, and the segment spared
+		}
+		s.put(t, q)
+	}
+	if !byARP || both {
+		q := Question{Medium: ICMP, Shared: t.Interval < sharedRhythm}
+		if n != nil {
+			q.Source = n.source(t.Addr)
+		}
+		s.put(t, q)
+	}
+}
+
+// put hands a question to the user of the Set.
+func (s *Set) put(t *Target, q Question) {
+	q.Key, q.Timeout, q.Put, q.window = t.Key, t.Timeout, s.now, t.window.start
+	m := &t.window.by[q.Medium]
+	m.put++
+	m.before, m.last = m.last, s.now
+	s.questions = append(s.questions, q)
+}
+
+// askable tells whether an answer would be another host's. Without ARP our own
+// kernel answers for what it has, or may have: then what others say is not known.
+func (s *Set) askable(t *Target) bool {
+	if !s.noARP || t.of == nil {
+		return true
+	}
+	h := t.of.Here()
+	return !h.Working && h.Kernel != rules.Yes && !(h.Holding && h.Kernel != rules.No)
+}
+
+// Askable is askable.
+func (s *Set) Askable(t *Target) bool { return s.askable(t) }
+
+// CouldNot takes in that a question could not be put, and why.
+func (s *Set) CouldNot(now time.Time, q Question, err error) {
+	s.now = now
+	t := s.targets[q.Key]
+	if t == nil {
+		return
+	}
+	if m := &t.window.by[q.Medium]; t.window.start.Equal(q.window) {
+		m.lost++
+		if m.last.Equal(q.Put) {
+			m.last = m.before
+		}
+	}
+	if q.Medium == ICMP {
+		s.unsent(t, q)
+	}
+	s.say(t, q.Medium, err)
+}
+
+// unsent is for a ping that could not be sent. A window that was closed as one
+// in vain before this came to light has proved nothing if ping was all it had.
+func (s *Set) unsent(t *Target, q Question) {
+	local := t.nic != nil && !s.noARP
+	switch {
+	case t.window.start.Equal(q.window):
+		if t.byARP = t.byARP || local; local && !t.window.by[ARP].left() && t.vain+t.blind == 0 {
+			s.ask(t) // by the other medium, at once; in doubt it was
+			s.plan(t)
+		}
+	case !local && q.Put.After(t.fact.Asked.Add(-t.Timeout)) && t.fact.Value != rules.Answered || t.vain > 0 && !local:
+		s.couldNot(t)
+		s.plan(t)
+	}
+}
+
+// Answered takes in the answer to a ping.
+func (s *Set) Answered(now time.Time, q Question) {
+	s.now = now
+	t := s.targets[q.Key]
+	switch {
+	case t == nil:
+	case t.held() && !s.noARP || !s.askable(t):
+		// An answer to a question put before we took the alias.
+	case q.Put.Before(t.since):
+		// Put before all was made unknown.
+	case t.of != nil && t.proxied():
+		if s.noARP { // else the frame itself has told
+			s.byProxy(t)
+		}
+	default:
+		t.byARP = t.of != nil
+		s.answered(t, q.Put)
+	}
+}
+
+// Alive takes in a sign of life at that time that was no answer to a question.
+func (s *Set) Alive(now time.Time, t *Target, at time.Time) {
+	s.now = now
+	s.answered(t, at)
+}
+
+// Sighted takes in one ARP frame of another host.
+func (s *Set) Sighted(now time.Time, f host.Sighting) {
+	s.now = now
+	t := s.targets[Key{f.NIC, f.Sender}]
+	if t == nil {
+		return
+	}
+	t.hw = f.HW
+	if t.of != nil && t.proxied() {
+		s.byProxy(t)
+		return
+	}
+	t.byARP = t.byARP || f.Reply && t.vain > 0 // where ICMP asked in vain
+	s.answered(t, f.At)
+}
+
+// Neighbour takes in who has an address as the kernel knows it, where we hear no
+// ARP ourselves.
+func (s *Set) Neighbour(now time.Time, t *Target, hw host.HW) {
+	s.now = now
+	if t.nic != nil && s.askable(t) && t.hw != hw {
+		t.hw = hw
+		s.changed(t)
+	}
+}
+
+// answered files an answer, or any frame that the target sent, proven since that time.
+func (s *Set) answered(t *Target, at time.Time) {
+	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+	if at.Before(t.wanted) {
+		s.open(t) // an answer, but to a question from before
+	}
+	back := t.lost
+	t.lost = false
+	same := t.fact.Value == rules.Answered && t.fact.Miss.IsZero()
+	t.fact.Miss = time.Time{}
+	if at.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
+		at = t.fact.Asked
+	}
+	t.fact.Set(rules.Answered, at, s.now)
+	if same && !t.held() {
+		s.confirmed(t)
+		s.plan(t)
+		return
+	}
+	s.changed(t)
+	if back {
+		s.back(t)
+	}
+	if t.held() {
+		// A rival is watched closely until it has fallen silent.
+		t.next = s.now.Add(max(t.Timeout, time.Second/rivalsPerSecond))
+	}
+	s.plan(t)
+}
+
+// back is for a target that was silent and is heard. Who fell silent together
+// with it, or while it was, may have been cut off from us by the same fault, and
+// a partner that was may have taken the alias meanwhile.
+func (s *Set) back(t *Target) {
+	s.tell(Change{Target: t, What: Back})
+	for _, u := range t.users {
+		switch holding := u.Here().Holding; {
+		case u.partner == t && holding:
+			s.askNow(u.alias)
+		case u.partner == t || u.alias == t:
+		default: // router or witness
+			for _, other := range []*Target{u.alias, u.partner} {
+				switch {
+				case other == nil || other.fact.Value != rules.Silent:
+				case !holding:
+					s.forget(other)
+				case other == u.alias:
+					s.askNow(other)
+				}
+			}
+		}
+	}
+}
+
+// proxied tells whether what answers for an alias is the router, for others:
+// proxy ARP. Nothing is known of the alias then.
+func (t *Target) proxied() bool {
+	for _, u := range t.users {
+		if u.alias != t || u.router == nil || t.hw.IsZero() || u.router.hw != t.hw {
+			continue
+		}
+		if u.partner != nil && u.partner.hw == t.hw {
+			continue // the partner is the router
+		}
+		return true
+	}
+	return false
+}
+
+// byProxy files an answer for an alias that the router gave for others.
+func (s *Set) byProxy(t *Target) {
+	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+	t.fact.Miss = time.Time{}
+	t.fact.Set(rules.Unknown, s.now, s.now)
+	s.say(t, ARP, errProxy)
+	s.plan(t)
+	s.changed(t)
+}

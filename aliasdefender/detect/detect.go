@@ -1,0 +1,165 @@
+// Package detect finds out whether addresses answer: which question is due when,
+// by which medium, when a missed answer becomes a doubt and a doubt a silence.
+//
+// It is a state machine like peer.Session: it has no goroutine, no clock and no
+// socket. Its user tells it what to ask ([Set.Want]), what became of this host's
+// NICs ([Set.Link]) and what was heard ([Set.Sighted], [Set.Answered]), lets time
+// pass ([Set.Turn]), and takes out what follows: questions to put
+// ([Set.Questions]) and changes of facts ([Set.Changes]). It refuses to know what
+// an alias is taken or released for, and what follows from a change there.
+//
+// # One address
+//
+//	             an answer, or any frame from it
+//	   .------------------------------------------------.
+//	   v                                                |
+//	answered --- a window in vain ---> doubt --- misses windows in vain ---> silent
+//	   |                                 |                                    |
+//	   '------- nothing can be asked ----'----------> unknown <---------------'
+//
+// An address is asked once an interval. The question opens a window of one
+// timeout. An answer closes it; if none comes, a doubt begins: windows of a
+// timeout each, with up to four questions by ICMP and ARP, until an answer or
+// until misses windows in a row, the first one counted, have passed in vain. A
+// window in which nothing could be asked counts for nothing and makes the fact
+// unknown. Where an alias, or the partner, misses its first answer, all that the
+// decision will rest on is asked at once: an answer from before proves nothing
+// about the network now.
+//
+// # Time
+//
+// An answer counts by the time that it carries, not by when it is taken in. A
+// user that puts all questions of a round in one wake, and takes in the answers
+// and lets the windows close in a second one, needs no more than these two.
+package detect
+
+import (
+	"net/netip"
+	"time"
+
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+// Key names one address to ask. An address off every subnet of ours has no NIC:
+// the kernel routes to it.
+type Key struct {
+	NIC  string
+	Addr netip.Addr
+}
+
+// Rhythm is how an address is asked.
+type Rhythm struct {
+	Interval time.Duration // between regular questions
+	Timeout  time.Duration // how long an answer may take
+	Misses   int           // windows in a row in vain that make a silence
+}
+
+// Doubt is how long an address is asked in vain before it counts as silent.
+func (r Rhythm) Doubt() time.Duration { return time.Duration(r.Misses) * r.Timeout }
+
+// Wish is what one alias wants to have asked: itself, and the hosts whose answers
+// decide what its silence means.
+type Wish struct {
+	Alias     Key
+	Partner   Key // the zero Key: not known
+	Router    Key // the zero Key: not known
+	Witnesses []Key
+	Rhythm
+
+	// Here tells how this host stands to the alias at the moment of the call. It
+	// must not wait, nor call the Set.
+	Here func() Here
+}
+
+// Here is how this host stands to an alias: what we hold ourselves is asked for
+// in another way.
+type Here struct {
+	Holding bool
+	Working bool        // it is being added or removed
+	Kernel  rules.Value // the kernel has it
+}
+
+// Link is what is known of one NIC.
+type Link struct {
+	NIC   string
+	Index int            // of the interface; another one is another interface
+	Err   error          // why the NIC carries no questions; nil: it can
+	Own   []netip.Prefix // this host's own addresses on it, not masked
+	Hears bool           // there is an ARP listener on it
+	Deaf  error          // why not; nil: none was opened yet
+}
+
+// Medium is a way to ask.
+type Medium uint8
+
+// The media.
+const (
+	ICMP Medium = iota
+	ARP
+	media
+)
+
+// Question is one to be put on the wire. If it cannot be, its user says so
+// ([Set.CouldNot]); an answer by ICMP comes back with it ([Set.Answered]).
+type Question struct {
+	Key
+	Medium  Medium
+	Source  netip.Addr    // our address to ask from; the zero Addr: the kernel's choice
+	To      host.HW       // ARP: whom; zero: everybody
+	Probe   bool          // ARP: claim no address of our own (RFC 5227, 2.1.1)
+	Timeout time.Duration // how long an answer counts
+	Shared  bool          // ICMP: asked often enough to be worth a shared socket
+	Put     time.Time
+
+	window time.Time // when the window began that it was put in
+}
+
+// What is what has become of a fact.
+type What uint8
+
+// The changes.
+const (
+	Newer  What = iota // it is what it was, proven anew
+	Missed             // its first answer was missed; it is what it was
+	Other              // it is another, or its doubt goes on
+	Back               // it is answered, and was silent
+	Cannot             // a medium cannot ask it; Change.Err says why
+)
+
+// Change is one change of a target's fact, in the order in which they came to be.
+type Change struct {
+	Target *Target
+	What   What
+	Err    error // of Cannot: said on change and once an hour
+}
+
+const (
+	// perWindow is how many questions a window has in a doubt.
+	perWindow = 4
+
+	// doubtsPerSecond is how many questions about aliases a segment is put to in a
+	// second while all of a NIC are in doubt: a thousand at the rhythm of 100 ms would
+	// be asked for 160,000 times, each a frame to everybody.
+	doubtsPerSecond = 20000
+
+	// pingRhythm is the rhythm below which a ping costs too much to be the first
+	// question: ARP asks those on the segment.
+	pingRhythm = time.Second
+
+	// mostPinged is up to how many aliases of a NIC are asked by ICMP too. A ping
+	// makes the kernel look for its target: hundreds of dead ones at a time fill the
+	// table of neighbours (1,024 by default), and then it finds no client either.
+	mostPinged = 64
+
+	// sharedRhythm is the rhythm below which pings share their sockets, where they
+	// can; above it a ping of its own does as well (docs/decisions/0015).
+	sharedRhythm = 10 * time.Second
+
+	// rivalsPerSecond is how many questions for rivals of what we hold a segment is
+	// put to in a second, all aliases of a NIC together.
+	rivalsPerSecond = 50
+
+	// sayAgain is when a trouble that lasts is told again.
+	sayAgain = time.Hour
+)

@@ -1,0 +1,130 @@
+package detect
+
+import (
+	"net/netip"
+	"time"
+)
+
+// nic is one interface that aliases are on, as far as asking goes.
+type nic struct {
+	Link
+	known    bool       // it was told of
+	subjects []*subject // the aliases on it
+	holding  int        // how many of them we hold,
+	counted  time.Time  // as of then; zero: not counted
+	doubts   int        // how many of them are in doubt, as far as that matters
+
+	asksFrom time.Time // when this second of questions for rivals began
+	asks     int       // and how many were put in it
+}
+
+// nic is the interface of that name; nothing is known of it before it is told of.
+func (s *Set) nic(name string) *nic {
+	n := s.nics[name]
+	if n == nil {
+		n = &nic{Link: Link{NIC: name}}
+		s.nics[name] = n
+	}
+	return n
+}
+
+// Link takes in what has become of a NIC. Where it can carry questions again, or
+// no more, or is another interface, all that was known by it is asked anew.
+func (s *Set) Link(now time.Time, l Link) {
+	s.now = now
+	n := s.nics[l.NIC]
+	if n == nil {
+		return // no alias is on it
+	}
+	same := n.known && (n.Err == nil) == (l.Err == nil) && n.Index == l.Index
+	n.Link, n.known = l, true
+	n.Own = append([]netip.Prefix(nil), l.Own...)
+	if !same {
+		s.Renew(now, l.NIC)
+	}
+}
+
+// Renew makes all unknown that was known by a NIC, and asks anew.
+func (s *Set) Renew(now time.Time, name string) {
+	s.now = now
+	for _, t := range s.asked {
+		if t.NIC == name {
+			s.forget(t)
+		}
+	}
+}
+
+// held is how many of its aliases we hold. They are counted once in a wake.
+func (n *nic) held(now time.Time) int {
+	if !n.counted.Equal(now) {
+		n.holding, n.counted = 0, now
+		for _, u := range n.subjects {
+			if u.Here().Holding {
+				n.holding++
+			}
+		}
+	}
+	return n.holding
+}
+
+// crowded tells whether so many are held that the segment cannot be asked for the
+// rivals of all at once.
+func (n *nic) crowded(now time.Time) bool {
+	return len(n.subjects) > rivalsPerSecond && n.held(now) > rivalsPerSecond
+}
+
+// mayAsk tells whether one more question for a rival may be put in this second,
+// and counts it.
+func (n *nic) mayAsk(now time.Time) bool {
+	if now.Sub(n.asksFrom) >= time.Second {
+		n.asksFrom, n.asks = now, 0
+	}
+	n.asks++
+	return n.asks <= rivalsPerSecond
+}
+
+// source is our own address to ask from: one in the target's subnet if there is.
+func (n *nic) source(target netip.Addr) netip.Addr {
+	for _, p := range n.Own {
+		if p.Masked().Contains(target) {
+			return p.Addr()
+		}
+	}
+	if len(n.Own) > 0 {
+		return n.Own[0].Addr()
+	}
+	return netip.Addr{}
+}
+
+// Source is our own address on the NIC to ask a target from; the zero Addr if
+// there is none.
+func (s *Set) Source(name string, target netip.Addr) netip.Addr {
+	if n := s.nics[name]; n != nil {
+		return n.source(target)
+	}
+	return netip.Addr{}
+}
+
+// mostOf is how many questions about each of n aliases a segment can carry in a
+// timeout.
+func mostOf(n int, timeout time.Duration) int {
+	return int(int64(timeout) * doubtsPerSecond / int64(time.Second) / int64(max(1, n)))
+}
+
+// countDoubts works out how many aliases of each NIC are in doubt, where that may
+// be too many.
+func (s *Set) countDoubts() {
+	crowded := false
+	for _, n := range s.nics {
+		n.doubts = 0
+		crowded = crowded || mostOf(len(n.subjects), s.brisk) < perWindow
+	}
+	if !crowded {
+		return
+	}
+	for _, t := range s.asked {
+		if t.of != nil && t.vain+t.blind > 0 && t.nic != nil {
+			t.nic.doubts++
+		}
+	}
+}

@@ -1,0 +1,313 @@
+package detect
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/rules"
+)
+
+// Set is all addresses that are asked. One goroutine uses it.
+type Set struct {
+	noARP bool // ARP is not ours to hear: the kernel answers and announces by itself
+	epoch time.Time
+	now   time.Time // of the call under way
+	ready bool      // this host was read: there is something to ask from
+
+	subjects map[Key]*subject
+	targets  map[Key]*Target
+	asked    []*Target // the same, in the order of their making
+	nics     map[string]*nic
+	agenda   agenda.Agenda
+	brisk    time.Duration // the shortest timeout of all
+
+	questions, lentQuestions []Question // those to take out, and those that were
+	changes, lentChanges     []Change
+}
+
+// subject is one alias with the targets that it depends on.
+type subject struct {
+	Wish
+	alias   *Target
+	partner *Target   // nil: not known
+	router  *Target   // nil: not known
+	third   []*Target // the router if it is known, and the witnesses
+}
+
+// New makes an empty Set whose rhythms are counted from epoch. Without ARP it
+// asks by ICMP alone.
+func New(epoch time.Time, arp bool) *Set {
+	return &Set{epoch: epoch, noARP: !arp, subjects: map[Key]*subject{}, targets: map[Key]*Target{}, nics: map[string]*nic{}}
+}
+
+// Want puts new wishes in the place of those before. What is known of an address
+// that is still wanted stays known. No two Wishes may have one alias.
+func (s *Set) Want(now time.Time, wishes []Wish) {
+	s.now = now
+	for _, t := range s.asked {
+		t.users, t.of = nil, nil
+	}
+	for _, n := range s.nics {
+		n.subjects, n.counted = n.subjects[:0], time.Time{}
+	}
+	s.subjects = make(map[Key]*subject, len(wishes))
+	for _, w := range wishes {
+		u := &subject{Wish: w, alias: s.target(w.Alias, w.Rhythm)}
+		s.subjects[w.Alias] = u
+		if w.Partner.Addr.IsValid() {
+			u.partner = s.target(w.Partner, w.Rhythm)
+		}
+		if w.Router.Addr.IsValid() {
+			u.router = s.target(w.Router, w.Rhythm)
+			u.third = append(u.third, u.router)
+		}
+		for _, k := range w.Witnesses {
+			u.third = append(u.third, s.target(k, w.Rhythm))
+		}
+		n := s.nic(w.Alias.NIC)
+		n.subjects = append(n.subjects, u)
+		u.alias.of = u
+		if len(u.alias.users) == 0 && u.alias.fact.Asked.IsZero() {
+			u.alias.byARP = true
+		}
+		s.serve(u.alias, u)
+		for t := range u.others() {
+			s.serve(t, u)
+		}
+	}
+	s.tidy()
+}
+
+// tidy forgets the addresses and NICs that nobody depends on any more.
+func (s *Set) tidy() {
+	s.asked = slices.DeleteFunc(s.asked, func(t *Target) bool {
+		if len(t.users) > 0 {
+			return false
+		}
+		delete(s.targets, t.Key)
+		s.agenda.Set(&t.turn, time.Time{})
+		return true
+	})
+	s.brisk = time.Hour
+	for _, t := range s.asked {
+		s.brisk = min(s.brisk, t.Timeout)
+	}
+	for name, n := range s.nics {
+		if len(n.subjects) == 0 {
+			delete(s.nics, name)
+		}
+	}
+}
+
+// target is the target of that key, made if there is none.
+func (s *Set) target(k Key, r Rhythm) *Target {
+	t := s.targets[k]
+	if t == nil {
+		t = &Target{Key: k, Rhythm: r, next: s.now}
+		t.turn.Do = func() { s.takeTurn(t) }
+		if k.NIC != "" {
+			t.nic = s.nic(k.NIC)
+		}
+		s.plan(t)
+		s.targets[k] = t
+		s.asked = append(s.asked, t)
+	}
+	return t
+}
+
+// serve adds u to those who depend on the target, whose rhythm is the fastest
+// that any of them wants.
+func (s *Set) serve(t *Target, u *subject) {
+	if len(t.users) == 0 || u.Interval < t.Interval {
+		t.Interval = u.Interval
+	}
+	if len(t.users) == 0 || u.Timeout < t.Timeout {
+		t.Timeout = u.Timeout
+	}
+	if len(t.users) == 0 || u.Misses > t.Misses {
+		t.Misses = u.Misses
+	}
+	if n := len(t.users); n == 0 || t.users[n-1] != u {
+		t.users = append(t.users, u)
+	}
+	if t.next.After(s.now.Add(t.Interval)) {
+		t.next = agenda.Grid(s.epoch, s.now, t.Interval)
+	}
+	s.plan(t)
+}
+
+// others are the addresses whose answers decide what the alias's silence means.
+func (u *subject) others() iter.Seq[*Target] {
+	return func(yield func(*Target) bool) {
+		if u.partner != nil && !yield(u.partner) {
+			return
+		}
+		for _, t := range u.third {
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// At is the target of a key that is wanted; nil of any other.
+func (s *Set) At(k Key) *Target { return s.targets[k] }
+
+// Targets are all that is asked, in no order that means anything.
+func (s *Set) Targets() []*Target { return s.asked }
+
+// Addrs are the addresses whose frames matter.
+func (s *Set) Addrs() map[netip.Addr]bool {
+	all := make(map[netip.Addr]bool, len(s.asked))
+	for _, t := range s.asked {
+		all[t.Addr] = true
+	}
+	return all
+}
+
+// Brisk is the shortest timeout of all; an hour where nothing is asked.
+func (s *Set) Brisk() time.Duration { return s.brisk }
+
+// Begin lets the asking begin: before this host was read nobody knows what there
+// is to ask from.
+func (s *Set) Begin(now time.Time) {
+	s.now, s.ready = now, true
+	for _, t := range s.asked {
+		s.plan(t)
+	}
+}
+
+// Turn lets time pass: windows that are over close, and questions that are due
+// are put into [Set.Questions], until there are most of them. What is left is due
+// at once again.
+func (s *Set) Turn(now time.Time, most int) {
+	s.now = now
+	s.countDoubts()
+	for len(s.questions) < most {
+		e := s.agenda.Take(now)
+		if e == nil {
+			return
+		}
+		e.Do()
+	}
+}
+
+// Next is when Turn has something to do; zero: never.
+func (s *Set) Next() time.Time { return s.agenda.Next() }
+
+// Questions takes out the questions that are to be put, in their order. They are
+// lent until Questions is called again.
+func (s *Set) Questions() []Question {
+	s.questions, s.lentQuestions = s.lentQuestions[:0], s.questions
+	return s.lentQuestions
+}
+
+// Changes takes out what has changed since the last call, in its order. It is
+// lent until Changes is called again.
+func (s *Set) Changes() []Change {
+	s.changes, s.lentChanges = s.lentChanges[:0], s.changes
+	for _, c := range s.lentChanges {
+		if c.What == Newer {
+			c.Target.toldNewer = false
+		}
+	}
+	return s.lentChanges
+}
+
+// changed notes that a target's fact is another.
+func (s *Set) changed(t *Target) { s.tell(Change{Target: t, What: Other}) }
+
+func (s *Set) tell(c Change) { s.changes = append(s.changes, c) }
+
+// confirmed notes that it is only newer; of many frames the first tells.
+func (s *Set) confirmed(t *Target) {
+	if !t.toldNewer {
+		t.toldNewer = true
+		s.tell(Change{Target: t, What: Newer})
+	}
+}
+
+// Away takes in that this process did not hear anything for so long. A target
+// that may have fallen silent meanwhile is unknown, and asked anew; a window that
+// the pause fell into begins again. It returns the aliases of which something is
+// unknown now.
+func (s *Set) Away(now time.Time, away time.Duration) (forgotten []Key) {
+	s.now = now
+	seen := map[*subject]bool{}
+	for _, t := range s.asked {
+		switch {
+		case away > t.Interval+t.Doubt():
+			s.forget(t)
+			for _, u := range t.users {
+				if !seen[u] {
+					seen[u] = true
+					forgotten = append(forgotten, u.Alias)
+				}
+			}
+		case away > t.Timeout && !t.window.start.IsZero():
+			s.open(t)
+			s.plan(t)
+		}
+	}
+	return forgotten
+}
+
+// Moved takes in that the alias came to this host or left it: what is asked more
+// often from now on is asked sooner.
+func (s *Set) Moved(now time.Time, alias Key) {
+	s.now = now
+	if u := s.subjects[alias]; u != nil {
+		s.nic(alias.NIC).counted = time.Time{}
+		for _, t := range u.third {
+			s.hasten(t)
+		}
+	}
+}
+
+// Ask asks out of turn, if nothing is being asked already.
+func (s *Set) Ask(now time.Time, t *Target) {
+	s.now = now
+	s.askNow(t)
+}
+
+// AskByARP asks likewise, by ARP.
+func (s *Set) AskByARP(now time.Time, t *Target) {
+	s.now = now
+	t.byARP = true
+	s.askNow(t)
+}
+
+// Forget makes a target unknown, and asks anew.
+func (s *Set) Forget(now time.Time, t *Target) {
+	s.now = now
+	s.forget(t)
+}
+
+// Look has the next regular question of a target put at once.
+func (s *Set) Look(now time.Time, t *Target) {
+	s.now = now
+	t.next = now
+	s.plan(t)
+}
+
+// Rest ends the doubt about an alias that is about to be put on: a thousand that
+// are should have the kernel for themselves. Where that takes long it is asked
+// for as usual, so that the fact stays fresh.
+func (s *Set) Rest(now time.Time, t *Target) {
+	s.now = now
+	t.window, t.vain, t.blind = window{}, 0, 0
+	t.next = now.Add(t.Timeout)
+	s.plan(t)
+}
+
+// forget is Forget.
+func (s *Set) forget(t *Target) {
+	t.fact = rules.Fact{}
+	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
+	t.since, t.next = s.now, s.now
+	s.plan(t)
+	s.changed(t)
+}

@@ -1,0 +1,317 @@
+package detect
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+// Target is one address that is asked, for all aliases that depend on it.
+type Target struct {
+	Key
+	Rhythm            // the fastest of those who depend on it
+	users  []*subject // who depend on it
+	of     *subject   // whose alias this is: asked by ARP first, and twice as long; nil: of none
+	nic    *nic       // that it is on; nil: off every subnet of ours
+
+	fact     rules.Fact
+	hw       host.HW        // of the last frame that claimed the address
+	byARP    bool           // ask by ARP first: an alias, or it answers by ARP only
+	troubles [media]trouble // why a medium cannot ask
+
+	turn   agenda.Entry
+	next   time.Time // the next regular question
+	since  time.Time // answers to questions from before count for nothing
+	wanted time.Time // somebody needs an answer to a question put since
+	window window
+
+	vain      int  // windows in a row without an answer
+	blind     int  // windows in a row in which nothing could be asked
+	lost      bool // it fell silent, and was not heard since
+	toldNewer bool // and it has not been taken in yet
+}
+
+// window is one timeout's worth of questions.
+type window struct {
+	start time.Time // zero: none open
+	put   int       // questions put in it,
+	most  int       // of so many where it is one of a doubt
+	by    [media]asked
+}
+
+// asked is what was asked by one medium in a window.
+type asked struct {
+	put    int
+	lost   int       // of these, how many could not be sent
+	last   time.Time // when the last of them was put,
+	before time.Time // and the one before
+}
+
+func (a asked) left() bool { return a.put > a.lost }
+
+// Fact is what is known of whether the address answers.
+func (t *Target) Fact() rules.Fact { return t.fact }
+
+// HW is the hardware address of the last frame that claimed the address; zero: none
+// was seen.
+func (t *Target) HW() host.HW { return t.hw }
+
+// Doubted tells whether the target may be about to fall silent by then, unless it
+// answers.
+func (t *Target) Doubted(now, by time.Time) bool {
+	return t.fact.Value != rules.Silent && t.vain+1 >= t.needed(now) &&
+		!t.window.start.IsZero() && !t.window.start.Add(t.Timeout).After(by)
+}
+
+// Every is how often the target is asked at present; the rules have to know where
+// that is less often than its Interval.
+func (t *Target) Every(now time.Time) time.Duration {
+	switch {
+	case t.held():
+		// A segment is asked for rivals of all that we hold at most rivalsPerSecond
+		// times a second.
+		return max(t.Interval, time.Duration(t.nic.held(now))*time.Second/rivalsPerSecond)
+	case t.fact.Value == rules.Silent && slices.ContainsFunc(t.users, func(u *subject) bool { return u.alias != t && u.partner != t && u.Here().Holding }):
+		// A router that is silent beside an alias that we hold: we may be cut off, and
+		// the partner have the alias too, until we are heard again.
+		return t.Timeout
+	}
+	return t.Interval
+}
+
+// For tells on which aliases the target bears.
+func (t *Target) For(yield func(Key) bool) {
+	for _, u := range t.users {
+		if !yield(u.Alias) {
+			return
+		}
+	}
+}
+
+// held tells whether the target is an alias that we hold ourselves.
+func (t *Target) held() bool { return t.of != nil && t.of.Here().Holding }
+
+// inTurns tells whether so many aliases are held on the NIC that the segment
+// cannot be asked for the rivals of all at once. One question in vain is then
+// enough: a rival is heard rather than asked for. What the kernel has lost is
+// asked for at once: nobody serves it meanwhile.
+func (t *Target) inTurns(now time.Time) bool {
+	return t.held() && t.nic.crowded(now) && t.of.Here().Kernel != rules.No
+}
+
+// takeTurn puts the questions that are due and closes the windows that are over.
+func (s *Set) takeTurn(t *Target) {
+	if !s.ready {
+		return
+	}
+	if !t.window.start.IsZero() && !s.now.Before(t.window.start.Add(t.Timeout)) {
+		s.close(t)
+	}
+	switch {
+	case !t.window.start.IsZero():
+		for t.dense(s.now) && t.window.put < t.window.most && !s.now.Before(t.slot()) {
+			s.ask(t)
+		}
+	case s.now.Before(t.next):
+	case t.inTurns(s.now) && t.nic.Err == nil && !t.nic.mayAsk(s.now):
+		t.next = t.nic.asksFrom.Add(time.Second)
+	default:
+		t.next = agenda.Grid(s.epoch, s.now, t.Every(s.now))
+		s.open(t)
+	}
+	s.plan(t)
+}
+
+// plan puts the target's next turn on the agenda.
+func (s *Set) plan(t *Target) {
+	at := t.next
+	if !t.window.start.IsZero() {
+		at = t.window.start.Add(t.Timeout)
+		if slot := t.slot(); t.dense(s.now) && t.window.put < t.window.most && slot.Before(at) {
+			at = slot
+		}
+	}
+	s.agenda.Set(&t.turn, at)
+}
+
+// needed is how many windows in a row have to pass in vain.
+func (t *Target) needed(now time.Time) int {
+	if t.inTurns(now) {
+		return 1
+	}
+	return t.Misses
+}
+
+// dense tells whether the open window is one of a doubt, with all its
+// questions. Where one window decides, the first is.
+func (t *Target) dense(now time.Time) bool {
+	return (t.vain+t.blind > 0 || t.Misses == 1) && !t.inTurns(now)
+}
+
+// slot is when the window's next question is due.
+func (t *Target) slot() time.Time {
+	return t.window.start.Add(time.Duration(t.window.put) * t.Timeout / time.Duration(t.window.most))
+}
+
+// most is how many questions a window of a doubt has that begins now: while many
+// aliases are in doubt at a fast rhythm fewer, so that their segment can carry them.
+func (t *Target) most() int {
+	if t.of == nil || t.nic == nil {
+		return perWindow
+	}
+	return max(1, min(perWindow, mostOf(t.nic.doubts, t.Timeout)))
+}
+
+// lastLook tells whether what is asked now is a probe: the last questions before
+// the alias would be taken.
+func (t *Target) lastLook(now time.Time) bool {
+	if t.of == nil || t.vain+t.blind == 0 {
+		return false
+	}
+	if t.window.most > 1 {
+		return t.window.put*2 >= t.window.most
+	}
+	return t.vain+1 >= t.needed(now)
+}
+
+// hasten brings the next question forward where the rhythm has become faster.
+func (s *Set) hasten(t *Target) {
+	every := t.Every(s.now)
+	if at := s.now.Add(every); every < t.Interval && t.next.After(at) {
+		t.next = at
+		s.plan(t)
+	}
+}
+
+// open begins a window with its first question.
+func (s *Set) open(t *Target) {
+	t.window = window{start: s.now, most: t.most()}
+	s.ask(t)
+}
+
+// askNow asks out of turn, if nothing is being asked already.
+func (s *Set) askNow(t *Target) {
+	if !t.window.start.IsZero() && !s.now.Before(t.window.start.Add(t.Timeout)) {
+		s.close(t) // over in this very turn: it counts, and goes on as a doubt
+	}
+	switch {
+	case !t.window.start.IsZero() && (t.vain+t.blind > 0 || !t.window.start.Before(s.now)):
+	case t.inTurns(s.now):
+		t.next = s.now
+	default:
+		t.vain, t.blind = 0, 0
+		s.open(t)
+	}
+	t.wanted = s.now
+	s.plan(t)
+}
+
+// close ends a window that brought no answer.
+func (s *Set) close(t *Target) {
+	var last time.Time
+	for _, m := range t.window.by {
+		if m.left() && m.last.After(last) {
+			last = m.last
+		}
+	}
+	t.window.start = time.Time{}
+	if last.IsZero() {
+		s.couldNot(t)
+		return
+	}
+	t.blind = 0
+	if t.fact.Value == rules.Silent && t.vain == 0 {
+		t.fact.Set(rules.Silent, last, s.now) // silent before, and still
+		s.confirmed(t)
+		return
+	}
+	if t.vain++; t.vain == 1 && t.of != nil && t.nic != nil {
+		t.nic.doubts++
+	}
+	if t.fact.Miss.IsZero() {
+		s.missed(t)
+	}
+	if t.vain == 2 {
+		s.changed(t) // a holder notes that its router was away, if it was for more than a blink
+	}
+	fallen := t.vain >= t.needed(s.now) && t.fact.Value != rules.Silent
+	t.lost = t.lost || fallen
+	if fallen || t.fact.Value == rules.Silent {
+		t.fact.Set(rules.Silent, last, s.now)
+		s.changed(t)
+		s.hasten(t)
+	}
+	switch {
+	case t.vain >= t.lastWindow(s.now):
+		t.vain = 0
+	case fallen && t.dense(s.now):
+		// What follows from the silence comes first, if it is that of a thousand.
+		most := t.most()
+		t.window = window{start: s.now, most: most, put: min(1, most-1)}
+	default:
+		s.open(t)
+	}
+}
+
+// lastWindow is how many windows are asked in doubt. An alias that has fallen
+// silent is asked for as long again: a primary whose partner lives waits for it.
+func (t *Target) lastWindow(now time.Time) int {
+	if t.of != nil && !t.held() {
+		return 2 * t.Misses
+	}
+	return t.needed(now)
+}
+
+// missed begins a doubt. What the decision will rest on is asked at once: an
+// answer from before proves nothing about the network now.
+func (s *Set) missed(t *Target) {
+	t.fact.Miss = s.now
+	s.tell(Change{Target: t, What: Missed})
+	for _, u := range t.users {
+		if u.alias != t && u.partner != t {
+			continue
+		}
+		for other := range u.others() {
+			if other != t {
+				s.askNow(other)
+			}
+		}
+	}
+}
+
+// couldNot ends a window in which nothing could be asked.
+func (s *Set) couldNot(t *Target) {
+	t.vain = 0
+	t.fact = rules.Fact{Since: t.fact.Since, Value: t.fact.Value}
+	t.fact.Set(rules.Unknown, s.now, s.now)
+	s.changed(t)
+	if t.blind++; t.blind < 2*t.Misses {
+		s.open(t)
+		return
+	}
+	t.blind = 0
+}
+
+// trouble is why a medium cannot ask, told on change and once an hour.
+type trouble struct {
+	text string
+	at   time.Time
+}
+
+// errProxy is why an answer says nothing about an alias.
+var errProxy = errors.New("the router answers for it (proxy ARP): whether anybody serves it is not known")
+
+// say tells why a medium cannot ask the target.
+func (s *Set) say(t *Target, m Medium, err error) {
+	was := &t.troubles[m]
+	since := s.now.Sub(was.at)
+	if err == nil || was.text == err.Error() && since < sayAgain || !was.at.IsZero() && since < time.Minute {
+		return
+	}
+	was.text, was.at = err.Error(), s.now
+	s.tell(Change{Target: t, What: Cannot, Err: err})
+}
