@@ -35,7 +35,8 @@ func New(sinks ...Sink) *Recorder {
 
 // Record gives the event its Run and Seq and passes it to each sink, in the order
 // in which New was given them. It never waits. Of the times in it the wall clock
-// stays: a monotonic reading means nothing to a later run.
+// stays: a monotonic reading means nothing to a later run. The event's Facts are the
+// Recorder's from then on.
 func (r *Recorder) Record(e Event) {
 	e.Time = e.Time.Round(0)
 	for i := range e.Facts {

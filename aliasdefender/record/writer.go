@@ -66,7 +66,7 @@ func (w *writer) step(idle *bool) error {
 			return err
 		}
 	}
-	if w.dirty && (w.last || time.Since(w.synced) >= syncEvery) {
+	if w.dirty && (w.last && *idle || time.Since(w.synced) >= syncEvery) {
 		return w.sync()
 	}
 	return nil
