@@ -83,9 +83,15 @@ type Settings struct {
 	OnExit   OnExit
 	Socket   string // path of the control socket
 	StateDir string
+	Events   Events
 	LogTo    LogTo
 	LogLevel string // a logrus level name
 	Peer     Peer
+}
+
+// Events is the event log in StateDir.
+type Events struct {
+	Size int64 // bytes, of all its files together; 0: there is none
 }
 
 // Peer is the channel to the partners' daemons. There is one if there is a key.

@@ -14,6 +14,8 @@ import (
 const (
 	DefaultStateDir = "/var/lib/aliasdefender"
 	DefaultLogLevel = "info"
+
+	DefaultEventsSize = 10 << 20 // bytes
 )
 
 // MaxSocket is what the system takes as the path of a socket (sun_path, unix(7)).
@@ -71,6 +73,11 @@ var tables = map[string]map[string]key{
 	"state": {
 		"dir": func(f *SettingsFile, _ *scope, v value) Mistakes {
 			return fillPlain(&f.StateDir, v, absolute(DefaultStateDir, maxStateDir))
+		},
+	},
+	"events": {
+		"size": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fillPlain(&f.Events.Size, v, byteSize(minEvents, maxEvents))
 		},
 	},
 	"log": {
@@ -140,6 +147,7 @@ func readSettings(in input) *SettingsFile {
 			OnExit:   ExitKeep,
 			Socket:   DefaultSocket,
 			StateDir: DefaultStateDir,
+			Events:   Events{Size: DefaultEventsSize},
 			LogTo:    LogAuto,
 			LogLevel: DefaultLogLevel,
 			Peer:     Peer{Port: DefaultPort},

@@ -39,6 +39,7 @@ func defaults() *Config {
 			OnExit:   ExitKeep,
 			Socket:   "/run/aliasdefender/control.sock",
 			StateDir: "/var/lib/aliasdefender",
+			Events:   Events{Size: 10 * 1024 * 1024},
 			LogTo:    LogAuto,
 			LogLevel: "info",
 			Peer:     Peer{Port: 6940},
@@ -68,10 +69,15 @@ func TestSettingsReachTheAliasesTheyAreFor(t *testing.T) {
 		"only comments": {"\xef\xbb\xbf# nothing\r\n", func(*Settings, *Alias, *Alias) {}},
 		"empty tables":  {"[control]\n[state]\n[log]\n[alias]\n[alias.\"172.16.1.2\"]", func(*Settings, *Alias, *Alias) {}},
 		"the daemon's own": {
-			"on_exit = \"release\"\ncontrol.socket = \"/tmp/s\"\nstate = { dir = \"/tmp/d\" }\n[log]\nto = \"stderr\"\nlevel = \"debug\"",
+			"on_exit = \"release\"\ncontrol.socket = \"/tmp/s\"\nstate = { dir = \"/tmp/d\" }\nevents.size = \"3GB\"\n[log]\nto = \"stderr\"\nlevel = \"debug\"",
 			func(s *Settings, _, _ *Alias) {
-				*s = Settings{OnExit: ExitRelease, Socket: "/tmp/s", StateDir: "/tmp/d", LogTo: LogStderr, LogLevel: "debug", Peer: s.Peer}
+				*s = Settings{OnExit: ExitRelease, Socket: "/tmp/s", StateDir: "/tmp/d", Events: Events{Size: 3 << 30}, LogTo: LogStderr, LogLevel: "debug", Peer: s.Peer}
 			}},
+		"no event log":                    {"events.size = 0", func(s *Settings, _, _ *Alias) { s.Events.Size = 0 }},
+		"no event log, as a string":       {"events = { size = \"0\" }", func(s *Settings, _, _ *Alias) { s.Events.Size = 0 }},
+		"no event log, in kilobytes":      {"events.size = \"0KB\"", func(s *Settings, _, _ *Alias) { s.Events.Size = 0 }},
+		"the smallest event log":          {"[events]\nsize = \"65536B\"", func(s *Settings, _, _ *Alias) { s.Events.Size = 64 << 10 }},
+		"the largest event log, in small": {"[events]\nsize = \"10gb\"", func(s *Settings, _, _ *Alias) { s.Events.Size = 10 << 30 }},
 		"the longest socket": {"control.socket = \"/" + strings.Repeat("x", 106) + "\"", func(s *Settings, _, _ *Alias) {
 			s.Socket = "/" + strings.Repeat("x", 106)
 		}},
@@ -231,7 +237,7 @@ func FuzzSettings(f *testing.F) {
 		"alias.\"172.16.1.2\" = { interval = \"1s\", witnesses = [\"10.0.0.1\"] }",
 		"[alias.172.16.1.2]\nx = 1\n[[alias]]\n[\"\"]", "router = '''172.16.1.\\\n9'''", "a.b.c.d.e.f.g = [[[{}]]]",
 		"witnesses = [[], {a = 1}, 1979-05-27T07:32:00Z, nan, 'x']", "\"\\u001b[2J\" = \"\\u001b\"", "misses = 0b11\nmax_takes = +9_9",
-		"control.socket = \"/\\u0000\"\non_exit = \"handover\"", "log.level.x = 1\nlog = { to = 1 }", "interval = \"9223372036854775807ns\"",
+		"events.size = \"0010mB\"", "events = { size = \"9223372036854775807GB\" }", "control.socket = \"/\\u0000\"\non_exit = \"handover\"", "log.level.x = 1\nlog = { to = 1 }", "interval = \"9223372036854775807ns\"",
 		"lease = \"0\"\n[peer]\nkey_file = [\"/a\", \"/b\"]\nport = 1\n[peer.paths]\nb = [\"10.0.0.1\"]\n172.16.1.5 = []",
 	} {
 		f.Add([]byte(seed))
@@ -248,7 +254,8 @@ func FuzzSettings(f *testing.F) {
 			return
 		}
 		if len(cfg.Settings.Socket) > 107 || cfg.Settings.Socket[0] != '/' || cfg.Settings.StateDir[0] != '/' || cfg.Settings.LogLevel == "" ||
-			cfg.Settings.OnExit == ExitHandover && len(cfg.Settings.Peer.KeyFiles) == 0 || cfg.Settings.Peer.Port == 0 || len(cfg.Settings.Peer.KeyFiles) > 4 {
+			cfg.Settings.OnExit == ExitHandover && len(cfg.Settings.Peer.KeyFiles) == 0 || cfg.Settings.Peer.Port == 0 || len(cfg.Settings.Peer.KeyFiles) > 4 ||
+			cfg.Settings.Events.Size != 0 && (cfg.Settings.Events.Size < 64<<10 || cfg.Settings.Events.Size > 10<<30) {
 			t.Errorf("%+v", cfg.Settings)
 		}
 		for _, a := range cfg.Aliases {

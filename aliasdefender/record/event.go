@@ -1,0 +1,195 @@
+package record
+
+import (
+	"encoding/json"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"alias-defender/aliasdefender/rules"
+)
+
+// Alias identifies an alias: one address may be an alias on two NICs. The zero
+// Alias stands for the Monitor as a whole.
+type Alias struct {
+	Addr netip.Addr
+	NIC  string // without label: "eth0"
+}
+
+// Kind says what sort of thing happened. Its text is the value of "event" in the
+// event log, is meant for the field of that name in the daemon's log, and never
+// changes. An event that a newer version wrote may have a Kind that is not listed.
+type Kind string
+
+// The kinds.
+const (
+	Decided       Kind = "decided"         // the decision about an alias changed; nothing moved
+	Lasts         Kind = "lasts"           // a decision that is said again because it lasts; on no disk and not in Why
+	Moved         Kind = "moved"           // an alias came to this host or left it
+	HandoverBegun Kind = "hand_over_begun" // it was offered or asked for
+	HandoverEnded Kind = "hand_over_ended" // without success: the alias stayed where it was
+	PairMisfit    Kind = "pair_misfit"     // something in the two hosts' files cannot be meant so
+	PairFits      Kind = "pair_fits"       // that is over
+	Failed        Kind = "failed"          // something could not be done
+	Ordered       Kind = "ordered"         // an operator ordered something
+	PartnerHeard  Kind = "partner_heard"   // the partner's daemon is heard on the channel
+	PartnerSilent Kind = "partner_silent"  // it has fallen silent, or never spoke
+	Started       Kind = "started"         // the Monitor
+	Reloaded      Kind = "reloaded"        // the Monitor, or it refused to
+	Ended         Kind = "ended"           // the Monitor
+	Lost          Kind = "lost"            // Event.Drops events are missing here
+)
+
+// Journal tells whether Why shows events of this kind.
+func (k Kind) Journal() bool {
+	switch k {
+	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit:
+		return true
+	}
+	return false
+}
+
+// Run identifies one run of a Monitor by a random number. Wall clock and PID
+// would not do: both may be the same after each boot.
+type Run uint64
+
+// MarshalText writes 16 hexadecimal digits. A JSON number of that size would not
+// survive jq, which keeps 53 bits.
+func (r Run) MarshalText() ([]byte, error) {
+	text := strconv.FormatUint(uint64(r), 16)
+	return []byte("0000000000000000"[len(text):] + text), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (r *Run) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 16, 64)
+	*r = Run(n)
+	return err
+}
+
+// Decision is a decision of the rules in words.
+type Decision struct {
+	Row    string // "W14"; empty where no row says so, as of an alias that was found
+	Action string // "take"
+	Reason string // the reason's name
+	Why    string // the reason as a sentence, as it read then
+}
+
+// DecisionOf puts a decision of the rules into words. It allocates nothing.
+func DecisionOf(d rules.Decision) Decision {
+	return Decision{Row: d.Row, Action: d.Action.String(), Reason: d.Reason.String(), Why: d.Reason.Text()}
+}
+
+// Fact is one thing that was known when something happened.
+type Fact struct {
+	Name  string    `json:"name"`
+	Value string    `json:"value"`          // yes, no, unknown; of an address answered, silent, unknown
+	By    string    `json:"by,omitempty"`   // who answered: "partner", or a hardware address
+	HW    string    `json:"hw,omitempty"`   // the hardware address that answered
+	Since time.Time `json:"since,omitzero"` // since when it has this value
+	Asked time.Time `json:"asked,omitzero"` // when it was last asked
+}
+
+// Event is one thing that happened. Sinks share its Facts: nobody changes them
+// once the event is recorded.
+type Event struct {
+	Run  Run       // given by the Recorder
+	Seq  uint64    // given by the Recorder: 1, 2, 3 ... within a Run; 0 before
+	Time time.Time // wall clock; the order of events is that of Seq and of the file, not this
+
+	Alias Alias  // zero: of the Monitor as a whole
+	Label string // the alias's NIC as the file writes it: "eth0:1"
+	Kind  Kind
+	Level rules.Level
+
+	Decision Decision // zero where the rules decided nothing
+	Facts    []Fact
+	Text     string // what the log says, in words
+	Partner  string // whom it is about, as the file names it, or by its address
+	Error    string // what went wrong, in the system's words
+	Drops    uint64 // of Kind Lost: how many events are missing before this one
+}
+
+// Entry is the event as a row of Why, whose JSON form names a row, an action, a
+// reason and a sentence for everything, decided by the rules or not.
+func (e Event) Entry() Decision {
+	switch e.Kind {
+	case HandoverEnded:
+		return Decision{Row: "H1", Action: "hand-over ended", Reason: e.Decision.Reason, Why: e.Decision.Why}
+	case PairMisfit:
+		return Decision{Row: "pair", Action: "alarm", Reason: "the pair does not fit", Why: e.Text}
+	}
+	return e.Decision
+}
+
+// line is an Event as a line of the event log. Names and values are kept from
+// version to version; readers pass over names that they do not know.
+type line struct {
+	Time    time.Time  `json:"time"`
+	Run     Run        `json:"run"`
+	Seq     uint64     `json:"seq"`
+	Kind    Kind       `json:"event"`
+	Level   level      `json:"level"`
+	Addr    netip.Addr `json:"alias,omitzero"`
+	NIC     string     `json:"nic,omitempty"`
+	Label   string     `json:"label,omitempty"`
+	Row     string     `json:"row,omitempty"`
+	Action  string     `json:"action,omitempty"`
+	Reason  string     `json:"reason,omitempty"`
+	Why     string     `json:"why,omitempty"`
+	Text    string     `json:"text,omitempty"`
+	Partner string     `json:"partner,omitempty"`
+	Error   string     `json:"error,omitempty"`
+	Drops   uint64     `json:"drops,omitempty"`
+	Facts   []Fact     `json:"facts,omitempty"`
+}
+
+func (e Event) line() line {
+	return line{
+		Time: e.Time, Run: e.Run, Seq: e.Seq, Kind: e.Kind, Level: level(e.Level),
+		Addr: e.Alias.Addr, NIC: e.Alias.NIC, Label: e.Label,
+		Row: e.Decision.Row, Action: e.Decision.Action, Reason: e.Decision.Reason, Why: e.Decision.Why,
+		Text: e.Text, Partner: e.Partner, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
+	}
+}
+
+func (l line) event() Event {
+	return Event{
+		Run: l.Run, Seq: l.Seq, Time: l.Time, Kind: l.Kind, Level: rules.Level(l.Level),
+		Alias: Alias{Addr: l.Addr, NIC: l.NIC}, Label: l.Label,
+		Decision: Decision{Row: l.Row, Action: l.Action, Reason: l.Reason, Why: l.Why},
+		Text:     l.Text, Partner: l.Partner, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
+	}
+}
+
+// MarshalJSON writes the event as in the event log.
+func (e Event) MarshalJSON() ([]byte, error) { return json.Marshal(e.line()) }
+
+// UnmarshalJSON reads an event of the event log. Names that are not known are
+// passed over.
+func (e *Event) UnmarshalJSON(text []byte) error {
+	var l line
+	if err := json.Unmarshal(text, &l); err != nil {
+		return err
+	}
+	*e = l.event()
+	return nil
+}
+
+// level is a rules.Level by name.
+type level rules.Level
+
+var levels = [...]string{rules.Info: "info", rules.Warning: "warning", rules.Error: "error", rules.Alarm: "alarm"}
+
+func (l level) MarshalText() ([]byte, error) { return []byte(levels[min(int(l), len(levels)-1)]), nil }
+
+// UnmarshalText takes a level that a newer version knows for an error.
+func (l *level) UnmarshalText(text []byte) error {
+	*l = level(rules.Error)
+	for i, name := range levels {
+		if name == string(text) {
+			*l = level(i)
+		}
+	}
+	return nil
+}
