@@ -354,7 +354,7 @@ func (m *member) facts(c *setting, i int) Facts {
 	}
 	if m.said != never {
 		f.Peer.Said, f.Peer.Word = m.said.time(), m.word.word()
-		f.Peer.Primary, f.Peer.HWLower, f.Peer.Service = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
+		f.Peer.Primary, f.Peer.HWLower, f.Peer.Facts[FactService] = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
 	}
 	return f
 }
