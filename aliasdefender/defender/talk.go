@@ -353,7 +353,7 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	was := a.peer
 	p := rules.Peer{
 		Said:    a.talk.heard,
-		Word:    rules.Word{Standing: standingOf(w.State), Step: theirStep(w.Step), Number: w.Handover, Why: rules.Reason(w.Why)},
+		Word:    rules.Word{Standing: standingOf(w.State), Step: theirStep(w.Step), Number: w.Handover, Why: rules.ReasonFromWire(w.Why)},
 		Primary: rules.Of(w.Primary),
 	}
 	if hw := host.HW(w.HW); !hw.IsZero() && a.iface.wire != nil {
@@ -361,9 +361,9 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	}
 	switch w.Service {
 	case peer.ServiceWell:
-		p.Service = rules.Yes
+		p.Facts[rules.FactService] = rules.Yes
 	case peer.ServiceFailing:
-		p.Service = rules.No
+		p.Facts[rules.FactService] = rules.No
 	}
 	a.peer, a.says = p, w
 	a.compare(l, w)

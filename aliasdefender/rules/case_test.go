@@ -302,7 +302,11 @@ func speaks(t *rapid.T, c *instance) {
 		Step:     Step(rapid.IntRange(int(NoStep), int(Refuses)).Draw(t, "step")),
 		Number:   uint32(rapid.IntRange(0, 2).Draw(t, "number")),
 	}
-	c.f.Peer.Service = drawValue(t)
+	for _, r := range FactRows() {
+		if r.Wire != 0 {
+			c.f.Peer.Facts[r.ID] = drawValue(t)
+		}
+	}
 }
 
 // handover: one is open, or was.
@@ -333,16 +337,16 @@ func twins(t *rapid.T, c *instance) {
 }
 
 type namedFact struct {
-	name string
+	FactRow
 	fact *Fact
 }
 
 // facts are all facts with a time.
-func facts(f *Facts) []namedFact {
-	return []namedFact{
-		{"NIC", &f.NIC}, {"Carrier", &f.Carrier}, {"Own", &f.Own}, {"Kernel", &f.Kernel},
-		{"Service", &f.Service}, {"Alias", &f.Alias}, {"Partner", &f.Partner}, {"Router", &f.Router},
+func facts(f *Facts) (all []namedFact) {
+	for _, r := range FactRows() {
+		all = append(all, namedFact{r, r.Of(f)})
 	}
+	return all
 }
 
 type namedValue struct {
@@ -350,10 +354,16 @@ type namedValue struct {
 	value *Value
 }
 
-// values are all facts without one.
+// values are all facts without one, and what the partner tells of its own.
 func values(f *Facts) []namedValue {
-	return []namedValue{
+	all := []namedValue{
 		{"ByPartner", &f.ByPartner}, {"WeAreLow", &f.WeAreLow},
-		{"Peer.Primary", &f.Peer.Primary}, {"Peer.HWLower", &f.Peer.HWLower}, {"Peer.Service", &f.Peer.Service},
+		{"Peer.Primary", &f.Peer.Primary}, {"Peer.HWLower", &f.Peer.HWLower},
 	}
+	for _, r := range FactRows() {
+		if r.Wire != 0 {
+			all = append(all, namedValue{"Peer.Facts " + r.Name, &f.Peer.Facts[r.ID]})
+		}
+	}
+	return all
 }

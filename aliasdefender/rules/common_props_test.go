@@ -55,13 +55,13 @@ func nothingBeforeAgain(rows []Row, c instance) error {
 // tooOldIsUnknown makes unknown what is too old; it must be so already.
 func tooOldIsUnknown(rows []Row, c instance) error {
 	before := c.decide(rows)
-	for i, n := range facts(&c.f) {
-		if bound := c.p.Stale(); i < 4 && c.age(n.fact.Asked) < max(bound, localStale) || c.age(n.fact.Asked) < bound {
+	for _, n := range facts(&c.f) {
+		if bound := c.p.Stale(); n.Host && c.age(n.fact.Asked) < max(bound, localStale) || c.age(n.fact.Asked) < bound {
 			continue
 		}
 		n.fact.Value = Unknown
 		if diff := cmp.Diff(before, c.decide(rows)); diff != "" {
-			return fmt.Errorf("%s is too old, and yet it decides:\n%s", n.name, diff)
+			return fmt.Errorf("%s is too old, and yet it decides:\n%s", n.Name, diff)
 		}
 	}
 	return nil
@@ -106,7 +106,7 @@ func knowingLess(rows []Row, c instance) error {
 	for _, n := range facts(&less.f) {
 		was := *n.fact
 		n.fact.Value = Unknown
-		if err := check(n.name, less); err != nil && n.name != "Service" && !(n.name == "Router" && c.s.Order == OrderTake) {
+		if err := check(n.Name, less); err != nil && n.ID != FactService && !(n.ID == FactRouter && c.s.Order == OrderTake) {
 			return err
 		}
 		*n.fact = was
@@ -137,7 +137,7 @@ func knowingLess(rows []Row, c instance) error {
 // channel find out after two defences each. Two that are not primary both
 // yield: there is nobody to keep it, and that is said (W12).
 func oneStays(rows []Row, c instance) error {
-	low, same := c.f.WeAreLow == Yes, c.f.Peer.Service == Yes
+	low, same := c.f.WeAreLow == Yes, c.f.Peer.Facts[FactService] == Yes
 	a, b := inConflict(c, c.p.Primary, low), inConflict(c, c.p.Primary == same, !low)
 	if c.p.Channel {
 		a.f.Peer.Said, b.f.Peer.Said = noon, noon

@@ -12,6 +12,18 @@ type Decision struct {
 	Again time.Time
 }
 
+// Defends tells whether the decision is to answer a rival on the wire, or to say
+// that one has gone.
+func (d Decision) Defends() bool { return d.Action == Announce && d.Reason.Defence() }
+
+// Rest is what is decided about an alias that we hold where nothing is due: the
+// last row of the table. It stands in the log for a decision that is
+// [Reason.Routine].
+func Rest() Decision {
+	r := rows[len(rows)-1]
+	return Decision{Row: r.ID, Action: r.Action, Reason: r.Reason}
+}
+
 // localStale is the least age from which on what was read of this host is
 // unknown.
 const localStale = 5 * time.Second

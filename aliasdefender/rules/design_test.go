@@ -95,7 +95,7 @@ func (c instance) speaks() bool {
 	return !c.f.Peer.Said.IsZero() && c.age(c.f.Peer.Said) < c.p.ChannelSilent()
 }
 
-func (c instance) partnerFails() bool { return c.speaks() && c.f.Peer.Service == No }
+func (c instance) partnerFails() bool { return c.speaks() && c.f.Peer.Facts[FactService] == No }
 
 func (c instance) says(all ...Standing) bool {
 	return c.speaks() && slices.Contains(all, c.f.Peer.Word.Standing)

@@ -48,10 +48,16 @@ func Of(b bool) Value {
 }
 
 // Fact is one thing observed, with its times.
+//
+// Asked means one thing: the moment from which on the value is proven. For an
+// answer or a silence that is when the newest question behind it was put; for a
+// frame that nobody asked for, when it arrived (the kernel's time stamp); for a
+// reading of this host, when the reading was begun. What happened before Asked
+// is not in the value.
 type Fact struct {
 	Value Value
 	Since time.Time // since when it has been this
-	Asked time.Time // when the newest question behind it was put, or the thing was seen
+	Asked time.Time // from when on it is proven
 	Miss  time.Time // when the first answer of the present doubt, or silence, was missed; zero without one
 }
 
@@ -63,7 +69,8 @@ func (f *Fact) Set(v Value, asked, now time.Time) {
 	f.Asked = asked
 }
 
-// Facts are everything that is known about one alias at one moment.
+// Facts are everything that is known about one alias at one moment. Each [Fact]
+// in it has a row in [FactRows].
 type Facts struct {
 	Now time.Time
 
@@ -101,7 +108,10 @@ type Peer struct {
 	Word    Word  // of Said, as all that follows
 	Primary Value // its role
 	HWLower Value // our hardware address is lower than the partner's
-	Service Value // its service is well
+
+	// Facts are the values of its own facts that it tells: those with a number
+	// in [FactRow].Wire; the others are unknown.
+	Facts [FactCount]Value
 }
 
 // Forget makes unknown what was said, after a pause of our own: it is as old as

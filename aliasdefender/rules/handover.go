@@ -15,7 +15,7 @@ const (
 
 var sides = [...]string{NoSide: "", Asking: "asking the partner for it", Giving: "offering it to the partner", Getting: "taking it over from the partner"}
 
-func (s Side) String() string { return sides[s] }
+func (s Side) String() string { return spelled(sides[:], int(s)) }
 
 // offerAgain is how long after one that failed a hand-over is begun again by
 // itself. An operator's order does not wait for it ([State.TryAgain]).
@@ -147,15 +147,20 @@ func (h Handover) until(p Policy) time.Time {
 // handover brings the record up to date. At the end nothing that was seen of a
 // rival before counts, and who has the alias says so: the last announcement must
 // be the holder's, whoever else announced meanwhile.
-func (s *State) handover(p Policy, f Facts) {
+func (s *State) handover(p Policy, f Facts) Follow {
 	v := view{p: p, s: *s, f: f}
 	was := s.Handover.Side
 	s.Handover = s.Handover.step(p, s.Holding, v.word(), f.Now)
-	if was != NoSide && s.Handover.Side == NoSide && s.Holding {
-		s.Anew = f.Now
-		s.Order = NoOrder // of an operator who wanted it back meanwhile
-		s.Reannounce(f.Now)
+	if was == NoSide || s.Handover.Side != NoSide {
+		return Follow{}
 	}
+	if !s.Holding {
+		return Follow{Ended: true}
+	}
+	s.Anew = f.Now
+	s.Order = NoOrder // of an operator who wanted it back meanwhile
+	s.Reannounce(f.Now)
+	return Follow{Ended: true, Look: LookAgain} // whether the other has it still
 }
 
 // open tells whether a hand-over is open in which we play that part.

@@ -8,10 +8,13 @@ const leaseSlack = time.Second
 
 // Leased records that the kernel was told, with a write begun at that time, to
 // keep the alias for the lifetime that the policy gives it.
-func (s *State) Leased(p Policy, written time.Time) {
+func (s *State) Leased(p Policy, written time.Time) { s.leased(p.Lifetime(), written) }
+
+// leased: the kernel keeps it for so long from then on; 0: for ever.
+func (s *State) leased(lifetime time.Duration, written time.Time) {
 	s.Lease, s.LeaseAgain = time.Time{}, time.Time{}
-	if d := p.Lifetime(); d > 0 {
-		s.Lease = written.Add(d)
+	if lifetime > 0 {
+		s.Lease = written.Add(lifetime)
 	}
 }
 

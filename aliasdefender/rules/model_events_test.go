@@ -60,54 +60,30 @@ func of(i int, text string, do func(m *member) bool) event {
 	}}
 }
 
-// ordered is an operator's word to a daemon that listens.
-func ordered(i int, text string, do func(m *member) bool) event {
-	return of(i, text, func(m *member) bool {
-		if m.daemon != running || m.stopping || !do(m) {
+// ordered is a command to a daemon that listens, where it may be given.
+func ordered(i int, text string, command Command, may func(m *member) bool) event {
+	return event{text: hosts[i] + ": " + text, do: func(p *pair, c *setting) bool {
+		m := &p.h[i]
+		if m.daemon != running || m.stopping || !may(m) {
 			return false
 		}
 		s := m.state()
-		s.TryAgain()
+		follow := s.Obey(command, m.facts(c, i))
 		m.keep(&s)
+		p.follow(i, follow)
+		m.parks = s.Parked // the disk's part
+		m.written = true
 		return true
-	})
+	}}
 }
 
 func operators(i int) []event {
 	return []event{
-		ordered(i, "RemoveAlias", func(m *member) bool {
-			was := m.parked
-			m.parked, m.parks, m.order = true, true, NoOrder
-			return !was
-		}),
-		ordered(i, "AddAlias", func(m *member) bool {
-			if m.holding && !m.parked {
-				return false
-			}
-			m.parked, m.parks = false, false
-			if !m.holding || m.hand.side == Giving { // what is going is asked for again
-				m.order = OrderTake
-			}
-			return true
-		}),
-		ordered(i, "AddAlias --force", func(m *member) bool {
-			if m.holding {
-				return false
-			}
-			m.parked, m.parks, m.order = false, false, OrderForce
-			return true
-		}),
-		ordered(i, "Handover", func(m *member) bool {
-			if !m.holding || m.give {
-				return false
-			}
-			m.give = true
-			return true
-		}),
-		ordered(i, "TERM, on_exit = handover", func(m *member) bool {
-			m.give, m.stopping = true, true
-			return true
-		}),
+		ordered(i, "RemoveAlias", RemoveAlias, func(m *member) bool { return !m.parked }),
+		ordered(i, "AddAlias", AddAlias, func(m *member) bool { return !m.holding || m.parked }),
+		ordered(i, "AddAlias --force", ForceAlias, func(m *member) bool { return !m.holding }),
+		ordered(i, "Handover", HandoverAlias, func(m *member) bool { return m.holding && !m.give }),
+		ordered(i, "TERM, on_exit = handover", StopAndGive, func(*member) bool { return true }),
 	}
 }
 
@@ -201,9 +177,7 @@ func faults(i int) []event {
 			}
 			m.cable, m.carrier = true, 0
 			s := m.state()
-			if s.Holding {
-				s.Reannounce(noon)
-			}
+			s.LinkIsUp(noon)
 			m.keep(&s)
 			return true
 		}),

@@ -1,5 +1,7 @@
 package rules
 
+import "time"
+
 // step lets the world go on by the least: words that are on their way arrive and
 // what follows is done; if nothing is on its way, a tick passes.
 // It returns what must not happen.
@@ -50,7 +52,7 @@ func (p *pair) arrives(c *setting, i int) bool {
 	m.written = false
 	if m.verifying && m.daemon == running {
 		s := m.state()
-		s.Verified(p.router && p.reaches(i) && int(p.cache) == i && !m.deaf)
+		s.Pinged(Of(p.router && p.reaches(i) && int(p.cache) == i && !m.deaf), noon)
 		m.keep(&s)
 		m.verifying, m.deaf, moved = false, false, true
 	}
@@ -80,14 +82,12 @@ func (p *pair) speak(c *setting, i int) bool {
 // decide asks the real rules, as the daemon's loop does.
 func (p *pair) decide(c *setting, i int) Decision {
 	m := &p.h[i]
-	if m.kernel && !m.holding && !m.stopping {
-		s := m.state()
-		s.Adopted(noon)
-		m.keep(&s)
+	s, policy := m.state(), c.policy(i)
+	if m.kernel && !m.holding {
+		p.follow(i, s.Done(policy, Decision{Action: Adopt, Reason: Adopted}, Outcome{Begun: noon, Lifetime: m.lease.duration(), Ours: true}, noon))
 	}
-	s, f, policy := m.state(), m.facts(c, i), c.policy(i)
-	was := s
-	s.Saw(policy, f)
+	f, was := m.facts(c, i), s
+	p.follow(i, s.Saw(policy, f))
 	ended := was.Handover.Side != NoSide && s.Handover.Side == NoSide
 	switch {
 	case c.without == forgetting:
@@ -95,15 +95,15 @@ func (p *pair) decide(c *setting, i int) Decision {
 	case c.without == lastWord && ended:
 		s.Announced, s.Next = was.Announced, was.Next
 	}
-	m.keep(&s)
 	d := decide(c.rows, policy, s, f)
 	switch {
-	case m.order != NoOrder && (d.Reason == Served || d.Reason == NoLink):
-		m.order = NoOrder // the operator is told
-	case m.give && (!m.holding || d.Reason == WouldNot):
-		m.give = false
+	case s.Order != NoOrder:
+		s.Report(AddAlias, d)
+	case s.Give && s.Exit == NoExit:
+		s.Report(HandoverAlias, d)
 	}
-	if m.stopping && !m.give {
+	m.keep(&s)
+	if s.Exit != NoExit && !s.MayLeave(d) && !s.Between() {
 		m.clear()
 	}
 	return d
@@ -115,10 +115,11 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 	if m.daemon != running {
 		return false
 	}
-	s := m.state()
+	s, policy := m.state(), c.policy(i)
+	o := Outcome{Begun: noon, Lifetime: policy.Lifetime(), Alias: m.alias.value, Word: m.facts(c, i).Peer.Word}
 	switch d.Action {
 	case Take, Restore:
-		if m.kernel || m.stopping && d.Action == Take {
+		if m.kernel || !s.MayBegin(d) {
 			return false
 		}
 		if d.Action == Take {
@@ -126,23 +127,12 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 			if what := p.mustNotTake(i, d.Reason); what != "" {
 				*wrong = what
 			}
-			s.Took(Policy{}, d.Reason, noon)
-			m.verifying = s.Handover.Side == Getting
-			if c.without == patience && s.Handover.Side == Getting {
-				s.Handover.Began = noon.Add(-4 * tick)
-			}
-			if m.alias.value != Silent {
-				m.alias = unheard
-			}
-		} else {
-			if !m.robbed {
-				*wrong = hosts[i] + " puts back what went with its lease"
-			}
-			s.Reannounce(noon)
+		} else if !m.robbed {
+			*wrong = hosts[i] + " puts back what went with its lease"
 		}
-		p.write(c, i, &s)
+		p.write(i, o.Lifetime)
 	case Refresh:
-		p.write(c, i, &s)
+		p.write(i, o.Lifetime)
 	case Release, Forget:
 		if d.Action == Release && !m.holding {
 			return false
@@ -150,16 +140,7 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 		left := m.kernel
 		p.moves = true
 		m.kernel, m.lease = false, forever
-		s.LetGo(d.Reason)
 		m.ours = d.Reason == LinkLost || d.Reason == LeaseEnded
-		switch d.Reason {
-		case RivalPartner, TwoPrimaries, FailbackRefused:
-			if p.reaches(i) {
-				p.cache = uint8(1 - i)
-			}
-		default:
-			m.alias = unheard
-		}
 		if left && d.Action == Release && p.mustServe(c, i, d.Reason) {
 			*wrong = hosts[i] + " releases (" + d.Reason.String() + "), and nobody has the alias"
 		}
@@ -167,28 +148,50 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 		if !m.kernel {
 			*wrong = hosts[i] + " announces what it does not have"
 		}
-		s.Announce(d, noon)
-		p.announce(i)
 	case HandOver, AskHandover:
 		if s.Handover.Side != NoSide {
 			return false
 		}
-		s.Open(d, m.facts(c, i), p.number())
+		o.Number = p.number()
 	default:
 		return false
 	}
+	follow := s.Done(policy, d, o, noon)
+	if c.without == patience && d.Action == Take && s.Handover.Side == Getting {
+		s.Handover.Began = noon.Add(-4 * tick)
+	}
 	m.keep(&s)
+	if p.follow(i, follow); d.Action == Announce {
+		p.announce(i)
+	}
 	return true
 }
 
-// write puts the alias, or its lease, into the kernel.
-func (p *pair) write(c *setting, i int, s *State) {
-	s.Leased(c.policy(i), noon)
+// follow does what has to follow a deed, a command or an observation: what costs
+// no time in the model is done with the next questions.
+func (p *pair) follow(i int, f Follow) {
+	m := &p.h[i]
+	if f.Point && p.reaches(i) {
+		p.cache = uint8(1 - i)
+	}
+	if f.Look == LookAnew {
+		m.alias = unheard
+	}
+	if f.Verify == VerifyForGiver { // whatever else is verified is only said
+		m.verifying = true
+	}
+}
+
+// write puts the alias into the kernel, or tells it to keep it for so long.
+func (p *pair) write(i int, lifetime time.Duration) {
 	p.h[0].ours, p.h[1].ours = false, false
 	if !p.h[i].kernel {
 		p.h[i].had = 0
 	}
-	p.h[i].kernel, p.h[i].robbed, p.h[i].lease = true, false, leftOf(s.Lease)
+	p.h[i].kernel, p.h[i].robbed, p.h[i].lease = true, false, forever
+	if lifetime > 0 {
+		p.h[i].lease = left(lifetime / tick)
+	}
 }
 
 // announce is heard by the client and by the other host where they are joined.
@@ -198,16 +201,18 @@ func (p *pair) announce(i int) {
 	}
 	if o := &p.h[1-i]; p.joined() && o.daemon == running {
 		o.alias.answered()
-		o.partnerSeen()
+		p.partnerSeen(1 - i)
 	}
 }
 
-func (m *member) partnerSeen() {
+// partnerSeen: the other host is heard.
+func (p *pair) partnerSeen(i int) {
+	m := &p.h[i]
 	back := m.partner.value == Silent
 	m.partner.answered()
-	if back && m.holding {
+	if back {
 		s := m.state()
-		s.Reannounce(noon)
+		p.follow(i, s.PartnerIsBack(noon))
 		m.keep(&s)
 	}
 }
@@ -286,7 +291,7 @@ func (p *pair) ask(i int) {
 		return
 	}
 	if p.joined() {
-		m.partnerSeen()
+		p.partnerSeen(i)
 	} else {
 		m.partner.missed()
 	}

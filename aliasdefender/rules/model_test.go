@@ -3,8 +3,10 @@ package rules
 import "time"
 
 // The model of the search: two hosts with their kernels and daemons, the wire,
-// the router, the channel and a client. What decides is the real thing: State,
-// Decide and Say; the rest is the least that a daemon does around them.
+// the router, the channel and a client. What decides and what is recorded is the
+// real thing: Decide, Say, and State with its Done, Obey, Report and Saw; the rest
+// is the least that a daemon does around them. The one exception is what a clause
+// leaves out on purpose.
 //
 // Time goes in ticks of half a second, the interval of the model; a tick is a
 // doubt, too. What happens between two ticks is ordered but takes no time: a changed
@@ -76,6 +78,14 @@ func leftOf(t time.Time) left {
 		return forever
 	}
 	return left(max(t.Sub(noon)/tick, -2))
+}
+
+// duration is the rest of a lease; 0: for ever.
+func (l left) duration() time.Duration {
+	if l == forever {
+		return 0
+	}
+	return time.Duration(l) * tick
 }
 
 func (l *left) pass() {
@@ -290,7 +300,12 @@ func (m *member) clear() {
 
 func (m *member) start() {
 	m.clear()
-	m.daemon, m.parked, m.written = running, m.parks, true
+	m.daemon, m.written = running, true
+	if m.parks {
+		s := m.state()
+		s.Obey(RemoveAlias, Facts{Now: noon})
+		m.keep(&s)
+	}
 }
 
 // joined tells whether the two hear each other on the segment.
@@ -314,6 +329,9 @@ func (m *member) state() State {
 		Announced: int(m.announced), Next: m.next.time(), CutOff: m.cutOff, Failback: m.failback, NoReturn: m.noReturn,
 		Anew: m.anew.time(), Woke: m.woke.time(), Lease: m.leased.time(),
 	}
+	if m.stopping {
+		s.Exit, s.Ending = ExitGive, true
+	}
 	h := &m.hand
 	s.Handover = Handover{
 		Side: h.side, Number: uint32(h.number), Why: h.why, Began: h.began.time(), Verified: h.verified,
@@ -323,7 +341,8 @@ func (m *member) state() State {
 }
 
 func (m *member) keep(s *State) {
-	m.holding, m.oursLast, m.order, m.give = s.Holding, s.OursLast, s.Order, s.Give
+	m.holding, m.parked, m.oursLast, m.order, m.give = s.Holding, s.Parked, s.OursLast, s.Order, s.Give
+	m.stopping = s.Exit != NoExit
 	m.cutOff, m.failback, m.noReturn = s.CutOff, s.Failback, s.NoReturn
 	m.defences, m.defended = uint8(min(s.Defences, 2)), agoOf(s.Defended, fastDefended)
 	m.announced, m.next = uint8(s.Announced), leftOf(s.Next)
@@ -354,7 +373,7 @@ func (m *member) facts(c *setting, i int) Facts {
 	}
 	if m.said != never {
 		f.Peer.Said, f.Peer.Word = m.said.time(), m.word.word()
-		f.Peer.Primary, f.Peer.HWLower, f.Peer.Service = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
+		f.Peer.Primary, f.Peer.HWLower, f.Peer.Facts[FactService] = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
 	}
 	return f
 }

@@ -31,7 +31,7 @@ func waiting() []Row {
 		{"W2", false, "link not known", Wait, LinkUnknown,
 			func(v *view) bool { return v.link() == Unknown }},
 		{"W3", false, "own service failing, and the partner's not known to fail too", Wait, ServiceFailing,
-			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Service) != No }},
+			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Facts[FactService]) != No }},
 		{"W4", false, "ordered by an operator, and no other host answers for it, or forced", Take, OperatorTakes,
 			func(v *view) bool {
 				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent

@@ -26,14 +26,18 @@ const (
 )
 
 // State is our own record of one alias: what we did, and what we were told.
-// It is a value: a copy is a snapshot.
+// It is a value: a copy is a snapshot. Anybody may read it; it is written by its
+// methods only: Done, Obey, Report, Saw, Pinged, Awoke, Begin, LinkIsUp,
+// PartnerIsBack and ProbedFor. The search in the tests plays the same ones.
 type State struct {
 	Holding  bool // we took it or adopted it
 	Parked   bool // an operator took it off this host
 	Order    Order
-	Leaving  bool // it has to go: TERM with on_exit = "release", or gone from the file
-	Ending   bool // the daemon is: it takes nothing any more
-	Give     bool // it is to be handed over, and kept if it cannot be: Handover, TERM with on_exit = "handover"
+	Leaving  bool   // it has to go: TERM with on_exit = "release", or gone from the file
+	Exit     Exit   // what becomes of it when the daemon ends, once it was told to
+	Ending   bool   // the daemon ends, and nothing is under way any more that could bring the alias here
+	Doing    Action // the deed that is under way; Wait: none
+	Give     bool   // it is to be handed over, and kept if it cannot be: Handover, TERM with on_exit = "handover"
 	Handover Handover
 
 	Takes      []time.Time // the last takes, oldest first
@@ -99,6 +103,7 @@ func (s *State) LetGo(r Reason) {
 	*s = State{
 		Parked:   s.Parked,
 		Leaving:  s.Leaving,
+		Exit:     s.Exit,
 		Ending:   s.Ending,
 		Order:    s.Order,
 		Handover: h,
@@ -138,8 +143,8 @@ func (s *State) Reannounce(now time.Time) {
 
 // Saw brings the record up to date with what was observed, and with what the
 // partner says of an open hand-over. It comes before each [Decide].
-func (s *State) Saw(p Policy, f Facts) {
-	s.handover(p, f)
+func (s *State) Saw(p Policy, f Facts) Follow {
+	follow := s.handover(p, f)
 	if s.Holding {
 		if f.Alias.Value == Silent {
 			s.Failback = false // it has yielded
@@ -153,7 +158,7 @@ func (s *State) Saw(p Policy, f Facts) {
 			s.CutOff = false
 			s.Reannounce(f.Now)
 		}
-		return
+		return follow
 	}
 	if f.Alias.Value == Yes {
 		s.OursLast = false
@@ -161,6 +166,7 @@ func (s *State) Saw(p Policy, f Facts) {
 	if f.Alias.Value == No || f.Alias.Value == Yes && f.ByPartner == No {
 		s.NoReturn = false
 	}
+	return follow
 }
 
 // flapping tells whether any MaxTakes takes lie within an hour. It stays so

@@ -71,12 +71,12 @@ func TestEveryWordIsSpelled(t *testing.T) {
 			t.Errorf("action %d has no name", a)
 		}
 	}
-	for r := NoRow; r <= NotTaken; r++ {
+	for r := NoRow; r < reasonCount; r++ {
 		if r.String() == "" || r.Text() == "" {
 			t.Errorf("reason %d has no name or text", r)
 		}
 	}
-	if len(reasons) != int(NotTaken)+1 || len(actions) != int(Adopt)+1 {
+	if len(reasons) != int(NotKnownHere)+1 || len(actions) != int(Adopt)+1 {
 		t.Errorf("%d reasons and %d actions are spelled", len(reasons), len(actions))
 	}
 	got := []string{Unknown.String(), No.String(), Yes.String(), Unknown.Answer(), Silent.Answer(), Answered.Answer()}

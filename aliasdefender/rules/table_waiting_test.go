@@ -33,7 +33,7 @@ func waitingExamples() []example {
 		{"W4", "ordered by an operator, and no other host answers for it, or forced", "both services failing",
 			func(c *instance) {
 				says(c, Word{})
-				c.s.Order, c.f.Service, c.f.Peer.Service = OrderTake, seen(No, 0), No
+				c.s.Order, c.f.Service, c.f.Peer.Facts[FactService] = OrderTake, seen(No, 0), No
 			}, Take, OperatorTakes, 4 * second},
 		{"W5", "the holder offers it to us, and the offer has not expired, router answered", "", func(c *instance) {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})

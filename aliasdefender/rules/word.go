@@ -41,13 +41,13 @@ var standings = [...]string{
 	SaysParked: "parked", SaysReleased: "released",
 }
 
-func (s Standing) String() string { return standings[s] }
+func (s Standing) String() string { return spelled(standings[:], int(s)) }
 
 var steps = [...]string{
 	NoStep: "", Asks: "asks for it", Offers: "offers it", Takes: "takes it", Confirms: "confirms it", Refuses: "refuses it",
 }
 
-func (s Step) String() string { return steps[s] }
+func (s Step) String() string { return spelled(steps[:], int(s)) }
 
 // Say is the word that is due. It is said in each heartbeat, and at once when it
 // changes.

@@ -23,7 +23,18 @@ var actions = [...]string{
 	Restore: "restore", Release: "release", HandOver: "hand over", Forget: "forget", Refresh: "refresh", Adopt: "adopt",
 }
 
-func (a Action) String() string { return actions[a] }
+func (a Action) String() string { return spelled(actions[:], int(a)) }
+
+// unnamed is how a value is spelled that this version has no name for: a defect,
+// or a number from another version, and neither is worth a panic.
+const unnamed = "not known here"
+
+func spelled(names []string, i int) string {
+	if i >= len(names) {
+		return unnamed
+	}
+	return names[i]
+}
 
 // Level is how loud a reason is.
 type Level uint8
@@ -96,76 +107,121 @@ const (
 	Withdrawn
 	Adopted
 	NotTaken
+	NotKnownHere // a partner's reason that this version does not know
+
+	reasonCount
 )
 
-// reasons holds for each reason its short name, which tools may rely on, its
-// level, and the sentence that explains it.
-var reasons = [...]struct {
+// reasons holds for each reason its number on the wire, its short name, which
+// tools may rely on, its level, and the sentence that explains it. The numbers
+// are fixed: a partner of another version reads them. A new reason gets the next
+// free one, wherever it stands in the order of the table.
+var reasons = [reasonCount]struct {
+	wire  uint8
 	name  string
 	level Level
 	text  string
 }{
-	NoRow:            {"no row", Alarm, "no row of the table matches: a defect of this program"},
-	Parked:           {"parked", Info, "an operator took the alias off this host"},
-	NoLink:           {"no link", Warning, "the NIC is missing, down, without carrier or without an address of its own"},
-	LinkUnknown:      {"link unknown", Warning, "the state of the NIC cannot be read"},
-	ServiceFailing:   {"service failing", Warning, "our own service fails its check"},
-	OperatorTakes:    {"operator", Info, "an operator ordered it"},
-	OperatorAsks:     {"operator", Info, "an operator ordered it, and the partner is asked to hand it over"},
-	Offered:          {"offered", Info, "the partner hands it over to us"},
-	FailbackAsks:     {"failback", Info, "we are primary, and all has been good for failback_after"},
-	FailbackTakes:    {"failback", Info, "we are primary, and all has been good for failback_after"},
-	Served:           {"served", Info, "another host serves the alias"},
-	AliasUnknown:     {"cannot ask", Warning, "whether the alias answers is not known"},
-	RouterSilent:     {"router silent", Warning, "the alias is silent, but so is the router: our own network may be at fault"},
-	NoRouter:         {"no router known", Error, "there is no default route out of the NIC and no router or witness is set: nobody can prove that our own network works"},
-	RouterUnknown:    {"router unknown", Info, "the router has not been heard since the alias fell silent"},
-	Flapping:         {"flapping", Alarm, "taken too often within an hour; AddAlias ends this"},
-	PrimaryTakes:     {"primary", Info, "the alias is silent, the router answers, and we are primary"},
-	DoubtedTwice:     {"doubted twice", Info, "the alias is silent but the partner is not: asked for as long again"},
-	PartnerCannot:    {"partner cannot", Info, "the partner says that it cannot serve the alias"},
-	OursBefore:       {"ours before", Info, "we were the last to hold it, and nobody has taken it since"},
-	DaemonDead:       {"partner's daemon dead", Warning, "the partner's host lives, but its daemon has fallen silent"},
-	NoPrimary:        {"partner alive, nobody serves", Alarm, "the partner lives, and nobody has served the alias for a minute: no primary on either host?"},
-	PartnerAlive:     {"partner alive", Warning, "the alias is silent, but the partner lives, and we are not primary"},
-	PartnerUnknown:   {"cannot ask the partner", Warning, "whether the partner lives is not known since the alias fell silent"},
-	PartnerSilent:    {"partner silent", Info, "alias and partner are silent, and the router answers"},
-	HandedOver:       {"handed over", Info, "the partner took it and confirmed"},
-	GivenBack:        {"given back", Warning, "the router does not know the alias here, and the partner has it still"},
-	HandingOver:      {"handing over", Info, "it is being handed over"},
-	OperatorReleases: {"operator", Info, "an operator ordered it"},
-	WouldNot:         {"partner would not take", Warning, "it is to be handed over, and the partner is not heard, cannot serve it or would not take it"},
-	LinkLost:         {"no link", Warning, "the NIC is missing, down or without carrier"},
-	Asked:            {"asked", Info, "the partner asked for it, and would take it"},
-	LostToOther:      {"lost to another", Warning, "it was removed from this host, and another host claims it"},
-	LeaseEnded:       {"lease ended", Warning, "we did not tell the kernel in time to keep it: this process was away"},
-	Restored:         {"restored", Warning, "another program removed it from this host, and nobody else claims it"},
-	KernelLost:       {"lost", Warning, "it was removed from this host, and the link is not good, or whether another host claims it is not known"},
-	RivalPartner:     {"rival", Warning, "the partner claims it too, and we are not primary"},
-	FailbackRefused:  {"failback refused", Error, "the partner did not yield to two announcements; failback is given up until the alias changes hands"},
-	TwoPrimaries:     {"two primaries", Error, "another primary keeps claiming it, and our hardware address is the higher: Primary is true on both hosts?"},
-	LeaseDue:         {"lease", Info, "the kernel is told to keep it for another lease"},
-	PartnerDefended:  {"partner claims it", Warning, "the partner claims the alias that we keep: announced against it"},
-	ForeignDefended:  {"foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: announced against it"},
-	RivalGone:        {"rival gone", Info, "the rival has fallen silent: announced once more"},
-	PartnerClaims:    {"partner claims it", Warning, "the partner claims the alias that we keep; announced at most once in ten seconds"},
-	ForeignClaims:    {"foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; announced at most once in ten seconds"},
-	Isolated:         {"isolated", Warning, "neither router nor partner has answered for isolated_after"},
-	AnnouncementDue:  {"announcement due", Info, "an announcement was due"},
-	Adopted:          {"adopted", Info, "it was found on this host"},
-	Held:             {"held", Info, "we hold the alias, and nothing speaks against it"},
-	Refused:          {"refused", Warning, "the partner refused the hand-over"},
-	NoAnswer:         {"no answer", Warning, "the partner did not answer in time"},
-	NotVerified:      {"not verified", Warning, "the router did not answer the alias here"},
-	Withdrawn:        {"withdrawn", Warning, "the hand-over was open no longer"},
-	NotTaken:         {"not taken", Warning, "the alias could not be added here"},
+	NoRow:            {0, "no row", Alarm, "no row of the table matches: a defect of this program"},
+	Parked:           {1, "parked", Info, "an operator took the alias off this host"},
+	NoLink:           {2, "no link", Warning, "the NIC is missing, down, without carrier or without an address of its own"},
+	LinkUnknown:      {3, "link unknown", Warning, "the state of the NIC cannot be read"},
+	ServiceFailing:   {4, "service failing", Warning, "our own service fails its check"},
+	OperatorTakes:    {5, "operator", Info, "an operator ordered it"},
+	OperatorAsks:     {6, "operator", Info, "an operator ordered it, and the partner is asked to hand it over"},
+	Offered:          {7, "offered", Info, "the partner hands it over to us"},
+	FailbackAsks:     {8, "failback", Info, "we are primary, and all has been good for failback_after"},
+	FailbackTakes:    {9, "failback", Info, "we are primary, and all has been good for failback_after"},
+	Served:           {10, "served", Info, "another host serves the alias"},
+	AliasUnknown:     {11, "cannot ask", Warning, "whether the alias answers is not known"},
+	RouterSilent:     {12, "router silent", Warning, "the alias is silent, but so is the router: our own network may be at fault"},
+	NoRouter:         {13, "no router known", Error, "there is no default route out of the NIC and no router or witness is set: nobody can prove that our own network works"},
+	RouterUnknown:    {14, "router unknown", Info, "the router has not been heard since the alias fell silent"},
+	Flapping:         {15, "flapping", Alarm, "taken too often within an hour; AddAlias ends this"},
+	PrimaryTakes:     {16, "primary", Info, "the alias is silent, the router answers, and we are primary"},
+	DoubtedTwice:     {17, "doubted twice", Info, "the alias is silent but the partner is not: asked for as long again"},
+	PartnerCannot:    {18, "partner cannot", Info, "the partner says that it cannot serve the alias"},
+	OursBefore:       {19, "ours before", Info, "we were the last to hold it, and nobody has taken it since"},
+	DaemonDead:       {20, "partner's daemon dead", Warning, "the partner's host lives, but its daemon has fallen silent"},
+	NoPrimary:        {21, "partner alive, nobody serves", Alarm, "the partner lives, and nobody has served the alias for a minute: no primary on either host?"},
+	PartnerAlive:     {22, "partner alive", Warning, "the alias is silent, but the partner lives, and we are not primary"},
+	PartnerUnknown:   {23, "cannot ask the partner", Warning, "whether the partner lives is not known since the alias fell silent"},
+	PartnerSilent:    {24, "partner silent", Info, "alias and partner are silent, and the router answers"},
+	HandedOver:       {25, "handed over", Info, "the partner took it and confirmed"},
+	GivenBack:        {26, "given back", Warning, "the router does not know the alias here, and the partner has it still"},
+	HandingOver:      {27, "handing over", Info, "it is being handed over"},
+	OperatorReleases: {28, "operator", Info, "an operator ordered it"},
+	WouldNot:         {29, "partner would not take", Warning, "it is to be handed over, and the partner is not heard, cannot serve it or would not take it"},
+	LinkLost:         {30, "no link", Warning, "the NIC is missing, down or without carrier"},
+	Asked:            {31, "asked", Info, "the partner asked for it, and would take it"},
+	LostToOther:      {32, "lost to another", Warning, "it was removed from this host, and another host claims it"},
+	LeaseEnded:       {33, "lease ended", Warning, "we did not tell the kernel in time to keep it: this process was away"},
+	Restored:         {34, "restored", Warning, "another program removed it from this host, and nobody else claims it"},
+	KernelLost:       {35, "lost", Warning, "it was removed from this host, and the link is not good, or whether another host claims it is not known"},
+	RivalPartner:     {36, "rival", Warning, "the partner claims it too, and we are not primary"},
+	FailbackRefused:  {37, "failback refused", Error, "the partner did not yield to two announcements; failback is given up until the alias changes hands"},
+	TwoPrimaries:     {38, "two primaries", Error, "another primary keeps claiming it, and our hardware address is the higher: Primary is true on both hosts?"},
+	LeaseDue:         {39, "lease", Info, "the kernel is told to keep it for another lease"},
+	PartnerDefended:  {40, "partner claims it", Warning, "the partner claims the alias that we keep: announced against it"},
+	ForeignDefended:  {41, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: announced against it"},
+	RivalGone:        {42, "rival gone", Info, "the rival has fallen silent: announced once more"},
+	PartnerClaims:    {43, "partner claims it", Warning, "the partner claims the alias that we keep; announced at most once in ten seconds"},
+	ForeignClaims:    {44, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; announced at most once in ten seconds"},
+	Isolated:         {45, "isolated", Warning, "neither router nor partner has answered for isolated_after"},
+	AnnouncementDue:  {46, "announcement due", Info, "an announcement was due"},
+	Adopted:          {52, "adopted", Info, "it was found on this host"},
+	Held:             {47, "held", Info, "we hold the alias, and nothing speaks against it"},
+	Refused:          {48, "refused", Warning, "the partner refused the hand-over"},
+	NoAnswer:         {49, "no answer", Warning, "the partner did not answer in time"},
+	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
+	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was open no longer"},
+	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
+	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
+}
+
+// row is the reason's line of the table, the last one if it has none.
+func (r Reason) row() Reason {
+	if r >= reasonCount {
+		return NotKnownHere
+	}
+	return r
 }
 
 // String is the reason's short name.
-func (r Reason) String() string { return reasons[r].name }
+func (r Reason) String() string { return reasons[r.row()].name }
 
 // Text explains the reason in one clause.
-func (r Reason) Text() string { return reasons[r].text }
+func (r Reason) Text() string { return reasons[r.row()].text }
 
 // Level is how loud the reason is.
-func (r Reason) Level() Level { return reasons[r].level }
+func (r Reason) Level() Level { return reasons[r.row()].level }
+
+// Wire is the number under which the partner is told of the reason.
+func (r Reason) Wire() uint8 { return reasons[r.row()].wire }
+
+// ReasonFromWire is the reason that the partner told under that number,
+// [NotKnownHere] if this version does not know it.
+func ReasonFromWire(n uint8) Reason {
+	for r := range reasons {
+		if reasons[r].wire == n {
+			return Reason(r)
+		}
+	}
+	return NotKnownHere
+}
+
+// Defence tells whether the alias is announced for this reason because of a
+// rival, be it that the rival has gone, and not by the schedule: rows H7.
+func (r Reason) Defence() bool {
+	return r == PartnerDefended || r == ForeignDefended || r == RivalGone
+}
+
+// Routine tells whether the deed is a step of a schedule while the alias is held
+// and nothing has changed. The log leaves it out.
+func (r Reason) Routine() bool { return r == AnnouncementDue || r == LeaseDue }
+
+// YieldsToRival tells whether the alias is let go for this reason because a rival
+// keeps it: rows H6.
+func (r Reason) YieldsToRival() bool {
+	return r == RivalPartner || r == TwoPrimaries || r == FailbackRefused
+}

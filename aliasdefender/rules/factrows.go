@@ -1,0 +1,108 @@
+package rules
+
+// FactID names one fact. It is an index into [Peer.Facts] and into the table of
+// facts, and no number that leaves the process: that is [FactRow].Wire.
+type FactID uint8
+
+// The facts, in the order in which snapshot, log and Why show them.
+const (
+	FactNIC FactID = iota
+	FactCarrier
+	FactOwn
+	FactKernel
+	FactService
+	FactAlias
+	FactPartner
+	FactRouter
+
+	FactCount // how many there are
+)
+
+// String is the fact's name.
+func (id FactID) String() string {
+	if id >= FactCount {
+		return unnamed
+	}
+	return factRows[id].Name
+}
+
+// FactRow is all that is particular about one fact. Snapshot, log, Why, the word
+// on the wire and the generators of the tests read it; none of them lists the
+// facts itself.
+type FactRow struct {
+	ID   FactID
+	Name string // in JSON; tools rely on it
+
+	Address bool // an address is asked: answered, silent, unknown; else yes, no, unknown
+	Host    bool // read of this host: the kernel tells of a change, and the value lives at least 5 s
+	Link    bool // the link is good only if this is yes
+
+	Short   string // its name in a line for people, of an address
+	Broken  string // of the link, in the log: what is wrong if it is no
+	No      string // the same in Why, as a clause
+	Unknown string // and if it is unknown
+
+	Wire   uint8 // the number under which the partner is told the value; 0: it is not told
+	Hidden bool  // shown only while its value is known: nothing may be set up that tells it
+
+	Of func(*Facts) *Fact // the fact itself
+}
+
+// FactRows is the table of facts, in the order of their IDs.
+func FactRows() []FactRow { return factRows[:] }
+
+// The numbers in Wire are fixed: a partner of another version reads them.
+var factRows = [FactCount]FactRow{
+	FactNIC: {ID: FactNIC, Name: "nic up", Host: true, Link: true,
+		Broken: "missing or down", No: "the NIC is missing or down", Unknown: "whether the NIC is up is unknown",
+		Of: func(f *Facts) *Fact { return &f.NIC }},
+	FactCarrier: {ID: FactCarrier, Name: "carrier", Host: true, Link: true,
+		Broken: "no carrier", No: "no carrier", Unknown: "carrier unknown",
+		Of: func(f *Facts) *Fact { return &f.Carrier }},
+	FactOwn: {ID: FactOwn, Name: "own address", Host: true, Link: true,
+		Broken: "no own address", No: "no address of its own", Unknown: "whether the NIC has an address of its own is unknown",
+		Of: func(f *Facts) *Fact { return &f.Own }},
+	FactKernel: {ID: FactKernel, Name: "in kernel", Host: true,
+		Of: func(f *Facts) *Fact { return &f.Kernel }},
+	FactService: {ID: FactService, Name: "service", Wire: 1, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Service }},
+	FactAlias: {ID: FactAlias, Name: "alias elsewhere", Address: true, Short: "alias",
+		Of: func(f *Facts) *Fact { return &f.Alias }},
+	FactPartner: {ID: FactPartner, Name: "partner", Address: true, Short: "partner",
+		Of: func(f *Facts) *Fact { return &f.Partner }},
+	FactRouter: {ID: FactRouter, Name: "router", Address: true, Short: "router",
+		Of: func(f *Facts) *Fact { return &f.Router }},
+}
+
+// Spell is a value as one of this fact.
+func (r FactRow) Spell(v Value) string {
+	if r.Address {
+		return v.Answer()
+	}
+	return v.String()
+}
+
+// Shown tells whether snapshot and log show the fact with that value.
+func (r FactRow) Shown(v Value) bool { return !r.Hidden || v != Unknown }
+
+// FactNamed is the row of the fact that JSON calls so; false if there is none,
+// as of a later version.
+func FactNamed(name string) (FactRow, bool) {
+	for _, r := range factRows {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return FactRow{}, false
+}
+
+// FactOfWire is the fact that the partner tells under that number; false if it
+// is none that we know.
+func FactOfWire(n uint8) (FactID, bool) {
+	for _, r := range factRows {
+		if n != 0 && r.Wire == n {
+			return r.ID, true
+		}
+	}
+	return FactCount, false
+}
