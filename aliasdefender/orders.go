@@ -110,9 +110,6 @@ func addresses(aliases []config.Alias) (all []string) {
 	return all
 }
 
-// switches are control's words for the loop's.
-var switches = map[control.Switch]defender.Switch{control.Leave: defender.Leave, control.On: defender.On, control.Off: defender.Off}
-
 // longestOrder leaves the server time for its answer.
 const longestOrder = control.OrderWithin - 2*time.Second
 
@@ -124,9 +121,7 @@ func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	out, err := m.defender.Order(ctx, defender.Operator{
-		Alias: o.Alias, Remove: o.Remove, Give: o.Give, Force: o.Force, DryRun: o.DryRun, Maintenance: switches[o.Maintenance],
-	}, m.remember)
+	out, err := m.defender.Order(ctx, o, m.remember)
 	switch {
 	case errors.Is(err, defender.ErrNoAlias):
 		s, err := m.defender.Snapshot(ctx, false)

@@ -25,7 +25,7 @@ func (l *loop) put() {
 
 // arp asks by ARP.
 func (l *loop) arp(q detect.Question) error {
-	switch n := l.nics[q.NIC]; {
+	switch n := l.net.nics[q.NIC]; {
 	case n == nil || n.wire == nil:
 		return errNoListener
 	case q.Probe:

@@ -9,10 +9,11 @@
 // runs beside it and posts its result. Two defenders run on one fake network
 // in a test.
 //
-// The way of one fact: a target (one address to ask, see target.go) learns of
-// an answer or of a timeout and files the fact; the aliases that depend on it
-// are marked; decide (alias.go) puts their facts before rules.Decide; carry
-// (carry.go) starts the work and, when its result comes back, notes it.
+// The way of one fact: what is heard goes to package detect (ask.go), which files it
+// as a fact; follow.go marks the aliases that depend on it; decide (alias.go) puts
+// their facts before rules.Decide; carry (carry.go) begins a deed, which may have to
+// pass gates (errand.go) and is done beside the loop (worker.go); what it has done is
+// noted when it has ended, and recorded (record.go).
 //
 // The package refuses to know how a question is put on a wire, what the
 // kernel's interface looks like, or why a rule is as it is.
@@ -31,6 +32,7 @@ import (
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/probe"
+	"alias-defender/aliasdefender/record"
 )
 
 // Network is this host's network, as package host has it. What became of each
@@ -65,6 +67,10 @@ type Options struct {
 
 	Kept Kept // what operators ordered before
 
+	Recorder *record.Recorder // takes every event; nil: of Log and Ring
+	Ring     *record.Ring     // what Snapshot reads of them; nil: one of its own
+	Gates    []Gate           // that a take passes before the last look, in order
+
 	Network  Network
 	Listen   func(nic string, see func([]host.Sighting)) (Wire, error) // what is seen is lent
 	Watch    func(ctx context.Context, wake func()) error              // nil: the host is only polled
@@ -90,12 +96,24 @@ type Defender struct {
 	over    chan struct{} // closed when Run has returned
 
 	ordering chan struct{} // full while an order begins: one at a time
+
+	recorder *record.Recorder
+	ring     *record.Ring
 }
 
 // New makes a Defender. It starts nothing.
 func New(o Options) *Defender {
-	return &Defender{o: o, log: o.Log, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{}),
-		ordering: make(chan struct{}, 1)}
+	d := &Defender{
+		o: o, log: o.Log, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{}),
+		ordering: make(chan struct{}, 1), recorder: o.Recorder, ring: o.Ring,
+	}
+	if d.ring == nil {
+		d.ring = record.NewRing()
+	}
+	if d.recorder == nil {
+		d.recorder = record.New(d.ring, LogSink(o.Log))
+	}
+	return d
 }
 
 // ErrNoAlias is the answer to an order for an address that is no alias.

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -158,7 +159,7 @@ func TestWhatFailedAndIsWantedNoMoreIsNoProblem(t *testing.T) {
 		if p := problem(w); !strings.Contains(p, "could not be added: ") {
 			w.fail("Status has %q", p)
 		}
-		w.must(w.b, Operator{}, "taken")
+		w.must(w.b, control.Order{}, "taken")
 		w.wait(3 * time.Minute)
 		if p := problem(w); strings.Contains(p, "error") || strings.Contains(p, "could not") {
 			w.fail("it is served, and Status has %q", p)
@@ -169,7 +170,7 @@ func TestWhatFailedAndIsWantedNoMoreIsNoProblem(t *testing.T) {
 	}
 	for name, mends := range map[string]func(w *world){
 		"somebody adds it": func(w *world) { w.a.set(func() { w.a.kernel.Add(order(w)) }) },
-		"it is parked":     func(w *world) { w.must(w.a, Operator{Remove: true}, "it was not on this host") },
+		"it is parked":     func(w *world) { w.must(w.a, control.Order{Remove: true}, "it was not on this host") },
 	} {
 		play(t, 1, true, false, func(w *world) {
 			w.a.set(func() { w.a.addErr = errors.New("operation not permitted") })
@@ -200,12 +201,12 @@ func TestWhatFailedAndIsWantedNoMoreIsNoProblem(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
 		w.a.set(func() { w.a.removeErr = errors.New("operation not permitted") })
-		w.meanwhile(w.a, Operator{Remove: true})
+		w.meanwhile(w.a, control.Order{Remove: true})
 		w.wait(3 * time.Second)
 		if p := problem(w); !strings.Contains(p, "could not be removed: ") {
 			w.fail("Status has %q", p)
 		}
-		w.must(w.a, Operator{}, "this host has it")
+		w.must(w.a, control.Order{}, "this host has it")
 		w.wait(time.Second)
 		if p := problem(w); strings.Contains(p, "could not") {
 			w.fail("it is held, and Status has %q", p)

@@ -14,11 +14,11 @@ func (l *loop) follow() {
 	for changes := l.asks.Changes(); len(changes) > 0; changes = l.asks.Changes() {
 		for _, c := range changes {
 			if c.What == detect.Cannot {
-				l.log.WithField("address", c.Target.Addr.String()).WithError(c.Err).Warn("cannot ask")
+				l.event("cannot_ask").WithField("address", c.Target.Addr.String()).WithError(c.Err).Warn("cannot ask")
 				continue
 			}
 			for k := range c.Target.For {
-				if a := l.aliases[k.Addr]; a != nil && a.alias != nil {
+				if a := l.aliases[idOf(k.Addr, k.NIC)]; a != nil && a.alias != nil {
 					l.follows(a, c)
 				}
 			}
@@ -33,7 +33,7 @@ func (l *loop) follows(a *alias, c detect.Change) {
 	case detect.Newer:
 		// What is settled without it is not decided again, nor what is under way,
 		// whose end decides. It is when the older one would have become too old.
-		if a.phase != working && !a.settled() {
+		if a.errand.stage != working && !a.settled() {
 			l.mark(a)
 		}
 	case detect.Missed:
@@ -43,31 +43,26 @@ func (l *loop) follows(a *alias, c detect.Change) {
 	case detect.Other:
 		l.mark(a)
 	case detect.Back:
-		if t == a.partner && a.state.Holding {
-			a.state.Reannounce(l.now) // it may have been cut off, its cache and its segment's with it
+		if t == a.partner {
+			a.state.PartnerIsBack(l.now) // what is asked because of it is
 		}
 	}
 }
 
 // sighted takes in one ARP frame.
 func (l *loop) sighted(s host.Sighting) {
-	if l.state.Owns(s.HW) {
+	if l.net.state.Owns(s.HW) {
 		return // another NIC of ours on the same segment
 	}
 	l.asks.Sighted(l.now, s)
-	a := l.aliases[s.Target]
+	a := l.aliases[idOf(s.Target, s.NIC)]
 	if a == nil || !a.state.Holding || s.Sender == s.Target || a.cfg.NIC != s.NIC {
 		return
 	}
 	a.known = a.known || s.Reply && s.Sender == a.verifier()
 	if s.Sender.IsUnspecified() && l.now.Sub(a.announced) >= time.Second {
 		// Somebody doubts that it is served: let the whole segment hear where it is.
-		a.state.Reannounce(l.now)
+		a.state.ProbedFor(l.now)
 		l.mark(a)
 	}
-}
-
-// here is how this host stands to the alias, for who asks about it.
-func (a *alias) standing() detect.Here {
-	return detect.Here{Holding: a.state.Holding, Working: a.phase == working, Kernel: a.kernel.Value}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/peer"
 )
 
@@ -118,7 +119,7 @@ func keyedEvents() (all []event) {
 	give := func(of func(w *world) *station, name string) event {
 		return event{name + " is told to hand over", func(w *world) {
 			if d := of(w).daemon; d != nil {
-				_, _ = d.begin(w.t.Context(), Operator{Give: true}, func(Kept) error { return nil })
+				_, _ = d.begin(w.t.Context(), control.Order{Give: true}, func(Kept) error { return nil })
 			}
 		}}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -84,7 +85,7 @@ func TestAliasOfManyIsRestoredAtOnce(t *testing.T) {
 		if w.a.held() != 400 {
 			w.t.Errorf("%s is not back", one.Addr)
 		}
-		if w.logged("alias="+one.Addr.String()+" nic=\"eth0:321\" on=a") == 0 || w.logged("has vanished from this host") != 1 {
+		if w.logged("alias="+one.Addr.String()+" event=vanished nic=\"eth0:321\" on=a") != 1 || w.logged("has vanished from this host") != 1 {
 			w.t.Error("the log does not say once that it vanished")
 		}
 	})
@@ -199,7 +200,7 @@ func TestDoubtAboutOneOfManyIsAThoroughOne(t *testing.T) {
 	playWith(t, 1, true, false, (*world).fastCrowd, func(w *world) {
 		w.wait(3 * time.Second)
 		one := w.cfgA.Aliases[5].Addr
-		if out := w.order(w.a, Operator{Alias: one, Remove: true}); !out.Done {
+		if out := w.order(w.a, control.Order{Alias: one, Remove: true}); !out.Done {
 			w.fail("%+v", out)
 		}
 		w.wait(time.Second)

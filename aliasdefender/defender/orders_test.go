@@ -147,7 +147,7 @@ func TestIsolatedHolderReleasesWhenToldTo(t *testing.T) {
 }
 
 // order gives an operator's order and returns the outcome of the one alias.
-func (w *world) order(st *station, o Operator) control.Outcome {
+func (w *world) order(st *station, o control.Order) control.Outcome {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
@@ -165,10 +165,10 @@ func TestRemoveAliasParksUntilAddAlias(t *testing.T) {
 	play(t, 1, false, true, func(w *world) {
 		w.settle()
 		w.expect("b", "the primary serves")
-		if out := w.order(w.b, Operator{Alias: aliasIP, Remove: true, DryRun: true}); out.Text != "would be released and parked" {
+		if out := w.order(w.b, control.Order{Alias: aliasIP, Remove: true, DryRun: true}); out.Text != "would be released and parked" {
 			w.fail("dry run: %+v", out)
 		}
-		out := w.order(w.b, Operator{Remove: true})
+		out := w.order(w.b, control.Order{Remove: true})
 		if !out.Done || !strings.Contains(out.Next, "nobody will serve it") || len(w.remembered) != 1 {
 			w.fail("RemoveAlias on the primary: %+v, remembered %v", out, w.remembered)
 		}
@@ -178,7 +178,7 @@ func TestRemoveAliasParksUntilAddAlias(t *testing.T) {
 		w.b.daemon.Reload(&c)
 		w.wait(10 * time.Second)
 		w.expect("", "a reload does not unpark")
-		if out := w.order(w.b, Operator{Alias: aliasIP}); !out.Done {
+		if out := w.order(w.b, control.Order{Alias: aliasIP}); !out.Done {
 			w.fail("AddAlias: %+v", out)
 		}
 		w.expect("b", "ordered")
@@ -201,12 +201,12 @@ func TestParkedIsParkedAfterARestart(t *testing.T) {
 func TestAddAliasIsRefusedWhereAnotherAnswers(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
-		out := w.order(w.b, Operator{Alias: aliasIP})
+		out := w.order(w.b, control.Order{Alias: aliasIP})
 		if out.Done || !strings.Contains(out.Text, w.a.hw.String()+", the partner,") {
 			w.fail("AddAlias on the standby: %+v", out)
 		}
 		w.expect("a", "refused")
-		if out := w.order(w.b, Operator{Alias: aliasIP, Force: true}); !out.Done {
+		if out := w.order(w.b, control.Order{Alias: aliasIP, Force: true}); !out.Done {
 			w.fail("forced: %+v", out)
 		}
 		w.settle()
@@ -218,7 +218,7 @@ func TestOrderThatCannotBeRememberedIsCarriedOutAndSaid(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
 		w.full = errors.New("no space left on device")
-		out := w.order(w.a, Operator{Alias: aliasIP, Remove: true})
+		out := w.order(w.a, control.Order{Alias: aliasIP, Remove: true})
 		if !out.Done || out.NotRemembered != w.full.Error() {
 			w.fail("%+v", out)
 		}
@@ -230,11 +230,11 @@ func TestOrderThatNobodyCanAnswerIsWithdrawn(t *testing.T) {
 		w.wait(5 * time.Second)
 		w.b.set(func() { w.b.arpErr, w.b.pingErr = errors.New("denied"), errors.New("denied") })
 		w.wait(10 * time.Second)
-		out := w.order(w.b, Operator{Alias: aliasIP})
+		out := w.order(w.b, control.Order{Alias: aliasIP})
 		if out.Done || !strings.HasPrefix(out.Text, "not yet: ") {
 			w.fail("%+v", out)
 		}
-		if _, err := w.b.daemon.Order(w.t.Context(), Operator{Alias: w.a.own.Addr()}, nil); !errors.Is(err, ErrNoAlias) {
+		if _, err := w.b.daemon.Order(w.t.Context(), control.Order{Alias: w.a.own.Addr()}, nil); !errors.Is(err, ErrNoAlias) {
 			w.fail("an order for no alias: %v", err)
 		}
 	})
@@ -246,7 +246,7 @@ func TestOfTwoOrdersTheLaterListIsRememberedLast(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
 		var last []netip.Addr
-		give := func(o Operator, disk <-chan struct{}) {
+		give := func(o control.Order, disk <-chan struct{}) {
 			_, err := w.a.daemon.Order(w.t.Context(), o, func(k Kept) error {
 				<-disk
 				last = k.Parked
@@ -259,9 +259,9 @@ func TestOfTwoOrdersTheLaterListIsRememberedLast(t *testing.T) {
 		slow, quick := make(chan struct{}), make(chan struct{})
 		close(quick)
 		var both sync.WaitGroup
-		both.Go(func() { give(Operator{Remove: true}, slow) })
+		both.Go(func() { give(control.Order{Remove: true}, slow) })
 		w.wait(100 * time.Millisecond)
-		both.Go(func() { give(Operator{}, quick) })
+		both.Go(func() { give(control.Order{}, quick) })
 		w.wait(100 * time.Millisecond)
 		close(slow)
 		both.Wait()
@@ -278,7 +278,7 @@ func TestOrderToALoopThatHangsIsGivenUpAndNotCarriedOutLater(t *testing.T) {
 		w.a.daemon.post(func(*loop) { <-hang })
 		ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
 		defer cancel()
-		_, err := w.a.daemon.Order(ctx, Operator{Remove: true}, func(Kept) error {
+		_, err := w.a.daemon.Order(ctx, control.Order{Remove: true}, func(Kept) error {
 			w.fail("remembered")
 			return nil
 		})

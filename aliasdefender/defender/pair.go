@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -37,7 +38,7 @@ func (t *talk) check(l *loop) {
 	for i := range t.strangers {
 		if s := &t.strangers[i]; !s.told && s.at.Sub(s.since) > late {
 			s.told = true
-			t.log(l).Error(fmt.Sprintf("the partner's file has %s for this pair, and this host's has not", s.addr))
+			t.log(l, string(record.PairMisfit)).Error(fmt.Sprintf("the partner's file has %s for this pair, and this host's has not", s.addr))
 		}
 	}
 	for _, a := range t.users {
@@ -82,14 +83,18 @@ func (a *alias) alarm(l *loop, wrong []string) {
 		return
 	}
 	if a.pair, a.pairAt = wrong, l.now; len(wrong) == 0 {
-		a.log(l).Info("the two files fit again")
+		l.record(a, record.Event{Kind: record.PairFits, Text: "the two files fit again"})
 		return
 	}
+	kind := record.PairMisfit
+	if same {
+		kind = record.Lasts
+	}
 	for _, text := range wrong {
-		a.log(l).WithField("partner", a.cfg.Partner.Name).Error("the pair does not fit: " + text)
-		if !same {
-			a.write(l, entryOf("pair", "alarm", "the pair does not fit", text))
-		}
+		l.record(a, record.Event{
+			Kind: kind, Level: rules.Alarm, Decision: record.Decision{Why: text},
+			Text: "the pair does not fit: " + text, Partner: a.cfg.Partner.Name,
+		})
 	}
 }
 
@@ -97,5 +102,5 @@ func (a *alias) alarm(l *loop, wrong []string) {
 // alias. One that is released because its row went may well be gone there.
 func (a *alias) missing(now time.Time) bool {
 	t := a.talk
-	return t != nil && !a.state.Leaving && t.mood == speaking && !t.boot.IsZero() && now.Sub(t.boot) > t.silentAfter() && now.Sub(a.talkAt) > t.silentAfter() && now.Sub(a.peer.Said) > t.silentAfter()
+	return t != nil && !a.state.Leaving && t.mood == speaking && !t.boot.IsZero() && now.Sub(t.boot) > t.silentAfter() && now.Sub(a.talkingSince) > t.silentAfter() && now.Sub(a.peer.Said) > t.silentAfter()
 }

@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -20,17 +19,17 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		Version: l.o.Version, PID: os.Getpid(), Started: l.d.started.Round(0), Now: time.Now().Round(0),
 		Aliases: make([]control.Alias, 0, len(l.order)),
 	}
-	if l.readErr != "" {
-		s.Problems = append(s.Problems, "the kernel cannot be asked for its addresses: "+l.readErr)
+	if l.net.readErr != "" {
+		s.Problems = append(s.Problems, "the kernel cannot be asked for its addresses: "+l.net.readErr)
 	}
 	s.Maintenance = l.maintenance
-	if l.channel != nil {
-		s.Channel = showChannel(l.channel.Status())
+	if l.channel.open != nil {
+		s.Channel = showChannel(l.channel.open.Status())
 	}
-	if l.openErr != "" && l.channel == nil {
-		s.Problems = append(s.Problems, "no channel to the partner: "+l.openErr)
+	if l.channel.err != "" && l.channel.open == nil {
+		s.Problems = append(s.Problems, "no channel to the partner: "+l.channel.err)
 	}
-	for _, t := range l.talks {
+	for _, t := range l.channel.talks {
 		s.Problems = append(s.Problems, t.problems()...)
 	}
 	for _, a := range l.order {
@@ -81,12 +80,12 @@ func (t *talk) problems() (all []string) {
 func (l *loop) show(a *alias, journal bool) control.Alias {
 	f := l.facts(a)
 	c := control.Alias{
-		Alias: a.cfg.Addr.String(), Prefix: a.cfg.Prefix.Bits(), NIC: a.cfg.Label,
+		Alias: a.id().String(), Prefix: a.cfg.Prefix.Bits(), NIC: a.cfg.Label,
 		Role: "secondary", Parked: a.state.Parked, Holder: a.holder(f),
 		Partner: about(a.partner), Router: about(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
 		Why: a.decision.Reason.Text(), Since: a.since.Round(0), Level: a.level(),
-		Facts: a.list(f),
+		Facts: shown(a.list(f)),
 	}
 	c.Partner.Name = a.cfg.Partner.Name
 	c.Router.Answer = f.Router.Value.Answer()
@@ -96,8 +95,8 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if a.decision.Row == "" && a.decision.Action != rules.Adopt {
 		c.Reason, c.Why = "starting", "nothing is known yet"
 	}
-	if a.failure != "" || a.elsewhere != "" {
-		c.Why = strings.TrimSpace(a.failure + " " + a.elsewhere)
+	if a.errand.failure.is() || a.elsewhere != "" {
+		c.Why = strings.TrimSpace(a.errand.failure.text + " " + a.elsewhere)
 	}
 	c.Pair = a.pair
 	if h := a.state.Handover; h.Side != rules.NoSide {
@@ -113,7 +112,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		}
 	}
 	if journal {
-		c.Journal = append(c.Journal, a.journal...)
+		c.Journal = l.d.journal(a.recorded())
 	}
 	return c
 }
@@ -123,7 +122,7 @@ func (a *alias) level() string {
 	switch lv := a.decision.Reason.Level(); {
 	case len(a.pair) > 0:
 		return "alarm"
-	case a.failure != "" || a.elsewhere != "":
+	case a.errand.failure.is() || a.elsewhere != "":
 		return "error"
 	case lv > rules.Info:
 		return [...]string{"", "warning", "error", "alarm"}[lv]
@@ -166,60 +165,42 @@ func about(t *detect.Target) control.Peer {
 	return p
 }
 
-// list is the facts as they stand in journal and snapshot.
-func (a *alias) list(f rules.Facts) []control.Fact {
-	one := func(name, value string, x rules.Fact) control.Fact {
-		return control.Fact{Name: name, Value: value, Since: x.Since.Round(0), Asked: x.Asked.Round(0)}
-	}
-	elsewhere := one("alias elsewhere", f.Alias.Value.Answer(), f.Alias)
-	if f.Alias.Value == rules.Answered {
-		elsewhere.By = a.rival(f)
-	}
-	return []control.Fact{
-		one("nic up", f.NIC.Value.String(), f.NIC),
-		one("carrier", f.Carrier.Value.String(), f.Carrier),
-		one("own address", f.Own.Value.String(), f.Own),
-		one("in kernel", f.Kernel.Value.String(), f.Kernel),
-		elsewhere,
-		one("partner", f.Partner.Value.Answer(), f.Partner),
-		one("router", f.Router.Value.Answer(), f.Router),
-	}
-}
-
-// describe is the facts in one line of the log.
-func describe(f rules.Facts, a *alias, now time.Time) string {
-	age := func(x rules.Fact) string {
-		if x.Asked.IsZero() {
-			return ""
+// list is the facts as events and snapshot have them.
+func (a *alias) list(f rules.Facts) []record.Fact {
+	all := make([]record.Fact, 0, rules.FactCount)
+	for _, r := range rules.FactRows() {
+		x := r.Of(&f)
+		if !r.Shown(x.Value) {
+			continue
 		}
-		return fmt.Sprintf(" (asked %s ago)", now.Sub(x.Asked).Round(time.Millisecond))
+		one := record.Fact{Name: r.Name, Value: r.Spell(x.Value), Since: x.Since.Round(0), Asked: x.Asked.Round(0)}
+		if r.ID == rules.FactAlias && x.Value == rules.Answered {
+			one.By = a.rival(f)
+			if hw := a.alias.HW(); !hw.IsZero() {
+				one.HW = hw.String()
+			}
+		}
+		all = append(all, one)
 	}
-	by := ""
-	if f.Alias.Value == rules.Answered && !a.alias.HW().IsZero() {
-		by = " by " + a.alias.HW().String()
-	}
-	link := "good"
-	switch {
-	case f.NIC.Value == rules.Unknown:
-		link = "unknown"
-	case f.NIC.Value == rules.No:
-		link = "missing or down"
-	case f.Carrier.Value != rules.Yes:
-		link = "no carrier"
-	case f.Own.Value != rules.Yes:
-		link = "no own address"
-	}
-	return fmt.Sprintf("link %s, alias %s%s%s, partner %s%s, router %s%s", link,
-		f.Alias.Value.Answer(), by, age(f.Alias),
-		f.Partner.Value.Answer(), age(f.Partner), f.Router.Value.Answer(), age(f.Router))
+	return all
 }
 
-func level(r rules.Reason) logrus.Level {
-	switch r.Level() {
-	case rules.Warning:
-		return logrus.WarnLevel
-	case rules.Error, rules.Alarm:
-		return logrus.ErrorLevel
+// shown are facts in the words of the control socket.
+func shown(facts []record.Fact) []control.Fact {
+	all := make([]control.Fact, len(facts))
+	for i, f := range facts {
+		all[i] = control.Fact{Name: f.Name, Value: f.Value, By: f.By, Since: f.Since, Asked: f.Asked}
 	}
-	return logrus.InfoLevel
+	return all
+}
+
+// journal is what Why shows of an alias, oldest first.
+func (d *Defender) journal(a record.Alias) []control.Entry {
+	events := d.ring.Of(a)
+	all := make([]control.Entry, len(events))
+	for i, e := range events {
+		w := e.Entry()
+		all[i] = control.Entry{At: e.Time, Row: w.Row, Action: w.Action, Reason: w.Reason, Why: w.Why, Facts: shown(e.Facts)}
+	}
+	return all
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 )
 
 // talking plays a story with a channel between the two.
@@ -46,10 +47,10 @@ func (w *world) unserved() func() time.Duration {
 
 func TestHandoverLeavesNoMomentWithoutAHolder(t *testing.T) {
 	for name, give := range map[string]func(*world){
-		"Handover":    func(w *world) { w.must(w.a, Operator{Give: true}, "handed over") },
-		"RemoveAlias": func(w *world) { w.must(w.a, Operator{Remove: true}, "handed over") },
-		"AddAlias":    func(w *world) { w.must(w.b, Operator{}, "this host has it") },
-		"Maintenance": func(w *world) { w.must(w.a, Operator{Maintenance: On}, "handed over") },
+		"Handover":    func(w *world) { w.must(w.a, control.Order{Give: true}, "handed over") },
+		"RemoveAlias": func(w *world) { w.must(w.a, control.Order{Remove: true}, "handed over") },
+		"AddAlias":    func(w *world) { w.must(w.b, control.Order{}, "this host has it") },
+		"Maintenance": func(w *world) { w.must(w.a, control.Order{Maintenance: control.On}, "handed over") },
 		"TERM":        func(w *world) { w.a.daemon.Stop(ExitAsSet) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestHandoverLeavesNoMomentWithoutAHolder(t *testing.T) {
 }
 
 // must gives an order that is to be done, with that answer.
-func (w *world) must(st *station, o Operator, text string) {
+func (w *world) must(st *station, o control.Order, text string) {
 	w.t.Helper()
 	if out := w.order(st, o); !out.Done || !strings.Contains(out.Text, text) {
 		w.fail("%+v: %+v, want %q", o, out, text)
@@ -80,9 +81,9 @@ func (w *world) must(st *station, o Operator, text string) {
 
 func TestHandoverToNobodyIsRefusedAndKept(t *testing.T) {
 	talking(t, true, false, func(w *world) {
-		w.order(w.b, Operator{Remove: true})
+		w.order(w.b, control.Order{Remove: true})
 		w.wait(3 * time.Second)
-		if out := w.order(w.a, Operator{Give: true}); out.Done || !strings.Contains(out.Text, "parked") {
+		if out := w.order(w.a, control.Order{Give: true}); out.Done || !strings.Contains(out.Text, "parked") {
 			w.fail("%+v", out)
 		}
 		w.expect("a", "the partner is parked")
@@ -119,7 +120,7 @@ func TestFailbackIsAHandover(t *testing.T) {
 		w.cfgA.Aliases[0].Failback = true
 	}, func(w *world) {
 		w.wait(10 * time.Second)
-		w.must(w.a, Operator{Give: true}, "handed over")
+		w.must(w.a, control.Order{Give: true}, "handed over")
 		w.expect("b", "handed over")
 		gap := w.unserved()
 		w.wait(time.Minute)
@@ -159,7 +160,7 @@ func TestChannelThatIsBlockedIsSaidAndTheOriginalsRulesApply(t *testing.T) {
 			w.fail("said %d times", n)
 		}
 		w.expect("a", "the primary serves")
-		w.order(w.a, Operator{Remove: true})
+		w.order(w.a, control.Order{Remove: true})
 		w.wait(20 * time.Second)
 		w.expect("", "W12: the partner lives, and nobody knows more")
 	})
@@ -172,9 +173,9 @@ func TestChannelThatLosesWordsKeepsThePromises(t *testing.T) {
 		w.seg.loss[w.b] = 0.2
 		w.seg.mu.Unlock()
 		for range 10 {
-			w.order(w.a, Operator{Give: true})
+			w.order(w.a, control.Order{Give: true})
 			w.wait(5 * time.Second)
-			w.order(w.b, Operator{Give: true})
+			w.order(w.b, control.Order{Give: true})
 			w.wait(5 * time.Second)
 		}
 		w.seg.mu.Lock()
@@ -191,39 +192,39 @@ func TestChannelThatLosesWordsKeepsThePromises(t *testing.T) {
 // and the order is nevertheless carried out.
 func TestMaintenanceThatNobodyTakesOverIsReleasedAndSaid(t *testing.T) {
 	talking(t, true, false, func(w *world) {
-		w.order(w.b, Operator{Remove: true})
+		w.order(w.b, control.Order{Remove: true})
 		w.wait(3 * time.Second)
-		if out := w.order(w.a, Operator{Maintenance: On, DryRun: true}); !strings.Contains(out.Text, "would be released and kept off") {
+		if out := w.order(w.a, control.Order{Maintenance: control.On, DryRun: true}); !strings.Contains(out.Text, "would be released and kept off") {
 			w.fail("%+v", out)
 		}
 		w.wait(3 * time.Second)
 		w.expect("a", "a dry run is no maintenance")
-		out := w.order(w.a, Operator{Maintenance: On})
+		out := w.order(w.a, control.Order{Maintenance: control.On})
 		if !out.Done || !strings.Contains(out.Text, "released: it is off this host, and stays off until 'Maintenance off'") ||
 			!strings.Contains(out.Next, "nobody serves it for now: the partner says: parked") {
 			w.fail("%+v", out)
 		}
 		w.expect("", "nobody takes it over")
-		if out := w.order(w.a, Operator{}); out.Done || !strings.Contains(out.Text, "in maintenance") {
+		if out := w.order(w.a, control.Order{}); out.Done || !strings.Contains(out.Text, "in maintenance") {
 			w.fail("AddAlias: %+v", out)
 		}
-		w.must(w.a, Operator{Maintenance: Off, DryRun: true}, "would serve it again")
+		w.must(w.a, control.Order{Maintenance: control.Off, DryRun: true}, "would serve it again")
 		w.wait(20 * time.Second)
 		w.expect("", "in maintenance still")
-		w.must(w.a, Operator{Maintenance: Off}, "this host serves it again")
+		w.must(w.a, control.Order{Maintenance: control.Off}, "this host serves it again")
 		w.wait(20 * time.Second)
 		w.expect("a", "maintenance is over")
-		w.must(w.a, Operator{Maintenance: Off}, "was not in maintenance")
+		w.must(w.a, control.Order{Maintenance: control.Off}, "was not in maintenance")
 	})
 }
 
 // TestMaintenanceLeavesParkedWhatWasParkedBefore: it ends what it began only.
 func TestMaintenanceLeavesParkedWhatWasParkedBefore(t *testing.T) {
 	talking(t, true, false, func(w *world) {
-		w.must(w.a, Operator{Remove: true}, "handed over: the partner has it; here it is parked")
-		w.must(w.a, Operator{Maintenance: On}, "it was not on this host, and stays off until 'Maintenance off'")
-		w.must(w.a, Operator{Maintenance: Off, DryRun: true}, "stays parked")
-		w.must(w.a, Operator{Maintenance: Off}, "stays parked")
+		w.must(w.a, control.Order{Remove: true}, "handed over: the partner has it; here it is parked")
+		w.must(w.a, control.Order{Maintenance: control.On}, "it was not on this host, and stays off until 'Maintenance off'")
+		w.must(w.a, control.Order{Maintenance: control.Off, DryRun: true}, "stays parked")
+		w.must(w.a, control.Order{Maintenance: control.Off}, "stays parked")
 		w.b.kill()
 		w.wait(30 * time.Second)
 		w.expect("", "parked on the one host, the other's daemon is dead and its lease has ended")
@@ -233,15 +234,15 @@ func TestMaintenanceLeavesParkedWhatWasParkedBefore(t *testing.T) {
 // TestHandoverTellsBeforehandWhatItWouldDo holds the dry run to the order itself.
 func TestHandoverTellsBeforehandWhatItWouldDo(t *testing.T) {
 	talking(t, true, false, func(w *world) {
-		w.must(w.a, Operator{Give: true, DryRun: true}, "who says that it would take it")
-		w.must(w.b, Operator{Give: true, DryRun: true}, "it is not on this host")
-		if out := w.order(w.a, Operator{Give: true}); !out.Done || out.Next != "the partner keeps it, and this host stands by" {
+		w.must(w.a, control.Order{Give: true, DryRun: true}, "who says that it would take it")
+		w.must(w.b, control.Order{Give: true, DryRun: true}, "it is not on this host")
+		if out := w.order(w.a, control.Order{Give: true}); !out.Done || out.Next != "the partner keeps it, and this host stands by" {
 			w.fail("%+v", out)
 		}
 		w.a.kill()
 		w.wait(20 * time.Second)
 		for _, dry := range []bool{true, false} {
-			if out := w.order(w.b, Operator{Give: true, DryRun: dry}); out.Done || !strings.Contains(out.Text, "the partner's daemon is not heard on the channel") {
+			if out := w.order(w.b, control.Order{Give: true, DryRun: dry}); out.Done || !strings.Contains(out.Text, "the partner's daemon is not heard on the channel") {
 				w.fail("dry run %v: %+v", dry, out)
 			}
 		}
@@ -263,7 +264,7 @@ func TestChannelThatIsTakenFromTheFilesComesBackWithThem(t *testing.T) {
 		w.wait(time.Second)
 		w.a.daemon.Reload(&with) // too soon after
 		w.wait(15 * time.Second)
-		w.must(w.a, Operator{Give: true}, "handed over")
+		w.must(w.a, control.Order{Give: true}, "handed over")
 	})
 }
 
@@ -274,7 +275,7 @@ func TestHandoverThatIsWaitedForInVainSaysWhereItStands(t *testing.T) {
 		w.a.set(func() { w.b.dumb = true })
 		ctx, cancel := context.WithTimeout(w.t.Context(), 500*time.Millisecond)
 		defer cancel()
-		out, err := w.a.daemon.Order(ctx, Operator{Give: true}, func(Kept) error { return nil })
+		out, err := w.a.daemon.Order(ctx, control.Order{Give: true}, func(Kept) error { return nil })
 		if err != nil || out[0].Done || !strings.Contains(out[0].Text, "not yet: it is offered to the partner, who may still take it") {
 			w.fail("%+v, %v", out, err)
 		}

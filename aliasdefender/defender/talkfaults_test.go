@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -28,7 +29,7 @@ func keyed(t *testing.T, set, f func(*world)) {
 }
 
 // meanwhile begins an order and does not wait for its end.
-func (w *world) meanwhile(st *station, o Operator) {
+func (w *world) meanwhile(st *station, o control.Order) {
 	w.t.Helper()
 	if _, err := st.daemon.begin(w.t.Context(), o, func(Kept) error { return nil }); err != nil {
 		w.fail("%v", err)
@@ -45,7 +46,7 @@ func TestWhoEndsWhileItGetsAnAliasLeavesNoSecondHolder(t *testing.T) {
 					w.cfgB.Settings.OnExit = exit
 					w.b.slowly, w.b.lag, w.b.shunned = 50*time.Millisecond, 150*time.Millisecond, !known
 				}, func(w *world) {
-					w.meanwhile(w.a, Operator{Give: true})
+					w.meanwhile(w.a, control.Order{Give: true})
 					w.wait(at)
 					w.b.daemon.Stop(ExitAsSet)
 					w.wait(20 * time.Second)
@@ -66,7 +67,7 @@ func TestWhoEndsWhileItGivesAnAliasLeavesNoSecondHolder(t *testing.T) {
 				w.cfgA.Settings.OnExit = exit
 				w.b.slowly, w.b.lag = 50*time.Millisecond, 150*time.Millisecond
 			}, func(w *world) {
-				w.meanwhile(w.b, Operator{})
+				w.meanwhile(w.b, control.Order{})
 				w.wait(at)
 				w.a.daemon.Stop(ExitAsSet)
 				w.wait(20 * time.Second)
@@ -84,7 +85,7 @@ func TestWhoEndsWhileItGivesAnAliasLeavesNoSecondHolder(t *testing.T) {
 func TestWhoEndsWhenItsOfferIsTakenTooLateLeavesNoSecondHolder(t *testing.T) {
 	for slowly := 1800 * time.Millisecond; slowly < 2600*time.Millisecond; slowly += 50 * time.Millisecond {
 		keyed(t, func(w *world) { w.cfgB.Settings.OnExit = config.ExitHandover }, func(w *world) {
-			w.must(w.a, Operator{Give: true}, "handed over")
+			w.must(w.a, control.Order{Give: true}, "handed over")
 			w.wait(5 * time.Second)
 			w.expect("b", "it was handed over")
 			w.a.set(func() { w.a.slowly = slowly })
@@ -127,7 +128,7 @@ func TestTwoHostsThatEndTogetherKeepWhatEachHas(t *testing.T) {
 			w.cfgA.Settings.OnExit, w.cfgB.Settings.OnExit = config.ExitHandover, config.ExitHandover
 			w.a.slowly, w.b.slowly, w.a.lag, w.b.lag = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 		}, func(w *world) {
-			w.must(w.a, Operator{Alias: other, Give: true}, "handed over")
+			w.must(w.a, control.Order{Alias: other, Give: true}, "handed over")
 			w.wait(5 * time.Second)
 			w.a.daemon.Stop(ExitAsSet)
 			w.wait(after)
@@ -195,7 +196,7 @@ func TestPartnerThatNoRowHasAnyMoreIsForgotten(t *testing.T) {
 func TestAddAliasIsDoneWhenTheRouterHasAnswered(t *testing.T) {
 	talking(t, true, false, func(w *world) {
 		w.b.set(func() { w.b.shunned = true })
-		if out := w.order(w.b, Operator{}); out.Done || !strings.Contains(out.Text, "the router did not answer the alias here") {
+		if out := w.order(w.b, control.Order{}); out.Done || !strings.Contains(out.Text, "the router did not answer the alias here") {
 			w.fail("%+v", out)
 		}
 		w.expect("a", "it was given back")
@@ -204,7 +205,7 @@ func TestAddAliasIsDoneWhenTheRouterHasAnswered(t *testing.T) {
 
 func TestFailbackThatWasGivenBackIsGivenUp(t *testing.T) {
 	keyed(t, func(w *world) { w.cfgA.Aliases[0].Failback = true }, func(w *world) {
-		w.must(w.a, Operator{Give: true}, "handed over")
+		w.must(w.a, control.Order{Give: true}, "handed over")
 		w.a.set(func() { w.a.shunned = true })
 		w.wait(10 * time.Minute)
 		w.expect("b", "the router knows it there")
@@ -228,7 +229,7 @@ func TestAliasThatAnotherNICHasTooIsHeldStill(t *testing.T) {
 		if n := w.logged("the alias is on eth1 of this host too"); n != 1 {
 			w.fail("the other copy is said %d times", n)
 		}
-		if out := w.order(w.a, Operator{Give: true}); out.Done || !strings.Contains(out.Text, "but the alias is on eth1 of this host too: take it off there by hand") {
+		if out := w.order(w.a, control.Order{Give: true}); out.Done || !strings.Contains(out.Text, "but the alias is on eth1 of this host too: take it off there by hand") {
 			w.fail("%+v", out)
 		}
 	})
@@ -322,7 +323,7 @@ func TestWhatTheRouterDoesNotAnswerIsGivenBack(t *testing.T) {
 		w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Lease = time.Minute, time.Minute
 	}, func(w *world) {
 		w.wait(time.Minute)
-		w.must(w.a, Operator{Give: true}, "handed over")
+		w.must(w.a, control.Order{Give: true}, "handed over")
 		w.a.set(func() { w.a.shunned = true })
 		for range 300 {
 			w.wait(time.Second)
@@ -336,7 +337,7 @@ func TestWhatTheRouterDoesNotAnswerIsGivenBack(t *testing.T) {
 func TestHandoverBesideARouterThatAnswersNoPings(t *testing.T) {
 	keyed(t, func(w *world) { w.router.filters = true }, func(w *world) {
 		w.wait(10 * time.Second)
-		w.must(w.a, Operator{Give: true}, "handed over")
+		w.must(w.a, control.Order{Give: true}, "handed over")
 	})
 }
 
@@ -348,7 +349,7 @@ func TestHandoverBesideAWitnessWhenTheRouterIsGone(t *testing.T) {
 	}, func(w *world) {
 		w.router.set(func() { w.router.on = false })
 		w.wait(20 * time.Second)
-		w.must(w.a, Operator{Give: true}, "handed over")
+		w.must(w.a, control.Order{Give: true}, "handed over")
 	})
 }
 
@@ -453,13 +454,13 @@ func TestPathsStandBelowAnyOfAPartnersNames(t *testing.T) {
 func TestAddAliasDuringAHandoverThatFailsIsForgottenAfter(t *testing.T) {
 	talking(t, true, false, func(w *world) {
 		w.b.set(func() { w.b.shunned, w.b.slowly = true, 50*time.Millisecond })
-		w.meanwhile(w.a, Operator{Give: true})
+		w.meanwhile(w.a, control.Order{Give: true})
 		w.wait(20 * time.Millisecond)
-		w.must(w.a, Operator{}, "this host has it")
+		w.must(w.a, control.Order{}, "this host has it")
 		w.b.set(func() { w.b.shunned = false })
 		w.wait(time.Minute)
 		w.expect("a", "nobody wants it handed over any more")
-		w.must(w.a, Operator{Give: true}, "handed over")
+		w.must(w.a, control.Order{Give: true}, "handed over")
 		w.wait(time.Minute)
 		w.expect("b", "nobody asks for it back")
 	})

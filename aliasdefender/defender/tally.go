@@ -26,8 +26,8 @@ func (d *Defender) Tally(ctx context.Context) (Tally, error) {
 }
 
 func (l *loop) tally() Tally {
-	t := Tally{Read: !l.readAt.IsZero() || l.readErr != "", Aliases: len(l.order)}
-	if l.readErr != "" {
+	t := Tally{Read: !l.net.readAt.IsZero() || l.net.readErr != "", Aliases: len(l.order)}
+	if l.net.readErr != "" {
 		t.Problems++
 	}
 	for _, a := range l.order {

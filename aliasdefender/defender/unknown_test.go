@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/probe"
 )
@@ -100,7 +101,7 @@ func TestOrderDoesNotTakeOnAnOldSilence(t *testing.T) {
 		foreign := w.seg.add("foreign", 99)
 		foreign.set(func() { foreign.foreign[aliasIP] = true }) // its kernel announces nothing
 		w.wait(5 * time.Second)
-		if out := w.order(w.b, Operator{Alias: aliasIP}); out.Done {
+		if out := w.order(w.b, control.Order{Alias: aliasIP}); out.Done {
 			w.fail("%+v", out)
 		}
 		w.expect("", "another host answers for it")

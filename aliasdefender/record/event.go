@@ -117,7 +117,7 @@ func (e Event) Entry() Decision {
 	case HandoverEnded:
 		return Decision{Row: "H1", Action: "hand-over ended", Reason: e.Decision.Reason, Why: e.Decision.Why}
 	case PairMisfit:
-		return Decision{Row: "pair", Action: "alarm", Reason: "the pair does not fit", Why: e.Text}
+		return Decision{Row: "pair", Action: "alarm", Reason: "the pair does not fit", Why: e.Decision.Why}
 	}
 	return e.Decision
 }

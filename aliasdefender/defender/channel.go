@@ -1,0 +1,172 @@
+package defender
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/rules"
+)
+
+// Channel carries what partners say to each other. Nothing but Run waits.
+type Channel interface {
+	Say(partner netip.Addr, m peer.Message, repeat time.Duration)
+	SetPartners([]peer.Partner) error
+	SetKeys(*peer.Keys)
+	Status() peer.Status
+	Run(context.Context) error
+}
+
+// openAgain is when a channel that could not be opened is tried again.
+const openAgain = 10 * time.Second
+
+// channel is the channel to the partners, and who is talked to over it.
+type channel struct {
+	open     Channel // nil: none
+	hangUp   context.CancelFunc
+	openAt   time.Time // when it may be opened again
+	opening  agenda.Entry
+	err      string // why there is none, or why it has not the keys of the settings; said once
+	talks    map[netip.Addr]*talk
+	partners []peer.Partner // that it knows
+	number   uint32         // of the last hand-over that we began
+}
+
+// openChannel has the channel opened that the settings want, or ends the one that
+// they want no more.
+func (l *loop) openChannel() {
+	c, set := &l.channel, l.cfg.Settings.Peer
+	switch {
+	case l.o.Channel == nil || len(set.Keys) == 0:
+		l.agenda.Set(&c.opening, time.Time{})
+		c.err = ""
+		if c.hangUp != nil {
+			c.hangUp()
+			c.open, c.hangUp = nil, nil
+		}
+		return
+	case c.open == nil && l.now.Before(c.openAt):
+		l.agenda.Set(&c.opening, c.openAt)
+		return
+	}
+	keys, err := keysOf(set.Keys)
+	switch {
+	case err != nil && c.open != nil:
+		l.noChannel("the channel goes on with the keys that it had", err)
+	case err != nil:
+		l.noChannel("no channel to the partner", err)
+	case c.open != nil:
+		c.err = ""
+		c.open.SetKeys(keys)
+	default:
+		l.openWith(keys, set)
+	}
+}
+
+// openWith opens the channel.
+func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
+	c := &l.channel
+	one, err := l.o.Channel(peer.Options{Listen: set.Listen, Port: set.Port, Keys: keys, Heard: l.d.Heard, Readable: l.d.Readable})
+	if err != nil {
+		l.noChannel("no channel to the partner", err)
+		return
+	}
+	c.openAt = l.now.Add(openAgain)
+	ctx, hangUp := context.WithCancel(l.ctx)
+	c.open, c.hangUp = one, hangUp
+	l.beside(func() {
+		err := one.Run(ctx)
+		l.d.post(func(l *loop) {
+			if c.open != one || ctx.Err() != nil {
+				return
+			}
+			c.open, c.hangUp = nil, nil
+			hangUp()
+			l.noChannel("no channel to the partner", err)
+		})
+	})
+	c.partners = nil
+	l.introduce()
+}
+
+// noChannel says why the channel is not as the settings want it, once, and has it
+// tried again.
+func (l *loop) noChannel(what string, err error) {
+	c := &l.channel
+	c.openAt = l.now.Add(openAgain)
+	l.agenda.Set(&c.opening, c.openAt)
+	if text := what + ": " + fmt.Sprint(err); text != c.err {
+		c.err = text
+		if c.open == nil {
+			what += "; the rules without one apply"
+		}
+		l.event("no_channel").WithError(err).Error(what + ". It is tried again")
+	}
+}
+
+func keysOf[K ~[peer.KeySize]byte](keys []K) (*peer.Keys, error) {
+	plain := make([][peer.KeySize]byte, len(keys))
+	for i, k := range keys {
+		plain[i] = k
+	}
+	return peer.NewKeys(plain...)
+}
+
+// introduce works out from the aliases who is to be talked to.
+func (l *loop) introduce() {
+	c := &l.channel
+	talks := map[netip.Addr]*talk{}
+	var partners []peer.Partner
+	for _, t := range c.talks {
+		t.users = t.users[:0]
+	}
+	for _, a := range l.order {
+		was := a.talk
+		a.talk = nil
+		a.policy.Channel = len(l.cfg.Settings.Peer.Keys) > 0 && l.o.Channel != nil
+		if a.partner == nil || !a.policy.Channel {
+			a.peer, a.pair = rules.Peer{}, nil
+			continue
+		}
+		addr := a.partner.Addr
+		t := talks[addr]
+		if t == nil {
+			if t = c.talks[addr]; t == nil {
+				t = &talk{addr: addr, begun: l.now}
+				t.due.Do = func() { t.beat(l) }
+			}
+			talks[addr] = t
+			l.agenda.Set(&t.due, l.now)
+			partners = append(partners, peer.Partner{Addr: addr})
+		}
+		if p := &partners[slices.IndexFunc(partners, func(p peer.Partner) bool { return p.Addr == addr })]; p.Paths == nil {
+			p.Paths = l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name] // below whichever of its names
+		}
+		t.users = append(t.users, a)
+		if a.talk = t; t != was {
+			a.peer, a.says, a.pair, a.talkingSince = rules.Peer{}, peer.Word{}, nil, l.now
+		}
+		t.urgent = true
+	}
+	for addr, t := range c.talks {
+		if talks[addr] == nil {
+			l.agenda.Set(&t.due, time.Time{})
+		}
+	}
+	c.talks = talks
+	if c.open == nil || slices.EqualFunc(partners, c.partners, samePartner) {
+		return
+	}
+	if err := c.open.SetPartners(partners); err != nil {
+		l.event("partners_unchanged").WithError(err).Error("the partners of the channel stay as they were")
+		return
+	}
+	c.partners = partners
+}
+
+func samePartner(a, b peer.Partner) bool { return a.Addr == b.Addr && slices.Equal(a.Paths, b.Paths) }

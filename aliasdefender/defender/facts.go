@@ -1,0 +1,78 @@
+package defender
+
+import (
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+// facts are what the rules are asked with.
+func (l *loop) facts(a *alias) rules.Facts {
+	f := rules.Facts{
+		Now: l.now,
+		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel,
+		Alias:       a.alias.Fact(),
+		RouterKnown: a.router != nil || len(a.witnesses) > 0,
+		Router:      a.thirdFact(),
+	}
+	if a.state.Holding {
+		f.AliasEvery = a.alias.Every(l.now)
+	}
+	if a.partner != nil {
+		f.Partner = a.partner.Fact()
+	}
+	if a.talk != nil {
+		f.Peer = a.peer
+		f.Peer.Heard = a.talk.heard
+	}
+	f.ByPartner, f.WeAreLow = a.claimant()
+	return f
+}
+
+// claimant tells whether the host that answers for the alias is the partner, and
+// whether our hardware address is lower than that host's.
+func (a *alias) claimant() (partner, weAreLow rules.Value) {
+	hw := a.alias.HW()
+	if hw.IsZero() {
+		return rules.Unknown, rules.Unknown
+	}
+	if a.partner != nil && !a.partner.HW().IsZero() {
+		partner = rules.Of(a.partner.HW() == hw)
+	}
+	if a.talk != nil && hw == host.HW(a.says.HW) { // its NIC for the alias may be none that has its own address
+		partner = rules.Yes
+	}
+	if a.iface.wire != nil {
+		weAreLow = rules.Of(a.iface.wire.HW().Less(hw))
+	}
+	return partner, weAreLow
+}
+
+// thirdFact is what router and witnesses say together: yes if one answered, no
+// if all are silent.
+func (a *alias) thirdFact() rules.Fact {
+	var f rules.Fact
+	first := true
+	for t := range a.third() {
+		o := t.Fact()
+		switch {
+		case first:
+			f, first = o, false
+		case o.Value == rules.Answered && f.Value == rules.Answered:
+			// Answered without a break as long as the longer of the two.
+			if f.Asked.Before(o.Asked) {
+				f.Asked = o.Asked
+			}
+			if o.Since.Before(f.Since) {
+				f.Since = o.Since
+			}
+		case o.Value == rules.Answered:
+			f = o
+		case f.Value == rules.Answered || f.Value == rules.Unknown:
+		case o.Value == rules.Unknown:
+			f = o
+		case o.Since.After(f.Since):
+			f = o
+		}
+	}
+	return f
+}

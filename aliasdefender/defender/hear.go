@@ -1,0 +1,110 @@
+package defender
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+// heard files what a partner said.
+func (l *loop) heard(h peer.Heard) {
+	t := l.channel.talks[h.Partner]
+	if t == nil || !h.NewBoot && h.Say < t.say {
+		return
+	}
+	if h.NewBoot || h.Say > t.say {
+		t.say, t.heard = h.Say, l.now // a repeat is no newer sign of life
+		l.channel.err = ""            // the channel works: what kept it from being opened is over
+	}
+	if h.NewBoot {
+		t.boot, t.strangers = l.now, nil
+		if t.version != h.Version && h.Version != l.o.Version {
+			t.log(l, "partner_version").Warn(fmt.Sprintf("the partner runs version %s, this host %s", h.Version, l.o.Version))
+		}
+		t.version = h.Version
+	}
+	t.wonder(l)
+	if p := l.partnerAt(h.Path); p != nil {
+		l.asks.Alive(l.now, p, l.now) // as good a sign of life as a ping
+	}
+	for _, w := range h.Words {
+		if a := l.aliases[w.Alias]; a != nil && a.talk == t {
+			a.hear(l, w)
+		} else {
+			t.stranger(l, w.Alias)
+		}
+	}
+}
+
+// partnerAt is the target of a partner by its own address; nil for another
+// path to it, which says nothing about this one.
+func (l *loop) partnerAt(addr netip.Addr) *detect.Target {
+	t := l.channel.talks[addr]
+	if t == nil || len(t.users) == 0 {
+		return nil
+	}
+	return t.users[0].partner
+}
+
+// hear files the partner's word about one alias.
+func (a *alias) hear(l *loop, w peer.Word) {
+	was := a.peer
+	p := rules.Peer{
+		Said:    a.talk.heard,
+		Word:    rules.Word{Standing: standingOf(w.State), Step: theirStep(w.Step), Number: w.Handover, Why: rules.ReasonFromWire(w.Why)},
+		Primary: rules.Of(w.Primary),
+	}
+	if hw := host.HW(w.HW); !hw.IsZero() && a.iface.wire != nil {
+		p.HWLower = rules.Of(a.iface.wire.HW().Less(hw))
+	}
+	switch w.Service {
+	case peer.ServiceWell:
+		p.Facts[rules.FactService] = rules.Yes
+	case peer.ServiceFailing:
+		p.Facts[rules.FactService] = rules.No
+	}
+	a.peer, a.says = p, w
+	a.compare(l, w)
+	was.Said, p.Said = time.Time{}, time.Time{}
+	if was != p || !a.settled() {
+		l.mark(a)
+	}
+}
+
+// wonder says when the partner's daemon is heard, and when it is not and should
+// be.
+func (t *talk) wonder(l *loop) {
+	m := t.mood
+	switch late := t.silentAfter(); {
+	case !t.heard.IsZero() && l.now.Sub(t.heard) <= late:
+		m = speaking
+	case !t.heard.IsZero():
+		m = fellQuiet
+	case l.now.Sub(t.begun) > late+time.Second:
+		m = neverCame
+	}
+	if m == t.mood && (m == speaking || m == unheard || l.now.Sub(t.moodAt) < sayAgain) {
+		return
+	}
+	t.mood, t.moodAt = m, l.now
+	switch m {
+	case speaking:
+		t.log(l, string(record.PartnerHeard)).Info("the partner's daemon is heard on the channel")
+	case fellQuiet:
+		t.log(l, string(record.PartnerSilent)).Warn("the partner's daemon has fallen silent on the channel")
+	case neverCame:
+		t.log(l, string(record.PartnerSilent)).Warn(fmt.Sprintf("the partner's daemon has not been heard since our start: does it run, with this key, and does no firewall keep UDP port %d from either host? Until then the rules without a channel apply", l.cfg.Settings.Peer.Port))
+	}
+	for _, a := range t.users {
+		if m == speaking || a.peer.Said.IsZero() {
+			continue
+		}
+		l.mark(a)
+	}
+}

@@ -1,0 +1,146 @@
+package defender
+
+import (
+	"sync"
+	"time"
+
+	"alias-defender/aliasdefender/host"
+)
+
+// listener is the ARP listener of a NIC, and what became of it.
+type listener struct {
+	wire    Wire // nil: there is none
+	opening bool
+	opened  time.Time // when the last one was,
+	heardOn int       // and on which index
+	err     error     // why there is none; nil: none was tried yet
+	ended   string    // why the last one ended by itself,
+	endedAt time.Time // and when that was said
+}
+
+// close closes the listener beside the loop: it waits for its reader, and the
+// reader may be waiting for the loop.
+func (n *nic) close(l *loop) {
+	if w := n.wire; w != nil {
+		n.wire = nil
+		l.beside(func() { w.Close() })
+	}
+}
+
+// listen opens an ARP listener on the NIC if there is none, beside the loop. Those
+// that end as soon as they are opened are opened once a second.
+func (l *loop) listen(n *nic) {
+	if n.wire != nil || n.opening || n.index == 0 || l.deaf() {
+		return
+	}
+	if again := n.opened.Add(readEvery); n.index == n.heardOn && l.now.Before(again) {
+		if again.Before(l.net.next) {
+			l.net.next = again
+		}
+		return
+	}
+	n.opening = true
+	index := n.index
+	l.beside(func() {
+		w, err := l.o.Listen(n.name, l.see)
+		if err != nil {
+			l.d.post(func(l *loop) { l.notListening(n, index, err) })
+			return
+		}
+		if !l.accepts(n, index, w) {
+			w.Close()
+			return
+		}
+		select {
+		case <-w.Done():
+			l.d.post(func(l *loop) { l.stoppedListening(n, w) })
+			w.Close()
+		case <-l.ctx.Done():
+		}
+	})
+}
+
+// accepts gives a listener to the loop and tells whether that has taken it. It is
+// called outside the loop.
+func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
+	done := make(chan struct{})
+	l.d.post(func(l *loop) {
+		defer close(done)
+		n.opening = false
+		if l.net.nics[n.name] != n || n.index != index || l.ctx.Err() != nil {
+			return
+		}
+		kept = true
+		n.wire, n.err = w, nil
+		n.opened, n.heardOn = l.now, index
+		l.link(n)
+		l.asks.Renew(l.now, n.name)
+	})
+	select {
+	case <-done:
+	case <-l.d.over:
+		select {
+		case <-done: // both may have been ready
+		default:
+			return false
+		}
+	}
+	return kept
+}
+
+// notListening is for a NIC on which no listener can be opened.
+func (l *loop) notListening(n *nic, index int, err error) {
+	n.opening = false
+	if l.net.nics[n.name] != n || n.index != index || l.ctx.Err() != nil {
+		return
+	}
+	if n.err == nil || n.err.Error() != err.Error() {
+		l.event("no_arp").WithField("nic", n.name).WithError(err).Error("no ARP on this NIC: what is on it is not known")
+	}
+	n.err = err
+	l.link(n)
+}
+
+// stoppedListening is for a listener that has ended by itself.
+func (l *loop) stoppedListening(n *nic, w Wire) {
+	if n.wire != w {
+		return
+	}
+	n.wire = nil
+	l.link(n)
+	if err := w.Err(); err != nil && (err.Error() != n.ended || l.now.Sub(n.endedAt) > time.Minute) {
+		n.ended, n.endedAt = err.Error(), l.now
+		l.event("arp_listener_stopped").WithField("nic", n.name).WithError(err).Warnf("ARP listener on %s stopped; reopening", n.name)
+	}
+	l.read()
+}
+
+// sightings are lists that have been read: a thousand frames a second make no
+// garbage.
+var sightings = sync.Pool{New: func() any { return new([]host.Sighting) }}
+
+// see is called by the listeners, outside the loop, with frames of other hosts,
+// which are only lent. Those that come together are one event.
+func (l *loop) see(all []host.Sighting) {
+	m := l.interesting.Load()
+	if m == nil {
+		return
+	}
+	ours := sightings.Get().(*[]host.Sighting)
+	*ours = (*ours)[:0]
+	for _, s := range all {
+		if (*m)[s.Sender] || (*m)[s.Target] {
+			*ours = append(*ours, s)
+		}
+	}
+	if len(*ours) == 0 {
+		sightings.Put(ours)
+		return
+	}
+	l.d.post(func(l *loop) {
+		for _, s := range *ours {
+			l.sighted(s)
+		}
+		sightings.Put(ours)
+	})
+}

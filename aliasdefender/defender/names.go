@@ -1,0 +1,74 @@
+package defender
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// resolveEvery is how long a partner's name is believed.
+const resolveEvery = 5 * time.Minute
+
+// resolveAgain is when a name that does not resolve is asked for again.
+const resolveAgain = 30 * time.Second
+
+// name is a partner's name that has to be resolved.
+type name struct {
+	addr netip.Addr // the last good answer
+	next time.Time
+	busy bool
+	err  string
+}
+
+// resolve has the partners' names looked up that are due.
+func (l *loop) resolve() {
+	for s, n := range l.names {
+		if n.busy || l.now.Before(n.next) {
+			continue
+		}
+		n.busy, n.next = true, l.now.Add(resolveEvery)
+		l.beside(func() {
+			ctx, cancel := context.WithTimeout(l.ctx, resolveEvery/2)
+			defer cancel()
+			addr, err := l.o.Resolve(ctx, s)
+			l.d.post(func(l *loop) { l.resolved(s, addr, err) })
+		})
+	}
+}
+
+// notAHost refuses an address that cannot be the partner's: its answers would
+// be our own, or the alias's.
+func (l *loop) notAHost(addr netip.Addr) error {
+	if l.aliases[addr] != nil {
+		return fmt.Errorf("%s is an alias", addr)
+	}
+	if _, a, mine := l.net.state.Find(addr); mine && !a.Ours {
+		return fmt.Errorf("%s is an address of this host", addr)
+	}
+	return nil
+}
+
+// resolved takes in the address of a partner's name; the last good one is kept.
+func (l *loop) resolved(s string, addr netip.Addr, err error) {
+	n := l.names[s]
+	if n == nil {
+		return
+	}
+	n.busy = false
+	if err == nil {
+		err = l.notAHost(addr)
+	}
+	if err != nil {
+		n.next = l.now.Add(resolveAgain)
+		if n.err != err.Error() {
+			n.err = err.Error()
+			l.event("name_unresolved").WithField("partner", s).WithError(err).Error("the partner's name does not resolve")
+		}
+		return
+	}
+	if n.err = ""; n.addr != addr {
+		n.addr = addr
+		l.relink()
+	}
+}

@@ -1,0 +1,291 @@
+package defender
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+const (
+	// readEvery is the most often that the host is read unless it tells of a change.
+	readEvery = time.Second
+	// echo is for how long what the kernel tells is taken for our own doing while we
+	// work on it.
+	echo = 50 * time.Millisecond
+)
+
+// network is this host's network as it was last read.
+type network struct {
+	nics  map[string]*nic
+	state host.State
+	paths []path // of state
+	spare []path // for the next reading
+
+	readAt    time.Time // when the newest reading was begun; zero: none has come back
+	readErr   string
+	reading   bool // one is under way
+	readAgain bool // and another is wanted after it
+	next      time.Time
+}
+
+// nic is one interface that aliases are on.
+type nic struct {
+	name    string
+	index   int
+	up      bool
+	carrier bool
+	own     []netip.Prefix // its own addresses, not masked
+	listener
+}
+
+// path is an address of this host that is no alias: what lies in its subnet is
+// reached directly.
+type path struct {
+	nic    string
+	prefix netip.Prefix
+}
+
+// ready is nil if the NIC can carry questions.
+func (n *nic) ready() error {
+	switch {
+	case n.index == 0:
+		return fmt.Errorf("%s does not exist", n.name)
+	case !n.up:
+		return fmt.Errorf("%s is down", n.name)
+	case !n.carrier:
+		return fmt.Errorf("%s has no carrier", n.name)
+	case len(n.own) == 0:
+		return fmt.Errorf("%s has no address of its own", n.name)
+	}
+	return nil
+}
+
+// told takes in that something on this host has changed. It is read at once,
+// unless it is we who are changing it: a reading for each of a thousand
+// addresses would hold up the rest of them.
+func (l *loop) told() {
+	soon := l.now.Add(echo)
+	switch {
+	case !l.worker.busy:
+		l.read()
+	case l.net.next.After(soon):
+		l.net.next = soon
+	}
+}
+
+// read has the host's network read beside the loop. One reading at a time:
+// a kernel that does not answer is not asked twice.
+func (l *loop) read() {
+	n := &l.net
+	n.next = agenda.Grid(l.epoch, l.now, max(l.every, readEvery)) // in one wake with the questions
+	if n.reading {
+		n.readAgain = true
+		return
+	}
+	n.reading = true
+	asked := l.now
+	l.beside(func() {
+		s, err := l.o.Network.Read()
+		l.d.post(func(l *loop) { l.hasRead(s, err, asked) })
+	})
+}
+
+// hasRead takes in a reading that was begun at asked.
+func (l *loop) hasRead(s host.State, err error, asked time.Time) {
+	n := &l.net
+	n.reading = false
+	if n.readAgain {
+		n.readAgain = false
+		l.read()
+	}
+	if err != nil {
+		l.notRead(err)
+		return
+	}
+	first := n.readAt.IsZero()
+	n.readErr = ""
+	was := n.state
+	n.state, n.readAt = s, asked
+	for _, one := range n.nics {
+		l.readNIC(one)
+	}
+	paths := l.place()
+	for _, a := range l.order {
+		l.readAlias(a, asked)
+	}
+	if first {
+		l.leftovers()
+	}
+	l.kernelTold(s, asked)
+	if first || !slices.Equal(paths, n.paths) || !slices.Equal(was.Routes, s.Routes) {
+		l.relink()
+	}
+	n.paths, n.spare = paths, n.paths
+	if first {
+		l.asks.Begin(l.now)
+	}
+}
+
+// notRead is for a kernel that cannot be read. What was known grows old by itself.
+func (l *loop) notRead(err error) {
+	if l.net.readErr == err.Error() {
+		return
+	}
+	l.net.readErr = err.Error()
+	for _, a := range l.order {
+		l.mark(a)
+	}
+	l.event("kernel_unreadable").WithError(err).Error("the kernel cannot be asked for its addresses")
+}
+
+// place finds where the aliases are, and returns all other addresses of this host.
+func (l *loop) place() []path {
+	for _, a := range l.order {
+		a.here, a.other, a.ours, a.leased = false, "", false, 0
+	}
+	paths := l.net.spare[:0]
+	for _, n := range l.net.state.NICs {
+		for _, addr := range n.Addrs {
+			switch a := l.aliases[idOf(addr.Prefix.Addr(), n.Name)]; {
+			case a != nil && n.Name == a.cfg.NIC:
+				a.here, a.ours, a.leased = true, addr.Ours, addr.Lease
+			case a != nil:
+				a.other = n.Name
+			default:
+				paths = append(paths, path{n.Name, addr.Prefix})
+			}
+		}
+	}
+	return paths
+}
+
+// leftovers says what a Monitor before us put on this host and no row of the
+// file has any more. It is not removed: another Monitor may run here, with
+// another file.
+func (l *loop) leftovers() {
+	for _, n := range l.net.state.NICs {
+		for _, addr := range n.Addrs {
+			if addr.Ours && l.aliases[idOf(addr.Prefix.Addr(), n.Name)] == nil {
+				l.event("left_over").WithField("nic", addr.Label).Warnf("%s was put here by a Monitor, and no row of the file has it: if none else needs it, ip address del %s dev %s",
+					addr.Prefix.Addr(), addr.Prefix, n.Name)
+			}
+		}
+	}
+}
+
+// readNIC files what the reading says of one interface.
+func (l *loop) readNIC(n *nic) {
+	was, index := n.ready(), n.index
+	now, _ := l.net.state.NIC(n.name)
+	n.index, n.up, n.carrier, n.own = now.Index, now.Up, now.Carrier, n.own[:0]
+	for _, a := range now.Addrs {
+		if !a.Ours && l.aliases[idOf(a.Prefix.Addr(), n.name)] == nil {
+			n.own = append(n.own, a.Prefix)
+		}
+	}
+	another := n.wire != nil && (n.index != index || n.wire.HW() != now.HW && !now.HW.IsZero())
+	if another {
+		n.close(l) // another interface of the same name, or with another hardware address
+		n.heardOn = 0
+	}
+	l.listen(n)
+	l.link(n)
+	if another {
+		l.asks.Renew(l.now, n.name)
+	}
+	is := n.ready()
+	if is != nil || was == nil && n.index == index && !another {
+		return
+	}
+	for _, a := range l.order {
+		if a.cfg.NIC == n.name {
+			a.state.LinkIsUp(l.now)
+		}
+	}
+}
+
+// link tells what is asked of the NIC.
+func (l *loop) link(n *nic) {
+	l.asks.Link(l.now, detect.Link{NIC: n.name, Index: n.index, Err: n.ready(), Own: n.own, Hears: n.wire != nil, Deaf: n.err})
+}
+
+// readAlias files what the reading says of one alias and its NIC: where it is,
+// and whether that is our doing.
+func (l *loop) readAlias(a *alias, asked time.Time) {
+	n := a.iface
+	file := func(f *rules.Fact, v rules.Value) {
+		if f.Value != v {
+			l.mark(a)
+		}
+		f.Set(v, asked, l.now)
+	}
+	file(&a.nic, rules.Of(n.index != 0 && n.up))
+	file(&a.carrier, rules.Of(n.carrier))
+	file(&a.own, rules.Of(len(n.own) > 0))
+	if l.looks(a, asked) {
+		l.open(a)
+	}
+	if a.errand.stage == working || asked.Before(a.errand.at) {
+		return // the reading is from before our own work on it
+	}
+	l.readElsewhere(a)
+	if a.state.Holding && a.kernel.Value == rules.Yes && !a.here {
+		a.log(l, "vanished").Warnf("it has vanished from this host, and not by our doing; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
+	}
+	file(&a.kernel, rules.Of(a.here))
+	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && a.state.MayAdopt(a.ours) {
+		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours})
+	}
+}
+
+// readElsewhere says where else on this host the alias is.
+func (l *loop) readElsewhere(a *alias) {
+	elsewhere := ""
+	switch {
+	case a.other != "" && a.here:
+		elsewhere = fmt.Sprintf("the alias is on %s of this host too", a.other)
+	case a.other != "":
+		elsewhere = fmt.Sprintf("the alias is on %s of this host, not on %s", a.other, a.cfg.NIC)
+	}
+	if a.elsewhere != elsewhere && elsewhere != "" {
+		a.log(l, "elsewhere").Error(elsewhere)
+	}
+	a.elsewhere = elsewhere
+}
+
+// A system without ARP for us (Options.Listen is nil: Solaris, illumos) asks by
+// ICMP alone. Its kernel announces what it has by itself, looks for others with
+// the same address, and tells what it has found with the reading.
+
+// deaf tells whether ARP can be neither heard nor sent.
+func (l *loop) deaf() bool { return l.o.Listen == nil }
+
+// kernelTold files what the kernel tells of other hosts, as of a reading begun at asked.
+func (l *loop) kernelTold(s host.State, asked time.Time) {
+	for _, t := range l.asks.Targets() {
+		if hw, ok := s.Neighbours[t.Addr]; ok {
+			l.asks.Neighbour(l.now, t, hw)
+		}
+	}
+	for _, a := range l.order {
+		switch {
+		case !l.deaf() || !a.state.Holding || a.errand.stage == working || asked.Before(a.errand.at) || a.alias == nil:
+		case l.duplicate(a):
+			l.asks.Alive(l.now, a.alias, asked)
+		case a.kernel.Value == rules.No && a.alias.Fact().Value == rules.Unknown:
+			l.asks.Ask(l.now, a.alias) // until now our own kernel would have answered
+		}
+	}
+}
+
+// duplicate tells that the kernel has taken the alias down, for another host has
+// it. Its remains are to be removed: the kernel would bring it up again some day.
+func (l *loop) duplicate(a *alias) bool {
+	return slices.Contains(l.net.state.Duplicates, a.cfg.Addr)
+}

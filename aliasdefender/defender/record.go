@@ -1,0 +1,149 @@
+package defender
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+// sayAgain is when a condition that lasts is logged again.
+const sayAgain = time.Hour
+
+// event is a log line that is no event of an alias: each has a name that stays, on
+// which filters can hang.
+func (l *loop) event(name string) logrus.FieldLogger { return l.log.WithField("event", name) }
+
+// log is the same for a line about one alias.
+func (a *alias) log(l *loop, name string) logrus.FieldLogger {
+	return l.log.WithFields(logrus.Fields{"event": name, "alias": a.id().String(), "nic": a.cfg.Label})
+}
+
+// note keeps the decision, and records it where it changed or has lasted an hour.
+// What moves the alias is recorded when it is done, and announcements of the
+// schedule not at all.
+func (l *loop) note(a *alias, d rules.Decision) {
+	if d.Reason.Routine() {
+		if a.state.Holding && a.decision.Action == rules.Keep {
+			return
+		}
+		d = rules.Rest()
+	}
+	changed := d.Row != a.decision.Row || d.Reason != a.decision.Reason
+	if changed {
+		a.since = l.now
+	}
+	a.decision = d
+	if !changed && (d.Reason.Level() == rules.Info || l.now.Sub(a.said) < sayAgain) {
+		return
+	}
+	switch d.Action {
+	case rules.Wait, rules.Keep, rules.Announce:
+	default:
+		a.said = l.now
+		return
+	}
+	e := record.Event{Kind: record.Decided, Level: d.Reason.Level(), Decision: record.DecisionOf(d), Text: d.Reason.Text()}
+	if !changed {
+		e.Kind = record.Lasts
+	}
+	a.said = l.now
+	if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.Fact().Since.IsZero() {
+		e.Text, a.said = "", time.Time{} // nothing to tell yet: said as soon as there is
+	}
+	l.record(a, e)
+}
+
+// transition records that the alias came to this host, or left it.
+func (l *loop) transition(a *alias, d rules.Decision) {
+	l.moved(a, record.Moved, d)
+	a.decision, a.since, a.said = d, l.now, l.now
+	l.mark(a)
+	l.asks.Moved(l.now, a.key())
+}
+
+// moved records something that was done, or begun.
+func (l *loop) moved(a *alias, kind record.Kind, d rules.Decision) {
+	l.record(a, record.Event{
+		Kind: kind, Level: d.Reason.Level(), Decision: record.DecisionOf(d),
+		Text: d.Action.String() + ": " + d.Reason.Text(),
+	})
+}
+
+// failedEvent is something that could not be done.
+func failedEvent(what string, err error) record.Event {
+	return record.Event{Kind: record.Failed, Level: rules.Error, Text: what, Error: err.Error()}
+}
+
+// record records an event of one alias with all that is known of it.
+func (l *loop) record(a *alias, e record.Event) {
+	e.Time = l.now
+	e.Alias, e.Label = a.recorded(), a.cfg.Label
+	e.Facts = a.list(l.facts(a))
+	l.d.recorder.Record(e)
+}
+
+// recorded is the alias as events name it.
+func (a *alias) recorded() record.Alias { return record.Alias{Addr: a.cfg.Addr, NIC: a.cfg.NIC} }
+
+// LogSink makes log lines of events. An event without a Text is none.
+func LogSink(log logrus.FieldLogger) record.Sink {
+	return record.SinkFunc(func(e record.Event) {
+		if e.Text == "" {
+			return
+		}
+		// All fields are given at once: each further go would copy those before it,
+		// and a thousand aliases are told of in a moment.
+		fields := logrus.Fields{"event": string(e.Kind)}
+		set := func(name, value string) {
+			if value != "" {
+				fields[name] = value
+			}
+		}
+		if e.Alias.Addr.IsValid() {
+			fields["alias"], fields["nic"] = idOf(e.Alias.Addr, e.Alias.NIC).String(), e.Label
+		}
+		set("row", e.Decision.Row)
+		set("action", e.Decision.Action)
+		set("reason", e.Decision.Reason)
+		set("partner", e.Partner)
+		set("error", e.Error)
+		if e.Decision.Action != "" {
+			set("facts", describe(e.Facts, e.Time))
+		}
+		log.WithFields(fields).Log(level(e.Level), e.Text)
+	})
+}
+
+// describe is the facts in one line of the log.
+func describe(facts []record.Fact, now time.Time) string {
+	parts := make([]string, 0, len(facts))
+	for _, f := range facts {
+		if f.Name == "" {
+			continue
+		}
+		text := f.Name + " " + f.Value
+		if f.HW != "" {
+			text += " by " + f.HW
+		}
+		if !f.Asked.IsZero() {
+			text += fmt.Sprintf(" (asked %s ago)", now.Sub(f.Asked).Round(time.Millisecond))
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func level(of rules.Level) logrus.Level {
+	switch of {
+	case rules.Warning:
+		return logrus.WarnLevel
+	case rules.Error, rules.Alarm:
+		return logrus.ErrorLevel
+	}
+	return logrus.InfoLevel
+}

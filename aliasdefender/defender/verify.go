@@ -1,0 +1,87 @@
+package defender
+
+import (
+	"net/netip"
+	"time"
+
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/probe"
+	"alias-defender/aliasdefender/rules"
+)
+
+// verifications is how many may be under way. Of a thousand aliases taken at
+// once these few tell whether the router listens to us, and a router with
+// little room for neighbours is not made to learn all of them in a moment.
+const verifications = 32
+
+// verifier is the router, or a witness where that one answers and the router
+// does not.
+func (a *alias) verifier() (addr netip.Addr) {
+	for t := range a.third() {
+		if t.Fact().Value == rules.Answered {
+			return t.Addr
+		}
+		if !addr.IsValid() {
+			addr = t.Addr
+		}
+	}
+	return addr
+}
+
+// verify pings the router from the alias. An answer proves that the router
+// knows us; none is no reason to release, but for what was handed over to us:
+// the giver has it still.
+func (l *loop) verify(a *alias, how rules.Verify) {
+	getting := how == rules.VerifyForGiver
+	router := a.verifier()
+	if !router.IsValid() || l.verifying >= verifications && !getting {
+		return
+	}
+	l.verifying++
+	q := probe.Question{Target: router, Source: a.cfg.Addr, Timeout: a.cfg.Timeout}
+	id, tries := a.id(), 1
+	if getting {
+		tries = a.cfg.Misses
+		q.Timeout = min(q.Timeout, a.policy.GiveWithin()/time.Duration(2*tries)) // the giver has to hear of it in time
+	}
+	own := l.asks.Source(a.cfg.NIC, router)
+	if a.known = false; getting && a.iface.wire != nil {
+		_ = a.iface.wire.Ask(router, a.cfg.Addr, host.HW{})
+	}
+	l.beside(func() {
+		var yes, pings bool
+		var err error
+		for range tries {
+			if yes, err = l.o.Ping(l.ctx, q); yes || l.ctx.Err() != nil {
+				break
+			}
+		}
+		if getting && !yes {
+			q.Source = own
+			pings, _ = l.o.Ping(l.ctx, q)
+		}
+		l.d.post(func(l *loop) {
+			l.verifying--
+			if a := l.aliases[id]; a != nil && a.state.Holding {
+				// A router that answers no pings has answered the alias by ARP.
+				l.verified(a, router, yes || getting && !pings && a.known, err)
+			}
+		})
+	})
+}
+
+// verified takes in whether the router answers the alias here.
+func (l *loop) verified(a *alias, router netip.Addr, yes bool, err error) {
+	l.mark(a)
+	e := a.log(l, "not_verified").WithField("router", router.String())
+	switch {
+	case yes:
+		a.state.Pinged(rules.Answered, l.now)
+	case err != nil:
+		a.state.Pinged(rules.Unknown, l.now)
+		e.WithError(err).Warn("whether the router knows the alias here cannot be asked")
+	default:
+		a.state.Pinged(rules.Silent, l.now)
+		e.Warn("the router does not answer the alias yet; announcing again")
+	}
+}

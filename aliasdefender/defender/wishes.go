@@ -1,0 +1,132 @@
+package defender
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/detect"
+)
+
+// relink works out anew which addresses the aliases depend on, and forgets the
+// NICs and names that nobody depends on any more.
+func (l *loop) relink() {
+	l.untidy = false
+	names, nics := map[string]bool{}, map[string]bool{}
+	wishes := make([]detect.Wish, 0, len(l.order))
+	l.every = time.Hour
+	for _, a := range l.order {
+		if nics[a.cfg.NIC] = true; l.net.nics[a.cfg.NIC] == nil {
+			l.net.nics[a.cfg.NIC] = &nic{name: a.cfg.NIC}
+		}
+		if !a.cfg.Partner.Addr.IsValid() {
+			names[a.cfg.Partner.Name] = true
+			if l.names[a.cfg.Partner.Name] == nil {
+				l.names[a.cfg.Partner.Name] = &name{next: l.now}
+			}
+		}
+		a.iface = l.net.nics[a.cfg.NIC]
+		l.every = min(l.every, a.cfg.Interval)
+		wishes = append(wishes, l.wish(a))
+	}
+	for s := range l.names {
+		if !names[s] {
+			delete(l.names, s)
+		}
+	}
+	if !slices.EqualFunc(wishes, l.wishes, sameWish) {
+		l.wishes = wishes
+		l.arrange()
+	}
+	for s, n := range l.net.nics {
+		if !nics[s] {
+			n.close(l)
+			delete(l.net.nics, s)
+		}
+	}
+}
+
+// arrange has the wishes asked, and ties every alias to its targets.
+func (l *loop) arrange() {
+	l.asks.Want(l.now, l.wishes)
+	for _, n := range l.net.nics {
+		l.link(n)
+	}
+	for i, a := range l.order {
+		w := l.wishes[i]
+		witnesses := make([]*detect.Target, len(w.Witnesses))
+		for i, k := range w.Witnesses {
+			witnesses[i] = l.asks.At(k)
+		}
+		was := a.targets
+		a.alias, a.partner, a.router, a.witnesses = l.asks.At(w.Alias), l.asks.At(w.Partner), l.asks.At(w.Router), witnesses
+		if was.alias != a.alias || was.partner != a.partner || was.router != a.router || !slices.Equal(was.witnesses, witnesses) {
+			l.mark(a)
+		}
+	}
+	addrs := l.asks.Addrs()
+	l.interesting.Store(&addrs)
+	l.introduce()
+}
+
+// sameWish tells whether two wishes are for the same; who stands how to an alias is
+// the alias's.
+func sameWish(a, b detect.Wish) bool {
+	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && slices.Equal(a.Witnesses, b.Witnesses)
+}
+
+// wish is what the alias wants to have asked.
+func (l *loop) wish(a *alias) detect.Wish {
+	partner := a.cfg.Partner.Addr
+	if !partner.IsValid() {
+		partner = l.names[a.cfg.Partner.Name].addr
+	}
+	if wrong := l.notAHost(partner); partner.IsValid() && wrong != nil {
+		// Also where the file has the address: both hosts with one file, say.
+		if partner != a.wrong {
+			a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(wrong).Error("this cannot be the partner; whether it lives is not known")
+		}
+		a.wrong, partner = partner, netip.Addr{}
+	} else {
+		a.wrong = netip.Addr{}
+	}
+	router := a.cfg.Router
+	for _, r := range l.net.state.Routes {
+		if router.IsValid() {
+			break
+		}
+		if r.NIC == a.cfg.NIC {
+			router = r.Gateway
+		}
+	}
+	w := detect.Wish{
+		Alias: a.key(), Partner: l.keyOf(a, partner), Router: l.keyOf(a, router),
+		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
+		Here:   a.stands,
+	}
+	for _, addr := range a.cfg.Witnesses {
+		w.Witnesses = append(w.Witnesses, l.keyOf(a, addr))
+	}
+	return w
+}
+
+// key is the alias as an address to ask.
+func (a *alias) key() detect.Key { return detect.Key{NIC: a.cfg.NIC, Addr: a.cfg.Addr} }
+
+// keyOf is the key of an address that the alias depends on: on its NIC where
+// that reaches it directly, else wherever the kernel routes to it. The zero Key is
+// that of no address.
+func (l *loop) keyOf(a *alias, addr netip.Addr) detect.Key {
+	if !addr.IsValid() {
+		return detect.Key{}
+	}
+	if a.cfg.Prefix.Masked().Contains(addr) {
+		return detect.Key{NIC: a.cfg.NIC, Addr: addr}
+	}
+	for _, p := range a.iface.own {
+		if p.Masked().Contains(addr) {
+			return detect.Key{NIC: a.cfg.NIC, Addr: addr}
+		}
+	}
+	return detect.Key{Addr: addr}
+}
