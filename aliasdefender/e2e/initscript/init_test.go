@@ -1,6 +1,5 @@
 // Package initscript holds the init script, the systemd unit and the installer to
-// what they promise. How the script drives a Monitor is tested where Monitors
-// are, in package main.
+// what they promise. How the script drives a Monitor is tested on the stage.
 package initscript
 
 import (

@@ -1,0 +1,224 @@
+// Package cli is the command line of Alias Defender. It turns what was typed into
+// one call and one exit code, and the answer into what a terminal shows; each verb
+// has its file.
+//
+// It decides nothing about aliases. A Monitor is package daemon's, a rehearsal
+// package rehearse's; the other verbs ask the running Monitor over its socket.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/host"
+)
+
+// The files, where the command line names no others.
+const (
+	defaultAliases  = "/etc/hostname.alias"
+	defaultSettings = "/etc/aliasdefender.toml"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 3
+)
+
+// Options are what the command line does not say. Version and the streams must be
+// set.
+type Options struct {
+	Version string // "": the commit that the program was built from
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+
+	// Aliases is the table of aliases where the command line names no other;
+	// empty: /etc/hostname.alias.
+	Aliases string
+
+	// Open opens the network that a Monitor, or a verb where none runs, works
+	// on; nil: this host's.
+	Open func() (daemon.System, error)
+}
+
+// Run is the program: it carries out a command line, without the program's name,
+// and returns the exit code. When ctx ends, a Monitor ends as on TERM.
+func Run(ctx context.Context, args []string, o Options) int {
+	a := newApp(o)
+	root := a.root()
+	root.SetArgs(args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	code, text := verdict(err)
+	if text != "" {
+		// A line each, with the program's name: in a boot log it stands
+		// among the lines of others.
+		for line := range strings.Lines(text) {
+			fmt.Fprintf(a.stderr, "aliasdefender: %s\n", strings.TrimRight(line, "\n"))
+		}
+	}
+	return code
+}
+
+// app is what the verbs share: the streams and the common flags.
+type app struct {
+	version string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+
+	open func() (daemon.System, error) // of the network; anybody may who only reads it
+
+	aliases       string
+	settings      string
+	settingsNamed bool // on the command line: then the file must be there
+}
+
+func newApp(o Options) *app {
+	a := &app{version: o.Version, stdin: o.Stdin, stdout: o.Stdout, stderr: o.Stderr, open: o.Open, aliases: o.Aliases}
+	if a.version == "" {
+		a.version = builtFrom()
+	}
+	if a.open == nil {
+		a.open = daemon.OpenHost
+	}
+	if a.aliases == "" {
+		a.aliases = defaultAliases
+	}
+	return a
+}
+
+// openToChange opens the network, or says what this process lacks to change it.
+func (a *app) openToChange() (daemon.System, error) {
+	if err := host.Capable(); err != nil {
+		return daemon.System{}, err
+	}
+	return a.open()
+}
+
+// load reads both files. Its error has every mistake.
+func (a *app) load() (*config.Config, error) {
+	return config.Load(a.aliases, a.settings, a.settingsNamed)
+}
+
+// loadWithKeys is load for callers that need the keys of the peer channel too.
+func (a *app) loadWithKeys() (*config.Config, error) {
+	return config.LoadWithKeys(a.aliases, a.settings, a.settingsNamed)
+}
+
+// root is the command line without a verb.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "aliasdefender VERB",
+		Short: "Keep an alias IP alive on one of two hosts",
+		Args:  cobra.ArbitraryArgs, // so that an unknown verb comes to us
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("a verb is missing: %s; try 'aliasdefender --help'", verbs(c))
+			}
+			if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+				return usagef("%q is no verb; did you mean %s?", args[0], strings.Join(like, " or "))
+			}
+			return usagef("%q is no verb: %s; try 'aliasdefender --help'", args[0], verbs(c))
+		},
+		SilenceErrors:     true, // run says them, once and as one line
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetVersionTemplate("aliasdefender {{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%v; try '%s --help'", err, c.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.aliases, "aliases", a.aliases, "the table of aliases")
+	flags.StringVar(&a.settings, "settings", defaultSettings, "the settings; the default file may be absent")
+	flags.Bool("version", false, "print the version")
+	root.PersistentPreRun = func(c *cobra.Command, _ []string) {
+		a.settingsNamed = c.Flags().Changed("settings")
+	}
+	root.AddCommand(a.monitorCmd(), a.addAliasCmd(), a.removeAliasCmd(), a.handoverCmd(), a.maintenanceCmd(), a.statusCmd(), a.whyCmd(),
+		a.checkCmd(), a.reloadCmd(), a.rehearseCmd(), a.genKeyCmd(), a.completionCmd())
+	for _, c := range append(root.Commands(), root) {
+		c.Version = a.version // so that every verb knows --version
+	}
+	return root
+}
+
+// The original spelled its verbs Monitor and AddAlias; nobody has to remember
+// where the capitals are.
+func init() { cobra.EnableCaseInsensitive = true }
+
+// verbs lists what can be asked for.
+func verbs(root *cobra.Command) string {
+	var names []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// noArgs refuses arguments, and says so as one that was mistyped.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument, and there is %q; try '%s --help'", c.Name(), args[0], c.CommandPath())
+	}
+	return nil
+}
+
+// exit is an error that knows its exit code. Without an error in it nothing is
+// left to be said.
+type exit struct {
+	code int
+	err  error
+}
+
+func (e *exit) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e *exit) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &exit{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// verdict is the exit code of an error and what is to be said about it.
+func verdict(err error) (code int, text string) {
+	if err == nil {
+		return exitDone, ""
+	}
+	code = exitFailed
+	var (
+		e        *exit
+		mistakes config.Mistakes
+		refusal  *control.Refusal
+	)
+	switch {
+	case errors.As(err, &e):
+		code = e.code
+	case errors.As(err, &mistakes):
+		code = exitConfig
+	case errors.As(err, &refusal) && refusal.Kind == control.KindConfig:
+		code = exitConfig
+	}
+	return code, err.Error()
+}

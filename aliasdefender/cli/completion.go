@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"alias-defender/aliasdefender/config"
+)
+
+func (a *app) completionCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish",
+		Short: "Print the completion of this command line for a shell",
+		Long: `Print the completion of this command line for a shell. Verbs and options are
+completed, and where an alias is wanted, those of the file.`,
+		Example: `  aliasdefender completion bash > /etc/bash_completion.d/aliasdefender
+  aliasdefender completion zsh > /usr/local/share/zsh/site-functions/_aliasdefender
+  aliasdefender completion fish > /etc/fish/completions/aliasdefender.fish`,
+		// It is for packages and for once; in the list of verbs it would be
+		// in the way.
+		Hidden:            true,
+		ValidArgs:         []string{"bash", "zsh", "fish"},
+		ValidArgsFunction: cobra.FixedCompletions([]string{"bash", "zsh", "fish"}, cobra.ShellCompDirectiveNoFileComp),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("completion takes the name of a shell: bash, zsh or fish; try '%s bash'", c.CommandPath())
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			switch root := c.Root(); args[0] {
+			case "bash":
+				return root.GenBashCompletionV2(a.stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(a.stdout)
+			case "fish":
+				return root.GenFishCompletion(a.stdout, true)
+			}
+			return usagef("%q is no shell that can be served: bash, zsh or fish; try '%s bash'", args[0], c.CommandPath())
+		},
+	}
+}
+
+// completeAlias offers the aliases of the file. A file with mistakes offers
+// none: they are for Check to say.
+func (a *app) completeAlias(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	f, err := os.Open(a.aliases)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer f.Close()
+	aliases, _ := config.ParseAliases(f, a.aliases)
+	var words []string
+	for _, al := range aliases {
+		words = append(words, fmt.Sprintf("%s\t%s, partner %s", al.Addr, al.Label, al.Partner.Name))
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// checkPartner compares our file with the partner's and prints what would make
+// the two hosts disagree. The error is a mistake in the partner's file, or only
+// the exit code.
+func (a *app) checkPartner(ours []config.Alias, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return &exit{exitConfig, fmt.Errorf("the partner's file: %w", err)}
+	}
+	defer f.Close()
+	theirs, err := config.ParseAliases(f, path)
+	if err != nil {
+		return err
+	}
+	problems := compare(a.aliases, ours, path, theirs)
+	for _, p := range problems {
+		fmt.Fprintf(a.stderr, "aliasdefender: %s\n", p)
+	}
+	if len(problems) > 0 {
+		return &exit{code: exitFailed}
+	}
+	fmt.Fprintf(a.stdout, "%s and %s fit together\n", a.aliases, path)
+	return nil
+}
+
+// compare finds what is good in each file and wrong between the two.
+func compare(ourFile string, ours []config.Alias, theirFile string, theirs []config.Alias) (problems []string) {
+	byAddr := map[netip.Addr]config.Alias{}
+	for _, t := range theirs {
+		byAddr[t.Addr] = t
+	}
+	for _, o := range ours {
+		t, both := byAddr[o.Addr]
+		delete(byAddr, o.Addr)
+		at := fmt.Sprintf("%s:%d", ourFile, o.Line)
+		if !both {
+			problems = append(problems, fmt.Sprintf("%s: alias %s is not in %s: no other host takes it over", at, o.Addr, theirFile))
+			continue
+		}
+		at = fmt.Sprintf("%s and %s:%d: alias %s: ", at, theirFile, t.Line, o.Addr)
+		for _, p := range compareRow(o, t) {
+			problems = append(problems, at+p)
+		}
+	}
+	for _, t := range theirs {
+		if _, left := byAddr[t.Addr]; left {
+			problems = append(problems, fmt.Sprintf("%s:%d: alias %s is not in %s: no other host takes it over", theirFile, t.Line, t.Addr, ourFile))
+		}
+	}
+	return problems
+}
+
+// compareRow compares the two rows of one alias, for an alias that both have.
+func compareRow(o, t config.Alias) (problems []string) {
+	if o.Prefix.Bits() != t.Prefix.Bits() {
+		problems = append(problems, fmt.Sprintf("netmask /%d here and /%d there; write the same", o.Prefix.Bits(), t.Prefix.Bits()))
+	}
+	switch {
+	case o.Partner.Name == t.Partner.Name || o.Partner.Addr.IsValid() && o.Partner.Addr == t.Partner.Addr:
+		problems = append(problems, fmt.Sprintf("both rows name %s as the partner; each has to name the other host", o.Partner.Name))
+	case outside(o, t) != outside(t, o):
+		// Aliases of a host elsewhere are possible, but then both are.
+		far := o.Partner
+		if outside(t, o) {
+			far = t.Partner
+		}
+		problems = append(problems, fmt.Sprintf("partner %s is not in the alias's subnet, and the other partner is; is it the host's address there?", far.Name))
+	}
+	switch {
+	case o.Primary && t.Primary:
+		problems = append(problems, "Primary is true in both: two primaries would take it from each other; make one false")
+	case !o.Primary && !t.Primary:
+		problems = append(problems, "Primary is true in neither: without a primary nobody takes it while both live (W12); make one true")
+	}
+	return problems
+}
+
+// outside tells whether the partner of row is an address off the subnet, where
+// both partners are addresses: of a name that cannot be told here.
+func outside(row, other config.Alias) bool {
+	return row.Partner.Addr.IsValid() && other.Partner.Addr.IsValid() && !row.Prefix.Contains(row.Partner.Addr)
+}

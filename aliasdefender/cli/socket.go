@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// socket is where the Monitor of the settings answers. The verbs that only ask
+// read nothing else, and read it leniently: a file that somebody is mending
+// must not hide the Monitor that runs, or Status would raise an alarm about
+// the wrong thing and Reload could not report what the Monitor says of it.
+func (a *app) socket() (string, error) {
+	text, err := os.ReadFile(a.settings)
+	if errors.Is(err, fs.ErrNotExist) && !a.settingsNamed {
+		return config.DefaultSocket, nil
+	}
+	if err != nil {
+		return "", &exit{exitConfig, err}
+	}
+	f, err := config.ParseSettings(strings.NewReader(string(text)), a.settings)
+	if err == nil {
+		return f.Socket, nil
+	}
+	var only struct {
+		Control struct{ Socket string }
+	}
+	if toml.Unmarshal(text, &only) != nil {
+		return "", err
+	}
+	switch s := only.Control.Socket; {
+	case s == "":
+		return config.DefaultSocket, nil
+	case filepath.IsAbs(s):
+		return s, nil
+	}
+	return "", err
+}

@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alias-defender/aliasdefender/control"
+)
+
+func (a *app) statusCmd() *cobra.Command {
+	asJSON := false
+	c := &cobra.Command{
+		Use:   "Status",
+		Short: "Show each alias: its holder, and why",
+		Long: `Show each alias of the running Monitor: who holds it (us, partner, a hardware
+address, nobody, unknown), this host's role, what router and partner answer,
+since when it is so, and why. Where there is a channel, a line below each tells
+how the partner says that it stands to the alias, and what in the two hosts'
+files does not fit.
+
+The exit code is 0 where all is well, and 1 where there is a problem or no
+Monitor runs: fit for monitoring.`,
+		Example: `  aliasdefender Status
+  aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			socket, err := a.socket()
+			if err != nil {
+				return err
+			}
+			s, err := control.Dial(socket).Status(c.Context(), false)
+			if err != nil {
+				return err
+			}
+			return a.showStatus(s, asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print all that is known, as JSON")
+	return c
+}
+
+// showStatus prints a snapshot. The error is only the exit code.
+func (a *app) showStatus(s control.Snapshot, asJSON bool) error {
+	if asJSON {
+		out := json.NewEncoder(a.stdout)
+		out.SetIndent("", "  ")
+		if err := out.Encode(s); err != nil {
+			return err
+		}
+	} else if err := printStatus(a.stdout, s, a.version); err != nil {
+		return err
+	}
+	if !well(s) {
+		return &exit{code: exitFailed}
+	}
+	return nil
+}
+
+// well tells whether nobody needs to look.
+func well(s control.Snapshot) bool {
+	for _, a := range s.Aliases {
+		if a.Level != "" {
+			return false
+		}
+	}
+	return len(s.Problems) == 0
+}
+
+func printStatus(w io.Writer, s control.Snapshot, ours string) error {
+	if s.Maintenance {
+		fmt.Fprintln(w, "in maintenance: this host stays out of all aliases until 'aliasdefender Maintenance off'")
+	}
+	var table bytes.Buffer
+	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "ALIAS\tNIC\tHOLDER\tROLE\tROUTER\tPARTNER\tSINCE\tWHY")
+	for _, a := range s.Aliases {
+		fmt.Fprintf(t, "%s/%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Alias, a.Prefix, a.NIC, a.Holder, a.Role,
+			a.Router.Answer, a.Partner.Answer, ago(s.Now.Sub(a.Since)), marked(a))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	// The columns are the whole table's; what stands between its rows comes after.
+	row := -1
+	for line := range strings.Lines(table.String()) {
+		io.WriteString(w, line)
+		if row >= 0 {
+			printPair(w, s.Aliases[row], s.Now)
+		}
+		row++
+	}
+	for _, p := range s.Problems {
+		fmt.Fprintln(w, "problem:", p)
+	}
+	for _, version := range partnerVersions(s) {
+		fmt.Fprintf(w, "note: the running Monitor is of version %s, a partner's of %s\n", s.Version, version)
+	}
+	if s.Version != ours {
+		fmt.Fprintf(w, "note: the running Monitor is of version %s, this program of %s\n", s.Version, ours)
+	}
+	return nil
+}
+
+// printPair says below the row of an alias what concerns both hosts: how the
+// partner stands to it, an open hand-over, what in the two files does not fit.
+func printPair(w io.Writer, a control.Alias, now time.Time) {
+	if a.Says != nil {
+		fold(w, "the partner"+saysOf(*a.Says, now))
+	}
+	if a.Handover != "" {
+		fold(w, "hand-over open: "+a.Handover)
+	}
+	for _, wrong := range a.Pair {
+		fold(w, "ALARM: the pair does not fit: "+wrong)
+	}
+}
+
+// screen is how wide a terminal is that Status is read on.
+const screen = 100 // columns
+
+// fold prints a text below a row, in as many lines as it takes.
+func fold(w io.Writer, text string) {
+	line, lead := "  ", ""
+	for _, word := range strings.Fields(text) {
+		if len(line)+len(lead)+len(word) > screen {
+			fmt.Fprintln(w, line)
+			line, lead = "    ", ""
+		}
+		line += lead + word
+		lead = " "
+	}
+	fmt.Fprintln(w, line)
+}
+
+// saysOf goes on after "the partner".
+func saysOf(p control.Says, now time.Time) string {
+	said := p.State
+	if said != "" && said != "holding" && p.Why != "" { // why it holds it is its own affair
+		said += ": " + p.Why
+	}
+	switch {
+	case p.Daemon == "heard" && said == "":
+		return " has said nothing of it yet"
+	case p.Daemon == "heard":
+		return " says: " + said
+	case said == "":
+		return "'s daemon: " + p.Daemon + " on the channel"
+	}
+	return fmt.Sprintf("'s daemon: %s on the channel; it said %s before: %s", p.Daemon, ago(now.Sub(p.At)), said)
+}
+
+// partnerVersions are those of partners that differ from the Monitor's.
+func partnerVersions(s control.Snapshot) (all []string) {
+	for _, a := range s.Aliases {
+		if a.Says != nil && a.Says.Version != "" && a.Says.Version != s.Version && !slices.Contains(all, a.Says.Version) {
+			all = append(all, a.Says.Version)
+		}
+	}
+	return all
+}
+
+// marked is the reason with what a reader must not miss in front of it.
+func marked(a control.Alias) string {
+	why := a.Why
+	switch {
+	case a.Level == "", len(a.Pair) > 0: // an alarm of the pair has its own line
+	case a.Level == "alarm":
+		why = "ALARM: " + why // somebody has to do something
+	default:
+		why = a.Level + ": " + why
+	}
+	if a.Parked {
+		why = "parked: " + why
+	}
+	return why
+}
+
+// ago prints an age for reading, with its two weightiest units.
+func ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < day:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%02dh", d/day, int(d.Hours())%24)
+}

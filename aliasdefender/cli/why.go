@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/daemon"
+)
+
+func (a *app) whyCmd() *cobra.Command {
+	last, asJSON := 10, false
+	c := &cobra.Command{
+		Use:   "Why [ip]",
+		Short: "Tell the last decisions about each alias, with their facts",
+		Long: `Tell the last decisions about one alias or all: when, which row of the rules, and
+the facts that it was made of with their ages. Oldest first. With a channel, how
+hand-overs went and what in the two hosts' files does not fit is among them.
+
+It is what the running Monitor noted then. A Monitor remembers the last 64
+decisions of an alias since its start; what was before is in the log.`,
+		Example: `  aliasdefender Why
+  aliasdefender Why --last 3 172.16.1.2`,
+		Args: func(c *cobra.Command, args []string) error {
+			if last < 1 {
+				return usagef("--last %d: at least 1; try '%s --last 3'", last, c.CommandPath())
+			}
+			return oneAlias(c, args)
+		},
+		ValidArgsFunction: a.completeAlias,
+		RunE: func(c *cobra.Command, args []string) error {
+			addr, _ := argAlias(c, args)
+			socket, err := a.socket()
+			if err != nil {
+				return err
+			}
+			s, err := control.Dial(socket).Status(c.Context(), true)
+			if err != nil {
+				return err
+			}
+			told, err := tell(s, addr, last)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				out := json.NewEncoder(a.stdout)
+				out.SetIndent("", "  ")
+				return out.Encode(told)
+			}
+			printWhy(a.stdout, s.Now, told)
+			return nil
+		},
+	}
+	c.Flags().IntVar(&last, "last", last, "how many decisions of each alias")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
+	return c
+}
+
+// whyAlias is what Why tells of one alias; its JSON form is kept from version
+// to version.
+type whyAlias struct {
+	Alias   string          `json:"alias"`
+	NIC     string          `json:"nic"`
+	Holder  string          `json:"holder"`
+	Row     string          `json:"row"`
+	Why     string          `json:"why"`
+	Journal []control.Entry `json:"journal"`
+}
+
+// tell picks what was asked for out of a snapshot.
+func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
+	told := []whyAlias{}
+	var known []string
+	for _, al := range s.Aliases {
+		known = append(known, al.Alias)
+		if addr.IsValid() && al.Alias != addr.String() {
+			continue
+		}
+		told = append(told, whyAlias{
+			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why,
+			Journal: append([]control.Entry{}, al.Journal[max(0, len(al.Journal)-last):]...),
+		})
+	}
+	if addr.IsValid() && len(told) == 0 {
+		return nil, daemon.NoSuchAlias(addr, "the running Monitor's file", known)
+	}
+	return told, nil
+}
+
+// printWhy renders journals: nothing here knows a rule.
+func printWhy(w io.Writer, now time.Time, told []whyAlias) {
+	for i, al := range told {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		holder := "held by " + al.Holder
+		if al.Holder == "unknown" {
+			holder = "holder unknown"
+		}
+		fmt.Fprintf(w, "%s on %s, now %s\n", al.Alias, al.NIC, holder)
+		if len(al.Journal) == 0 {
+			fmt.Fprintln(w, "nothing has been decided yet")
+		}
+		for _, e := range al.Journal {
+			row := ""
+			if e.Row != "" && e.Row != "pair" { // adopting is no row's, and neither is a pair that does not fit
+				row = " (" + e.Row + ")"
+			}
+			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
+			fmt.Fprintf(w, "    %s\n", factLine(e))
+		}
+	}
+}
+
+// clock is a time to be read: with the date where it was another day.
+func clock(t, now time.Time) string {
+	t, now = t.Local(), now.Local()
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04:05.000")
+	}
+	return t.Format("2006-01-02 15:04:05.000")
+}
+
+// deeds are the actions as something that was done.
+var deeds = map[string]string{
+	"wait": "left it alone", "keep": "kept it", "take": "took it", "announce": "announced it", "restore": "put it back",
+	"release": "released it", "forget": "let it go", "adopt": "adopted it",
+	"refresh":           "renewed its lease",
+	"ask for hand-over": "asked the partner for it", "hand over": "offered it to the partner",
+	"hand-over ended": "the hand-over ended where it was", "alarm": "the pair does not fit",
+}
+
+func pastOf(e control.Entry) string {
+	if d, ok := deeds[e.Action]; ok {
+		return d
+	}
+	return e.Action // of a later Monitor
+}
+
+// factLine is the facts of a decision, the network's with their ages and this
+// host's by what is wrong.
+func factLine(e control.Entry) string {
+	named := map[string]control.Fact{}
+	for _, f := range e.Facts {
+		named[f.Name] = f
+	}
+	var parts []string
+	for _, n := range []struct{ name, shown string }{
+		{"alias elsewhere", "alias"}, {"partner", "partner"}, {"router", "router"},
+	} {
+		f, ok := named[n.name]
+		if !ok {
+			continue
+		}
+		text := n.shown + " " + f.Value
+		if f.By != "" {
+			text += " by " + f.By
+		}
+		if !f.Asked.IsZero() {
+			text += fmt.Sprintf(" (asked %s before)", span(e.At.Sub(f.Asked)))
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		return "nothing was known"
+	}
+	return strings.Join(parts, ", ") + "; " + linkOf(named)
+}
+
+// linkOf sums up this host's own facts.
+func linkOf(named map[string]control.Fact) string {
+	for _, n := range []struct{ name, no, unknown string }{
+		{"nic up", "the NIC is missing or down", "whether the NIC is up is unknown"},
+		{"carrier", "no carrier", "carrier unknown"},
+		{"own address", "no address of its own", "whether the NIC has an address of its own is unknown"},
+	} {
+		switch named[n.name].Value { // the first that is wrong: the rest follows from it
+		case "no":
+			return n.no
+		case "unknown":
+			return n.unknown
+		}
+	}
+	return "link good"
+}
+
+// span is an age as one reads it.
+func span(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0s"
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Minute:
+		return d.Round(100 * time.Millisecond).String()
+	}
+	return ago(d)
+}

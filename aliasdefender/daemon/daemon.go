@@ -1,0 +1,251 @@
+// Package daemon is one running Monitor. It joins what keeps aliases alive
+// (package defender) with this host's network, with who gives orders (package
+// control, and signals), with the service manager, the log and the state file.
+//
+// Run reads the files, takes the lock and opens what it needs; all that can fail
+// without an alias being touched is done before anything runs. Then it runs a few
+// Tasks, which monitor.tasks lists. The loop is the first of them, and decides
+// when the daemon ends; the others end after it.
+//
+// The package decides nothing about aliases, and the loop never waits for it:
+// files are read, and the disk is written, beside the loop.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/logs"
+	"alias-defender/aliasdefender/sdnotify"
+	"alias-defender/aliasdefender/store"
+)
+
+// Options are what a daemon needs to know. All but Open must be set.
+type Options struct {
+	Load    func() (*config.Config, error) // reads the files with their keys, at the start and at each reload
+	Aliases string                         // the path of the table of aliases, for messages
+	Version string
+	Stderr  io.Writer
+	Open    func() (System, error) // opens the network to work on; nil: OpenHost
+}
+
+// Run is a Monitor from its start to its end. When ctx ends, it ends as on TERM.
+// The error is that of a start without an alias touched, among them
+// config.Mistakes and *control.HeldError, or of the loop.
+func Run(ctx context.Context, o Options) error {
+	cfg, err := o.Load()
+	if err != nil {
+		return err
+	}
+	frugal(len(cfg.Aliases))
+	// A reader of our standard error that dies must not take the aliases
+	// with it, and neither must a signal that comes before we are ready.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+
+	// Before the lock, whose directory an ordinary user cannot make either:
+	// what he lacks is said by its name.
+	network, err := o.open()
+	if err != nil {
+		return err
+	}
+	lock, err := control.Acquire(cfg.Settings.Socket)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+
+	log, endLog := logs.Open(logOptions(cfg.Settings, o.Stderr))
+	defer endLog()
+	manager, err := sdnotify.FromEnvironment()
+	if err != nil {
+		log.Error(err)
+	}
+	m := newMonitor(o, cfg, log, manager)
+	kept, damage := m.state.Read()
+	options := network.options(cfg, o.Version, log)
+	options.Kept = defender.Kept(kept)
+	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
+	m.defender = defender.New(options)
+	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
+	if err := server.Listen(); err != nil {
+		return err
+	}
+	log.WithFields(logrus.Fields{"version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
+		Info("Alias Defender starts")
+	m.sayKept(cfg, kept, damage)
+	err = m.run(ctx, server, signals)
+	log.Info("Alias Defender has ended")
+	return err
+}
+
+// open opens the network, or says what this process lacks to use it.
+func (o Options) open() (System, error) {
+	if err := host.Capable(); err != nil {
+		return System{}, err
+	}
+	if o.Open != nil {
+		return o.Open()
+	}
+	return OpenHost()
+}
+
+// logOptions are the settings of the log in the words of its package.
+func logOptions(s config.Settings, stderr io.Writer) logs.Options {
+	to := map[config.LogTo]logs.To{config.LogAuto: logs.Auto, config.LogStderr: logs.Stderr, config.LogSyslog: logs.Syslog}
+	return logs.Options{To: to[s.LogTo], Level: s.LogLevel, Stderr: stderr}
+}
+
+// monitor links the loop with all that asks it and gives it orders.
+type monitor struct {
+	load     func() (*config.Config, error) // reads the files, and waits for their disk
+	aliases  string                         // the path of the table of aliases
+	log      *logrus.Logger
+	defender *defender.Defender
+	state    *store.File
+	keeper   *store.Keeper      // of state
+	manager  *sdnotify.Notifier // nil: none asks
+	slowest  atomic.Int64       // time.Duration: see patience
+
+	reportEvery time.Duration // the constant, shorter in tests
+	read        chan struct{} // closed once the loop has read this host
+
+	reloading chan struct{}          // full while a reload is under way: one at a time
+	settings  config.Settings        // in force; of the reload
+	failed    atomic.Pointer[string] // why the last reload changed nothing; nil: it did not fail
+}
+
+// newMonitor makes a Monitor that has no loop yet.
+func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdnotify.Notifier) *monitor {
+	dir := cfg.Settings.StateDir
+	state := store.In(dir)
+	m := &monitor{
+		load: o.Load, aliases: o.Aliases, log: log, manager: manager, state: state, keeper: store.NewKeeper(dir, state, store.Within),
+		settings: cfg.Settings, reportEvery: reportEvery, read: make(chan struct{}), reloading: make(chan struct{}, 1),
+	}
+	m.slowest.Store(int64(slowest(cfg.Aliases)))
+	return m
+}
+
+// run runs the tasks until the loop has ended, and all of them have.
+func (m *monitor) run(ctx context.Context, server *control.Server, signals <-chan os.Signal) error {
+	loop, others := m.tasks(ctx, server, signals)
+	return runAll(ctx, m.log, loop, others)
+}
+
+// tasks is all that a Monitor runs. The report is the last of them, and waits for
+// the others to be ready.
+func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-chan os.Signal) (loop Task, others []Task) {
+	loop = task{"the loop", m.loop, m.read}
+	others = []Task{
+		task{"the control socket", func(ctx context.Context) error {
+			if err := server.Serve(ctx); err != nil {
+				return fmt.Errorf("%w; Status and orders no longer work: restart this Monitor with USR2, which keeps the aliases", err)
+			}
+			return nil
+		}, atOnce()}, // it listens already
+		task{"the signal handler", func(beside context.Context) error { return m.obey(beside, ctx.Done(), signals) }, atOnce()},
+	}
+	if m.manager != nil {
+		awaited := append([]Task{loop}, others...)
+		others = append(others, task{"the report to the service manager", func(ctx context.Context) error { return m.report(ctx, awaited) }, atOnce()})
+	}
+	return loop, others
+}
+
+// loop runs the loop, and watches for its first reading of this host.
+func (m *monitor) loop(ctx context.Context) error {
+	watching, stop := context.WithCancel(ctx)
+	seen := make(chan struct{})
+	go func() {
+		defer close(seen)
+		m.watchRead(watching)
+	}()
+	err := m.defender.Run(ctx)
+	stop()
+	<-seen
+	return err
+}
+
+// How long to wait before the loop is asked again whether it has read this host:
+// little at first, for that takes no time, and then twice as long each time. Each
+// question wakes the loop; while the kernel hangs there must be few.
+const (
+	askReadFirst = 10 * time.Millisecond
+	askReadMost  = 250 * time.Millisecond
+)
+
+// watchRead closes m.read after the loop's first reading of this host.
+func (m *monitor) watchRead(ctx context.Context) {
+	for pause := askReadFirst; ; pause = min(2*pause, askReadMost) {
+		if _, read := m.inOneLine(ctx); read {
+			close(m.read)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// obey carries out signals until ctx ends. Once over is closed, it is as if TERM
+// had come.
+func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan os.Signal) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-over:
+			over = nil
+			m.stop(defender.ExitAsSet)
+		case s := <-signals:
+			m.log.WithField("signal", s.String()).Info("signal received")
+			switch s {
+			case syscall.SIGHUP:
+				// Beside: a file on a disk that hangs must not keep a
+				// TERM from being heard. The error is in the log.
+				go func() { _ = m.reload(ctx) }()
+			case syscall.SIGUSR2:
+				m.stop(defender.ExitKeep)
+			default:
+				m.stop(defender.ExitAsSet) // a second one changes nothing
+			}
+		}
+	}
+}
+
+// stop gives the order to end, and tells the manager of it.
+func (m *monitor) stop(e defender.Exit) {
+	m.manager.Stopping()
+	m.defender.Stop(e)
+}
+
+// status answers for the loop.
+func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, error) {
+	s, err := m.defender.Snapshot(ctx, journal)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
+	}
+	if broken := m.keeper.Trouble(); broken != nil {
+		s.Problems = append(s.Problems, strings.Split(broken.Error(), "\n")...)
+	}
+	return s, err
+}

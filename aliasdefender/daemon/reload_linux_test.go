@@ -1,0 +1,102 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// onSaying does something when a line is logged.
+type onSaying struct {
+	text string
+	do   func()
+}
+
+func (o onSaying) Levels() []logrus.Level { return logrus.AllLevels }
+
+func (o onSaying) Fire(e *logrus.Entry) error {
+	if strings.HasPrefix(e.Message, o.text) {
+		o.do()
+	}
+	return nil
+}
+
+// The time of who asked is over just when the files are in force: what he is told
+// is what has happened.
+func TestAReloadThatWasAppliedIsNotCalledGivenUp(t *testing.T) {
+	log := quiet()
+	d := newDaemon(t, 1, log, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	log.AddHook(onSaying{"reloaded", cancel})
+	d.start()
+	if err := d.reload(ctx); err != nil {
+		t.Errorf("the files are in force, and the answer is: %v", err)
+	}
+	if ctx.Err() == nil {
+		t.Error("they are not in force")
+	}
+}
+
+// The same for files with a mistake.
+func TestAReloadThatWasRefusedIsNotCalledGivenUp(t *testing.T) {
+	log := quiet()
+	d := newDaemon(t, 1, log, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	log.AddHook(onSaying{"reload: nothing is changed", cancel})
+	d.start()
+	must(t, os.WriteFile(d.table, []byte("nonsense\n"), 0o644))
+	if err := d.reload(ctx); err == nil || !strings.Contains(err.Error(), "nonsense") && !strings.Contains(err.Error(), "hostname.alias:1") {
+		t.Errorf("the answer does not name the mistake: %v", err)
+	}
+}
+
+// A reload whose asker has gone while the files were read changes nothing, and is
+// over when the disk goes on: the next one is carried out.
+func TestAReloadThatWasGivenUpChangesNothing(t *testing.T) {
+	log := quiet()
+	d := newDaemon(t, 1, log, nil)
+	var inForce atomic.Int32
+	log.AddHook(onSaying{"reloaded", func() { inForce.Add(1) }})
+	read, disk := d.load, make(chan struct{})
+	d.load = func() (*config.Config, error) {
+		<-disk
+		return read()
+	}
+	d.start()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := d.reload(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the answer is %v", err)
+	}
+	close(disk)
+	must(t, d.reload(t.Context())) // waits for the one before
+	if n := inForce.Load(); n != 1 {
+		t.Errorf("%d reloads were carried out", n)
+	}
+}
+
+// While the kernel hangs there is no first reading, and whether there is one must
+// not be asked more than a few times a second: each question wakes the loop.
+func TestAKernelThatHangsIsNotAskedAboutWithoutEnd(t *testing.T) {
+	d := newDaemon(t, 1, quiet(), nil)
+	d.rhythm("20s")
+	d.host.kernel = make(chan struct{})
+	t.Cleanup(func() { close(d.host.kernel) }) // before the daemon is ended
+	var turns atomic.Int32
+	d.options.Beat = func() { turns.Add(1) }
+	d.start()
+	<-time.After(time.Second) // the questions that are put at first
+	from := turns.Load()
+	<-time.After(time.Second)
+	if n := turns.Load() - from; n > 20 {
+		t.Errorf("the loop turned %d times in a second in which nothing happened", n)
+	}
+}

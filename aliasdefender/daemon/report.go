@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"alias-defender/aliasdefender/logs"
+)
+
+// reportEvery is how often the loop is asked for the manager's line of status.
+const reportEvery = 5 * time.Second
+
+// report keeps the service manager informed until ctx ends: that we are ready,
+// and then how we are.
+//
+// We are ready once all other tasks are. The loop is, after its first reading of
+// this host, be it one that failed: by then the door is open, and what a Monitor
+// before us left here is in our hands or unknown. No network has to be there for
+// it: a boot that waits for this waits for no cable and no partner.
+func (m *monitor) report(ctx context.Context, others []Task) error {
+	n := m.manager
+	n.Start(func(err error) {
+		m.log.WithError(err).Warn("the service manager is not told how this Monitor is")
+	})
+	defer n.End()
+	n.Line("reading the network of this host")
+	for _, t := range others {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.Ready():
+		}
+	}
+	status, _ := m.inOneLine(ctx)
+	n.Ready(status)
+	tick := time.NewTicker(m.reportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			status, _ := m.inOneLine(ctx)
+			n.Line(status)
+		}
+	}
+}
+
+// reported tells the manager that a reload is over: the loop has what there
+// was to be had.
+func (m *monitor) reported(ctx context.Context) {
+	if m.manager != nil {
+		status, _ := m.inOneLine(ctx)
+		m.manager.Reloaded(status)
+	}
+}
+
+// inOneLine is what Status says, summed up; read is false before the first
+// reading of the host. At the end it is empty.
+func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
+	within, cancel := context.WithTimeout(ctx, m.reportEvery)
+	defer cancel()
+	t, err := m.defender.Tally(within)
+	switch {
+	case within.Err() == context.DeadlineExceeded && ctx.Err() == nil:
+		return "the loop does not answer", false
+	case err != nil:
+		return "", false
+	}
+	if m.keeper.Trouble() != nil {
+		t.Problems++
+	}
+	status = fmt.Sprintf("holding %d of %s", t.Held, logs.Count(t.Aliases, "alias", "aliases"))
+	if t.Problems > 0 {
+		status += "; " + logs.Count(t.Problems, "problem", "problems")
+	}
+	if why := m.failed.Load(); why != nil {
+		status += "; the last reload changed nothing: " + logs.OneLine(*why)
+	}
+	return status, t.Read
+}

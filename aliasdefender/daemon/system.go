@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/probe"
+)
+
+// System is the network that the daemon works on.
+type System struct {
+	Host     defender.Network
+	Listen   func(nic string, see func([]host.Sighting)) (defender.Wire, error) // nil: ARP is not ours to hear
+	Watch    func(ctx context.Context, wake func()) error
+	Boottime func() time.Duration
+	Ping     *probe.Pinger // nil: each ping has its own sockets
+}
+
+// OpenHost opens this host. Reading it needs no privilege; host.Capable tells what
+// a process lacks to change it.
+func OpenHost() (System, error) {
+	h, err := host.New()
+	if err != nil {
+		return System{}, err
+	}
+	s := System{Host: h, Watch: h.Watch, Boottime: h.Boottime}
+	if s.Ping, err = probe.NewPinger(); err != nil {
+		s.Ping = nil // go-ping can do what it does, at a price
+	}
+	if host.HearsARP {
+		s.Listen = func(nic string, see func([]host.Sighting)) (defender.Wire, error) {
+			w, err := h.Listen(nic, see)
+			if err != nil {
+				return nil, err // not w: a nil pointer in an interface is not nil
+			}
+			return w, nil
+		}
+	}
+	return s, nil
+}
+
+// options joins host and probe with the interfaces that the loop declares.
+func (s System) options(cfg *config.Config, version string, log logrus.FieldLogger) defender.Options {
+	o := defender.Options{
+		Config:   cfg,
+		Version:  version,
+		Network:  s.Host,
+		Listen:   s.Listen,
+		Watch:    s.Watch,
+		Ping:     probe.Ping,
+		Resolve:  Resolve,
+		Boottime: s.Boottime,
+		Channel: func(o peer.Options) (defender.Channel, error) {
+			c, err := peer.New(o)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		Log: log,
+	}
+	if s.Ping != nil {
+		o.Ask = s.Ping.Ask
+	}
+	return o
+}
+
+// Resolve looks a partner's name up, in DNS or the hosts file. Of several
+// addresses the first one counts, as with the original's ping.
+func Resolve(ctx context.Context, name string) (netip.Addr, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, a := range addrs {
+		if a = a.Unmap(); !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() {
+			return a, nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("%s: %w", name, errNoAddress)
+}
+
+// errNoAddress: Debian's hosts file has 127.0.1.1 for the host's own name, and
+// a partner at such an address would be ourselves, alive for ever.
+var errNoAddress = errors.New("has no address that another host can have")

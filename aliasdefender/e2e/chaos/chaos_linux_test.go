@@ -1,0 +1,345 @@
+package chaos
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+var (
+	chaosFor = flag.Duration("chaos", 12*time.Second, "how long each test of random faults plays")
+	seed     = flag.Uint64("seed", 0, "play what was played with this seed again (0: another each time)")
+)
+
+func seedOr(other uint64) uint64 {
+	if *seed != 0 {
+		return *seed
+	}
+	return other
+}
+
+// chaos plays random faults and judges what the hosts made of them.
+type chaos struct {
+	t        *testing.T
+	p        *pair.Pair
+	hosts    [2]*lab.Host
+	rnd      *rand.Rand
+	interval time.Duration  // the shorter of its two rhythms
+	aliases  int            // in the files
+	watched  []watchedAlias // some of them, closely
+	sniff    *lab.Sniffer
+	monitors []*lab.Process // ever started
+	resumed  []time.Time    // when a stopped one was sent SIGCONT
+
+	began  time.Time
+	now    moment
+	story  []moment
+	told   []string
+	judged time.Time // what ended before has been judged
+	full   []crowd   // as of each moment
+	noise  int       // violations that were the machine's own
+}
+
+type watchedAlias struct {
+	alias netip.Addr
+	*lab.Watch
+	asker *lab.Client
+}
+
+// crowd is how often the kernel's ARP table was full, or had to make room, up to
+// a moment. All namespaces share it, those of other tests and programs too; while
+// it is full a kernel does not answer who is new to it, or forgets who is not.
+type crowd struct {
+	at    time.Time
+	times uint64
+}
+
+// countCrowd reads the count; 0 where this process may not see it.
+func countCrowd() (c crowd) {
+	text, _ := os.ReadFile("/proc/net/stat/arp_cache")
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	for i, column := range strings.Fields(lines[0]) {
+		if column != "table_fulls" && column != "forced_gc_runs" {
+			continue
+		}
+		for _, cpu := range lines[1:] {
+			n, _ := strconv.ParseUint(strings.Fields(cpu)[i], 16, 64)
+			c.times += n
+		}
+	}
+	c.at = time.Now()
+	return c
+}
+
+// TestPromisesHoldThroughRandomFaults plays faults at random, in bursts that
+// overlap; after each burst all is mended, and the promises are judged: those of
+// two holders and of none throughout, the last announcement and the service at
+// the end of each, what is left behind at the very end.
+//
+//	go test ./aliasdefender -run RandomFaults -timeout 0 -chaos 10m -seed 7
+//
+// plays for ten minutes with 2 aliases and ten with 30, and the faults that this
+// seed has played before in as long a test. What the hosts make of them may
+// differ: the machine's own timing has no seed.
+func TestPromisesHoldThroughRandomFaults(t *testing.T) {
+	for _, aliases := range []int{2, 30} {
+		t.Run(fmt.Sprintf("%d aliases", aliases), func(t *testing.T) {
+			used := seedOr(uint64(time.Now().UnixNano()) % 1_000_000)
+			c := newChaos(t, aliases, rand.New(rand.NewPCG(used, uint64(aliases))))
+			t.Logf("-chaos %v -seed %d: %d aliases", *chaosFor, used, aliases)
+			bursts, deeds := 0, 0
+			defer func() {
+				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late",
+					deeds, bursts, time.Since(c.began).Round(time.Second), c.takes(), c.noise)
+				if t.Failed() {
+					t.Logf("-chaos %v -seed %d; what was done:\n%s", *chaosFor, used, strings.Join(c.told, "\n"))
+				}
+			}()
+			for ; time.Since(c.began) < *chaosFor && !t.Failed(); bursts++ {
+				deeds += c.burst()
+				c.quiet()
+				if bursts > 3 {
+					c.interval = []time.Duration{50, 100, 100, 200, 400, 1000}[c.rnd.IntN(6)] * time.Millisecond
+				}
+			}
+			if !t.Failed() {
+				c.leave()
+			}
+		})
+	}
+}
+
+func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
+	t.Helper()
+	c := &chaos{
+		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond,
+	}
+	c.p = stage.Pair(t, pair.Spec{PrimaryA: true})
+	c.hosts = [2]*lab.Host{c.p.A, c.p.B}
+	for i := range c.hosts {
+		c.now.hosts[i] = member{up: true, cable: true, daemon: running, interval: c.interval, rows: stage.Rows(aliases, i == hostA)}
+		c.write(i, c.now.hosts[i])
+	}
+	c.now.router = true
+	var err error
+	c.sniff, err = c.p.User.Port().Sniff()
+	stage.Must(t, err)
+	c.watched = []watchedAlias{{pair.Alias, c.p.Holders, c.p.Asker}}
+	second := watchedAlias{alias: stage.Rows(aliases, true)[aliases-1].Alias.Addr()}
+	second.Watch, err = c.p.Lab.Watch(second.alias)
+	stage.Must(t, err)
+	second.asker, err = c.p.User.Client(lab.ClientSpec{Target: second.alias})
+	stage.Must(t, err)
+	c.watched = append(c.watched, second)
+	for i := range c.hosts {
+		stage.Must(t, c.start(i))
+	}
+	c.began = time.Now()
+	c.note()
+	c.judged = c.began
+	return c
+}
+
+// note adds the present state to the story.
+func (c *chaos) note() {
+	c.now.at = time.Now()
+	c.story = append(c.story, c.now)
+	c.full = append(c.full, countCrowd())
+}
+
+// tell adds a line for the reader.
+func (c *chaos) tell(what string) {
+	c.told = append(c.told, fmt.Sprintf("%8.3f  %s  %s", time.Since(c.began).Seconds(), time.Now().Format("15:04:05.000"), what))
+}
+
+// burst does some of what can be done, at random, with one to four faults in at
+// a time: one at the heels of the other, or with time between to fail over.
+func (c *chaos) burst() (done int) {
+	most := 1 + c.rnd.IntN(4)
+	for range 6 + c.rnd.IntN(14) {
+		deeds := c.deeds()
+		repair := c.rnd.IntN(5) < 2 || c.now.faults() >= most
+		if some := slices.DeleteFunc(slices.Clone(deeds), func(a deed) bool { return a.repair != repair }); len(some) > 0 {
+			deeds = some
+		}
+		a := deeds[c.rnd.IntN(len(deeds))]
+		if err := a.do(); err != nil {
+			c.t.Fatalf("%s: %v", a.name, err)
+		}
+		done++
+		slow := c.slowest()
+		switch c.rnd.IntN(4) {
+		case 0:
+			<-time.After(time.Duration(c.rnd.Int64N(int64(c.interval))))
+		case 1:
+			<-time.After(slow/2 + time.Duration(c.rnd.Int64N(int64(slow))))
+		case 2:
+			<-time.After(slow + lateness + time.Duration(c.rnd.Int64N(int64(slow))))
+		}
+	}
+	return done
+}
+
+// quiet mends everything, waits until that has shown, and judges.
+func (c *chaos) quiet() {
+	for {
+		deeds := slices.DeleteFunc(c.deeds(), func(a deed) bool { return !a.repair })
+		if len(deeds) == 0 {
+			break
+		}
+		stage.Must(c.t, deeds[c.rnd.IntN(len(deeds))].do())
+	}
+	was := c.slowest()
+	for i := range c.hosts {
+		stage.Must(c.t, c.reload(i, c.whole(i)))
+	}
+	c.tell("quiet")
+	mended := time.Now()
+	calm := max(was, c.slowest()) + c.now.rivalry() + lateness
+	<-time.After(calm)
+	for _, w := range c.watched {
+		c.settled(w, mended, calm)
+	}
+	settled := time.Now()
+	<-time.After(calm)
+	// What the machine was late with has come to light by now.
+	end := time.Now().Add(-lateness / 2)
+	for _, w := range c.watched {
+		c.serves(w, settled, end)
+	}
+	if !c.t.Failed() {
+		endsAsTheFilesSay(c.t, c.p, map[*lab.Host][]stage.Row{c.p.A: c.now.hosts[hostA].rows, c.p.B: c.now.hosts[hostB].rows})
+	}
+	c.judge(end)
+	for i, h := range c.hosts {
+		select {
+		case <-c.p.Monitor(h).Done():
+			c.t.Errorf("the Monitor of %s has ended by itself", names[i])
+		default:
+		}
+	}
+}
+
+// slowest is the longer detection of the two hosts.
+func (c *chaos) slowest() time.Duration {
+	return max(c.now.hosts[hostA].detection(), c.now.hosts[hostB].detection())
+}
+
+// settled wants one holder by now.
+func (c *chaos) settled(w watchedAlias, mended time.Time, calm time.Duration) {
+	if len(w.Holders()) == 1 {
+		return
+	}
+	c.full = append(c.full, countCrowd())
+	for deadline := time.After(4 * c.late(mended, time.Now(), calm)); len(w.Holders()) != 1; {
+		select {
+		case <-deadline:
+			c.t.Errorf("%s is held by %v, %v after all was mended", w.alias, w.Holders(), time.Since(mended))
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// serves wants the client served without a gap, by the holder, whose
+// announcement is the last on the wire, since a moment.
+func (c *chaos) serves(w watchedAlias, since, end time.Time) {
+	holders := w.Holders()
+	if len(holders) != 1 {
+		return // told before
+	}
+	c.full = append(c.full, countCrowd())
+	r := w.asker.Report(since, end)
+	g := slices.DeleteFunc(stage.Gaps(w.asker, c.p.Control, since), func(g lab.Gap) bool {
+		return g.From.After(end) || c.late(since, end, 0) > 0
+	})
+	if r.By[holders[0]] != r.Answered || len(g) > 0 {
+		c.t.Errorf("%s is held by %v; from %s on the client is answered by %v, with the gaps %v",
+			w.alias, holders, since.Format("15:04:05.000"), r.By, g)
+	}
+	mac := c.p.Lab.Lookup(holders[0]).NIC("eth0").MAC
+	if f, ok := c.sniff.Last(func(f lab.ARP) bool { return f.Claim(w.alias) }); !ok || !slices.Equal(f.SenderHW, mac) {
+		c.t.Errorf("%s is held by %v with %v; the last announcement is: %v", w.alias, holders, mac, f)
+	}
+}
+
+// judge holds everything so far against the promises.
+func (c *chaos) judge(end time.Time) {
+	c.full = append(c.full, countCrowd())
+	for _, w := range c.watched {
+		for _, v := range breaches(c.story, w.Spans(), w.alias, end) {
+			switch {
+			case v.to.Before(c.judged):
+			case v.to.Sub(v.from) < v.limit+c.late(v.from, v.to, v.limit):
+				c.noise++
+				c.t.Logf("the machine itself was late: %v", v)
+			default:
+				c.t.Error(v)
+			}
+		}
+		if n := w.Copies(); n > 1 {
+			c.t.Errorf("%s stood in %d places of one host at a time", w.alias, n)
+		}
+	}
+	c.judged = end
+}
+
+// late is how much longer something may have taken in a stretch because the
+// machine itself was late: the control client could not put its questions, one a
+// millisecond, in time; a Monitor was away that nobody had stopped, and begins
+// to doubt anew, which takes limit; or a kernel was deaf.
+func (c *chaos) late(from, to time.Time, limit time.Duration) (all time.Duration) {
+	for i := 1; i < len(c.full); i++ {
+		if c.full[i].at.After(from) && c.full[i-1].at.Before(to) && c.full[i].times > c.full[i-1].times {
+			all = to.Sub(from)
+		}
+	}
+	if lost := to.Sub(from) - time.Duration(c.p.Control.Report(from, to).Sent)*time.Millisecond; lost > to.Sub(from)/50 {
+		all += 3 * lost
+	}
+	for _, m := range c.monitors {
+		for line := range strings.Lines(m.Output()) {
+			if !strings.Contains(line, "this process was away") {
+				continue
+			}
+			at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:23], time.Local)
+			meant := slices.ContainsFunc(c.resumed, func(r time.Time) bool { return at.Sub(r).Abs() < time.Second })
+			if err == nil && at.After(from) && at.Before(to) && !meant {
+				all += limit + lateness
+			}
+		}
+	}
+	return all
+}
+
+func (c *chaos) takes() (n int) {
+	for _, w := range c.watched {
+		n += w.Tenure(c.began, time.Now()).Takes
+	}
+	return n
+}
+
+// leave ends both daemons: nothing of ours stays.
+func (c *chaos) leave() {
+	for i := range c.hosts {
+		stage.Must(c.t, c.onDaemon(i, "TERM", func(m *member) { m.daemon = dead }, c.end(i, unix.SIGTERM)))
+	}
+	for i, h := range c.hosts {
+		if left := stage.StrangeAddrs(c.t, h, nil); len(left) > 0 {
+			c.t.Errorf("%s, after a release: %v", names[i], left)
+		}
+	}
+}

@@ -1,0 +1,302 @@
+package chaos
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+)
+
+// lateness is what a busy machine of two cores may add to a named deadline.
+const lateness = 300 * time.Millisecond
+
+// sure is what the model knows of something while faults are put in and taken
+// out: yes and no are certain, at each instant.
+type sure int8
+
+const (
+	no sure = iota
+	maybe
+	yes
+)
+
+// daemonState is what a host's Monitor does.
+type daemonState uint8
+
+const (
+	dead daemonState = iota
+	paused
+	changing // it is being started, told or ended
+	running
+)
+
+// member is one of the two hosts.
+type member struct {
+	up     bool
+	cable  bool // its NIC has a carrier
+	mute   bool // nothing passes its port
+	lossy  bool // something does
+	busy   bool // something is being done to its network: what, is known when it is done
+	daemon daemonState
+
+	// Of the files that its daemon has read.
+	interval time.Duration
+	rows     []stage.Row
+}
+
+// the two, the router and the client in the model's arrays.
+const (
+	hostA = iota
+	hostB
+	theRouter
+	theClient
+)
+
+var names = [...]string{"a", "b", "router", "client"}
+
+// moment is the state of everything that faults change, from a time on.
+type moment struct {
+	at      time.Time
+	hosts   [2]member
+	router  bool   // it is up
+	group   [4]int // of a partition; all 0: none
+	netBusy bool   // router or partition are being changed
+}
+
+func (m *member) reachable() sure {
+	switch {
+	case m.busy:
+		return maybe
+	case !m.up || !m.cable || m.mute:
+		return no
+	case m.lossy:
+		return maybe
+	}
+	return yes
+}
+
+// reach tells whether frames pass between two, both ways and all of them.
+func (m *moment) reach(x, y int) sure {
+	s := yes
+	for _, i := range []int{x, y} {
+		switch {
+		case i < theRouter:
+			s = min(s, m.hosts[i].reachable())
+		case i == theRouter && !m.router:
+			s = no
+		}
+	}
+	switch {
+	case m.netBusy:
+		s = min(s, maybe)
+	case m.group[x] != m.group[y]:
+		s = no
+	}
+	return s
+}
+
+// faults counts what is broken.
+func (m *moment) faults() (n int) {
+	broken := []bool{!m.router, m.group != [4]int{}}
+	for _, h := range m.hosts {
+		broken = append(broken, !h.up, !h.cable, h.mute, h.lossy, h.up && h.daemon < running)
+	}
+	for _, b := range broken {
+		if b {
+			n++
+		}
+	}
+	return n
+}
+
+// has returns the row of the alias in the files that a host's daemon has read.
+func (m *member) has(alias netip.Addr) (stage.Row, bool) {
+	i := slices.IndexFunc(m.rows, func(r stage.Row) bool { return r.Alias.Addr() == alias })
+	if i < 0 {
+		return stage.Row{}, false
+	}
+	return m.rows[i], true
+}
+
+// runs tells whether a host's daemon is alive and has the alias in its file.
+func (m *moment) runs(i int, alias netip.Addr) bool {
+	h := &m.hosts[i]
+	_, has := h.has(alias)
+	return h.up && !h.busy && h.daemon == running && has
+}
+
+// should tells whether a host certainly has to take the alias if it is silent:
+// it can, and it is primary or its partner is silent too (rows W10 and W14; what
+// W12 excepts is not among it).
+func (m *moment) should(i int, alias netip.Addr) bool {
+	if !m.runs(i, alias) || m.reach(i, theRouter) != yes {
+		return false
+	}
+	r, _ := m.hosts[i].has(alias)
+	return r.Primary || m.reach(i, 1-i) == no
+}
+
+func (m *member) timeout() time.Duration {
+	return min(max(m.interval/4, 5*time.Millisecond), time.Second)
+}
+
+// detection is how long an alias may be without a holder: it is found silent
+// after interval and misses times timeout, and a primary whose partner lives
+// doubts as long again.
+func (m *member) detection() time.Duration { return m.interval + 6*m.timeout() }
+
+// rivalry is how long two that hear each other may both hold: until the next
+// question for rivals, which for many aliases is asked less often.
+func (m *moment) rivalry() time.Duration {
+	longest := time.Duration(0)
+	for _, h := range m.hosts {
+		longest = max(longest, h.interval+h.timeout(), time.Duration(len(h.rows))*20*time.Millisecond)
+	}
+	return longest
+}
+
+// violation is a promise that was not kept.
+type violation struct {
+	alias    netip.Addr
+	text     string
+	from, to time.Time
+	limit    time.Duration
+}
+
+func (v violation) String() string {
+	return fmt.Sprintf("%s: %s for %v, from %s to %s; at most %v are promised", v.alias, v.text, v.to.Sub(v.from).Round(time.Millisecond),
+		v.from.Format("15:04:05.000"), v.to.Format("15:04:05.000"), v.limit)
+}
+
+// lasting is a condition that may not last longer than its limit.
+type lasting struct {
+	text  string
+	since time.Time // zero: it is not so
+	limit time.Duration
+}
+
+// breaches holds who had an alias against what the design promises, throughout the
+// story up to a moment.
+func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time) (all []violation) {
+	tracks := map[string]*lasting{}
+	track := func(at time.Time, text string, holds bool, limit time.Duration) {
+		l := tracks[text]
+		if l == nil {
+			l = &lasting{text: text}
+			tracks[text] = l
+		}
+		if !l.since.IsZero() && at.Sub(l.since) > l.limit && (!holds || at.Equal(end)) {
+			all = append(all, violation{alias, l.text, l.since, at, l.limit})
+			l.since, l.limit = time.Time{}, 0
+		}
+		switch {
+		case !holds:
+			l.since, l.limit = time.Time{}, 0
+		case l.since.IsZero():
+			l.since = at
+			fallthrough
+		default:
+			l.limit = max(l.limit, limit)
+		}
+	}
+	for _, at := range turns(story, spans, end) {
+		m := stateAt(story, at)
+		holders := holdersAt(spans, at)
+		bothRun := m.runs(hostA, alias) && m.runs(hostB, alias)
+		track(at, "held by both, which hear each other", len(holders) == 2 && bothRun && m.reach(hostA, hostB) == yes, m.rivalry()+lateness)
+		for i := range m.hosts {
+			served := sure(no)
+			for _, h := range holders {
+				if h == i {
+					served = yes
+				} else {
+					served = max(served, m.reach(i, h))
+				}
+			}
+			track(at, "held by nobody that "+names[i]+" hears, which should take it", served == no && m.should(i, alias), m.hosts[i].detection()+lateness)
+			h := &m.hosts[i]
+			_, has := h.has(alias)
+			left := h.up && !h.busy && h.daemon == running && !has && slices.Contains(holders, i)
+			track(at, "held by "+names[i]+" without a row", left, lateness)
+		}
+	}
+	return append(all, stolen(story, spans, alias)...)
+}
+
+// stolen finds what was taken though another host answered for it: all the time
+// that a doubt takes, or ever since the taker's daemon woke.
+func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation) {
+	for _, s := range spans {
+		taker := slices.Index(names[:], s.By)
+		m := stateAt(story, s.From)
+		doubt := s.From.Add(-m.hosts[taker].detection() - lateness)
+		from := doubt
+		if awake := since(story, s.From, func(m *moment) bool { return m.hosts[taker].daemon >= changing }); awake.After(from) {
+			from = awake
+		}
+		for _, held := range spans {
+			holder := slices.Index(names[:], held.By)
+			if holder == taker || held.From.After(from) || !held.To.After(s.From) {
+				continue
+			}
+			heard := since(story, s.From, func(m *moment) bool { return m.reach(taker, holder) == yes })
+			if !heard.After(from) {
+				all = append(all, violation{alias, "taken by " + s.By + " while " + held.By + ", which it hears, held it", from, s.From, 0})
+			}
+		}
+	}
+	return all
+}
+
+// since tells from when on, up to a time, something was so without a break; the
+// time itself if it is not so then.
+func since(story []moment, at time.Time, holds func(*moment) bool) time.Time {
+	from := at
+	for i := len(story) - 1; i >= 0; i-- {
+		if story[i].at.After(at) {
+			continue
+		}
+		if !holds(&story[i]) {
+			return from
+		}
+		from = story[i].at
+	}
+	return time.Time{} // always
+}
+
+// turns are the times at which anything changed, and the end.
+func turns(story []moment, spans []lab.Span, end time.Time) []time.Time {
+	all := []time.Time{end}
+	for _, m := range story {
+		all = append(all, m.at)
+	}
+	for _, s := range spans {
+		all = append(all, s.From, s.To)
+	}
+	all = slices.DeleteFunc(all, func(t time.Time) bool { return t.After(end) || t.Before(story[0].at) })
+	slices.SortFunc(all, time.Time.Compare)
+	return slices.CompactFunc(all, time.Time.Equal)
+}
+
+// stateAt is the moment that lasts at a time, the first one before it began.
+func stateAt(story []moment, at time.Time) *moment {
+	i, _ := slices.BinarySearchFunc(story, at, func(m moment, at time.Time) int {
+		if m.at.After(at) {
+			return 1
+		}
+		return -1
+	})
+	return &story[max(i-1, 0)]
+}
+
+func holdersAt(spans []lab.Span, at time.Time) (all []int) {
+	for _, s := range spans {
+		if i := slices.Index(names[:2], s.By); i >= 0 && !s.From.After(at) && (s.To.After(at) || s.Open) && !slices.Contains(all, i) {
+			all = append(all, i)
+		}
+	}
+	return all
+}

@@ -1,0 +1,223 @@
+package handover
+
+import (
+	"flag"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+var handovers = flag.Int("handovers", 3, "how often each way to hand over is measured")
+
+// mostGap is what a client that asks each millisecond may miss of a hand-over.
+const mostGap = 20 * time.Millisecond
+
+// moved is one hand-over, and when the alias was moved by it.
+type moved struct {
+	deed     string
+	from, to time.Time
+}
+
+// seen is what the client saw of one.
+type seen struct {
+	gap   time.Duration
+	lost  int
+	noise time.Duration // of the machine itself, at that time
+}
+
+// noisy tells whether the machine itself may have made a gap, or cost an answer:
+// a service that stands still for some milliseconds loses what waits in it.
+func (s seen) noisy() bool {
+	return (s.lost > 0 || s.gap > mostGap/2) && s.noise > max(s.gap/2, 3*time.Millisecond)
+}
+
+// mover hands the alias over in each way there is, again and again.
+type mover struct {
+	*testing.T
+	*pair.Pair
+	sniff *lab.Sniffer
+	own   []*lab.Client // ask the hosts' own addresses, that is, the same services
+	all   []moved
+}
+
+// saw is what the client saw of a move. What waits in the giver's service while
+// that does not get to run, and is read only when the alias has gone, is answered
+// by nobody: a service that stood still at its host's own address too is noise.
+func (m *mover) saw(x moved) seen {
+	r := m.Asker.Report(x.from, x.to)
+	noise := stage.Stillness(m.Asker, m.Control, r.Longest.From, r.Longest.To)
+	for _, own := range m.own {
+		noise = max(noise, own.Report(r.Longest.From.Add(-mostGap), r.Longest.To.Add(mostGap)).Silence)
+	}
+	return seen{r.Longest.Length(), r.Lost, noise}
+}
+
+// move hands the alias over, and waits a moment for what that may do late.
+func (m *mover) move(deed, to string, do func()) {
+	m.Helper()
+	from := time.Now()
+	do()
+	if !m.movedTo(to, from) { // else it may be back already
+		stage.Held(m.T, m.Pair, 10*time.Second, to)
+	}
+	<-time.After(300 * time.Millisecond)
+	m.all = append(m.all, moved{deed, from, time.Now()})
+}
+
+// movedTo tells whether the host has begun to have the alias since.
+func (m *mover) movedTo(host string, since time.Time) bool {
+	return slices.ContainsFunc(m.Holders.Spans(), func(s lab.Span) bool { return s.By == host && s.From.After(since) })
+}
+
+// round is each way once. A has failback, and so ends it as it began.
+func (m *mover) round() {
+	m.Helper()
+	failsBack := func(deed string, cause func()) {
+		m.Helper()
+		cause()
+		m.move("failback after "+deed, "a", func() {})
+		stage.Hears(m.T, m.Pair, m.A, "able")
+	}
+	verb := func(name string, args ...string) func() {
+		return func() { m.Helper(); stage.Obeyed(m.T, m.Pair, m.A, name, args...) }
+	}
+	m.move("RemoveAlias", "b", verb("RemoveAlias"))
+	stage.Hears(m.T, m.Pair, m.A, "holding")
+	m.move("AddAlias on the other host", "a", verb("AddAlias"))
+	stage.Hears(m.T, m.Pair, m.A, "able")
+	m.move("Handover", "b", verb("Handover"))
+	failsBack("Handover", func() {})
+	m.move("TERM", "b", func() {
+		stage.Must(m.T, m.Monitor(m.A).Signal(unix.SIGTERM))
+		_, err := m.Monitor(m.A).Wait(stage.Within(m.T, 5*time.Second))
+		stage.Must(m.T, err)
+	})
+	failsBack("TERM", func() { _, err := m.Start(m.A); stage.Must(m.T, err); stage.Hears(m.T, m.Pair, m.A, "holding") })
+	m.move("Maintenance on", "b", verb("Maintenance", "on"))
+	failsBack("Maintenance off", verb("Maintenance", "off"))
+}
+
+// TestHandoverIsNotNoticed measures each way to hand over at two rhythms. A run
+// in which the machine itself stood still is repeated.
+//
+//	go test ./aliasdefender -run HandoverIsNotNoticed -timeout 0 -v -handovers 20
+//
+// prints the figures of 20 runs each.
+func TestHandoverIsNotNoticed(t *testing.T) {
+	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond} {
+		t.Run(interval.String(), func(t *testing.T) {
+			m := &mover{T: t, Pair: stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}})}
+			stage.Must(t, m.Write(m.A, pair.OwnB.Addr(), true, stage.Rhythm(interval)+"\n[alias.\""+pair.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
+			var err error
+			m.sniff, err = m.User.Port().Sniff()
+			stage.Must(t, err)
+			for _, addr := range []netip.Prefix{pair.OwnA, pair.OwnB} {
+				c, err := m.User.Client(lab.ClientSpec{Target: addr.Addr(), Every: 2 * time.Millisecond})
+				stage.Must(t, err)
+				m.own = append(m.own, c)
+			}
+			stage.Begin(t, m.Pair)
+			quiet := map[string][]seen{}
+			var deeds []string
+			for rounds := 0; rounds < 3**handovers+5; rounds++ {
+				m.all = nil
+				m.round()
+				<-time.After(time.Second) // until an answer counts as lost
+				least := 1 << 30
+				for _, x := range m.all {
+					s := m.saw(x)
+					if !slices.Contains(deeds, x.deed) {
+						deeds = append(deeds, x.deed)
+					}
+					if s.lost > 0 || s.gap > mostGap {
+						t.Logf("%s: %+v\n%s", x.deed, s, m.story(x))
+					}
+					if !s.noisy() {
+						quiet[x.deed] = append(quiet[x.deed], s)
+					}
+					least = min(least, len(quiet[x.deed]))
+				}
+				if least >= *handovers {
+					break
+				}
+			}
+			for _, deed := range deeds {
+				judgeMoves(t, deed, quiet[deed])
+			}
+		})
+	}
+}
+
+// judgeMoves prints what was seen of a deed, and holds it against the promise.
+func judgeMoves(t *testing.T, deed string, all []seen) {
+	t.Helper()
+	if len(all) == 0 {
+		t.Errorf("%s: the machine itself stood still each time", deed)
+		return
+	}
+	var gaps []time.Duration
+	var lost []int
+	for _, s := range all {
+		gaps, lost = append(gaps, s.gap), append(lost, s.lost)
+	}
+	slices.Sort(gaps)
+	slices.Sort(lost)
+	last, middle := len(all)-1, len(all)/2
+	t.Logf("%-28s %d runs: gap median %v, max %v; lost median %d, max %d", deed, len(all),
+		gaps[middle].Round(10*time.Microsecond), gaps[last].Round(10*time.Microsecond), lost[middle], lost[last])
+	if gaps[last] > mostGap {
+		t.Errorf("%s: the client's longest gap was %v, more than %v", deed, gaps[last], mostGap)
+	}
+	if lost[middle] > 0 {
+		t.Errorf("%s: %d questions are lost in the median run", deed, lost[middle])
+	}
+}
+
+// story is what happened in a hand-over, for who has to find out why.
+func (m *mover) story(x moved) string {
+	type event struct {
+		at   time.Time
+		what string
+	}
+	var all []event
+	for _, s := range m.Holders.Spans() {
+		all = append(all, event{s.From, s.By + " has it"})
+		if !s.Open {
+			all = append(all, event{s.To, s.By + " has it no more"})
+		}
+	}
+	for _, g := range m.Asker.Gaps(x.from, x.to, 3*time.Millisecond) {
+		all = append(all, event{g.From, fmt.Sprintf("gap of %v, %s before, %s after", g.Length(), g.Before, g.After)}, event{g.To, "gap ends"})
+	}
+	for _, g := range m.Control.Gaps(x.from, x.to, 3*time.Millisecond) {
+		all = append(all, event{g.From, fmt.Sprintf("control gap of %v", g.Length())}, event{g.To, "control gap ends"})
+	}
+	for _, f := range m.sniff.Frames() {
+		if f.SenderIP == pair.Alias || f.TargetIP == pair.Alias {
+			who := "?"
+			for _, h := range []*lab.Host{m.A, m.B, m.User, m.Router} {
+				if h.NIC("eth0").MAC.String() == f.SenderHW.String() {
+					who = h.Name
+				}
+			}
+			all = append(all, event{f.At, who + ": " + f.String()})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b event) int { return a.at.Compare(b.at) })
+	var b strings.Builder
+	for _, e := range all {
+		if e.at.After(x.from) && e.at.Before(x.to) {
+			fmt.Fprintf(&b, "%9.3f ms  %s\n", float64(e.at.Sub(x.from))/1e6, e.what)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,105 @@
+package manager
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/sdnotify/sdnotifytest"
+)
+
+// watched is a Monitor with a partner, the watchdog's time as in the unit.
+func watched(t *testing.T) (*pair.Pair, *lab.Process, sdnotifytest.Manager) {
+	t.Helper()
+	path := sdnotifytest.Path(t)
+	f := sdnotifytest.Start(t, path, 0)
+	p := stage.Pair(t, pair.Spec{PrimaryA: true, Env: []string{"WATCHDOG_USEC=20000000"}})
+	m, err := p.Start(p.A)
+	stage.Must(t, err)
+	if states, _ := f.Told("READY=1"); len(states) != 1 {
+		t.Fatalf("told %q", states)
+	}
+	return p, m, f
+}
+
+// The program as a unit would start it, up to its end. When it says that it is
+// ready, Status is answered.
+func TestMonitorTellsAManagerInTheLab(t *testing.T) {
+	p, m, f := watched(t)
+	if out, errs, _ := p.Run(stage.Within(t, 10*time.Second), p.A, "Status"); !strings.Contains(out, pair.Alias.String()) {
+		t.Errorf("Status of a Monitor that is ready: %s%s", out, errs)
+	}
+	stage.Held(t, p, 20*time.Second, "a")
+	status(t, f, "holding 1 of 1 alias")
+	reload := func(text, status string) {
+		t.Helper()
+		stage.Must(t, os.WriteFile(p.File(p.A, "hostname.alias"), []byte(text), 0o644))
+		stage.Must(t, m.Signal(unix.SIGHUP))
+		states, got := f.Told("READY=1")
+		if diff := cmp.Diff([]string{"RELOADING=1", "MONOTONIC_USEC", "READY=1"}, states); diff != "" {
+			t.Errorf("a reload (-want +got):\n%s", diff)
+		}
+		if got != status {
+			t.Errorf("the status is %q, want %q", got, status)
+		}
+	}
+	good, err := os.ReadFile(p.File(p.A, "hostname.alias"))
+	stage.Must(t, err)
+	reload("nonsense\n", "holding 1 of 1 alias; the last reload changed nothing: 1 mistake in the files")
+	reload(string(good), "holding 1 of 1 alias")
+	stage.Must(t, m.Signal(unix.SIGUSR2))
+	if states, status := f.Told("STOPPING=1"); len(states) != 1 || status != "ending" {
+		t.Errorf("at the end %q and %q", states, status)
+	}
+	if code, err := m.Wait(stage.Within(t, 10*time.Second)); code != 0 || err != nil {
+		t.Errorf("exit %d, %v", code, err)
+	}
+}
+
+// status reads until the status is that.
+func status(t *testing.T, f sdnotifytest.Manager, want string) {
+	t.Helper()
+	for {
+		if slices.Contains(f.Next(), "STATUS="+want) {
+			return
+		}
+	}
+}
+
+// What the watchdog does to a Monitor leaves the alias where it is, and is
+// followed by a restart: by its exit code, which is not one that the unit
+// excepts.
+func TestWhatTheWatchdogEndsKeepsItsAliasForTheNext(t *testing.T) {
+	p, m, _ := watched(t)
+	stage.Held(t, p, 20*time.Second, "a")
+	from := time.Now()
+	stage.Must(t, m.Signal(unix.SIGABRT))
+	code, err := m.Wait(stage.Within(t, 10*time.Second))
+	stage.Must(t, err)
+	if code != 2 || !strings.Contains(m.Output(), "(*loop).run") {
+		t.Errorf("exit %d, and it does not say where it stood:\n%s", code, m.Output())
+	}
+	unit, err := os.ReadFile(filepath.Join("..", "..", "..", "init", "aliasdefender.service"))
+	stage.Must(t, err)
+	for _, line := range []string{"WatchdogSignal=SIGABRT", "RestartPreventExitStatus=3", "Restart=always"} {
+		if !strings.Contains(string(unit), "\n"+line+"\n") {
+			t.Errorf("the unit has no line %s", line)
+		}
+	}
+	m, err = p.Start(p.A)
+	stage.Must(t, err)
+	stage.Must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "it was found on this host"))
+	stage.Held(t, p, time.Second, "a")
+	if n := p.Holders.Tenure(from, time.Time{}).Takes; n != 0 {
+		t.Errorf("it was put on %d times", n)
+	}
+}

@@ -1,0 +1,143 @@
+package peer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+// shortLease is the shortest that the settings take.
+const shortLease = 3 * time.Second
+
+// leaseOver is when the kernel has taken an alias off at the latest: it counts
+// in seconds, and looks a moment later.
+const leaseOver = shortLease + 2*time.Second
+
+// relieved is how long a standby may need, at a rhythm of 200 ms, from the end
+// of a lease: the silence, and fresh answers of router and partner.
+const relieved = 200*time.Millisecond + 5*50*time.Millisecond
+
+// slack is for the taking itself (a look, the add, the announcement), and for a
+// machine that runs all hosts at once and other things besides.
+const slack = 300 * time.Millisecond
+
+// leased is a pair with a short lease, at 200 ms.
+func leased(t *testing.T, keys ...string) *pair.Pair {
+	t.Helper()
+	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(200*time.Millisecond) + "\nlease = \"3s\"", Keys: keys})
+	if len(keys) > 0 {
+		stage.Begin(t, p)
+		return p
+	}
+	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Within(t, 10*time.Second), "row=W6"))
+	return p
+}
+
+// lapses waits until the kernel has taken A's alias off, not before its time,
+// and B has it; it returns for how long nobody had.
+func lapses(t *testing.T, p *pair.Pair, since time.Time) (nobody time.Duration) {
+	t.Helper()
+	stage.Held(t, p, leaseOver)
+	off := time.Now()
+	if d := off.Sub(since); d < shortLease*2/3-time.Second {
+		t.Errorf("A's alias was gone after %v, and its lease is renewed after a third of %v", d, shortLease)
+	}
+	stage.Held(t, p, 10*time.Second, "b")
+	nobody = time.Since(off)
+	stage.Served(t, p, 2*time.Second, "b")
+	if still := stage.Stillness(p.Asker, p.Control, off, time.Now()); nobody > relieved+still+slack {
+		t.Errorf("B took it %v after A's lease had ended, want at most %v", nobody, relieved)
+	}
+	return nobody
+}
+
+func TestDeadDaemonIsRelievedWhenItsLeaseEnds(t *testing.T) {
+	p := leased(t, stage.NewKey())
+	killed := time.Now()
+	stage.Must(t, p.Monitor(p.A).Kill())
+	nobody := lapses(t, p, killed)
+	t.Logf("nobody had it for %v; the client's gap: %v", nobody, p.Asker.Gap(killed).Length())
+	if out := p.Monitor(p.B).Output(); !strings.Contains(out, "row=W12 reason=\"partner's daemon dead\"") {
+		t.Errorf("B does not say why it took the alias:\n%s", out)
+	}
+	stage.Unchanged(t, p, 2*time.Second)
+}
+
+// Without a key the primary's alias stays for ever, as the original's did; and
+// taken off by hand it is not relieved while the host answers.
+func TestDeadDaemonWithoutAKeyIsNotRelieved(t *testing.T) {
+	p := leased(t)
+	stage.Must(t, p.Monitor(p.A).Kill())
+	stage.Unchanged(t, p, leaseOver+time.Second)
+	stage.Must(t, p.A.NIC("eth0").DelAddr(pair.Alias))
+	stage.Held(t, p, 5*time.Second)
+	stage.Until(t, p, p.B, "W12", 10*time.Second, func(_ control.Snapshot, a control.Alias) bool { return a.Row == "W12" })
+	stage.Unchanged(t, p, 3*time.Second)
+}
+
+func TestFrozenDaemonIsRelievedAndForgets(t *testing.T) {
+	p := leased(t, stage.NewKey())
+	sniff, err := p.User.Port().Sniff()
+	stage.Must(t, err)
+	a := p.Monitor(p.A)
+	frozen := time.Now()
+	stage.Must(t, a.Signal(unix.SIGSTOP))
+	nobody := lapses(t, p, frozen)
+	t.Logf("nobody had it for %v; the client's gap: %v", nobody, p.Asker.Gap(frozen).Length())
+	thawed := time.Now()
+	mac := p.A.NIC("eth0").MAC.String()
+	defer func() {
+		t.Helper()
+		if f, said := sniff.Last(func(f lab.ARP) bool { return f.Claim(pair.Alias) && f.EthSrc.String() == mac }); said && f.At.After(thawed) {
+			t.Errorf("A, which has lost the alias, announced it: %v", f)
+		}
+	}()
+	stage.Must(t, a.Signal(unix.SIGCONT))
+	stage.Must(t, a.WaitOutput(stage.Within(t, 5*time.Second), "action=forget"))
+	if strings.Contains(a.Output(), "the pair does not fit") {
+		t.Errorf("A's own pause is taken for a mistake in the files:\n%s", a.Output())
+	}
+	stage.Unchanged(t, p, 3*time.Second)
+	if g := stage.Gaps(p.Asker, p.Control, thawed); len(g) > 0 {
+		t.Errorf("the client's gaps after the thaw: %v", g)
+	}
+}
+
+// A restart keeps the alias, however long it takes, and the next daemon holds
+// it on a lease again.
+func TestRestartWithinAndBeyondTheLeaseIsNotNoticed(t *testing.T) {
+	p := leased(t, stage.NewKey())
+	for _, away := range []time.Duration{0, leaseOver + time.Second} {
+		from := time.Now()
+		stage.Must(t, p.Monitor(p.A).Signal(unix.SIGUSR2))
+		code, err := p.Monitor(p.A).Wait(stage.Within(t, 5*time.Second))
+		if err != nil || code != stage.Done {
+			t.Fatalf("exit %d, %v after USR2", code, err)
+		}
+		if away > 0 {
+			stage.Unchanged(t, p, away)
+		}
+		m, err := p.Start(p.A)
+		stage.Must(t, err)
+		stage.Must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "it was found on this host"))
+		stage.Hears(t, p, p.B, "holding")
+		stage.Unchanged(t, p, time.Second)
+		if g := stage.Gaps(p.Asker, p.Control, from); len(g) > 0 {
+			t.Errorf("away for %v: the client's gaps %v", away, g)
+		}
+		if h := p.Holders.Holders(); !slices.Equal(h, []string{"a"}) {
+			t.Errorf("away for %v: held by %v", away, h)
+		}
+	}
+	stage.Must(t, p.Monitor(p.A).Kill())
+	lapses(t, p, time.Now()) // the lease is finite again
+}

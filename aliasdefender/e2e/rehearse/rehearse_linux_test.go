@@ -1,0 +1,297 @@
+package rehearse
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/rehearse"
+)
+
+// brokenMonitor in the environment has a Monitor break a rule on purpose, on one of
+// the two hosts, for a rehearsal to find.
+const brokenMonitor = "ALIASDEFENDER_TEST_BROKEN"
+
+// thisHost is the name on the stage of the host that is right.
+const thisHost = "this host"
+
+func TestMain(m *testing.M) {
+	how := os.Getenv(brokenMonitor)
+	if how == "" {
+		stage.Main(m, nil)
+	}
+	stage.Main(m, func() (daemon.System, error) {
+		s, err := daemon.OpenHost()
+		if name, _ := os.Hostname(); name != thisHost {
+			switch how {
+			case "never takes":
+				s.Host = neverAdds{s.Host}
+			case "never yields":
+				s.Host = neverRemoves{s.Host}
+			}
+		}
+		return s, err
+	})
+}
+
+// neverAdds says that it did.
+type neverAdds struct{ defender.Network }
+
+func (neverAdds) Add(o []host.Order) []error { return make([]error, len(o)) }
+
+// neverRemoves says that it did.
+type neverRemoves struct{ defender.Network }
+
+func (neverRemoves) Remove(o []host.Order) []error { return make([]error, len(o)) }
+
+// fast is a run of Rehearse on the sample at a fast rhythm, and what it prints on
+// standard output.
+func fast(t *testing.T, env []string, args ...string) (text string, code int) {
+	t.Helper()
+	lab.ForTest(t) // skips where there can be none
+	var out, errs bytes.Buffer
+	cmd := exec.Command(lab.Self(), append([]string{"Rehearse"}, args...)...)
+	cmd.Env = append(os.Environ(), stage.RunMain+"=1", stage.DefaultAliases+"="+filepath.Join(t.TempDir(), "absent"))
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	exited := (*exec.ExitError)(nil)
+	if err := cmd.Run(); err != nil && !errors.As(err, &exited) {
+		t.Fatal(err)
+	}
+	t.Logf("what it said meanwhile:\n%s", errs.String())
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// reported is fast with the report read.
+func reported(t *testing.T, args ...string) (report rehearse.Report, text string, code int) {
+	t.Helper()
+	text, code = fast(t, nil, append(args, "--json")...)
+	if err := json.Unmarshal([]byte(text), &report); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return report, text, code
+}
+
+// steps are the steps of a report, with who had the alias before and after.
+func steps(report rehearse.Report) (all []string) {
+	who := func(hosts []string) string {
+		if len(hosts) == 0 {
+			return "nobody"
+		}
+		return strings.Join(hosts, " and ")
+	}
+	for _, s := range report.Steps {
+		all = append(all, fmt.Sprintf("%s: %s -> %s", s.Step, who(s.Before), who(s.After)))
+	}
+	return all
+}
+
+func TestRehearsedCrashIsGood(t *testing.T) {
+	report, text, code := reported(t, "--only", "crash", "--interval", "100ms")
+	if code != stage.Done || !report.Good {
+		t.Errorf("exit %d\n%s", code, text)
+	}
+	want := []string{"begin: nobody -> this host", "crash: this host -> 172.16.1.5", "return: 172.16.1.5 -> 172.16.1.5"}
+	if diff := cmp.Diff(want, steps(report)); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	if gap := report.Steps[1].GapMS; gap < 20 {
+		t.Errorf("a crash that the client did not notice: %v ms", gap)
+	}
+}
+
+func TestEveryScenarioIsGoodAtAFastRhythm(t *testing.T) {
+	if testing.Short() {
+		lab.Skip(t, "short")
+	}
+	if report, text, code := reported(t, "--interval", "100ms"); code != stage.Done || !report.Good {
+		t.Errorf("exit %d\n%s", code, text)
+	}
+}
+
+// TestRehearsedDaemonsTalk: the key that the settings name is not there, and
+// nobody minds.
+func TestRehearsedDaemonsTalk(t *testing.T) {
+	dir := openDir(t)
+	aliases, settings := filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
+	stage.Must(t, os.WriteFile(aliases, []byte("eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true\n"), 0o644))
+	stage.Must(t, os.WriteFile(settings, []byte("[peer]\nkey_file = \"/no/such/key\"\n"), 0o644))
+	report, text, code := reported(t, "--aliases", aliases, "--settings", settings,
+		"--only", "stop,handover,maintenance,kill", "--interval", "50ms")
+	if code != stage.Done || !report.Good {
+		t.Errorf("exit %d\n%s", code, text)
+	}
+	const us, partner = thisHost, "172.16.1.5"
+	want := []string{
+		"begin: nobody -> " + us,
+		"stop: " + us + " -> " + partner, "start: " + partner + " -> " + partner,
+		"hand-over: " + partner + " -> " + us, "hand-over back: " + us + " -> " + partner,
+		"maintenance on: " + partner + " -> " + us, "maintenance off: " + us + " -> " + us,
+		"daemon killed: " + us + " -> " + partner, "daemon back: " + partner + " -> " + partner,
+	}
+	if diff := cmp.Diff(want, steps(report)); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	t.Log(text)
+}
+
+func TestBrokenRulesAreFoundAndNamed(t *testing.T) {
+	for _, tt := range []struct {
+		how, only string
+		step      string
+		promise   int
+	}{
+		{"never takes", "crash", "crash", 2},
+		{"never yields", "partition", "heal", 1},
+	} {
+		t.Run(tt.how, func(t *testing.T) {
+			text, code := fast(t, []string{brokenMonitor + "=" + tt.how}, "--only", tt.only, "--interval", "100ms")
+			if code != stage.Failed || strings.Contains(text, "verdicts are good") {
+				t.Errorf("exit %d\n%s", code, text)
+			}
+			want := fmt.Sprintf(`(?m)^%s, .*\. Promise %d is broken: %s\.$`, tt.step, tt.promise, regexp.QuoteMeta(rehearse.Promises[tt.promise]))
+			if !regexp.MustCompile(want).MatchString(text) {
+				t.Errorf("%s is not found to break promise %d: no line is %s\n%s", tt.step, tt.promise, want, text)
+			}
+		})
+	}
+}
+
+// command is Rehearse as a program of its own, as another user when uid is not 0.
+func command(t *testing.T, uid uint32, tmp string, args ...string) *exec.Cmd {
+	t.Helper()
+	lab.ForTest(t)
+	cmd := exec.Command(lab.Self(), append([]string{"Rehearse"}, args...)...)
+	cmd.Env = append(os.Environ(), stage.RunMain+"=1", "TMPDIR="+tmp)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if uid != 0 {
+		if b, err := os.ReadFile("/proc/self/uid_map"); err != nil || len(strings.Fields(string(b))) != 3 || strings.Fields(string(b))[2] == "1" {
+			lab.Skip(t, "already without root")
+		}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+	}
+	return cmd
+}
+
+// openDir is a short directory that any user can write into.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ad")
+	stage.Must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	stage.Must(t, os.Chmod(dir, 0o777|os.ModeSticky))
+	return dir
+}
+
+const nobodysUID = 65534
+
+func TestRehearseWorksWithoutRootOnTheUsersFiles(t *testing.T) {
+	for _, uid := range []uint32{0, nobodysUID} {
+		t.Run(fmt.Sprint("uid ", uid), func(t *testing.T) {
+			tmp := openDir(t)
+			aliases := filepath.Join(tmp, "hostname.alias")
+			stage.Must(t, os.WriteFile(aliases, []byte("eth7:1 | 192.0.2.10 | /24 | other.invalid | false\n"), 0o644))
+			cmd := command(t, uid, tmp, "--aliases", aliases, "--only", "crash", "--interval", "100ms")
+			out, err := cmd.CombinedOutput()
+			if err != nil || !bytes.Contains(out, []byte("All 3 verdicts are good")) {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, want := range []string{"other.invalid does not resolve here", "are not touched", "It takes about"} {
+				if !bytes.Contains(out, []byte(want)) {
+					t.Errorf("%q is not said:\n%s", want, out)
+				}
+			}
+			onlyThere(t, tmp, "hostname.alias")
+		})
+	}
+}
+
+// onlyThere looks for what was left behind.
+func onlyThere(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	left, err := os.ReadDir(dir)
+	stage.Must(t, err)
+	var names []string
+	for _, f := range left {
+		names = append(names, f.Name())
+	}
+	if !slices.Equal(names, want) {
+		t.Errorf("in the directory for temporary files there are %v, want %v", names, want)
+	}
+}
+
+func TestInterruptedRehearsalLeavesNothing(t *testing.T) {
+	for _, uid := range []uint32{0, nobodysUID} {
+		t.Run(fmt.Sprint("uid ", uid), func(t *testing.T) {
+			tmp := openDir(t)
+			aliases := filepath.Join(openDir(t), "hostname.alias")
+			stage.Must(t, os.WriteFile(aliases, []byte("eth0 | 192.0.2.10 | /24 | 192.0.2.5 | true\n"), 0o644))
+			cmd := command(t, uid, tmp, "--aliases", aliases, "--interval", "1s")
+			stderr, err := cmd.StderrPipe()
+			stage.Must(t, err)
+			stage.Must(t, cmd.Start())
+			said, buf := "", make([]byte, 4096)
+			for !strings.Contains(said, ": crash") { // the Monitors run, but for the one that crashes
+				n, err := stderr.Read(buf)
+				if err != nil {
+					t.Fatalf("%v\n%s", err, said)
+				}
+				said += string(buf[:n])
+			}
+			if len(programsOf(t, tmp)) == 0 {
+				t.Error("no Monitor is found: this test would not see what is left")
+			}
+			stage.Must(t, cmd.Process.Signal(unix.SIGINT))
+			for err == nil {
+				var n int
+				n, err = stderr.Read(buf)
+				said += string(buf[:n])
+			}
+			var exited *exec.ExitError
+			if err := cmd.Wait(); !errors.As(err, &exited) || exited.ExitCode() != stage.Failed || !strings.Contains(said, "interrupted") {
+				t.Errorf("%v\n%s", err, said)
+			}
+			if left := programsOf(t, tmp); len(left) > 0 {
+				t.Errorf("still running: %v", left)
+			}
+			onlyThere(t, tmp)
+		})
+	}
+}
+
+// programsOf are the programs whose command line names a directory that only
+// this test has: Monitors.
+func programsOf(t *testing.T, dir string) (pids []string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	stage.Must(t, err)
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ESRCH) {
+			t.Fatal(err)
+		}
+		if bytes.Contains(b, []byte(dir)) {
+			pids = append(pids, filepath.Base(filepath.Dir(name)))
+		}
+	}
+	return pids
+}

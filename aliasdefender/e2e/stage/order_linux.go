@@ -1,0 +1,75 @@
+package stage
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/store"
+)
+
+// The exit codes of the program, as its manual page has them.
+const (
+	Done     = 0
+	Failed   = 1
+	Usage    = 2
+	BadFiles = 3
+)
+
+// Obeyed has a verb carried out on a host.
+func Obeyed(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args ...string) {
+	t.Helper()
+	if out, errs, code := p.Run(Within(t, 30*time.Second), h, verb, args...); code != Done {
+		t.Fatalf("%s %s on %s: exit %d\n%s%s", verb, strings.Join(args, " "), h.Name, code, out, errs)
+	}
+}
+
+// Saying runs a verb on a host and wants its exit code and these words, from
+// either stream.
+func Saying(t *testing.T, p *pair.Pair, h *lab.Host, want int, words []string, verb string, args ...string) string {
+	t.Helper()
+	out, errs, code := p.Run(Within(t, 40*time.Second), h, verb, args...)
+	t.Logf("%s %s on %s: exit %d\n%s%s", verb, strings.Join(args, " "), h.Name, code, out, errs)
+	if code != want {
+		t.Errorf("%s exits with %d, want %d", verb, code, want)
+	}
+	for _, w := range words {
+		if !strings.Contains(out+errs, w) {
+			t.Errorf("%s does not say %q", verb, w)
+		}
+	}
+	return out + errs
+}
+
+// Parked is the state file of a host.
+func Parked(t *testing.T, p *pair.Pair, h *lab.Host) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.File(h, "state"), store.FileName))
+	Must(t, err)
+	return string(text)
+}
+
+// Reload has a host's Monitor read its files.
+func Reload(p *pair.Pair, h *lab.Host) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return control.Dial(p.File(h, "sock")).Reload(ctx)
+}
+
+// Told is what Why --json tells of an alias, as far as tests look at it.
+type Told struct {
+	Holder  string          `json:"holder"`
+	Journal []control.Entry `json:"journal"`
+}
+
+// Place writes a file that others may read.
+func Place(t *testing.T, path, text string) {
+	t.Helper()
+	Must(t, os.WriteFile(path, []byte(text), 0o644))
+}

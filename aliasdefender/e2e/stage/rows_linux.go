@@ -1,0 +1,95 @@
+package stage
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+// Row is a line of hostname.alias.
+type Row struct {
+	Label   string
+	Alias   netip.Prefix
+	Primary bool
+}
+
+// Rows are n of them, the stage's own alias the first.
+func Rows(n int, primary bool) (all []Row) {
+	addr := pair.Alias
+	for i := range n {
+		all = append(all, Row{fmt.Sprintf("eth0:%d", i+1), netip.PrefixFrom(addr, 24), primary})
+		addr = addr.Next()
+	}
+	return all
+}
+
+// Put writes the files of a host of the pair.
+func Put(t *testing.T, p *pair.Pair, h *lab.Host, settings string, rows []Row) {
+	t.Helper()
+	partner := pair.OwnA.Addr()
+	if h == p.A {
+		partner = pair.OwnB.Addr()
+	}
+	Must(t, p.Write(h, partner, false, settings))
+	Must(t, os.WriteFile(p.File(h, "hostname.alias"), []byte(Table(partner, rows)), 0o644))
+}
+
+// Table is the text of a hostname.alias with these rows.
+func Table(partner netip.Addr, rows []Row) string {
+	var b strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&b, "%s | %s | %d | %s | %t\n", r.Label, r.Alias.Addr(), r.Alias.Bits(), partner, r.Primary)
+	}
+	return b.String()
+}
+
+// WaitAddrs waits until the host's kernel has just its own address and these
+// aliases.
+func WaitAddrs(t *testing.T, h *lab.Host, d time.Duration, rows []Row) {
+	t.Helper()
+	if strange := AwaitAddrs(t, h, d, rows); len(strange) > 0 {
+		t.Fatalf("%s, after %v: %s", h.Name, d, strings.Join(strange, ", "))
+	}
+}
+
+// AwaitAddrs does too, and returns what was still strange at the end.
+func AwaitAddrs(t *testing.T, h *lab.Host, d time.Duration, rows []Row) []string {
+	t.Helper()
+	for deadline := time.Now().Add(d); ; {
+		strange := StrangeAddrs(t, h, rows)
+		if len(strange) == 0 || time.Now().After(deadline) {
+			return strange
+		}
+		<-time.After(time.Millisecond)
+	}
+}
+
+// StrangeAddrs compares the aliases in the host's kernel with the rows that it
+// should have.
+func StrangeAddrs(t *testing.T, h *lab.Host, rows []Row) (strange []string) {
+	t.Helper()
+	have, err := h.Addrs()
+	Must(t, err)
+	have = slices.DeleteFunc(have, func(a lab.Addr) bool {
+		return a.Label == "lo" || slices.Contains(h.NIC("eth0").Addrs, a.Prefix)
+	})
+	for _, r := range rows {
+		i := slices.Index(have, lab.Addr{Label: r.Label, Prefix: r.Alias})
+		if i < 0 {
+			strange = append(strange, fmt.Sprintf("no %s on %s", r.Alias, r.Label))
+			continue
+		}
+		have = slices.Delete(have, i, i+1)
+	}
+	for _, a := range have {
+		strange = append(strange, fmt.Sprintf("%s on %s left behind", a.Prefix, a.Label))
+	}
+	return strange
+}

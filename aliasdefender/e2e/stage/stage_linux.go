@@ -1,0 +1,114 @@
+package stage
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/cli"
+	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/host/solaristest"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+// RunMain set to 1 makes the test binary be the program, for tests that start
+// Monitors in the lab as /proc/self/exe.
+const RunMain = "ALIASDEFENDER_RUN_MAIN"
+
+// DefaultAliases names the table of aliases that the program reads where its command
+// line names none, so that no test reads one of this machine.
+const DefaultAliases = "ALIASDEFENDER_TEST_ALIASES"
+
+// program is the name by which the init script knows it.
+const program = "aliasdefender"
+
+// Main is the whole of a TestMain. open has the program work on another network than
+// its host's; nil: on that.
+func Main(m *testing.M, open func() (daemon.System, error)) {
+	solaristest.Main()
+	if os.Getenv(RunSolaris) == "1" {
+		open = solarisHost
+	}
+	if os.Getenv(RunMain) == "1" || filepath.Base(os.Args[0]) == program {
+		os.Exit(cli.Run(context.Background(), os.Args[1:], cli.Options{
+			Version: "test", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Aliases: os.Getenv(DefaultAliases), Open: open,
+		}))
+	}
+	lab.Main(m.Run)
+}
+
+// Stage is what a pair has that is given nothing else. The zero Stage has a rhythm of
+// one second and no keys.
+type Stage struct {
+	Settings string
+	Keys     []string
+}
+
+// Pair builds a pair on the zero Stage. No Monitor runs yet.
+func Pair(t *testing.T, spec pair.Spec) *pair.Pair {
+	t.Helper()
+	return Stage{}.Pair(t, spec)
+}
+
+// Begun is a pair on the zero Stage with the primary serving.
+func Begun(t *testing.T) *pair.Pair {
+	t.Helper()
+	return Stage{}.Begun(t)
+}
+
+// BegunWith is a pair on the zero Stage in which the primary serves n aliases.
+func BegunWith(t *testing.T, n int, settings string) *pair.Pair {
+	t.Helper()
+	return Stage{}.BegunWith(t, n, settings)
+}
+
+// Pair builds the pair, which runs this test binary as the program.
+func (s Stage) Pair(t *testing.T, spec pair.Spec) *pair.Pair {
+	t.Helper()
+	l := lab.ForTest(t)
+	dir, err := os.MkdirTemp("", "ad") // t.TempDir is too long for a socket
+	Must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	spec.Dir = dir
+	spec.Program = []string{lab.Self()}
+	spec.Env = append(spec.Env, RunMain+"=1")
+	if spec.Settings == "" {
+		spec.Settings = s.Settings
+	}
+	if spec.Settings == "" {
+		spec.Settings = `interval = "1s"`
+	}
+	if spec.Keys == nil {
+		spec.Keys = s.Keys
+	}
+	p, err := pair.New(l, spec)
+	Must(t, err)
+	return p
+}
+
+// Begun is a pair with the primary serving.
+func (s Stage) Begun(t *testing.T) *pair.Pair {
+	t.Helper()
+	p := s.Pair(t, pair.Spec{PrimaryA: true})
+	Must(t, p.Begin(20*time.Second))
+	Held(t, p, 10*time.Second, "a")
+	return p
+}
+
+// BegunWith is a pair in which the primary serves n aliases.
+func (s Stage) BegunWith(t *testing.T, n int, settings string) *pair.Pair {
+	t.Helper()
+	p := s.Pair(t, pair.Spec{PrimaryA: true, Settings: settings})
+	Put(t, p, p.A, settings, Rows(n, true))
+	Put(t, p, p.B, settings, Rows(n, false))
+	last, err := p.Lab.Watch(Rows(n, true)[n-1].Alias.Addr())
+	Must(t, err)
+	Must(t, p.Begin(20*time.Second))
+	Held(t, p, 10*time.Second, "a")
+	Must(t, last.Wait(Within(t, 20*time.Second), "a"))
+	WaitAddrs(t, p.A, 10*time.Second, Rows(n, true))
+	return p
+}

@@ -1,0 +1,83 @@
+package story
+
+import (
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+)
+
+// TestEveryHealEndsWithOneHolderThatServes cuts the holder off without its
+// noticing, heals, and looks at what a heal promises; on one stage again and
+// again, for caches remember: E2E_RUNS times, or each cut once.
+func TestEveryHealEndsWithOneHolderThatServes(t *testing.T) {
+	everyHealEndsWithOneHolderThatServes(t, stage.Stage{})
+}
+
+func everyHealEndsWithOneHolderThatServes(t *testing.T, on stage.Stage) {
+	const interval = 200 * time.Millisecond
+	p := on.BegunWith(t, 1, `interval = "200ms"`)
+	port := func(hosts ...*lab.Host) (all []*lab.Port) {
+		for _, h := range hosts {
+			all = append(all, h.Port())
+		}
+		return all
+	}
+	cuts := []struct {
+		name    string
+		cut     func() error
+		heal    func() error
+		standby bool // B has the alias at first
+	}{
+		{"the holder's port is mute", p.A.Port().Mute, p.A.Port().Unmute, false},
+		{"the holder is alone", func() error {
+			return p.Switch.Partition(port(p.A), port(p.B, p.Router, p.User))
+		}, p.Switch.Heal, false},
+		{"the client is with the old holder", func() error {
+			return p.Switch.Partition(port(p.A, p.User), port(p.B, p.Router))
+		}, p.Switch.Heal, false},
+		{"the holder that is not primary is alone", func() error {
+			return p.Switch.Partition(port(p.B), port(p.A, p.Router, p.User))
+		}, p.Switch.Heal, true},
+		{"the client is with the old holder, which is not primary", func() error {
+			return p.Switch.Partition(port(p.B, p.User), port(p.A, p.Router))
+		}, p.Switch.Heal, true},
+	}
+	var both, served []time.Duration
+	for i := range max(stage.Runs(), len(cuts)) {
+		c := cuts[i%len(cuts)]
+		if c.standby {
+			crashedOnce(t, p)
+		}
+		stage.Must(t, c.cut())
+		stage.Held(t, p, 10*time.Second, "a", "b")
+		// As long as a cache believes what it heard, or shorter.
+		<-time.After(time.Duration(i%3) * interval)
+		heal := time.Now()
+		stage.Must(t, c.heal())
+		stage.Held(t, p, 5*time.Second, "a") // the primary
+		one := p.Holders.Tenure(heal, time.Time{}).LongestBoth
+		stage.Must(t, p.Asker.WaitAnswer(stage.Within(t, 5*time.Second), "a"))
+		both, served = append(both, one), append(served, time.Since(heal))
+		stage.Unchanged(t, p, 4*interval)
+		settled := heal.Add(2*interval + 100*time.Millisecond)
+		still := stage.Stillness(p.Asker, p.Control, heal, settled)
+		if limit := interval + 100*time.Millisecond + still; one > limit {
+			t.Errorf("run %d, %s: held by both for %v after healing, want %v", i, c.name, one, limit)
+		}
+		if r := p.Asker.Report(settled, time.Now().Add(-10*time.Millisecond)); r.By["b"] > 0 || len(stage.Gaps(p.Asker, p.Control, settled)) > 0 {
+			t.Errorf("run %d, %s: after the heal answered by %v, %d questions of %d lost, gaps %v", i, c.name, r.By, r.Lost, r.Sent,
+				stage.Gaps(p.Asker, p.Control, settled))
+		}
+	}
+	t.Logf("after healing held by both for %v, median %v; answered by the holder after %v", both, stage.Median(both), served)
+	t.Logf("the client's gaps: %v", gapLengths(p.Asker.Gaps(time.Time{}, time.Time{}, 20*time.Millisecond)))
+}
+
+func gapLengths(gaps []lab.Gap) (all []time.Duration) {
+	for _, g := range gaps {
+		all = append(all, g.Length())
+	}
+	return all
+}

@@ -1,0 +1,29 @@
+package story
+
+import (
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/e2e/stage"
+)
+
+// TestTheSameStoriesWithAKey plays the stories of a pair without a channel again,
+// with one, and fast.
+func TestTheSameStoriesWithAKey(t *testing.T) {
+	on := stage.Stage{Settings: stage.Rhythm(100 * time.Millisecond), Keys: []string{stage.NewKey()}}
+	for _, tt := range []struct {
+		name string
+		play func(*testing.T, stage.Stage)
+	}{
+		{"a crash", crashIsTakenOverAndTheReturnMovesNothing},
+		{"a pulled cable", pulledCableMovesTheAlias},
+		{"a dead router", deadRouterMovesNothing},
+		{"a host that is cut off", cutOffHostTakesNothing},
+		{"loss", lossTakesNothing},
+		{"a foreign host", foreignHostIsDefendedAgainst},
+		{"cuts and heals", everyHealEndsWithOneHolderThatServes},
+		{"a Monitor that is killed", killedMonitorsAliasIsAdopted},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.play(t, on) })
+	}
+}

@@ -1,0 +1,24 @@
+package logs
+
+import (
+	"context"
+	"os"
+)
+
+// syslogPath is where the local syslog daemon listens.
+const syslogPath = "/dev/log"
+
+// hasSyslog tells whether a syslog daemon has been there; it may be on its way.
+func hasSyslog() bool {
+	info, err := os.Stat(syslogPath)
+	return err == nil && info.Mode().Type() == os.ModeSocket
+}
+
+// systemLog writes to the syslog that listens on a socket, empty: the system's.
+// say tells, once for each outage, what is the matter.
+func systemLog(socket string, say func(string)) func(context.Context, line) error {
+	if socket == "" {
+		socket = syslogPath
+	}
+	return newSyslog(socket, say).write
+}

@@ -1,0 +1,133 @@
+package rehearse
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// The sample that is rehearsed where there are no files: that of the article
+// (Sys Admin, October 2000), at a rhythm that one can watch.
+const (
+	sampleRow      = "eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true\n"
+	sampleSettings = `interval = "1s"` + "\n"
+)
+
+// sample returns the article's files and the network that they are meant for.
+func sample() (*config.Config, surroundings, error) {
+	aliases, err := config.ParseAliases(strings.NewReader(sampleRow), "the sample")
+	if err != nil {
+		return nil, surroundings{}, err
+	}
+	settings, err := config.ParseSettings(strings.NewReader(sampleSettings), "the sample")
+	if err != nil {
+		return nil, surroundings{}, err
+	}
+	cfg, err := config.Join(aliases, settings)
+	return cfg, surroundings{NICs: map[string]seenNIC{"eth0": {
+		Own:     []netip.Prefix{netip.MustParsePrefix("172.16.1.4/24")},
+		Gateway: netip.MustParseAddr("172.16.1.254"),
+	}}}, err
+}
+
+// The bounds of Request.Interval: those of the settings.
+const minRehearsed, maxRehearsed = 10 * time.Millisecond, time.Hour
+
+// retime gives every alias another interval, and with it the timeout that goes
+// with it. What is measured in intervals is kept so: waits that were set for
+// the user's rhythm would outlast a quick rehearsal.
+func retime(cfg *config.Config, interval time.Duration) *config.Config {
+	c := *cfg
+	c.Aliases = nil
+	for _, a := range cfg.Aliases {
+		was := a.Interval
+		a.Interval, a.Timeout = interval, config.DefaultTimeout(interval)
+		// The settings allow a doubt of four intervals.
+		a.Misses = max(2, min(a.Misses, int(4*interval/a.Timeout)))
+		scaled := func(d time.Duration) time.Duration {
+			return min(time.Duration(float64(d)*float64(interval)/float64(was)), 24*time.Hour)
+		}
+		a.IsolatedAfter = max(scaled(a.IsolatedAfter), a.Detect())
+		a.FailbackAfter = max(scaled(a.FailbackAfter), minRehearsed)
+		if a.Lease > 0 {
+			a.Lease = config.DefaultLease(interval)
+		}
+		c.Aliases = append(c.Aliases, a)
+	}
+	return &c
+}
+
+// aliasesText is the hostname.alias of a machine.
+func aliasesText(aliases []config.Alias) string {
+	var b strings.Builder
+	for _, a := range aliases {
+		fmt.Fprintln(&b, a.Row())
+	}
+	return b.String()
+}
+
+// daemons is what the user has set for his daemon as a whole, as far as it is
+// rehearsed.
+type daemons struct {
+	OnExit config.OnExit
+	Keyed  bool   // they talk to each other
+	Port   uint16 // on this port
+}
+
+// daemonsOf takes it from the settings. The key itself is never read.
+func daemonsOf(s config.Settings) daemons {
+	return daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port}
+}
+
+// notes is what the user has to know of the channel.
+func (d daemons) notes(s config.Settings, some bool) (all []string) {
+	switch {
+	case d.Keyed:
+		all = append(all, "the daemons talk to each other with a key made for this rehearsal; yours is not read")
+	case !some:
+		all = append(all, "hand-over, maintenance and a dead daemon are not played: the settings have no key ([peer] key_file), and without the channel there is none of them")
+	}
+	if len(s.Peer.Paths) > 0 {
+		all = append(all, "the further paths of [peer.paths] are not rehearsed: the daemons talk over the networks of the aliases")
+	}
+	return all
+}
+
+// keyFile is the name of the key in a machine's directory.
+const keyFile = "key"
+
+// settingsText is the aliasdefender.toml of a machine: what the user has set
+// for his aliases, all of it spelt out, and nothing that would leave dir.
+// Programs of his are named nowhere in it. A machine that others know by an
+// address talks from that one.
+func settingsText(d daemons, known netip.Addr, aliases []config.Alias, dir string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "on_exit = %q\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\nlevel = \"info\"\n",
+		d.OnExit, filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
+	if d.Keyed {
+		fmt.Fprintf(&b, "[peer]\nkey_file = %q\nport = %d\n", filepath.Join(dir, keyFile), d.Port)
+		if known.IsValid() {
+			fmt.Fprintf(&b, "listen = %q\n", known)
+		}
+	}
+	for _, a := range aliases {
+		fmt.Fprintf(&b, "\n[alias.%q]\ninterval = %q\ntimeout = %q\nmisses = %d\n", a.Addr, a.Interval, a.Timeout, a.Misses)
+		if a.Router.IsValid() {
+			fmt.Fprintf(&b, "router = %q\n", a.Router)
+		}
+		witnesses := make([]string, len(a.Witnesses))
+		for i, w := range a.Witnesses {
+			witnesses[i] = fmt.Sprintf("%q", w)
+		}
+		fmt.Fprintf(&b, "witnesses = [%s]\n", strings.Join(witnesses, ", "))
+		fmt.Fprintf(&b, "on_isolation = %q\nisolated_after = %q\nmax_takes = %d\nlease = %q\n", a.OnIsolation, a.IsolatedAfter, a.MaxTakes, a.Lease)
+		if a.Primary {
+			fmt.Fprintf(&b, "failback = %t\nfailback_after = %q\n", a.Failback, a.FailbackAfter)
+		}
+	}
+	return b.String()
+}

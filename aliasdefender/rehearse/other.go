@@ -1,0 +1,8 @@
+//go:build !linux
+
+package rehearse
+
+import "context"
+
+// Run cannot be had here, and Prepare has said so.
+func (*Rehearsal) Run(context.Context, func(step string)) (*Report, error) { return nil, errSystem }

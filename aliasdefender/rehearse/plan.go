@@ -1,0 +1,220 @@
+package rehearse
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// The machines of a rehearsal that are no hosts of the file. No host can have
+// a name with a space, so they cannot be mistaken for one.
+const (
+	thisHostName = "this host"
+	routerName   = "the router"
+	beyond       = "behind the router" // the network of what lies off every subnet
+)
+
+// plan is the network that a rehearsal is played in: the user's files, turned
+// into machines. It is made without touching anything.
+type plan struct {
+	Networks []string // a switch for each NIC of the file, by its name, and beyond
+	Machines []machine
+	Parts    []part
+	Notes    []string // what differs from the files or from this host, for the user
+}
+
+// machine is a host, router, witness or client.
+type machine struct {
+	Name    string
+	NICs    []machineNIC
+	Gateway netip.Addr
+	Router  bool
+	Aliases []config.Alias // of its hostname.alias; none: it runs no Monitor
+}
+
+// machineNIC is a NIC and where it is plugged in.
+type machineNIC struct {
+	Name    string
+	Network string
+	Addrs   []netip.Prefix // not masked; the first is its own
+}
+
+// part is one alias and who plays in it.
+type part struct {
+	config.Alias
+	Host    string     // always this host
+	Partner string     // the other one; hides the partner's address on purpose
+	Client  string     // who asks it
+	Control netip.Addr // what that client asks besides: it never moves
+}
+
+// other is the host of the pair that is not the one given.
+func (p part) other(host string) string {
+	if host == p.Host {
+		return p.Partner
+	}
+	return p.Host
+}
+
+// primary is the primary of the pair.
+func (p part) primary() string {
+	if p.Primary {
+		return p.Host
+	}
+	return p.Partner
+}
+
+// machine returns the machine of that name.
+func (p *plan) machine(name string) *machine {
+	for i := range p.Machines {
+		if p.Machines[i].Name == name {
+			return &p.Machines[i]
+		}
+	}
+	return nil
+}
+
+// knownAs is the address by which others know a partner; this host is known by
+// the one that its routes choose.
+func (p *plan) knownAs(name string) netip.Addr {
+	for _, a := range p.Parts {
+		if a.Partner == name {
+			return a.Alias.Partner.Addr
+		}
+	}
+	return netip.Addr{}
+}
+
+// maxTakes in the files of a rehearsal: it moves an alias more often in a
+// minute than flapping is meant to allow in an hour.
+const rehearsedTakes = 1000
+
+// makePlan turns the files into a network. An error says why they cannot be
+// rehearsed.
+func makePlan(cfg *config.Config, seen surroundings) (*plan, error) {
+	p := &planner{plan: &plan{}, seen: seen, used: map[netip.Addr]bool{}, fixed: map[netip.Addr]bool{}, hosts: map[string]string{}}
+	p.aliases = cfg.Aliases
+	p.reserve()
+	for _, step := range []func() error{p.segments, p.ourselves, p.partners, p.router, p.outside, p.clients, p.files} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return p.plan, nil
+}
+
+// planner is a plan in the making.
+type planner struct {
+	*plan
+	aliases []config.Alias
+	seen    surroundings
+	used    map[netip.Addr]bool // addresses that are spoken for
+	fixed   map[netip.Addr]bool // those of the files, which are not this host's own
+	lans    []*segment
+	hosts   map[string]string // machine of a partner, by the partner's name
+	far     []farAddr         // addresses off every subnet
+}
+
+// segment is the network of one NIC.
+type segment struct {
+	nic     string
+	subnets []netip.Prefix // masked
+	own     []netip.Prefix // this host's, one in each subnet
+	router  netip.Addr     // the default route out of it
+}
+
+// farAddr is an address behind the router, and the machine that has it, if
+// that is not a machine of its own.
+type farAddr struct {
+	addr    netip.Addr
+	machine string
+}
+
+func (p *planner) note(format string, args ...any) {
+	if n := fmt.Sprintf(format, args...); !slices.Contains(p.Notes, n) {
+		p.Notes = append(p.Notes, n)
+	}
+}
+
+// lan returns the segment of a NIC.
+func (p *planner) lan(nic string) *segment {
+	for _, s := range p.lans {
+		if s.nic == nic {
+			return s
+		}
+	}
+	return nil
+}
+
+// subnet returns the subnet of the segment that an address lies in.
+func (s *segment) subnet(addr netip.Addr) (netip.Prefix, bool) {
+	for _, sub := range s.subnets {
+		if sub.Contains(addr) {
+			return sub, true
+		}
+	}
+	return netip.Prefix{}, false
+}
+
+// partnerAddr is the address of an alias's partner, if that is known.
+func (p *planner) partnerAddr(a config.Alias) (netip.Addr, bool) {
+	if a.Partner.Addr.IsValid() {
+		return a.Partner.Addr, true
+	}
+	addr, ok := p.seen.Names[a.Partner.Name]
+	if p.isAlias(addr) {
+		return netip.Addr{}, false // it moves: the partner cannot be there
+	}
+	return addr, ok
+}
+
+func (p *planner) isAlias(addr netip.Addr) bool {
+	return slices.ContainsFunc(p.aliases, func(a config.Alias) bool { return a.Addr == addr })
+}
+
+// segments gives each NIC its network, with the subnet of each of its aliases.
+func (p *planner) segments() error {
+	for _, a := range p.aliases {
+		if a.NIC == "lo" {
+			return fmt.Errorf("%s is on lo, which is on no network: it cannot be rehearsed", a.Addr)
+		}
+		s := p.lan(a.NIC)
+		if s == nil {
+			s = &segment{nic: a.NIC}
+			p.lans = append(p.lans, s)
+			p.Networks = append(p.Networks, a.NIC)
+		}
+		for _, sub := range p.subnetsOf(a) {
+			if !slices.Contains(s.subnets, sub) {
+				s.subnets = append(s.subnets, sub)
+			}
+		}
+	}
+	return nil
+}
+
+// subnetsOf returns the subnets that an alias lives in: that of its mask, or,
+// where this has no room for others, that of the real NIC or the partner.
+func (p *planner) subnetsOf(a config.Alias) []netip.Prefix {
+	partner, known := p.partnerAddr(a)
+	for _, own := range p.seen.NICs[a.NIC].Own {
+		if own.Bits() <= 30 && own.Contains(a.Addr) && (!known || own.Contains(partner)) {
+			return []netip.Prefix{own.Masked()}
+		}
+	}
+	if a.Prefix.Bits() <= 30 {
+		return []netip.Prefix{a.Prefix.Masked()}
+	}
+	around := func(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, 24).Masked() }
+	if !known || around(partner).Contains(a.Addr) {
+		return []netip.Prefix{around(a.Addr)}
+	}
+	for _, own := range p.seen.NICs[a.NIC].Own {
+		if own.Bits() <= 30 && own.Contains(partner) {
+			return []netip.Prefix{own.Masked(), around(a.Addr)}
+		}
+	}
+	return []netip.Prefix{around(partner), around(a.Addr)}
+}

@@ -1,0 +1,264 @@
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// play is a rehearsal under way.
+type play struct {
+	*Rehearsal
+	say    func(step string)
+	stage  *stage
+	report Report
+}
+
+// Run builds the stage, plays, and takes it down whatever happened; say is told
+// of each step as it begins. When ctx ends, Run ends early with an error. It may be
+// called once, and its error is lab.ErrRefused where the system refuses the lab.
+func (r *Rehearsal) Run(ctx context.Context, say func(step string)) (_ *Report, err error) {
+	began := time.Now()
+	p := &play{Rehearsal: r, say: say}
+	say("building the network")
+	longest := time.Duration(0)
+	for _, sc := range r.scenarios {
+		longest = max(longest, r.plan.duration([]scenario{sc}, r.daemons))
+	}
+	if p.stage, err = newStage(r.plan, r.daemons, longest); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.stage.close()) }()
+	if p.stage.every > time.Millisecond {
+		p.report.Notes = append(p.report.Notes, fmt.Sprintf("each alias was asked each %s", p.stage.every))
+	}
+	for _, sc := range append([]scenario{opening}, r.scenarios...) {
+		if err := p.play(ctx, sc); err != nil {
+			return nil, err
+		}
+	}
+	p.report.end(began)
+	return &p.report, nil
+}
+
+// play plays a scenario for every alias: where holders are on several hosts it
+// takes two rounds, for the two hosts of an alias must not be hit at once.
+func (r *play) play(ctx context.Context, sc scenario) error {
+	left := slices.Clone(r.plan.Parts)
+	for len(left) > 0 {
+		var now rounds
+		var hit []string
+		if sc.Hits == hitNobody {
+			now, left = left, nil
+		} else if now, left, hit = r.round(sc.Hits, left); len(now) == 0 {
+			r.report.add(unplayed(sc, left)...)
+			return nil
+		}
+		rows, err := r.playRound(ctx, sc, now, hit)
+		if err != nil {
+			return err
+		}
+		if noise := noisyRow(rows); noise != nil {
+			r.report.Notes = append(r.report.Notes, fmt.Sprintf(
+				"%s was played again: at %s a control client, which asks what never moves, had a gap of %.0f ms too", sc.Key, noise.Step, noise.Control))
+			if again, _, hit := r.round(sc.Hits, now); sc.Hits == hitNobody || len(again) == len(now) {
+				if rows, err = r.playRound(ctx, sc, now, hit); err != nil {
+					return err
+				}
+			}
+		}
+		r.report.add(rows...)
+	}
+	return nil
+}
+
+// round picks the aliases that can be hit together: all that this host is hit
+// for, or all that partners are hit for. An alias that has not one holder cannot
+// be.
+func (r *play) round(hits target, of rounds) (now, left rounds, hit []string) {
+	for _, us := range []bool{true, false} {
+		now, left, hit = nil, nil, nil
+		for _, a := range of {
+			who := ""
+			if have := r.stage.watches[a.Addr].Holders(); len(have) == 1 {
+				who = have[0]
+			}
+			if who != "" && hits == hitStandbys {
+				who = a.other(who)
+			}
+			if who == "" || (who == a.Host) != us {
+				left = append(left, a)
+				continue
+			}
+			now = append(now, a)
+			if !slices.Contains(hit, who) {
+				hit = append(hit, who)
+			}
+		}
+		if len(now) > 0 {
+			break
+		}
+	}
+	return now, left, hit
+}
+
+// unplayed is what is said of aliases that nobody had when a scenario began.
+func unplayed(sc scenario, left rounds) (rows []Step) {
+	for _, a := range left {
+		j := broken(2, "not played: it had not one holder")
+		rows = append(rows, Step{Scenario: sc.Key, Step: sc.Steps[0].Name, Alias: a.Addr, Promise: j.Promise, Verdict: j.Text})
+	}
+	return rows
+}
+
+// playRound plays a scenario once. Aliases that it was not meant for are
+// watched all the same, and told of where they suffered.
+func (r *play) playRound(ctx context.Context, sc scenario, meant rounds, hit []string) (rows []Step, err error) {
+	holder := map[netip.Addr]string{}
+	for _, a := range r.plan.Parts {
+		if have := r.stage.watches[a.Addr].Holders(); len(have) == 1 {
+			holder[a.Addr] = have[0]
+		}
+	}
+	for _, st := range sc.Steps {
+		var all []situation
+		for _, a := range r.plan.Parts {
+			isMeant := slices.ContainsFunc(meant, func(m part) bool { return m.Addr == a.Addr })
+			if holder[a.Addr] == "" && !isMeant {
+				continue // it was told of already
+			}
+			all = append(all, situation{
+				part: a, daemons: r.daemons, Hit: hit, Meant: isMeant, Holder: holder[a.Addr], Now: r.stage.watches[a.Addr].Holders(),
+			})
+		}
+		r.say(st.Name)
+		made, err := r.playStep(ctx, sc, st, all)
+		if err != nil {
+			return nil, err
+		}
+		for i, row := range made {
+			if all[i].Meant || !row.Good {
+				rows = append(rows, row)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// playStep carries out one step and judges it for each alias.
+func (r *play) playStep(ctx context.Context, sc scenario, st step, all []situation) (rows []Step, err error) {
+	expected := make([]expectation, len(all))
+	most, early := time.Duration(0), true
+	for i, s := range all {
+		expected[i] = st.Expect(s)
+		if s.Meant { // the others are watched for as long as it takes
+			m, e := s.wait(expected[i])
+			most, early = max(most, m), early && e
+		}
+	}
+	from := time.Now()
+	if err := r.stage.do(ctx, st.Deed, all); err != nil {
+		return nil, err
+	}
+	if err := r.await(ctx, time.Now().Add(most), early, func() bool { return r.come(all, expected) }); err != nil {
+		return nil, err
+	}
+	to := time.Now()
+	for i, s := range all {
+		o := r.stage.look(s, from, to)
+		j := judge(expected[i], o)
+		row := Step{
+			Scenario: sc.Key, Step: st.Name, Alias: s.Addr, Hit: s.Hit, Before: o.Before, After: o.After, ServedBy: o.Served,
+			GapMS: millis(o.Gap), BothMS: millis(o.Both), Control: millis(r.stage.noise(s, st.Deed, from, to)),
+			Good: j.Good, Promise: j.Promise, Verdict: j.Text,
+		}
+		if !j.Good {
+			row.Log = r.stage.logSince(s.part, from)
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// await waits until a moment, or, where that will do, until what is expected
+// has come and has lasted for a little.
+func (r *play) await(ctx context.Context, until time.Time, early bool, come func() bool) error {
+	const look = 20 * time.Millisecond
+	for time.Now().Before(until) {
+		if early && come() {
+			until, early = time.Now().Add(slack), false
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(min(look, time.Until(until))):
+		}
+	}
+	return nil
+}
+
+// come tells whether every alias is where it is expected, and its client is
+// answered.
+func (r *play) come(all []situation, expected []expectation) bool {
+	for i, s := range all {
+		have := r.stage.watches[s.Addr].Holders()
+		if !slices.ContainsFunc(expected[i].Holders, func(h []string) bool { return sameHosts(h, have) }) {
+			return false
+		}
+		if !expected[i].Unreached && !slices.Contains(have, r.stage.served(s.part, time.Now())) {
+			return false
+		}
+	}
+	return true
+}
+
+// served is who answered the client last, before a moment.
+func (s *stage) served(a part, at time.Time) string {
+	spans := s.askers[a.Addr].Spans(at.Add(-max(100*time.Millisecond, 20*s.every)), at)
+	if len(spans) == 0 {
+		return ""
+	}
+	return spans[len(spans)-1].By
+}
+
+// look sums up what a step did to an alias.
+func (s *stage) look(sit situation, from, to time.Time) outcome {
+	w, c := s.watches[sit.Addr], s.askers[sit.Addr]
+	tenure := w.Tenure(from, to)
+	o := outcome{Before: sit.Now, After: w.Holders(), Both: tenure.LongestBoth, Takes: tenure.Takes, Served: s.served(sit.part, to)}
+	for _, g := range c.Gaps(from, to, 0) {
+		// What began before the step is not its doing, nor what ends after it.
+		o.Gap = max(o.Gap, minTime(g.To, to).Sub(maxTime(g.From, from)))
+	}
+	return o
+}
+
+// noise is the longest gap of the control client, where it can reach what it
+// asks; else the longest time in which our own client did not come to ask.
+func (s *stage) noise(sit situation, d act, from, to time.Time) time.Duration {
+	longest := s.askers[sit.Addr].Report(from, to).Stall
+	if slices.Contains([]act{doRouterDown, doRouterUp, doDivide, doHeal}, d) {
+		return longest
+	}
+	for _, g := range s.controls[sit.Control].Gaps(from, to, 0) {
+		longest = max(longest, minTime(g.To, to).Sub(maxTime(g.From, from)))
+	}
+	return longest
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

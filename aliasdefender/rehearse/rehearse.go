@@ -1,0 +1,165 @@
+// Package rehearse replays an administrator's own files in network namespaces of one
+// machine, with real Monitors and real faults, and judges what became of each
+// alias by what the rules promise.
+//
+// Prepare turns the files into a plan (networks, machines, who plays in them) and
+// enters namespaces in which nothing of the real network is seen any more. Run
+// builds the plan as a lab, plays the scenarios one after the other, measures what a
+// client and the kernels saw, holds that against what the rules make of the
+// fault, and returns a Report.
+//
+// It prints nothing, and knows no option of a command line: what a terminal shows
+// is its caller's. Nor does it know how a Monitor works. It runs this very program
+// with the verb Monitor on the machines of the plan, and looks at it from outside.
+package rehearse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/lab"
+)
+
+// Resolver looks up the address of a partner's name.
+type Resolver func(ctx context.Context, name string) (netip.Addr, error)
+
+// Request says what is to be rehearsed.
+type Request struct {
+	Load     func() (*config.Config, error) // reads the files; nil: the sample of the article
+	Resolve  Resolver
+	Only     []string      // scenarios, as Scenarios names them; none: all
+	Interval time.Duration // another rhythm than that of the files; 0: theirs
+}
+
+// RequestError is the error of a Request that nobody can play.
+type RequestError struct {
+	Of   string // "only" or "interval": what has to be asked otherwise
+	Text string
+}
+
+func (e *RequestError) Error() string { return e.Of + ": " + e.Text }
+
+// errSystem is the answer of a system that has no namespaces.
+var errSystem = errors.New("Rehearse needs Linux: it plays in network namespaces")
+
+// Rehearsal is what was asked for, planned and not yet played.
+type Rehearsal struct {
+	plan      *plan
+	daemons   daemons
+	scenarios []scenario
+}
+
+// Prepare plans what is asked for. Without root the program runs twice: up to
+// lab.Enter on the real host, which is looked at, and then as another process with
+// the same arguments inside a namespace of its own, which cannot see that host any
+// more. Nothing is built yet.
+//
+// The error is a *RequestError, one of Load, or lab.ErrRefused where the system
+// refuses namespaces.
+func Prepare(ctx context.Context, q Request) (*Rehearsal, error) {
+	if runtime.GOOS != "linux" {
+		return nil, errSystem
+	}
+	if os.Getenv(seenEnv) != "" {
+		// Inside, or the lab's warden: the rest is not for it.
+		if err := lab.Enter(); err != nil {
+			return nil, err
+		}
+	}
+	all, err := chosen(q.Only)
+	if err != nil {
+		return nil, err
+	}
+	if q.Interval != 0 && (q.Interval < minRehearsed || q.Interval > maxRehearsed) {
+		return nil, &RequestError{"interval", fmt.Sprintf("%s is out of range: from %s to %s", q.Interval, config.Tidy(minRehearsed), config.Tidy(maxRehearsed))}
+	}
+	cfg, seen, err := q.files(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := lab.Enter(); err != nil {
+		return nil, err
+	}
+	if q.Interval != 0 {
+		cfg = retime(cfg, q.Interval)
+	}
+	p, err := makePlan(cfg, seen)
+	if err != nil {
+		return nil, err
+	}
+	d := daemonsOf(cfg.Settings)
+	if all, err = playable(all, d, len(q.Only) > 0); err != nil {
+		return nil, err
+	}
+	p.Notes = append(p.Notes, d.notes(cfg.Settings, len(q.Only) > 0)...)
+	return &Rehearsal{plan: p, daemons: d, scenarios: all}, nil
+}
+
+// files reads the files and what of this host goes with them, or takes the sample.
+func (q Request) files(ctx context.Context) (cfg *config.Config, seen surroundings, err error) {
+	if q.Load == nil {
+		return sample()
+	}
+	if cfg, err = q.Load(); err != nil {
+		return nil, seen, err
+	}
+	seen, err = lookAround(ctx, cfg, q.Resolve)
+	return cfg, seen, err
+}
+
+// Outline is what will be played, for an introduction.
+type Outline struct {
+	Aliases  []AliasOutline
+	Hosts    int // that run a Monitor
+	Networks int
+	Notes    []string      // what differs from the files or from this host
+	Expected time.Duration // that it takes, about
+}
+
+// AliasOutline is one alias, and who plays in it.
+type AliasOutline struct {
+	Prefix      netip.Prefix
+	NIC         string
+	Host        string // this host, by its name on the stage
+	Own         string // the address at which the partner knows it
+	Primary     bool   // this host is
+	Partner     string // by its name on the stage
+	PartnerAddr string
+	Router      netip.Addr
+	Interval    time.Duration
+}
+
+// Outline tells what Run will play.
+func (r *Rehearsal) Outline() Outline {
+	o := Outline{Networks: len(r.plan.Networks), Expected: r.plan.duration(r.scenarios, r.daemons), Notes: r.plan.Notes}
+	for _, m := range r.plan.Machines {
+		if len(m.Aliases) > 0 {
+			o.Hosts++
+		}
+	}
+	for _, a := range r.plan.Parts {
+		o.Aliases = append(o.Aliases, AliasOutline{
+			Prefix: a.Prefix, NIC: a.NIC, Host: a.Host, Own: r.plan.ownOf(a), Primary: a.Primary,
+			Partner: a.Partner, PartnerAddr: a.Alias.Partner.Name, Router: a.Control, Interval: a.Interval,
+		})
+	}
+	return o
+}
+
+// ownOf is the address at which an alias's partner knows this host.
+func (p *plan) ownOf(a part) (own string) {
+	for _, m := range p.Machines {
+		for _, theirs := range m.Aliases {
+			if m.Name == a.Partner && theirs.Addr == a.Addr {
+				own = theirs.Partner.Name
+			}
+		}
+	}
+	return own
+}

@@ -1,0 +1,70 @@
+package rehearse
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Report is what a rehearsal found. Its JSON form is kept from version to version.
+type Report struct {
+	Notes   []string `json:"notes,omitempty"`
+	Steps   []Step   `json:"steps"`
+	Seconds float64  `json:"seconds"` // that it took
+	Good    bool     `json:"good"`    // every verdict is
+}
+
+// Step is what one step of a scenario did to one alias.
+type Step struct {
+	Scenario string     `json:"scenario"`
+	Step     string     `json:"step"`
+	Alias    netip.Addr `json:"alias"`
+	Hit      []string   `json:"hit"` // hosts
+	Before   []string   `json:"before"`
+	After    []string   `json:"after"`
+	ServedBy string     `json:"served_by"` // in the end; "": nobody
+	GapMS    float64    `json:"gap_ms"`
+	BothMS   float64    `json:"both_ms"`
+	Control  float64    `json:"control_ms"` // the gap of the control client, or of our own asking
+	Good     bool       `json:"good"`
+	Promise  int        `json:"promise,omitempty"` // that was broken
+	Verdict  string     `json:"verdict"`
+	Log      []string   `json:"log,omitempty"` // of the Monitors, where the verdict is bad
+}
+
+// add adds steps. Nobody is an empty list in them, and not nil: JSON tells the two
+// apart.
+func (r *Report) add(rows ...Step) {
+	for _, s := range rows {
+		s.Hit, s.Before, s.After = append([]string{}, s.Hit...), append([]string{}, s.Before...), append([]string{}, s.After...)
+		r.Steps = append(r.Steps, s)
+	}
+}
+
+// Bad counts the verdicts that are not good.
+func (r *Report) Bad() (n int) {
+	for _, s := range r.Steps {
+		if !s.Good {
+			n++
+		}
+	}
+	return n
+}
+
+// noisyRow is a bad verdict that this machine may have to answer for.
+func noisyRow(rows []Step) *Step {
+	for i, row := range rows {
+		if !row.Good && row.Control >= millis(noisyGap) {
+			return &rows[i]
+		}
+	}
+	return nil
+}
+
+// end sums up.
+func (r *Report) end(began time.Time) {
+	r.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
+	r.Good = r.Bad() == 0
+}
+
+// millis is a duration as a number of milliseconds, to the tenth.
+func millis(d time.Duration) float64 { return float64(d.Round(100*time.Microsecond)) / 1e6 }

@@ -1,0 +1,362 @@
+package rehearse
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// act is one thing done to the stage.
+type act string
+
+const (
+	doBegin      act = "begin"      // every Monitor is started
+	doCrash      act = "crash"      // power cut
+	doBoot       act = "boot"       // and back, with its Monitor
+	doPull       act = "pull"       // cables out: no carrier
+	doPlug       act = "plug"       // and in
+	doMute       act = "mute"       // every frame lost, carrier kept
+	doUnmute     act = "unmute"     // and no more
+	doStop       act = "stop"       // TERM to the Monitor
+	doStart      act = "start"      // and a new one
+	doKill       act = "kill"       // no time for the Monitor to do anything
+	doGive       act = "give"       // Handover where the aliases are
+	doGiveBack   act = "giveBack"   // and where they went
+	doMaintain   act = "maintain"   // Maintenance on
+	doServe      act = "serve"      // and off
+	doRouterDown act = "routerDown" // the router crashes
+	doRouterUp   act = "routerUp"   // and boots
+	doDivide     act = "divide"     // holder and client here, standby and router there
+	doHeal       act = "heal"       // and together again
+)
+
+// target says whom a scenario hits.
+type target int
+
+const (
+	hitHolders target = iota
+	hitStandbys
+	hitNobody
+)
+
+// scenario is a fault and its end. It begins and ends with every machine up.
+type scenario struct {
+	Key   string // of Request.Only
+	Hits  target
+	Steps []step
+	Keyed bool // only between daemons that talk to each other
+}
+
+// step is a deed and what the rules make of it for an alias.
+type step struct {
+	Name   string
+	Deed   act
+	Expect func(situation) expectation
+}
+
+// situation is an alias at the beginning of a step.
+type situation struct {
+	part
+	daemons
+	Hit    []string // the hosts that the scenario hits
+	Meant  bool     // for this alias, and not for another of theirs
+	Holder string   // who had it when the scenario began
+	Now    []string // who has it
+}
+
+func (s situation) standby() string { return s.other(s.Holder) }
+func (s situation) holderHit() bool { return slices.Contains(s.Hit, s.Holder) }
+
+// scenarios is the rehearsal, in its order: each begins where the one before
+// has ended, so that a holder crashes now on this host, now on the other.
+var scenarios = []scenario{
+	{"crash", hitHolders, []step{{"crash", doCrash, situation.crashed}, {"return", doBoot, situation.returned}}, false},
+	{"cable", hitHolders, []step{{"cable pulled", doPull, situation.pulled}, {"cable back", doPlug, situation.returned}}, false},
+	{"cut", hitStandbys, []step{{"silent cut, standby", doMute, situation.muted}, {"standby back", doUnmute, situation.reunited}}, false},
+	{"cut", hitHolders, []step{{"silent cut, holder", doMute, situation.muted}, {"holder back", doUnmute, situation.reunited}}, false},
+	{"stop", hitHolders, []step{{"stop", doStop, situation.stopped}, {"start", doStart, situation.returned}}, false},
+	{"router", hitNobody, []step{{"router lost", doRouterDown, situation.unmoved}, {"router back", doRouterUp, situation.returned}}, false},
+	{"partition", hitHolders, []step{{"partition", doDivide, situation.divided}, {"heal", doHeal, situation.reunited}}, false},
+	{"handover", hitHolders, []step{{"hand-over", doGive, situation.handed}, {"hand-over back", doGiveBack, situation.handedBack}}, true},
+	{"maintenance", hitHolders, []step{{"maintenance on", doMaintain, situation.handed}, {"maintenance off", doServe, situation.returned}}, true},
+	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, true},
+}
+
+// opening is what every rehearsal begins with.
+var opening = scenario{"begin", hitNobody, []step{{"begin", doBegin, situation.begun}}, false}
+
+// withinOf names the scenarios that are the end of another.
+var withinOf = map[string]string{"return": "crash", "heal": "partition"}
+
+// chosen returns the scenarios of Request.Only, in the rehearsal's order; none named
+// means all.
+func chosen(only []string) ([]scenario, error) {
+	if len(only) == 0 {
+		return scenarios, nil
+	}
+	want := map[string]bool{}
+	for _, key := range only {
+		key = strings.ToLower(strings.TrimSpace(key))
+		if outer, ok := withinOf[key]; ok {
+			key = outer
+		}
+		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.Key == key }) {
+			return nil, &RequestError{"only", fmt.Sprintf("%q is no scenario; there are %s", key, strings.Join(Scenarios(), ", "))}
+		}
+		want[key] = true
+	}
+	var some []scenario
+	for _, s := range scenarios {
+		if want[s.Key] {
+			some = append(some, s)
+		}
+	}
+	return some, nil
+}
+
+// playable leaves out what the rehearsed daemons cannot do. What was asked for by
+// name is not left out in silence.
+func playable(all []scenario, d daemons, named bool) (some []scenario, err error) {
+	for _, s := range all {
+		switch {
+		case d.Keyed || !s.Keyed:
+			some = append(some, s)
+		case named:
+			return nil, &RequestError{"only", fmt.Sprintf("%s needs the channel between the daemons, and the settings have no key ([peer] key_file); leave it out, or try 'aliasdefender GenKey --help'", s.Key)}
+		}
+	}
+	return some, nil
+}
+
+// Scenarios are the words that Request.Only knows.
+func Scenarios() (keys []string) {
+	for _, s := range scenarios {
+		if !slices.Contains(keys, s.Key) {
+			keys = append(keys, s.Key)
+		}
+		for inner, outer := range withinOf {
+			if outer == s.Key && !slices.Contains(keys, inner) {
+				keys = append(keys, inner)
+			}
+		}
+	}
+	return keys
+}
+
+// still expects that nothing moves.
+func (s situation) still(promise int) expectation {
+	return expectation{Holders: [][]string{s.Now}, Gap: slack, Still: true, Promise: promise}
+}
+
+// moves expects that the standby has it in the end, and nobody else.
+func (s situation) moves(within time.Duration) expectation {
+	return expectation{Holders: [][]string{{s.standby()}}, Gap: within, Both: -1}
+}
+
+func (s situation) begun() expectation {
+	return expectation{Holders: [][]string{{s.primary()}}, Gap: doubted(s.Rhythm) + starting}
+}
+
+func (s situation) crashed() expectation {
+	if !s.holderHit() {
+		return s.still(3)
+	}
+	e := s.moves(takeover(s.Rhythm))
+	e.Both = 0
+	return e
+}
+
+// returned is the end of a fault: what has a holder is left there, but for the
+// failback that the user has set; what has none is taken.
+func (s situation) returned() expectation {
+	switch {
+	case len(s.Now) == 0:
+		return expectation{Holders: [][]string{{s.Host}, {s.Partner}}, Gap: doubted(s.Rhythm) + starting, Both: resolved(s.Rhythm)}
+	case s.failsBack():
+		return expectation{Holders: [][]string{{s.primary()}}, Gap: resolved(s.Rhythm), Both: resolved(s.Rhythm)}
+	}
+	return s.still(8)
+}
+
+// failsBack tells whether the primary will ask for the alias back. Whether a
+// partner that is primary does so its own file says, which nobody has here.
+func (s situation) failsBack() bool {
+	return s.Failback && s.Primary && !slices.Contains(s.Now, s.Host)
+}
+
+func (s situation) pulled() expectation {
+	if !s.holderHit() {
+		return s.still(7)
+	}
+	return s.moves(takeover(s.Rhythm))
+}
+
+func (s situation) muted() expectation {
+	if !s.holderHit() {
+		return s.still(7)
+	}
+	return s.bothHave(takeover(s.Rhythm))
+}
+
+// bothHave expects that the standby takes it, and that the holder, who hears
+// nobody, keeps it, or releases it as isolated.
+func (s situation) bothHave(within time.Duration) expectation {
+	e := expectation{Holders: [][]string{{s.Host, s.Partner}}, Gap: within, Both: -1}
+	if s.OnIsolation == config.IsolationRelease {
+		e.Holders = append(e.Holders, []string{s.standby()})
+	}
+	return e
+}
+
+// reunited: two holders that hear each other again become one, the primary.
+func (s situation) reunited() expectation {
+	if len(s.Now) < 2 {
+		return s.returned()
+	}
+	return expectation{Holders: [][]string{{s.primary()}}, Gap: resolved(s.Rhythm), Both: resolved(s.Rhythm)}
+}
+
+func (s situation) stopped() expectation {
+	switch {
+	case !s.holderHit() || s.OnExit == config.ExitKeep:
+		return s.still(3)
+	case s.Keyed: // whether it is to be kept or not where nobody would take it
+		return s.handed()
+	case s.Holder != s.primary():
+		return s.moves(doubted(s.Rhythm))
+	}
+	e := s.moves(doubted(s.Rhythm))
+	e.Vacant, e.Why = true, fmt.Sprintf("as the rules say (W12): %s is not primary, and the host lives", s.standby())
+	return e
+}
+
+// handed expects that the standby has it, and that no client noticed.
+func (s situation) handed() expectation {
+	if !s.holderHit() {
+		return s.still(3)
+	}
+	e := s.moves(noisyGap)
+	e.Both = handing
+	return e
+}
+
+// handedBack is the way back, unless failback was quicker.
+func (s situation) handedBack() expectation {
+	if slices.Contains(s.Now, s.Holder) {
+		return s.still(3)
+	}
+	return expectation{Holders: [][]string{{s.Holder}}, Gap: noisyGap, Both: handing}
+}
+
+// orphaned: the kernel keeps the alias until its lease ends, and the standby
+// then takes it, for it has not heard the daemon for long.
+func (s situation) orphaned() expectation {
+	if !s.holderHit() || s.Lease == 0 {
+		return s.still(3)
+	}
+	e := s.moves(doubted(s.Rhythm))
+	e.Both, e.Delay = 0, s.Lease+leaseLate
+	return e
+}
+
+func (s situation) unmoved() expectation { return s.still(8) }
+
+// divided: the standby, on the router's side, takes it; the holder, on the
+// client's, keeps it.
+func (s situation) divided() expectation {
+	if !s.holderHit() {
+		e := s.still(3)
+		e.Unreached, e.Why = true, "as the rules say: the client is on the other side"
+		return e
+	}
+	e := s.bothHave(slack)
+	if s.OnIsolation == config.IsolationRelease {
+		e.Unreached, e.Why = true, "as the rules say (H8): released, for on_isolation is \"release\""
+	}
+	return e
+}
+
+// wait is how long a step takes at most for an alias, and whether it is over
+// as soon as what is expected has come.
+func (s situation) wait(e expectation) (most time.Duration, early bool) {
+	switch {
+	case s.failsBack() && !e.Still:
+		return s.FailbackAfter + doubted(s.Rhythm) + starting, false
+	case e.Still:
+		return settled(s.Rhythm), false
+	case e.Both > 0: // two become one, and the client has to follow
+		return max(e.Gap, e.Both), len(s.Now) == 0
+	case e.Vacant || e.Unreached:
+		return doubted(s.Rhythm) + starting, false
+	}
+	return e.Delay + max(e.Gap, doubted(s.Rhythm)) + starting, true
+}
+
+// duration is how long the scenarios take, about: those that end early end
+// somewhere in the last interval.
+func (p *plan) duration(all []scenario, d daemons) time.Duration {
+	total := time.Duration(0)
+	for _, sc := range append([]scenario{opening}, all...) {
+		for _, group := range p.groups(sc.Hits) {
+			total += group.duration(sc, d)
+		}
+	}
+	return total
+}
+
+// rounds are the aliases that one host, or all partners, can be hit for at once.
+type rounds []part
+
+func (p *plan) groups(hits target) (all []rounds) {
+	if hits == hitNobody {
+		return []rounds{p.Parts}
+	}
+	var ours, theirs rounds
+	for _, a := range p.Parts {
+		if a.Primary {
+			ours = append(ours, a)
+		} else {
+			theirs = append(theirs, a)
+		}
+	}
+	for _, r := range []rounds{ours, theirs} {
+		if len(r) > 0 {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func (r rounds) duration(sc scenario, d daemons) (total time.Duration) {
+	now := map[string][]string{}
+	for _, st := range sc.Steps {
+		longest := time.Duration(0)
+		for _, a := range r {
+			s := situation{part: a, daemons: d, Holder: a.primary(), Now: []string{a.primary()}}
+			if n, ok := now[a.Addr.String()]; ok {
+				s.Now = n
+			}
+			switch sc.Hits {
+			case hitHolders:
+				s.Hit = []string{s.Holder}
+			case hitStandbys:
+				s.Hit = []string{s.standby()}
+			}
+			if st.Deed == doBegin {
+				s.Now = nil
+			}
+			e := st.Expect(s)
+			most, early := s.wait(e)
+			if early {
+				most -= starting + a.Interval/2 + e.Delay/6 // a lease is renewed when a third of it is over
+			}
+			longest = max(longest, most)
+			now[a.Addr.String()] = e.Holders[0]
+		}
+		total += longest + 200*time.Millisecond // for the deed
+	}
+	return total
+}

@@ -1,0 +1,233 @@
+package rehearse
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// router makes the one router of all networks, with every router's address
+// that the files or this host name.
+func (p *planner) router() error {
+	r := machine{Name: routerName, Router: true}
+	for i, s := range p.lans {
+		nic := machineNIC{Name: fmt.Sprintf("eth%d", i), Network: s.nic}
+		for _, sub := range s.subnets {
+			addrs, err := p.routersIn(s, sub)
+			if err != nil {
+				return err
+			}
+			for _, a := range addrs {
+				nic.Addrs = append(nic.Addrs, netip.PrefixFrom(a, sub.Bits()))
+			}
+		}
+		if !s.router.IsValid() {
+			s.router = nic.Addrs[0].Addr()
+		}
+		r.NICs = append(r.NICs, nic)
+	}
+	p.Machines = append(p.Machines, r)
+	return nil
+}
+
+// routersIn returns the router's addresses in a subnet: the real default route
+// and those that are set, else a free one.
+func (p *planner) routersIn(s *segment, sub netip.Prefix) (addrs []netip.Addr, err error) {
+	nic, there := p.seen.NICs[s.nic]
+	if sub.Contains(nic.Gateway) && !p.taken(nic.Gateway) {
+		addrs = append(addrs, nic.Gateway)
+		s.router = nic.Gateway
+	}
+	auto := false
+	for _, a := range p.aliases {
+		switch {
+		case a.NIC == s.nic && !a.Router.IsValid():
+			auto = auto || sub.Contains(a.Addr)
+		case a.NIC == s.nic && sub.Contains(a.Router) && !slices.Contains(addrs, a.Router) && !p.taken(a.Router):
+			addrs = append(addrs, a.Router)
+		}
+	}
+	if len(addrs) > 0 {
+		return addrs, nil
+	}
+	free, err := p.free(sub, routerName)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case auto && there && nic.Gateway.IsValid():
+		p.note("the default route out of %s, %s, is not in %s: %s stands in for it", s.nic, nic.Gateway, sub, free)
+	case auto && there:
+		p.note("no default route leaves by %s here: %s stands in for the router. A Monitor on this machine would take nothing there (W8): set router for these aliases", s.nic, free)
+	case auto:
+		p.note("%s stands in for the router of %s", free, s.nic)
+	}
+	return []netip.Addr{free}, nil
+}
+
+// outside makes the witnesses, and puts what lies off every subnet behind the
+// router.
+func (p *planner) outside() error {
+	for _, a := range p.aliases {
+		third := a.Witnesses
+		if a.Router.IsValid() {
+			third = append(slices.Clone(third), a.Router)
+		}
+		for _, w := range third {
+			p.addWitness(w)
+		}
+	}
+	if len(p.far) == 0 {
+		return nil
+	}
+	p.Networks = append(p.Networks, beyond)
+	r := p.machine(routerName)
+	nic := machineNIC{Name: "far0", Network: beyond}
+	for _, f := range p.far {
+		its, router, err := p.pairOf(f.addr)
+		if err != nil {
+			return err
+		}
+		nic.Addrs = append(nic.Addrs, router)
+		farNIC := machineNIC{Name: "far0", Network: beyond, Addrs: []netip.Prefix{its}}
+		if f.machine != "" {
+			m := p.machine(f.machine)
+			m.NICs = append(m.NICs, farNIC)
+			continue
+		}
+		p.Machines = append(p.Machines, machine{Name: "witness " + f.addr.String(), Gateway: router.Addr(), NICs: []machineNIC{farNIC}})
+		r = p.machine(routerName) // the append may have moved it
+	}
+	r.NICs = append(r.NICs, nic)
+	return nil
+}
+
+// addWitness gives a third party a machine, if no other has its address.
+func (p *planner) addWitness(w netip.Addr) {
+	if p.taken(w) || slices.ContainsFunc(p.far, func(f farAddr) bool { return f.addr == w }) {
+		return
+	}
+	for _, s := range p.lans {
+		if sub, ok := s.subnet(w); ok {
+			p.Machines = append(p.Machines, machine{
+				Name:    "witness " + w.String(),
+				Gateway: s.router,
+				NICs:    []machineNIC{{Name: "eth0", Network: s.nic, Addrs: []netip.Prefix{netip.PrefixFrom(w, sub.Bits())}}},
+			})
+			return
+		}
+	}
+	p.far = append(p.far, farAddr{addr: w})
+}
+
+// pairOf returns the smallest subnet in which an address off every subnet and
+// the router can meet: the prefixes of both.
+func (p *planner) pairOf(addr netip.Addr) (its, router netip.Prefix, err error) {
+	for bits := 31; bits >= 24; bits-- {
+		sub := netip.PrefixFrom(addr, bits).Masked()
+		if first, last := bounds(sub); addr.Less(first) || last.Less(addr) {
+			continue // its network or broadcast address
+		}
+		if free, err := p.free(sub, routerName); err == nil {
+			return netip.PrefixFrom(addr, bits), netip.PrefixFrom(free, bits), nil
+		}
+	}
+	return its, router, fmt.Errorf("%s cannot be put behind the router: no address is left beside it", addr)
+}
+
+// clients puts one client into each network.
+func (p *planner) clients() error {
+	for _, s := range p.lans {
+		c := machine{Name: clientOf(s.nic), Gateway: s.router}
+		nic := machineNIC{Name: "eth0", Network: s.nic}
+		for _, sub := range s.subnets {
+			addr, err := p.free(sub, "the client")
+			if err != nil {
+				return err
+			}
+			nic.Addrs = append(nic.Addrs, netip.PrefixFrom(addr, sub.Bits()))
+		}
+		c.NICs = []machineNIC{nic}
+		p.Machines = append(p.Machines, c)
+	}
+	return nil
+}
+
+func clientOf(nic string) string { return "client on " + nic }
+
+// files writes the hosts' tables: ours as it is but for names, which nobody
+// resolves in there, and each partner's as its mirror.
+func (p *planner) files() error {
+	for _, m := range p.Machines {
+		if m.Name == thisHostName || slices.Contains(hostsOf(p.hosts), m.Name) {
+			p.machine(m.Name).Gateway = p.gatewayOf(m)
+		}
+	}
+	for _, a := range p.aliases {
+		s := p.lan(a.NIC)
+		addr, _ := p.partnerAddr(a)
+		us, it := p.machine(thisHostName), p.machine(p.hosts[a.Partner.Name])
+
+		ours := p.rehearsed(a, us, addr)
+		us.Aliases = append(us.Aliases, ours)
+		mirror := p.rehearsed(a, it, p.ownFacing(s, a, addr))
+		mirror.Primary, mirror.Failback = !a.Primary, false
+		it.Aliases = append(it.Aliases, mirror)
+
+		control := a.Router
+		if _, ok := s.subnet(control); !ok {
+			control = s.router
+		}
+		p.Parts = append(p.Parts, part{
+			Alias: ours, Host: us.Name, Partner: it.Name, Client: clientOf(a.NIC), Control: control,
+		})
+	}
+	return nil
+}
+
+func hostsOf(byName map[string]string) (all []string) {
+	for _, m := range byName {
+		all = append(all, m)
+	}
+	return all
+}
+
+// gatewayOf is the router on the NIC that has the real default route, or on
+// the first.
+func (p *planner) gatewayOf(m machine) netip.Addr {
+	for _, n := range m.NICs {
+		s := p.lan(n.Network)
+		if s != nil && s.router.IsValid() && s.router == p.seen.NICs[s.nic].Gateway {
+			return s.router
+		}
+	}
+	return p.lan(m.NICs[0].Network).router
+}
+
+// ownFacing is the address at which a partner knows us: the one in its own
+// subnet, or else in the alias's.
+func (p *planner) ownFacing(s *segment, a config.Alias, partner netip.Addr) netip.Addr {
+	for _, lan := range append([]*segment{s}, p.lans...) {
+		for i, sub := range lan.subnets {
+			if sub.Contains(partner) {
+				return lan.own[i].Addr()
+			}
+		}
+	}
+	sub, _ := s.subnet(a.Addr)
+	return s.own[slices.Index(s.subnets, sub)].Addr()
+}
+
+// rehearsed is an alias as a machine's file has it.
+func (p *planner) rehearsed(a config.Alias, on *machine, partner netip.Addr) config.Alias {
+	a.Partner = config.Partner{Name: partner.String(), Addr: partner}
+	a.MaxTakes = rehearsedTakes
+	// A machine has one default route here. Where the alias's NIC is not the
+	// one that it leaves by, the router has to be named.
+	if s := p.lan(a.NIC); !a.Router.IsValid() && s.router != on.Gateway {
+		a.Router = s.router
+	}
+	return a
+}

@@ -1,0 +1,169 @@
+package rehearse
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// What a verdict allows beyond the rules' own times.
+const (
+	// slack is for the taking itself (a look, the add, the announcement), and
+	// for a machine that runs all hosts at once and other things besides.
+	slack = 300 * time.Millisecond
+
+	// handing is how long a hand-over may last, both hosts having the alias.
+	handing = 2 * time.Second
+
+	// leaseLate is how late a kernel may be to end a lease.
+	leaseLate = 2 * time.Second
+
+	// starting is what a program needs until its Monitor asks for the first time.
+	starting = time.Second
+
+	// noisyGap is a gap of the control client, which asks an address that nobody
+	// moves: a machine that loses so much may have made the alias's gap too.
+	noisyGap = 50 * time.Millisecond
+)
+
+// Promises are those of the design that a rehearsal can find broken, by their
+// numbers.
+var Promises = map[int]string{
+	1: "two holders on a connected segment resolve within the next question and an announcement",
+	2: "a connected pair has a holder within the detection time",
+	3: "no transition without a changed fact, an order or a deadline",
+	5: "the last announcement on the wire is the holder's",
+	7: "unknown never leads to a take: who cannot hear the router takes nothing (W8)",
+	8: "an alias that answers is not taken",
+}
+
+// takeover is how long a silent alias may go without service: until it and,
+// asked at its first miss, the partner and the router are known as silent or not,
+// and then the take.
+func takeover(r config.Rhythm) time.Duration { return r.Detect() + r.Timeout + slack }
+
+// doubted is the same where the partner's host answers: the alias is then
+// doubted twice (W10).
+func doubted(r config.Rhythm) time.Duration {
+	return takeover(r) + time.Duration(r.Misses)*r.Timeout
+}
+
+// resolved is how long two holders may last once they hear each other.
+func resolved(r config.Rhythm) time.Duration { return r.Interval + time.Second }
+
+// settled is how long to watch that nothing moves: whoever were to take it
+// would have by then.
+func settled(r config.Rhythm) time.Duration { return takeover(r) }
+
+// expectation is what the rules make of one step for one alias.
+type expectation struct {
+	Holders [][]string // the sets of holders that are right in the end
+	Gap     time.Duration
+	Both    time.Duration // both hold it at most so long; -1: as long as they are apart
+	Delay   time.Duration // before which nothing has to happen
+	Still   bool          // nobody comes to have it who had it not
+	Promise int           // broken where it is still no longer, or others hold it
+
+	// Why is what the rules say where clients are not served and that is right:
+	// where nobody has the alias (Vacant), or where the client cannot reach who
+	// has it (Unreached).
+	Why               string
+	Vacant, Unreached bool
+}
+
+// outcome is what one step did to one alias.
+type outcome struct {
+	Before, After []string // who has it
+	Gap           time.Duration
+	Both          time.Duration // in one piece
+	Takes         int
+	Served        string // who answered the client in the end; "": nobody
+}
+
+// judgement is a verdict: good, or the promise that was broken.
+type judgement struct {
+	Good    bool
+	Promise int
+	Text    string
+}
+
+func broken(promise int, format string, args ...any) judgement {
+	return judgement{Promise: promise, Text: fmt.Sprintf(format, args...)}
+}
+
+// judge holds an outcome against an expectation. The worst is said first: who
+// holds the alias, then for how long both did, then how long nobody served it.
+func judge(e expectation, o outcome) judgement {
+	right := slices.ContainsFunc(e.Holders, func(h []string) bool { return sameHosts(h, o.After) })
+	switch {
+	case len(o.After) == 0 && e.Vacant:
+		return judgement{Good: true, Text: e.Why}
+	case !right && len(o.After) == 0:
+		return broken(2, "nobody has it after %s", ms(o.Gap))
+	case !right && len(o.After) > 1:
+		return broken(1, "%s have it in the end", and(o.After))
+	case !right && e.Still:
+		return broken(e.Promise, "%s took it", and(o.After))
+	case !right && sameHosts(o.After, o.Before):
+		return broken(2, "nobody but %s has it", and(o.After))
+	case !right:
+		return broken(3, "%s has it, not %s", and(o.After), anyOf(e.Holders))
+	case e.Still && o.Takes > 0:
+		return broken(e.Promise, "it was taken %s, with no reason to", times(o.Takes))
+	case e.Both >= 0 && o.Both > e.Both:
+		return broken(1, "both had it for %s; at most %s", ms(o.Both), ms(e.Both))
+	case e.Unreached && o.Gap > e.Gap:
+		return judgement{Good: true, Text: e.Why}
+	case o.Gap > e.Gap:
+		return broken(2, "%s without an answer; at most %s", ms(o.Gap), ms(e.Gap))
+	case !slices.Contains(o.After, o.Served):
+		return broken(5, "%s has it, and the client is answered by %s", and(o.After), orNobody(o.Served))
+	}
+	text := "good: at most " + ms(e.Gap)
+	if len(o.After) > 1 {
+		text += "; both have it while they are apart"
+	}
+	return judgement{Good: true, Text: text}
+}
+
+func sameHosts(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
+
+// ms prints a time as the table does.
+func ms(d time.Duration) string {
+	return fmt.Sprintf("%d ms", d.Round(time.Millisecond).Milliseconds())
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// and lists hosts.
+func and(hosts []string) string {
+	if len(hosts) == 0 {
+		return "nobody"
+	}
+	return strings.Join(slices.Sorted(slices.Values(hosts)), " and ")
+}
+
+func anyOf(sets [][]string) string {
+	words := make([]string, len(sets))
+	for i, s := range sets {
+		words[i] = and(s)
+	}
+	return strings.Join(words, " or ")
+}
+
+func orNobody(host string) string {
+	if host == "" {
+		return "nobody"
+	}
+	return host
+}
