@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -178,9 +179,16 @@ func TestAfterARestartTheEventsAreThere(t *testing.T) {
 
 func TestAStormCostsOneFsyncASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var synced []time.Duration
 		at := time.Now()
-		d := disk{func(f *faulty) { f.sync = func() { synced = append(synced, time.Since(at)) } }}
+		d := disk{func(f *faulty) {
+			f.sync = func() {
+				mu.Lock()
+				defer mu.Unlock()
+				synced = append(synced, time.Since(at))
+			}
+		}}
 		r := begin(t, t.TempDir(), 1<<20, d.open)
 		time.Sleep(time.Minute)
 		r.record(1)
@@ -190,11 +198,13 @@ func TestAStormCostsOneFsyncASecond(t *testing.T) {
 			r.record(5)
 		}
 		time.Sleep(time.Minute)
+		r.wait(t)
+		mu.Lock()
+		defer mu.Unlock()
 		want := []time.Duration{60 * time.Second, 61 * time.Second, 62 * time.Second, 63 * time.Second}
 		if d := cmp.Diff(want, synced[:min(4, len(synced))]); d != "" || len(synced) > 5 {
 			t.Errorf("at %v: -want +got:\n%s", synced, d)
 		}
-		r.wait(t)
 	})
 }
 
@@ -206,10 +216,10 @@ func TestAFullDisk(t *testing.T) {
 	}
 	defer full.Close()
 	synctest.Test(t, func(t *testing.T) {
-		dir, room := t.TempDir(), false
+		dir, room := t.TempDir(), atomic.Bool{}
 		d := disk{func(f *faulty) {
 			f.write = func(text []byte) (int, error) {
-				if room {
+				if room.Load() {
 					return f.file.Write(text)
 				}
 				n, err := f.file.Write(text[:min(len(text), 2000)])
@@ -236,7 +246,7 @@ func TestAFullDisk(t *testing.T) {
 		}
 		lost := r.untold
 		r.Log.mu.Unlock()
-		room = true
+		room.Store(true)
 		time.Sleep(time.Minute)
 		r.record(1)
 		r.heard(t, fmt.Sprintf("the event log is written again; %d events were lost", lost))
@@ -251,9 +261,10 @@ func TestAFullDisk(t *testing.T) {
 
 func TestAReadOnlyDiskIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dir, readOnly := t.TempDir(), true
+		dir, readOnly := t.TempDir(), atomic.Bool{}
+		readOnly.Store(true)
 		r := begin(t, dir, 1<<20, func(path string) (file, error) {
-			if readOnly {
+			if readOnly.Load() {
 				return nil, &os.PathError{Op: "open", Path: path, Err: syscall.EROFS}
 			}
 			return openFile(path)
@@ -261,11 +272,11 @@ func TestAReadOnlyDiskIsSaidOnce(t *testing.T) {
 		r.record(3)
 		time.Sleep(time.Hour)
 		r.heard(t, outageText+": DIR/events.log: read-only file system; mount it writable, or set another [state] dir")
-		readOnly = false
+		readOnly.Store(false)
 		time.Sleep(retryAfter)
 		synctest.Wait()
 		complete(t, all(t, dir, Skipped{}), 3)
-		readOnly = true // and once more, told anew
+		readOnly.Store(true) // and once more, told anew
 		os.Remove(filepath.Join(dir, LogName))
 		time.Sleep(2 * syncEvery) // by then it knows
 		r.record(1)
@@ -290,40 +301,49 @@ func TestAHangingDiskCostsNothingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				dir, hung := t.TempDir(), make(chan struct{})
-				d := disk{func(f *faulty) { hang(f, func() { <-hung }) }}
+				dir, hung := t.TempDir(), atomic.Pointer[chan struct{}]{}
+				hangs := func() (end func()) {
+					c := make(chan struct{})
+					hung.Store(&c)
+					return func() { close(c) }
+				}
+				over := hangs()
+				d := disk{func(f *faulty) { hang(f, func() { <-*hung.Load() }) }}
 				r := begin(t, dir, 1<<30, d.open)
 				at := time.Now()
 				r.record(1)
 				synctest.Wait()
-				r.record(99_999)
+				r.record(storm - 1)
 				if late := time.Since(at); late != 0 {
 					t.Errorf("Record waited for %s", late)
 				}
-				if n := len(r.queue); n > logRoom+1 { // the writer hangs: nobody else looks
+				r.Log.mu.Lock()
+				n := len(r.queue)
+				r.Log.mu.Unlock()
+				if n > logRoom+1 {
 					t.Errorf("%d events in memory", n)
 				}
 				time.Sleep(time.Hour)
-				hangs := outageText + ": DIR/events.log: the disk has not taken a write for 5s; mend it, or set another [state] dir"
-				r.heard(t, hangs)
+				said := outageText + ": DIR/events.log: the disk has not taken a write for 5s; mend it, or set another [state] dir"
+				r.heard(t, said)
 
-				close(hung)
+				over()
 				time.Sleep(time.Second)
 				events := all(t, dir, Skipped{})
-				lost := complete(t, events, 100_000)
-				r.heard(t, hangs, fmt.Sprintf("the event log is written again; %d events were lost", lost))
+				lost := complete(t, events, storm)
+				r.heard(t, said, fmt.Sprintf("the event log is written again; %d events were lost", lost))
 				if len(events) < logRoom {
 					t.Errorf("only %d events on disk", len(events))
 				}
 
-				hung = make(chan struct{})
+				over = hangs()
 				r.record(10)
 				synctest.Wait()
 				late, err := r.wait(t)
 				if late != flushWithin && name == "write" || late > flushWithin || name == "write" && err == nil {
 					t.Errorf("%v after %s", err, late)
 				}
-				close(hung) // no goroutine stays behind once the disk is back: the bubble sees to that
+				over() // no goroutine stays behind once the disk is back: the bubble sees to that
 			})
 		})
 	}
@@ -335,15 +355,18 @@ func TestAStormIsWrittenOrCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
 		d := disk{func(f *faulty) {
-			f.write = func(text []byte) (int, error) { time.Sleep(time.Millisecond); return f.file.Write(text) }
+			f.write = func(text []byte) (int, error) {
+				time.Sleep(200_000 / storm * time.Millisecond)
+				return f.file.Write(text)
+			}
 		}}
 		r := begin(t, dir, 1<<30, d.open)
 		for range 100 {
-			r.record(1000)
+			r.record(storm / 100)
 			time.Sleep(10 * time.Millisecond)
 		}
 		time.Sleep(10 * time.Second)
-		lost := complete(t, all(t, dir, Skipped{}), 100_000)
+		lost := complete(t, all(t, dir, Skipped{}), storm)
 		if lost == 0 {
 			t.Error("the disk was fast enough: no storm")
 		}

@@ -55,7 +55,7 @@ func TestRecordingAllocatesNothing(t *testing.T) {
 	for range 2 * logRoom { // the room is there
 		r.Record(e)
 	}
-	if n := testing.AllocsPerRun(1000, func() { r.Record(e) }); n > 0 {
+	if n := testing.AllocsPerRun(1000, func() { r.Record(e) }); n > 0 && !racing {
 		t.Errorf("%v allocations an event", n)
 	}
 }
