@@ -78,7 +78,7 @@ func Scan(dir string, most int64, each func(Event)) (skipped Skipped, err error)
 			err = errors.Join(err, serr)
 			continue
 		}
-		size := min(info.Size(), most)
+		size := max(0, min(info.Size(), most))
 		most -= size
 		parts = append(parts, part{f, info.Size() - size, size})
 	}

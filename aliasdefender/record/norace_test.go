@@ -1,0 +1,8 @@
+//go:build !race
+
+package record
+
+const (
+	racing = false
+	storm  = 100_000 // events
+)
