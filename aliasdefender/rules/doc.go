@@ -5,10 +5,25 @@
 //
 // It refuses to know where facts come from and how decisions are carried out:
 // no address, no socket, no kernel, no log, no clock. Time comes in with the
-// facts, and of the world it imports time and fmt only; a test proves it. Its
-// caller files what it hears into [Facts], keeps its own deeds in [State], asks
-// [Decide] after each change and when [Decision].Again has come, and reports to
-// State what it did.
+// facts, and of the world it imports time and fmt only; a test proves it.
+//
+// # Its caller
+//
+// files what it hears into [Facts], and then, after each change and when
+// [Decision].Again has come:
+//
+//	State.Saw      brings the record up to date with the facts
+//	Decide         says what to do, and why
+//	State.Report   says how an operator's command has ended, if one is under way
+//	State.MayBegin, State.Begin
+//	               before a deed that takes a while
+//	State.Done     records how it ended, and says as a [Follow] what is to follow
+//	Say            is what the partner is told
+//
+// [State.Obey] takes in commands, of operators, of the file and of who ends the
+// daemon; State.Pinged, Awoke, LinkIsUp, PartnerIsBack and ProbedFor the few
+// observations that are no facts. Nobody else writes a State. The search in the
+// tests, which proves the table, plays all of these: what is proved is what runs.
 //
 // # States
 //
@@ -25,7 +40,15 @@
 // Parked is waiting with the one row W1; who holds the alias and is told to park
 // it passes through H2. A hand-over is W5 on one host and H1 on the other; what
 // goes on between them, and who plays which part, is in [Handover]. Adoption is
-// no row: who finds the alias on its host tells State so.
+// no row: who finds the alias on its host tells State so, as a deed.
+//
+// # A new row, a new fact
+//
+// A row costs its line in rows.go, its reason with number, name, level and
+// sentence in words.go, and its story in testdata/stories.txt; the tests ask by
+// name for an example, for what makes the reason true and for a promise that
+// needs the row. A fact costs its field in [Facts] and its row in [FactRows].
+// docs/design.md has an example of each.
 //
 // # The table
 //

@@ -65,9 +65,13 @@ var clock = map[string]bool{
 	"Tick": true, "NewTicker": true, "NewTimer": true,
 }
 
-// TestPackageCommentShowsTheTable holds the comment to Rows(). On a difference
-// paste the wanted lines.
+// TestPackageCommentShowsTheTable holds the comment to Rows(). With -update it
+// writes the lines that it wants.
 func TestPackageCommentShowsTheTable(t *testing.T) {
+	if *update {
+		writeTable(t, "Not holding", false)
+		writeTable(t, "Holding", true)
+	}
 	for _, half := range []struct {
 		heading string
 		holding bool
@@ -92,6 +96,26 @@ func table(holding bool) []string {
 		}
 	}
 	return strings.Split(strings.Join(lines, "\n"), "\n")
+}
+
+// writeTable puts one half of the rows below its heading of the package comment.
+func writeTable(t *testing.T, heading string, holding bool) {
+	t.Helper()
+	b, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	above, below, ok := strings.Cut(string(b), "\n// # "+heading+"\n//\n")
+	if !ok {
+		t.Fatalf("no heading %q in the package comment", heading)
+	}
+	for strings.HasPrefix(below, "//\t") {
+		_, below, _ = strings.Cut(below, "\n")
+	}
+	lines := "//\t" + strings.Join(table(holding), "\n//\t") + "\n"
+	if err := os.WriteFile("doc.go", []byte(above+"\n// # "+heading+"\n//\n"+lines+below), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // shown is the preformatted block below that heading of the package comment.

@@ -1,0 +1,89 @@
+package rules
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestFactsAreSpelledAsToolsKnowThem holds the names, in JSON, to version 1.
+func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
+	var got []string
+	for _, r := range FactRows() {
+		got = append(got, fmt.Sprintf("%s %s/%s/%s, wire %d, host %v, unknown shown %v", r.Name,
+			r.Spell(Yes), r.Spell(No), r.Spell(Unknown), r.Wire, r.Host, r.Shown(Unknown)))
+	}
+	want := []string{
+		"nic up yes/no/unknown, wire 0, host true, unknown shown true",
+		"carrier yes/no/unknown, wire 0, host true, unknown shown true",
+		"own address yes/no/unknown, wire 0, host true, unknown shown true",
+		"in kernel yes/no/unknown, wire 0, host true, unknown shown true",
+		"service yes/no/unknown, wire 1, host false, unknown shown false",
+		"alias elsewhere answered/silent/unknown, wire 0, host false, unknown shown true",
+		"partner answered/silent/unknown, wire 0, host false, unknown shown true",
+		"router answered/silent/unknown, wire 0, host false, unknown shown true",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !FactRows()[FactService].Shown(No) {
+		t.Error("a service that is known to fail is not shown")
+	}
+}
+
+// TestEachFactHasItsRow: the table and the fields of Facts are one list, and no
+// two rows have one name, number or field.
+func TestEachFactHasItsRow(t *testing.T) {
+	var f Facts
+	fields := 0
+	for i := range reflect.TypeFor[Facts]().NumField() {
+		if reflect.TypeFor[Facts]().Field(i).Type == reflect.TypeFor[Fact]() {
+			fields++
+		}
+	}
+	if fields != int(FactCount) {
+		t.Errorf("%d facts have %d rows", fields, FactCount)
+	}
+	names, wires, at := map[string]bool{}, map[uint8]bool{}, map[*Fact]bool{}
+	for i, r := range FactRows() {
+		if int(r.ID) != i || r.ID.String() != r.Name || r.Name == "" {
+			t.Errorf("row %d is %d, %q and %q", i, r.ID, r.Name, r.ID)
+		}
+		if names[r.Name] || at[r.Of(&f)] || r.Wire != 0 && wires[r.Wire] {
+			t.Errorf("%s: a name, number or field stands twice", r.Name)
+		}
+		names[r.Name], wires[r.Wire], at[r.Of(&f)] = true, true, true
+		if named, ok := FactNamed(r.Name); !ok || named.ID != r.ID {
+			t.Errorf("%q names %v, %v", r.Name, named.ID, ok)
+		}
+		if id, ok := FactOfWire(r.Wire); ok != (r.Wire != 0) || ok && id != r.ID {
+			t.Errorf("number %d is %v, %v", r.Wire, id, ok)
+		}
+		if r.Link != (r.Broken != "") || r.Link != (r.No != "") || r.Link != (r.Unknown != "") || r.Address != (r.Short != "") {
+			t.Errorf("%s: words are missing, or nobody says them: %+v", r.Name, []string{r.Broken, r.No, r.Unknown, r.Short})
+		}
+	}
+	if _, ok := FactNamed("of a later version"); ok {
+		t.Error("a fact of a later version is known")
+	}
+	if _, ok := FactOfWire(200); ok {
+		t.Error("a number of a later version is known")
+	}
+}
+
+// TestTheTableSaysWhichFactsMakeTheLink: they, and no others, do.
+func TestTheTableSaysWhichFactsMakeTheLink(t *testing.T) {
+	for _, r := range FactRows() {
+		c := nobody()
+		r.Of(&c.f).Value = No
+		v := view{p: c.p, s: c.s, f: c.f}
+		if (v.link() == No) != r.Link {
+			t.Errorf("%s is no: link %v", r.Name, v.link())
+		}
+		if r.Link && !r.Host {
+			t.Errorf("%s is of the link and not of this host", r.Name)
+		}
+	}
+}
