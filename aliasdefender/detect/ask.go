@@ -17,14 +17,21 @@ func (s *Set) ask(t *Target) {
 	local := n != nil && !s.noARP
 	onlyARP := local && (t.held() || t.of != nil && len(n.subjects) > mostPinged)
 	byARP := onlyARP || local && (t.byARP || t.Interval < pingRhythm) == (t.window.put%2 == 0)
-	doubt := t.vain+t.blind > 0
-	both := local && doubt && !onlyARP
+	s.askBy(t, byARP, local && t.vain+t.blind > 0 && !onlyARP)
+}
+
+// askBy puts one question by ARP or by ICMP, or by both. Only a host that answered
+// to the last question is asked by ARP alone, and the segment spared: somebody
+// else may have the address of one that is silent.
+func (s *Set) askBy(t *Target, byARP, both bool) {
+	n := t.nic
 	probe := t.lastLook(s.now)
+	alone := t.fact.Value == rules.Answered && t.vain+t.blind == 0 && t.window.put == 0 && !t.held()
 	t.window.put++
 	if n != nil && n.Err != nil || !s.askable(t) {
 		return // the rules tell of the NIC (W2 and H3)
 	}
-	if byARP || both || local && t.hw.IsZero() { // who answers tells the partner from the router and from others
+	if byARP || both || n != nil && !s.noARP && t.hw.IsZero() { // who answers tells the partner from the router and from others
 		if !n.Hears {
 			s.say(t, ARP, n.Deaf) // asked again as soon as there is an ARP listener
 			return
@@ -33,8 +40,8 @@ func (s *Set) ask(t *Target) {
 		if !probe {
 			q.Source = n.source(t.Addr)
 		}
-		if !probe && !doubt && !t.held() {
-			q.To = t.hw // whoever had it is asked alone, and the segment spared
+		if !probe && alone {
+			q.To = t.hw
 		}
 		s.put(t, q)
 	}
@@ -50,9 +57,7 @@ func (s *Set) ask(t *Target) {
 // put hands a question to the user of the Set.
 func (s *Set) put(t *Target, q Question) {
 	q.Key, q.Timeout, q.Put, q.window = t.Key, t.Timeout, s.now, t.window.start
-	m := &t.window.by[q.Medium]
-	m.put++
-	m.before, m.last = m.last, s.now
+	t.window.by[q.Medium].add(s.now)
 	s.questions = append(s.questions, q)
 }
 
@@ -76,11 +81,8 @@ func (s *Set) CouldNot(now time.Time, q Question, err error) {
 	if t == nil {
 		return
 	}
-	if m := &t.window.by[q.Medium]; t.window.start.Equal(q.window) {
-		m.lost++
-		if m.last.Equal(q.Put) {
-			m.last = m.before
-		}
+	if t.window.start.Equal(q.window) {
+		t.window.by[q.Medium].drop(q.Put)
 	}
 	if q.Medium == ICMP {
 		s.unsent(t, q)
@@ -95,10 +97,12 @@ func (s *Set) unsent(t *Target, q Question) {
 	switch {
 	case t.window.start.Equal(q.window):
 		if t.byARP = t.byARP || local; local && !t.window.by[ARP].left() && t.vain+t.blind == 0 {
-			s.ask(t) // by the other medium, at once; in doubt it was
+			s.askBy(t, true, false) // at once; in doubt it was
 			s.plan(t)
 		}
-	case !local && q.Put.After(t.fact.Asked.Add(-t.Timeout)) && t.fact.Value != rules.Answered || t.vain > 0 && !local:
+	case local:
+	case t.vain > 0, t.fact.Value == rules.Silent && q.Put.After(t.fact.Asked.Add(-t.Timeout)):
+		t.window.start = time.Time{}
 		s.couldNot(t)
 		s.plan(t)
 	}
@@ -127,15 +131,17 @@ func (s *Set) Answered(now time.Time, q Question) {
 // Alive takes in a sign of life at that time that was no answer to a question.
 func (s *Set) Alive(now time.Time, t *Target, at time.Time) {
 	s.now = now
-	s.answered(t, at)
+	if !at.Before(t.since) {
+		s.answered(t, at)
+	}
 }
 
 // Sighted takes in one ARP frame of another host.
 func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	s.now = now
 	t := s.targets[Key{f.NIC, f.Sender}]
-	if t == nil {
-		return
+	if t == nil || f.At.Before(t.since) {
+		return // nobody's, or from before all was made unknown
 	}
 	t.hw = f.HW
 	if t.of != nil && t.proxied() {
@@ -168,6 +174,9 @@ func (s *Set) answered(t *Target, at time.Time) {
 	t.fact.Miss = time.Time{}
 	if at.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
 		at = t.fact.Asked
+	}
+	if at.After(s.now) {
+		at = s.now // a time stamp ahead of our clock proves no more than now
 	}
 	t.fact.Set(rules.Answered, at, s.now)
 	if same && !t.held() {

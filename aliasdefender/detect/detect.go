@@ -28,9 +28,14 @@
 //
 // # Time
 //
+// The Asked of a fact is the moment from which on its value is proven. That of an
+// answer or a silence is when the newest question behind it was put; that of a
+// frame that nobody asked for, when it arrived; that of an unknown, when it was
+// found. A target of which nothing was found yet, or all was forgotten, has none.
+//
 // An answer counts by the time that it carries, not by when it is taken in. A
-// user that puts all questions of a round in one wake, and takes in the answers
-// and lets the windows close in a second one, needs no more than these two.
+// user that puts all questions of a round in one wake, and in a second one takes
+// in the answers and then lets the windows close, needs no more than these two.
 package detect
 
 import (

@@ -30,7 +30,7 @@ type Target struct {
 	window window
 
 	vain      int  // windows in a row without an answer
-	blind     int  // windows in a row in which nothing could be asked
+	blind     int  // windows of this doubt in which nothing could be asked
 	lost      bool // it fell silent, and was not heard since
 	toldNewer bool // and it has not been taken in yet
 }
@@ -43,15 +43,42 @@ type window struct {
 	by    [media]asked
 }
 
-// asked is what was asked by one medium in a window.
+// asked is when the questions of a window were put by one medium, but for those
+// that could not be sent.
 type asked struct {
-	put    int
-	lost   int       // of these, how many could not be sent
-	last   time.Time // when the last of them was put,
-	before time.Time // and the one before
+	at [perWindow]time.Time // in their order
+	n  int
 }
 
-func (a asked) left() bool { return a.put > a.lost }
+func (a *asked) left() bool { return a.n > 0 }
+
+// last is when the newest of them was put; zero: none is left.
+func (a *asked) last() time.Time {
+	if a.n == 0 {
+		return time.Time{}
+	}
+	return a.at[a.n-1]
+}
+
+func (a *asked) add(at time.Time) {
+	if a.n == len(a.at) {
+		copy(a.at[:], a.at[1:])
+		a.n--
+	}
+	a.at[a.n] = at
+	a.n++
+}
+
+// drop takes out the one that was put then.
+func (a *asked) drop(at time.Time) {
+	for i, x := range a.at[:a.n] {
+		if x.Equal(at) {
+			copy(a.at[i:a.n], a.at[i+1:a.n])
+			a.n--
+			return
+		}
+	}
+}
 
 // Fact is what is known of whether the address answers.
 func (t *Target) Fact() rules.Fact { return t.fact }
@@ -169,7 +196,7 @@ func (t *Target) most() int {
 // lastLook tells whether what is asked now is a probe: the last questions before
 // the alias would be taken.
 func (t *Target) lastLook(now time.Time) bool {
-	if t.of == nil || t.vain+t.blind == 0 {
+	if doubt := t.vain+t.blind > 0 || t.Misses == 1 && t.window.put > 0; t.of == nil || !doubt {
 		return false
 	}
 	if t.window.most > 1 {
@@ -213,9 +240,9 @@ func (s *Set) askNow(t *Target) {
 // close ends a window that brought no answer.
 func (s *Set) close(t *Target) {
 	var last time.Time
-	for _, m := range t.window.by {
-		if m.left() && m.last.After(last) {
-			last = m.last
+	for i := range t.window.by {
+		if at := t.window.by[i].last(); at.After(last) {
+			last = at
 		}
 	}
 	t.window.start = time.Time{}
@@ -223,7 +250,6 @@ func (s *Set) close(t *Target) {
 		s.couldNot(t)
 		return
 	}
-	t.blind = 0
 	if t.fact.Value == rules.Silent && t.vain == 0 {
 		t.fact.Set(rules.Silent, last, s.now) // silent before, and still
 		s.confirmed(t)
@@ -247,7 +273,7 @@ func (s *Set) close(t *Target) {
 	}
 	switch {
 	case t.vain >= t.lastWindow(s.now):
-		t.vain = 0
+		t.vain, t.blind = 0, 0
 	case fallen && t.dense(s.now):
 		// What follows from the silence comes first, if it is that of a thousand.
 		most := t.most()
