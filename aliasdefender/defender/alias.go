@@ -42,9 +42,11 @@ type targets struct {
 	wrong     netip.Addr // an address of the partner's that cannot be one, said once
 }
 
-// readings are what the last reading of this host says of the alias and its NIC.
+// readings are what this host says of the alias and its NIC, by the last reading
+// and by sources.
 type readings struct {
 	nic, carrier, own, kernel rules.Fact
+	sourced                   [rules.FactCount]rules.Fact // what sources observed
 
 	here      bool          // its NIC has it
 	ours      bool          // and we put it there

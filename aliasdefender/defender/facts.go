@@ -25,6 +25,11 @@ func (l *loop) facts(a *alias) rules.Facts {
 		f.Peer.Heard = a.talk.heard
 	}
 	f.ByPartner, f.WeAreLow = a.claimant()
+	for _, r := range rules.FactRows() {
+		if Observable(r.ID) {
+			*r.Of(&f) = a.sourced[r.ID]
+		}
+	}
 	return f
 }
 

@@ -96,6 +96,8 @@ type station struct {
 	adding     time.Duration  // and addresses to be added
 	deafened   error          // each ear ends at once with it
 	ears       int            // that were opened
+	gates      []Gate
+	sources    []Source
 }
 
 func newSegment(seed uint64) *segment {
@@ -372,7 +374,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
 		Beat: func() {
 			st.seg.mu.Lock()
 			f := st.beat

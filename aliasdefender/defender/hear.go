@@ -95,11 +95,11 @@ func (t *talk) wonder(l *loop) {
 	t.mood, t.moodAt = m, l.now
 	switch m {
 	case speaking:
-		t.log(l, string(record.PartnerHeard)).Info("the partner's daemon is heard on the channel")
+		t.record(l, record.PartnerHeard, rules.Info, "the partner's daemon is heard on the channel")
 	case fellQuiet:
-		t.log(l, string(record.PartnerSilent)).Warn("the partner's daemon has fallen silent on the channel")
+		t.record(l, record.PartnerSilent, rules.Warning, "the partner's daemon has fallen silent on the channel")
 	case neverCame:
-		t.log(l, string(record.PartnerSilent)).Warn(fmt.Sprintf("the partner's daemon has not been heard since our start: does it run, with this key, and does no firewall keep UDP port %d from either host? Until then the rules without a channel apply", l.cfg.Settings.Peer.Port))
+		t.record(l, record.PartnerSilent, rules.Warning, fmt.Sprintf("the partner's daemon has not been heard since our start: does it run, with this key, and does no firewall keep UDP port %d from either host? Until then the rules without a channel apply", l.cfg.Settings.Peer.Port))
 	}
 	for _, a := range t.users {
 		if m == speaking || a.peer.Said.IsZero() {

@@ -94,6 +94,7 @@ func (d *Defender) Run(ctx context.Context) error {
 			}
 		})
 	}
+	l.runSources()
 	l.reload(d.o.Config)
 	l.run(ctx)
 	cancel()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -185,6 +186,7 @@ func (l *loop) obey(a *alias, o control.Order, answer func(control.Outcome)) {
 		l.answer(a, false, "another order was given meanwhile")
 	}
 	l.mark(a)
+	l.record(a, record.Event{Kind: record.Ordered, Text: "an operator ordered " + c.String()})
 	a.order = &order{command: c, stay: parkedHere, had: a.state.Holding, answer: answer}
 	if c == rules.UnparkAlias {
 		l.unpark(a)

@@ -87,12 +87,25 @@ func (l *loop) record(a *alias, e record.Event) {
 	l.d.recorder.Record(e)
 }
 
+// keepRing tells the ring which aliases there are.
+func (l *loop) keepRing() {
+	all := make([]record.Alias, len(l.order))
+	for i, a := range l.order {
+		all[i] = a.recorded()
+	}
+	l.d.ring.Keep(all...)
+}
+
 // recorded is the alias as events name it.
 func (a *alias) recorded() record.Alias { return record.Alias{Addr: a.cfg.Addr, NIC: a.cfg.NIC} }
 
 // LogSink makes log lines of events. An event without a Text is none.
 func LogSink(log logrus.FieldLogger) record.Sink {
 	return record.SinkFunc(func(e record.Event) {
+		switch e.Kind {
+		case record.Started, record.Reloaded, record.Ended:
+			return // the daemon says these with more than an event has
+		}
 		if e.Text == "" {
 			return
 		}

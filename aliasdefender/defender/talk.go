@@ -9,6 +9,7 @@ import (
 
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -46,6 +47,11 @@ type talk struct {
 	unreadable bool       // its packets cannot be read
 	strangers  []stranger // aliases of the partner's file that are not in ours
 	boot       time.Time  // when this run of its daemon was first heard
+}
+
+// record records an event about the partner.
+func (t *talk) record(l *loop, kind record.Kind, level rules.Level, text string) {
+	l.d.recorder.Record(record.Event{Time: l.now, Kind: kind, Level: level, Partner: t.addr.String(), Text: text})
 }
 
 // mood is what there is to say about a partner's daemon.

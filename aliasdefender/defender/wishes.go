@@ -64,6 +64,8 @@ func (l *loop) arrange() {
 			l.mark(a)
 		}
 	}
+	l.wantSources()
+	l.keepRing()
 	addrs := l.asks.Addrs()
 	l.interesting.Store(&addrs)
 	l.introduce()

@@ -1,0 +1,173 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/rules"
+)
+
+// gate is one that a test opens.
+type gate struct {
+	asked []Take
+	opens []func(error)
+	at    func() // called when it is asked
+}
+
+func (g *gate) String() string { return "the test's gate" }
+
+func (g *gate) Ask(_ context.Context, t Take, open func(error)) {
+	g.asked, g.opens = append(g.asked, t), append(g.opens, open)
+	if g.at != nil {
+		g.at()
+	}
+}
+
+// dies is the end of host a: what b does about it goes through its gates.
+func (w *world) dies(st *station) {
+	st.set(func() { st.on = false })
+	st.kill()
+	st.set(func() { st.kernel.lose() })
+}
+
+func TestTakeWaitsForEachGateInOrder(t *testing.T) {
+	first, second := &gate{}, &gate{}
+	playWith(t, 1, true, false, func(w *world) { w.b.gates = []Gate{first, second} }, func(w *world) {
+		w.settle()
+		w.dies(w.a)
+		w.wait(20 * time.Second)
+		w.expect("", "the first gate is shut")
+		if len(first.asked) != 1 || len(second.asked) != 0 {
+			w.fail("asked %d and %d times, want the first alone, once", len(first.asked), len(second.asked))
+		}
+		if got := first.asked[0]; got != (Take{Alias: aliasIP, NIC: "eth0", Row: "W14", Why: rules.PartnerSilent}) {
+			w.fail("asked about %+v", got)
+		}
+		first.opens[0](nil)
+		w.wait(time.Second)
+		w.expect("", "the second gate is shut")
+		first.opens[0](nil) // once more: it counts once
+		second.opens[0](nil)
+		w.wait(time.Second)
+		w.expect("b", "both gates have opened")
+		if len(first.asked) != 1 || len(second.asked) != 1 {
+			w.fail("asked %d and %d times, want each once", len(first.asked), len(second.asked))
+		}
+	})
+}
+
+func TestGateThatRefusesIsSaidAndAskedAgain(t *testing.T) {
+	g := &gate{}
+	playWith(t, 1, true, false, func(w *world) { w.b.gates = []Gate{g} }, func(w *world) {
+		w.settle()
+		w.dies(w.a)
+		w.wait(10 * time.Second)
+		g.opens[0](errors.New("no lease"))
+		w.wait(5 * time.Second)
+		w.expect("", "the gate has refused")
+		if s, _ := w.b.daemon.Snapshot(w.t.Context(), false); !strings.Contains(s.Aliases[0].Why, "the test's gate does not let the alias be taken: no lease") {
+			w.fail("Status has %q", s.Aliases[0].Why)
+		}
+		if len(g.opens) != 2 {
+			w.fail("asked %d times, want once more after a second", len(g.opens))
+		}
+		g.opens[1](nil)
+		w.wait(time.Second)
+		w.expect("b", "the gate has opened")
+	})
+}
+
+// What the gate was asked about may be over when it opens: the decision is made
+// again, and nothing is taken.
+func TestDecisionIsMadeAgainAfterEachGate(t *testing.T) {
+	g := &gate{}
+	playWith(t, 1, true, false, func(w *world) { w.b.gates = []Gate{g} }, func(w *world) {
+		w.settle()
+		w.dies(w.a)
+		w.wait(10 * time.Second)
+		w.a.set(func() { w.a.on = true; w.a.foreign[aliasIP] = true })
+		w.wait(3 * time.Second)
+		g.opens[0](nil)
+		w.wait(10 * time.Second)
+		if w.b.has(aliasIP) {
+			w.fail("taken although another host answers")
+		}
+	})
+}
+
+func TestNoGateHoldsARelease(t *testing.T) {
+	g := &gate{}
+	playWith(t, 1, true, false, func(w *world) { w.a.gates = []Gate{g} }, func(w *world) {
+		w.wait(5 * time.Second)
+		g.opens[0](nil)
+		w.wait(time.Second)
+		w.expect("a", "the primary serves")
+		w.a.set(func() { w.a.nic().Carrier = false })
+		w.wait(3 * time.Second)
+		w.expect("b", "a has no link: H3 asks no gate")
+	})
+}
+
+// spy is a source that a test speaks for.
+type spy struct {
+	wanted []netip.Addr
+	post   func(Observation)
+	fails  chan error
+}
+
+func (s *spy) String() string        { return "spy" }
+func (s *spy) Want(all []netip.Addr) { s.wanted = all }
+func (s *spy) Run(ctx context.Context, post func(Observation)) error {
+	s.post = post
+	select {
+	case err := <-s.fails:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (s *spy) says(v rules.Value) {
+	s.post(Observation{Alias: aliasIP, Fact: rules.FactService, Value: v, Asked: time.Now()})
+}
+
+func TestSourceTellsOfTheService(t *testing.T) {
+	s := &spy{}
+	playWith(t, 1, true, false, func(w *world) {
+		s.fails = make(chan error, 1) // of the bubble
+		w.a.sources = []Source{s}
+	}, func(w *world) {
+		w.settle()
+		if len(s.wanted) != 1 || s.wanted[0] != aliasIP {
+			w.fail("wanted: %v", s.wanted)
+		}
+		reason := func(want string) {
+			w.t.Helper()
+			w.wait(50 * time.Millisecond)
+			if _, _, got := w.status(w.a); got != want {
+				w.fail("reason %q, want %q", got, want)
+			}
+		}
+		reason("held")
+		s.says(rules.No)
+		reason("service failing")
+		s.post(Observation{Alias: aliasIP, Fact: rules.FactService, Value: rules.Yes, Asked: time.Now().Add(-time.Minute)})
+		reason("service failing") // what is older changes nothing
+		s.post(Observation{Alias: aliasIP, Fact: rules.FactRouter, Value: rules.No, Asked: time.Now()})
+		reason("service failing") // and what answers on the wire is no source's
+		s.says(rules.Yes)
+		reason("held")
+		s.says(rules.No)
+		w.wait(time.Minute)
+		reason("held") // too old: unknown
+		s.fails <- errors.New("broken")
+		w.wait(time.Second)
+		if w.logged("event=source_ended") != 1 {
+			w.fail("the end of the source is not said")
+		}
+	})
+}

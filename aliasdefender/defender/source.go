@@ -1,0 +1,80 @@
+package defender
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"alias-defender/aliasdefender/rules"
+)
+
+// Source finds out facts that are no answers to a ping: whether the service behind
+// an alias is well, say. It runs beside the loop, which never waits for it.
+type Source interface {
+	// Want tells which aliases there are, at the start and after each reload. It must
+	// not wait.
+	Want(aliases []netip.Addr)
+
+	// Run posts what it observes until ctx ends. If it returns before, what it posted
+	// grows old, and so unknown, by itself.
+	Run(ctx context.Context, post func(Observation)) error
+
+	String() string // its name, for the log
+}
+
+// Observation is a fact that a Source has observed.
+type Observation struct {
+	Alias netip.Addr // as Want has it
+	Fact  rules.FactID
+	Value rules.Value
+	Asked time.Time // from when on it is proven: when the question behind it was put
+}
+
+// Observable tells whether a fact is a Source's to observe: what the loop reads of
+// this host and what answers on the wire are not.
+func Observable(id rules.FactID) bool {
+	return id < rules.FactCount && !rules.FactRows()[id].Host && !rules.FactRows()[id].Address
+}
+
+// runSources runs the sources beside the loop.
+func (l *loop) runSources() {
+	for _, s := range l.o.Sources {
+		l.beside(func() {
+			err := s.Run(l.ctx, func(o Observation) { l.d.post(func(l *loop) { l.observed(o) }) })
+			if l.ctx.Err() == nil {
+				l.d.post(func(l *loop) {
+					l.event("source_ended").WithField("source", s.String()).Error(fmt.Sprintf("what it observes is not known any more: %v", err))
+				})
+			}
+		})
+	}
+}
+
+// wantSources tells the sources which aliases there are.
+func (l *loop) wantSources() {
+	all := make([]netip.Addr, len(l.order))
+	for i, a := range l.order {
+		all[i] = a.id()
+	}
+	for _, s := range l.o.Sources {
+		s.Want(all)
+	}
+}
+
+// observed files what a source has observed. One that is older than what is known,
+// or of an alias that has gone, changes nothing.
+func (l *loop) observed(o Observation) {
+	a := l.aliases[o.Alias]
+	if a == nil || !Observable(o.Fact) {
+		return
+	}
+	f := &a.sourced[o.Fact]
+	if o.Asked.Before(f.Asked) || o.Asked.After(l.now) {
+		return
+	}
+	if f.Value != o.Value {
+		l.mark(a)
+	}
+	f.Set(o.Value, o.Asked, l.now)
+}
