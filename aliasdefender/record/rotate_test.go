@@ -202,22 +202,29 @@ func TestOrderIsThatOfTheFileWhateverTheClockSays(t *testing.T) {
 }
 
 func TestAFileThatIsMovedAwayIsMadeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		r := begin(t, dir, 1<<20, nil)
-		r.record(2)
-		synctest.Wait()
-		if err := os.Rename(filepath.Join(dir, LogName), filepath.Join(dir, "saved")); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(2 * syncEvery)
-		r.record(2)
-		r.heard(t)
-		r.wait(t)
-		if d := cmp.Diff(upTo(3, 4), seqs(all(t, dir, Skipped{}))); d != "" {
-			t.Errorf("-want +got:\n%s", d)
-		}
-	})
+	for name, replaced := range map[string]bool{"moved away": false, "and another in its place": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				r := begin(t, dir, 1<<20, nil)
+				r.record(2)
+				synctest.Wait()
+				if err := os.Rename(logPath(dir, 0), filepath.Join(dir, "saved")); err != nil {
+					t.Fatal(err)
+				}
+				if replaced {
+					put(t, logPath(dir, 0), "")
+				}
+				time.Sleep(2 * syncEvery)
+				r.record(2)
+				r.heard(t)
+				r.wait(t)
+				if d := cmp.Diff(upTo(3, 4), seqs(all(t, dir, Skipped{}))); d != "" {
+					t.Errorf("-want +got:\n%s", d)
+				}
+			})
+		})
+	}
 }
 
 // TestNothingButARegularFileIsTouched: neither to write nor to read, and nobody
