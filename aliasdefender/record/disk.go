@@ -73,16 +73,19 @@ func (l *Log) shift() error {
 	return nil
 }
 
-// trim removes the oldest files as long as all together are larger than the log may
-// be: it may have been larger.
+// trim removes the oldest files as long as all together, with the newest one full,
+// are larger than the log may be: its size may have been larger.
 func (l *Log) trim() {
-	total := int64(0)
-	for n := range logOld + 1 {
+	total := l.segment()
+	if info, err := os.Lstat(l.path(0)); err == nil {
+		total = max(total, info.Size())
+	}
+	for n := 1; n <= logOld; n++ {
 		info, err := os.Lstat(l.path(n))
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if total += info.Size(); n > 0 && total > l.size {
+		if total += info.Size(); total > l.size {
 			_ = os.Remove(l.path(n)) // tried again with the next rotation
 		}
 	}

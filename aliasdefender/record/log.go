@@ -79,6 +79,9 @@ func (l *Log) String() string { return "event log " + l.path(0) }
 // nothing depends on that.
 func (l *Log) Ready() <-chan struct{} { return l.ready }
 
+// segment is the most that one file may have, in bytes.
+func (l *Log) segment() int64 { return l.size / (logOld + 1) }
+
 // path is the file that is written to, or the nth older one.
 func (l *Log) path(n int) string { return logPath(l.dir, n) }
 

@@ -59,7 +59,7 @@ func (w *writer) step(idle *bool) error {
 	if err := w.ready(); err != nil {
 		return err
 	}
-	n := w.log.encode(&w.text, int(min(batchRoom, w.segment())))
+	n := w.log.encode(&w.text, int(min(batchRoom, w.log.segment())))
 	*idle = n == 0
 	if n > 0 {
 		if err := w.write(); err != nil {
@@ -156,12 +156,10 @@ func encode(b *bytes.Buffer, e Event) {
 	}
 }
 
-func (w *writer) segment() int64 { return w.log.size / (logOld + 1) }
-
 // write writes the encoded lines, and takes off the queue what the disk has taken.
 func (w *writer) write() error {
 	text := w.text.Bytes()
-	if w.size > 0 && w.size+int64(len(text)) > w.segment() {
+	if w.size > 0 && w.size+int64(len(text)) > w.log.segment() {
 		if err := w.rotate(); err != nil {
 			return err
 		}
