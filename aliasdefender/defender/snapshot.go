@@ -105,7 +105,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if t := a.talk; t != nil {
 		c.Says = &control.Says{Daemon: moods[t.mood], Version: t.version, At: a.peer.Said.Round(0)}
 		if !a.peer.Said.IsZero() {
-			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.State.String()+", "+a.says.Step.String(), ", "), a.says.Text
+			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.Standing.String()+", "+a.says.Step.String(), ", "), a.says.Text
 			if a.says.Primary {
 				c.Says.Role = "primary"
 			}

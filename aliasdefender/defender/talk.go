@@ -250,21 +250,21 @@ func (t *talk) speak(l *loop) {
 func (a *alias) wire() peer.Word {
 	w := peer.Word{
 		Alias: a.cfg.Addr, Bits: uint8(a.cfg.Prefix.Bits()), Primary: a.cfg.Primary,
-		State: stateOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number, Why: uint8(a.word.Why),
+		Standing: stateOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number, Why: uint8(a.word.Why),
 		Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: uint8(a.cfg.Misses),
 	}
 	if a.word.Why != rules.NoRow {
 		w.Text = a.word.Why.Text()
 	}
 	if a.iface.wire != nil {
-		w.HW = peer.HW(a.iface.wire.HW())
+		w.HW = [6]byte(a.iface.wire.HW())
 	}
 	return w
 }
 
 // stateOf and stepOf are the rules' words in the channel's.
 var (
-	stateOf = [...]peer.State{
+	stateOf = [...]peer.Standing{
 		rules.NotSaid: peer.Unknown, rules.SaysUnsure: peer.Unsure, rules.SaysHolding: peer.Holding, rules.SaysAble: peer.Able,
 		rules.SaysCannot: peer.Cannot, rules.SaysParked: peer.Parked, rules.SaysReleased: peer.Released,
 	}
@@ -275,7 +275,7 @@ var (
 )
 
 // standingOf and theirStep are the channel's words in the rules'.
-func standingOf(s peer.State) rules.Standing {
+func standingOf(s peer.Standing) rules.Standing {
 	return rules.Standing(max(slices.Index(stateOf[:], s), 0))
 }
 func theirStep(s peer.Step) rules.Step { return rules.Step(max(slices.Index(stepOf[:], s), 0)) }
@@ -347,16 +347,16 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	was := a.peer
 	p := rules.Peer{
 		Said:    a.talk.heard,
-		Word:    rules.Word{Standing: standingOf(w.State), Step: theirStep(w.Step), Number: w.Handover, Why: rules.Reason(w.Why)},
+		Word:    rules.Word{Standing: standingOf(w.Standing), Step: theirStep(w.Step), Number: w.Handover, Why: rules.Reason(w.Why)},
 		Primary: rules.Of(w.Primary),
 	}
 	if hw := host.HW(w.HW); !hw.IsZero() && a.iface.wire != nil {
 		p.HWLower = rules.Of(a.iface.wire.HW().Less(hw))
 	}
-	switch w.Service {
-	case peer.ServiceWell:
+	switch w.Facts.Value(peer.FactService) {
+	case peer.Yes:
 		p.Service = rules.Yes
-	case peer.ServiceFailing:
+	case peer.No:
 		p.Service = rules.No
 	}
 	a.peer, a.says = p, w

@@ -165,14 +165,17 @@ func TestAChangeOfAThousandAliasesIsHeardAtOnce(t *testing.T) {
 // still is a Channel without a socket, for tests that give it the time.
 func still(t testing.TB, key ...byte) (*Channel, *partner) {
 	t.Helper()
-	c, err := New(Options{Keys: keysOf(t, key...), Partners: []Partner{{Addr: addrB, Paths: []netip.Addr{addrA}}}})
+	c, err := New(Options{Port: testPort, Keys: keysOf(t, key...), Partners: []Partner{{Addr: addrB, Paths: []netip.Addr{addrA}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c, c.partners[0]
 }
 
-var portB = netip.AddrPortFrom(addrB, Port)
+// testPort is the port of the Channels that need none of their own.
+const testPort = 6940
+
+var portB = netip.AddrPortFrom(addrB, testPort)
 
 // proven is such a Channel and the other end, which have met.
 func proven(t testing.TB, now time.Time) (*Channel, *partner, *end) {
@@ -333,7 +336,7 @@ func TestPacketsAreCountedByKind(t *testing.T) {
 	late := words()
 	from(words(), portB)
 	from(first, portB)
-	from(late, netip.AddrPortFrom(addrA, Port)) // another address of the same partner
+	from(late, netip.AddrPortFrom(addrA, testPort)) // another address of the same partner
 	from(late, portB)
 	from(late, portB)
 	from(words(), netip.MustParseAddrPort("127.0.0.3:6940"))
@@ -417,7 +420,7 @@ func TestOtherPartnersAndKeysLeaveTheOtherSessionsAlone(t *testing.T) {
 	if h, _ := c.take(b.says("\x00\x00\x00\x01"), netip.MustParseAddrPort("127.0.0.5:6940"), now); h == nil || h.NewBoot && h.Say == 0 {
 		t.Errorf("over the new path: %+v", h)
 	}
-	if h, _ := c.take(b.says("\x00\x00\x00\x01"), netip.AddrPortFrom(addrA, Port), now); h != nil {
+	if h, _ := c.take(b.says("\x00\x00\x00\x01"), netip.AddrPortFrom(addrA, testPort), now); h != nil {
 		t.Error("heard over the old path")
 	}
 	if c.partners[1] != p || c.partners[0].session.Proven() {

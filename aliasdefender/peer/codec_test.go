@@ -11,13 +11,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var compareAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+var compareAddr = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+}
 
 func aWord(i int) Word {
 	return Word{
 		Alias: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Bits: 24, Primary: i%2 == 0,
-		State: State(i % int(states)), Step: Step(i % int(steps)), Handover: uint32(i) << 20, Service: Service(i % 3), Why: byte(i),
-		HW: HW{2, 0, 0, 0, 0, 1}, Interval: 100 * time.Millisecond, Timeout: 25 * time.Millisecond, Misses: 3,
+		Standing: Standing(i % int(standings)), Step: Step(i % int(steps)), Handover: uint32(i) << 20, Facts: Facts(0).With(FactService, Value(i%3)).With(uint8(i%12), Value(i%3)), Why: byte(i),
+		HW: [6]byte{2, 0, 0, 0, 0, 1}, Interval: 100 * time.Millisecond, Timeout: 25 * time.Millisecond, Misses: 3,
 	}
 }
 
@@ -57,11 +60,11 @@ func TestAMessageIsHeardAsItWasSaid(t *testing.T) {
 	other := aWord(10)
 	other.HW[5], other.Text = 2, "the service fails: 503"
 	for name, m := range map[string]Message{
-		"nothing":      {},
-		"no words":     {Version: "1.2.3", Features: 0x80000001},
-		"one word":     {Version: "1.2.3", Words: wordsOf(1)},
-		"every state":  {Words: wordsOf(int(states))},
-		"other rhythm": {Words: []Word{aWord(0), slow, aWord(1), other}},
+		"nothing":        {},
+		"no words":       {Version: "1.2.3", Features: 0x80000001},
+		"one word":       {Version: "1.2.3", Words: wordsOf(1)},
+		"every standing": {Words: wordsOf(int(standings))},
+		"other rhythm":   {Words: []Word{aWord(0), slow, aWord(1), other}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, parts := said(t, m, room)
@@ -118,15 +121,15 @@ func TestWhatALaterProgramSaysBesidesIsSkipped(t *testing.T) {
 		recordProgram, 10, 0, 0, 0, 7, 3, '9', '.', '9', 1, 2,
 		200, 3, 1, 2, 3,
 		recordGroup, 17, 2, 0, 0, 0, 0, 1, 0, 0, 0x27, 0x10, 0, 0, 0x13, 0x88, 3, 0xff, 0xff,
-		recordWord, 18, 10, 0, 0, 1, 24, 0xff, 250, 250, 0, 0, 0, 5, 99, 2, 'n', 'o', 1, 1,
+		recordFirst, 18, 10, 0, 0, 1, 24, 0xff, 250, 250, 0, 0, 0, 5, 99, 2, 'n', 'o', 1, 1,
 		200, 0}
 	got, err := decode(b, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := Message{Version: "9.9", Features: 7, Words: []Word{{
-		Alias: netip.AddrFrom4([4]byte{10, 0, 0, 1}), Bits: 24, Primary: true, State: Unknown, Handover: 5, Service: ServiceUnknown, Why: 99, Text: "no",
-		HW: HW{2, 0, 0, 0, 0, 1}, Interval: 10 * time.Millisecond, Timeout: 5 * time.Millisecond, Misses: 3,
+		Alias: netip.AddrFrom4([4]byte{10, 0, 0, 1}), Bits: 24, Primary: true, Standing: Unknown, Handover: 5, Why: 99, Text: "no",
+		HW: [6]byte{2, 0, 0, 0, 0, 1}, Interval: 10 * time.Millisecond, Timeout: 5 * time.Millisecond, Misses: 3,
 	}}}
 	if d := cmp.Diff(want, got.Message, compareAddr); d != "" {
 		t.Errorf("-want +got:\n%s", d)
@@ -135,7 +138,7 @@ func TestWhatALaterProgramSaysBesidesIsSkipped(t *testing.T) {
 
 func TestAContentWithoutSenseIsRefusedWhole(t *testing.T) {
 	group := "\x02\x0f" + strings.Repeat("\x00", groupLen)
-	word := "\x03\x0e" + strings.Repeat("\x00", wordLen)
+	word := "\x03\x0e" + strings.Repeat("\x00", firstLen)
 	if _, err := decode([]byte("\x00\x00\x00\x01"+group+word), ""); err != nil {
 		t.Fatalf("the good one: %v", err)
 	}
@@ -161,10 +164,10 @@ func TestAContentWithoutSenseIsRefusedWhole(t *testing.T) {
 	}
 }
 
-func TestStatesAndKindsHaveWords(t *testing.T) {
+func TestStandingsAndKindsHaveWords(t *testing.T) {
 	seen := map[string]bool{}
-	for i := range states {
-		seen["state "+i.String()] = true
+	for i := range standings {
+		seen["standing "+i.String()] = true
 	}
 	for i := range steps {
 		seen["step "+i.String()] = true
@@ -172,10 +175,10 @@ func TestStatesAndKindsHaveWords(t *testing.T) {
 	for _, k := range Kinds() {
 		seen["kind "+k.String()] = true
 	}
-	if len(seen) != int(states)+int(steps)+int(kinds) || seen["state "] || seen["kind "] {
+	if len(seen) != int(standings)+int(steps)+int(kinds) || seen["standing "] || seen["kind "] {
 		t.Errorf("%v", seen)
 	}
-	if got := fmt.Sprint(State(200), Service(7), ServiceWell, ServiceFailing); got != "unknown unknown well failing" {
+	if got := fmt.Sprint(Standing(200), Step(200)); got != "unknown " {
 		t.Error(got)
 	}
 }
