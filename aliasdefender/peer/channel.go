@@ -81,7 +81,12 @@ type partner struct {
 	newBoot  bool // the next Heard is to say so
 	answers  bucket
 
-	unread      int // packets that could not be read since the last that could
+	unreading
+}
+
+// unreading is what there is to know of packets that could not be read.
+type unreading struct {
+	unread      int // since the last that could
 	unreadSince time.Time
 	unreadable  bool // has been reported
 }

@@ -22,7 +22,10 @@ const (
 	recordGroup   = 2 // what the words behind it share: HW (6), interval (4) and timeout (4) in µs, misses
 	recordFirst   = 3 // a word: alias (4), bits, flags, standing, step, hand-over (4), why, length of the text, text
 	recordHost    = 4 // the number of the sender's machine (16)
-	recordWord    = 5 // a word: bits, flags, standing, step, hand-over (4), why, alias (4, or 16 by a flag), length of the facts, facts, length of the text, text; by a flag: length of the link, its bits and address
+	// A word: bits, flags, standing, step, hand-over (4), why, alias (4, or 16 by a
+	// flag), length of the facts, facts, length of the text, text; by a flag:
+	// length of the link, its bits and its address (4 or 16).
+	recordWord = 5
 )
 
 const (

@@ -142,6 +142,16 @@ func TestAContentWithoutSenseIsRefusedWhole(t *testing.T) {
 	if _, err := decode([]byte("\x00\x00\x00\x01"+group+word), ""); err != nil {
 		t.Fatalf("the good one: %v", err)
 	}
+	second := func(body string) string {
+		return "\x00\x00\x00\x01" + group + "\x05" + string(rune(len(body))) + body
+	}
+	const zeros = "\x00\x00\x00\x00\x00\x00\x00" // from standing to why
+	const wide = "0123456789abcdef"
+	for _, good := range []string{"\x20\x00" + zeros + "\x0a\x00\x00\x01\x00\x00", "\x80\x06" + zeros + wide + "\x00\x00\x11\x40" + wide} {
+		if _, err := decode([]byte(second(good)), ""); err != nil {
+			t.Fatalf("the good %q: %v", good, err)
+		}
+	}
 	for name, b := range map[string]string{
 		"nothing":                 "",
 		"half a head":             "\x00\x00\x00",
@@ -156,6 +166,20 @@ func TestAContentWithoutSenseIsRefusedWhole(t *testing.T) {
 		"a version that is cut":   "\x00\x00\x00\x01\x01\x05\x00\x00\x00\x00\x01",
 		"a text that is cut":      "\x00\x00\x00\x01" + group + word[:len(word)-1] + "\x01",
 		"a prefix of 33":          "\x00\x00\x00\x01" + group + word[:6] + "\x21" + word[7:],
+		"a short second word":     second("\x20\x00" + zeros[1:]),
+		"an alias of 3 bytes":     second("\x20\x00" + zeros + "\x0a\x00\x00"),
+		"a wide alias of 4 bytes": second("\x20\x02" + zeros + "\x0a\x00\x00\x01\x00\x00"),
+		"an IPv4 prefix of 33":    second("\x21\x00" + zeros + "\x0a\x00\x00\x01\x00\x00"),
+		"an IPv6 prefix of 129":   second("\x81\x02" + zeros + wide + "\x00\x00"),
+		"no facts":                second("\x20\x00" + zeros + "\x0a\x00\x00\x01"),
+		"facts that are cut":      second("\x20\x00" + zeros + "\x0a\x00\x00\x01\x02\x00"),
+		"no text":                 second("\x20\x00" + zeros + "\x0a\x00\x00\x01\x00"),
+		"a second text cut":       second("\x20\x00" + zeros + "\x0a\x00\x00\x01\x00\x02x"),
+		"no link":                 second("\x20\x04" + zeros + "\x0a\x00\x00\x01\x00\x00"),
+		"an empty link":           second("\x20\x04" + zeros + "\x0a\x00\x00\x01\x00\x00\x00"),
+		"a link of 3 bytes":       second("\x20\x04" + zeros + "\x0a\x00\x00\x01\x00\x00\x04\x08\x0a\x00\x00"),
+		"a link of 33 bits":       second("\x20\x04" + zeros + "\x0a\x00\x00\x01\x00\x00\x05\x21\x0a\x00\x00\x00"),
+		"a short host":            "\x00\x00\x00\x01\x04\x0f" + strings.Repeat("h", 15),
 		"an interval of 70 min":   "\x00\x00\x00\x01" + group[:8] + "\xfa" + group[9:] + word,
 	} {
 		if c, err := decode([]byte(b), ""); err == nil {
@@ -183,14 +207,88 @@ func TestStandingsAndKindsHaveWords(t *testing.T) {
 	}
 }
 
+func wideWord(i int) Word {
+	w := aWord(i)
+	w.Alias, w.Bits = netip.AddrFrom16([16]byte{0xfe, 0x80, 15: byte(i)}), uint8(i%129)
+	w.Facts = Facts(0).With(uint8(i%(MaxFact+1)), Yes)
+	switch i % 3 {
+	case 1:
+		w.Link = netip.MustParsePrefix("2001:db8:10::/64")
+	case 2:
+		w.Link = netip.MustParsePrefix("10.0.8.0/21")
+	}
+	return w
+}
+
+func TestAWordNamesAnAliasOfEitherFamilyAndTheLinkThatItIsOn(t *testing.T) {
+	m := Message{Version: "1.2.3"}
+	for i := range 200 {
+		m.Words = append(m.Words, wideWord(i), aWord(i))
+	}
+	m.Words[7].Text = strings.Repeat("w", MaxText)
+	got, _ := said(t, m, room)
+	if d := cmp.Diff(m, got, compareAddr); d != "" {
+		t.Errorf("-said +heard:\n%s", d)
+	}
+	// On the wire there is neither a zone nor a mapped address, nor a host in a link.
+	w, want := aWord(0), aWord(0)
+	w.Alias, w.Bits, w.Link = netip.MustParseAddr("::ffff:169.254.0.1"), 96+16, netip.MustParsePrefix("10.0.8.7/21")
+	want.Alias, want.Bits, want.Link = netip.MustParseAddr("169.254.0.1"), 16, netip.MustParsePrefix("10.0.8.0/21")
+	zoned, unzoned := wideWord(0), wideWord(0)
+	zoned.Alias = zoned.Alias.WithZone("eth0")
+	// Of what cannot be said nothing is: it would cost the words beside it.
+	wrong := aWord(1)
+	wrong.Bits = 33
+	got, _ = said(t, Message{Words: []Word{{}, w, wrong, zoned}}, room)
+	if d := cmp.Diff([]Word{want, unzoned}, got.Words, compareAddr); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+func TestTheHostsNumberIsInEachPart(t *testing.T) {
+	for _, first := range []bool{false, true} {
+		e := encoder{host: [HostLen]byte{1, 15: 2}, first: first}
+		for _, m := range []Message{{}, {Words: wordsOf(200)}} {
+			e.encode(&m, room)
+			for i := range e.parts() {
+				if c, err := decode(e.content(i), ""); err != nil || c.host != e.host || len(e.content(i)) > room {
+					t.Errorf("part %d of %d: %x, %v", i, e.parts(), c.host, err)
+				}
+			}
+		}
+	}
+}
+
+func TestFactsGoByTheirNumber(t *testing.T) {
+	f := Facts(0).With(0, Yes).With(FactService, No).With(MaxFact, Yes).With(3, No).With(3, Yes).With(4, 3).With(MaxFact+1, Yes)
+	want := map[uint8]Value{0: Yes, FactService: No, MaxFact: Yes, 3: Yes}
+	for n := range uint8(255) {
+		if got := f.Value(n); got != want[n] {
+			t.Errorf("fact %d: %d", n, got)
+		}
+	}
+	if got := factsOf(append(f.appendTo(nil), 0xff, 1)); got != f {
+		t.Errorf("%x after %x", got, f)
+	}
+	if b := Facts(0).With(4, No).appendTo(nil); !bytes.Equal(b, []byte{0, 2}) {
+		t.Errorf("%x", b)
+	}
+}
+
 // FuzzContent: what can be read is said again as the same, and nothing can
 // make the reader fall over.
 func FuzzContent(f *testing.F) {
 	var e encoder
-	for _, m := range []Message{{}, {Version: "1.2.3", Words: wordsOf(3)}, {Words: wordsOf(200)}} {
+	for i, m := range []Message{{}, {Version: "1.2.3", Words: wordsOf(3)}, {Words: wordsOf(200)}, {Words: []Word{wideWord(1), wideWord(2), aWord(1)}}, {Words: formerWords(9)}} {
+		e.first = i == 4
 		e.encode(&m, room)
 		for i := range e.parts() {
 			f.Add(bytes.Clone(e.content(i)))
+		}
+	}
+	for _, contents := range formerContents(f) {
+		for _, b := range contents {
+			f.Add(b)
 		}
 	}
 	f.Add([]byte("\x00\x00\x00\x01\xc8\x00\x03\xff"))

@@ -17,8 +17,13 @@
 // (acknowledgements, and a bounded number of repeats) is no sign of life of the
 // loop behind it, and Heard is called for words only.
 //
+// A word has two forms: the second knows IPv6, links and facts, the first is what
+// former programs understand. Each datagram tells which form its sender
+// understands, so that the two ends need not be of one version.
+//
 // The package refuses to know what the words mean, when one has to be said, and
-// how long a silence is one.
+// how long a silence is one. What it has of its own in the way of types is how
+// things are on the wire; its user translates.
 package peer
 
 import (
