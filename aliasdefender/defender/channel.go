@@ -31,7 +31,8 @@ type channel struct {
 	hangUp   context.CancelFunc
 	openAt   time.Time // when it may be opened again
 	opening  agenda.Entry
-	err      string // why there is none, or why it has not the keys of the settings; said once
+	err      string // why there is none, said once
+	keysErr  string // why it has not the keys of the settings, said once
 	talks    map[netip.Addr]*talk
 	partners []peer.Partner // that it knows
 	number   uint32         // of the last hand-over that we began
@@ -44,7 +45,7 @@ func (l *loop) openChannel() {
 	switch {
 	case l.o.Channel == nil || len(set.Keys) == 0:
 		l.agenda.Set(&c.opening, time.Time{})
-		c.err = ""
+		c.err, c.keysErr = "", ""
 		if c.hangUp != nil {
 			c.hangUp()
 			c.open, c.hangUp = nil, nil
@@ -57,11 +58,11 @@ func (l *loop) openChannel() {
 	keys, err := keysOf(set.Keys)
 	switch {
 	case err != nil && c.open != nil:
-		l.noChannel("the channel goes on with the keys that it had", err)
+		l.noChannel(&c.keysErr, "the channel goes on with the keys that it had", err)
 	case err != nil:
-		l.noChannel("no channel to the partner", err)
+		l.noChannel(&c.err, "no channel to the partner; the rules without one apply", err)
 	case c.open != nil:
-		c.err = ""
+		c.keysErr = ""
 		c.open.SetKeys(keys)
 	default:
 		l.openWith(keys, set)
@@ -71,9 +72,9 @@ func (l *loop) openChannel() {
 // openWith opens the channel.
 func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 	c := &l.channel
-	one, err := l.o.Channel(peer.Options{Listen: set.Listen, Port: set.Port, Keys: keys, Heard: l.d.Heard, Readable: l.d.Readable})
+	one, err := l.o.Channel(peer.Options{Listen: set.Listen, Port: set.Port, Keys: keys, Host: l.o.Host, Heard: l.d.Heard, Readable: l.d.Readable})
 	if err != nil {
-		l.noChannel("no channel to the partner", err)
+		l.noChannel(&c.err, "no channel to the partner; the rules without one apply", err)
 		return
 	}
 	c.openAt = l.now.Add(openAgain)
@@ -87,7 +88,7 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 			}
 			c.open, c.hangUp = nil, nil
 			hangUp()
-			l.noChannel("no channel to the partner", err)
+			l.noChannel(&c.err, "no channel to the partner; the rules without one apply", err)
 		})
 	})
 	c.partners = nil
@@ -96,17 +97,25 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 
 // noChannel says why the channel is not as the settings want it, once, and has it
 // tried again.
-func (l *loop) noChannel(what string, err error) {
+func (l *loop) noChannel(said *string, what string, err error) {
 	c := &l.channel
 	c.openAt = l.now.Add(openAgain)
 	l.agenda.Set(&c.opening, c.openAt)
-	if text := what + ": " + fmt.Sprint(err); text != c.err {
-		c.err = text
-		if c.open == nil {
-			what += "; the rules without one apply"
-		}
+	if text := fmt.Sprint(err); text != *said {
+		*said = text
 		l.event("no_channel").WithError(err).Error(what + ". It is tried again")
 	}
+}
+
+// trouble is what Status says of the channel; empty: nothing.
+func (c *channel) trouble() string {
+	switch {
+	case c.open == nil && c.err != "":
+		return "no channel to the partner: " + c.err
+	case c.keysErr != "":
+		return "the channel goes on with the keys that it had: " + c.keysErr
+	}
+	return ""
 }
 
 func keysOf[K ~[peer.KeySize]byte](keys []K) (*peer.Keys, error) {

@@ -64,6 +64,7 @@ type Wire interface {
 type Options struct {
 	Config  *config.Config
 	Version string
+	Host    [peer.HostLen]byte // the number of this host, said on the channel; zero: none
 
 	Kept Kept // what operators ordered before
 

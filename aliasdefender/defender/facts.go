@@ -22,7 +22,7 @@ func (l *loop) facts(a *alias) rules.Facts {
 	}
 	if a.talk != nil {
 		f.Peer = a.peer
-		f.Peer.Heard = a.talk.heard
+		f.Peer.Heard = l.lastHeard(a.talk)
 	}
 	f.ByPartner, f.WeAreLow = a.claimant()
 	for _, r := range rules.FactRows() {

@@ -29,17 +29,63 @@ func (l *loop) heard(h peer.Heard) {
 		}
 		t.version = h.Version
 	}
+	t.identify(l, h)
 	t.wonder(l)
 	if p := l.partnerAt(h.Path); p != nil {
 		l.asks.Alive(l.now, p, l.now) // as good a sign of life as a ping
 	}
 	for _, w := range h.Words {
-		if a := l.aliases[w.Alias]; a != nil && a.talk == t {
+		if a := l.meant(t, w); a != nil {
 			a.hear(l, w)
 		} else {
 			t.stranger(l, w.Alias)
 		}
 	}
+}
+
+// meant is the alias of ours that a partner's word is about; nil if it is none. The
+// address tells, but for a link-local one, which may be an alias on two NICs.
+func (l *loop) meant(t *talk, w peer.Word) *alias {
+	if a := l.aliases[w.Alias]; a != nil {
+		if a.talk != t {
+			return nil
+		}
+		return a
+	}
+	for _, a := range t.users {
+		if w.Link.IsValid() && a.cfg.Addr.WithZone("") == w.Alias && w.On(a.iface.own, t.addr) {
+			return a
+		}
+	}
+	return nil
+}
+
+// identify takes in which host speaks. The same number as ours is that of a machine
+// that was cloned with its state directory.
+func (t *talk) identify(l *loop, h peer.Heard) {
+	t.host = h.Host
+	if t.cloned == h.Cloned {
+		return
+	}
+	if t.cloned = h.Cloned; t.cloned {
+		t.log(l, "cloned_host").Error(clonedText)
+		return
+	}
+	t.log(l, "cloned_host").Info("the partner's host number is its own again")
+}
+
+const clonedText = "the partner has this host's own number: was one machine cloned from the other? Remove the file host-id from the state directory of one of them, and restart its Monitor"
+
+// lastHeard is when the partner's daemon was last heard, by whichever of its
+// addresses: a host with three is one partner.
+func (l *loop) lastHeard(t *talk) time.Time {
+	at := t.heard
+	for _, other := range l.channel.talks {
+		if other.host == t.host && t.host != [peer.HostLen]byte{} && other.heard.After(at) {
+			at = other.heard
+		}
+	}
+	return at
 }
 
 // partnerAt is the target of a partner by its own address; nil for another
@@ -55,19 +101,10 @@ func (l *loop) partnerAt(addr netip.Addr) *detect.Target {
 // hear files the partner's word about one alias.
 func (a *alias) hear(l *loop, w peer.Word) {
 	was := a.peer
-	p := rules.Peer{
-		Said:    a.talk.heard,
-		Word:    rules.Word{Standing: standingOf(w.State), Step: theirStep(w.Step), Number: w.Handover, Why: rules.ReasonFromWire(w.Why)},
-		Primary: rules.Of(w.Primary),
-	}
+	p := rulesWord(w)
+	p.Said = a.talk.heard
 	if hw := host.HW(w.HW); !hw.IsZero() && a.iface.wire != nil {
 		p.HWLower = rules.Of(a.iface.wire.HW().Less(hw))
-	}
-	switch w.Service {
-	case peer.ServiceWell:
-		p.Facts[rules.FactService] = rules.Yes
-	case peer.ServiceFailing:
-		p.Facts[rules.FactService] = rules.No
 	}
 	a.peer, a.says = p, w
 	a.compare(l, w)

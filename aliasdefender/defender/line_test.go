@@ -142,7 +142,7 @@ func keyedEvents() (all []event) {
 func (w *world) withKey() {
 	w.keyed = true
 	for _, c := range []*config.Config{w.cfgA, w.cfgB} {
-		c.Settings.Peer = config.Peer{Keys: []config.Key{{1}}, Port: peer.Port}
+		c.Settings.Peer = config.Peer{Keys: []config.Key{{1}}, Port: config.DefaultPort}
 		c.Settings.OnExit = config.ExitHandover
 		for i := range c.Aliases {
 			c.Aliases[i].Lease = 10 * time.Second

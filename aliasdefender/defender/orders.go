@@ -138,9 +138,9 @@ func (a *alias) partnerSays() string {
 	case a.talk.mood != speaking || a.peer.Said.IsZero():
 		return "the partner's daemon is not heard on the channel"
 	case w.Text != "":
-		return "the partner says: " + w.State.String() + ": " + w.Text
+		return "the partner says: " + w.Standing.String() + ": " + w.Text
 	default:
-		return "the partner says: " + w.State.String()
+		return "the partner says: " + w.Standing.String()
 	}
 }
 

@@ -26,8 +26,8 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 	if l.channel.open != nil {
 		s.Channel = showChannel(l.channel.open.Status())
 	}
-	if l.channel.err != "" && l.channel.open == nil {
-		s.Problems = append(s.Problems, "no channel to the partner: "+l.channel.err)
+	if why := l.channel.trouble(); why != "" {
+		s.Problems = append(s.Problems, why)
 	}
 	for _, t := range l.channel.talks {
 		s.Problems = append(s.Problems, t.problems()...)
@@ -68,6 +68,9 @@ func (t *talk) problems() (all []string) {
 	if t.mood == neverCame || t.mood == fellQuiet {
 		all = append(all, fmt.Sprintf("the daemon of the partner %s is %s on the channel", t.addr, moods[t.mood]))
 	}
+	if t.cloned {
+		all = append(all, clonedText)
+	}
 	for _, s := range t.strangers {
 		if !s.told {
 			continue
@@ -105,7 +108,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if t := a.talk; t != nil {
 		c.Says = &control.Says{Daemon: moods[t.mood], Version: t.version, At: a.peer.Said.Round(0)}
 		if !a.peer.Said.IsZero() {
-			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.State.String()+", "+a.says.Step.String(), ", "), a.says.Text
+			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.Standing.String()+", "+a.says.Step.String(), ", "), a.says.Text
 			if a.says.Primary {
 				c.Says.Role = "primary"
 			}

@@ -2,7 +2,6 @@ package defender
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -43,10 +42,12 @@ type talk struct {
 	say        uint64    // the number of what it said last
 	version    string
 	mood       mood
-	moodAt     time.Time  // when that was logged
-	unreadable bool       // its packets cannot be read
-	strangers  []stranger // aliases of the partner's file that are not in ours
-	boot       time.Time  // when this run of its daemon was first heard
+	moodAt     time.Time          // when that was logged
+	unreadable bool               // its packets cannot be read
+	strangers  []stranger         // aliases of the partner's file that are not in ours
+	boot       time.Time          // when this run of its daemon was first heard
+	host       [peer.HostLen]byte // its number; zero: not said
+	cloned     bool               // which is ours too
 }
 
 // record records an event about the partner.
@@ -127,51 +128,18 @@ func (t *talk) speak(l *loop) {
 	m := peer.Message{Version: l.o.Version, Words: make([]peer.Word, 0, len(t.users))}
 	again := t.heartbeat()
 	for _, a := range t.users {
-		w := rules.Say(a.policy, a.state, l.facts(a))
+		f := l.facts(a)
+		w := rules.Say(a.policy, a.state, f)
 		changed = changed || w != a.word
 		a.word = w
 		again = min(again, a.cfg.Timeout/wordsPerTimeout)
-		m.Words = append(m.Words, a.wire())
+		m.Words = append(m.Words, a.wireWord(f))
 	}
 	if !changed {
 		again = 0
 	}
 	l.channel.open.Say(t.addr, m, again)
 }
-
-// wire is the alias's word as it goes to the partner.
-func (a *alias) wire() peer.Word {
-	w := peer.Word{
-		Alias: a.cfg.Addr, Bits: uint8(a.cfg.Prefix.Bits()), Primary: a.cfg.Primary,
-		State: stateOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number, Why: a.word.Why.Wire(),
-		Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: uint8(a.cfg.Misses),
-	}
-	if a.word.Why != rules.NoRow {
-		w.Text = a.word.Why.Text()
-	}
-	if a.iface.wire != nil {
-		w.HW = peer.HW(a.iface.wire.HW())
-	}
-	return w
-}
-
-// stateOf and stepOf are the rules' words in the channel's.
-var (
-	stateOf = [...]peer.State{
-		rules.NotSaid: peer.Unknown, rules.SaysUnsure: peer.Unsure, rules.SaysHolding: peer.Holding, rules.SaysAble: peer.Able,
-		rules.SaysCannot: peer.Cannot, rules.SaysParked: peer.Parked, rules.SaysReleased: peer.Released,
-	}
-	stepOf = [...]peer.Step{
-		rules.NoStep: peer.NoStep, rules.Asks: peer.Asks, rules.Offers: peer.Offers, rules.Takes: peer.Takes,
-		rules.Confirms: peer.Confirms, rules.Refuses: peer.Refuses,
-	}
-)
-
-// standingOf and theirStep are the channel's words in the rules'.
-func standingOf(s peer.State) rules.Standing {
-	return rules.Standing(max(slices.Index(stateOf[:], s), 0))
-}
-func theirStep(s peer.Step) rules.Step { return rules.Step(max(slices.Index(stepOf[:], s), 0)) }
 
 // reword notes that the alias's word may have changed: then it is said at once.
 func (l *loop) reword(a *alias, f rules.Facts) {

@@ -20,8 +20,9 @@ type Partner struct {
 // Options are what a Channel is made of. The callbacks are called from one
 // goroutine, one at a time; while one of them waits, nothing is heard.
 type Options struct {
-	Listen   netip.Addr // own address; the zero Addr: all
-	Port     uint16     // on both hosts; 0: Port
+	Listen   netip.Addr    // own address; the zero Addr: all
+	Port     uint16        // on both hosts; it has to be set
+	Host     [HostLen]byte // the number of this machine, said with all words; zero: none
 	Keys     *Keys
 	Partners []Partner
 
@@ -63,7 +64,8 @@ type partner struct {
 	paths   []path
 	session *Session
 	counts  Counts
-	version string // heard last
+	version string        // heard last
+	host    [HostLen]byte // likewise
 
 	message Message // that was said last
 	repeat  time.Duration
@@ -79,7 +81,12 @@ type partner struct {
 	newBoot  bool // the next Heard is to say so
 	answers  bucket
 
-	unread      int // packets that could not be read since the last that could
+	unreading
+}
+
+// unreading is what there is to know of packets that could not be read.
+type unreading struct {
+	unread      int // since the last that could
 	unreadSince time.Time
 	unreadable  bool // has been reported
 }
@@ -123,7 +130,7 @@ func New(o Options) (*Channel, error) {
 		return nil, errors.New("a channel needs a key")
 	}
 	if o.Port == 0 {
-		o.Port = Port
+		return nil, errors.New("a channel needs a port")
 	}
 	c := &Channel{o: o, keys: o.Keys, poke: make(chan struct{}, 1),
 		doubtful: bucket{rate: doubtfulRate, burst: doubtfulBurst},
@@ -166,7 +173,7 @@ func (c *Channel) SetPartners(partners []Partner) error {
 		if i >= 0 {
 			q = was[i]
 		} else {
-			q = &partner{addr: p.Addr, session: NewSession(0), answers: bucket{rate: answerRate, burst: answerBurst}}
+			q = &partner{addr: p.Addr, session: NewSession(0), enc: encoder{host: c.o.Host}, answers: bucket{rate: answerRate, burst: answerBurst}}
 		}
 		q.setPaths(append([]netip.Addr{p.Addr}, p.Paths...))
 		for i := range q.paths {

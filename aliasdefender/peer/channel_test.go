@@ -162,17 +162,63 @@ func TestAChangeOfAThousandAliasesIsHeardAtOnce(t *testing.T) {
 	}
 }
 
+// One machine is known by its number whichever of its addresses it is heard from,
+// and a copy of our own machine by having ours.
+func TestTheHostIsKnownByItsNumberAndACopyOfOursToo(t *testing.T) {
+	none := [HostLen]byte{}
+	for _, tt := range []struct {
+		ours, theirs [HostLen]byte
+		cloned       bool
+	}{
+		{none, none, false}, {[HostLen]byte{1}, none, false}, {none, [HostLen]byte{1}, false},
+		{[HostLen]byte{1}, [HostLen]byte{2}, false}, {[HostLen]byte{1}, [HostLen]byte{1}, true},
+	} {
+		c, p := still(t, 1)
+		c.o.Host = tt.ours
+		b := newEnd(t, 1)
+		now := time.Now()
+		meets(t, c, p, b, now)
+		e := encoder{host: tt.theirs}
+		e.encode(&Message{}, room)
+		b.Begin(1)
+		h, _ := c.take(b.Seal(b.keys, nil, e.content(0), 0, false), portB, now)
+		if s := c.Status().Partners[0]; h == nil || h.Host != tt.theirs || h.Cloned != tt.cloned || s.Host != tt.theirs || s.Cloned != tt.cloned {
+			t.Errorf("%x hears %x: %+v, Status %+v", tt.ours, tt.theirs, h, s)
+		}
+	}
+	// And said by whoever has one.
+	c, err := New(Options{Port: testPort, Host: [HostLen]byte{7}, Keys: keysOf(t, 1), Partners: []Partner{{Addr: addrB}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Say(addrB, Message{}, 0)
+	p := c.partners[0]
+	c.due(p, p.saidAt)
+	if got, err := decode(p.enc.content(0), ""); err != nil || got.host != c.o.Host {
+		t.Errorf("%x is said, %v", got.host, err)
+	}
+}
+
+func TestAChannelNeedsAPort(t *testing.T) {
+	if c, err := New(Options{Keys: keysOf(t, 1)}); err == nil {
+		t.Errorf("%+v", c)
+	}
+}
+
 // still is a Channel without a socket, for tests that give it the time.
 func still(t testing.TB, key ...byte) (*Channel, *partner) {
 	t.Helper()
-	c, err := New(Options{Keys: keysOf(t, key...), Partners: []Partner{{Addr: addrB, Paths: []netip.Addr{addrA}}}})
+	c, err := New(Options{Port: testPort, Keys: keysOf(t, key...), Partners: []Partner{{Addr: addrB, Paths: []netip.Addr{addrA}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c, c.partners[0]
 }
 
-var portB = netip.AddrPortFrom(addrB, Port)
+// testPort is the port of the Channels that need none of their own.
+const testPort = 6940
+
+var portB = netip.AddrPortFrom(addrB, testPort)
 
 // proven is such a Channel and the other end, which have met.
 func proven(t testing.TB, now time.Time) (*Channel, *partner, *end) {
@@ -333,7 +379,7 @@ func TestPacketsAreCountedByKind(t *testing.T) {
 	late := words()
 	from(words(), portB)
 	from(first, portB)
-	from(late, netip.AddrPortFrom(addrA, Port)) // another address of the same partner
+	from(late, netip.AddrPortFrom(addrA, testPort)) // another address of the same partner
 	from(late, portB)
 	from(late, portB)
 	from(words(), netip.MustParseAddrPort("127.0.0.3:6940"))
@@ -417,7 +463,7 @@ func TestOtherPartnersAndKeysLeaveTheOtherSessionsAlone(t *testing.T) {
 	if h, _ := c.take(b.says("\x00\x00\x00\x01"), netip.MustParseAddrPort("127.0.0.5:6940"), now); h == nil || h.NewBoot && h.Say == 0 {
 		t.Errorf("over the new path: %+v", h)
 	}
-	if h, _ := c.take(b.says("\x00\x00\x00\x01"), netip.AddrPortFrom(addrA, Port), now); h != nil {
+	if h, _ := c.take(b.says("\x00\x00\x00\x01"), netip.AddrPortFrom(addrA, testPort), now); h != nil {
 		t.Error("heard over the old path")
 	}
 	if c.partners[1] != p || c.partners[0].session.Proven() {

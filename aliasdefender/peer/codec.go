@@ -4,9 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
-	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -14,30 +12,51 @@ import (
 // records: type, length of the body, body. A record of an unknown type is
 // skipped, and so is what a known one has behind the fields that we know: that
 // is how the words grow within a version.
+//
+// A word has two forms. The first is that of the programs before flagSecond: it
+// has an IPv4 address and one fact. It is said to a partner that understands no
+// other, and what does not fit into it is not said then. Both are heard. An
+// address of the second form has 4 bytes or 16; one of IPv4 is never mapped.
 const (
 	recordProgram = 1 // features (4), length of the version, version
 	recordGroup   = 2 // what the words behind it share: HW (6), interval (4) and timeout (4) in µs, misses
-	recordWord    = 3 // alias (4), bits, flags, state, step, hand-over (4), why, length of the text, text
+	recordFirst   = 3 // a word: alias (4), bits, flags, standing, step, hand-over (4), why, length of the text, text
+	recordHost    = 4 // the number of the sender's machine (16)
+	// A word: bits, flags, standing, step, hand-over (4), why, alias (4, or 16 by a
+	// flag), length of the facts, facts, length of the text, text; by a flag:
+	// length of the link, its bits and its address (4 or 16).
+	recordWord = 5
 )
 
 const (
 	contentHead  = 4
 	recordHead   = 2
 	groupLen     = 15
-	wordLen      = 14
+	firstLen     = 14
+	wordLen      = 9 // up to the alias
 	programLen   = 5
 	maxVersion   = 40
 	flagPrimary  = 1
+	flagWide     = 2 // second form: the alias has 16 bytes
+	flagLink     = 4 // second form: it has a link
 	serviceShift = 1
 	serviceMask  = 3
 )
+
+// lastReason is the highest Why that programs with the first form know. They
+// look up any that they are told, and would fall over a higher one.
+const lastReason = 53
 
 var errContent = errors.New("the words of a datagram cannot be understood")
 
 // encoder turns a Message into contents, and keeps their memory.
 type encoder struct {
+	host  [HostLen]byte // is said in each; zero: not
+	first bool          // the words have the first form
+
 	text   []byte
-	starts []int // where each content begins in text
+	starts []int  // where each content begins in text
+	record []byte // of one word
 }
 
 // encode forgets what it had, and cuts m into contents of at most room bytes.
@@ -46,8 +65,12 @@ func (e *encoder) encode(m *Message, room int) {
 	var shared Word
 	for i := range m.Words {
 		w := &m.Words[i]
+		word := e.word(w)
+		if word == nil {
+			continue
+		}
 		grouped := len(e.starts) > 0 && sameGroup(&shared, w)
-		size := recordHead + wordLen + len(clip(w.Text, MaxText))
+		size := len(word)
 		if !grouped {
 			size += recordHead + groupLen
 		}
@@ -59,7 +82,7 @@ func (e *encoder) encode(m *Message, room int) {
 			shared = *w
 			e.group(w)
 		}
-		e.word(w)
+		e.text = append(e.text, word...)
 	}
 	if len(e.starts) == 0 {
 		e.begin(m)
@@ -90,6 +113,9 @@ func (e *encoder) begin(m *Message) {
 	e.text = append(e.text, 0, 0, 0, 0, recordProgram, byte(programLen+len(version)))
 	e.text = binary.BigEndian.AppendUint32(e.text, m.Features)
 	e.text = append(append(e.text, byte(len(version))), version...)
+	if e.host != [HostLen]byte{} {
+		e.text = append(append(e.text, recordHost, HostLen), e.host[:]...)
+	}
 }
 
 func (e *encoder) group(w *Word) {
@@ -100,20 +126,79 @@ func (e *encoder) group(w *Word) {
 	e.text = append(e.text, w.Misses)
 }
 
-func (e *encoder) word(w *Word) {
-	text := clip(w.Text, MaxText)
-	e.text = append(e.text, recordWord, byte(wordLen+len(text)))
-	var alias [4]byte
-	if w.Alias.Is4() {
-		alias = w.Alias.As4()
+// word is the record of a word until the next one; nil for one that cannot be
+// said.
+func (e *encoder) word(w *Word) []byte {
+	alias := unmapped(netip.PrefixFrom(w.Alias, int(w.Bits)))
+	switch b := e.record[:0]; {
+	case !alias.IsValid():
+		return nil // no hearer would take the words beside it
+	case !e.first:
+		e.record = w.appendSecond(append(b, recordWord, 0), alias)
+	case !alias.Addr().Is4() || w.Link.IsValid():
+		return nil // to the partner it would be another alias
+	default:
+		e.record = w.appendFirst(append(b, recordFirst, 0), alias)
 	}
-	flags := byte(w.Service&serviceMask) << serviceShift
+	e.record[1] = byte(len(e.record) - recordHead)
+	return e.record
+}
+
+// appendFirst appends the body of a word in the first form.
+func (w *Word) appendFirst(b []byte, alias netip.Prefix) []byte {
+	flags := w.flags() | byte(w.Facts.Value(FactService))<<serviceShift
+	why := w.Why
+	if why > lastReason {
+		why = 0 // its text tells it
+	}
+	b = append(appendAddr(b, alias.Addr()), byte(alias.Bits()), flags, byte(w.Standing), byte(w.Step))
+	b = binary.BigEndian.AppendUint32(b, w.Handover)
+	return appendText(append(b, why), w.Text)
+}
+
+// appendSecond appends the body of a word in the second form.
+func (w *Word) appendSecond(b []byte, alias netip.Prefix) []byte {
+	flags, link := w.flags(), unmapped(w.Link)
+	if alias.Addr().Is6() {
+		flags |= flagWide
+	}
+	if link.IsValid() {
+		link, flags = link.Masked(), flags|flagLink
+	}
+	b = append(b, byte(alias.Bits()), flags, byte(w.Standing), byte(w.Step))
+	b = binary.BigEndian.AppendUint32(b, w.Handover)
+	b = appendAddr(append(b, w.Why), alias.Addr())
+	at := len(b)
+	b = w.Facts.appendTo(append(b, 0))
+	b[at] = byte(len(b) - at - 1)
+	b = appendText(b, w.Text)
+	if link.IsValid() {
+		b = appendAddr(append(b, byte(1+link.Addr().BitLen()/8), byte(link.Bits())), link.Addr())
+	}
+	return b
+}
+
+func (w *Word) flags() byte {
 	if w.Primary {
-		flags |= flagPrimary
+		return flagPrimary
 	}
-	e.text = append(e.text, alias[0], alias[1], alias[2], alias[3], w.Bits, flags, byte(w.State), byte(w.Step))
-	e.text = binary.BigEndian.AppendUint32(e.text, w.Handover)
-	e.text = append(append(e.text, w.Why, byte(len(text))), text...)
+	return 0
+}
+
+// appendText appends as much of a text as is sent, behind its length.
+func appendText(b []byte, text string) []byte {
+	text = clip(text, MaxText)
+	return append(append(b, byte(len(text))), text...)
+}
+
+// appendAddr appends 4 or 16 bytes.
+func appendAddr(b []byte, a netip.Addr) []byte {
+	if a.Is4() {
+		octets := a.As4()
+		return append(b, octets[:]...)
+	}
+	octets := a.As16()
+	return append(b, octets[:]...)
 }
 
 func micros(d time.Duration) uint32 {
@@ -129,126 +214,4 @@ func clip(s string, most int) string {
 		most--
 	}
 	return s[:most]
-}
-
-// content is what decode reads.
-type content struct {
-	Message
-	part, parts int
-}
-
-// decode reads a content. like is a version that was heard before: the usual
-// one need not be made anew.
-func decode(b []byte, like string) (content, error) {
-	var c content
-	if len(b) < contentHead {
-		return c, errContent
-	}
-	c.part, c.parts = int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b[2:]))
-	if c.part >= c.parts {
-		return c, errContent
-	}
-	// Counted first, so that the memory is asked for once, and never for more
-	// than is there.
-	words := 0
-	for rest := b[contentHead:]; len(rest) > 0; {
-		kind, _, more, ok := record(rest)
-		if !ok {
-			return c, errContent
-		}
-		if kind == recordWord {
-			words++
-		}
-		rest = more
-	}
-	if words > 0 {
-		c.Words = make([]Word, 0, words)
-	}
-	var shared Word
-	grouped := false
-	for rest := b[contentHead:]; len(rest) > 0; {
-		kind, body, more, _ := record(rest)
-		rest = more
-		ok := true
-		switch kind {
-		case recordProgram:
-			ok = c.program(body, like)
-		case recordGroup:
-			ok = shared.readGroup(body)
-			grouped = true
-		case recordWord:
-			w := shared
-			ok = grouped && w.read(body)
-			c.Words = append(c.Words, w)
-		}
-		if !ok {
-			return content{}, errContent
-		}
-	}
-	return c, nil
-}
-
-func record(b []byte) (kind byte, body, rest []byte, ok bool) {
-	if len(b) < recordHead || len(b) < recordHead+int(b[1]) {
-		return 0, nil, nil, false
-	}
-	end := recordHead + int(b[1])
-	return b[0], b[recordHead:end], b[end:], true
-}
-
-func (c *content) program(b []byte, like string) bool {
-	if len(b) < programLen || len(b) < programLen+int(b[4]) {
-		return false
-	}
-	c.Features = binary.BigEndian.Uint32(b)
-	version := b[programLen : programLen+int(b[4])]
-	if c.Version = like; string(version) != like {
-		c.Version = printable(version, maxVersion)
-	}
-	return true
-}
-
-func (w *Word) readGroup(b []byte) bool {
-	if len(b) < groupLen {
-		return false
-	}
-	copy(w.HW[:], b)
-	w.Interval = time.Duration(binary.BigEndian.Uint32(b[6:])) * time.Microsecond
-	w.Timeout = time.Duration(binary.BigEndian.Uint32(b[10:])) * time.Microsecond
-	w.Misses = b[14]
-	return w.Interval <= time.Hour && w.Timeout <= time.Hour
-}
-
-func (w *Word) read(b []byte) bool {
-	if len(b) < wordLen || len(b) < wordLen+int(b[13]) || b[4] > 32 {
-		return false
-	}
-	w.Alias, w.Bits = netip.AddrFrom4([4]byte(b)), b[4]
-	w.Primary = b[5]&flagPrimary != 0
-	if w.Service = Service(b[5] >> serviceShift & serviceMask); w.Service > ServiceFailing {
-		w.Service = ServiceUnknown
-	}
-	if w.State = State(b[6]); w.State >= states {
-		w.State = Unknown
-	}
-	if w.Step = Step(b[7]); w.Step >= steps {
-		w.Step = NoStep
-	}
-	w.Handover, w.Why = binary.BigEndian.Uint32(b[8:]), b[12]
-	w.Text = printable(b[wordLen:wordLen+int(b[13])], MaxText)
-	return true
-}
-
-// printable is a text that may go into a log and onto a terminal.
-func printable(b []byte, most int) string {
-	if len(b) == 0 {
-		return ""
-	}
-	s := strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, string(b))
-	return clip(s, most)
 }

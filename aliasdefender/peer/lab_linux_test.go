@@ -67,7 +67,7 @@ func (r *rig) must(err error) {
 func (r *rig) on(h *lab.Host, partner Partner) (k *talker) {
 	r.Helper()
 	r.must(h.Do(func() error {
-		k = talk(r, Options{Keys: keysOf(r, 1), Partners: []Partner{partner}})
+		k = talk(r, Options{Port: testPort, Keys: keysOf(r, 1), Partners: []Partner{partner}})
 		return nil
 	}))
 	return k
@@ -208,7 +208,7 @@ func firewall(r *rig, h *lab.Host, hook *nftables.ChainHook) (undo func()) {
 			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: 1},
 			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{unix.IPPROTO_UDP}},
 			&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(Port)},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(testPort)},
 			&expr.Verdict{Kind: expr.VerdictDrop},
 		}})
 		return conn.Flush()
@@ -238,8 +238,8 @@ func forge(r *rig, from *lab.Host, source netip.Addr, payload []byte, n, rate in
 	source4, to := source.As4(), firstA.As4()
 	copy(packet[12:], source4[:])
 	copy(packet[16:], to[:])
-	binary.BigEndian.PutUint16(packet[20:], Port)
-	binary.BigEndian.PutUint16(packet[22:], Port)
+	binary.BigEndian.PutUint16(packet[20:], testPort)
+	binary.BigEndian.PutUint16(packet[22:], testPort)
 	binary.BigEndian.PutUint16(packet[24:], uint16(8+len(payload)))
 	packet = append(packet, payload...)
 	begin, first := time.Now(), arrivals(r, r.a)

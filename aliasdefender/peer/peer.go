@@ -17,8 +17,13 @@
 // (acknowledgements, and a bounded number of repeats) is no sign of life of the
 // loop behind it, and Heard is called for words only.
 //
+// A word has two forms: the second knows IPv6, links and facts, the first is what
+// former programs understand. Each datagram tells which form its sender
+// understands, so that the two ends need not be of one version.
+//
 // The package refuses to know what the words mean, when one has to be said, and
-// how long a silence is one.
+// how long a silence is one. What it has of its own in the way of types is how
+// things are on the wire; its user translates.
 package peer
 
 import (
@@ -26,38 +31,35 @@ import (
 	"time"
 )
 
-// Port is the UDP port of the channel, where no other is set.
-const Port = 6940
+// Standing is how a host says that it stands to an alias.
+type Standing uint8
 
-// State is how a host says that it stands to an alias.
-type State uint8
-
-// The states. A host that knows fewer hears Unknown for those that it does not
-// know, so further ones can be added at the end.
+// The standings. A host that knows fewer hears Unknown for those that it does
+// not know, so further ones can be added at the end.
 const (
-	Unknown  State = iota // nothing is said
-	Unsure                // has it not, and does not know enough to take it
-	Holding               // has it
-	Able                  // stands by, and would take it
-	Cannot                // stands by, and could not serve it: see Word.Why
-	Parked                // an operator took it off this host
-	Released              // let it go, and will not take it again
-	states                // the number of states
+	Unknown   Standing = iota // nothing is said
+	Unsure                    // has it not, and does not know enough to take it
+	Holding                   // has it
+	Able                      // stands by, and would take it
+	Cannot                    // stands by, and could not serve it: see Word.Why
+	Parked                    // an operator took it off this host
+	Released                  // let it go, and will not take it again
+	standings                 // the number of standings
 )
 
-var stateWords = [states]string{"unknown", "not sure", "holding", "able", "cannot serve", "parked", "released"}
+var standingWords = [standings]string{"unknown", "not sure", "holding", "able", "cannot serve", "parked", "released"}
 
-func (s State) String() string {
-	if s >= states {
+func (s Standing) String() string {
+	if s >= standings {
 		s = Unknown
 	}
-	return stateWords[s]
+	return standingWords[s]
 }
 
-// Step is where a hand-over stands on a host, whatever its State.
+// Step is where a hand-over stands on a host, whatever its Standing.
 type Step uint8
 
-// The steps, with what State is beside them. Unknown ones are heard as none.
+// The steps, with what Standing is beside them. Unknown ones are heard as none.
 const (
 	NoStep   Step = iota
 	Asks          // not Holding: the holder is to offer it
@@ -77,45 +79,24 @@ func (s Step) String() string {
 	return stepWords[s]
 }
 
-// Service is what a host says of the service behind an alias.
-type Service uint8
-
-// The states of a service.
-const (
-	ServiceUnknown Service = iota
-	ServiceWell
-	ServiceFailing
-)
-
-func (s Service) String() string {
-	switch s {
-	case ServiceWell:
-		return "well"
-	case ServiceFailing:
-		return "failing"
-	}
-	return "unknown"
-}
-
-// HW is the hardware address of a NIC.
-type HW [6]byte
-
 // MaxText is how many bytes of Word.Text are sent.
 const MaxText = 100
 
-// Word is what one host says about one alias.
+// Word is what one host says about one alias. The alias is meant by its address
+// and the NIC that it is on: see Link.
 type Word struct {
-	Alias    netip.Addr // IPv4
-	Bits     uint8      // the length of its prefix
-	Primary  bool       // the host's role
-	State    State
+	Alias    netip.Addr   // of either family, without a zone
+	Bits     uint8        // the length of its prefix
+	Link     netip.Prefix // tells one NIC from another where the address does not, see LinkOf; else zero
+	Primary  bool         // the host's role
+	Standing Standing
 	Step     Step
 	Handover uint32 // the number of the hand-over that Step is about; 0: none
-	Service  Service
+	Facts    Facts
 	Why      uint8  // a reason, as a number that the callers agree on; 0: none
 	Text     string // the same in words for people; printable, cut at MaxText bytes
 
-	HW       HW            // of the alias's NIC
+	HW       [6]byte       // the hardware address of the alias's NIC
 	Interval time.Duration // to the microsecond, at most an hour
 	Timeout  time.Duration // likewise
 	Misses   uint8
@@ -125,7 +106,7 @@ type Word struct {
 // given one to Say must not change its Words any more.
 type Message struct {
 	Version  string // of the program; cut at 40 bytes
-	Features uint32 // what the program understands beyond this version of the datagram, a bit each
+	Features uint32 // what the program understands beyond the words, a bit each; bits that the hearer does not know mean nothing to it
 	Words    []Word
 }
 
@@ -143,4 +124,17 @@ type Heard struct {
 	// Say counts the partner's Says since its start. The same number again
 	// is a repeat, and no newer sign of life than the first.
 	Say uint64
+
+	// Host is the number of the partner's machine, the same whichever address
+	// of it is talked to; zero: it has not said it. Cloned tells that it is our
+	// own number: one of the two machines is a copy of the other.
+	Host   [HostLen]byte
+	Cloned bool
+	// FirstForm tells that the partner understands only the first form of the
+	// words: neither IPv6 aliases nor a Link can be said to it, nor any fact but
+	// FactService.
+	FirstForm bool
 }
+
+// HostLen is the length of the number that names a machine, in bytes.
+const HostLen = 16

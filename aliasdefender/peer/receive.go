@@ -115,11 +115,17 @@ func (c *Channel) open(src source, datagram []byte, now time.Time) (*Heard, even
 	if err != nil {
 		return nil, e, Malformed
 	}
-	p.version = words.Version
+	p.version, p.host = words.Version, words.host
 	h := &Heard{Partner: p.addr, At: now, Path: p.paths[src.path].addr, NewBoot: p.newBoot, Message: words.Message,
-		Part: words.part, Parts: words.parts, Say: o.Say}
+		Part: words.part, Parts: words.parts, Say: o.Say,
+		Host: p.host, Cloned: c.cloned(p.host), FirstForm: !p.session.Second()}
 	p.newBoot = false
 	return h, e, kind
+}
+
+// cloned tells whether a partner's machine says our own number.
+func (c *Channel) cloned(host [HostLen]byte) bool {
+	return host == c.o.Host && host != [HostLen]byte{}
 }
 
 // read notes whether a packet could be read, and returns what has changed by

@@ -59,7 +59,7 @@ func (c *Channel) due(p *partner, now time.Time) (next time.Time) {
 	switch {
 	case p.said != p.begun:
 		p.begun, p.again = p.said, false
-		p.enc.encode(&p.message, room)
+		p.encode()
 		s.Begin(p.enc.parts())
 		c.sealAll(p, false)
 		p.repeatAt = now.Add(p.repeat)
@@ -85,6 +85,13 @@ func (c *Channel) due(p *partner, now time.Time) (next time.Time) {
 	return time.Time{}
 }
 
+// encode puts the last Say into the form that the partner's present process
+// understands.
+func (p *partner) encode() {
+	p.enc.first = !p.session.Second()
+	p.enc.encode(&p.message, room)
+}
+
 // sealAll seals the parts of the last Say, or only those that the partner has
 // not acknowledged; to a partner that is not proven a hello.
 func (c *Channel) sealAll(p *partner, missing bool) {
@@ -92,6 +99,11 @@ func (c *Channel) sealAll(p *partner, missing bool) {
 	if !s.Proven() {
 		c.keep(s.Seal(c.keys, c.out, nil, 0, false))
 		return
+	}
+	if p.enc.first == s.Second() {
+		// Another process has come since this Say was encoded.
+		p.encode()
+		s.Recut(p.enc.parts())
 	}
 	for i := range p.enc.parts() {
 		if !missing || !s.acked[i] {
@@ -188,8 +200,11 @@ type PathStatus struct {
 // PartnerStatus is one partner.
 type PartnerStatus struct {
 	Partner    netip.Addr
-	Proven     bool   // its present process is known, and words go to it
-	Version    string // heard last
+	Proven     bool          // its present process is known, and words go to it
+	Version    string        // heard last
+	Host       [HostLen]byte // likewise: the number of its machine; zero: none
+	Cloned     bool          // that is our own
+	FirstForm  bool          // it understands only the first form of words: see Heard
 	Unreadable bool
 	Paths      []PathStatus
 	Counts     Counts // by what became of the packets from its addresses
@@ -212,6 +227,7 @@ func (c *Channel) Status() Status {
 	s := Status{Foreign: c.counts[Foreign], Refused: c.refused}
 	for _, p := range c.partners {
 		one := PartnerStatus{Partner: p.addr, Proven: p.session.Proven(), Version: p.version, Unreadable: p.unreadable, Counts: p.counts,
+			Host: p.host, Cloned: c.cloned(p.host), FirstForm: p.session.Proven() && !p.session.Second(),
 			Paths: slices.Grow([]PathStatus(nil), len(p.paths))}
 		for _, x := range p.paths {
 			one.Paths = append(one.Paths, PathStatus{x.addr, x.heard, x.sent, x.err})

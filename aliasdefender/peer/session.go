@@ -18,7 +18,7 @@ import (
 //	84  8  ack: the highest number of the receiver's that was heard
 //	92  8  which of the 64 up to ack were heard, bit i: ack-i
 //	100 8  say: which of the sender's Says the content is of
-//	108 1  flags: 1 answer at once, 2 has a content
+//	108 1  flags: 1 answer at once, 2 has a content, 4 understands the second form of words
 //	109    content
 //	       tag, 16
 //
@@ -43,6 +43,10 @@ const (
 
 	flagUrgent  = 1
 	flagContent = 2
+	// A program that has only the first form of words looks at no other flag.
+	// This one is in every datagram, so that each end knows the form that the
+	// other understands before it says its first word.
+	flagSecond = 4
 )
 
 var magic = [versionAt]byte{'A', 'D', 'p'}
@@ -56,6 +60,7 @@ type remote struct {
 	theirs     uint64 // its challenge to us; 0: none
 	heard      window
 	highestSay uint64
+	second     bool // it understands the second form of words
 }
 
 // unproven is how many processes of the partner's are remembered that have not
@@ -70,6 +75,7 @@ const numbers = 256
 // used by one goroutine at a time.
 type Session struct {
 	boot    boot
+	speaks  byte   // the flag of the form that we understand
 	number  uint64 // of the last datagram sealed
 	current *remote
 	others  [unproven]remote
@@ -96,7 +102,7 @@ type sent struct {
 // NewSession makes a Session with a boot of its own, for a partner that is
 // reached over as many paths.
 func NewSession(paths int) *Session {
-	s := &Session{paths: make([]window, paths), plain: make([]byte, 0, maxDatagram)}
+	s := &Session{speaks: flagSecond, paths: make([]window, paths), plain: make([]byte, 0, maxDatagram)}
 	s.renew()
 	return s
 }
@@ -115,10 +121,21 @@ func (s *Session) setPaths(n int) { s.paths = make([]window, n) }
 // can be sent to it.
 func (s *Session) Proven() bool { return s.current != nil }
 
+// Second says whether the partner's present process understands the second form
+// of words. One that is not known yet is not known to.
+func (s *Session) Second() bool { return s.current != nil && s.current.second }
+
 // Begin starts a Say of so many parts: what is not acknowledged of the one
 // before does not matter any more.
 func (s *Session) Begin(parts int) {
 	s.say++
+	s.Recut(parts)
+}
+
+// Recut cuts the last Say into parts anew, for a partner's process that
+// understands another form of words. It is the same Say: no newer sign of life.
+// That process acknowledges nothing that was sealed for the one before.
+func (s *Session) Recut(parts int) {
 	s.acked = append(s.acked[:0], make([]bool, parts)...)
 	s.missing = parts
 }
@@ -162,7 +179,7 @@ func (s *Session) seal(k *Keys, dst []byte, to *remote, content []byte, flags by
 	for _, n := range [...]uint64{challenge, to.theirs, s.number, to.heard.highest, to.heard.seen, s.say} {
 		p = binary.BigEndian.AppendUint64(p, n)
 	}
-	p = append(append(p, flags), content...)
+	p = append(append(p, flags|s.speaks), content...)
 	s.plain = p
 
 	at := len(dst)
@@ -254,6 +271,7 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 	from := s.current
 	if from == nil || from.boot != in.from {
 		from = s.other(in.from)
+		from.second = in.flags&flagSecond != 0 // a process does not learn: its oldest datagram says the same
 		if to != s.boot || in.response != from.ours {
 			// It does not live for certain: it is asked to prove it.
 			if in.challenge != 0 {

@@ -61,12 +61,13 @@ type Pair struct {
 
 	spec     Spec
 	keys     map[*lab.Host][]string
+	programs map[*lab.Host][]string
 	monitors map[*lab.Host]*lab.Process
 }
 
 // New builds the stage. No Monitor runs yet.
 func New(l *lab.Lab, spec Spec) (*Pair, error) {
-	p := &Pair{Lab: l, spec: spec, keys: map[*lab.Host][]string{}, monitors: map[*lab.Host]*lab.Process{}}
+	p := &Pair{Lab: l, spec: spec, keys: map[*lab.Host][]string{}, programs: map[*lab.Host][]string{}, monitors: map[*lab.Host]*lab.Process{}}
 	var err error
 	if p.Switch, err = l.Switch("lan"); err != nil {
 		return nil, err
@@ -148,6 +149,10 @@ func (p *Pair) Write(h *lab.Host, partner netip.Addr, primary bool, settings str
 	return os.WriteFile(filepath.Join(dir, "aliasdefender.toml"), []byte(toml), 0o644)
 }
 
+// SetProgram has a host run another program than Spec's from its next start on:
+// the command line up to the verb.
+func (p *Pair) SetProgram(h *lab.Host, program ...string) { p.programs[h] = program }
+
 // File is the path of one of a host's files.
 func (p *Pair) File(h *lab.Host, name string) string { return filepath.Join(p.spec.Dir, h.Name, name) }
 
@@ -155,6 +160,9 @@ func (p *Pair) File(h *lab.Host, name string) string { return filepath.Join(p.sp
 func (p *Pair) Command(h *lab.Host, verb string, args ...string) []string {
 	dir := filepath.Join(p.spec.Dir, h.Name)
 	all := append([]string(nil), p.spec.Program...)
+	if program := p.programs[h]; program != nil {
+		all = append([]string(nil), program...)
+	}
 	all = append(all, verb, "--aliases", filepath.Join(dir, "hostname.alias"), "--settings", filepath.Join(dir, "aliasdefender.toml"))
 	return append(all, args...)
 }

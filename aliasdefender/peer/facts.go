@@ -1,0 +1,66 @@
+package peer
+
+// Value is what a host says of one fact.
+type Value uint8
+
+// The values of a fact. A host hears NotSaid for one that it does not know.
+const (
+	NotSaid Value = iota
+	Yes
+	No
+	values // the number of values
+)
+
+// Facts are the values of facts, which go by numbers that the callers agree on.
+// The zero Facts says nothing.
+type Facts uint64
+
+const (
+	valueBits = 2
+	valueMask = 1<<valueBits - 1
+)
+
+// MaxFact is the highest number of a fact.
+const MaxFact = 64/valueBits - 1
+
+// FactService is the number of the fact that the service behind the alias is
+// well. The package knows this one number, for the first form of words has a
+// place of its own for it.
+const FactService = 1
+
+// Value is what is said of a fact; of one beyond MaxFact nothing is.
+func (f Facts) Value(fact uint8) Value {
+	if fact > MaxFact {
+		return NotSaid
+	}
+	if v := Value(f >> (valueBits * fact) & valueMask); v < values {
+		return v
+	}
+	return NotSaid
+}
+
+// With is f with another value of a fact. One beyond MaxFact cannot be said.
+func (f Facts) With(fact uint8, v Value) Facts {
+	if fact > MaxFact {
+		return f
+	}
+	return f&^(valueMask<<(valueBits*fact)) | Facts(v&valueMask)<<(valueBits*fact)
+}
+
+// appendTo appends the facts, four a byte from the lowest number on, as far as
+// something is said.
+func (f Facts) appendTo(b []byte) []byte {
+	for ; f != 0; f >>= 8 {
+		b = append(b, byte(f))
+	}
+	return b
+}
+
+// factsOf reads what appendTo has written; of a later program's further facts
+// nothing is known here.
+func factsOf(b []byte) (f Facts) {
+	for i := range min(len(b), 8) {
+		f |= Facts(b[i]) << (8 * i)
+	}
+	return f
+}
