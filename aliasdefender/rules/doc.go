@@ -9,8 +9,8 @@
 //
 // # Its caller
 //
-// files what it hears into [Facts], and then, after each change and when
-// [Decision].Again has come:
+// The caller files what it hears into [Facts]. After each change, and when
+// [Decision].Again has come, it asks:
 //
 //	State.Saw      brings the record up to date with the facts
 //	Decide         says what to do, and why

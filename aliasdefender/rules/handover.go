@@ -54,7 +54,8 @@ type Handover struct {
 
 // Open begins what d asks for, [HandOver] or [AskHandover]. The number must be
 // one that neither host has used of late, and not 0: begin anywhere, count on. An
-// answer to the partner's asking has the partner's number.
+// answer to the partner's asking has the partner's number. It is a part of
+// [State.Done].
 func (s *State) Open(d Decision, f Facts, number uint32) {
 	h := Handover{Number: number, Why: d.Reason, Began: f.Now}
 	switch {
@@ -72,7 +73,8 @@ func (s *State) Open(d Decision, f Facts, number uint32) {
 }
 
 // Verified records whether the router answered a ping from the alias after a
-// take. Not being able to ask is no: the giver has it still.
+// take. Not being able to ask is no: the giver has it still. It is a part of
+// [State.Pinged].
 func (s *State) Verified(yes bool) {
 	if s.Handover.Side == Getting && s.Holding {
 		s.Handover.Verified = Of(yes)
@@ -80,6 +82,7 @@ func (s *State) Verified(yes bool) {
 }
 
 // NotTaken ends a hand-over to us: what is offered cannot be taken, and is refused.
+// It is a part of [State.Done].
 func (s *State) NotTaken(now time.Time) {
 	if s.Handover.Side == Getting && !s.Holding {
 		s.Handover = s.Handover.end(NotTaken, now)
@@ -87,7 +90,7 @@ func (s *State) NotTaken(now time.Time) {
 }
 
 // TryAgain lets an operator's order begin a hand-over although one has failed a
-// moment ago.
+// moment ago. It is a part of [State.Obey].
 func (s *State) TryAgain() { s.Handover.Failure = NoRow }
 
 // end is the record once it is over.

@@ -7,7 +7,8 @@ import "time"
 const leaseSlack = time.Second
 
 // Leased records that the kernel was told, with a write begun at that time, to
-// keep the alias for the lifetime that the policy gives it.
+// keep the alias for the lifetime that the policy gives it. It is a part of
+// [State.Done].
 func (s *State) Leased(p Policy, written time.Time) { s.leased(p.Lifetime(), written) }
 
 // leased: the kernel keeps it for so long from then on; 0: for ever.
@@ -20,7 +21,7 @@ func (s *State) leased(lifetime time.Duration, written time.Time) {
 
 // NotLeased records that the kernel did not take it. Until it is tried again
 // the other rows are read: an alias that cannot be renewed is announced and
-// defended as any other.
+// defended as any other. It is a part of [State.Done].
 func (s *State) NotLeased(again time.Time) { s.LeaseAgain = again }
 
 // Awoke records that this process was away. Before the lease goes on the kernel

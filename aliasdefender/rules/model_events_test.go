@@ -64,14 +64,21 @@ func of(i int, text string, do func(m *member) bool) event {
 func ordered(i int, text string, command Command, may func(m *member) bool) event {
 	return event{text: hosts[i] + ": " + text, do: func(p *pair, c *setting) bool {
 		m := &p.h[i]
-		if m.daemon != running || m.stopping || !may(m) {
+		if m.daemon != running || m.told || !may(m) {
 			return false
 		}
 		s := m.state()
 		follow := s.Obey(command, m.facts(c, i))
 		m.keep(&s)
 		p.follow(i, follow)
-		m.parks = s.Parked // the disk's part
+		switch command { // what the judge knows of it, and the disk
+		case RemoveAlias:
+			m.parks = true
+		case AddAlias, ForceAlias:
+			m.parks = false
+		case StopAndGive:
+			m.told = true
+		}
 		m.written = true
 		return true
 	}}
@@ -79,8 +86,8 @@ func ordered(i int, text string, command Command, may func(m *member) bool) even
 
 func operators(i int) []event {
 	return []event{
-		ordered(i, "RemoveAlias", RemoveAlias, func(m *member) bool { return !m.parked }),
-		ordered(i, "AddAlias", AddAlias, func(m *member) bool { return !m.holding || m.parked }),
+		ordered(i, "RemoveAlias", RemoveAlias, func(m *member) bool { return !m.parks }),
+		ordered(i, "AddAlias", AddAlias, func(m *member) bool { return !m.holding || m.parks }),
 		ordered(i, "AddAlias --force", ForceAlias, func(m *member) bool { return !m.holding }),
 		ordered(i, "Handover", HandoverAlias, func(m *member) bool { return m.holding && !m.give }),
 		ordered(i, "TERM, on_exit = handover", StopAndGive, func(*member) bool { return true }),

@@ -175,7 +175,8 @@ type member struct {
 	kernel bool  // has the alias
 	had    ticks // for so long
 	lease  left  // the kernel's
-	parks  bool  // on disk
+	parks  bool  // on disk: operators want it off this host
+	told   bool  // its daemon was told to end
 	ours   bool  // it let the alias go for its own sake, and nobody has had it since
 	robbed bool  // another program took the alias away, and the daemon has not mended it
 

@@ -198,7 +198,9 @@ func (p *pair) wrong(c *setting) string {
 	for i := range p.h {
 		m, other := &p.h[i], &p.h[1-i]
 		switch {
-		case m.kernel && m.daemon == running && m.parked:
+		case m.daemon == running && m.told && !m.stopping: // else its deadline, which the model has not, ends it
+			return hosts[i] + "'s daemon does not end"
+		case m.kernel && m.daemon == running && m.parks:
 			return hosts[i] + " has the alias, and is parked"
 		case m.kernel && m.daemon == running && !m.cable:
 			return hosts[i] + " has the alias, and no link"
@@ -227,7 +229,7 @@ func (p *pair) wrong(c *setting) string {
 // no operator took the alias off it.
 func (p *pair) serves(i int) bool {
 	m := &p.h[i]
-	return m.on && m.daemon == running && !m.parked && !m.stopping && !m.ill && m.cable && p.router && p.reaches(i)
+	return m.on && m.daemon == running && !m.parks && !m.told && !m.ill && m.cable && p.router && p.reaches(i)
 }
 
 // excused is what the design leaves: who is not primary, has no order, did not
@@ -244,7 +246,7 @@ func (p *pair) excused(c *setting, i int) bool {
 // tell in time.
 func (p *pair) mustServe(c *setting, i int, r Reason) bool {
 	m, other := &p.h[i], &p.h[1-i]
-	if other.daemon != running || other.kernel || other.holding || other.parked || other.robbed || other.order != NoOrder || !p.joined() {
+	if other.daemon != running || other.kernel || other.holding || other.parks || other.robbed || other.order != NoOrder || !p.joined() {
 		return false
 	}
 	if r == OperatorReleases || r == LinkLost {

@@ -55,7 +55,8 @@ type State struct {
 	Woke       time.Time   // when this process last came back from a pause
 }
 
-// Took records that the alias was put on this host for that reason.
+// Took records that the alias was put on this host for that reason. It is a part
+// of [State.Done].
 func (s *State) Took(p Policy, r Reason, now time.Time) {
 	switch {
 	case r == OperatorTakes:
@@ -75,7 +76,8 @@ func (s *State) Took(p Policy, r Reason, now time.Time) {
 	s.Announced, s.Next = 0, now
 }
 
-// Adopted records that the alias was found on this host.
+// Adopted records that the alias was found on this host. It is a part of
+// [State.Done].
 func (s *State) Adopted(now time.Time) {
 	s.adopt()
 	s.Announced, s.Next = 0, now
@@ -89,7 +91,8 @@ func (s *State) adopt() {
 	s.Defences, s.Defended = 0, time.Time{}
 }
 
-// LetGo records that the alias is off this host for that reason.
+// LetGo records that the alias is off this host for that reason. It is a part of
+// [State.Done].
 func (s *State) LetGo(r Reason) {
 	h := s.Handover
 	switch {
@@ -113,7 +116,8 @@ func (s *State) LetGo(r Reason) {
 	}
 }
 
-// Announce records an announcement that was sent as d says.
+// Announce records an announcement that was sent as d says. It is a part of
+// [State.Done].
 func (s *State) Announce(d Decision, now time.Time) {
 	switch d.Reason {
 	case PartnerDefended, ForeignDefended:
@@ -135,8 +139,8 @@ func (s *State) Announce(d Decision, now time.Time) {
 	s.Next = now.Add(step)
 }
 
-// Reannounce starts the schedule of announcements again: after adopting, after
-// link-up, after a pause of our own, when the partner comes back.
+// Reannounce starts the schedule of announcements again. It is a part of those
+// methods that tell why: LinkIsUp, PartnerIsBack, ProbedFor, Awoke, Pinged.
 func (s *State) Reannounce(now time.Time) {
 	s.Announced, s.Next = 0, now
 }
