@@ -108,7 +108,7 @@ func (s *State) Done(p Policy, d Decision, o Outcome, now time.Time) Follow {
 	case Take:
 		return s.taken(p, d, o, now)
 	case Restore:
-		s.Reannounce(now)
+		s.reannounce(now)
 		s.leased(o.Lifetime, o.Begun)
 		return Follow{Tell: true, Verify: s.verify()}
 	case Refresh:
@@ -116,13 +116,13 @@ func (s *State) Done(p Policy, d Decision, o Outcome, now time.Time) Follow {
 	case Release, Forget:
 		return s.gone(d)
 	case Announce:
-		s.Announce(d, now)
+		s.announce(d, now)
 		if d.Defends() {
 			return Follow{Look: LookAgain} // does it claim still?
 		}
 	case HandOver, AskHandover:
 		was := s.Handover.Side
-		s.Open(d, Facts{Now: now, Peer: Peer{Word: o.Word}}, o.Number)
+		s.openHandover(d, Facts{Now: now, Peer: Peer{Word: o.Word}}, o.Number)
 		return Follow{Tell: was != s.Handover.Side}
 	case Adopt:
 		return s.adopted(p, o, now)
@@ -132,7 +132,7 @@ func (s *State) Done(p Policy, d Decision, o Outcome, now time.Time) Follow {
 
 // taken: the alias was put on this host.
 func (s *State) taken(p Policy, d Decision, o Outcome, now time.Time) Follow {
-	s.Took(p, d.Reason, now)
+	s.took(p, d.Reason, now)
 	s.leased(o.Lifetime, o.Begun)
 	s.Give = s.Exit == ExitGive // it was begun before we were told to end
 	f := Follow{Tell: true, Look: LookAnew, Verify: s.verify()}
@@ -151,7 +151,7 @@ func (s *State) verify() Verify {
 
 // gone: the alias is off this host.
 func (s *State) gone(d Decision) Follow {
-	s.LetGo(d.Reason)
+	s.letGo(d.Reason)
 	f := Follow{Tell: true, Gone: s.outdated()}
 	switch {
 	case d.Action == Forget:
@@ -168,7 +168,7 @@ func (s *State) adopted(p Policy, o Outcome, now time.Time) Follow {
 	if !s.MayAdopt(o.Ours) {
 		return Follow{}
 	}
-	s.Adopted(now)
+	s.found(now)
 	if o.Lifetime > 0 && p.Lifetime() == 0 {
 		s.Lease = o.Begun.Add(o.Lifetime) // of a Monitor whose settings wanted one
 	}
@@ -198,11 +198,11 @@ func (s *State) undone(p Policy, d Decision, o Outcome, now time.Time) Follow {
 		f.Read, f.Answered, f.Gone = true, o.Result == Claimed, s.outdated()
 		if o.Result != NoReply {
 			was := s.Handover.Side
-			s.NotTaken(now)
+			s.notTaken(now)
 			f.Ended = was != s.Handover.Side
 		}
 	case Refresh:
-		s.NotLeased(f.Retry)
+		s.notLeased(f.Retry)
 		if o.Result == NotThere { // the rules decide by what is read
 			f.Read, f.Retry = true, time.Time{}
 		}
@@ -225,9 +225,9 @@ func (s *State) Pinged(answer Value, now time.Time) {
 	if !s.Holding {
 		return
 	}
-	s.Verified(answer == Answered)
+	s.verified(answer == Answered)
 	if answer == Silent {
-		s.Reannounce(now)
+		s.reannounce(now)
 	}
 }
 
@@ -251,6 +251,6 @@ func (s *State) ProbedFor(now time.Time) { s.sayAgain(now) }
 
 func (s *State) sayAgain(now time.Time) {
 	if s.Holding {
-		s.Reannounce(now)
+		s.reannounce(now)
 	}
 }

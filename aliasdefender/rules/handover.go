@@ -18,7 +18,7 @@ var sides = [...]string{NoSide: "", Asking: "asking the partner for it", Giving:
 func (s Side) String() string { return spelled(sides[:], int(s)) }
 
 // offerAgain is how long after one that failed a hand-over is begun again by
-// itself. An operator's order does not wait for it ([State.TryAgain]).
+// itself. An operator's order does not wait for it (State.tryAgain).
 const offerAgain = 30 * time.Second
 
 // Handover is one host's record of a hand-over: make before break.
@@ -52,11 +52,11 @@ type Handover struct {
 	Ended   time.Time // when
 }
 
-// Open begins what d asks for, [HandOver] or [AskHandover]. The number must be
+// openHandover begins what d asks for, [HandOver] or [AskHandover]. The number must be
 // one that neither host has used of late, and not 0: begin anywhere, count on. An
 // answer to the partner's asking has the partner's number. It is a part of
 // [State.Done].
-func (s *State) Open(d Decision, f Facts, number uint32) {
+func (s *State) openHandover(d Decision, f Facts, number uint32) {
 	h := Handover{Number: number, Why: d.Reason, Began: f.Now}
 	switch {
 	case d.Action == AskHandover && s.Handover.Side == NoSide:
@@ -72,26 +72,26 @@ func (s *State) Open(d Decision, f Facts, number uint32) {
 	s.Handover = h
 }
 
-// Verified records whether the router answered a ping from the alias after a
+// verified records whether the router answered a ping from the alias after a
 // take. Not being able to ask is no: the giver has it still. It is a part of
 // [State.Pinged].
-func (s *State) Verified(yes bool) {
+func (s *State) verified(yes bool) {
 	if s.Handover.Side == Getting && s.Holding {
 		s.Handover.Verified = Of(yes)
 	}
 }
 
-// NotTaken ends a hand-over to us: what is offered cannot be taken, and is refused.
+// notTaken ends a hand-over to us: what is offered cannot be taken, and is refused.
 // It is a part of [State.Done].
-func (s *State) NotTaken(now time.Time) {
+func (s *State) notTaken(now time.Time) {
 	if s.Handover.Side == Getting && !s.Holding {
 		s.Handover = s.Handover.end(NotTaken, now)
 	}
 }
 
-// TryAgain lets an operator's order begin a hand-over although one has failed a
+// tryAgain lets an operator's order begin a hand-over although one has failed a
 // moment ago. It is a part of [State.Obey].
-func (s *State) TryAgain() { s.Handover.Failure = NoRow }
+func (s *State) tryAgain() { s.Handover.Failure = NoRow }
 
 // end is the record once it is over.
 func (h Handover) end(why Reason, now time.Time) Handover {
@@ -162,7 +162,7 @@ func (s *State) handover(p Policy, f Facts) Follow {
 	}
 	s.Anew = f.Now
 	s.Order = NoOrder // of an operator who wanted it back meanwhile
-	s.Reannounce(f.Now)
+	s.reannounce(f.Now)
 	return Follow{Ended: true, Look: LookAgain} // whether the other has it still
 }
 

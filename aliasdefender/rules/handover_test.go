@@ -122,7 +122,7 @@ func TestOpenBeginsOneHandoverAtATime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := State{Handover: tt.was}
-			s.Open(tt.d, f, 7)
+			s.openHandover(tt.d, f, 7)
 			if diff := cmp.Diff(tt.want, s.Handover); diff != "" {
 				t.Error(diff)
 			}
@@ -142,7 +142,7 @@ func TestVerifiedCountsForWhatWasHandedOverOnly(t *testing.T) {
 		"taken otherwise": {State{Holding: true}, true, Unknown},
 	} {
 		s := tt.s
-		if s.Verified(tt.yes); s.Handover.Verified != tt.want {
+		if s.verified(tt.yes); s.Handover.Verified != tt.want {
 			t.Errorf("%s: %v, want %v", name, s.Handover.Verified, tt.want)
 		}
 	}
@@ -191,7 +191,7 @@ func TestTryAgainLetsAnOperatorBeginAtOnce(t *testing.T) {
 	if d := Decide(c.p, c.s, c.f); d.Reason != WouldNot {
 		t.Errorf("a moment after one that failed: %+v", d)
 	}
-	c.s.TryAgain()
+	c.s.tryAgain()
 	if d := Decide(c.p, c.s, c.f); d.Action != HandOver {
 		t.Errorf("ordered again: %+v", d)
 	}
@@ -233,11 +233,11 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 		}, Word{SaysHolding, Confirms, 1, Held}},
 		"refuses what it could not take": {nobody, func(c *instance) {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
-			c.s.NotTaken(noon)
+			c.s.notTaken(noon)
 		}, Word{SaysAble, Refuses, 1, NotTaken}},
 		"refuses nothing that it has": {holder, func(c *instance) {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
-			c.s.NotTaken(noon)
+			c.s.notTaken(noon)
 		}, Word{SaysHolding, Takes, 1, Held}},
 		"takes nothing, for it ends": {nobody, func(c *instance) { c.s.Ending = true }, Word{Standing: SaysReleased, Why: OperatorReleases}},
 		"holds it, and ends":         {holder, func(c *instance) { c.s.Ending = true }, Word{Standing: SaysHolding, Why: Held}},
@@ -280,11 +280,11 @@ func TestForgetKeepsThatTheDaemonWasHeard(t *testing.T) {
 
 func TestLeasedKnowsWhenTheKernelLetsGo(t *testing.T) {
 	s := State{Lease: noon}
-	s.Leased(Policy{Lease: time.Minute}, noon)
+	s.leased(Policy{Lease: time.Minute}.Lifetime(), noon)
 	if want := noon.Add(time.Minute); !s.Lease.Equal(want) {
 		t.Errorf("until %v, want %v", s.Lease, want)
 	}
-	s.Leased(Policy{Lease: time.Minute, Primary: true}, noon)
+	s.leased(Policy{Lease: time.Minute, Primary: true}.Lifetime(), noon)
 	if !s.Lease.IsZero() {
 		t.Errorf("for ever, but until %v", s.Lease)
 	}

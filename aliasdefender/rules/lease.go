@@ -6,12 +6,8 @@ import "time"
 // and looks a moment later.
 const leaseSlack = time.Second
 
-// Leased records that the kernel was told, with a write begun at that time, to
-// keep the alias for the lifetime that the policy gives it. It is a part of
-// [State.Done].
-func (s *State) Leased(p Policy, written time.Time) { s.leased(p.Lifetime(), written) }
-
-// leased: the kernel keeps it for so long from then on; 0: for ever.
+// leased records that the kernel was told, with a write begun at that time, to keep
+// the alias for so long; 0: for ever.
 func (s *State) leased(lifetime time.Duration, written time.Time) {
 	s.Lease, s.LeaseAgain = time.Time{}, time.Time{}
 	if lifetime > 0 {
@@ -19,17 +15,17 @@ func (s *State) leased(lifetime time.Duration, written time.Time) {
 	}
 }
 
-// NotLeased records that the kernel did not take it. Until it is tried again
+// notLeased records that the kernel did not take it. Until it is tried again
 // the other rows are read: an alias that cannot be renewed is announced and
 // defended as any other. It is a part of [State.Done].
-func (s *State) NotLeased(again time.Time) { s.LeaseAgain = again }
+func (s *State) notLeased(again time.Time) { s.LeaseAgain = again }
 
 // Awoke records that this process was away. Before the lease goes on the kernel
 // and the wire are looked at: another host may have taken the alias.
 func (s *State) Awoke(now time.Time) {
 	s.Woke = now
 	if s.Holding {
-		s.Reannounce(now)
+		s.reannounce(now)
 	}
 }
 

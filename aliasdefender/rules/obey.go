@@ -44,7 +44,7 @@ const (
 func (s *State) Obey(c Command, f Facts) Follow {
 	switch c {
 	case AddAlias, ForceAlias, RemoveAlias, UnparkAlias, HandoverAlias:
-		s.TryAgain()
+		s.tryAgain()
 	}
 	switch c {
 	case AddAlias, ForceAlias:
@@ -66,7 +66,7 @@ func (s *State) Obey(c Command, f Facts) Follow {
 	case StopAndGive:
 		s.exit(ExitGive)
 		s.Give = s.Holding
-		s.TryAgain()
+		s.tryAgain()
 	case StopAndRelease:
 		s.exit(ExitRelease)
 		s.Leaving = true

@@ -55,9 +55,9 @@ type State struct {
 	Woke       time.Time   // when this process last came back from a pause
 }
 
-// Took records that the alias was put on this host for that reason. It is a part
+// took records that the alias was put on this host for that reason. It is a part
 // of [State.Done].
-func (s *State) Took(p Policy, r Reason, now time.Time) {
+func (s *State) took(p Policy, r Reason, now time.Time) {
 	switch {
 	case r == OperatorTakes:
 		s.Takes = nil // an operator's word ends the flapping
@@ -76,9 +76,9 @@ func (s *State) Took(p Policy, r Reason, now time.Time) {
 	s.Announced, s.Next = 0, now
 }
 
-// Adopted records that the alias was found on this host. It is a part of
+// found records that the alias was found on this host. It is a part of
 // [State.Done].
-func (s *State) Adopted(now time.Time) {
+func (s *State) found(now time.Time) {
 	s.adopt()
 	s.Announced, s.Next = 0, now
 }
@@ -91,9 +91,9 @@ func (s *State) adopt() {
 	s.Defences, s.Defended = 0, time.Time{}
 }
 
-// LetGo records that the alias is off this host for that reason. It is a part of
+// letGo records that the alias is off this host for that reason. It is a part of
 // [State.Done].
-func (s *State) LetGo(r Reason) {
+func (s *State) letGo(r Reason) {
 	h := s.Handover
 	switch {
 	case r == HandedOver:
@@ -116,9 +116,9 @@ func (s *State) LetGo(r Reason) {
 	}
 }
 
-// Announce records an announcement that was sent as d says. It is a part of
+// announce records an announcement that was sent as d says. It is a part of
 // [State.Done].
-func (s *State) Announce(d Decision, now time.Time) {
+func (s *State) announce(d Decision, now time.Time) {
 	switch d.Reason {
 	case PartnerDefended, ForeignDefended:
 		s.Defences++
@@ -139,9 +139,9 @@ func (s *State) Announce(d Decision, now time.Time) {
 	s.Next = now.Add(step)
 }
 
-// Reannounce starts the schedule of announcements again. It is a part of those
+// reannounce starts the schedule of announcements again. It is a part of those
 // methods that tell why: LinkIsUp, PartnerIsBack, ProbedFor, Awoke, Pinged.
-func (s *State) Reannounce(now time.Time) {
+func (s *State) reannounce(now time.Time) {
 	s.Announced, s.Next = 0, now
 }
 
@@ -160,7 +160,7 @@ func (s *State) Saw(p Policy, f Facts) Follow {
 			// Where the router is the clients are, and whoever announced it there is
 			// perhaps gone again without our hearing of it.
 			s.CutOff = false
-			s.Reannounce(f.Now)
+			s.reannounce(f.Now)
 		}
 		return follow
 	}

@@ -23,7 +23,7 @@ func TestTookBeginsToHold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := before
-			s.Took(Policy{MaxTakes: 3}, tt.reason, noon)
+			s.took(Policy{MaxTakes: 3}, tt.reason, noon)
 			if diff := cmp.Diff(tt.want, s); diff != "" {
 				t.Error(diff)
 			}
@@ -36,8 +36,8 @@ func TestTookLeavesASnapshotAlone(t *testing.T) {
 	takes[0] = noon
 	s := State{Takes: takes}
 	snapshot := s
-	s.Took(Policy{MaxTakes: 3}, PrimaryTakes, noon.Add(time.Second))
-	snapshot.Took(Policy{MaxTakes: 3}, PrimaryTakes, noon.Add(time.Hour))
+	s.took(Policy{MaxTakes: 3}, PrimaryTakes, noon.Add(time.Second))
+	snapshot.took(Policy{MaxTakes: 3}, PrimaryTakes, noon.Add(time.Hour))
 	if diff := cmp.Diff([]time.Time{noon, noon.Add(time.Second)}, s.Takes); diff != "" {
 		t.Error(diff)
 	}
@@ -45,7 +45,7 @@ func TestTookLeavesASnapshotAlone(t *testing.T) {
 
 func TestAdoptedHoldsWithoutATake(t *testing.T) {
 	s := State{Order: OrderForce, OursLast: true, Defences: 1, Defended: noon, Announced: 3}
-	s.Adopted(noon)
+	s.found(noon)
 	if diff := cmp.Diff(State{Holding: true, Next: noon}, s); diff != "" {
 		t.Error(diff)
 	}
@@ -65,7 +65,7 @@ func TestLetGoKeepsWhatOutlastsTheAlias(t *testing.T) {
 	} {
 		t.Run(reason.String(), func(t *testing.T) {
 			s := before
-			s.LetGo(reason)
+			s.letGo(reason)
 			if diff := cmp.Diff(want, s); diff != "" {
 				t.Error(diff)
 			}
@@ -88,7 +88,7 @@ func TestLetGoEndsAHandoverForGood(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := State{Holding: true, Handover: tt.was}
-			s.LetGo(tt.reason)
+			s.letGo(tt.reason)
 			if diff := cmp.Diff(tt.want, s.Handover); diff != "" {
 				t.Error(diff)
 			}
@@ -99,13 +99,13 @@ func TestLetGoEndsAHandoverForGood(t *testing.T) {
 func TestAnnouncementsGoOutAfterFiveSecondsAndThenEachMinute(t *testing.T) {
 	c := holder()
 	c.s = State{}
-	c.s.Took(Policy{MaxTakes: 3}, PartnerSilent, noon)
+	c.s.took(Policy{MaxTakes: 3}, PartnerSilent, noon)
 	var got []time.Duration
 	for range 40 { // and the facts are refreshed between
 		d := Decide(c.p, c.s, c.f)
 		if d.Action == Announce {
 			got = append(got, c.f.Now.Sub(noon))
-			c.s.Announce(d, c.f.Now)
+			c.s.announce(d, c.f.Now)
 			continue
 		}
 		c = refreshed(c.at(d.Again))
@@ -131,7 +131,7 @@ func refreshed(c instance) instance {
 
 func TestReannounceBeginsAnew(t *testing.T) {
 	s := State{Holding: true, Announced: 9, Next: noon.Add(time.Minute)}
-	s.Reannounce(noon)
+	s.reannounce(noon)
 	if diff := cmp.Diff(State{Holding: true, Next: noon}, s); diff != "" {
 		t.Error(diff)
 	}
@@ -140,7 +140,7 @@ func TestReannounceBeginsAnew(t *testing.T) {
 func TestDefenceIsNoStepOfTheSchedule(t *testing.T) {
 	for _, r := range []Reason{PartnerDefended, ForeignDefended} {
 		s := State{Holding: true, Announced: 2, Next: noon, Defences: 1, Failback: true}
-		s.Announce(Decision{Row: "H7", Action: Announce, Reason: r}, noon)
+		s.announce(Decision{Row: "H7", Action: Announce, Reason: r}, noon)
 		want := State{Holding: true, Announced: 2, Next: noon, Defences: 2, Defended: noon, Failback: true}
 		if diff := cmp.Diff(want, s); diff != "" {
 			t.Errorf("%s: %s", r, diff)
@@ -150,7 +150,7 @@ func TestDefenceIsNoStepOfTheSchedule(t *testing.T) {
 
 func TestEndOfARivalForgetsItButNotWhenItWasAnswered(t *testing.T) {
 	s := State{Holding: true, Announced: 2, Next: noon, Defences: 2, Defended: noon, Failback: true}
-	s.Announce(Decision{Row: "H7", Action: Announce, Reason: RivalGone}, noon)
+	s.announce(Decision{Row: "H7", Action: Announce, Reason: RivalGone}, noon)
 	if diff := cmp.Diff(State{Holding: true, Announced: 2, Next: noon, Defended: noon}, s); diff != "" {
 		t.Error(diff)
 	}
@@ -186,7 +186,7 @@ func TestSawDropsWhatNoLongerHolds(t *testing.T) {
 
 func TestFlappingLastsUntilAnOperatorTakes(t *testing.T) {
 	var s State
-	take := func(r Reason, after time.Duration) { s.Took(Policy{MaxTakes: 3}, r, noon.Add(after)) }
+	take := func(r Reason, after time.Duration) { s.took(Policy{MaxTakes: 3}, r, noon.Add(after)) }
 	expect := func(want bool) {
 		t.Helper()
 		if got := s.flapping(3); got != want {
@@ -202,7 +202,7 @@ func TestFlappingLastsUntilAnOperatorTakes(t *testing.T) {
 	take(PrimaryTakes, 5*time.Hour)
 	take(FailbackTakes, 9*time.Hour)
 	take(Offered, 13*time.Hour)
-	s.LetGo(RivalPartner)
+	s.letGo(RivalPartner)
 	expect(true)
 	if s.flapping(0) {
 		t.Error("flapping without a limit")
