@@ -449,7 +449,7 @@ func TestUnitStaysHardened(t *testing.T) {
 }
 
 // Go ends with 2 after a panic, and after the watchdog's signal: that has to be
-// restarted. What it does end with is tried in package main.
+// restarted. What it does end with is tried in e2e/manager.
 func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
 	text := read(t, "../../../init/aliasdefender.service")
 	if !strings.Contains(text, "\nRestart=always\n") || !strings.Contains(text, "\nRestartPreventExitStatus=3\n") {
