@@ -8,8 +8,11 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PROGRAM  = build/aliasdefender
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 SYSTEMS  = linux/amd64 linux/arm64 linux/386 linux/arm linux/riscv64 solaris/amd64 illumos/amd64
-CCNAME  := $(firstword $(shell $(GO) env CC))
-CCFOUND := $(shell command -v $(CCNAME) 2>/dev/null)
+
+# Asked only by the targets that want to know: who installs a built program need
+# not have Go.
+CCNAME  = $(firstword $(shell $(GO) env CC 2>/dev/null))
+CCFOUND = $(shell command -v $(CCNAME) 2>/dev/null)
 
 # What the tests want, as command:packages; test-deps installs on Debian the
 # packages of a command that is missing.
@@ -49,14 +52,16 @@ build:
 # detector too, and would sleep for a second at each end.
 test: export GORACE ?= atexit_sleep_ms=0
 test:
-ifeq ($(CCFOUND),)
-	@echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'
-	CGO_ENABLED=0 $(GO) test -timeout 30m $(TESTFLAGS) ./...
-else
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...
-	CGO_ENABLED=0 $(GO) test -timeout 20m -run Events $(TESTFLAGS) ./aliasdefender/defender
-	CGO_ENABLED=0 $(GO) test -timeout 20m -run Search $(TESTFLAGS) ./aliasdefender/rules
-endif
+	@if [ -z '$(CCFOUND)' ]; then \
+		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
+		set -x; \
+		CGO_ENABLED=0 $(GO) test -timeout 30m $(TESTFLAGS) ./...; \
+	else \
+		set -ex; \
+		CGO_ENABLED=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...; \
+		CGO_ENABLED=0 $(GO) test -timeout 20m -run Events $(TESTFLAGS) ./aliasdefender/defender; \
+		CGO_ENABLED=0 $(GO) test -timeout 20m -run Search $(TESTFLAGS) ./aliasdefender/rules; \
+	fi
 
 # Installs, and starts no service: Debian asks policy-rc.d before it does.
 test-deps:

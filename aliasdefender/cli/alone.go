@@ -276,3 +276,19 @@ func nicsOf(aliases []config.Alias) (all []string) {
 func hostOrder(al config.Alias) host.Order {
 	return host.Order{NIC: al.NIC, Label: al.Label, Prefix: al.Prefix}
 }
+
+func addresses(aliases []config.Alias) (all []string) {
+	for _, al := range aliases {
+		all = append(all, al.Addr.String())
+	}
+	return all
+}
+
+func containsAlias(aliases []config.Alias, addr netip.Addr) bool {
+	for _, al := range aliases {
+		if al.Addr == addr {
+			return true
+		}
+	}
+	return false
+}

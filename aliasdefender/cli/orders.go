@@ -92,19 +92,3 @@ func (a *app) showOutcomes(outcomes []control.Outcome) error {
 	}
 	return code
 }
-
-func addresses(aliases []config.Alias) (all []string) {
-	for _, al := range aliases {
-		all = append(all, al.Addr.String())
-	}
-	return all
-}
-
-func containsAlias(aliases []config.Alias, addr netip.Addr) bool {
-	for _, al := range aliases {
-		if al.Addr == addr {
-			return true
-		}
-	}
-	return false
-}

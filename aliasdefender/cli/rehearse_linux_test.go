@@ -1,6 +1,10 @@
 package cli
 
-import ()
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
 
 func TestRehearseRefusesWhatItCannotDo(t *testing.T) {
 	for _, tt := range []struct {

@@ -250,12 +250,6 @@ func heldBy(who string) func(control.Snapshot) bool {
 	}
 }
 
-func quiet() *logrus.Logger {
-	log := logrus.New()
-	log.SetOutput(io.Discard)
-	return log
-}
-
 // forever is closed with the test: what waits for it hangs.
 func forever(t *testing.T) chan struct{} {
 	never := make(chan struct{})

@@ -200,10 +200,3 @@ func TestNobodyIsToldWhereNobodyAsks(t *testing.T) {
 		t.Error("nobody asks, and the loop has to turn for it")
 	}
 }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

@@ -88,6 +88,20 @@ func (r *root) make(args ...string) string {
 	return out
 }
 
+// Root, who installs what somebody else has built, need not have Go.
+func TestInstallOfABuiltProgramNeedsNoGo(t *testing.T) {
+	r := newRoot(t)
+	if out := r.make("GO=/no/such/go", "INIT=none", "install"); strings.Contains(out, "/no/such/go") {
+		t.Errorf("make install says:\n%s", out)
+	}
+	if _, err := os.Stat(r.path("usr/local/sbin/aliasdefender")); err != nil {
+		t.Error(err)
+	}
+	if out := r.make("GO=/no/such/go", "uninstall"); strings.Contains(out, "/no/such/go") {
+		t.Errorf("make uninstall says:\n%s", out)
+	}
+}
+
 // write puts a file into the DESTDIR.
 func (r *root) write(name, text string) {
 	r.t.Helper()
@@ -435,7 +449,7 @@ func TestUnitStaysHardened(t *testing.T) {
 }
 
 // Go ends with 2 after a panic, and after the watchdog's signal: that has to be
-// restarted. What it does end with is tried in package main.
+// restarted. What it does end with is tried in e2e/manager.
 func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
 	text := read(t, "../../../init/aliasdefender.service")
 	if !strings.Contains(text, "\nRestart=always\n") || !strings.Contains(text, "\nRestartPreventExitStatus=3\n") {
