@@ -29,6 +29,9 @@ const (
 // It is a value: a copy is a snapshot. Anybody may read it; it is written by its
 // methods only: Done, Obey, Report, Saw, Pinged, Awoke, Begin, LinkIsUp,
 // PartnerIsBack and ProbedFor. The search in the tests plays the same ones.
+//
+// fields: each is one thing that was done or said, and the rows read nearly all of
+// them; a struct within would have no name that a row could use.
 type State struct {
 	Holding  bool // we took it or adopted it
 	Parked   bool // an operator took it off this host
