@@ -30,6 +30,8 @@ import (
 	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/logs"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 	"alias-defender/aliasdefender/sdnotify"
 	"alias-defender/aliasdefender/store"
 )
@@ -75,23 +77,29 @@ func Run(ctx context.Context, o Options) error {
 	defer endLog()
 	manager, err := sdnotify.FromEnvironment()
 	if err != nil {
-		log.Error(err)
+		log.WithField("event", "service_manager").Error(err)
 	}
 	m := newMonitor(o, cfg, log, manager)
 	kept, damage := m.state.Read()
+	id, err := store.HostID(cfg.Settings.StateDir)
+	if err != nil {
+		m.event("host_id").WithError(err).Warn("the number of this host lasts for this run only")
+	}
 	options := network.options(cfg, o.Version, log)
-	options.Kept = defender.Kept(kept)
+	options.Kept, options.Host = defender.Kept(kept), id
+	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
 	if err := server.Listen(); err != nil {
 		return err
 	}
-	log.WithFields(logrus.Fields{"version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
+	m.daemonEvent(record.Started, rules.Info, "version "+o.Version)
+	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
 	m.sayKept(cfg, kept, damage)
 	err = m.run(ctx, server, signals)
-	log.Info("Alias Defender has ended")
+	m.event(string(record.Ended)).Info("Alias Defender has ended")
 	return err
 }
 
@@ -119,7 +127,8 @@ type monitor struct {
 	log      *logrus.Logger
 	defender *defender.Defender
 	state    *store.File
-	keeper   *store.Keeper      // of state
+	keeper   *store.Keeper // of state
+	events   events
 	manager  *sdnotify.Notifier // nil: none asks
 	slowest  atomic.Int64       // time.Duration: see patience
 
@@ -140,8 +149,12 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 		settings: cfg.Settings, reportEvery: reportEvery, read: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
+	m.events = newEvents(m, cfg)
 	return m
 }
+
+// event is a log line with a name that stays, on which filters can hang.
+func (m *monitor) event(name string) logrus.FieldLogger { return m.log.WithField("event", name) }
 
 // run runs the tasks until the loop has ended, and all of them have.
 func (m *monitor) run(ctx context.Context, server *control.Server, signals <-chan os.Signal) error {
@@ -162,6 +175,7 @@ func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-c
 		}, atOnce()}, // it listens already
 		task{"the signal handler", func(beside context.Context) error { return m.obey(beside, ctx.Done(), signals) }, atOnce()},
 	}
+	others = append(others, m.eventTasks()...)
 	if m.manager != nil {
 		awaited := append([]Task{loop}, others...)
 		others = append(others, task{"the report to the service manager", func(ctx context.Context) error { return m.report(ctx, awaited) }, atOnce()})
@@ -178,6 +192,7 @@ func (m *monitor) loop(ctx context.Context) error {
 		m.watchRead(watching)
 	}()
 	err := m.defender.Run(ctx)
+	m.daemonEvent(record.Ended, rules.Info, "")
 	stop()
 	<-seen
 	return err
@@ -217,7 +232,7 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 			over = nil
 			m.stop(defender.ExitAsSet)
 		case s := <-signals:
-			m.log.WithField("signal", s.String()).Info("signal received")
+			m.event("signal").WithField("signal", s.String()).Info("signal received")
 			switch s {
 			case syscall.SIGHUP:
 				// Beside: a file on a disk that hangs must not keep a

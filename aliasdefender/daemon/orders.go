@@ -49,7 +49,7 @@ func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome
 func (m *monitor) remember(kept defender.Kept) error {
 	err := m.keeper.Remember(store.Kept(kept))
 	if err != nil {
-		m.log.WithError(err).Error("what is parked is not remembered over a restart")
+		m.event("not_remembered").WithError(err).Error("what is parked is not remembered over a restart")
 	}
 	return err
 }
@@ -72,21 +72,21 @@ func slowest(aliases []config.Alias) (d time.Duration) {
 func (m *monitor) sayKept(cfg *config.Config, kept store.Kept, damage error) {
 	if damage != nil {
 		for line := range strings.Lines(damage.Error()) {
-			m.log.Error("what is parked: " + strings.TrimSpace(line))
+			m.event("parked").Error("what is parked: " + strings.TrimSpace(line))
 		}
 	}
 	if err := m.state.Ready(); err != nil {
-		m.log.WithError(err).Warn("what RemoveAlias parks will not be remembered over a restart")
+		m.event("not_remembered").WithError(err).Warn("what RemoveAlias parks will not be remembered over a restart")
 	}
 	if kept.Maintenance {
-		m.log.Warn("this host is in maintenance: it stays out of all aliases until 'aliasdefender Maintenance off'")
+		m.event("maintenance").Warn("this host is in maintenance: it stays out of all aliases until 'aliasdefender Maintenance off'")
 	}
 	for _, addr := range kept.Parked {
 		text := "parked by an operator: it stays off this host until AddAlias"
 		if !slices.ContainsFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == addr }) {
 			text = "parked by an operator, and not in the file now"
 		}
-		m.log.WithField("alias", addr.String()).Warn(text)
+		m.event("parked").WithField("alias", addr.String()).Warn(text)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/logs"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 // reload reads both files whole and puts them in force, or, where they have
@@ -32,7 +34,7 @@ func (m *monitor) reload(ctx context.Context) error {
 		cfg, err := m.load()
 		switch {
 		case !settled.CompareAndSwap(false, true):
-			m.log.Error("reload: nothing is changed: it was given up before the files were read")
+			m.event(string(record.Reloaded)).Error("reload: nothing is changed: it was given up before the files were read")
 		case err != nil:
 			done <- m.refused(err)
 		default:
@@ -64,7 +66,8 @@ func (m *monitor) inForce(cfg *config.Config) {
 	frugal(len(cfg.Aliases))
 	m.defender.Reload(cfg)
 	m.failed.Store(nil)
-	m.log.WithField("aliases", len(cfg.Aliases)).Info("reloaded")
+	m.daemonEvent(record.Reloaded, rules.Info, "")
+	m.event(string(record.Reloaded)).WithField("aliases", len(cfg.Aliases)).Info("reloaded")
 }
 
 // refused says what is wrong with the files.
@@ -73,13 +76,14 @@ func (m *monitor) refused(err error) error {
 	why := err.Error()
 	if errors.As(err, &mistakes) {
 		for _, mistake := range mistakes {
-			m.log.Error("reload: " + mistake.Error())
+			m.event("reload_mistake").Error("reload: " + mistake.Error())
 		}
 		why = logs.Count(len(mistakes), "mistake", "mistakes") + " in the files"
 		err = &control.Refusal{Kind: control.KindConfig, Text: mistakes.Error()}
 	}
 	m.failed.Store(&why)
-	m.log.Error("reload: nothing is changed: " + why)
+	m.daemonEvent(record.Reloaded, rules.Error, "nothing is changed: "+logs.OneLine(why))
+	m.event(string(record.Reloaded)).Error("reload: nothing is changed: " + why)
 	return err
 }
 
@@ -91,6 +95,7 @@ func (m *monitor) warnOfFixed(now config.Settings) {
 		{"control.socket", m.settings.Socket, now.Socket},
 		{"state.dir", m.settings.StateDir, now.StateDir},
 		{"log.to", string(m.settings.LogTo), string(now.LogTo)},
+		{"events.size", config.Bytes(m.settings.Events.Size), config.Bytes(now.Events.Size)},
 	}
 	if was := m.settings.Peer; len(was.Keys) > 0 && len(now.Peer.Keys) > 0 { // there is a channel, and it stays
 		fixed = append(fixed, setting{"peer.port", fmt.Sprint(was.Port), fmt.Sprint(now.Peer.Port)},
@@ -98,7 +103,7 @@ func (m *monitor) warnOfFixed(now config.Settings) {
 	}
 	for _, s := range fixed {
 		if s.was != s.is {
-			m.log.Warn(fmt.Sprintf("reload: %s stays %s until a restart (USR2 keeps the aliases meanwhile)", s.name, s.was))
+			m.event("reload_fixed").Warn(fmt.Sprintf("reload: %s stays %s until a restart (USR2 keeps the aliases meanwhile)", s.name, s.was))
 		}
 	}
 }

@@ -52,7 +52,7 @@ func runAll(ctx context.Context, log logrus.FieldLogger, first Task, others []Ta
 	run := func(ctx context.Context, t Task) error {
 		err := t.Run(ctx)
 		if err != nil {
-			log.WithError(err).Error(t.String() + " ended")
+			log.WithField("event", "task_ended").WithError(err).Error(t.String() + " ended")
 		}
 		return err
 	}
