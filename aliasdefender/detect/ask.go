@@ -164,6 +164,12 @@ func (s *Set) Neighbour(now time.Time, t *Target, hw host.HW) {
 
 // answered files an answer, or any frame that the target sent, proven since that time.
 func (s *Set) answered(t *Target, at time.Time) {
+	if at.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
+		at = t.fact.Asked
+	}
+	if at.After(s.now) {
+		at = s.now // a time stamp ahead of our clock proves no more than now
+	}
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 	if at.Before(t.wanted) {
 		s.open(t) // an answer, but to a question from before
@@ -172,12 +178,6 @@ func (s *Set) answered(t *Target, at time.Time) {
 	t.lost = false
 	same := t.fact.Value == rules.Answered && t.fact.Miss.IsZero()
 	t.fact.Miss = time.Time{}
-	if at.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
-		at = t.fact.Asked
-	}
-	if at.After(s.now) {
-		at = s.now // a time stamp ahead of our clock proves no more than now
-	}
 	t.fact.Set(rules.Answered, at, s.now)
 	if same && !t.held() {
 		s.confirmed(t)
