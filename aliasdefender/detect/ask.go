@@ -96,8 +96,11 @@ func (s *Set) unsent(t *Target, q Question) {
 	local := t.nic != nil && !s.noARP
 	switch {
 	case t.window.start.Equal(q.window):
-		if t.byARP = t.byARP || local; local && !t.window.by[ARP].left() && t.vain+t.blind == 0 {
-			s.askBy(t, true, false) // at once; in doubt it was
+		known := t.byARP
+		if t.byARP = known || local; local && !known && !t.window.by[ARP].left() && t.vain+t.blind == 0 {
+			// At once, and with all the time that an answer may take; in doubt it was.
+			t.window = window{start: s.now, most: t.most()}
+			s.askBy(t, true, false)
 			s.plan(t)
 		}
 	case local:

@@ -357,7 +357,7 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 			from:   1500 * ms, until: 3100 * ms, about: router,
 			want: `
 				2s router? ping
-				2s router? arp all
+				2s router? arp it
 				2s router cannot: operation not permitted
 				2.001s router newer: answered since 1ms asked 2.001s
 				3s router? arp it
@@ -372,7 +372,7 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 			from: 2 * time.Second, until: 3900 * ms, about: router,
 			want: `
 				2s router? ping
-				2s router? arp all
+				2s router? arp it
 				2s router cannot: operation not permitted
 				2s router cannot: operation not permitted
 				2.1s router? arp all
@@ -486,6 +486,7 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 				4.2s distant other: silent since 4.2s asked 4.175s miss 4.1s
 				4.23s distant? ping
 				4.23s distant other: unknown since 4.23s asked 4.23s
+				4.23s distant cannot: operation not permitted
 				4.231s distant other: answered since 4.231s asked 4.23s
 				4.231s distant back: answered since 4.231s asked 4.23s`,
 		},
