@@ -405,6 +405,34 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 				2.4s router other: unknown since 2.1s asked 2.4s`,
 		},
 		{
+			name: "a doubt that began blind and ended in silence is over: one question follows, not four", wish: off,
+			rhythm: detect.Rhythm{Interval: 2 * time.Second, Timeout: 100 * ms, Misses: 2},
+			script: both(dies(distant, 1500*ms, 0), func(b *bench) {
+				b.when(1500*ms, func() { b.host(distant).noPing = errNoPing })
+				b.when(2050*ms, func() { b.host(distant).noPing = nil })
+			}),
+			from: 2 * time.Second, until: 6150 * ms, about: distant,
+			want: `
+				2s distant? ping
+				2s distant cannot: operation not permitted
+				2.1s distant? ping
+				2.1s distant other: unknown since 2.1s asked 2.1s
+				2.125s distant? ping
+				2.15s distant? ping
+				2.175s distant? ping
+				2.2s distant? ping
+				2.2s distant missed: unknown since 2.1s asked 2.1s miss 2.2s
+				2.225s distant? ping
+				2.25s distant? ping
+				2.275s distant? ping
+				2.3s distant other: silent since 2.3s asked 2.275s miss 2.2s
+				2.3s distant other: silent since 2.3s asked 2.275s miss 2.2s
+				4s distant? ping
+				4.1s distant newer: silent since 2.3s asked 4s miss 2.2s
+				6s distant? ping
+				6.1s distant newer: silent since 2.3s asked 6s miss 2.2s`,
+		},
+		{
 			name: "a ping of which it is known in time that it was not sent leaves the window blind", wish: off,
 			rhythm: detect.Rhythm{Interval: 2 * time.Second, Timeout: 100 * ms, Misses: 2},
 			script: func(b *bench) {
