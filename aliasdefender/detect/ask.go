@@ -96,8 +96,11 @@ func (s *Set) unsent(t *Target, q Question) {
 	local := t.nic != nil && !s.noARP
 	switch {
 	case t.window.start.Equal(q.window):
-		if t.byARP = t.byARP || local; local && !t.window.by[ARP].left() && t.vain+t.blind == 0 {
-			s.askBy(t, true, false) // at once; in doubt it was
+		known := t.byARP
+		if t.byARP = known || local; local && !known && !t.window.by[ARP].left() && t.vain+t.blind == 0 {
+			// At once, and with all the time that an answer may take; in doubt it was.
+			t.window = window{start: s.now, most: t.most()}
+			s.askBy(t, true, false)
 			s.plan(t)
 		}
 	case local:
@@ -164,6 +167,12 @@ func (s *Set) Neighbour(now time.Time, t *Target, hw host.HW) {
 
 // answered files an answer, or any frame that the target sent, proven since that time.
 func (s *Set) answered(t *Target, at time.Time) {
+	if at.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
+		at = t.fact.Asked
+	}
+	if at.After(s.now) {
+		at = s.now // a time stamp ahead of our clock proves no more than now
+	}
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 	if at.Before(t.wanted) {
 		s.open(t) // an answer, but to a question from before
@@ -172,12 +181,6 @@ func (s *Set) answered(t *Target, at time.Time) {
 	t.lost = false
 	same := t.fact.Value == rules.Answered && t.fact.Miss.IsZero()
 	t.fact.Miss = time.Time{}
-	if at.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
-		at = t.fact.Asked
-	}
-	if at.After(s.now) {
-		at = s.now // a time stamp ahead of our clock proves no more than now
-	}
 	t.fact.Set(rules.Answered, at, s.now)
 	if same && !t.held() {
 		s.confirmed(t)

@@ -92,7 +92,8 @@ type bench struct {
 	lazy  bool     // takes answers in only when the Set wants to be woken
 	wakes int      // how often Turn was called
 	asked map[detect.Key]int
-	check func() // after each step
+	sent  map[detect.Key][]detect.Question // and are not known to be lost; where check is set
+	check func()                           // after each step
 }
 
 func newBench(t testing.TB, arp bool) *bench {
@@ -101,6 +102,7 @@ func newBench(t testing.TB, arp bool) *bench {
 		t: t, set: detect.New(start, arp), start: start, now: start, most: 1 << 20,
 		link:  detect.Link{NIC: "eth0", Index: 2, Own: []netip.Prefix{own}, Hears: arp},
 		hosts: map[detect.Key]*far{}, here: map[detect.Key]*detect.Here{}, asked: map[detect.Key]int{},
+		sent: map[detect.Key][]detect.Question{},
 	}
 	return b
 }
@@ -183,6 +185,10 @@ func (b *bench) run(until time.Duration) {
 		if !wake.IsZero() && !b.now.Before(wake) {
 			b.wakes++
 			b.set.Turn(b.now, b.most)
+			// Short of most, all that is due was done. Where it was not, more may be due.
+			if next := b.set.Next(); b.most == 1<<20 && !next.IsZero() && !next.After(b.now) {
+				b.t.Fatalf("%v: a Turn left something to do at %v", b.now.Sub(b.start), next.Sub(b.start))
+			}
 		}
 		b.drain()
 	}
@@ -191,6 +197,9 @@ func (b *bench) run(until time.Duration) {
 // drain puts the questions on the wire and writes down what has changed.
 func (b *bench) drain() {
 	for q := b.set.Questions(); len(q) > 0; q = b.set.Questions() {
+		if b.most < 1<<20 && len(q) > b.most+64 {
+			b.t.Fatalf("%v: %d questions, want %d and those of one miss", b.now.Sub(b.start), len(q), b.most)
+		}
 		for _, one := range q {
 			b.put(one)
 		}
@@ -207,6 +216,9 @@ func (b *bench) drain() {
 
 func (b *bench) put(q detect.Question) {
 	b.asked[q.Key]++
+	if b.check != nil {
+		b.sent[q.Key] = append(b.sent[q.Key], q)
+	}
 	h := b.host(q.Key)
 	if !b.quiet {
 		how := "ping"
@@ -226,17 +238,35 @@ func (b *bench) put(q detect.Question) {
 	}
 	switch {
 	case q.Medium == detect.ARP && h.noARP != nil:
-		b.set.CouldNot(b.now, q, h.noARP)
+		b.couldNot(q, h.noARP)
 	case q.Medium == detect.ARP && !h.dead && (q.To.IsZero() || q.To == h.hw):
 		at := b.now.Add(h.after)
 		b.schedule(at, func() { b.frame(q.Key, at, true) })
 	case q.Medium == detect.ICMP && h.noPing != nil && h.late == 0:
-		b.set.CouldNot(b.now, q, h.noPing)
+		b.couldNot(q, h.noPing)
 	case q.Medium == detect.ICMP && h.noPing != nil:
-		b.schedule(b.now.Add(h.late), func() { b.set.CouldNot(b.now, q, h.noPing) })
+		why := h.noPing
+		b.schedule(b.now.Add(h.late), func() { b.couldNot(q, why) })
 	case q.Medium == detect.ICMP && !h.dead && !h.filters:
 		b.schedule(b.now.Add(h.after), func() { b.set.Answered(b.now, q) })
 	}
+}
+
+// couldNot tells the Set that a question was not sent.
+func (b *bench) couldNot(q detect.Question, err error) {
+	b.sent[q.Key] = slices.DeleteFunc(b.sent[q.Key], func(x detect.Question) bool { return x == q })
+	b.set.CouldNot(b.now, q, err)
+}
+
+// newest is when the newest question before this moment was put that is not known
+// to be lost.
+func (b *bench) newest(k detect.Key) time.Time {
+	for _, q := range slices.Backward(b.sent[k]) {
+		if q.Put.Before(b.now) {
+			return q.Put
+		}
+	}
+	return time.Time{}
 }
 
 // frame is one ARP frame that the host sent at that time.

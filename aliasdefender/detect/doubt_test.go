@@ -357,7 +357,7 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 			from:   1500 * ms, until: 3100 * ms, about: router,
 			want: `
 				2s router? ping
-				2s router? arp all
+				2s router? arp it
 				2s router cannot: operation not permitted
 				2.001s router newer: answered since 1ms asked 2.001s
 				3s router? arp it
@@ -372,7 +372,7 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 			from: 2 * time.Second, until: 3900 * ms, about: router,
 			want: `
 				2s router? ping
-				2s router? arp all
+				2s router? arp it
 				2s router cannot: operation not permitted
 				2s router cannot: operation not permitted
 				2.1s router? arp all
@@ -403,6 +403,34 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 				2.375s router? arp all
 				2.375s router? ping
 				2.4s router other: unknown since 2.1s asked 2.4s`,
+		},
+		{
+			name: "a doubt that began blind and ended in silence is over: one question follows, not four", wish: off,
+			rhythm: detect.Rhythm{Interval: 2 * time.Second, Timeout: 100 * ms, Misses: 2},
+			script: both(dies(distant, 1500*ms, 0), func(b *bench) {
+				b.when(1500*ms, func() { b.host(distant).noPing = errNoPing })
+				b.when(2050*ms, func() { b.host(distant).noPing = nil })
+			}),
+			from: 2 * time.Second, until: 6150 * ms, about: distant,
+			want: `
+				2s distant? ping
+				2s distant cannot: operation not permitted
+				2.1s distant? ping
+				2.1s distant other: unknown since 2.1s asked 2.1s
+				2.125s distant? ping
+				2.15s distant? ping
+				2.175s distant? ping
+				2.2s distant? ping
+				2.2s distant missed: unknown since 2.1s asked 2.1s miss 2.2s
+				2.225s distant? ping
+				2.25s distant? ping
+				2.275s distant? ping
+				2.3s distant other: silent since 2.3s asked 2.275s miss 2.2s
+				2.3s distant other: silent since 2.3s asked 2.275s miss 2.2s
+				4s distant? ping
+				4.1s distant newer: silent since 2.3s asked 4s miss 2.2s
+				6s distant? ping
+				6.1s distant newer: silent since 2.3s asked 6s miss 2.2s`,
 		},
 		{
 			name: "a ping of which it is known in time that it was not sent leaves the window blind", wish: off,
@@ -486,6 +514,7 @@ func TestWindowsInWhichNothingCouldBeAsked(t *testing.T) {
 				4.2s distant other: silent since 4.2s asked 4.175s miss 4.1s
 				4.23s distant? ping
 				4.23s distant other: unknown since 4.23s asked 4.23s
+				4.23s distant cannot: operation not permitted
 				4.231s distant other: answered since 4.231s asked 4.23s
 				4.231s distant back: answered since 4.231s asked 4.23s`,
 		},
