@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -12,6 +13,8 @@ import (
 
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/record"
 )
 
 func (a *app) whyCmd() *cobra.Command {
@@ -23,8 +26,9 @@ func (a *app) whyCmd() *cobra.Command {
 the facts that it was made of with their ages. Oldest first. With a channel, how
 hand-overs went and what in the two hosts' files does not fit is among them.
 
-It is what the running Monitor noted then. A Monitor remembers the last 64
-decisions of an alias since its start; what was before is in the log.`,
+The running Monitor answers. It remembers the last 64 decisions of an alias,
+those before a restart or a reboot too, out of its event log. Where no Monitor
+runs the event log itself is read.`,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -41,6 +45,9 @@ decisions of an alias since its start; what was before is in the log.`,
 				return err
 			}
 			s, err := control.Dial(socket).Status(c.Context(), true)
+			if errors.Is(err, control.ErrNotRunning) {
+				s, err = a.written(err)
+			}
 			if err != nil {
 				return err
 			}
@@ -60,6 +67,33 @@ decisions of an alias since its start; what was before is in the log.`,
 	c.Flags().IntVar(&last, "last", last, "how many decisions of each alias")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
 	return c
+}
+
+// written is what the event log has of the aliases of the file, where no Monitor
+// answers. Without any event of them the error is that of the Monitor.
+func (a *app) written(absent error) (control.Snapshot, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return control.Snapshot{}, absent
+	}
+	named := make([]record.Alias, len(cfg.Aliases))
+	for i, al := range cfg.Aliases {
+		named[i] = record.Alias{Addr: al.Addr, NIC: al.NIC}
+	}
+	ring := record.NewRing(named...)
+	_, err = record.Load(cfg.Settings.StateDir, ring)
+	s := control.Snapshot{Now: time.Now()}
+	some := false
+	for i, al := range cfg.Aliases {
+		journal := defender.Journal(ring.Of(named[i]))
+		some = some || len(journal) > 0
+		s.Aliases = append(s.Aliases, control.Alias{Alias: al.Addr.String(), NIC: al.Label, Holder: "unknown", Journal: journal})
+	}
+	if err != nil || !some {
+		return control.Snapshot{}, errors.Join(absent, err)
+	}
+	fmt.Fprintf(a.stderr, "aliasdefender: %v; this is what the event log in %s has\n", absent, cfg.Settings.StateDir)
+	return s, nil
 }
 
 // whyAlias is what Why tells of one alias; its JSON form is kept from version

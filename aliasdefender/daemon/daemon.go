@@ -31,7 +31,6 @@ import (
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/logs"
 	"alias-defender/aliasdefender/record"
-	"alias-defender/aliasdefender/rules"
 	"alias-defender/aliasdefender/sdnotify"
 	"alias-defender/aliasdefender/store"
 )
@@ -94,7 +93,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := server.Listen(); err != nil {
 		return err
 	}
-	m.daemonEvent(record.Started, rules.Info, "version "+o.Version)
+	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
 	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
 	m.sayKept(cfg, kept, damage)
@@ -192,7 +191,7 @@ func (m *monitor) loop(ctx context.Context) error {
 		m.watchRead(watching)
 	}()
 	err := m.defender.Run(ctx)
-	m.daemonEvent(record.Ended, rules.Info, "")
+	m.daemonEvent(record.Ended, record.Info, "")
 	stop()
 	<-seen
 	return err

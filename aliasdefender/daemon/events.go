@@ -7,7 +7,6 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/record"
-	"alias-defender/aliasdefender/rules"
 )
 
 // events is where everything that happens is kept: in memory for Why, in the log,
@@ -40,7 +39,7 @@ func newEvents(m *monitor, cfg *config.Config) events {
 
 // daemonEvent records something that happened to the daemon as a whole. The log has
 // a line of its own for it.
-func (m *monitor) daemonEvent(kind record.Kind, level rules.Level, text string) {
+func (m *monitor) daemonEvent(kind record.Kind, level record.Level, text string) {
 	m.events.Record(record.Event{Time: time.Now(), Kind: kind, Level: level, Text: text})
 }
 

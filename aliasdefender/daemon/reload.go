@@ -10,7 +10,6 @@ import (
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/logs"
 	"alias-defender/aliasdefender/record"
-	"alias-defender/aliasdefender/rules"
 )
 
 // reload reads both files whole and puts them in force, or, where they have
@@ -66,7 +65,7 @@ func (m *monitor) inForce(cfg *config.Config) {
 	frugal(len(cfg.Aliases))
 	m.defender.Reload(cfg)
 	m.failed.Store(nil)
-	m.daemonEvent(record.Reloaded, rules.Info, "")
+	m.daemonEvent(record.Reloaded, record.Info, "")
 	m.event(string(record.Reloaded)).WithField("aliases", len(cfg.Aliases)).Info("reloaded")
 }
 
@@ -82,7 +81,7 @@ func (m *monitor) refused(err error) error {
 		err = &control.Refusal{Kind: control.KindConfig, Text: mistakes.Error()}
 	}
 	m.failed.Store(&why)
-	m.daemonEvent(record.Reloaded, rules.Error, "nothing is changed: "+logs.OneLine(why))
+	m.daemonEvent(record.Reloaded, record.Trouble, "nothing is changed: "+logs.OneLine(why))
 	m.event(string(record.Reloaded)).Error("reload: nothing is changed: " + why)
 	return err
 }

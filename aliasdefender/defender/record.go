@@ -132,23 +132,34 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 	})
 }
 
-// describe is the facts in one line of the log.
+// describe is the facts in one line of the log: this host's by what is wrong, the
+// network's with their ages.
 func describe(facts []record.Fact, now time.Time) string {
-	parts := make([]string, 0, len(facts))
+	link, parts := "good", []string{}
 	for _, f := range facts {
-		if f.Name == "" {
-			continue
+		r, known := rules.FactNamed(f.Name)
+		switch {
+		case !known:
+		case r.Link && link == "good" && f.Value == r.Spell(rules.Unknown):
+			link = "unknown"
+		case r.Link && link == "good" && f.Value == r.Spell(rules.No):
+			link = r.Broken
+		case r.Short != "":
+			parts = append(parts, aged(r.Short, f, now))
 		}
-		text := f.Name + " " + f.Value
-		if f.HW != "" {
-			text += " by " + f.HW
-		}
-		if !f.Asked.IsZero() {
-			text += fmt.Sprintf(" (asked %s ago)", now.Sub(f.Asked).Round(time.Millisecond))
-		}
-		parts = append(parts, text)
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(append([]string{"link " + link}, parts...), ", ")
+}
+
+func aged(name string, f record.Fact, now time.Time) string {
+	text := name + " " + f.Value
+	if f.HW != "" {
+		text += " by " + f.HW
+	}
+	if !f.Asked.IsZero() {
+		text += fmt.Sprintf(" (asked %s ago)", now.Sub(f.Asked).Round(time.Millisecond))
+	}
+	return text
 }
 
 func level(of rules.Level) logrus.Level {

@@ -115,7 +115,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		}
 	}
 	if journal {
-		c.Journal = l.d.journal(a.recorded())
+		c.Journal = Journal(l.d.ring.Of(a.recorded()))
 	}
 	return c
 }
@@ -197,9 +197,8 @@ func shown(facts []record.Fact) []control.Fact {
 	return all
 }
 
-// journal is what Why shows of an alias, oldest first.
-func (d *Defender) journal(a record.Alias) []control.Entry {
-	events := d.ring.Of(a)
+// Journal is what Why shows of events, in their order.
+func Journal(events []record.Event) []control.Entry {
 	all := make([]control.Entry, len(events))
 	for i, e := range events {
 		w := e.Entry()

@@ -118,7 +118,7 @@ func (nothing) Format(*logrus.Entry) ([]byte, error) { return nil, nil }
 
 // The fields that a reader looks for first, in this order; the facts, which
 // are long, come last, and everything else between in the alphabet's order.
-var firstFields = []string{"alias", "nic", "action", "row", "reason"}
+var firstFields = []string{"event", "alias", "nic", "action", "row", "reason"}
 
 const lastField = "facts"
 

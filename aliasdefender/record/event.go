@@ -9,6 +9,15 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
+// Level is how loud an event is.
+type Level = rules.Level
+
+// The levels that a daemon's own events have.
+const (
+	Info    Level = rules.Info
+	Trouble Level = rules.Error
+)
+
 // Alias identifies an alias: one address may be an alias on two NICs. The zero
 // Alias stands for the Monitor as a whole.
 type Alias struct {
@@ -100,7 +109,7 @@ type Event struct {
 	Alias Alias  // zero: of the Monitor as a whole
 	Label string // the alias's NIC as the file writes it: "eth0:1"
 	Kind  Kind
-	Level rules.Level
+	Level Level
 
 	Decision Decision // zero where the rules decided nothing
 	Facts    []Fact

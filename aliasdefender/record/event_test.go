@@ -150,7 +150,7 @@ func TestWhyHasTheEntriesOfVersion1(t *testing.T) {
 			`"row":"","action":"adopt","reason":"` + rules.Adopted.String() + `","why":"` + rules.Adopted.Text() + `"`},
 		"a hand-over that ended": {Event{Kind: HandoverEnded, Decision: DecisionOf(rules.Decision{Reason: rules.NotVerified})},
 			`"row":"H1","action":"hand-over ended","reason":"` + rules.NotVerified.String() + `","why":"` + rules.NotVerified.Text() + `"`},
-		"a pair that does not fit": {Event{Kind: PairMisfit, Text: "the netmask is /24 here and /25 on the partner"},
+		"a pair that does not fit": {Event{Kind: PairMisfit, Decision: Decision{Why: "the netmask is /24 here and /25 on the partner"}, Text: "the pair does not fit: the netmask"},
 			`"row":"pair","action":"alarm","reason":"the pair does not fit","why":"the netmask is /24 here and /25 on the partner"`},
 	} {
 		c.e.Time, c.e.Facts = start, facts
