@@ -30,6 +30,7 @@ type alias struct {
 	announced time.Time     // when we last said on the wire that it is here
 	known     bool          // a question from the alias by ARP was answered
 	next      *config.Alias // what the row becomes once this one is released
+	wanted    bool          // an order has brought it here, or found it here, and no Monitor runs
 	gone      bool          // the loop no longer owns it
 }
 
@@ -150,7 +151,7 @@ func (l *loop) decide(a *alias) {
 	if due(a.errand.failure.retry, l.now) {
 		a.errand.failure.retry = time.Time{}
 	}
-	f := l.facts(a)
+	f := l.decisive(a)
 	if follow := a.state.Saw(a.policy, f); follow != (rules.Follow{}) {
 		l.then(a, follow)
 	}

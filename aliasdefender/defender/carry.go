@@ -16,7 +16,7 @@ const crowd = 32
 // the alias nothing else is begun; its end decides again.
 func (l *loop) carry(a *alias, d rules.Decision) {
 	e := &a.errand
-	if e.stage != idle || !e.failure.retry.IsZero() && d.Action == e.failure.action {
+	if e.stage != idle || !l.mayDo(a, d) || !e.failure.retry.IsZero() && d.Action == e.failure.action {
 		return
 	}
 	opened := e.opened
@@ -106,7 +106,10 @@ func (l *loop) again(a *alias, d rules.Decision) rules.Decision {
 	if !a.state.MayBegin(d) {
 		return rules.Decision{Action: rules.Wait}
 	}
-	return l.judge.Decide(a.policy, a.state, l.facts(a))
+	if d = l.judge.Decide(a.policy, a.state, l.decisive(a)); !l.mayDo(a, d) {
+		return rules.Decision{Action: rules.Wait}
+	}
+	return d
 }
 
 // endErrand notes that nothing is under way for the alias any more.

@@ -66,7 +66,8 @@ type Options struct {
 	Version string
 	Host    [peer.HostLen]byte // the number of this host, said on the channel; zero: none
 
-	Kept Kept // what operators ordered before
+	Kept  Kept  // what operators ordered before
+	Deeds Deeds // which deeds are carried out; the zero Deeds: all
 
 	Recorder *record.Recorder // takes every event; nil: of Log and Ring
 	Ring     *record.Ring     // what Snapshot reads of them; nil: one of its own

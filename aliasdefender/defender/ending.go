@@ -89,7 +89,7 @@ func (l *loop) settle() {
 	}
 	*e = ending{lasting, l.now.Add(lastWords)}
 	for _, a := range l.order {
-		if a.state.Holding && !a.state.Lease.IsZero() && a.errand.stage == idle && !a.doubtful(l.now) {
+		if a.state.Holding && !a.state.Lease.IsZero() && a.errand.stage == idle && l.outlives(a) && !a.doubtful(l.now) {
 			l.last(a)
 		}
 	}

@@ -77,6 +77,7 @@ type roster struct {
 	parked      map[netip.Addr]bool   // what operators took off this host; kept for rows that come back
 	maintenance bool                  // and all is, until that ends
 	untidy      bool                  // a row has gone in this turn
+	lookers     []looker              // who waits for the first look to have been
 }
 
 // Run runs the loop until Stop, or until ctx ends, which keeps every alias.
@@ -254,6 +255,7 @@ func (l *loop) turn() {
 	l.put()
 	l.follow()
 	l.tell()
+	l.tellLookers()
 	l.settle()
 	l.plan = l.wakes()
 	if l.o.Beat != nil {

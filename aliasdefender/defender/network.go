@@ -57,11 +57,11 @@ func (n *nic) ready() error {
 	case n.index == 0:
 		return fmt.Errorf("%s does not exist", n.name)
 	case !n.up:
-		return fmt.Errorf("%s is down", n.name)
+		return fmt.Errorf("%s is down; "+host.BringUp, n.name, n.name)
 	case !n.carrier:
-		return fmt.Errorf("%s has no carrier", n.name)
+		return fmt.Errorf("%s has no carrier; look at its cable", n.name)
 	case len(n.own) == 0:
-		return fmt.Errorf("%s has no address of its own", n.name)
+		return fmt.Errorf("%s has no address of its own, and an alias must not become its first", n.name)
 	}
 	return nil
 }

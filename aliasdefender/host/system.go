@@ -33,4 +33,5 @@ var (
 	_ func() error          = Capable
 	_ bool                  = HearsARP
 	_ bool                  = Leases
+	_ string                = BringUp
 )
