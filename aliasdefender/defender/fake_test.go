@@ -96,9 +96,10 @@ type station struct {
 	adding     time.Duration  // and addresses to be added
 	deafened   error          // each ear ends at once with it
 	ears       int            // that were opened
-	openErr    error // of its channel
+	openErr    error          // of its channel
 	gates      []Gate
 	sources    []Source
+	deeds      Deeds
 }
 
 func newSegment(seed uint64) *segment {
@@ -375,7 +376,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
 		Beat: func() {
 			st.seg.mu.Lock()
 			f := st.beat
