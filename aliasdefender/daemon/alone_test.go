@@ -17,13 +17,13 @@ import (
 	"alias-defender/aliasdefender/store"
 )
 
-// quiet is a host's network that nothing changes.
-type quiet struct {
+// unchanging is a host's network that nothing changes.
+type unchanging struct {
 	defender.Network
 	state host.State
 }
 
-func (q quiet) Read() (host.State, error) { return q.state, nil }
+func (q unchanging) Read() (host.State, error) { return q.state, nil }
 
 // aloneAt is two aliases with their state in a directory of the test.
 func aloneAt(t *testing.T, state string) (Options, string) {
@@ -45,7 +45,7 @@ func aloneAt(t *testing.T, state string) (Options, string) {
 		Load: func() (*config.Config, error) { return cfg, nil }, Aliases: "hostname.alias",
 		Open: func() (System, error) {
 			return System{
-				Host:     quiet{},
+				Host:     unchanging{},
 				Watch:    func(ctx context.Context, _ func()) error { <-ctx.Done(); return nil },
 				Boottime: func() time.Duration { return 0 },
 			}, nil
@@ -93,7 +93,7 @@ func TestAloneTakesNoOtherAliasForAnAddressOfTheNIC(t *testing.T) {
 		NICs:   []host.NIC{{Name: "eth0", Addrs: []host.Address{{Prefix: cfg.Aliases[1].Prefix}, {Prefix: netip.MustParsePrefix("10.77.0.1/24")}}}},
 		Routes: []host.Route{{NIC: "eth0", Gateway: netip.MustParseAddr("10.77.0.254")}},
 	}
-	s, err := narrow{quiet{state: was}, cfg.Aliases}.Read()
+	s, err := narrow{unchanging{state: was}, cfg.Aliases}.Read()
 	if err != nil || !s.NICs[0].Addrs[0].Ours || s.NICs[0].Addrs[1].Ours || len(s.Routes) != 0 {
 		t.Errorf("%+v, %v", s, err)
 	}

@@ -23,6 +23,7 @@ func TestMisfitsAreFoundBetweenTwoHalves(t *testing.T) {
 		{"two primaries", half(slow, true, 24), half(slow, true, 24), []Misfit{BothPrimary}},
 		{"no primary, and another mask", half(slow, false, 24), half(slow, false, 25), []Misfit{NonePrimary, OtherMask}},
 		{"they are too fast", half(slow, true, 24), half(fast, false, 24), []Misfit{TheyHearLate}},
+		{"they bear one lost heartbeat no more", half(slow, true, 24), half(Policy{Interval: time.Second, Timeout: 250 * time.Millisecond, Misses: 1}, false, 24), []Misfit{TheyHearLate}},
 		{"we are too fast", half(fast, true, 24), half(slow, false, 24), []Misfit{WeHearLate}},
 		{"a rhythm that is not told", half(fast, true, 24), half(Policy{}, false, 24), nil},
 		{"a rhythm that we are not told to have", half(Policy{}, true, 24), half(fast, false, 24), nil},
