@@ -30,7 +30,7 @@ type alias struct {
 	announced time.Time     // when we last said on the wire that it is here
 	known     bool          // a question from the alias by ARP was answered
 	next      *config.Alias // what the row becomes once this one is released
-	wanted    bool          // an order has brought it here, or found it here, and no Monitor runs
+	wanted    bool          // an order has brought it here, or found it here
 	gone      bool          // the loop no longer owns it
 }
 

@@ -231,3 +231,28 @@ func TestMaintenanceOffSaysWhetherThereWasAny(t *testing.T) {
 		}
 	})
 }
+
+// TestAddAliasAloneMakesALeaseLast: what a Monitor that was killed has left goes with
+// its lease, but not where an operator has just ordered it here.
+func TestAddAliasAloneMakesALeaseLast(t *testing.T) {
+	for name, c := range map[string]struct {
+		order control.Order
+		want  string
+	}{
+		"ordered":   {control.Order{}, "a"},
+		"a dry run": {control.Order{DryRun: true}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			unwatched(t, func(w *world) {
+				_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix, Lease: 20 * time.Second}})
+			}, func(w *world) {
+				if out := w.looked(w.a, c.order); !out.Done || out.Text != hasAlready {
+					w.fail("%+v", out)
+				}
+				w.a.daemon.Stop(ExitKeep)
+				w.wait(time.Minute)
+				w.expect(c.want, "after the lease")
+			})
+		})
+	}
+}
