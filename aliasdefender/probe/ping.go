@@ -76,9 +76,9 @@ func ask(ctx context.Context, q Question) (bool, error) {
 	p.Interval = math.MaxInt64 // ask once
 	p.RecordRtts = false
 
-	// go-ping knows its own question again, by a random number in it, but not
-	// who answers: go-ping drops it. The listener knows who sent it. An answer is
-	// one when both say so, in either order.
+	// go-ping knows its own question again, by a random number in it, but drops
+	// who answered. The listener knows that. An answer is one when both say so, in
+	// either order.
 	var known, heard atomic.Bool
 	is := func(mine, others *atomic.Bool) {
 		if mine.Store(true); others.Load() {
