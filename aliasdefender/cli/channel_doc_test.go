@@ -64,7 +64,7 @@ func TestChannelPageHasTheLogsLines(t *testing.T) {
 	if lines < 20 {
 		t.Errorf("only %d lines found in the page", lines)
 	}
-	said := regexp.MustCompile(`(?:Info|Warn|Error|Text:\s*|rules\.[A-Z][a-z]+, |noChannel\(&c\.[a-zA-Z]+, |append\(wrong, |\[\]string\{)\(?(?:fmt\.Sprintf\()?"([^"]+)"`)
+	said := regexp.MustCompile(`(?:Info|Warn|Error|Text:\s*|rules\.[A-Z][a-z]+, |append\(wrong, |\[\]string\{)\(?(?:fmt\.Sprintf\()?"([^"]+)"`)
 	found := 0
 	for _, m := range said.FindAllStringSubmatch(sources(t, "aliasdefender/defender/*.go"), -1) {
 		begin := regexp.MustCompile(`[:;?.]|%`).Split(m[1], 2)[0]

@@ -28,7 +28,7 @@ hand-overs went and what in the two hosts' files does not fit is among them.
 
 The running Monitor answers. It remembers the last 64 decisions of an alias,
 those before a restart or a reboot too, out of its event log. Where no Monitor
-runs the event log itself is read.`,
+runs the event log itself is read, and the exit code is 1.`,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -45,8 +45,11 @@ runs the event log itself is read.`,
 				return err
 			}
 			s, err := control.Dial(socket).Status(c.Context(), true)
+			var code error
 			if errors.Is(err, control.ErrNotRunning) {
-				s, err = a.written(err)
+				if s, err = a.written(err); err == nil {
+					code = &exit{code: exitFailed} // nobody keeps the aliases alive
+				}
 			}
 			if err != nil {
 				return err
@@ -58,10 +61,10 @@ runs the event log itself is read.`,
 			if asJSON {
 				out := json.NewEncoder(a.stdout)
 				out.SetIndent("", "  ")
-				return out.Encode(told)
+				return errors.Join(out.Encode(told), code)
 			}
 			printWhy(a.stdout, s.Now, told)
-			return nil
+			return code
 		},
 	}
 	c.Flags().IntVar(&last, "last", last, "how many decisions of each alias")

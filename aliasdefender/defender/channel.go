@@ -32,7 +32,6 @@ type channel struct {
 	openAt   time.Time // when it may be opened again
 	opening  agenda.Entry
 	err      string // why there is none, said once
-	keysErr  string // why it has not the keys of the settings, said once
 	talks    map[netip.Addr]*talk
 	partners []peer.Partner // that it knows
 	number   uint32         // of the last hand-over that we began
@@ -45,7 +44,7 @@ func (l *loop) openChannel() {
 	switch {
 	case l.o.Channel == nil || len(set.Keys) == 0:
 		l.agenda.Set(&c.opening, time.Time{})
-		c.err, c.keysErr = "", ""
+		c.err = ""
 		if c.hangUp != nil {
 			c.hangUp()
 			c.open, c.hangUp = nil, nil
@@ -55,16 +54,9 @@ func (l *loop) openChannel() {
 		l.agenda.Set(&c.opening, c.openAt)
 		return
 	}
-	keys, err := keysOf(set.Keys)
-	switch {
-	case err != nil && c.open != nil:
-		l.noChannel(&c.keysErr, "the channel goes on with the keys that it had", err)
-	case err != nil:
-		l.noChannel(&c.err, "no channel to the partner; the rules without one apply", err)
-	case c.open != nil:
-		c.keysErr = ""
+	if keys := keysOf(set.Keys); c.open != nil {
 		c.open.SetKeys(keys)
-	default:
+	} else {
 		l.openWith(keys, set)
 	}
 }
@@ -74,7 +66,7 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 	c := &l.channel
 	one, err := l.o.Channel(peer.Options{Listen: set.Listen, Port: set.Port, Keys: keys, Host: l.o.Host, Heard: l.d.Heard, Readable: l.d.Readable})
 	if err != nil {
-		l.noChannel(&c.err, "no channel to the partner; the rules without one apply", err)
+		l.noChannel(err)
 		return
 	}
 	c.openAt = l.now.Add(openAgain)
@@ -88,42 +80,31 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 			}
 			c.open, c.hangUp = nil, nil
 			hangUp()
-			l.noChannel(&c.err, "no channel to the partner; the rules without one apply", err)
+			l.noChannel(err)
 		})
 	})
 	c.partners = nil
 	l.introduce()
 }
 
-// noChannel says why the channel is not as the settings want it, once, and has it
-// tried again.
-func (l *loop) noChannel(said *string, what string, err error) {
+// noChannel says why there is no channel, once, and has it tried again.
+func (l *loop) noChannel(err error) {
 	c := &l.channel
 	c.openAt = l.now.Add(openAgain)
 	l.agenda.Set(&c.opening, c.openAt)
-	if text := fmt.Sprint(err); text != *said {
-		*said = text
-		l.event("no_channel").WithError(err).Error(what + ". It is tried again")
+	if text := fmt.Sprint(err); text != c.err {
+		c.err = text
+		l.event("no_channel").WithError(err).Error("no channel to the partner; the rules without one apply. It is tried again")
 	}
 }
 
-// trouble is what Status says of the channel; empty: nothing.
-func (c *channel) trouble() string {
-	switch {
-	case c.open == nil && c.err != "":
-		return "no channel to the partner: " + c.err
-	case c.keysErr != "":
-		return "the channel goes on with the keys that it had: " + c.keysErr
-	}
-	return ""
-}
-
-func keysOf[K ~[peer.KeySize]byte](keys []K) (*peer.Keys, error) {
+// keysOf are the keys of the settings, of which there is at least one.
+func keysOf(keys []config.Key) *peer.Keys {
 	plain := make([][peer.KeySize]byte, len(keys))
 	for i, k := range keys {
 		plain[i] = k
 	}
-	return peer.NewKeys(plain...)
+	return peer.NewKeys(plain[0], plain[1:]...)
 }
 
 // introduce works out from the aliases who is to be talked to.

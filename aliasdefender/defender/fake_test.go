@@ -96,6 +96,7 @@ type station struct {
 	adding     time.Duration  // and addresses to be added
 	deafened   error          // each ear ends at once with it
 	ears       int            // that were opened
+	openErr    error // of its channel
 	gates      []Gate
 	sources    []Source
 }

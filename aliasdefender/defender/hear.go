@@ -32,7 +32,7 @@ func (l *loop) heard(h peer.Heard) {
 	t.identify(l, h)
 	t.wonder(l)
 	if p := l.partnerAt(h.Path); p != nil {
-		l.asks.Alive(l.now, p, l.now) // as good a sign of life as a ping
+		l.asks.Alive(l.now, p, h.At) // as good a sign of life as a ping
 	}
 	for _, w := range h.Words {
 		if a := l.meant(t, w); a != nil {

@@ -24,6 +24,9 @@ type line struct {
 func (st *station) open(o peer.Options) (Channel, error) {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
+	if st.openErr != nil {
+		return nil, st.openErr
+	}
 	st.boots++
 	st.line = &line{st: st, o: o, partners: map[string]bool{}, boot: st.boots, heard: map[*line]bool{}}
 	return st.line, nil

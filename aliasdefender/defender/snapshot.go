@@ -26,8 +26,8 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 	if l.channel.open != nil {
 		s.Channel = showChannel(l.channel.open.Status())
 	}
-	if why := l.channel.trouble(); why != "" {
-		s.Problems = append(s.Problems, why)
+	if c := &l.channel; c.open == nil && c.err != "" {
+		s.Problems = append(s.Problems, "no channel to the partner: "+c.err)
 	}
 	for _, t := range l.channel.talks {
 		s.Problems = append(s.Problems, t.problems()...)

@@ -34,7 +34,8 @@ func (l *loop) relink() {
 			delete(l.names, s)
 		}
 	}
-	if !slices.EqualFunc(wishes, l.wishes, sameWish) {
+	fresh := func(a *alias) bool { return a.alias == nil } // another alias may have the wish of the one before it
+	if !slices.EqualFunc(wishes, l.wishes, sameWish) || slices.ContainsFunc(l.order, fresh) {
 		l.wishes = wishes
 		l.arrange()
 	}

@@ -2,7 +2,6 @@ package peer
 
 import (
 	"crypto/cipher"
-	"errors"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -16,20 +15,17 @@ type Keys struct {
 	aeads []cipher.AEAD
 }
 
-// NewKeys makes Keys out of at least one key.
-func NewKeys(keys ...[KeySize]byte) (*Keys, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("a channel needs a key")
-	}
+// NewKeys makes Keys out of the one that seals and of others that open as well.
+func NewKeys(first [KeySize]byte, others ...[KeySize]byte) *Keys {
 	k := &Keys{}
-	for _, key := range keys {
+	for _, key := range append([][KeySize]byte{first}, others...) {
 		aead, err := chacha20poly1305.NewX(key[:])
 		if err != nil {
-			return nil, err
+			panic(err) // of a key of another length only
 		}
 		k.aeads = append(k.aeads, aead)
 	}
-	return k, nil
+	return k
 }
 
 // seal appends the sealed plain to head, in whose memory plain may not lie.
