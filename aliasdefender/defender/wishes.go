@@ -34,8 +34,7 @@ func (l *loop) relink() {
 			delete(l.names, s)
 		}
 	}
-	fresh := func(a *alias) bool { return a.alias == nil } // another alias may have the wish of the one before it
-	if !slices.EqualFunc(wishes, l.wishes, sameWish) || slices.ContainsFunc(l.order, fresh) {
+	if !slices.EqualFunc(wishes, l.wishes, sameWish) || slices.ContainsFunc(l.order, (*alias).untied) {
 		l.wishes = wishes
 		l.arrange()
 	}
@@ -71,6 +70,10 @@ func (l *loop) arrange() {
 	l.interesting.Store(&addrs)
 	l.introduce()
 }
+
+// untied tells whether nobody has tied the alias to its targets yet, whether or not
+// they are asked already for the one whose place it takes.
+func (a *alias) untied() bool { return a.alias == nil }
 
 // sameWish tells whether two wishes are for the same; who stands how to an alias is
 // the alias's.
