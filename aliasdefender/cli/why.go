@@ -15,6 +15,7 @@ import (
 	"alias-defender/aliasdefender/daemon"
 	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 func (a *app) whyCmd() *cobra.Command {
@@ -183,48 +184,44 @@ func pastOf(e control.Entry) string {
 // factLine is the facts of a decision, the network's with their ages and this
 // host's by what is wrong.
 func factLine(e control.Entry) string {
-	named := map[string]control.Fact{}
+	link, parts := "link good", []string{}
 	for _, f := range e.Facts {
-		named[f.Name] = f
-	}
-	var parts []string
-	for _, n := range []struct{ name, shown string }{
-		{"alias elsewhere", "alias"}, {"partner", "partner"}, {"router", "router"},
-	} {
-		f, ok := named[n.name]
-		if !ok {
-			continue
+		r, known := rules.FactNamed(f.Name) // else it is one of a later Monitor
+		switch {
+		case !known:
+		case r.Link && link == "link good": // the first that is wrong: the rest follows from it
+			link = linkOf(r, f.Value)
+		case r.Short != "":
+			parts = append(parts, answerOf(r.Short, f, e.At))
 		}
-		text := n.shown + " " + f.Value
-		if f.By != "" {
-			text += " by " + f.By
-		}
-		if !f.Asked.IsZero() {
-			text += fmt.Sprintf(" (asked %s before)", span(e.At.Sub(f.Asked)))
-		}
-		parts = append(parts, text)
 	}
 	if len(parts) == 0 {
 		return "nothing was known"
 	}
-	return strings.Join(parts, ", ") + "; " + linkOf(named)
+	return strings.Join(parts, ", ") + "; " + link
 }
 
-// linkOf sums up this host's own facts.
-func linkOf(named map[string]control.Fact) string {
-	for _, n := range []struct{ name, no, unknown string }{
-		{"nic up", "the NIC is missing or down", "whether the NIC is up is unknown"},
-		{"carrier", "no carrier", "carrier unknown"},
-		{"own address", "no address of its own", "whether the NIC has an address of its own is unknown"},
-	} {
-		switch named[n.name].Value { // the first that is wrong: the rest follows from it
-		case "no":
-			return n.no
-		case "unknown":
-			return n.unknown
-		}
+// linkOf is what one of this host's own facts says of the link.
+func linkOf(r rules.FactRow, value string) string {
+	switch value {
+	case r.Spell(rules.No):
+		return r.No
+	case r.Spell(rules.Unknown):
+		return r.Unknown
 	}
 	return "link good"
+}
+
+// answerOf is a fact of the network, with its age when the decision was made.
+func answerOf(name string, f control.Fact, at time.Time) string {
+	text := name + " " + f.Value
+	if f.By != "" {
+		text += " by " + f.By
+	}
+	if !f.Asked.IsZero() {
+		text += fmt.Sprintf(" (asked %s before)", span(at.Sub(f.Asked)))
+	}
+	return text
 }
 
 // span is an age as one reads it.

@@ -41,6 +41,9 @@ func (l *loop) report(a *alias) {
 	switch {
 	case o == nil, a.errand.stage != idle:
 		return
+	case o.command == rules.HandoverAlias && !o.had:
+		l.answerGiven(a)
+		return
 	case o.command == rules.HandoverAlias && a.state.Holding && a.talk == nil:
 		a.state.Obey(rules.WithdrawCommand, rules.Facts{})
 		l.answer(a, false, "refused: there is no channel to the partner ([peer] key_file in the settings of both hosts); RemoveAlias here and AddAlias there do it with a gap")

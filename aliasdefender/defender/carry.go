@@ -122,7 +122,7 @@ func (l *loop) endErrand(a *alias) {
 func (l *loop) crowded() bool {
 	n := 0
 	for _, a := range l.order {
-		if !a.state.Holding && (a.errand.stage == gated || a.errand.stage == idle && a.alias.Doubted(l.now, l.worker.gathered)) {
+		if !a.untied() && !a.state.Holding && (a.errand.stage == gated || a.errand.stage == idle && a.alias.Doubted(l.now, l.worker.gathered)) {
 			n++
 		}
 	}

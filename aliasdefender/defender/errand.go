@@ -12,7 +12,7 @@ import (
 // last one. While one is, nothing else is begun for the alias; its end decides again.
 type errand struct {
 	stage  stage
-	at     time.Time // when the stage began; while idle: when the last errand ended
+	at     time.Time // when the last stage but idle began, or an errand ended: a reading from before may not know of it
 	opened int       // gates that have opened for the take that is decided
 
 	failure failure // of what failed last and is still wanted; zero: nothing
@@ -86,9 +86,10 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 	return false
 }
 
-// open notes that the gate has opened that a take waits for.
+// open notes that the gate has opened that a take waits for. A gate does nothing to
+// the kernel: what is read since it was asked counts.
 func (l *loop) open(a *alias) {
-	a.errand.stage, a.errand.at = idle, l.now
+	a.errand.stage = idle
 	a.errand.opened++
 	l.mark(a)
 }

@@ -112,6 +112,29 @@ func TestNoGateHoldsARelease(t *testing.T) {
 	})
 }
 
+// The last look at the kernel counts, however long the reading takes.
+func TestLastLookFindsWhatWasPutThereMeanwhile(t *testing.T) {
+	g := &gate{}
+	playWith(t, 1, true, false, func(w *world) { w.b.gates = []Gate{g} }, func(w *world) {
+		w.settle()
+		w.dies(w.a)
+		w.wait(10 * time.Second)
+		hang := make(chan struct{})
+		w.b.set(func() { w.b.hang = hang })
+		g.opens[0](nil)
+		w.wait(20 * time.Millisecond)
+		w.b.set(func() {
+			w.b.hang = nil
+			_ = w.b.kernel.Own("eth0", w.cfgB.Aliases[0].Prefix)
+		})
+		close(hang)
+		w.wait(20 * time.Millisecond)
+		if w.logged("it was found on this host") != 1 || w.b.tries != 0 {
+			w.fail("taken %d times, want it adopted: the last look has found it", w.b.tries)
+		}
+	})
+}
+
 // spy is a source that a test speaks for.
 type spy struct {
 	wanted []netip.Addr

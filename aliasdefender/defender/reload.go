@@ -82,12 +82,13 @@ func (l *loop) replace(a *alias) {
 	if a.next == nil {
 		delete(l.aliases, id)
 		l.order = append(l.order[:i:i], l.order[i+1:]...)
+		l.untidy = true // a thousand rows that go in one turn are looked through once
 	} else {
 		n := l.newAlias(*a.next)
 		n.state = a.state.Successor(a.decision)
 		n.errand.at = l.now // a reading that is under way may have it still
 		l.aliases[id], l.order[i] = n, n
+		l.relink()
 	}
-	l.untidy = true // a thousand rows that go in one turn are looked through once
 	l.read()
 }

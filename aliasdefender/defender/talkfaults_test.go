@@ -465,3 +465,25 @@ func TestAddAliasDuringAHandoverThatFailsIsForgottenAfter(t *testing.T) {
 		w.expect("b", "nobody asks for it back")
 	})
 }
+
+// TestHandoverOfWhatIsBeingTakenIsAnswered: it was not here when the order came, and
+// is not given.
+func TestHandoverOfWhatIsBeingTakenIsAnswered(t *testing.T) {
+	keyed(t, func(w *world) { w.b.slowly = 2 * time.Second }, func(w *world) {
+		w.dies(w.a)
+		for i := 0; w.b.tries == 0; i++ {
+			if i > 1000 {
+				w.fail("nothing is taken")
+			}
+			w.wait(10 * time.Millisecond)
+			if s, _ := w.b.daemon.Snapshot(w.t.Context(), false); s.Aliases[0].Action == "take" {
+				break
+			}
+		}
+		out := w.order(w.b, control.Order{Give: true})
+		if !out.Done || out.Text != "it is not on this host" {
+			w.fail("Handover: %+v", out)
+		}
+		w.expect("b", "it was being taken")
+	})
+}

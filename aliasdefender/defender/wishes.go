@@ -34,7 +34,7 @@ func (l *loop) relink() {
 			delete(l.names, s)
 		}
 	}
-	if !slices.EqualFunc(wishes, l.wishes, sameWish) {
+	if !slices.EqualFunc(wishes, l.wishes, sameWish) || slices.ContainsFunc(l.order, (*alias).untied) {
 		l.wishes = wishes
 		l.arrange()
 	}
@@ -70,6 +70,10 @@ func (l *loop) arrange() {
 	l.interesting.Store(&addrs)
 	l.introduce()
 }
+
+// untied tells whether nobody has tied the alias to its targets yet, whether or not
+// they are asked already for the one whose place it takes.
+func (a *alias) untied() bool { return a.alias == nil }
 
 // sameWish tells whether two wishes are for the same; who stands how to an alias is
 // the alias's.

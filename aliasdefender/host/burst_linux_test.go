@@ -67,7 +67,7 @@ func TestABurstIsHeardWhole(t *testing.T) {
 			close(all)
 		}
 	})
-	says, _ := ear(t, b)
+	says, _ := listener(t, b)
 	addrs := manyAddrs(n / 2)
 	for i, addr := range addrs {
 		if err := says.Announce(addr, host.HW{}); err != nil {
@@ -108,7 +108,7 @@ func slow(t *testing.T, space *nstest.Space, queue uint32) {
 
 func TestABurstFindsRoomWhileTheNICIsSlow(t *testing.T) {
 	k, _ := pair(t)
-	w, _ := ear(t, k.space)
+	w, _ := listener(t, k.space)
 	slow(t, k.space, 1<<24)
 	for i, addr := range manyAddrs(burst()) {
 		if err := w.Announce(addr, host.HW{}); err != nil {
@@ -119,7 +119,7 @@ func TestABurstFindsRoomWhileTheNICIsSlow(t *testing.T) {
 
 func TestAFrameThatFindsNoRoomIsAnError(t *testing.T) {
 	k, _ := pair(t)
-	w, _ := ear(t, k.space)
+	w, _ := listener(t, k.space)
 	slow(t, k.space, 1000)
 	refused := 0
 	for _, addr := range manyAddrs(1000) {

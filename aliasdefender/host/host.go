@@ -1,5 +1,5 @@
 // Package host is this host's network: its interfaces and their addresses, the
-// default routes, and one ear and one voice for ARP on each NIC.
+// default routes, and an ARP listener and an ARP sender on each NIC.
 //
 // It reads and it carries out; it refuses to know what an alias is for, who
 // should have it, or why. Adding what is there and removing what is gone are

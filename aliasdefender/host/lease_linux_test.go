@@ -38,7 +38,7 @@ func TestARefreshIsNotHeard(t *testing.T) {
 	if err := k.add(o); err != nil {
 		t.Fatal(err)
 	}
-	_, seen := ear(t, b)
+	_, seen := listener(t, b)
 	for i := range 100 {
 		o.Lease = time.Duration(i) * time.Hour
 		if errs := k.Refresh([]host.Order{o}); errs[0] != nil {

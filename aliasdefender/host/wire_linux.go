@@ -34,7 +34,7 @@ const (
 	downPoll = 200 * time.Millisecond
 )
 
-// Wire is the ear and the voice for ARP on one NIC.
+// Wire is the ARP listener and the ARP sender on one NIC.
 type Wire struct {
 	nic     string
 	hw      HW
@@ -44,7 +44,7 @@ type Wire struct {
 	done    chan struct{}
 	err     error // set before done is closed
 
-	voice voice
+	sender sender
 }
 
 // Listen opens the NIC, which needs neither an address nor to be up, and calls
@@ -83,7 +83,7 @@ func (h *Host) Listen(nic string, see func([]Sighting)) (*Wire, error) {
 		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
 	}
 	w := &Wire{nic: nic, hw: n.HW, conn: conn, raw: raw, done: make(chan struct{})}
-	if err := errors.Join(w.widen(), w.voice.open(w)); err != nil {
+	if err := errors.Join(w.widen(), w.sender.open(w)); err != nil {
 		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
 	}
 	go w.read(see)
@@ -118,7 +118,7 @@ var onlyThisSegment = []bpf.Instruction{
 
 func (w *Wire) read(see func([]Sighting)) {
 	defer close(w.done)
-	e := newEar(w)
+	e := newReader(w)
 	down := false
 	for {
 		if down {

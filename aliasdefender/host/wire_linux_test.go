@@ -22,8 +22,8 @@ var (
 	nobody = host.HW{2, 0, 0, 0, 0, 0x77}
 )
 
-// ear listens on a namespace's eth0.
-func ear(t *testing.T, space *nstest.Space) (*host.Wire, <-chan host.Sighting) {
+// listener listens on a namespace's eth0.
+func listener(t *testing.T, space *nstest.Space) (*host.Wire, <-chan host.Sighting) {
 	t.Helper()
 	seen := make(chan host.Sighting, 10000)
 	w := listen(t, space, func(all []host.Sighting) {
@@ -89,8 +89,8 @@ func same(t *testing.T, got, want host.Sighting) {
 
 func TestAskAndProbeAreAnswered(t *testing.T) {
 	k, b := pair(t)
-	w, seen := ear(t, k.space)
-	_, seenB := ear(t, b)
+	w, seen := listener(t, k.space)
+	_, seenB := listener(t, b)
 	hwB := host.HW(b.HW(t, "eth0"))
 	answer := func(to netip.Addr) host.Sighting {
 		return host.Sighting{Sender: addrB, HW: hwB, Target: to, Reply: true}
@@ -132,7 +132,7 @@ func TestListenNeedsNoAddress(t *testing.T) {
 	a, b := nstest.New(t), nstest.New(t)
 	nstest.Cable(t, a, "eth0", b, "eth0")
 	b.Address(t, "eth0", "10.0.0.2/24")
-	w, seen := ear(t, a)
+	w, seen := listener(t, a)
 	if err := w.Probe(addrB); err != nil {
 		t.Fatal(err)
 	}
@@ -143,8 +143,8 @@ func TestListenNeedsNoAddress(t *testing.T) {
 
 func TestAnnounceIsSeenInBothFormsAndBelieved(t *testing.T) {
 	k, b := pair(t)
-	w, _ := ear(t, k.space)
-	_, seenB := ear(t, b)
+	w, _ := listener(t, k.space)
+	_, seenB := listener(t, b)
 	for _, hw := range []host.HW{{}, nobody} {
 		b.Neighbour(t, "eth0", alias, [6]byte{2, 0, 0, 0, 0, 0x55})
 		if err := w.Announce(alias, hw); err != nil {
@@ -169,7 +169,7 @@ func TestAnnounceIsSeenInBothFormsAndBelieved(t *testing.T) {
 
 func TestOnlyOthersAreSeen(t *testing.T) {
 	k, b := pair(t)
-	w, seen := ear(t, k.space)
+	w, seen := listener(t, k.space)
 	own, other := w.HW(), host.HW(b.HW(t, "eth0"))
 	for name, f := range map[string][]byte{
 		"sent back by a switch":    frame(own, own, addrA),
@@ -202,7 +202,7 @@ func tagged(f []byte, vlan uint16) []byte {
 
 func TestMalformedFrameIsSkipped(t *testing.T) {
 	k, b := pair(t)
-	_, seen := ear(t, k.space)
+	_, seen := listener(t, k.space)
 	short := frame(nobody, nobody, alias)[:30]
 	long := frame(nobody, nobody, alias)
 	long[19] = 255 // the length of an IP address
@@ -214,7 +214,7 @@ func TestMalformedFrameIsSkipped(t *testing.T) {
 
 func TestWireOutlivesADownLink(t *testing.T) {
 	k, b := pair(t)
-	w, seen := ear(t, k.space)
+	w, seen := listener(t, k.space)
 	marker(t, b, seen)
 	k.space.Down(t, "eth0")
 	if err := w.Probe(addrB); err == nil {
@@ -234,7 +234,7 @@ func TestWireOutlivesADownLink(t *testing.T) {
 
 func TestQuestionWithoutCarrierIsAnError(t *testing.T) {
 	k, b := pair(t)
-	w, _ := ear(t, k.space)
+	w, _ := listener(t, k.space)
 	b.Down(t, "eth0")
 	k.space.Await(t, "no carrier", func() bool { // both signs of it: the second comes late
 		l, err := netlink.LinkByName("eth0")
@@ -259,7 +259,7 @@ func TestWireEndsWithItsNIC(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, b := pair(t)
-			w, seen := ear(t, k.space)
+			w, seen := listener(t, k.space)
 			marker(t, b, seen)
 			before(t, k)
 			k.space.Delete(t, "eth0")
@@ -275,7 +275,7 @@ func TestWireEndsWithItsNIC(t *testing.T) {
 				t.Error(err)
 			}
 			nstest.Gone(t, "host.(*Wire).read")
-			_, seen = ear(t, k.space) // and again, on the new one
+			_, seen = listener(t, k.space) // and again, on the new one
 			marker(t, b, seen)
 		})
 	}
@@ -283,7 +283,7 @@ func TestWireEndsWithItsNIC(t *testing.T) {
 
 func TestCloseEndsTheReader(t *testing.T) {
 	k, b := pair(t)
-	w, seen := ear(t, k.space)
+	w, seen := listener(t, k.space)
 	marker(t, b, seen)
 	if err := w.Close(); err != nil {
 		t.Error(err)

@@ -22,7 +22,7 @@ var errDeaf = errors.New("host: ARP cannot be heard or sent on " + runtime.GOOS)
 // Listen is not served on this system.
 func (h *Host) Listen(string, func([]Sighting)) (*Wire, error) { return nil, errDeaf }
 
-// Wire is the ear and the voice for ARP on one NIC.
+// Wire is the ARP listener and the ARP sender on one NIC.
 type Wire struct{}
 
 // Ask is not served on this system.

@@ -384,7 +384,7 @@ func nothingLeft(t *testing.T, s *segment) {
 		if after := files(t); after != before {
 			t.Errorf("%+v: %d files before, %d after", q, before, after)
 		}
-		nstest.Gone(t, "go-ping/ping.", "probe.ask", "probe.(*ear)", "probe.watch", "probe.(*Pinger).wait")
+		nstest.Gone(t, "go-ping/ping.", "probe.ask", "probe.(*listener)", "probe.watch", "probe.(*Pinger).wait")
 	}
 }
 

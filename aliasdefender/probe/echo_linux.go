@@ -74,9 +74,9 @@ func rawICMP() (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
-// openEarForAll opens a socket that hears the echo replies with this id, from
+// openListener opens a socket that hears the echo replies with this id, from
 // whomever, and tells how many of them it keeps until they are read.
-func openEarForAll(id uint16) (ear *os.File, room int, err error) {
+func openListener(id uint16) (listener *os.File, room int, err error) {
 	fd, err := rawICMP()
 	if err != nil {
 		return nil, 0, err
@@ -126,16 +126,16 @@ func attach(fd int, filter []bpf.Instruction) error {
 		&unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}))
 }
 
-// voice sends questions. It is one caller's at a time.
-type voice struct {
+// sender sends questions. It is one caller's at a time.
+type sender struct {
 	fd      int
 	to      unix.SockaddrInet4
 	control []byte // IP_PKTINFO
 	source  []byte // the address in it
 }
 
-// openVoice opens a socket that hears nothing.
-func openVoice() (*voice, error) {
+// openSender opens a socket that hears nothing.
+func openSender() (*sender, error) {
 	fd, err := rawICMP()
 	if err != nil {
 		return nil, err
@@ -144,13 +144,13 @@ func openVoice() (*voice, error) {
 		_ = unix.Close(fd)
 		return nil, os.NewSyscallError("setsockopt", err)
 	}
-	v := &voice{fd: fd, control: unix.PktInfo4(&unix.Inet4Pktinfo{})}
+	v := &sender{fd: fd, control: unix.PktInfo4(&unix.Inet4Pktinfo{})}
 	v.source = v.control[unix.CmsgLen(0)+4:][:4] // behind the interface's index
 	return v, nil
 }
 
 // send sends one question or fails at once.
-func (v *voice) send(q Question, m mark) error {
+func (v *sender) send(q Question, m mark) error {
 	b := m.request()
 	v.to.Addr = q.Target.As4()
 	clear(v.source) // the kernel's choice
@@ -170,4 +170,4 @@ func (v *voice) send(q Question, m mark) error {
 	return os.NewSyscallError("sendmsg", err)
 }
 
-func (v *voice) close() error { return os.NewSyscallError("close", unix.Close(v.fd)) }
+func (v *sender) close() error { return os.NewSyscallError("close", unix.Close(v.fd)) }

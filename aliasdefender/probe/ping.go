@@ -63,7 +63,7 @@ func ask(ctx context.Context, q Question) (bool, error) {
 	if err := context.Cause(ctx); err != nil {
 		return false, err
 	}
-	e, err := openEar(q)
+	e, err := openEcho(q)
 	if err != nil {
 		return false, err
 	}
@@ -71,14 +71,14 @@ func ask(ctx context.Context, q Question) (bool, error) {
 	p.SetIPAddr(&net.IPAddr{IP: q.Target.AsSlice()}) // an address: nothing to resolve
 	p.SetPrivileged(true)
 	p.SetLogger(ping.NoopLogger{})
-	p.Source = e.conn.LocalAddr().String() // the one that the ear hears on
+	p.Source = e.conn.LocalAddr().String() // the one that the listener hears on
 	p.Timeout = q.Timeout
 	p.Interval = math.MaxInt64 // ask once
 	p.RecordRtts = false
 
-	// go-ping knows its own question again, by a random number in it, but not
-	// who answers: it drops the sender. The ear knows the sender. An answer is
-	// one when both say so, in either order.
+	// go-ping knows its own question again, by a random number in it, but drops
+	// who answered. The listener knows that. An answer is one when both say so, in
+	// either order.
 	var known, heard atomic.Bool
 	is := func(mine, others *atomic.Bool) {
 		if mine.Store(true); others.Load() {
@@ -137,15 +137,15 @@ func watch(ctx context.Context, p *ping.Pinger, deadline time.Time) (cut *bool, 
 	}
 }
 
-// ear hears what one host sends to us by ICMP.
-type ear struct {
+// listener hears what one host sends to us by ICMP.
+type listener struct {
 	conn *net.IPConn
 }
 
-// openEar connects a raw socket to the target: the kernel then chooses the
+// openEcho connects a raw socket to the target: the kernel then chooses the
 // source, knows at once whether there is a route, and keeps away what other
 // hosts send.
-func openEar(q Question) (*ear, error) {
+func openEcho(q Question) (*listener, error) {
 	var source *net.IPAddr
 	if q.Source.IsValid() {
 		source = &net.IPAddr{IP: q.Source.AsSlice()}
@@ -154,13 +154,13 @@ func openEar(q Question) (*ear, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ear{conn}, nil
+	return &listener{conn}, nil
 }
 
 // listen calls heard for the first answer with this id, and returns after it, at
 // the deadline, or when the socket is closed. An error is a socket that does not
 // work.
-func (e *ear) listen(target netip.Addr, id int, deadline time.Time, heard func()) error {
+func (e *listener) listen(target netip.Addr, id int, deadline time.Time, heard func()) error {
 	if err := e.conn.SetReadDeadline(deadline); err != nil {
 		return ignoreEnd(err)
 	}

@@ -21,20 +21,20 @@ var errTooMany = errors.New("too many questions are under way")
 // for a thousand targets or a hundred questions a second. Its methods may be
 // called from anywhere.
 //
-// It has a voice that asks and an ear that hears all answers. What does not
+// It has a sender that asks and a listener that hears all answers. What does not
 // answer has the kernel keep the question for seconds while it looks for the
-// hardware address; when such questions fill the voice's buffer, another voice
+// hardware address; when such questions fill the sender's buffer, another sender
 // takes over, and those who live are still asked.
 type Pinger struct {
 	id     uint16 // of all questions (RFC 792)
 	reader sync.WaitGroup
 
-	mu     sync.Mutex
-	closed bool
-	ear    *os.File // nil: the next question opens one
-	voice  *voice   // the same
-	seq    uint16   // of the next question
-	asked  []asked  // by sequence number; what is older than its timeout is free
+	mu       sync.Mutex
+	closed   bool
+	listener *os.File // nil: the next question opens one
+	sender   *sender  // the same
+	seq      uint16   // of the next question
+	asked    []asked  // by sequence number; what is older than its timeout is free
 }
 
 // asked is one question that is under way.
@@ -56,27 +56,27 @@ func (a *asked) open(now time.Time) bool {
 // function Ping asks as well.
 func NewPinger() (*Pinger, error) {
 	p := &Pinger{id: uint16(rand.Uint32())}
-	voice, err := openVoice()
+	sender, err := openSender()
 	if err != nil {
 		return nil, fmt.Errorf("one socket for all pings: %w", err)
 	}
-	p.voice = voice
+	p.sender = sender
 	if err := p.listen(); err != nil {
-		return nil, errors.Join(fmt.Errorf("one socket for all pings: %w", err), voice.close())
+		return nil, errors.Join(fmt.Errorf("one socket for all pings: %w", err), sender.close())
 	}
 	return p, nil
 }
 
-// listen opens the ear and starts its reader. mu is held, or p is new.
+// listen opens the listener and starts its reader. mu is held, or p is new.
 func (p *Pinger) listen() error {
-	ear, room, err := openEarForAll(p.id)
+	listener, room, err := openListener(p.id)
 	if err != nil {
 		return err
 	}
-	p.ear = ear
+	p.listener = listener
 	// Answers that the buffer has no room for would look like silence.
 	p.asked = make([]asked, min(mostAsked, room))
-	p.reader.Go(func() { p.read(ear) })
+	p.reader.Go(func() { p.read(listener) })
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (p *Pinger) put(q Question, heard func(time.Time, error)) error {
 	if p.closed {
 		return net.ErrClosed
 	}
-	if p.ear == nil {
+	if p.listener == nil {
 		if err := p.listen(); err != nil {
 			return err
 		}
@@ -126,34 +126,34 @@ func (p *Pinger) put(q Question, heard func(time.Time, error)) error {
 	return nil
 }
 
-// say sends the question, with another voice if this one's buffer is full.
+// say sends the question, with another sender if this one's buffer is full.
 func (p *Pinger) say(q Question, a *asked) error {
 	for range 2 {
-		if p.voice == nil {
-			v, err := openVoice()
+		if p.sender == nil {
+			v, err := openSender()
 			if err != nil {
 				return err
 			}
-			p.voice = v
+			p.sender = v
 		}
-		err := p.voice.send(q, mark{p.id, a.seq, a.token})
+		err := p.sender.send(q, mark{p.id, a.seq, a.token})
 		if !errors.Is(err, errFull) {
 			return err
 		}
 		// Closed, it goes when the kernel has let go of what it keeps.
-		_ = p.voice.close()
-		p.voice = nil
+		_ = p.sender.close()
+		p.sender = nil
 	}
 	return errFull
 }
 
-// read hears answers until the ear is of no use any more.
-func (p *Pinger) read(ear *os.File) {
+// read hears answers until the listener is of no use any more.
+func (p *Pinger) read(listener *os.File) {
 	buf := make([]byte, answerSize)
 	for {
-		n, err := ear.Read(buf) // without a wait as long as there is something
+		n, err := listener.Read(buf) // without a wait as long as there is something
 		if err != nil {
-			p.deaf(ear, fmt.Errorf("hear answers: %w", err))
+			p.deaf(listener, fmt.Errorf("hear answers: %w", err))
 			return
 		}
 		if from, m, ok := parseAnswer(buf[:n]); ok {
@@ -166,7 +166,7 @@ func (p *Pinger) read(ear *os.File) {
 func (p *Pinger) answer(from netip.Addr, m mark) {
 	now := time.Now()
 	p.mu.Lock()
-	if p.ear == nil {
+	if p.listener == nil {
 		p.mu.Unlock()
 		return
 	}
@@ -181,19 +181,19 @@ func (p *Pinger) answer(from netip.Addr, m mark) {
 	heard(at, nil)
 }
 
-// deaf ends the ear: no question that is under way can be known to be answered
+// deaf ends the listener: no question that is under way can be known to be answered
 // or not.
-func (p *Pinger) deaf(ear *os.File, why error) {
+func (p *Pinger) deaf(listener *os.File, why error) {
 	now := time.Now()
 	p.mu.Lock()
-	if p.ear != ear {
+	if p.listener != listener {
 		p.mu.Unlock()
 		return // Close was here
 	}
 	open := p.asked
-	p.ear, p.asked = nil, nil
+	p.listener, p.asked = nil, nil
 	p.mu.Unlock()
-	_ = ear.Close()
+	_ = listener.Close()
 	for i := range open {
 		if a := &open[i]; a.open(now) {
 			a.heard(a.at, why)
@@ -206,15 +206,15 @@ func (p *Pinger) deaf(ear *os.File, why error) {
 func (p *Pinger) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	ear, voice := p.ear, p.voice
-	p.voice = nil
+	listener, sender := p.listener, p.sender
+	p.sender = nil
 	p.mu.Unlock()
 	var err error
-	if voice != nil {
-		err = voice.close()
+	if sender != nil {
+		err = sender.close()
 	}
-	if ear != nil {
-		p.deaf(ear, net.ErrClosed)
+	if listener != nil {
+		p.deaf(listener, net.ErrClosed)
 	}
 	p.reader.Wait()
 	return err

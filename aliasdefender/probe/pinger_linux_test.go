@@ -120,8 +120,8 @@ func TestManyAnswersAtOnceAreAllHeard(t *testing.T) {
 // The kernel keeps what it cannot send yet, at the expense of the socket.
 func TestTheDeadDoNotKeepTheLivingFromBeingAsked(t *testing.T) {
 	p, s := alone(t)
-	s.Do(func() { // where another voice belongs
-		for first := p.voice; p.voice == first; {
+	s.Do(func() { // where another sender belongs
+		for first := p.sender; p.sender == first; {
 			for i := range 20 { // as many neighbours, for the kernel keeps a few hundred for each
 				dead := netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + i)})
 				make(ears, 1).ask(t, p, Question{Target: dead, Timeout: 1})
@@ -159,7 +159,7 @@ func TestEarThatIsLostIsToldAndOpenedAgain(t *testing.T) {
 	e := make(ears, 2)
 	e.ask(t, p, Question{Target: netip.MustParseAddr("10.0.0.99"), Timeout: ages})
 	e.ask(t, p, Question{Target: netip.MustParseAddr("10.0.0.98"), Timeout: 1}) // has had its time
-	if err := p.ear.Close(); err != nil {
+	if err := p.listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.next(t); err == nil {
@@ -209,15 +209,15 @@ func TestCloseEndsWhatIsAsked(t *testing.T) {
 func TestOthersAnswersDoNotWakeTheReader(t *testing.T) {
 	p, s := alone(t)
 	s.Do(func() {
-		ear, _, err := openEarForAll(p.id + 1)
+		listener, _, err := openListener(p.id + 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer ear.Close()
+		defer listener.Close()
 		if answered, err := p.Ping(t.Context(), Question{Target: loopback, Timeout: ages}); !answered || err != nil {
 			t.Fatalf("%v, %v", answered, err)
 		}
-		raw, err := ear.SyscallConn()
+		raw, err := listener.SyscallConn()
 		if err != nil {
 			t.Fatal(err)
 		}

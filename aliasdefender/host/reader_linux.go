@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ear reads a Wire's frames, many in one go, into memory that it keeps.
-type ear struct {
+// reader reads a Wire's frames, many in one go, into memory that it keeps.
+type reader struct {
 	w    *Wire
 	buf  [frameSize]byte
 	seen []Sighting // of this go
@@ -17,15 +17,15 @@ type ear struct {
 	drained func(fd uintptr) bool // drain, bound once
 }
 
-func newEar(w *Wire) *ear {
-	e := &ear{w: w, seen: make([]Sighting, 0, batch)}
+func newReader(w *Wire) *reader {
+	e := &reader{w: w, seen: make([]Sighting, 0, batch)}
 	e.drained = e.drain
 	return e
 }
 
 // hear waits until there is a frame and reads all that there are, up to the
 // capacity of seen.
-func (e *ear) hear() error {
+func (e *reader) hear() error {
 	e.seen, e.some, e.err = e.seen[:0], false, nil
 	if err := e.w.raw.Read(e.drained); err != nil {
 		return err
@@ -38,7 +38,7 @@ func (e *ear) hear() error {
 }
 
 // drain is called with the socket when it may have frames; false is to wait.
-func (e *ear) drain(fd uintptr) bool {
+func (e *reader) drain(fd uintptr) bool {
 	for len(e.seen) < cap(e.seen) {
 		n, err := unix.Read(int(fd), e.buf[:])
 		switch err {
@@ -56,7 +56,7 @@ func (e *ear) drain(fd uintptr) bool {
 	return true
 }
 
-func (e *ear) take(frame []byte) {
+func (e *reader) take(frame []byte) {
 	s, source, err := decode(frame)
 	if err != nil || source == e.w.hw || s.HW == e.w.hw {
 		return

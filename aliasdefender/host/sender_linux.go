@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// voice sends a Wire's frames, one at a time, out of memory that it keeps.
-type voice struct {
+// sender sends a Wire's frames, one at a time, out of memory that it keeps.
+type sender struct {
 	mu    sync.Mutex
 	frame [shortest]byte
 	nic   *unix.Ifreq // by name; the kernel's answer as well
@@ -23,7 +23,7 @@ type voice struct {
 // ranFor is how long that is believed.
 const ranFor = time.Millisecond
 
-func (v *voice) open(w *Wire) (err error) {
+func (v *sender) open(w *Wire) (err error) {
 	if v.nic, err = unix.NewIfreq(w.nic); err != nil {
 		return err
 	}
@@ -68,13 +68,13 @@ func (w *Wire) Announce(alias netip.Addr, hw HW) error {
 
 // say sends a frame or fails at once.
 func (w *Wire) say(what string, m message) error {
-	if err := w.voice.say(w, m); err != nil {
+	if err := w.sender.say(w, m); err != nil {
 		return fmt.Errorf("host: %s %s on %s: %w", what, m.target, w.nic, err)
 	}
 	return nil
 }
 
-func (v *voice) say(w *Wire, m message) error {
+func (v *sender) say(w *Wire, m message) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := m.encode(&v.frame); err != nil {
@@ -91,7 +91,7 @@ func (v *voice) say(w *Wire, m message) error {
 // left must not pass for one that nobody answered. The kernel gives this sign up
 // to a second late (Read has the carrier at once), so one that is a millisecond
 // old is no worse, and no doubt is decided by the questions of one millisecond.
-func (v *voice) running(fd int, now time.Time) error {
+func (v *sender) running(fd int, now time.Time) error {
 	if now.Sub(v.ran) < ranFor {
 		return nil
 	}

@@ -1,0 +1,70 @@
+package defender
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// A row of which only the label or the mask changes is asked about as before: it is
+// another alias nevertheless.
+func TestReloadOfLabelOrMaskAlone(t *testing.T) {
+	for name, change := range map[string]func(*config.Alias){
+		"label": func(a *config.Alias) { a.Label = "eth0:7" },
+		"mask":  func(a *config.Alias) { a.Prefix = netip.PrefixFrom(aliasIP, 25) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, 1, true, false, func(w *world) {
+				w.settle()
+				w.expect("a", "the primary serves")
+				w.a.daemon.Reload(one(changed(w.cfgA.Aliases[0], change)))
+				w.wait(20 * time.Second)
+				w.expect("a", "released, and taken again as the row has it now")
+				if _, row, _ := w.status(w.a); row != "H9" {
+					w.fail("row %s, want H9", row)
+				}
+			})
+		})
+	}
+}
+
+func changed(r config.Alias, change func(*config.Alias)) config.Alias {
+	change(&r)
+	return r
+}
+
+// The alias that takes another's place has no targets before the turn ends in which
+// another take is begun.
+func TestTakeInTheTurnInWhichARowIsReplaced(t *testing.T) {
+	g := &gate{}
+	playWith(t, 1, true, false, func(w *world) {
+		*w.cfgA = *second(w.cfgA)
+		w.a.gates = []Gate{g}
+	}, func(w *world) {
+		w.wait(10 * time.Second)
+		if len(g.opens) != 2 {
+			w.fail("%d takes ask, want 2", len(g.opens))
+		}
+		other := 0
+		for i, asked := range g.asked {
+			if asked.Alias == aliasIP {
+				g.opens[i](nil)
+			} else {
+				other = i
+			}
+		}
+		w.wait(time.Second)
+		w.expect("a", "its gate has opened")
+		w.a.set(func() { w.a.beat = func() { time.Sleep(time.Millisecond) } }) // what is begun in a turn has ended by the next
+		c := *w.cfgA
+		c.Aliases = []config.Alias{changed(c.Aliases[0], func(a *config.Alias) { a.Label = "eth0:7" }), c.Aliases[1]}
+		w.a.daemon.Reload(&c)
+		g.opens[other](nil)
+		w.wait(10 * time.Second)
+		if !w.a.has(g.asked[other].Alias) {
+			w.fail("the second is not taken")
+		}
+	})
+}
