@@ -87,6 +87,7 @@ func (l *loop) replace(a *alias) {
 		n.state = a.state.Successor(a.decision)
 		n.errand.at = l.now // a reading that is under way may have it still
 		l.aliases[id], l.order[i] = n, n
+		l.d.ring.Move(a.recorded(), n.recorded())
 	}
 	l.untidy = true // a thousand rows that go in one turn are looked through once
 	l.read()
