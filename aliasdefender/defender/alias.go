@@ -113,14 +113,16 @@ func PolicyOf(c config.Alias, channel bool) rules.Policy {
 // settled tells whether the alias stays as it is as long as no fact changes its
 // value: it is served elsewhere, or held without a rival.
 func (a *alias) settled() bool {
-	f := a.alias.Fact()
 	switch {
 	case a.dirty || a.order != nil:
 		return false
 	case a.state.Holding:
-		return a.decision.Reason == rules.Held && f.Value == rules.Silent
+		return a.decision.Reason == rules.Held && a.alias.Fact().Value == rules.Silent
+	case a.decision.Reason != rules.Served:
+		return false
 	}
-	return a.decision.Reason == rules.Served && f.Value == rules.Answered && f.Miss.IsZero()
+	f := a.alias.Fact()
+	return f.Value == rules.Answered && f.Miss.IsZero()
 }
 
 // third are the router and the witnesses.

@@ -80,7 +80,7 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 				l.failedDeed(a, d, err)
 			}
 			done(began, rules.Outcome{Result: resultOf(err)})
-			if d.Action == rules.Forget { // the remains of a duplicate: who has it was heard as a rival
+			if err == nil && d.Action == rules.Forget { // the remains of a duplicate: who has it was heard as a rival
 				l.asks.Forget(l.now, a.alias)
 			}
 		},

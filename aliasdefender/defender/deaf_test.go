@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -89,6 +90,9 @@ func (s *sun) Remove(orders []host.Order) []error {
 	errs := s.station.Remove(orders)
 	s.seg.mu.Lock()
 	defer s.seg.mu.Unlock()
+	if s.removeErr != nil {
+		return errs
+	}
 	for _, o := range orders {
 		before := len(s.duplicates)
 		s.duplicates = slices.DeleteFunc(s.duplicates, func(ip netip.Addr) bool { return ip == o.Prefix.Addr() })
@@ -214,6 +218,37 @@ func TestDuplicateEndsTheHoldingAndNothingIsLeft(t *testing.T) {
 			w.a.kill()
 		})
 	}
+}
+
+func TestRemainsOfADuplicateThatCannotBeRemovedAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.sunny(w.a)
+		w.b.set(func() { w.b.on = false })
+		w.a.start(w.cfgA, &w.log)
+		w.wait(5 * time.Second)
+		w.wants("a", "alone")
+		w.b.set(func() { w.b.on, w.b.filters, w.b.foreign[aliasIP] = true, true, true })
+		w.a.set(func() { w.a.removeErr = errors.New("not now") })
+		w.a.sun.clash()
+		w.wait(100 * time.Millisecond)
+		before := strings.Count(w.log.String(), "event=decided")
+		for range 20 {
+			w.wait(time.Second)
+			if _, _, reason := w.status(w.a); reason != "lost to another" {
+				w.fail("reason %q: who has it is still known", reason)
+			}
+		}
+		if n := strings.Count(w.log.String(), "event=decided") - before; n > 0 {
+			w.fail("%d decisions in 20 s, want none: nothing has changed", n)
+		}
+		w.a.set(func() { w.a.removeErr = nil })
+		w.wait(3 * time.Second)
+		if w.a.sun.removed != 1 {
+			w.fail("the remains were removed %d times", w.a.sun.removed)
+		}
+		w.a.kill()
+	})
 }
 
 func TestDuplicateAtTheTakeIsSomebodyWhoServes(t *testing.T) {

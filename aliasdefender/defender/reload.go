@@ -88,6 +88,7 @@ func (l *loop) replace(a *alias) {
 		n.state = a.state.Successor(a.decision)
 		n.errand.at = l.now // a reading that is under way may have it still
 		l.aliases[id], l.order[i] = n, n
+		l.d.ring.Move(a.recorded(), n.recorded())
 		l.relink()
 	}
 	l.read()

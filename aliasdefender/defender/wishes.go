@@ -108,7 +108,7 @@ func (l *loop) wish(a *alias) detect.Wish {
 	w := detect.Wish{
 		Alias: a.key(), Partner: l.keyOf(a, partner), Router: l.keyOf(a, router),
 		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
-		Here:   a.stands,
+		Here:   a.stands, Owner: a,
 	}
 	for _, addr := range a.cfg.Witnesses {
 		w.Witnesses = append(w.Witnesses, l.keyOf(a, addr))

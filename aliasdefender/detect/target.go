@@ -110,10 +110,10 @@ func (t *Target) Every(now time.Time) time.Duration {
 	return t.Interval
 }
 
-// For tells on which aliases the target bears.
-func (t *Target) For(yield func(Key) bool) {
+// For tells the Owners of the Wishes that the target bears on.
+func (t *Target) For(yield func(any) bool) {
 	for _, u := range t.users {
-		if !yield(u.Alias) {
+		if !yield(u.Owner) {
 			return
 		}
 	}
