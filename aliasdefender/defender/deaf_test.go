@@ -63,7 +63,7 @@ func (s *sun) Read() (host.State, error) {
 }
 
 // Add refuses what another station has, and announces what it has added.
-func (s *sun) Add(orders []host.Order) []error {
+func (s *sun) Add(orders []host.Placement) []error {
 	s.seg.mu.Lock()
 	for _, o := range orders {
 		for _, other := range s.seg.stations {
@@ -86,7 +86,7 @@ func (s *sun) Add(orders []host.Order) []error {
 	return errs
 }
 
-func (s *sun) Remove(orders []host.Order) []error {
+func (s *sun) Remove(orders []host.Placement) []error {
 	errs := s.station.Remove(orders)
 	s.seg.mu.Lock()
 	defer s.seg.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *sun) Remove(orders []host.Order) []error {
 // clash is the kernel's finding that another host has the alias.
 func (s *sun) clash() {
 	s.set(func() {
-		s.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+		s.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
 		s.duplicates = append(s.duplicates, aliasIP)
 	})
 }
@@ -128,7 +128,7 @@ func TestHostsWithoutARPKeepTheAliasAlive(t *testing.T) {
 		w.a.kill()
 		w.a.set(func() {
 			w.a.on = false
-			w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+			w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
 		})
 		w.wait(2 * time.Second)
 		w.wants("b", "after the crash")
@@ -144,7 +144,7 @@ func TestHostsWithoutARPKeepTheAliasAlive(t *testing.T) {
 		w.b.kill()
 		w.b.set(func() {
 			w.b.on = false
-			w.b.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+			w.b.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
 		})
 		w.wait(10 * time.Second)
 		w.wants("", "with the router silent")
@@ -182,7 +182,7 @@ func TestHolderWithoutARPDoesNotTakeItsOwnAnswerForARivals(t *testing.T) {
 			w.fail("says too much of what is as it has to be")
 		}
 		next := make(chan time.Time, 1)
-		w.a.daemon.post(func(l *loop) { next <- l.order[0].state.Next })
+		w.a.daemon.post(func(l *loop) { next <- l.list[0].state.Next })
 		if at := <-next; time.Until(at) < time.Second {
 			w.fail("announces by itself, next at %v", at)
 		}
@@ -277,7 +277,7 @@ func TestAliasLostWithoutARPIsAskedForAndRestored(t *testing.T) {
 		w.a.start(w.cfgA, &w.log)
 		w.wait(150 * time.Second)
 		w.wants("a", "at the beginning")
-		lose := func() { w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}}) }
+		lose := func() { w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}}) }
 		w.a.set(lose)
 		w.wait(5 * time.Second) // the doubt, and not the interval
 		w.wants("a", "after another program removed it")

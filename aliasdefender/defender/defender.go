@@ -39,10 +39,10 @@ import (
 // order stands at its index.
 type Network interface {
 	Read() (host.State, error)
-	Add([]host.Order) []error    // done if it is there
-	Remove([]host.Order) []error // done if it is not there
+	Add([]host.Placement) []error    // done if it is there
+	Remove([]host.Placement) []error // done if it is not there
 	// Refresh renews leases; host.ErrNotThere where there is nothing to renew.
-	Refresh([]host.Order) []error
+	Refresh([]host.Placement) []error
 }
 
 // Wire is ARP on one NIC. Nothing it does waits.

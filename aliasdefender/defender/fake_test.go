@@ -278,7 +278,7 @@ func (st *station) Read() (host.State, error) {
 	return s, nil
 }
 
-func (st *station) Add(orders []host.Order) []error {
+func (st *station) Add(orders []host.Placement) []error {
 	time.Sleep(st.slowly)
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
@@ -293,7 +293,7 @@ func (st *station) Add(orders []host.Order) []error {
 	return st.kernel.Add(orders)
 }
 
-func (st *station) Remove(orders []host.Order) []error {
+func (st *station) Remove(orders []host.Placement) []error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	defer st.seg.changed()
@@ -303,7 +303,7 @@ func (st *station) Remove(orders []host.Order) []error {
 	return st.kernel.Remove(orders)
 }
 
-func (st *station) Refresh(orders []host.Order) []error {
+func (st *station) Refresh(orders []host.Placement) []error {
 	time.Sleep(st.slowly)
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()

@@ -69,8 +69,8 @@ type times struct {
 // roster is the aliases, and what operators said of them that outlives a row.
 type roster struct {
 	aliases     map[netip.Addr]*alias // by what they are known by
-	order       []*alias              // as in the file
-	wishes      []detect.Wish         // that are asked, as in order
+	list        []*alias              // as in the file
+	wishes      []detect.Wish         // that are asked, as in list
 	marked      []*alias              // to be decided
 	deciding    []*alias              // in this turn
 	every       time.Duration         // the shortest interval of all
@@ -254,7 +254,7 @@ func (l *loop) turn() {
 	}
 	l.put()
 	l.follow()
-	l.tell()
+	l.sayChanged()
 	l.tellLookers()
 	l.settle()
 	l.plan = l.wakes()

@@ -152,7 +152,7 @@ func (a *alias) partnerSays() string {
 // chosen are the aliases that an order is for. One that is on its way out of
 // the file is none.
 func (l *loop) chosen(alias netip.Addr) (all []*alias) {
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if (!alias.IsValid() || a.id() == alias) && (!a.state.Leaving || a.next != nil) {
 			all = append(all, a)
 		}
@@ -251,7 +251,7 @@ func (l *loop) unpark(a *alias, was bool) {
 // withdraw ends what is still under way of an order. An order given meanwhile
 // is somebody else's.
 func (l *loop) withdraw(orders []*order) {
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if a.order == nil || !slices.Contains(orders, a.order) {
 			continue
 		}

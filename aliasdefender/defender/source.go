@@ -53,8 +53,8 @@ func (l *loop) runSources() {
 
 // wantSources tells the sources which aliases there are.
 func (l *loop) wantSources() {
-	all := make([]netip.Addr, len(l.order))
-	for i, a := range l.order {
+	all := make([]netip.Addr, len(l.list))
+	for i, a := range l.list {
 		all[i] = a.id()
 	}
 	for _, s := range l.o.Sources {

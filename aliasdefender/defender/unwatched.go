@@ -83,7 +83,7 @@ func (l *loop) tellLookers() {
 		switch {
 		case l.net.readErr != "":
 			w.told <- errors.New("the kernel cannot be asked for its addresses: " + l.net.readErr)
-		case l.net.readAt.IsZero() || w.wire && slices.ContainsFunc(l.order, l.unsure):
+		case l.net.readAt.IsZero() || w.wire && slices.ContainsFunc(l.list, l.unsure):
 			return false
 		default:
 			w.told <- nil

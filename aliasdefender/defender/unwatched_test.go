@@ -87,7 +87,7 @@ func TestWithoutAnOrderNothingIsDone(t *testing.T) {
 			w.router.set(func() { w.router.on = false })
 			w.wait(30 * time.Second)
 			w.expect("a", "whatever befell it")
-			w.a.set(func() { w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: w.cfgA.Aliases[0].Prefix}}) })
+			w.a.set(func() { w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: w.cfgA.Aliases[0].Prefix}}) })
 			w.wait(30 * time.Second)
 			w.expect("", "and who took it off meant it")
 			if n := len(w.announced(w.a)); n > 0 {
@@ -97,7 +97,7 @@ func TestWithoutAnOrderNothingIsDone(t *testing.T) {
 	})
 	t.Run("what was parked and is here, taken off", func(t *testing.T) {
 		unwatched(t, func(w *world) {
-			_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
+			_ = w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
 			w.a.parked = []netip.Addr{aliasIP}
 		}, func(w *world) {
 			out := w.looked(w.a, control.Order{Remove: true, DryRun: true})
@@ -244,7 +244,7 @@ func TestAddAliasAloneMakesALeaseLast(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			unwatched(t, func(w *world) {
-				_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix, Lease: 20 * time.Second}})
+				_ = w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix, Lease: 20 * time.Second}})
 			}, func(w *world) {
 				if out := w.looked(w.a, c.order); !out.Done || out.Text != hasAlready {
 					w.fail("%+v", out)
