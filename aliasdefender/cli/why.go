@@ -27,9 +27,9 @@ func (a *app) whyCmd() *cobra.Command {
 the facts that it was made of with their ages. Oldest first. With a channel, how
 hand-overs went and what in the two hosts' files does not fit is among them.
 
-The running Monitor answers. It remembers the last 64 decisions of an alias,
-those before a restart or a reboot too, out of its event log. Where no Monitor
-runs the event log itself is read, and the exit code is 1.`,
+The running Monitor answers. It remembers the last 64 decisions of an alias, of
+very many aliases fewer; those before a restart or a reboot too, out of its event
+log. Where no Monitor runs the event log itself is read, and the exit code is 1.`,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
