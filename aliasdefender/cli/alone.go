@@ -24,7 +24,7 @@ const (
 	lookFor      = time.Second // counted from the first probe
 	announceGap  = time.Second
 	resolveFor   = 2 * time.Second
-	noMonitorNow = "no Monitor runs here: nothing watches it until one is started"
+	noMonitorNow = "no Monitor runs here: nothing watches the alias until you start one"
 )
 
 // orderAlone carries out an order where no Monitor runs.
@@ -68,7 +68,7 @@ func (a *app) orderAlone(ctx context.Context, o control.Order) ([]control.Outcom
 func inPlaceOfMonitor(socket string) (*control.Lock, error) {
 	lock, err := control.Acquire(socket)
 	if held := (*control.HeldError)(nil); errors.As(err, &held) {
-		return nil, fmt.Errorf("%s: process %d is at work there: a Monitor that is just starting, or another such command; try again", held.Socket, held.PID)
+		return nil, fmt.Errorf("%s: process %d holds the lock: a Monitor that is starting, or another command like this one; try again", held.Socket, held.PID)
 	}
 	return lock, err
 }
@@ -99,7 +99,7 @@ func (a *app) endMaintenanceAlone(cfg *config.Config, dryRun bool) ([]control.Ou
 		case !kept.Maintenance:
 			out.Text = "this host was not in maintenance"
 		case slices.Contains(kept.Parked, al.Addr):
-			out.Text = "it stays parked: an operator took it off this host by itself"
+			out.Text = "it stays parked: an operator also parked it with RemoveAlias"
 		default:
 			out.Text = "the next Monitor serves it again if its rules say so"
 		}
@@ -162,7 +162,7 @@ func (s *solo) remember(chosen []config.Alias) error {
 		return err
 	}
 	if damage != nil {
-		return fmt.Errorf("what was damaged, and is gone from the file now: %w", damage)
+		return fmt.Errorf("damaged lines were removed from the file: %w", damage)
 	}
 	return nil
 }
@@ -210,7 +210,7 @@ func (s *solo) remove(chosen []config.Alias) ([]control.Outcome, error) {
 	}
 	for n, err := range s.Host.Remove(orders) {
 		if out := &all[whose[n]]; err != nil {
-			out.Done, out.Text, out.Next = false, parked+", but not released: "+err.Error(), "this host has it still; the next Monitor takes it off"
+			out.Done, out.Text, out.Next = false, parked+", but not released: "+err.Error(), "this host still has it; the next Monitor removes it"
 		}
 	}
 	return all, nil
@@ -235,11 +235,11 @@ func (s *solo) afterRemoval(al config.Alias) string {
 	partner := "the partner, if it is primary and well,"
 	switch {
 	case len(s.cfg.Settings.Peer.KeyFiles) > 0:
-		partner = "the partner's Monitor, if it is well and has heard this host's since its start (W12),"
+		partner = "the partner's Monitor, if it is well and has heard this host's Monitor since it started (W12),"
 	case al.Primary:
 		return "if nobody else serves it, nobody will: the partner is not primary and takes nothing while this host answers its pings (W12); " + here
 	}
-	return partner + " serves it or takes it within its detection time; this host stays out until " + end + ", after a restart too"
+	return partner + " serves it or takes it within its detection time; this host stays out until " + end + ", even after a restart"
 }
 
 // add puts the aliases on this host that no other host answers for.

@@ -45,7 +45,7 @@ func (e *ear) serve(ctx context.Context, aliases []config.Alias, all []control.O
 	}
 	refuse := func(why string) {
 		for _, i := range mine {
-			all[i].Text, all[i].Next = "refused: "+why, "it is not parked; once that is mended, say AddAlias again or start a Monitor"
+			all[i].Text, all[i].Next = "refused: "+why, "it is not parked; fix that, then run AddAlias again or start a Monitor"
 		}
 	}
 	own, problem := e.usable()
@@ -56,7 +56,7 @@ func (e *ear) serve(ctx context.Context, aliases []config.Alias, all []control.O
 	var err error
 	if e.Listen != nil {
 		if e.wire, err = e.Listen(e.nic, e.see); err != nil {
-			refuse("whether another host has it cannot be asked: " + err.Error())
+			refuse("cannot ask whether another host has it: " + err.Error())
 			return
 		}
 		defer e.wire.Close()
@@ -64,7 +64,7 @@ func (e *ear) serve(ctx context.Context, aliases []config.Alias, all []control.O
 
 	partners := resolvePartners(ctx, aliases)
 	if err := e.look(ctx, own, aliases, mine, partners); err != nil {
-		refuse("whether another host has it cannot be asked: " + err.Error())
+		refuse("cannot ask whether another host has it: " + err.Error())
 		return
 	}
 	added := e.take(aliases, mine, partners, all)
@@ -210,7 +210,7 @@ func (e *ear) announce(ctx context.Context, aliases []config.Alias, added []int,
 	}
 	for _, i := range added {
 		if hw, ok := e.claimant(aliases[i].Addr); ok {
-			all[i].Next = fmt.Sprintf("%s claims it still: clients reach the one or the other until it is taken off there; %s",
+			all[i].Next = fmt.Sprintf("%s claims it still: clients reach one host or the other until it is removed there; %s",
 				e.who(hw, partners[i]), noMonitorNow)
 		}
 	}

@@ -61,7 +61,7 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 05:12:09.750  adopted it: it was found on this host.
     alias silent (asked 62ms before), partner silent (asked 3.1s before), router silent (asked 2m30s before); carrier unknown
 05:12:09.750  levitate (W99): a later Monitor knows why.
-    nothing was known
+    no facts known
 
 10.0.0.10 on eth0:3, now held by nobody
 nothing has been decided yet
@@ -70,9 +70,9 @@ nothing has been decided yet
 05:12:09.750  the pair does not fit: the netmask is /24 here and /25 on the partner.
     alias silent (asked 62ms before), partner answered (asked 3.1s before), router answered (asked 2m30s before); link good
 05:12:10.750  offered it to the partner (H2): an operator ordered it.
-    nothing was known
+    no facts known
 05:12:12.750  the hand-over ended where it was (H1): the partner refused the hand-over.
-    nothing was known
+    no facts known
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Error(d)

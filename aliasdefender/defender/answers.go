@@ -131,7 +131,7 @@ func (l *loop) rival(a *alias) string {
 const (
 	parkedHere       = "is parked"
 	staysOff         = "stays off until 'Maintenance off'"
-	staysParked      = "it stays parked: an operator took it off this host by itself"
+	staysParked      = "it stays parked: an operator also parked it with RemoveAlias"
 	notInMaintenance = "this host was not in maintenance"
 )
 
