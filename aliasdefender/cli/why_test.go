@@ -26,7 +26,7 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 	night := at.AddDate(0, 0, -1)
 	snapshot := control.Snapshot{Now: now, Aliases: []control.Alias{
 		{Alias: "10.0.0.8", NIC: "eth0:1", Holder: "us", Journal: []control.Entry{
-			{At: night.Add(-time.Hour), Row: "W7", Action: "wait", Why: "whether the alias answers is not known"},
+			{At: night.Add(-time.Hour), Row: "W7", Action: "wait", Why: "it is not known whether the alias answers"},
 			{At: night, Row: "W6", Action: "wait", Why: "another host serves the alias", Facts: facts(night, "yes", "answered", "partner", "answered", "answered")},
 			{At: at, Row: "W14", Action: "take", Why: "alias and partner are silent, and the router answers", Facts: facts(at, "yes", "silent", "", "silent", "answered")},
 			{At: at.Add(time.Second), Row: "H3", Action: "release", Why: "the NIC is missing, down or without carrier", Facts: facts(at.Add(time.Second), "no", "unknown", "", "unknown", "unknown")},

@@ -41,7 +41,7 @@ func (l *loop) report(a *alias) {
 		return
 	case o.command == rules.HandoverAlias && a.state.Holding && a.talk == nil:
 		a.state.Obey(rules.WithdrawCommand, rules.Facts{})
-		l.answer(a, false, "refused: there is no channel to the partner ([peer] key_file in the settings of both hosts); RemoveAlias here and AddAlias there do it with a gap")
+		l.answer(a, false, "refused: there is no channel to the partner ([peer] key_file in the settings of both hosts); RemoveAlias here and AddAlias there move it, with a gap")
 		return
 	case !a.state.Holding && a.alias.Fact().Asked.Before(o.asked):
 		return // the question that the order put is not answered yet
@@ -65,7 +65,7 @@ func (l *loop) report(a *alias) {
 	case rules.IsServed:
 		why := fmt.Sprintf("%s answers for it", l.rival(a))
 		if a.talk != nil && failure != rules.NoRow {
-			why = fmt.Sprintf("%s has it, and did not hand it over: %s", l.rival(a), failure.Text())
+			why = fmt.Sprintf("%s has it and did not hand it over: %s", l.rival(a), failure.Text())
 		}
 		l.answer(a, false, "refused: "+why+"; --force takes it nevertheless")
 	case rules.IsUnlinked:
@@ -79,7 +79,7 @@ func (l *loop) answerGiven(a *alias) {
 	case !o.had:
 		l.answer(a, true, "it is not on this host")
 	case !o.handed:
-		l.answer(a, false, "it left this host meanwhile, and not by a hand-over: "+a.why())
+		l.answer(a, false, "it left this host meanwhile, but not by a hand-over: "+a.why())
 	case a.elsewhere != "":
 		l.answer(a, false, "handed over: the partner has it; but "+a.elsewhere+": take it off there by hand")
 	default:
@@ -173,7 +173,7 @@ func (l *loop) whatNext(a *alias, handed bool) string {
 	case f.Alias.Value == rules.Answered:
 		return "this host stands by"
 	default:
-		return "this host goes on by its rules"
+		return "this host follows its rules"
 	}
 }
 
@@ -181,9 +181,9 @@ func (l *loop) whatNext(a *alias, handed bool) string {
 // which may not have noticed.
 func whatNextOfForced(primary bool) string {
 	if primary {
-		return "this host keeps it: the partner yields as soon as it hears of us (H6); against any other host it is announced again (H7), see Status"
+		return "this host keeps it: the partner yields as soon as it hears us (H6); against any other host it is announced again (H7); see Status"
 	}
-	return "if the partner claims it still, this host yields, not being primary (H6): RemoveAlias there; against any other host it is announced again (H7), see Status"
+	return "if the partner still claims it, this host yields, not being primary (H6): run RemoveAlias there; against any other host it is announced again (H7); see Status"
 }
 
 // able tells whether the partner would take the alias, as far as it has said.
@@ -225,11 +225,11 @@ func (l *loop) foretell(a *alias, o control.Order) control.Outcome {
 	case o.Force:
 		out.Text = "would be taken, whoever has it"
 	case f.Alias.Value == rules.Answered && a.peer.Word.Standing == rules.SaysHolding:
-		out.Text = "the partner, who has it, would be asked to hand it over"
+		out.Text = "the partner has it, and would be asked to hand it over"
 	case f.Alias.Value == rules.Answered:
 		out.Done, out.Text = false, fmt.Sprintf("would be refused: %s answers for it", l.rival(a))
 	case f.Alias.Value == rules.Unknown:
-		out.Done, out.Text = false, "whether another host answers for it is not known"
+		out.Done, out.Text = false, "it is not known whether another host answers for it"
 	default:
 		out.Text = "would be taken"
 	}

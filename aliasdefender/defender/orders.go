@@ -235,7 +235,7 @@ func (l *loop) withdraw(orders []*order) {
 		}
 		l.then(a, a.state.Obey(rules.WithdrawCommand, rules.Facts{}))
 		if a.order.command == rules.HandoverAlias && a.state.Handover.Side == rules.Giving {
-			l.answer(a, false, "not yet: it is offered to the partner, who may still take it; see Status")
+			l.answer(a, false, "not yet: it is offered to the partner, which may still take it; see Status")
 			continue
 		}
 		l.answer(a, false, "not yet: "+a.why())

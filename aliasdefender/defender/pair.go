@@ -38,12 +38,12 @@ func (t *talk) check(l *loop) {
 	for i := range t.strangers {
 		if s := &t.strangers[i]; !s.told && s.at.Sub(s.since) > late {
 			s.told = true
-			t.log(l, string(record.PairMisfit)).Error(fmt.Sprintf("the partner's file has %s for this pair, and this host's has not", s.addr))
+			t.log(l, string(record.PairMisfit)).Error(fmt.Sprintf("the partner's file has %s for this pair, but this host's file does not", s.addr))
 		}
 	}
 	for _, a := range t.users {
 		if a.missing(l.now) {
-			a.alarm(l, []string{"the partner's file has it not, or not for this host"})
+			a.alarm(l, []string{"the partner's file does not have it, or not for this host"})
 		}
 	}
 }
@@ -65,8 +65,8 @@ func (a *alias) compare(l *loop, w peer.Word) {
 		ear, mouth rules.Policy
 		text       string
 	}{
-		{theirs, a.policy, "the partner counts this host as silent after %s, and this host speaks each %s"},
-		{a.policy, theirs, "this host counts the partner as silent after %s, and the partner speaks each %s"},
+		{theirs, a.policy, "the partner counts this host as silent after %s, but this host speaks only every %s"},
+		{a.policy, theirs, "this host counts the partner as silent after %s, but the partner speaks only every %s"},
 	} {
 		// Two heartbeats have to fit: one may be lost.
 		if c.ear.ChannelSilent() < 2*c.mouth.Heartbeat() {

@@ -14,7 +14,7 @@ const HearsARP = false
 // Leases: an address stays until it is removed.
 const Leases = false
 
-var errDeaf = errors.New("host: ARP cannot be heard or sent on " + runtime.GOOS)
+var errDeaf = errors.New("host: no ARP on " + runtime.GOOS)
 
 // Listen is not served on this system.
 func (h *Host) Listen(string, func([]Sighting)) (*Wire, error) { return nil, errDeaf }
