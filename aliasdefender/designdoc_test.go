@@ -44,7 +44,7 @@ func TestTheDesignHasTheArrows(t *testing.T) {
 			name = ""
 		}
 		if _, twice := inDesign[name]; twice {
-			t.Errorf("%s stands there twice", m[1])
+			t.Errorf("%s is listed twice", m[1])
 		}
 		inDesign[name] = strings.TrimSpace(m[2])
 	}

@@ -10,14 +10,15 @@ func (a *app) addAliasCmd() *cobra.Command {
 	var o control.Order
 	c := &cobra.Command{
 		Use:   "AddAlias [ip]",
-		Short: "Take one alias, or all of the file, and unpark it",
-		Long: `Take one alias, or all of the file, onto this host, and forget that it was
-parked. The order goes to the running Monitor. Where none runs this command acts
-itself: it looks by ARP for about a second, adds, and announces twice.
+		Short: "Take one alias, or all in the file, and unpark it",
+		Long: `Take one alias, or all in the file, onto this host, and unpark it. The order goes
+to the running Monitor. If none is running, this command acts itself: it sends ARP
+probes for about a second, adds the alias, and announces it twice.
 
-An alias that another host answers for is refused, with the hardware address of
-that host; with a channel to the partner, what the partner has is handed over by
-it, without a gap. The exit code is 0 where all was done, and 1 where any was refused.`,
+If another host answers for an alias, the order is refused, and the answer names
+that host's hardware address. With a channel, the partner hands over the aliases
+that it has, without a gap. The exit code is 0 if every alias was taken, 1 if any
+was refused.`,
 		Example: `  aliasdefender AddAlias
   aliasdefender AddAlias --dry-run 172.16.1.2`,
 		Args:              oneAlias,
@@ -27,7 +28,7 @@ it, without a gap. The exit code is 0 where all was done, and 1 where any was re
 			return a.order(c.Context(), o)
 		},
 	}
-	c.Flags().BoolVar(&o.Force, "force", false, "take it though another host answers for it")
-	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be done")
+	c.Flags().BoolVar(&o.Force, "force", false, "take it even if another host answers for it")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and do nothing")
 	return c
 }

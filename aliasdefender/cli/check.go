@@ -22,14 +22,14 @@ func (a *app) checkCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "Check",
 		Short: "Read the files, and say what they mean or what is wrong",
-		Long: `Read both files and the keys that they name. Where they are good, say what was
-understood, a line for each alias, and what the channel to the partner is; where
-not, list every mistake and exit with 3. Nothing is asked on the network and
-nothing is changed; no privilege is needed but to read the files.
+		Long: `Read both files and the keys that they name. If they are good, say what they mean:
+a line for each alias, and one for the channel to the partner. If not, list every
+mistake and exit with 3. Check sends nothing, changes nothing, and needs no
+privilege but to read the files.
 
-With --partner-file the table is compared with the other host's: the same
-aliases and masks, each naming the other as partner, one primary for each. What
-does not fit is listed, and the exit code is then 1.`,
+With --partner-file, compare the table with the other host's: both must have the
+same aliases and masks, name each other as partner, and have one primary for each
+alias. Check lists what does not match, and exits with 1.`,
 		Example: `  aliasdefender Check
   scp partner:/etc/hostname.alias /tmp/partner.alias
   aliasdefender Check --partner-file /tmp/partner.alias`,
@@ -56,10 +56,10 @@ func (a *app) printConfig(cfg *config.Config) {
 		printAlias(w, alias, len(cfg.Settings.Peer.Keys) > 0)
 	}
 	s := cfg.Settings
-	fmt.Fprintf(w, "on exit %s; log to %s from level %s; socket %s\n", exits[s.OnExit], s.LogTo, s.LogLevel, s.Socket)
+	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exits[s.OnExit], s.LogTo, s.LogLevel, s.Socket)
 	printPeer(w, cfg)
 	if _, err := os.Stat(a.settings); errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(w, "%s is absent: every setting has its default\n", a.settings)
+		fmt.Fprintf(w, "%s does not exist: every setting has its default\n", a.settings)
 	}
 	fmt.Fprintf(w, "%s: %d good\n", a.aliases, len(cfg.Aliases))
 }
@@ -75,7 +75,7 @@ var exits = map[config.OnExit]string{
 func printPeer(w io.Writer, cfg *config.Config) {
 	p := cfg.Settings.Peer
 	if len(p.Keys) == 0 {
-		fmt.Fprintln(w, "no peer channel: there is no key_file under [peer]; the partner is known by its answers alone")
+		fmt.Fprintln(w, "no peer channel: no key_file under [peer]; all that is known of the partner is what it answers to probes")
 		return
 	}
 	from := ""
@@ -84,19 +84,19 @@ func printPeer(w io.Writer, cfg *config.Config) {
 	}
 	keys := "1 key"
 	if n := len(p.Keys); n > 1 {
-		keys = fmt.Sprintf("%d keys, sealing with that of %s", n, p.KeyFiles[0])
+		keys = fmt.Sprintf("%d keys, the one in %s seals", n, p.KeyFiles[0])
 	}
-	fmt.Fprintf(w, "peer channel on UDP port %d%s, %s; a firewall must let it pass both ways, from this port to this port\n", p.Port, from, keys)
+	fmt.Fprintf(w, "peer channel on UDP port %d%s, %s; firewalls must pass it both ways, from this port to this port\n", p.Port, from, keys)
 	for _, partner := range slices.Sorted(maps.Keys(p.Paths)) {
-		fmt.Fprintf(w, "further paths to %s: %s\n", partner, strings.Trim(fmt.Sprint(p.Paths[partner]), "[]"))
+		fmt.Fprintf(w, "more paths to %s: %s\n", partner, strings.Trim(fmt.Sprint(p.Paths[partner]), "[]"))
 	}
 }
 
 // printAlias says one alias as a sentence.
 func printAlias(w io.Writer, a config.Alias, channel bool) {
-	role := "not primary: taken while the partner is silent too"
+	role := "not primary: takes it only when the partner is silent too"
 	if a.Primary {
-		role = "primary: taken whether the partner lives or not"
+		role = "primary: takes it whether or not the partner is alive"
 	}
 	router := "router by the default route"
 	if a.Router.IsValid() {
@@ -116,14 +116,14 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 	if a.OnIsolation == config.IsolationRelease {
 		more = append(more, fmt.Sprintf("released when isolated for %s", config.Tidy(a.IsolatedAfter)))
 	}
-	more = append(more, fmt.Sprintf("a dead holder is noticed within %s (asked each %s, then %d × %s in vain)",
+	more = append(more, fmt.Sprintf("a dead holder is noticed within %s (probed every %s, then %d × %s without an answer)",
 		config.Tidy(a.Detect()), config.Tidy(a.Interval), a.Misses, config.Tidy(a.Timeout)))
 	p := defender.PolicyOf(a, channel)
 	if channel {
-		more = append(more, fmt.Sprintf("a dead daemon of the partner within %s (it speaks each %s)", config.Tidy(p.ChannelSilent()), config.Tidy(p.Heartbeat())))
+		more = append(more, fmt.Sprintf("a dead partner daemon is noticed within %s (it sends every %s)", config.Tidy(p.ChannelSilent()), config.Tidy(p.Heartbeat())))
 	}
 	if d := p.Lifetime(); d > 0 && host.Leases {
-		more = append(more, fmt.Sprintf("the system drops it %s after a daemon that has it died", config.Tidy(d)))
+		more = append(more, fmt.Sprintf("the system drops it %s after its daemon dies", config.Tidy(d)))
 	} else {
 		more = append(more, "it outlives its daemon")
 	}

@@ -127,12 +127,12 @@ func (a *app) root() *cobra.Command {
 		Args:  cobra.ArbitraryArgs, // so that an unknown verb comes to us
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("a verb is missing: %s; try 'aliasdefender --help'", verbs(c))
+				return usagef("no verb given; choose one of %s; try 'aliasdefender --help'", verbs(c))
 			}
 			if like := c.SuggestionsFor(args[0]); len(like) > 0 {
-				return usagef("%q is no verb; did you mean %s?", args[0], strings.Join(like, " or "))
+				return usagef("%q is not a verb; did you mean %s?", args[0], strings.Join(like, " or "))
 			}
-			return usagef("%q is no verb: %s; try 'aliasdefender --help'", args[0], verbs(c))
+			return usagef("%q is not a verb: %s; try 'aliasdefender --help'", args[0], verbs(c))
 		},
 		SilenceErrors:     true, // run says them, once and as one line
 		SilenceUsage:      true,
@@ -145,7 +145,7 @@ func (a *app) root() *cobra.Command {
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.aliases, "aliases", a.aliases, "the table of aliases")
-	flags.StringVar(&a.settings, "settings", defaultSettings, "the settings; the default file may be absent")
+	flags.StringVar(&a.settings, "settings", defaultSettings, "the settings; the default file need not exist")
 	flags.Bool("version", false, "print the version")
 	root.PersistentPreRun = func(c *cobra.Command, _ []string) {
 		a.settingsNamed = c.Flags().Changed("settings")
@@ -176,7 +176,7 @@ func verbs(root *cobra.Command) string {
 // noArgs refuses arguments, and says so as one that was mistyped.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no argument, and there is %q; try '%s --help'", c.Name(), args[0], c.CommandPath())
+		return usagef("%s takes no arguments, but got %q; try '%s --help'", c.Name(), args[0], c.CommandPath())
 	}
 	return nil
 }

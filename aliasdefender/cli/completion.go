@@ -12,9 +12,9 @@ import (
 func (a *app) completionCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish",
-		Short: "Print the completion of this command line for a shell",
-		Long: `Print the completion of this command line for a shell. Verbs and options are
-completed, and where an alias is wanted, those of the file.`,
+		Short: "Print the completion script of this program for a shell",
+		Long: `Print the completion script of this program for a shell. It completes verbs,
+options, and the aliases in the file.`,
 		Example: `  aliasdefender completion bash > /etc/bash_completion.d/aliasdefender
   aliasdefender completion zsh > /usr/local/share/zsh/site-functions/_aliasdefender
   aliasdefender completion fish > /etc/fish/completions/aliasdefender.fish`,
@@ -38,7 +38,7 @@ completed, and where an alias is wanted, those of the file.`,
 			case "fish":
 				return root.GenFishCompletion(a.stdout, true)
 			}
-			return usagef("%q is no shell that can be served: bash, zsh or fish; try '%s bash'", args[0], c.CommandPath())
+			return usagef("%q is not a supported shell; use bash, zsh or fish; try '%s bash'", args[0], c.CommandPath())
 		},
 	}
 }

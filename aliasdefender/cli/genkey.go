@@ -16,16 +16,16 @@ func (a *app) genKeyCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "GenKey [path]",
 		Short: "Make a new key for the channel between the partners",
-		Long: `Make a new key for the channel between the partners: in a file of mode 0600 or,
-without a path, on standard output. A file that exists is never overwritten.
+		Long: `Make a new key for the channel between the partners, in a file of mode 0600 or,
+without a path, on standard output. An existing file is never overwritten.
 
-Both hosts need the same file; copy it in a way that nobody reads along. It is
-in force once key_file under [peer] names it in the settings of both.`,
+Both hosts need the same file; copy it over a secure connection. The key is used
+once key_file under [peer] names it in the settings of both hosts.`,
 		Example: `  aliasdefender GenKey /etc/aliasdefender.key
   scp -p /etc/aliasdefender.key partner:/etc/`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usagef("GenKey takes one path, and there are %d; try '%s --help'", len(args), c.CommandPath())
+				return usagef("GenKey takes one path, but got %d; try '%s --help'", len(args), c.CommandPath())
 			}
 			if len(args) == 1 && args[0] == "" {
 				return usagef("the path is empty; leave it out for standard output, or try '%s --help'", c.CommandPath())
@@ -45,7 +45,7 @@ in force once key_file under [peer] names it in the settings of both.`,
 			if err := writeKey(path, key); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "%s: a new key; copy it to the partner, and write on both hosts, under [peer]: key_file = %q\n", path, path)
+			fmt.Fprintf(a.stdout, "%s: new key written; copy it to the partner, and on both hosts set, under [peer]: key_file = %q\n", path, path)
 			return nil
 		},
 	}
@@ -56,11 +56,11 @@ func writeKey(path string, key []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s exists, and is left as it is; move it away first, or name another path", path)
+		return fmt.Errorf("%s already exists, and was not changed; move it away first, or name another path", path)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s cannot be made: its directory does not exist; make that first, or name another path", path)
+		return fmt.Errorf("%s cannot be created: its directory does not exist; create that first, or name another path", path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s cannot be made: permission denied; run as root, or name another path", path)
+		return fmt.Errorf("%s cannot be created: permission denied; run as root, or name another path", path)
 	case err != nil:
 		return err
 	}

@@ -21,22 +21,23 @@ func (a *app) handoverCmd() *cobra.Command {
 	o := control.Order{Give: true, Within: handoverWithin}
 	c := &cobra.Command{
 		Use:   "Handover [ip]",
-		Short: "Give one alias, or all that this host has, to the partner",
-		Long: `Give one alias, or all that this host has, to the partner: it takes the alias,
-announces it and asks the router from it, and only then does this host let it
-go. Clients notice nothing. The command answers when that is done or will not be.
+		Short: "Hand one alias, or all that this host has, over to the partner",
+		Long: `Hand one alias, or all that this host has, over to the partner. The partner takes
+the alias, announces it and pings the router from it; only then does this host
+release it. Clients notice nothing. The command returns when the hand-over has
+succeeded or failed.
 
-What the partner cannot or will not take stays here, and the reason is said; the
-exit code is then 1. Nothing is parked: this host stands by afterwards.
+An alias that the partner cannot or will not take stays here. The answer says why,
+and the exit code is 1. Nothing is parked: afterwards this host is the standby.
 
-It needs a running Monitor, and a channel to the partner's: [peer] key_file in
-the settings of both hosts. Without one, RemoveAlias here and AddAlias there
-move an alias with a gap.`,
+It needs a running Monitor and a channel to the partner's: set [peer] key_file on
+both hosts. Without a channel, RemoveAlias here and AddAlias there move an alias,
+with a gap.`,
 		Example: `  aliasdefender Handover --dry-run
   aliasdefender Handover --timeout 5s 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
 			if o.Within < handoverLeast || o.Within > handoverMost {
-				return usagef("--timeout %s: from %s to %s; try '%s --timeout 5s'",
+				return usagef("--timeout %s is out of range: from %s to %s; try '%s --timeout 5s'",
 					config.Tidy(o.Within), config.Tidy(handoverLeast), config.Tidy(handoverMost), c.CommandPath())
 			}
 			return oneAlias(c, args)
@@ -47,7 +48,7 @@ move an alias with a gap.`,
 			return a.order(c.Context(), o)
 		},
 	}
-	c.Flags().DurationVar(&o.Within, "timeout", o.Within, "how long to wait; what is not done by then is withdrawn")
-	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be done")
+	c.Flags().DurationVar(&o.Within, "timeout", o.Within, "how long to wait; what is not done by then is cancelled")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and do nothing")
 	return c
 }

@@ -12,22 +12,22 @@ func (a *app) maintenanceCmd() *cobra.Command {
 	var o control.Order
 	c := &cobra.Command{
 		Use:   "Maintenance on|off",
-		Short: "Hand all aliases over and keep this host out of them, or end that",
-		Long: `With on: hand all aliases of this host over to the partner and stay out of all of
-them, over a restart and a reboot too, until "Maintenance off". What nobody takes
-over, for there is no channel or the partner cannot serve it, is released all the
-same, as RemoveAlias does it, and the answer says for each alias who will serve it.
+		Short: "Hand over all aliases and keep them off this host, or end that",
+		Long: `on: hand all aliases of this host over to the partner, and serve none until
+"Maintenance off", even after a restart or a reboot. If there is no channel, or the
+partner cannot serve an alias, this host releases it anyway, as RemoveAlias does.
+The answer says who will serve each alias.
 
-With off: this host stands by again. It takes an alias when its rules say so;
-what was parked by RemoveAlias stays parked.
+off: this host is the standby again, and takes an alias when the rules say so. An
+alias that RemoveAlias parked stays parked.
 
-The order goes to the running Monitor; where none runs this command acts itself.`,
+The order goes to the running Monitor. If none is running, this command acts itself.`,
 		Example: `  aliasdefender Maintenance --dry-run on
   aliasdefender Maintenance on
   aliasdefender Maintenance off`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usagef("Maintenance takes one word, on or off; '%s on' hands all aliases over and keeps this host out, '%s off' ends that", c.CommandPath(), c.CommandPath())
+				return usagef("Maintenance takes one word, on or off; '%s on' hands over all aliases and keeps them off this host, '%s off' ends that", c.CommandPath(), c.CommandPath())
 			}
 			switch o.Maintenance = control.Switch(strings.ToLower(args[0])); o.Maintenance {
 			case control.On, control.Off:
@@ -36,10 +36,10 @@ The order goes to the running Monitor; where none runs this command acts itself.
 			return usagef("%q is neither on nor off; try '%s on', or '%s --help'", args[0], c.CommandPath(), c.CommandPath())
 		},
 		ValidArgsFunction: cobra.FixedCompletions([]string{
-			"on\thand all aliases over and stay out", "off\tstand by again",
+			"on\thand over all aliases and serve none", "off\tbe the standby again",
 		}, cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(c *cobra.Command, _ []string) error { return a.order(c.Context(), o) },
 	}
-	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be done")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and do nothing")
 	return c
 }

@@ -9,13 +9,13 @@ import (
 func (a *app) monitorCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "Monitor",
-		Short: "Keep the aliases alive: the daemon, in the foreground",
-		Long: `Keep the aliases alive: the daemon, in the foreground. An init script or a unit
+		Short: "Keep the aliases alive: run the daemon in the foreground",
+		Long: `Keep the aliases alive: run the daemon in the foreground. An init script or a unit
 starts it.
 
-  TERM, INT  end; what becomes of the aliases is on_exit's to say
-  HUP        read the files again; where they have mistakes nothing changes
-  USR2       end and keep the aliases, for the next Monitor to go on with`,
+  TERM, INT  end; on_exit says what becomes of the aliases
+  HUP        read the files again; if they have mistakes, nothing changes
+  USR2       end and keep the aliases; the next Monitor adopts them`,
 		Example: `  aliasdefender Monitor
   aliasdefender Monitor --aliases ./hostname.alias --settings ./aliasdefender.toml`,
 		Args: noArgs,

@@ -23,7 +23,7 @@ const progressAfter = 2 * time.Second
 // the file. Whether the file has it is not the command line's to say.
 func oneAlias(c *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return usagef("%s takes one alias, or none for all of the file, and there are %d; try '%s --help'", c.Name(), len(args), c.CommandPath())
+		return usagef("%s takes one alias, or none to mean all in the file, but got %d; try '%s --help'", c.Name(), len(args), c.CommandPath())
 	}
 	_, err := argAlias(c, args)
 	return err
@@ -35,7 +35,7 @@ func argAlias(c *cobra.Command, args []string) (netip.Addr, error) {
 	}
 	addr, err := netip.ParseAddr(args[0])
 	if err != nil || !addr.Is4() {
-		return netip.Addr{}, usagef("%q is no IPv4 address; try '%s %s', or '%s --help'", args[0], c.CommandPath(), exampleAlias, c.CommandPath())
+		return netip.Addr{}, usagef("%q is not an IPv4 address; try '%s %s', or '%s --help'", args[0], c.CommandPath(), exampleAlias, c.CommandPath())
 	}
 	return addr, nil
 }
@@ -56,7 +56,7 @@ func (a *app) order(ctx context.Context, o control.Order) error {
 			most = o.Within
 		}
 		late := time.AfterFunc(progressAfter, func() {
-			fmt.Fprintf(a.stderr, "still waiting for what the network answers; at most %s, Ctrl-C withdraws the order\n", config.Tidy(most))
+			fmt.Fprintf(a.stderr, "still waiting for the network to answer, for at most %s; Ctrl-C withdraws the order\n", config.Tidy(most))
 		})
 		defer late.Stop()
 	}

@@ -65,21 +65,21 @@ func compare(ourFile string, ours []config.Alias, theirFile string, theirs []con
 func compareRow(o, t config.Alias) (problems []string) {
 	switch {
 	case o.Partner.Name == t.Partner.Name || o.Partner.Addr.IsValid() && o.Partner.Addr == t.Partner.Addr:
-		problems = append(problems, fmt.Sprintf("both rows name %s as the partner; each has to name the other host", o.Partner.Name))
+		problems = append(problems, fmt.Sprintf("both rows name %s as the partner; each must name the other host", o.Partner.Name))
 	case outside(o, t) != outside(t, o):
 		// Aliases of a host elsewhere are possible, but then both are.
 		far := o.Partner
 		if outside(t, o) {
 			far = t.Partner
 		}
-		problems = append(problems, fmt.Sprintf("partner %s is not in the alias's subnet, and the other partner is; is it the host's address there?", far.Name))
+		problems = append(problems, fmt.Sprintf("partner %s is outside the alias's subnet, but the other partner is inside; is this the host's address there?", far.Name))
 	}
 	for _, m := range rules.Misfits(half(o), half(t)) {
 		switch m {
 		case rules.BothPrimary:
 			problems = append(problems, "Primary is true in both: two primaries would take it from each other; make one false")
 		case rules.NonePrimary:
-			problems = append(problems, "Primary is true in neither: without a primary nobody takes it while both live (W12); make one true")
+			problems = append(problems, "Primary is true in neither: without a primary nobody takes it while both are alive (W12); make one true")
 		case rules.OtherMask:
 			problems = append(problems, fmt.Sprintf("netmask /%d here and /%d there; write the same", o.Prefix.Bits(), t.Prefix.Bits()))
 		}

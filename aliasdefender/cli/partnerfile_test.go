@@ -21,7 +21,7 @@ func TestCheckComparesWithThePartnersFile(t *testing.T) {
 		{"our alias missing", "eth0:1 | 172.16.1.3 | /24 | 172.16.1.4 | false", 1, "OURS:1: alias 172.16.1.2 is not in THEIRS: no other host takes it over"},
 		{"another mask", "eth0:1 | 172.16.1.2 | /25 | 172.16.1.4 | false", 1, "OURS:1 and THEIRS:1: alias 172.16.1.2: netmask /24 here and /25 there"},
 		{"the same partner", "eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | false", 1, "both rows name 172.16.1.5 as the partner"},
-		{"a partner far away", "eth0:1 | 172.16.1.2 | /24 | 10.0.0.4 | false", 1, "partner 10.0.0.4 is not in the alias's subnet"},
+		{"a partner far away", "eth0:1 | 172.16.1.2 | /24 | 10.0.0.4 | false", 1, "partner 10.0.0.4 is outside the alias's subnet, but the other partner is inside"},
 		{"two primaries", "eth0:1 | 172.16.1.2 | /24 | 172.16.1.4 | true", 1, "Primary is true in both"},
 		{"a file with mistakes", "eth0:1 | 172.16.1.2 | /24 | 172.16.1.4 | maybe", 3, "THEIRS:1: primary: maybe is neither"},
 	} {

@@ -30,14 +30,14 @@ directory, keys and syslog are not touched.
 		if a.PartnerAddr != partner {
 			partner += " " + a.PartnerAddr
 		}
-		fmt.Fprintf(w, "%s on %s: %s %s, %s; partner %s; router %s; asked each %s\n",
+		fmt.Fprintf(w, "%s on %s: %s %s, %s; partner %s; router %s; probed every %s\n",
 			a.Prefix, a.NIC, a.Host, a.Own, role, partner, a.Router, config.Tidy(a.Interval))
 	}
 	for _, n := range o.Notes {
 		fmt.Fprintln(w, "note:", n)
 	}
 	if retimed {
-		fmt.Fprintln(w, "note: with --interval the timeouts of the settings are not used, and their waits are scaled")
+		fmt.Fprintln(w, "note: --interval replaces the timeouts of the settings, and scales their other waits")
 	}
 	fmt.Fprintf(w, "It takes about %s. Ctrl-C ends it and leaves nothing behind.\n\n", about(o.Expected))
 }

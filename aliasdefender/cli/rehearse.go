@@ -23,25 +23,25 @@ func (a *app) rehearseCmd() *cobra.Command {
 	asJSON := false
 	c := &cobra.Command{
 		Use:   "Rehearse",
-		Short: "Replay your files in namespaces on this machine, with real faults",
-		Long: `Replay your own files in network namespaces on this machine: the hosts, the
-router and a client that asks each alias each millisecond, with real Monitors.
-Then the holder crashes and returns, its cable is pulled, it is cut off silently,
-stopped, the router is lost, the network is divided and healed. A table tells
-how long the client waited, who served it before and after, for how long two
-hosts had the alias, and whether that is what Alias Defender promises. The exit
-code is 1 where a verdict is bad.
+		Short: "Try your files in namespaces on this machine, with real faults",
+		Long: `Try your own files in network namespaces on this machine: the hosts with real
+Monitors, the router, and a client that probes each alias every millisecond. Then
+the holder crashes and returns, its cable is pulled, it is cut off silently, it is
+stopped, the router fails, and the network is partitioned and heals. A table shows
+how long the client waited, who served it before and after, how long two hosts had
+the alias, and whether Alias Defender kept its promises. The exit code is 1 if any
+verdict is bad.
 
-Where the settings have a key, the rehearsed daemons talk to each other with one
-that is made for the rehearsal, never with yours; then the aliases are handed over
-and back, a host goes into maintenance, and a daemon is killed and not restarted,
-whose alias the partner takes when its lease ends: that takes as long as the
-lease. Without a key these are not played: they need the channel.
+If the settings have a key, the daemons talk to each other with a key made for the
+rehearsal, never with yours. Then three more scenarios are played: the aliases are
+handed over and back; a host goes into maintenance; a daemon is killed and not
+restarted, and the partner takes its alias when the lease ends. The last one takes
+as long as the lease. Without a key there is no channel, and these are left out.
 
-No root is needed. Nothing of the real network is touched: names of partners are
-looked up and this host's addresses are read, no more. Hooks and checks are not
-run; socket, state and log are the rehearsal's own. Without files the sample
-of the article is played at a rhythm of one second. It needs Linux.`,
+It needs no root and does not touch the real network: it only looks up the names
+of partners and reads this host's addresses. Hooks and checks are not run; socket,
+state and log are the rehearsal's own. If there are no files, it plays the sample
+of the article, with an interval of one second. It needs Linux.`,
 		Example: `  aliasdefender Rehearse
   aliasdefender Rehearse --interval 1s --only crash,partition
   aliasdefender Rehearse --only handover,maintenance,kill
@@ -52,9 +52,9 @@ of the article is played at a rhythm of one second. It needs Linux.`,
 			return a.rehearse(c.Context(), q, named, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print all that was measured, as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print everything measured, as JSON")
 	c.Flags().StringSliceVar(&q.Only, "only", nil, "scenarios: "+strings.Join(rehearse.Scenarios(), ", "))
-	c.Flags().DurationVar(&q.Interval, "interval", 0, "another rhythm than that of the settings, from 10ms to 1h")
+	c.Flags().DurationVar(&q.Interval, "interval", 0, "probe at this interval instead of the settings' own, from 10ms to 1h")
 	return c
 }
 
@@ -91,7 +91,7 @@ func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bo
 	report, err := r.Run(ctx, progress.say)
 	progress.end()
 	if ctx.Err() != nil {
-		return errors.New("interrupted; nothing of the rehearsal is left")
+		return errors.New("interrupted; the rehearsal left nothing behind")
 	}
 	if err != nil {
 		return refusedLab(err)

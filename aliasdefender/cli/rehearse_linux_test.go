@@ -12,7 +12,7 @@ func TestRehearseRefusesWhatItCannotDo(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"--only", "flood"}, exitUsage, "is no scenario"},
+		{[]string{"--only", "flood"}, exitUsage, "is not a scenario"},
 		{[]string{"--only", "handover"}, exitUsage, "the settings have no key"},
 		{[]string{"--interval", "1ms"}, exitUsage, "out of range"},
 		{[]string{"--aliases", "/no/such/file"}, exitConfig, "does not exist"},

@@ -11,13 +11,13 @@ import (
 func (a *app) reloadCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:   "Reload",
-		Short: "Have the running Monitor read its files again",
-		Long: `Have the running Monitor read its files again, as HUP does. An alias whose row
-and settings did not change is not touched. Where the files have mistakes they
-are listed, nothing changes, and the exit code is 3.
+		Short: "Make the running Monitor read its files again",
+		Long: `Make the running Monitor read its files again, as HUP does. It does not touch an
+alias whose row and settings did not change. If the files have mistakes, Reload
+lists them, nothing changes, and the exit code is 3.
 
 The Monitor reads the files that it was started with; --aliases and --settings
-only tell this command where the Monitor is.`,
+only tell this command where to find the Monitor.`,
 		Example: `  aliasdefender Check && aliasdefender Reload`,
 		Args:    noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

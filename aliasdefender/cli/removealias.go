@@ -10,15 +10,15 @@ func (a *app) removeAliasCmd() *cobra.Command {
 	o := control.Order{Remove: true}
 	c := &cobra.Command{
 		Use:   "RemoveAlias [ip]",
-		Short: "Take one alias, or all of the file, off this host and park it",
-		Long: `Take one alias, or all of the file, off this host and park it: it stays off, over
-a restart and a reboot too, until AddAlias. The order goes to the running
-Monitor; where none runs this command acts itself.
+		Short: "Take one alias, or all in the file, off this host and park it",
+		Long: `Take one alias, or all in the file, off this host and park it: it stays off until
+AddAlias, even after a restart or a reboot. The order goes to the running Monitor.
+If none is running, this command acts itself.
 
-What it prints says who will serve the alias. With a channel to the partner, the
-partner takes it first, if it can. Without one a partner that is not primary takes
-nothing while this host answers its pings (W12): after RemoveAlias on the primary
-nobody does, until somebody says AddAlias here or there.`,
+The answer says who will serve the alias. With a channel, the partner takes it
+first, if it can. Without a channel, a partner that is not primary takes nothing
+while this host answers its pings (W12): after RemoveAlias on the primary, nobody
+serves the alias until you run AddAlias on one of the hosts.`,
 		Example: `  aliasdefender RemoveAlias --dry-run
   aliasdefender RemoveAlias 172.16.1.2`,
 		Args:              oneAlias,
@@ -28,6 +28,6 @@ nobody does, until somebody says AddAlias here or there.`,
 			return a.order(c.Context(), o)
 		},
 	}
-	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "only say what would be done")
+	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and do nothing")
 	return c
 }

@@ -20,14 +20,13 @@ func (a *app) statusCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "Status",
 		Short: "Show each alias: its holder, and why",
-		Long: `Show each alias of the running Monitor: who holds it (us, partner, a hardware
-address, nobody, unknown), this host's role, what router and partner answer,
-since when it is so, and why. Where there is a channel, a line below each tells
-how the partner says that it stands to the alias, and what in the two hosts'
-files does not fit.
+		Long: `Show each alias of the running Monitor: its holder (us, partner, a hardware
+address, nobody, unknown), this host's role, whether router and partner answer,
+since when, and why. With a channel, a line below each alias shows what the partner
+says about it, and any contradiction between the two hosts' files.
 
-The exit code is 0 where all is well, and 1 where there is a problem or no
-Monitor runs: fit for monitoring.`,
+The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
+running, so monitoring systems can call it.`,
 		Example: `  aliasdefender Status
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,
 		Args: noArgs,
@@ -43,7 +42,7 @@ Monitor runs: fit for monitoring.`,
 			return a.showStatus(s, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print all that is known, as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print everything known, as JSON")
 	return c
 }
 
@@ -101,10 +100,10 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 		fmt.Fprintln(w, "problem:", p)
 	}
 	for _, version := range partnerVersions(s) {
-		fmt.Fprintf(w, "note: the running Monitor is of version %s, a partner's of %s\n", s.Version, version)
+		fmt.Fprintf(w, "note: the running Monitor has version %s, a partner's has %s\n", s.Version, version)
 	}
 	if s.Version != ours {
-		fmt.Fprintf(w, "note: the running Monitor is of version %s, this program of %s\n", s.Version, ours)
+		fmt.Fprintf(w, "note: the running Monitor has version %s, this program has %s\n", s.Version, ours)
 	}
 	return nil
 }
@@ -148,13 +147,13 @@ func saysOf(p control.Says, now time.Time) string {
 	}
 	switch {
 	case p.Daemon == "heard" && said == "":
-		return " has said nothing of it yet"
+		return " has said nothing about it yet"
 	case p.Daemon == "heard":
 		return " says: " + said
 	case said == "":
 		return "'s daemon: " + p.Daemon + " on the channel"
 	}
-	return fmt.Sprintf("'s daemon: %s on the channel; it said %s before: %s", p.Daemon, ago(now.Sub(p.At)), said)
+	return fmt.Sprintf("'s daemon: %s on the channel; %s ago it said: %s", p.Daemon, ago(now.Sub(p.At)), said)
 }
 
 // partnerVersions are those of partners that differ from the Monitor's.

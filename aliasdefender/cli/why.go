@@ -22,19 +22,20 @@ func (a *app) whyCmd() *cobra.Command {
 	last, asJSON := 10, false
 	c := &cobra.Command{
 		Use:   "Why [ip]",
-		Short: "Tell the last decisions about each alias, with their facts",
-		Long: `Tell the last decisions about one alias or all: when, which row of the rules, and
-the facts that it was made of with their ages. Oldest first. With a channel, how
-hand-overs went and what in the two hosts' files does not fit is among them.
+		Short: "Show the last decisions about each alias, with their facts",
+		Long: `Show the last decisions about one alias or all, oldest first: when, by which row of
+the rules, and from which facts, with their ages. With a channel, they include how
+hand-overs went, and contradictions between the two hosts' files.
 
-The running Monitor answers. It remembers the last 64 decisions of an alias, of
-very many aliases fewer; those before a restart or a reboot too, out of its event
-log. Where no Monitor runs the event log itself is read, and the exit code is 1.`,
+The running Monitor answers. It remembers the last 64 decisions about each alias,
+fewer if there are very many aliases; its event log keeps them over a restart or a
+reboot. If no Monitor is running, Why reads the event log itself, and the exit code
+is 1.`,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
 			if last < 1 {
-				return usagef("--last %d: at least 1; try '%s --last 3'", last, c.CommandPath())
+				return usagef("--last %d is too small: at least 1; try '%s --last 3'", last, c.CommandPath())
 			}
 			return oneAlias(c, args)
 		},
@@ -68,7 +69,7 @@ log. Where no Monitor runs the event log itself is read, and the exit code is 1.
 			return code
 		},
 	}
-	c.Flags().IntVar(&last, "last", last, "how many decisions of each alias")
+	c.Flags().IntVar(&last, "last", last, "how many decisions to show about each alias")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
 	return c
 }
@@ -96,7 +97,7 @@ func (a *app) written(absent error) (control.Snapshot, error) {
 	if err != nil || !some {
 		return control.Snapshot{}, errors.Join(absent, err)
 	}
-	fmt.Fprintf(a.stderr, "aliasdefender: %v; this is what the event log in %s has\n", absent, cfg.Settings.StateDir)
+	fmt.Fprintf(a.stderr, "aliasdefender: %v; showing the event log in %s instead\n", absent, cfg.Settings.StateDir)
 	return s, nil
 }
 
@@ -196,7 +197,7 @@ func factLine(e control.Entry) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "nothing was known"
+		return "no facts known"
 	}
 	return strings.Join(parts, ", ") + "; " + link
 }

@@ -26,7 +26,7 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 	night := at.AddDate(0, 0, -1)
 	snapshot := control.Snapshot{Now: now, Aliases: []control.Alias{
 		{Alias: "10.0.0.8", NIC: "eth0:1", Holder: "us", Journal: []control.Entry{
-			{At: night.Add(-time.Hour), Row: "W7", Action: "wait", Why: "whether the alias answers is not known"},
+			{At: night.Add(-time.Hour), Row: "W7", Action: "wait", Why: "it is not known whether the alias answers"},
 			{At: night, Row: "W6", Action: "wait", Why: "another host serves the alias", Facts: facts(night, "yes", "answered", "partner", "answered", "answered")},
 			{At: at, Row: "W14", Action: "take", Why: "alias and partner are silent, and the router answers", Facts: facts(at, "yes", "silent", "", "silent", "answered")},
 			{At: at.Add(time.Second), Row: "H3", Action: "release", Why: "the NIC is missing, down or without carrier", Facts: facts(at.Add(time.Second), "no", "unknown", "", "unknown", "unknown")},
@@ -61,7 +61,7 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 05:12:09.750  adopted it: it was found on this host.
     alias silent (asked 62ms before), partner silent (asked 3.1s before), router silent (asked 2m30s before); carrier unknown
 05:12:09.750  levitate (W99): a later Monitor knows why.
-    nothing was known
+    no facts known
 
 10.0.0.10 on eth0:3, now held by nobody
 nothing has been decided yet
@@ -70,9 +70,9 @@ nothing has been decided yet
 05:12:09.750  the pair does not fit: the netmask is /24 here and /25 on the partner.
     alias silent (asked 62ms before), partner answered (asked 3.1s before), router answered (asked 2m30s before); link good
 05:12:10.750  offered it to the partner (H2): an operator ordered it.
-    nothing was known
+    no facts known
 05:12:12.750  the hand-over ended where it was (H1): the partner refused the hand-over.
-    nothing was known
+    no facts known
 `
 	if d := cmp.Diff(want, out.String()); d != "" {
 		t.Error(d)

@@ -151,11 +151,11 @@ func maskLength(s string, mask uint32) (length int, problem string) {
 	length = bits.LeadingZeros32(^mask)
 	switch {
 	case mask == 0:
-		return 0, fmt.Sprintf("%s covers every address there is; write the mask of the alias's subnet", s)
+		return 0, fmt.Sprintf("%s covers every address; write the mask of the alias's subnet", s)
 	case mask == ^uint32(0)<<(32-length):
 		return length, ""
 	case mask&(mask+1) == 0:
-		return 0, fmt.Sprintf("%s is a wildcard, a netmask turned over; write /%d", s, bits.LeadingZeros32(mask))
+		return 0, fmt.Sprintf("%s is a wildcard (an inverted netmask); write /%d", s, bits.LeadingZeros32(mask))
 	}
 	return 0, s + " has gaps"
 }
@@ -175,7 +175,7 @@ func splitNIC(s string) (nic, problem string) {
 	case nic == "." || nic == "..":
 		return "", fmt.Sprintf("%s is not a name that an interface can have", show(s))
 	case labelled && number == "":
-		return "", fmt.Sprintf("%s has nothing behind the colon; write %s:1 or %s", show(s), show(nic), show(nic))
+		return "", fmt.Sprintf("%s has nothing after the colon; write %s:1 or %s", show(s), show(nic), show(nic))
 	case strings.Contains(number, ":"):
 		return "", fmt.Sprintf("%s has more than one colon", show(s))
 	case !utf8.ValidString(s):

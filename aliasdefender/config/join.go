@@ -75,7 +75,7 @@ func (j *joint) checkThirdParties(a Alias, s scope) {
 		p := place{w.line, s.witnesses.field}
 		j.thirdParty(a, w.addr, p)
 		if w.addr == s.router.value {
-			j.once(p, "router", w.addr, fmt.Sprintf("%s is the router already (line %d): asked twice, it still proves no more", w.addr, s.router.line))
+			j.once(p, "router", w.addr, fmt.Sprintf("%s is the router already (line %d): asking it twice proves no more", w.addr, s.router.line))
 		}
 	}
 }

@@ -44,7 +44,7 @@ func ParseKey(text []byte) (k Key, problem string) {
 			continue
 		}
 		if found != "" {
-			return Key{}, "has more than one line beside comments; each key needs a file of its own"
+			return Key{}, "has more than one line besides comments; each key needs its own file"
 		}
 		found = line
 	}
@@ -57,7 +57,7 @@ func ParseKey(text []byte) (k Key, problem string) {
 	case err != nil:
 		return Key{}, "has no key in base64"
 	case len(bytes) != len(k):
-		return Key{}, fmt.Sprintf("has a key of %d bytes, and %d are needed", len(bytes), len(k))
+		return Key{}, fmt.Sprintf("has a key of %d bytes, but needs %d", len(bytes), len(k))
 	case Key(bytes) == Key{}:
 		return Key{}, "has a key of zeros, which anybody can guess"
 	}
@@ -91,7 +91,7 @@ func showPath(path string) string {
 // readKey reads one key file, and says of one that is not good what to do.
 func readKey(path string) (Key, string) {
 	shown := showPath(path)
-	anew := fmt.Sprintf("move it away, make another with 'aliasdefender GenKey %s', and copy that to the partner", shown)
+	anew := fmt.Sprintf("move it away, make a new one with 'aliasdefender GenKey %s', and copy that to the partner", shown)
 	// Without waiting: it may be a pipe that nobody writes to.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
@@ -112,7 +112,7 @@ func readKey(path string) (Key, string) {
 	case !info.Mode().IsRegular():
 		return Key{}, "is not a regular file; " + anew
 	case info.Mode().Perm()&0o077 != 0:
-		return Key{}, fmt.Sprintf("has mode %04o, and must be its owner's alone: 'chmod 600 %s' or, if others have seen the key, %s", info.Mode().Perm(), shown, anew)
+		return Key{}, fmt.Sprintf("has mode %04o, but only its owner may read it: 'chmod 600 %s' or, if others have seen the key, %s", info.Mode().Perm(), shown, anew)
 	case info.Size() > maxKeyFile:
 		return Key{}, fmt.Sprintf("is larger than %d bytes; is it the right file?", maxKeyFile)
 	}

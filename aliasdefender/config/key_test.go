@@ -61,20 +61,20 @@ func TestAKeyIsNotShown(t *testing.T) {
 func TestMistakesOfAKeyFileSayWhatToDo(t *testing.T) {
 	good := string(Key{1}.File())
 	of := func(n int) string { return base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", n))) }
-	anew := "; move it away, make another with 'aliasdefender GenKey PATH', and copy that to the partner"
+	anew := "; move it away, make a new one with 'aliasdefender GenKey PATH', and copy that to the partner"
 	for name, tt := range map[string]struct {
 		text string
 		mode os.FileMode
 		want string
 	}{
-		"open to the group": {good, 0o640, "has mode 0640, and must be its owner's alone: 'chmod 600 PATH' or, if others have seen the key, move it away, make another with 'aliasdefender GenKey PATH', and copy that to the partner"},
-		"open to all":       {good, 0o644, "has mode 0644, and must be its owner's alone: 'chmod 600 PATH' or, if others have seen the key, move it away, make another with 'aliasdefender GenKey PATH', and copy that to the partner"},
+		"open to the group": {good, 0o640, "has mode 0640, but only its owner may read it: 'chmod 600 PATH' or, if others have seen the key, move it away, make a new one with 'aliasdefender GenKey PATH', and copy that to the partner"},
+		"open to all":       {good, 0o644, "has mode 0644, but only its owner may read it: 'chmod 600 PATH' or, if others have seen the key, move it away, make a new one with 'aliasdefender GenKey PATH', and copy that to the partner"},
 		"empty":             {"", 0o600, "has no key in it" + anew},
 		"only comments":     {"# one\n\n#" + of(32), 0o600, "has no key in it" + anew},
-		"too short":         {of(31), 0o600, "has a key of 31 bytes, and 32 are needed" + anew},
-		"too long":          {of(33), 0o600, "has a key of 33 bytes, and 32 are needed" + anew},
+		"too short":         {of(31), 0o600, "has a key of 31 bytes, but needs 32" + anew},
+		"too long":          {of(33), 0o600, "has a key of 33 bytes, but needs 32" + anew},
 		"no base64":         {"correct horse battery staple\n", 0o600, "has no key in base64" + anew},
-		"two":               {good + good, 0o600, "has more than one line beside comments; each key needs a file of its own" + anew},
+		"two":               {good + good, 0o600, "has more than one line besides comments; each key needs its own file" + anew},
 		"zeros":             {string(Key{}.File()), 0o600, "has a key of zeros, which anybody can guess" + anew},
 		"some other file":   {strings.Repeat("x", maxKeyFile+1), 0o600, "is larger than 4096 bytes; is it the right file?"},
 	} {

@@ -26,7 +26,7 @@ func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, err
 
 func loadBoth(aliasesPath, settingsPath string, settingsRequired bool) (table, *SettingsFile) {
 	t := readTable(readFile(aliasesPath,
-		"create it with a row for each alias: "+fieldNames))
+		"create it, with a row for each alias: "+fieldNames))
 	if needsUnits {
 		t.checkUnits()
 	}
@@ -77,7 +77,7 @@ func unopened(path, ifMissing string, err error) input {
 	case errors.Is(err, fs.ErrNotExist):
 		return refused(path, 0, "does not exist; "+ifMissing)
 	case errors.Is(err, fs.ErrPermission):
-		return refused(path, 0, "permission denied; run as root, or as a user who may read it")
+		return refused(path, 0, "permission denied; run as root, or as a user that may read it")
 	default:
 		return refused(path, 0, "cannot be opened: "+cause(err))
 	}

@@ -86,9 +86,9 @@ func TestFilesThatCannotBeReadAreSaidToBe(t *testing.T) {
 		required          bool
 		want              string
 	}{
-		"both missing": {"no.alias", "no.toml", true, "no.alias: does not exist; create it with a row for each alias: " + fieldNames +
+		"both missing": {"no.alias", "no.toml", true, "no.alias: does not exist; create it, with a row for each alias: " + fieldNames +
 			"\nno.toml: does not exist; every setting has a default, so an empty file will do"},
-		"only the aliases missing": {"no.alias", "no.toml", false, "no.alias: does not exist; create it with a row for each alias: " + fieldNames},
+		"only the aliases missing": {"no.alias", "no.toml", false, "no.alias: does not exist; create it, with a row for each alias: " + fieldNames},
 		"settings a directory":     {"good.alias", "dir", false, "dir: cannot be read: is a directory"},
 		"aliases a directory":      {"dir", "no.toml", false, "dir: cannot be read: is a directory"},
 		"a loop of links":          {"good.alias", "loop", false, "loop: cannot be opened: too many levels of symbolic links"},
@@ -116,7 +116,7 @@ func TestAReadErrorIsSaidInTheSystemsWords(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	in := unopened("hostname.alias", "", &os.PathError{Op: "open", Path: "hostname.alias", Err: os.ErrPermission})
-	want := Mistakes{{File: "hostname.alias", Text: "permission denied; run as root, or as a user who may read it"}}
+	want := Mistakes{{File: "hostname.alias", Text: "permission denied; run as root, or as a user that may read it"}}
 	if diff := cmp.Diff(want, in.mistakes); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -83,7 +83,7 @@ func keyFileList(v value) ([]string, Mistakes) {
 	for _, item := range items {
 		path, mistakes := absolute(exampleKey, maxPath)(item)
 		if mistakes == nil && slices.Contains(list, path) {
-			mistakes = wrong(item, "%s stands there twice", show(path))
+			mistakes = wrong(item, "%s is listed twice", show(path))
 		}
 		all = append(all, mistakes...)
 		list = append(list, path)
@@ -112,7 +112,7 @@ func leaseTime(v value) (time.Duration, Mistakes) {
 	case d != 0 && (d < minLease || d > maxWait):
 		return 0, wrong(v, "%s is out of range: from %s to %s, or 0 for none", show(v.text), Tidy(minLease), Tidy(maxWait))
 	case d%time.Second != 0:
-		return 0, wrong(v, "%s is no whole number of seconds, in which the system counts it", show(v.text))
+		return 0, wrong(v, "%s is not a whole number of seconds; the system counts in seconds", show(v.text))
 	}
 	return d, nil
 }
@@ -136,7 +136,7 @@ func (j *joint) checkPeer() {
 	}
 	for _, p := range f.paths {
 		if !partners[p.partner] && !j.partial {
-			j.mistake(p.place, "is no partner of hostname.alias; write it as the field Partner has it")
+			j.mistake(p.place, "is not a partner in hostname.alias; write it as the field Partner has it")
 		}
 		for _, a := range p.addrs {
 			at := place{a.line, p.field}
@@ -145,7 +145,7 @@ func (j *joint) checkPeer() {
 			} else if owner, taken := owners[a.addr]; taken {
 				j.mistake(at, fmt.Sprintf("%s is an address of the partner %s already", a.addr, show(owner)))
 			} else if a.addr == f.listen.value {
-				j.mistake(at, fmt.Sprintf("%s is this host's own: listen has it (line %d)", a.addr, f.listen.line))
+				j.mistake(at, fmt.Sprintf("%s is this host's own address: listen has it (line %d)", a.addr, f.listen.line))
 			}
 			owners[a.addr] = p.partner
 		}

@@ -148,18 +148,18 @@ func (s scope) checkTimes(file string, wide scope) (mistakes Mistakes) {
 	interval, timeout, misses := s.interval.place(), s.timeout.place(), s.misses.place()
 	r := all.rhythm()
 	if r.Timeout > r.Interval {
-		blame(fmt.Sprintf("the timeout of %s is longer than the interval of %s: the next question would come before the answer",
+		blame(fmt.Sprintf("the timeout of %s is longer than the interval of %s: the next probe would be sent before the answer is due",
 			Tidy(r.Timeout), Tidy(r.Interval)), timeout, interval)
 	} else if r.doubt() > maxDoubt*r.Interval {
 		blame(fmt.Sprintf("%d misses with a timeout of %s take %s, more than %d intervals of %s; lower misses or timeout, or raise interval",
 			r.Misses, Tidy(r.Timeout), Tidy(r.doubt()), maxDoubt, Tidy(r.Interval)), misses, timeout, interval)
 	}
 	if isolated := all.isolatedAfter; isolated.isSet() && !isolated.bad && isolated.value < r.Detect() {
-		blame(fmt.Sprintf("isolated_after is %s, shorter than the %s that it takes to know that anything is silent (interval + misses × timeout)",
+		blame(fmt.Sprintf("isolated_after is %s, shorter than the %s that it takes to find anything silent (interval + misses × timeout)",
 			Tidy(isolated.value), Tidy(r.Detect())), s.isolatedAfter.place(), interval, timeout, misses)
 	}
 	if lease := all.lease; lease.isSet() && !lease.bad && lease.value > 0 && lease.value < leaseIntervals*r.Interval {
-		blame(fmt.Sprintf("a lease of %s is shorter than %d intervals of %s: a healthy holder would lose its alias by one late renewal",
+		blame(fmt.Sprintf("a lease of %s is shorter than %d intervals of %s: one late renewal would cost a healthy holder its alias",
 			Tidy(lease.value), leaseIntervals, Tidy(r.Interval)), s.lease.place(), interval)
 	}
 	return mistakes

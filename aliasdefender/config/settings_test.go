@@ -178,7 +178,7 @@ func TestOneMistakeIsNotReportedAsTwo(t *testing.T) {
 		"a router for two aliases": {good + "\neth0:2 | 172.16.1.3 | /24 | 172.16.1.5 | true", "router = \"172.16.1.5\"",
 			"s:1: router: 172.16.1.5 is the partner (hostname.alias, line 1): a third party is needed to tell who has failed"},
 		"times of all under an alias": {good, "isolated_after = \"1s\"\n[alias.\"172.16.1.2\"]\nmax_takes = 3",
-			"s:1: isolated_after: isolated_after is 1s, shorter than the 23s that it takes to know that anything is silent (interval + misses × timeout)"},
+			"s:1: isolated_after: isolated_after is 1s, shorter than the 23s that it takes to find anything silent (interval + misses × timeout)"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -199,7 +199,7 @@ func addrList(example string) parser[[]witness] {
 			case problem != "":
 				mistakes = append(mistakes, wrong(item, "%s", problem)...)
 			case twice:
-				mistakes = append(mistakes, wrong(item, "%s stands there twice", addr)...)
+				mistakes = append(mistakes, wrong(item, "%s is listed twice", addr)...)
 			default:
 				list = append(list, witness{addr, item.line})
 			}

@@ -89,7 +89,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	defer resp.Body.Close()
 	version := resp.Header.Get(versionHeader)
 	if version == "" {
-		return fmt.Errorf("%s: what answers there is no Monitor of Alias Defender; look at [control] socket", c.socket)
+		return fmt.Errorf("%s: the program that answers there is not an Alias Defender Monitor; check [control] socket", c.socket)
 	}
 	body := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode == http.StatusOK {
@@ -100,7 +100,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	}
 	var f failure
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusMethodNotAllowed {
-		return fmt.Errorf("%s: the running Monitor is of version %s and does not know this order; restart it, or use the program of its version", c.socket, version)
+		return fmt.Errorf("%s: the running Monitor has version %s and does not know this order; restart it, or use the program of its version", c.socket, version)
 	}
 	if err := body.Decode(&f); err != nil || f.Error == "" {
 		return c.garbled(version, fmt.Errorf("status %s", resp.Status))
@@ -122,17 +122,17 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: there is no socket %s; start one, or name its --settings", ErrNotRunning, c.socket)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nobody listens on the socket %s, which one that died has left; start it again", ErrNotRunning, c.socket)
+		return fmt.Errorf("%w: the socket %s is left over from a Monitor that died; start it again", ErrNotRunning, c.socket)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied, for its Monitor runs as another user; run as root", c.socket)
+		return fmt.Errorf("%s: permission denied: its Monitor runs as another user; run as root", c.socket)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: interrupted", c.socket)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("%s: the Monitor there does not answer, as if it were stopped or overloaded; look at its log", c.socket)
+		return fmt.Errorf("%s: the Monitor there does not answer; it may be stopped or overloaded; look at its log", c.socket)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
-		return fmt.Errorf("%s: the Monitor closed the connection before its answer, as if it were ending; try again", c.socket)
+		return fmt.Errorf("%s: the Monitor closed the connection without an answer; it may be ending; try again", c.socket)
 	}
-	return fmt.Errorf("%s: cannot be asked: %w; is a Monitor of Alias Defender behind it?", c.socket, errors.Unwrap(err))
+	return fmt.Errorf("%s: the request failed: %w; is an Alias Defender Monitor behind it?", c.socket, errors.Unwrap(err))
 }
 
 // garbled says that a Monitor answered what we cannot read.
@@ -140,5 +140,5 @@ func (c *Client) garbled(version string, err error) error {
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 		return c.explain(err)
 	}
-	return fmt.Errorf("%s: the running Monitor is of version %s, and its answer is not understood (%w); restart it, or use the program of its version", c.socket, version, err)
+	return fmt.Errorf("%s: the running Monitor has version %s, and this program does not understand its answer (%w); restart it, or use the program of its version", c.socket, version, err)
 }

@@ -131,17 +131,17 @@ func TestEveryAnswerThatIsNoneIsOneLineThatSaysWhatToDo(t *testing.T) {
 		{"no socket", absent,
 			"no Monitor is running: there is no socket SOCKET; start one, or name its --settings"},
 		{"a dead socket", deadSocket,
-			"no Monitor is running: nobody listens on the socket SOCKET, which one that died has left; start it again"},
+			"no Monitor is running: the socket SOCKET is left over from a Monitor that died; start it again"},
 		{"another program", foreign(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }),
-			"SOCKET: what answers there is no Monitor of Alias Defender; look at [control] socket"},
+			"SOCKET: the program that answers there is not an Alias Defender Monitor; check [control] socket"},
 		{"an older Monitor", foreign(t, versioned(404, "404 page not found")),
-			"SOCKET: the running Monitor is of version 0.9 and does not know this order; restart it, or use the program of its version"},
+			"SOCKET: the running Monitor has version 0.9 and does not know this order; restart it, or use the program of its version"},
 		{"an answer of another kind", foreign(t, versioned(200, `{"pid": "x"}`)),
-			"SOCKET: the running Monitor is of version 0.9, and its answer is not understood (json: cannot unmarshal string into Go struct field Snapshot.pid of type int); restart it, or use the program of its version"},
+			"SOCKET: the running Monitor has version 0.9, and this program does not understand its answer (json: cannot unmarshal string into Go struct field Snapshot.pid of type int); restart it, or use the program of its version"},
 		{"an error of another kind", foreign(t, versioned(500, "<html>")),
-			"SOCKET: the running Monitor is of version 0.9, and its answer is not understood (status 500 Internal Server Error); restart it, or use the program of its version"},
+			"SOCKET: the running Monitor has version 0.9, and this program does not understand its answer (status 500 Internal Server Error); restart it, or use the program of its version"},
 		{"no answer at all", foreign(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
-			"SOCKET: the Monitor closed the connection before its answer, as if it were ending; try again"},
+			"SOCKET: the Monitor closed the connection without an answer; it may be ending; try again"},
 		{"a failure", failing, "SOCKET: the Monitor failed: no idea; look at its log"},
 		{"a daemon that ends", ending, "SOCKET: the Monitor cannot answer now: the daemon has ended; try again, and look at its log"},
 		{"a loop that hangs", stuck, "SOCKET: the Monitor cannot answer now: the daemon did not answer within 1ms; try again, and look at its log"},
@@ -166,7 +166,7 @@ func TestAMonitorThatDoesNotAnswerIsNotWaitedForForEver(t *testing.T) {
 	c := Dial(socket)
 	c.web.Timeout = time.Millisecond
 	_, err := c.Status(t.Context(), false)
-	if want := socket + ": the Monitor there does not answer, as if it were stopped or overloaded; look at its log"; says(err) != want {
+	if want := socket + ": the Monitor there does not answer; it may be stopped or overloaded; look at its log"; says(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -185,7 +185,7 @@ func TestAnotherUserIsToldToBeRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, said := child(t, "status", socket, attr)
-	if want := socket + ": permission denied, for its Monitor runs as another user; run as root"; said != want {
+	if want := socket + ": permission denied: its Monitor runs as another user; run as root"; said != want {
 		t.Errorf("got  %s\nwant %s", said, want)
 	}
 }

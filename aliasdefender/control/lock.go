@@ -92,7 +92,7 @@ func setLock(f *os.File) error {
 			return &HeldError{PID: int(holder.Pid)}
 		}
 	}
-	return errors.New("changes hands again and again")
+	return errors.New("other processes keep taking it; try again")
 }
 
 // Release gives the right up. The socket must be closed by then.
@@ -108,7 +108,7 @@ func (l *Lock) listen() (net.Listener, error) {
 	case err != nil:
 		return nil, err
 	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("%s: is there and is no socket; move it away, or set another [control] socket", l.socket)
+		return nil, fmt.Errorf("%s: exists, but is not a socket; move it away, or set another [control] socket", l.socket)
 	default:
 		if err := os.Remove(l.socket); err != nil {
 			return nil, explainFile(err)

@@ -194,7 +194,7 @@ func TestADeadSocketIsReplacedAndAnythingElseIsNot(t *testing.T) {
 	if err := os.WriteFile(socket, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := "control socket: " + socket + ": is there and is no socket; move it away, or set another [control] socket"
+	want := "control socket: " + socket + ": exists, but is not a socket; move it away, or set another [control] socket"
 	if err := s.Listen(); says(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

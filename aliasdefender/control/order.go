@@ -84,4 +84,4 @@ func (s *Server) order() http.Handler {
 
 // errUnknownOrder is answered like a path that is not known: the client is of
 // another version.
-var errUnknownOrder = errors.New("this order is not known")
+var errUnknownOrder = errors.New("unknown order")

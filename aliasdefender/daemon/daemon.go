@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) error {
 	kept, damage := m.state.Read()
 	id, err := store.HostID(cfg.Settings.StateDir)
 	if err != nil {
-		m.event("host_id").WithError(err).Warn("the number of this host lasts for this run only")
+		m.event("host_id").WithError(err).Warn("this host's number could not be kept: the next start makes a new one")
 	}
 	options := network.options(cfg, o.Version, log)
 	options.Kept, options.Host = defender.Kept(kept), id

@@ -88,10 +88,10 @@ func (m *monitor) loadEvents(ctx context.Context) error {
 			skipped, err = record.Load(m.events.dir, m.events.ring)
 		}
 		if err != nil {
-			m.event("event_log").WithError(err).Warn("Why does not know what was before this start")
+			m.event("event_log").WithError(err).Warn("Why cannot show what happened before this start")
 		}
 		if n := unreadable(skipped); n > 0 {
-			m.event("event_log").WithField("lines", n).Warn("some lines of the event log cannot be read, and were passed over")
+			m.event("event_log").WithField("lines", n).Warn("skipped lines of the event log that cannot be read")
 		}
 	}()
 	select {

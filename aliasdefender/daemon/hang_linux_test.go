@@ -329,7 +329,7 @@ func TestNothingThatHangsHoldsUpTheMonitor(t *testing.T) {
 			for range 10_000 {
 				log.Info("more than the socket and the queue have room for")
 			}
-			if text := <-said; !strings.Contains(text, "syslog takes no lines") {
+			if text := <-said; !strings.Contains(text, "syslog accepts no lines") {
 				t.Errorf("said %q", text)
 			}
 			d := newDaemon(t, 1, log, nil)

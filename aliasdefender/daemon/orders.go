@@ -72,7 +72,7 @@ func slowest(aliases []config.Alias) (d time.Duration) {
 func (m *monitor) sayKept(cfg *config.Config, kept store.Kept, damage error) {
 	if damage != nil {
 		for line := range strings.Lines(damage.Error()) {
-			m.event("parked").Error("what is parked: " + strings.TrimSpace(line))
+			m.event("parked").Error("the file of parked aliases: " + strings.TrimSpace(line))
 		}
 	}
 	if err := m.state.Ready(); err != nil {
@@ -84,7 +84,7 @@ func (m *monitor) sayKept(cfg *config.Config, kept store.Kept, damage error) {
 	for _, addr := range kept.Parked {
 		text := "parked by an operator: it stays off this host until AddAlias"
 		if !slices.ContainsFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == addr }) {
-			text = "parked by an operator, and not in the file now"
+			text = "parked by an operator, but not in the file now"
 		}
 		m.event("parked").WithField("alias", addr.String()).Warn(text)
 	}

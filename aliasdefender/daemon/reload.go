@@ -33,7 +33,7 @@ func (m *monitor) reload(ctx context.Context) error {
 		cfg, err := m.load()
 		switch {
 		case !settled.CompareAndSwap(false, true):
-			m.event(string(record.Reloaded)).Error("reload: nothing is changed: it was given up before the files were read")
+			m.event(string(record.Reloaded)).Error("reload: nothing is changed: it was cancelled before the files were read")
 		case err != nil:
 			done <- m.refused(err)
 		default:

@@ -21,7 +21,7 @@ const reportEvery = 5 * time.Second
 func (m *monitor) report(ctx context.Context, others []Task) error {
 	n := m.manager
 	n.Start(func(err error) {
-		m.event("service_manager").WithError(err).Warn("the service manager is not told how this Monitor is")
+		m.event("service_manager").WithError(err).Warn("cannot tell the service manager how this Monitor is")
 	})
 	defer n.End()
 	n.Line("reading the network of this host")

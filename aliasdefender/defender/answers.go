@@ -46,7 +46,7 @@ func (l *loop) report(a *alias) {
 		return
 	case o.command == rules.HandoverAlias && a.state.Holding && a.talk == nil:
 		a.state.Obey(rules.WithdrawCommand, rules.Facts{})
-		l.answer(a, false, "refused: there is no channel to the partner ([peer] key_file in the settings of both hosts); RemoveAlias here and AddAlias there do it with a gap")
+		l.answer(a, false, "refused: there is no channel to the partner ([peer] key_file in the settings of both hosts); RemoveAlias here and AddAlias there move it, with a gap")
 		return
 	case !a.state.Holding && a.alias.Fact().Asked.Before(o.asked):
 		return // the question that the order put is not answered yet
@@ -72,7 +72,7 @@ func (l *loop) report(a *alias) {
 	case rules.IsServed:
 		why := fmt.Sprintf("%s answers for it", l.rival(a))
 		if a.talk != nil && failure != rules.NoRow {
-			why = fmt.Sprintf("%s has it, and did not hand it over: %s", l.rival(a), failure.Text())
+			why = fmt.Sprintf("%s has it and did not hand it over: %s", l.rival(a), failure.Text())
 		}
 		l.answer(a, false, "refused: "+why+"; --force takes it nevertheless")
 	case rules.IsUnlinked:
@@ -86,7 +86,7 @@ func (l *loop) answerGiven(a *alias) {
 	case !o.had:
 		l.answer(a, true, "it is not on this host")
 	case !o.handed:
-		l.answer(a, false, "it left this host meanwhile, and not by a hand-over: "+a.why())
+		l.answer(a, false, "it left this host meanwhile, but not by a hand-over: "+a.why())
 	case a.elsewhere != "":
 		l.answer(a, false, "handed over: the partner has it; but "+a.elsewhere+": take it off there by hand")
 	default:
@@ -150,7 +150,7 @@ func (l *loop) rival(a *alias) string {
 const (
 	parkedHere       = "is parked"
 	staysOff         = "stays off until 'Maintenance off'"
-	staysParked      = "it stays parked: an operator took it off this host by itself"
+	staysParked      = "it stays parked: an operator also parked it with RemoveAlias"
 	notInMaintenance = "this host was not in maintenance"
 	hasAlready       = "this host has it already"
 	notPrimary       = "the partner is not primary and takes nothing while this host answers its pings (W12); "
@@ -194,7 +194,7 @@ func (l *loop) whatNext(a *alias, handed bool) string {
 	case f.Alias.Value == rules.Answered:
 		return "this host stands by"
 	default:
-		return "this host goes on by its rules"
+		return "this host follows its rules"
 	}
 }
 
@@ -202,9 +202,9 @@ func (l *loop) whatNext(a *alias, handed bool) string {
 // which may not have noticed.
 func whatNextOfForced(primary bool) string {
 	if primary {
-		return "this host keeps it: the partner yields as soon as it hears of us (H6); against any other host it is announced again (H7), see Status"
+		return "this host keeps it: the partner yields as soon as it hears us (H6); against any other host it is announced again (H7); see Status"
 	}
-	return "if the partner claims it still, this host yields, not being primary (H6): RemoveAlias there; against any other host it is announced again (H7), see Status"
+	return "if the partner still claims it, this host yields, not being primary (H6): run RemoveAlias there; against any other host it is announced again (H7); see Status"
 }
 
 // able tells whether the partner would take the alias, as far as it has said.

@@ -95,7 +95,7 @@ func (l *loop) last(a *alias) {
 		done: func(_ time.Time, err error) {
 			l.endErrand(a)
 			if err != nil && !errors.Is(err, host.ErrNotThere) {
-				a.log(l, "not_lasting").WithError(err).Warn("the kernel could not be told to keep the alias: it goes when its lease ends")
+				a.log(l, "not_lasting").WithError(err).Warn("could not tell the kernel to keep the alias: it goes when its lease ends")
 			}
 		},
 	})

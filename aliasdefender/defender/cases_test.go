@@ -88,7 +88,7 @@ func TestTwoPrimariesEndWithOneHolderAndAnError(t *testing.T) {
 		w.partition()
 		w.wait(20 * time.Second)
 		w.expect("a", "healed: after two defences the higher hardware address yields")
-		if w.logged("Primary is true on both hosts?") == 0 {
+		if w.logged("is Primary true on both hosts?") == 0 {
 			w.fail("nobody said that there are two primaries")
 		}
 	})

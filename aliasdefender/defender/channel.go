@@ -94,7 +94,7 @@ func (l *loop) noChannel(err error) {
 	l.agenda.Set(&c.opening, c.openAt)
 	if text := fmt.Sprint(err); text != c.err {
 		c.err = text
-		l.event("no_channel").WithError(err).Error("no channel to the partner; the rules without one apply. It is tried again")
+		l.event("no_channel").WithError(err).Error("no channel to the partner: the rules without a channel apply; trying again")
 	}
 }
 
@@ -153,7 +153,7 @@ func (l *loop) introduce() {
 		return
 	}
 	if err := c.up.SetPartners(partners); err != nil {
-		l.event("partners_unchanged").WithError(err).Error("the partners of the channel stay as they were")
+		l.event("partners_unchanged").WithError(err).Error("the channel keeps the partners that it had")
 		return
 	}
 	c.partners = partners

@@ -79,7 +79,7 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 				return
 			}
 			e.stage, e.at, e.opened = idle, l.now, 0
-			l.failed(a, rules.Take, g.String()+" does not let the alias be taken", err)
+			l.failed(a, rules.Take, g.String()+" does not allow the take", err)
 			l.mark(a)
 		})
 	})

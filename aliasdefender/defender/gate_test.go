@@ -69,7 +69,7 @@ func TestGateThatRefusesIsSaidAndAskedAgain(t *testing.T) {
 		g.opens[0](errors.New("no lease"))
 		w.wait(5 * time.Second)
 		w.expect("", "the gate has refused")
-		if s, _ := w.b.daemon.Snapshot(w.t.Context(), false); !strings.Contains(s.Aliases[0].Why, "the test's gate does not let the alias be taken: no lease") {
+		if s, _ := w.b.daemon.Snapshot(w.t.Context(), false); !strings.Contains(s.Aliases[0].Why, "the test's gate does not allow the take: no lease") {
 			w.fail("Status has %q", s.Aliases[0].Why)
 		}
 		if len(g.opens) != 2 {

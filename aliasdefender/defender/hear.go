@@ -136,7 +136,7 @@ func (t *talk) wonder(l *loop) {
 	case fellQuiet:
 		t.record(l, record.PartnerSilent, rules.Warning, "the partner's daemon has fallen silent on the channel")
 	case neverCame:
-		t.record(l, record.PartnerSilent, rules.Warning, fmt.Sprintf("the partner's daemon has not been heard since our start: does it run, with this key, and does no firewall keep UDP port %d from either host? Until then the rules without a channel apply", l.cfg.Settings.Peer.Port))
+		t.record(l, record.PartnerSilent, rules.Warning, fmt.Sprintf("the partner's daemon has not been heard since our start: is it running, with this key, and do firewalls pass UDP port %d both ways? Until it is heard, the rules without a channel apply", l.cfg.Settings.Peer.Port))
 	}
 	for _, a := range t.users {
 		if m == speaking || a.peer.Said.IsZero() {

@@ -95,7 +95,7 @@ func (l *loop) notListening(n *nic, index int, err error) {
 		return
 	}
 	if n.err == nil || n.err.Error() != err.Error() {
-		l.event("no_arp").WithField("nic", n.name).WithError(err).Error("no ARP on this NIC: what is on it is not known")
+		l.event("no_arp").WithField("nic", n.name).WithError(err).Error("no ARP listener on this NIC: it is not known which hosts claim an alias there")
 	}
 	n.err = err
 	l.link(n)

@@ -90,7 +90,7 @@ func (d *Defender) Run(ctx context.Context) error {
 		l.beside(func() {
 			if err := d.o.Watch(work, d.changed); err != nil && work.Err() == nil {
 				d.post(func(l *loop) {
-					l.event("not_watching").WithError(err).Warn("the kernel does not tell of changes; it is read each round")
+					l.event("not_watching").WithError(err).Warn("the kernel does not report changes; reading its state every round instead")
 				})
 			}
 		})
@@ -141,7 +141,7 @@ func (l *loop) wait() error {
 	case <-ended:
 		return nil
 	case <-late.C:
-		return errors.New("ended without waiting any longer for a call that does not return")
+		return errors.New("ended without waiting longer for a call that does not return")
 	}
 }
 
@@ -214,7 +214,7 @@ func (l *loop) awake() {
 	if len(forgotten) == 0 {
 		return
 	}
-	l.event("away").WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: nothing known before counts any more")
+	l.event("away").WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: facts from before no longer count")
 	for _, k := range forgotten {
 		if a := l.aliases[idOf(k.Addr, k.NIC)]; a != nil {
 			l.mark(a)

@@ -141,7 +141,7 @@ func (l *loop) notRead(err error) {
 	for _, a := range l.list {
 		l.mark(a)
 	}
-	l.event("kernel_unreadable").WithError(err).Error("the kernel cannot be asked for its addresses")
+	l.event("kernel_unreadable").WithError(err).Error("cannot read this host's addresses from the kernel")
 }
 
 // place finds where the aliases are, and returns all other addresses of this host.
@@ -172,7 +172,7 @@ func (l *loop) leftovers() {
 	for _, n := range l.net.state.NICs {
 		for _, addr := range n.Addrs {
 			if addr.Ours && l.aliases[idOf(addr.Prefix.Addr(), n.Name)] == nil {
-				l.event("left_over").WithField("nic", addr.Label).Warnf("%s was put here by a Monitor, and no row of the file has it: if none else needs it, ip address del %s dev %s",
+				l.event("left_over").WithField("nic", addr.Label).Warnf("a Monitor put %s here, and no row of the file has it: if nothing else needs it, remove it with 'ip address del %s dev %s'",
 					addr.Prefix.Addr(), addr.Prefix, n.Name)
 			}
 		}
@@ -236,7 +236,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	}
 	l.readElsewhere(a)
 	if a.state.Holding && a.kernel.Value == rules.Yes && !a.here {
-		a.log(l, "vanished").Warnf("it has vanished from this host, and not by our doing; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
+		a.log(l, "vanished").Warnf("it has vanished from this host, and we did not remove it; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
 	}
 	file(&a.kernel, rules.Of(a.here))
 	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && a.state.MayAdopt(a.ours) {

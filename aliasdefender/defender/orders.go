@@ -261,7 +261,7 @@ func (l *loop) withdraw(orders []*order) {
 			continue
 		}
 		if a.order.command == rules.HandoverAlias && a.state.Handover.Side == rules.Giving {
-			l.answer(a, false, "not yet: it is offered to the partner, who may still take it; see Status")
+			l.answer(a, false, "not yet: it is offered to the partner, which may still take it; see Status")
 			continue
 		}
 		l.answer(a, false, "not yet: "+a.why())

@@ -38,12 +38,12 @@ func (t *talk) check(l *loop) {
 	for i := range t.strangers {
 		if s := &t.strangers[i]; !s.told && s.at.Sub(s.since) > late {
 			s.told = true
-			t.log(l, string(record.PairMisfit)).Error(fmt.Sprintf("the partner's file has %s for this pair, and this host's has not", s.addr))
+			t.log(l, string(record.PairMisfit)).Error(fmt.Sprintf("the partner's file has %s for this pair, but this host's file does not", s.addr))
 		}
 	}
 	for _, a := range t.users {
 		if a.missing(l.now) {
-			a.alarm(l, []string{"the partner's file has it not, or not for this host"})
+			a.alarm(l, []string{"the partner's file does not have it, or not for this host"})
 		}
 	}
 }
@@ -63,10 +63,10 @@ func (a *alias) compare(l *loop, w peer.Word) {
 		case rules.OtherMask:
 			wrong = append(wrong, fmt.Sprintf("the netmask is /%d here and /%d on the partner", a.cfg.Prefix.Bits(), w.Bits))
 		case rules.TheyHearLate:
-			wrong = append(wrong, fmt.Sprintf("the rhythms cannot work together: the partner counts this host as silent after %s, and this host speaks each %s",
+			wrong = append(wrong, fmt.Sprintf("the rhythms cannot work together: the partner counts this host as silent after %s, but this host speaks only every %s",
 				theirs.ChannelSilent(), a.policy.Heartbeat()))
 		case rules.WeHearLate:
-			wrong = append(wrong, fmt.Sprintf("the rhythms cannot work together: this host counts the partner as silent after %s, and the partner speaks each %s",
+			wrong = append(wrong, fmt.Sprintf("the rhythms cannot work together: this host counts the partner as silent after %s, but the partner speaks only every %s",
 				a.policy.ChannelSilent(), theirs.Heartbeat()))
 		}
 	}

@@ -72,7 +72,7 @@ func samePlace(a, b config.Alias) bool {
 
 // replace ends an alias that was released because its row changed or went.
 func (l *loop) replace(a *alias) {
-	l.answer(a, false, "its row was changed or went from the file meanwhile")
+	l.answer(a, false, "its row was changed or removed meanwhile")
 	a.gone = true
 	l.agenda.Set(&a.due, time.Time{})
 	id := a.id()

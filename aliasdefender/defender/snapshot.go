@@ -20,7 +20,7 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		Aliases: make([]control.Alias, 0, len(l.list)),
 	}
 	if l.net.readErr != "" {
-		s.Problems = append(s.Problems, "the kernel cannot be asked for its addresses: "+l.net.readErr)
+		s.Problems = append(s.Problems, "cannot read this host's addresses from the kernel: "+l.net.readErr)
 	}
 	s.Maintenance = l.maintenance
 	if l.channel.up != nil {
@@ -75,7 +75,7 @@ func (t *talk) problems() (all []string) {
 		if !s.told {
 			continue
 		}
-		all = append(all, fmt.Sprintf("the file of the partner %s has %s for this pair, and this host's has not", t.addr, s.addr))
+		all = append(all, fmt.Sprintf("the file of the partner %s has %s for this pair, but this host's file does not", t.addr, s.addr))
 	}
 	return all
 }

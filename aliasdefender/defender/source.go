@@ -44,7 +44,7 @@ func (l *loop) runSources() {
 			err := s.Run(l.ctx, func(o Observation) { l.d.post(func(l *loop) { l.observed(o) }) })
 			if l.ctx.Err() == nil {
 				l.d.post(func(l *loop) {
-					l.event("source_ended").WithField("source", s.String()).Error(fmt.Sprintf("what it observes is not known any more: %v", err))
+					l.event("source_ended").WithField("source", s.String()).Error(fmt.Sprintf("the source ended; what it observed is unknown from now on: %v", err))
 				})
 			}
 		})

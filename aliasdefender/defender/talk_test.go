@@ -276,7 +276,7 @@ func TestHandoverThatIsWaitedForInVainSaysWhereItStands(t *testing.T) {
 		ctx, cancel := context.WithTimeout(w.t.Context(), 500*time.Millisecond)
 		defer cancel()
 		out, err := w.a.daemon.Order(ctx, control.Order{Give: true}, func(Kept) error { return nil })
-		if err != nil || out[0].Done || !strings.Contains(out[0].Text, "not yet: it is offered to the partner, who may still take it") {
+		if err != nil || out[0].Done || !strings.Contains(out[0].Text, "not yet: it is offered to the partner, which may still take it") {
 			w.fail("%+v, %v", out, err)
 		}
 		w.wait(10 * time.Second)

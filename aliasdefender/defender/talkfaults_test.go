@@ -386,7 +386,7 @@ func TestRowThatComesToBothFilesAndGoesIsNoProblem(t *testing.T) {
 				}
 			}
 		}
-		if w.logged("file has it not")+w.logged("this host's has not") > 0 {
+		if w.logged("file does not have it")+w.logged("this host's file does not") > 0 {
 			w.fail("said of a row that both have")
 		}
 	})
@@ -396,7 +396,7 @@ func TestRowThatOnlyOneFileHasIsToldOnBothHosts(t *testing.T) {
 	talking(t, true, false, func(w *world) {
 		w.b.daemon.Reload(second(w.cfgB))
 		w.wait(20 * time.Second)
-		for st, text := range map[*station]string{w.a: "this host's has not", w.b: "has it not"} {
+		for st, text := range map[*station]string{w.a: "this host's file does not", w.b: "does not have it"} {
 			s, err := st.daemon.Snapshot(w.t.Context(), false)
 			if err != nil || !strings.Contains(fmt.Sprint(s), text) || w.logged(text) != 1 {
 				w.fail("%s: %v, %v", st.name, s, err)

@@ -44,7 +44,7 @@ func (l *loop) point(a *alias) {
 		return
 	}
 	if err := a.iface.wire.Announce(a.cfg.Addr, rival); err != nil {
-		a.log(l, "not_pointed").WithError(err).Warn("the segment could not be told where the alias is")
+		a.log(l, "not_pointed").WithError(err).Warn("could not tell the segment where the alias is")
 	}
 }
 

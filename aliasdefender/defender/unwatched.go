@@ -152,7 +152,7 @@ func (l *loop) unannounced(a *alias) string {
 
 // What is said where nobody watches.
 const (
-	noMonitorNow = "no Monitor runs here: nothing watches it until one is started"
+	noMonitorNow = "no Monitor runs here: nothing watches the alias until you start one"
 	goOnLater    = "it is not parked; the next Monitor goes on by its rules"
 	mendFirst    = "it is not parked; once that is mended, say AddAlias again or start a Monitor"
 )
@@ -219,5 +219,5 @@ func (l *loop) afterRemoval(a *alias, maintenance bool) string {
 	case a.cfg.Primary:
 		return "if nobody else serves it, nobody will: " + notPrimary + here
 	}
-	return partner + " serves it or takes it within its detection time; this host stays out until " + end + ", after a restart too"
+	return partner + " serves it or takes it within its detection time; this host stays out until " + end + ", even after a restart"
 }

@@ -79,7 +79,7 @@ func (l *loop) verified(a *alias, router netip.Addr, yes bool, err error) {
 		a.state.Pinged(rules.Answered, l.now)
 	case err != nil:
 		a.state.Pinged(rules.Unknown, l.now)
-		e.WithError(err).Warn("whether the router knows the alias here cannot be asked")
+		e.WithError(err).Warn("cannot ask whether the router knows the alias here")
 	default:
 		a.state.Pinged(rules.Silent, l.now)
 		e.Warn("the router does not answer the alias yet; announcing again")

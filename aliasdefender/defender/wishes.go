@@ -90,7 +90,7 @@ func (l *loop) wish(a *alias) detect.Wish {
 	if wrong := l.notAHost(partner); partner.IsValid() && wrong != nil {
 		// Also where the file has the address: both hosts with one file, say.
 		if partner != a.wrong {
-			a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(wrong).Error("this cannot be the partner; whether it lives is not known")
+			a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(wrong).Error("this cannot be the partner: whether the partner is alive is not known")
 		}
 		a.wrong, partner = partner, netip.Addr{}
 	} else {

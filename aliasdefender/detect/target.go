@@ -329,7 +329,7 @@ type trouble struct {
 }
 
 // errProxy is why an answer says nothing about an alias.
-var errProxy = errors.New("the router answers for it (proxy ARP): whether anybody serves it is not known")
+var errProxy = errors.New("the router answers for it (proxy ARP): it is not known whether any host serves it")
 
 // say tells why a medium cannot ask the target.
 func (s *Set) say(t *Target, m Medium, err error) {

@@ -46,7 +46,7 @@ func Programs(dirs ...string) Runner {
 		select {
 		case free <- struct{}{}:
 		default:
-			return "", fmt.Errorf("%s: not run: %d programs from before hang still", command, maxCommands)
+			return "", fmt.Errorf("%s: not run: %d earlier programs still hang", command, maxCommands)
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, commandWithin, fmt.Errorf("killed: took longer than %v", commandWithin))
 		defer cancel()

@@ -94,7 +94,7 @@ func TestNoMoreProgramsAreStartedWhileManyHang(t *testing.T) {
 		}()
 	}
 	for range maxCommands {
-		if err := <-done; err == nil || !strings.Contains(err.Error(), "hang still") {
+		if err := <-done; err == nil || !strings.Contains(err.Error(), "earlier programs still hang") {
 			t.Fatalf("%v", err)
 		}
 	}

@@ -22,7 +22,7 @@ func New() (*Host, error) {
 // Capable returns nil if this process may do all that this package does.
 func Capable() error {
 	if os.Geteuid() != 0 {
-		return errors.New("host: not root, whom ifconfig and raw sockets ask for: run as root")
+		return errors.New("host: ifconfig and raw sockets need root: run as root")
 	}
 	return nil
 }

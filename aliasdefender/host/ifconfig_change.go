@@ -69,7 +69,7 @@ func (h *Ifconfig) Add(orders []Placement) []error {
 		if errs[i] == nil {
 			h.remember(o.Prefix.Addr(), at[i])
 		} else if undo := h.undo(units, at[i]); undo != nil {
-			errs[i] = fmt.Errorf("%w; and what was begun is left there: %w", errs[i], undo)
+			errs[i] = fmt.Errorf("%w; and it could not be undone: %w", errs[i], undo)
 		}
 		for k := range orders[i+1:] {
 			if later := i + 1 + k; orders[later] == o && errs[later] == nil {
@@ -103,7 +103,7 @@ func unitFor(units []unit, o Placement) string {
 func free(units []unit, o Placement, name string) error {
 	nic, number, _ := strings.Cut(name, ":")
 	if n, err := strconv.Atoi(number); nic != o.NIC || err != nil || n < 1 {
-		return fmt.Errorf("%q is no unit of %s; write one such as %s:1", name, o.NIC, o.NIC)
+		return fmt.Errorf("%q is not a unit of %s; write one such as %s:1", name, o.NIC, o.NIC)
 	}
 	for _, u := range units {
 		switch {
@@ -152,7 +152,7 @@ func serves(units []unit, o Placement, name string) error {
 			return nil
 		}
 	}
-	return errors.New("ifconfig has said nothing, and the address is not there")
+	return errors.New("ifconfig reported no error, but the address is not there")
 }
 
 // undo takes a unit off again that an order has begun. units is nil where they
@@ -181,7 +181,7 @@ func (h *Ifconfig) Remove(orders []Placement) []error {
 			if u.nic != o.NIC || !u.prefix.IsValid() || u.prefix.Addr() != o.Prefix.Addr() || u.zone != "" {
 				continue
 			}
-			err := fmt.Errorf("it is the address of the NIC itself, %s without a number, and is not taken away", u.name)
+			err := fmt.Errorf("it is the NIC's own address (%s without a number): never removed", u.name)
 			if u.number > 0 {
 				err = h.takeOff(u.name)
 			}

@@ -41,7 +41,7 @@ func (t *talk) promote(index int) (restore func(), err error) {
 		restore = func() { _ = t.setInterfaceSetting(index, promoteSecondaries, 0) }
 	}
 	if err != nil {
-		return restore, fmt.Errorf("others of its subnet would go with it, and promote_secondaries cannot be set: %w", err)
+		return restore, fmt.Errorf("the other addresses of its subnet would go with it, because promote_secondaries cannot be set: %w", err)
 	}
 	return restore, nil
 }

@@ -17,7 +17,7 @@ const Leases = false
 // BringUp is what an administrator says to a NIC that is down; %s is its name.
 const BringUp = "ifconfig %s up"
 
-var errDeaf = errors.New("host: ARP cannot be heard or sent on " + runtime.GOOS)
+var errDeaf = errors.New("host: no ARP on " + runtime.GOOS)
 
 // Listen is not served on this system.
 func (h *Host) Listen(string, func([]Sighting)) (*Wire, error) { return nil, errDeaf }

@@ -48,7 +48,7 @@ func (l *logger) write(ctx context.Context, ln line) error {
 	}
 	if !l.out {
 		l.out = true
-		l.say(fmt.Sprintf("syslog takes no lines (%v): those that it does not take are lost", err))
+		l.say(fmt.Sprintf("syslog accepts no lines (%v): until it does, lines are lost", err))
 	}
 	return err
 }

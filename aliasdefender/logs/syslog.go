@@ -54,7 +54,7 @@ func (s *syslog) write(ctx context.Context, l line) error {
 		}
 		if !s.out {
 			s.out = true
-			s.say(fmt.Sprintf("syslog takes no lines (%v): up to %d are kept, more are dropped and counted, until it does", err, queueRoom))
+			s.say(fmt.Sprintf("syslog accepts no lines (%v): until it does, up to %d are kept, and the rest are dropped and counted", err, queueRoom))
 		}
 		select {
 		case <-ctx.Done():

@@ -159,7 +159,7 @@ func (c *Channel) SetPartners(partners []Partner) error {
 				return fmt.Errorf("%v of partner %v is no IPv4 address", a, p.Addr)
 			}
 			if _, twice := sources[a]; twice {
-				return fmt.Errorf("%v of partner %v stands there twice", a, p.Addr)
+				return fmt.Errorf("%v of partner %v is listed twice", a, p.Addr)
 			}
 			sources[a] = i
 		}

@@ -47,7 +47,7 @@ const (
 // look up any that they are told, and would fall over a higher one.
 const lastReason = 53
 
-var errContent = errors.New("the words of a datagram cannot be understood")
+var errContent = errors.New("cannot understand the words of a datagram")
 
 // encoder turns a Message into contents, and keeps their memory.
 type encoder struct {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var errElsewhere = errors.New("one socket for all pings: needs Linux, and this is " + runtime.GOOS)
+var errElsewhere = errors.New("one socket for all pings: needs Linux, but this is " + runtime.GOOS)
 
 // Pinger asks as Ping does, with sockets that all questions share.
 type Pinger struct{}

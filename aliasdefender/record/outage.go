@@ -8,7 +8,7 @@ import (
 )
 
 // errDrops is what say is told with where the disk works, but is slow.
-var errDrops = errors.New("they came faster than the disk took them; the log has their number where they are missing")
+var errDrops = errors.New("they came faster than the disk took them; the event log says how many, and where")
 
 // outage says when the disk stops taking events, and when it takes them again.
 type outage struct {
@@ -40,7 +40,7 @@ func (o *outage) hangs(l *Log, turn uint64) {
 	l.say(outageText, fmt.Errorf("%s: the disk has not taken a write for %s; mend it, or set another [state] dir", l.path(0), hangsAfter))
 }
 
-const outageText = "the event log is not written: what happens now may be missing in Why after a restart"
+const outageText = "the event log is not being written: after a restart, Why may lack what happens now"
 
 // end notes how the turn went.
 func (o *outage) end(l *Log, idle bool, err error) {
@@ -55,7 +55,7 @@ func (o *outage) end(l *Log, idle bool, err error) {
 	case err != nil:
 	case o.down:
 		o.down = false
-		text := "the event log is written again"
+		text := "the event log is being written again"
 		if n := l.untoldDrops(); n > 0 {
 			text += fmt.Sprintf("; %d events were lost", n)
 		}

@@ -143,7 +143,7 @@ func encode(b *bytes.Buffer, e Event) {
 			*s = strings.ToValidUTF8((*s)[:maxLine/100], "") + "…"
 		}
 	}
-	lost := Event{Run: e.Run, Seq: e.Seq, Time: e.Time, Kind: Lost, Level: rules.Warning, Drops: 1, Text: "an event that no line can hold"}
+	lost := Event{Run: e.Run, Seq: e.Seq, Time: e.Time, Kind: Lost, Level: rules.Warning, Drops: 1, Text: "an event too long for one line"}
 
 	begin := b.Len()
 	out := json.NewEncoder(b)

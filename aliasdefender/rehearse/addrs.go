@@ -46,7 +46,7 @@ func (p *planner) free(sub netip.Prefix, whose string) (netip.Addr, error) {
 			return addr, nil
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("%s has no address left for %s: a rehearsal wants alias, two hosts, router and a client in it", sub, whose)
+	return netip.Addr{}, fmt.Errorf("%s has no address left for %s: a rehearsal needs the alias, two hosts, a router and a client in it", sub, whose)
 }
 
 // bounds are the first and the last address that hosts can have.
@@ -171,7 +171,7 @@ func (p *planner) plugPartner(a config.Alias) error {
 	case !p.onLAN(addr):
 		if !slices.ContainsFunc(p.far, func(f farAddr) bool { return f.addr == addr }) {
 			p.far = append(p.far, farAddr{addr, m.Name})
-			p.note("the partner's address %s is in no subnet of the aliases: it is put behind the router, on a second NIC of that host", addr)
+			p.note("the partner's address %s is in none of the aliases' subnets: the rehearsal puts it behind the router, on a second NIC of that host", addr)
 		}
 	}
 	return nil

@@ -89,7 +89,7 @@ func (d daemons) notes(s config.Settings, some bool) (all []string) {
 	case d.Keyed:
 		all = append(all, "the daemons talk to each other with a key made for this rehearsal; yours is not read")
 	case !some:
-		all = append(all, "hand-over, maintenance and a dead daemon are not played: the settings have no key ([peer] key_file), and without the channel there is none of them")
+		all = append(all, "hand-over, maintenance and a dead daemon are left out: they need the channel, and the settings have no key ([peer] key_file)")
 	}
 	if len(s.Peer.Paths) > 0 {
 		all = append(all, "the further paths of [peer.paths] are not rehearsed: the daemons talk over the networks of the aliases")

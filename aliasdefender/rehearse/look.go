@@ -40,7 +40,7 @@ func lookAround(ctx context.Context, cfg *config.Config, resolve Resolver) (surr
 	var seen surroundings
 	if text := os.Getenv(seenEnv); text != "" {
 		if err := json.Unmarshal([]byte(text), &seen); err != nil {
-			return seen, fmt.Errorf("%s is not ours: %w; unset it", seenEnv, err)
+			return seen, fmt.Errorf("%s does not belong to us: %w; unset it", seenEnv, err)
 		}
 		return seen, nil
 	}

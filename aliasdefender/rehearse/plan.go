@@ -178,7 +178,7 @@ func (p *planner) isAlias(addr netip.Addr) bool {
 func (p *planner) segments() error {
 	for _, a := range p.aliases {
 		if a.NIC == "lo" {
-			return fmt.Errorf("%s is on lo, which is on no network: it cannot be rehearsed", a.Addr)
+			return fmt.Errorf("%s is on lo, which has no network: it cannot be rehearsed", a.Addr)
 		}
 		s := p.lan(a.NIC)
 		if s == nil {

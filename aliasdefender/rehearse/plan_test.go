@@ -100,7 +100,7 @@ func TestThreeAliasesOnTwoNICsWithThreePartnersBecomeTwoNetworks(t *testing.T) {
 	}
 	notes := []string{
 		"eth1 has no address of its own in 10.9.0.0/16 here: 10.9.0.1 stands in for it",
-		"no default route leaves by eth1 here: 10.9.0.2 stands in for the router. A Monitor on this machine would take nothing there (W8): set router for these aliases",
+		"no default route goes out of eth1 here: 10.9.0.2 stands in for the router. A Monitor on this machine would take nothing there (W8): set router for these aliases",
 	}
 	if diff := cmp.Diff(notes, p.Notes); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
@@ -135,7 +135,7 @@ func TestPlansOfOddFiles(t *testing.T) {
 				"witness 192.0.2.77 | eth0 in eth0 192.0.2.77/24 | via 192.0.2.3",
 				"  eth0 | 192.0.2.10 | /24 | 192.0.2.1 | false",
 			},
-			note: "the partner's address 198.51.100.8 is in no subnet of the aliases: it is put behind the router, on a second NIC of that host",
+			note: "the partner's address 198.51.100.8 is in none of the aliases' subnets: the rehearsal puts it behind the router, on a second NIC of that host",
 		},
 		{
 			name:    "files of another host: its partner's address is not ours",

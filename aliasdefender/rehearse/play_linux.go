@@ -63,7 +63,7 @@ func (r *play) play(ctx context.Context, sc scenario) error {
 		}
 		if noise := noisyRow(rows); noise != nil {
 			r.report.Notes = append(r.report.Notes, fmt.Sprintf(
-				"%s was played again: at %s a control client, which asks what never moves, had a gap of %.0f ms too", sc.Key, noise.Step, noise.Control))
+				"%s was played again: at %s a control client, which asks an address that never moves, had a gap of %.0f ms too", sc.Key, noise.Step, noise.Control))
 			if again, _, hit := r.round(sc.Hits, now); sc.Hits == hitNobody || len(again) == len(now) {
 				if rows, err = r.playRound(ctx, sc, now, hit); err != nil {
 					return err
@@ -108,7 +108,7 @@ func (r *play) round(hits target, of rounds) (now, left rounds, hit []string) {
 // unplayed is what is said of aliases that nobody had when a scenario began.
 func unplayed(sc scenario, left rounds) (rows []Step) {
 	for _, a := range left {
-		j := broken(2, "not played: it had not one holder")
+		j := broken(2, "not played: it did not have exactly one holder")
 		rows = append(rows, Step{Scenario: sc.Key, Step: sc.Steps[0].Name, Alias: a.Addr, Promise: j.Promise, Verdict: j.Text})
 	}
 	return rows

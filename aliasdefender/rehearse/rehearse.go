@@ -46,7 +46,7 @@ type RequestError struct {
 func (e *RequestError) Error() string { return e.Of + ": " + e.Text }
 
 // errSystem is the answer of a system that has no namespaces.
-var errSystem = errors.New("a rehearsal needs Linux: it plays in network namespaces")
+var errSystem = errors.New("a rehearsal needs Linux: it runs in network namespaces")
 
 // Rehearsal is what was asked for, planned and not yet played.
 type Rehearsal struct {

@@ -104,7 +104,7 @@ func chosen(only []string) ([]scenario, error) {
 			key = outer
 		}
 		if !slices.ContainsFunc(scenarios, func(s scenario) bool { return s.Key == key }) {
-			return nil, &RequestError{"only", fmt.Sprintf("%q is no scenario; there are %s", key, strings.Join(Scenarios(), ", "))}
+			return nil, &RequestError{"only", fmt.Sprintf("%q is not a scenario; choose from %s", key, strings.Join(Scenarios(), ", "))}
 		}
 		want[key] = true
 	}
@@ -125,7 +125,7 @@ func playable(all []scenario, d daemons, named bool) (some []scenario, err error
 		case d.Keyed || !s.Keyed:
 			some = append(some, s)
 		case named:
-			return nil, &RequestError{"only", fmt.Sprintf("%s needs the channel between the daemons, and the settings have no key ([peer] key_file); leave it out, or try 'aliasdefender GenKey --help'", s.Key)}
+			return nil, &RequestError{"only", fmt.Sprintf("%s needs the channel between the daemons, but the settings have no key ([peer] key_file); leave it out, or try 'aliasdefender GenKey --help'", s.Key)}
 		}
 	}
 	return some, nil
@@ -229,7 +229,7 @@ func (s situation) stopped() expectation {
 		return s.moves(doubted(s.Rhythm))
 	}
 	e := s.moves(doubted(s.Rhythm))
-	e.Vacant, e.Why = true, fmt.Sprintf("as the rules say (W12): %s is not primary, and the host lives", s.standby())
+	e.Vacant, e.Why = true, fmt.Sprintf("as the rules say (W12): %s is not primary, and the host is alive", s.standby())
 	return e
 }
 
@@ -274,7 +274,7 @@ func (s situation) divided() expectation {
 	}
 	e := s.bothHave(slack)
 	if s.OnIsolation == config.IsolationRelease {
-		e.Unreached, e.Why = true, "as the rules say (H8): released, for on_isolation is \"release\""
+		e.Unreached, e.Why = true, "as the rules say (H8): released, because on_isolation is \"release\""
 	}
 	return e
 }

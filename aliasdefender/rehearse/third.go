@@ -60,7 +60,7 @@ func (p *planner) routersIn(s *segment, sub netip.Prefix) (addrs []netip.Addr, e
 	case auto && there && nic.Gateway.IsValid():
 		p.note("the default route out of %s, %s, is not in %s: %s stands in for it", s.nic, nic.Gateway, sub, free)
 	case auto && there:
-		p.note("no default route leaves by %s here: %s stands in for the router. A Monitor on this machine would take nothing there (W8): set router for these aliases", s.nic, free)
+		p.note("no default route goes out of %s here: %s stands in for the router. A Monitor on this machine would take nothing there (W8): set router for these aliases", s.nic, free)
 	case auto:
 		p.note("%s stands in for the router of %s", free, s.nic)
 	}

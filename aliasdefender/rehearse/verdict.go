@@ -36,7 +36,7 @@ var Promises = map[int]string{
 	2: "a connected pair has a holder within the detection time",
 	3: "no transition without a changed fact, an order or a deadline",
 	5: "the last announcement on the wire is the holder's",
-	7: "unknown never leads to a take: who cannot hear the router takes nothing (W8)",
+	7: "unknown never leads to a take: a host that cannot hear the router takes nothing (W8)",
 	8: "an alias that answers is not taken",
 }
 
@@ -104,7 +104,7 @@ func judge(e expectation, o outcome) judgement {
 	case !right && len(o.After) == 0:
 		return broken(2, "nobody has it after %s", ms(o.Gap))
 	case !right && len(o.After) > 1:
-		return broken(1, "%s have it in the end", and(o.After))
+		return broken(1, "in the end %s have it", and(o.After))
 	case !right && e.Still:
 		return broken(e.Promise, "%s took it", and(o.After))
 	case !right && sameHosts(o.After, o.Before):
@@ -112,7 +112,7 @@ func judge(e expectation, o outcome) judgement {
 	case !right:
 		return broken(3, "%s has it, not %s", and(o.After), anyOf(e.Holders))
 	case e.Still && o.Takes > 0:
-		return broken(e.Promise, "it was taken %s, with no reason to", times(o.Takes))
+		return broken(e.Promise, "it was taken %s, for no reason", times(o.Takes))
 	case e.Both >= 0 && o.Both > e.Both:
 		return broken(1, "both had it for %s; at most %s", ms(o.Both), ms(e.Both))
 	case e.Unreached && o.Gap > e.Gap:

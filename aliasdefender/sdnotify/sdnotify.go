@@ -82,7 +82,7 @@ func FromEnvironment() (*Notifier, error) {
 		return nil, nil
 	}
 	if path[0] != '/' && path[0] != '@' {
-		return nil, fmt.Errorf("%s=%s is no socket that can be told: the service manager will not hear that this Monitor is ready", SocketEnv, path)
+		return nil, fmt.Errorf("%s=%s is not a usable socket: the service manager will not hear that this Monitor is ready", SocketEnv, path)
 	}
 	n := &Notifier{
 		path: path, pause: time.Second,
@@ -93,7 +93,7 @@ func FromEnvironment() (*Notifier, error) {
 	}
 	us, err := strconv.ParseInt(usec, 10, 63)
 	if err != nil || us <= 0 || us > int64(time.Duration(1<<63-1)/time.Microsecond) {
-		return n, fmt.Errorf("%s=%s is no number of microseconds: the watchdog is not fed", WatchdogEnv, usec)
+		return n, fmt.Errorf("%s=%s is not a number of microseconds: the watchdog is not fed", WatchdogEnv, usec)
 	}
 	n.watchdog = time.Duration(us) * time.Microsecond
 	return n, nil

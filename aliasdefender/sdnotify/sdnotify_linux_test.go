@@ -87,11 +87,11 @@ func TestEnvironmentIsTakenAndWhatIsWrongInItSaid(t *testing.T) {
 		{"a watchdog for whoever it is", "@n", "20000000", "", "@n", 20 * time.Second, ""},
 		{"a watchdog for another process", "/run/n", "20000000", "1", "/run/n", 0, ""},
 		{"a socket of another kind", "vsock:2:1", "20000000", pid, "", 0,
-			"NOTIFY_SOCKET=vsock:2:1 is no socket that can be told: the service manager will not hear that this Monitor is ready"},
-		{"a watchdog of nonsense", "/run/n", "soon", pid, "/run/n", 0, "WATCHDOG_USEC=soon is no number of microseconds: the watchdog is not fed"},
-		{"a watchdog of no time", "/run/n", "0", pid, "/run/n", 0, "WATCHDOG_USEC=0 is no number of microseconds: the watchdog is not fed"},
+			"NOTIFY_SOCKET=vsock:2:1 is not a usable socket: the service manager will not hear that this Monitor is ready"},
+		{"a watchdog of nonsense", "/run/n", "soon", pid, "/run/n", 0, "WATCHDOG_USEC=soon is not a number of microseconds: the watchdog is not fed"},
+		{"a watchdog of no time", "/run/n", "0", pid, "/run/n", 0, "WATCHDOG_USEC=0 is not a number of microseconds: the watchdog is not fed"},
 		{"a watchdog beyond all time", "/run/n", "9223372036854775807", pid, "/run/n", 0,
-			"WATCHDOG_USEC=9223372036854775807 is no number of microseconds: the watchdog is not fed"},
+			"WATCHDOG_USEC=9223372036854775807 is not a number of microseconds: the watchdog is not fed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv(SocketEnv, c.socket)

@@ -70,7 +70,7 @@ func thisRunOnly(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w; until then this host has another number with each start", err)
+	return fmt.Errorf("%w; until then this host has a new number at each start", err)
 }
 
 // readHostID reads the file. Its error is fs.ErrNotExist where there is none.
@@ -93,7 +93,7 @@ func readHostID(name string) (ID, error) {
 	}
 	id, ok := parseHostID(text)
 	if !ok {
-		return ID{}, fmt.Errorf("%s: has not just one line with 32 hexadecimal digits, not all of them 0; remove the file, and the next start makes another number", name)
+		return ID{}, fmt.Errorf("%s: must have one line of 32 hexadecimal digits, not all of them 0; remove the file, and the next start makes a new number", name)
 	}
 	return id, nil
 }

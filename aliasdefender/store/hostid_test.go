@@ -70,7 +70,7 @@ func TestTheNumberIsReadAsItIsWritten(t *testing.T) {
 		switch {
 		case want != "" && (err != nil || id.String() != want):
 			t.Errorf("%q is read as %v, %v", text, id, err)
-		case want == "" && (err == nil || id == (ID{}) || !strings.Contains(err.Error(), name+": has not just one line")):
+		case want == "" && (err == nil || id == (ID{}) || !strings.Contains(err.Error(), name+": must have one line of 32 hexadecimal digits")):
 			t.Errorf("%q is read as %v, %v", text, id, err)
 		}
 		if left, err := os.ReadFile(name); err != nil || string(left) != text {
@@ -102,7 +102,7 @@ func TestWithoutItsFileAHostHasANumberForThisRun(t *testing.T) {
 			}
 			one, err := HostID(dir)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), dir) ||
-				!strings.Contains(err.Error(), "; until then this host has another number with each start") {
+				!strings.Contains(err.Error(), "; until then this host has a new number at each start") {
 				t.Errorf("%v", err)
 			}
 			if two, _ := HostID(dir); one == (ID{}) || one == two {

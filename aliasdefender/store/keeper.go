@@ -64,7 +64,7 @@ func (k *Keeper) Remember(kept Kept) error {
 }
 
 func (k *Keeper) hangs() error {
-	return fmt.Errorf("%s: its disk does not answer; it is written as soon as it does, or set another [state] dir", k.dir)
+	return fmt.Errorf("%s: its disk does not answer; the file is written as soon as it does; or set another [state] dir", k.dir)
 }
 
 // run writes until all that was wanted is written.

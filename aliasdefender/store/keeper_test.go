@@ -18,7 +18,7 @@ func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {
 			written = append(written, len(kept.Parked))
 			return nil
 		}), Within)
-		const says = "/srv/state: its disk does not answer; it is written as soon as it does, or set another [state] dir"
+		const says = "/srv/state: its disk does not answer; the file is written as soon as it does; or set another [state] dir"
 		for n := range 3 {
 			begin := time.Now()
 			err := k.Remember(Kept{Parked: make([]netip.Addr, n+1)})

@@ -118,7 +118,7 @@ func parseKept(name string, text []byte) (kept Kept, err error) {
 		}
 		addr, err := netip.ParseAddr(word)
 		if err != nil || !addr.Is4() {
-			errs = append(errs, fmt.Errorf("%s:%d: %.60q is no IPv4 address; whether an alias was parked there is not known: say RemoveAlias again where one was", name, n, word))
+			errs = append(errs, fmt.Errorf("%s:%d: %.60q is no IPv4 address; if an alias was parked there, run RemoveAlias again", name, n, word))
 			continue
 		}
 		if !slices.Contains(kept.Parked, addr) {

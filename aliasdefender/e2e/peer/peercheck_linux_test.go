@@ -83,7 +83,7 @@ func TestPairThatDoesNotFitIsAnAlarmOnBothHosts(t *testing.T) {
 		p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}})
 		rewrite(t, p, p.A, row(true, "/24")+" | true\n"+second)
 		stage.Must(t, p.Begin(20*time.Second))
-		for h, text := range map[*lab.Host]string{p.A: "the partner's file has it not", p.B: "this host's has not"} {
+		for h, text := range map[*lab.Host]string{p.A: "the partner's file does not have it", p.B: "this host's file does not"} {
 			stage.Must(t, p.Monitor(h).WaitOutput(stage.Within(t, 10*time.Second), text))
 		}
 		judgeAlarm(t, p)
