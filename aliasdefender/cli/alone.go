@@ -64,7 +64,7 @@ func (a *app) orderAlone(ctx context.Context, o control.Order) ([]control.Outcom
 }
 
 // inPlaceOfMonitor takes the lock: a Monitor that starts now would look and
-// take, as we do. It waits until we have done, or is told of us.
+// take, as we do. It waits until we are done, or its error names our process.
 func inPlaceOfMonitor(socket string) (*control.Lock, error) {
 	lock, err := control.Acquire(socket)
 	if held := (*control.HeldError)(nil); errors.As(err, &held) {
@@ -73,8 +73,8 @@ func inPlaceOfMonitor(socket string) (*control.Lock, error) {
 	return lock, err
 }
 
-// endMaintenanceAlone ends it in the state file. No address is touched, so it
-// needs no privilege but to write there.
+// endMaintenanceAlone ends maintenance in the state file. It touches no address, so
+// it needs no privilege but to write there.
 func (a *app) endMaintenanceAlone(cfg *config.Config, dryRun bool) ([]control.Outcome, error) {
 	s := &solo{cfg: cfg, order: control.Order{Maintenance: control.Off}, state: store.In(cfg.Settings.StateDir)}
 	forgotten := ""
@@ -143,8 +143,8 @@ func (s *solo) run(ctx context.Context, chosen []config.Alias) ([]control.Outcom
 	return all, err
 }
 
-// remember parks or unparks in the state file, or notes maintenance there. A
-// damaged line in it does not keep the good ones from being kept.
+// remember parks or unparks aliases in the state file, or notes maintenance there. A
+// damaged line does not cost the good ones.
 func (s *solo) remember(chosen []config.Alias) error {
 	kept, damage := s.state.Read()
 	parked := kept.Parked

@@ -14,8 +14,8 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// ear is AddAlias on one NIC where no Monitor runs: it asks who has the
-// aliases, adds those that nobody has, and announces them.
+// ear is AddAlias on one NIC when no Monitor is running: it asks which host has each
+// alias, adds those that no host has, and announces them.
 type ear struct {
 	*solo
 	now  host.State
@@ -135,7 +135,7 @@ func (e *ear) look(ctx context.Context, own netip.Addr, aliases []config.Alias, 
 	return wait(ctx, lookFor-(probes-1)*probeEvery)
 }
 
-// take adds the aliases that may come, and says of the others why not.
+// take adds the aliases that may be added, and says why it does not add the others.
 func (e *ear) take(aliases []config.Alias, mine []int, partners []netip.Addr, all []control.Outcome) (added []int) {
 	var orders []host.Order
 	var whose []int
@@ -157,8 +157,8 @@ func (e *ear) take(aliases []config.Alias, mine []int, partners []netip.Addr, al
 	return added
 }
 
-// may says whether an alias may come, and what will be told of it then, or why
-// not.
+// may says whether an alias may be added, and puts into out what to tell the user, or
+// why not.
 func (e *ear) may(al config.Alias, partner netip.Addr, out *control.Outcome) bool {
 	hw, claimed := e.claimant(al.Addr)
 	who := e.who(hw, partner)
@@ -183,8 +183,8 @@ func (e *ear) may(al config.Alias, partner netip.Addr, out *control.Outcome) boo
 	return true
 }
 
-// announce tells the segment twice where the aliases are, and listens between
-// for who does not agree.
+// announce tells the segment twice where the aliases are, and in between listens for
+// hosts that disagree.
 func (e *ear) announce(ctx context.Context, aliases []config.Alias, added []int, partners []netip.Addr, all []control.Outcome) {
 	if e.wire == nil {
 		return

@@ -10,8 +10,8 @@ import (
 	"alias-defender/aliasdefender/probe"
 )
 
-// pingAll looks by ICMP who has the aliases, where ARP is not ours to hear. A
-// host that answers no ping is found by the kernel, when the alias is added.
+// pingAll asks by ICMP which hosts have the aliases, on systems where we cannot hear
+// ARP. The kernel finds a host that answers no ping, when the alias is added.
 func (e *ear) pingAll(ctx context.Context, own netip.Addr, aliases []config.Alias, mine []int, partners []netip.Addr) error {
 	var asking sync.WaitGroup
 	errs := make([]error, len(mine))
