@@ -1,8 +1,8 @@
-// Package agenda is what time alone gives somebody to do, soonest first. A
-// thousand addresses that wait cost nothing until one of them is due.
+// Package agenda keeps deadlines in order, soonest first. A thousand waiting
+// addresses cost nothing until one of them is due.
 //
-// It knows no clock: its user passes the time in, and sleeps until Next. It
-// refuses to know what is done.
+// It has no clock: its user passes the time in, and sleeps until Next. It
+// refuses to know what a deadline is for.
 package agenda
 
 import (

@@ -2,8 +2,8 @@
 // one call and one exit code, and the answer into what a terminal shows; each verb
 // has its file.
 //
-// It decides nothing about aliases. A Monitor is package daemon's, a rehearsal
-// package rehearse's; the other verbs ask the running Monitor over its socket.
+// It decides nothing about aliases. Package daemon runs a Monitor, package rehearse
+// a rehearsal; the other verbs ask the running Monitor over its socket.
 package cli
 
 import (
@@ -158,8 +158,8 @@ func (a *app) root() *cobra.Command {
 	return root
 }
 
-// The original spelled its verbs Monitor and AddAlias; nobody has to remember
-// where the capitals are.
+// The original spelled its verbs Monitor and AddAlias; users need not remember where
+// the capitals are.
 func init() { cobra.EnableCaseInsensitive = true }
 
 // verbs lists what can be asked for.
@@ -173,7 +173,7 @@ func verbs(root *cobra.Command) string {
 	return strings.Join(names, ", ")
 }
 
-// noArgs refuses arguments, and says so as one that was mistyped.
+// noArgs refuses arguments, with a usage error.
 func noArgs(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("%s takes no arguments, but got %q; try '%s --help'", c.Name(), args[0], c.CommandPath())
@@ -181,8 +181,8 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// exit is an error that knows its exit code. Without an error in it nothing is
-// left to be said.
+// exit is an error that knows its exit code. Without an error in it there is nothing
+// to print.
 type exit struct {
 	code int
 	err  error

@@ -44,7 +44,7 @@ options, and the aliases in the file.`,
 }
 
 // completeAlias offers the aliases of the file. A file with mistakes offers
-// none: they are for Check to say.
+// none: Check reports them.
 func (a *app) completeAlias(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

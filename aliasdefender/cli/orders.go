@@ -16,11 +16,11 @@ import (
 	"alias-defender/aliasdefender/logs"
 )
 
-// progressAfter is how long an order may take without a word to who waits.
+// progressAfter is how long an order may take before we tell the user that we wait.
 const progressAfter = 2 * time.Second
 
 // oneAlias accepts at most one argument, an alias; the zero Addr means all of
-// the file. Whether the file has it is not the command line's to say.
+// the file. The caller checks whether the file has it.
 func oneAlias(c *cobra.Command, args []string) error {
 	if len(args) > 1 {
 		return usagef("%s takes one alias, or none to mean all in the file, but got %d; try '%s --help'", c.Name(), len(args), c.CommandPath())

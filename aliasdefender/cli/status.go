@@ -63,7 +63,7 @@ func (a *app) showStatus(s control.Snapshot, asJSON bool) error {
 	return nil
 }
 
-// well tells whether nobody needs to look.
+// well tells whether the snapshot has no problem that somebody must look at.
 func well(s control.Snapshot) bool {
 	for _, a := range s.Aliases {
 		if a.Level != "" {

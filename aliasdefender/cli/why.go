@@ -225,7 +225,7 @@ func answerOf(name string, f control.Fact, at time.Time) string {
 	return text
 }
 
-// span is an age as one reads it.
+// span spells an age for a reader.
 func span(d time.Duration) string {
 	switch {
 	case d < 0:

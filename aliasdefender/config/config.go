@@ -4,8 +4,8 @@
 // each with file, line and field.
 //
 // The package refuses to know the network: it resolves no name, looks at no
-// NIC and asks nobody. What only the running system can tell is the business
-// of the verb Check and of the daemon.
+// NIC and sends nothing. The verb Check and the daemon find out what only the
+// running system can tell.
 package config
 
 import (

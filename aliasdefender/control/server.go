@@ -66,8 +66,8 @@ type Server struct {
 	reading, working, writing time.Duration // the constants above, shorter in tests
 }
 
-// NewServer returns the server of the socket that the lock is for: who has not
-// got the lock cannot have a server. It starts nothing.
+// NewServer returns the server of the lock's socket: without the lock there is no
+// server. It starts nothing.
 func NewServer(l *Lock, version string, h Handlers) *Server {
 	return &Server{lock: l, version: version, handlers: h, reading: readWithin, working: workWithin, writing: writeWithin}
 }

@@ -65,7 +65,7 @@ func TestAloneKeepsTheGoodLinesOfADamagedStateFile(t *testing.T) {
 	if err != nil || len(out) != 2 {
 		t.Fatalf("%+v, %v", out, err)
 	}
-	for i, want := range []string{"the next Monitor serves it again if its rules say so", "it stays parked: an operator took it off this host by itself"} {
+	for i, want := range []string{"the next Monitor serves it again if its rules say so", "it stays parked: an operator also parked it with RemoveAlias"} {
 		if !out[i].Done || out[i].Text != want || !strings.Contains(out[i].NotRemembered, "damaged, and is gone from the file now: "+file+":2: ") {
 			t.Errorf("%+v", out[i])
 		}

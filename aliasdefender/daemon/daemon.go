@@ -1,14 +1,14 @@
-// Package daemon is one running Monitor. It joins what keeps aliases alive
-// (package defender) with this host's network, with who gives orders (package
-// control, and signals), with the service manager, the log and the state file.
+// Package daemon is one running Monitor. It connects the loop that keeps aliases
+// alive (package defender) with this host's network, with the sources of orders
+// (package control, and signals), the service manager, the log and the state file.
 //
-// Run reads the files, takes the lock and opens what it needs; all that can fail
-// without an alias being touched is done before anything runs. Then it runs a few
-// Tasks, which monitor.tasks lists. The loop is the first of them, and decides
-// when the daemon ends; the others end after it.
+// Run reads the files, takes the lock and opens what it needs. Everything that can
+// fail without touching an alias comes first. Then Run starts a few Tasks, which
+// monitor.tasks lists. The loop is the first of them, and decides when the daemon
+// ends; the others end after it.
 //
-// The package decides nothing about aliases, and the loop never waits for it:
-// files are read, and the disk is written, beside the loop.
+// The package decides nothing about aliases. The loop never waits for it: the
+// package reads files and writes the disk beside the loop.
 package daemon
 
 import (

@@ -45,7 +45,7 @@ func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome
 	return nil, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 }
 
-// remember writes what is parked; who gave the order is told if it fails.
+// remember writes what is parked. Its error goes to the user who gave the order.
 func (m *monitor) remember(kept defender.Kept) error {
 	err := m.keeper.Remember(store.Kept(kept))
 	if err != nil {
@@ -60,7 +60,7 @@ func (m *monitor) patience() time.Duration {
 	return min(time.Duration(m.slowest.Load())+2*time.Second, longestOrder)
 }
 
-// slowest is the longest that any of the aliases may take to be found silent.
+// slowest is the longest time that finding any one of the aliases silent may take.
 func slowest(aliases []config.Alias) (d time.Duration) {
 	for _, al := range aliases {
 		d = max(d, al.Detect()+time.Duration(al.Misses)*al.Timeout)

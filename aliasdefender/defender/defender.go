@@ -2,21 +2,21 @@
 // what they decide and keeps the record.
 //
 // One goroutine owns all state. Answers, ARP sightings, readings of the
-// kernel, finished work and orders are posted to it as events. Every change of
-// a fact decides the aliases it touches again at once; decisions compare what
-// should be with what is, so that a lost event is mended by the next round.
-// The loop never waits: whatever can (a question, the kernel, a name, a log)
-// runs beside it and posts its result. Two defenders run on one fake network
-// in a test.
+// kernel, finished work and orders are posted to it as events. When a fact
+// changes, the loop decides the aliases that depend on it again at once. A decision
+// compares what should be with what is, so the next round repairs a lost event.
+// The loop never waits: anything that may block (a probe, the kernel, a name, a
+// log) runs beside it and posts its result. In a test, two defenders run on one
+// fake network.
 //
-// The way of one fact: what is heard goes to package detect (ask.go), which files it
-// as a fact; follow.go marks the aliases that depend on it; decide (alias.go) puts
-// their facts before rules.Decide; carry (carry.go) begins a deed, which may have to
-// pass gates (errand.go) and is done beside the loop (worker.go); what it has done is
-// noted when it has ended, and recorded (record.go).
+// The way of one fact: package detect files what was heard as a fact (ask.go);
+// follow.go marks the aliases that depend on it; decide (alias.go) passes their facts
+// to rules.Decide; carry (carry.go) begins a deed, which may have to pass gates
+// (errand.go) and runs beside the loop (worker.go); when it has ended, the loop notes
+// and records what it did (record.go).
 //
-// The package refuses to know how a question is put on a wire, what the
-// kernel's interface looks like, or why a rule is as it is.
+// The package refuses to know how a probe is put on the wire, what the kernel's
+// interface looks like, and why a rule is as it is.
 package defender
 
 import (

@@ -215,7 +215,7 @@ func (l *loop) afterRemoval(a *alias, maintenance bool) string {
 	partner := "the partner, if it is primary and well,"
 	switch {
 	case len(l.cfg.Settings.Peer.KeyFiles) > 0:
-		partner = "the partner's Monitor, if it is well and has heard this host's since its start (W12),"
+		partner = "the partner's Monitor, if it is well and has heard this host's Monitor since it started (W12),"
 	case a.cfg.Primary:
 		return "if nobody else serves it, nobody will: " + notPrimary + here
 	}

@@ -1,12 +1,12 @@
-// Package detect finds out whether addresses answer: which question is due when,
-// by which medium, when a missed answer becomes a doubt and a doubt a silence.
+// Package detect finds out whether addresses answer: which probe is due when, by
+// which medium, and when a missed answer becomes a doubt and a doubt a silence.
 //
 // It is a state machine like peer.Session: it has no goroutine, no clock and no
 // socket. Its user tells it what to ask ([Set.Want]), what became of this host's
 // NICs ([Set.Link]) and what was heard ([Set.Sighted], [Set.Answered]), lets time
-// pass ([Set.Turn]), and takes out what follows: questions to put
-// ([Set.Questions]) and changes of facts ([Set.Changes]). It refuses to know what
-// an alias is taken or released for, and what follows from a change there.
+// pass ([Set.Turn]), and takes out what follows: questions to ask
+// ([Set.Questions]) and changes of facts ([Set.Changes]). It refuses to know why an
+// alias is taken or released, and what its user makes of a change.
 //
 // # One address
 //
@@ -18,24 +18,24 @@
 //	   '------- nothing can be asked ----'----------> unknown <---------------'
 //
 // An address is asked once an interval. The question opens a window of one
-// timeout. An answer closes it; if none comes, a doubt begins: windows of a
-// timeout each, with up to four questions by ICMP and ARP, until an answer or
-// until misses windows in a row, the first one counted, have passed in vain. A
-// window in which nothing could be asked counts for nothing and makes the fact
-// unknown. Where an alias, or the partner, misses its first answer, all that the
-// decision will rest on is asked at once: an answer from before proves nothing
-// about the network now.
+// timeout. An answer closes it. If none comes, a doubt begins: windows of one
+// timeout each, with up to four questions by ICMP and ARP. The doubt ends with an
+// answer, or when misses windows in a row, the first included, have passed without
+// one. A window in which nothing could be asked does not count, and makes the fact
+// unknown. When an alias or the partner misses its first answer, every address that
+// the decision rests on is asked at once: an earlier answer proves nothing about
+// the network now.
 //
 // # Time
 //
-// The Asked of a fact is the moment from which on its value is proven. That of an
-// answer or a silence is when the newest question behind it was put; that of a
-// frame that nobody asked for, when it arrived; that of an unknown, when it was
-// found. A target of which nothing was found yet, or all was forgotten, has none.
+// The Asked of a fact is the moment since when its value is proven. For an answer or
+// a silence, it is when the newest question behind it was sent; for a frame that
+// nobody asked for, when it arrived; for an unknown, when it was found. A target of
+// which nothing is known yet, or everything was forgotten, has none.
 //
-// An answer counts by the time that it carries, not by when it is taken in. A
-// user that puts all questions of a round in one wake, and in a second one takes
-// in the answers and then lets the windows close, needs no more than these two.
+// What counts for an answer is the time that it carries, not the time when it is
+// taken in. So a user needs only two wakes a round: one sends all questions, the
+// other takes in the answers and then lets the windows close.
 package detect
 
 import (
@@ -60,7 +60,7 @@ type Rhythm struct {
 	Misses   int           // windows in a row in vain that make a silence
 }
 
-// Doubt is how long an address is asked in vain before it counts as silent.
+// Doubt is how long an address is asked without an answer before it counts as silent.
 func (r Rhythm) Doubt() time.Duration { return time.Duration(r.Misses) * r.Timeout }
 
 // Wish is what one alias wants to have asked: itself, and the hosts whose answers

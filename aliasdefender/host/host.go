@@ -1,10 +1,10 @@
 // Package host is this host's network: its interfaces and their addresses, the
 // default routes, and an ARP listener and an ARP sender on each NIC.
 //
-// It reads and it carries out; it refuses to know what an alias is for, who
-// should have it, or why. Adding what is there and removing what is gone are
-// done, not failed, so that a caller can repeat both. What one system does its
-// own way is in the file with that system's suffix.
+// It reads and carries out; it refuses to know what an alias is for, who should
+// have it, and why. Adding an address that is there, or removing one that is gone,
+// succeeds, so a caller can repeat both. What differs between systems is in the
+// files with their suffixes.
 package host
 
 import (

@@ -293,7 +293,7 @@ func (s *Sniffer) Wait(ctx context.Context, fits func(ARP) bool) (ARP, error) {
 	}
 }
 
-// Close ends the recording. What was seen can still be had.
+// Close ends the recording. What was seen can still be read.
 func (s *Sniffer) Close() error {
 	err := s.file.Close()
 	s.done.Wait()

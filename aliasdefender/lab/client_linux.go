@@ -104,7 +104,7 @@ func (h *Host) Client(spec ClientSpec) (*Client, error) {
 	return c, nil
 }
 
-// Close stops asking. Reports can still be had.
+// Close stops asking. Reports can still be read.
 func (c *Client) Close() error {
 	c.stopped.Store(true)
 	err := c.conn.Close()

@@ -1,14 +1,14 @@
 // Package lab builds a small network out of network namespaces: switches,
 // hosts, routers and clients that run real programs on real kernels' stacks,
-// with faults that can be put in and taken out again. The tests fail over
-// inside it, and Rehearse replays a user's own files in it.
+// with faults that can be injected and removed. The tests fail over inside it, and
+// Rehearse plays a user's own files in it.
 //
 // It works as root, and without root in a user namespace of its own (Enter).
 // Either way every link is made inside namespaces that the lab itself made:
-// nothing is created in, read from or sent to the real network. Namespaces are
-// held by threads and descriptors of this process alone and have no names, and
-// programs are killed with the thread that started them; so the lab is gone
-// when the process is, however it ended.
+// nothing is created in, read from or sent to the real network. Only threads and
+// descriptors of this process hold the namespaces, which have no names, and programs
+// are killed with the thread that started them. So the lab is gone when the process
+// is gone, however it ended.
 //
 //	Lab ── Switch ── Port (Down, Mute, Loss, Partition) ── NIC ── Host (Crash, Boot)
 //	                                                              ├─ Process

@@ -1,9 +1,9 @@
-// Package logs takes what the daemon logs to syslog, to logger(1) or to standard
-// error, and never stands in the daemon's way.
+// Package logs writes the daemon's log to syslog, to logger(1) or to standard error,
+// and never blocks the daemon.
 //
 // A call of the log formats one line, puts it into a bounded queue and returns.
 // One goroutine writes the queue. A reader that is slow, hangs or is gone costs
-// lines, which are counted and said in their place; it never costs time.
+// lines, never time. Lost lines are counted, and the log says how many and where.
 //
 // The package knows neither settings nor aliases: its caller says where to write
 // and from which level.

@@ -218,7 +218,7 @@ func (c *Channel) admit(conn *net.UDPConn) error {
 }
 
 // Say says m to a partner: it is sent at once, instead of what was said
-// before. Say does not wait, and whoever is no partner is told nothing.
+// before. Say does not wait, and tells nothing to a host that is not a partner.
 //
 // With repeat at zero m is a heartbeat. Else it is a change: the partner is to
 // acknowledge it at once, and what it has not acknowledged is sent again after

@@ -28,7 +28,7 @@ func (k Kind) String() string { return kindWords[min(k, kinds-1)] }
 // Counts is how many datagrams there were of each kind.
 type Counts [kinds]uint64
 
-// Kinds is all of them, for whoever shows Counts.
+// Kinds lists all of them, for callers that show Counts.
 func Kinds() []Kind {
 	all := make([]Kind, kinds)
 	for i := range all {

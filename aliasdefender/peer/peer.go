@@ -1,29 +1,27 @@
-// Package peer is the signed words that partners exchange: what each daemon
-// says of every alias that it shares with the other, over unicast UDP,
-// encrypted and authenticated with a key that the administrator has put on
-// both hosts.
+// Package peer exchanges sealed words between partners: what each daemon says about
+// every alias that it shares with the other. They go over unicast UDP, encrypted and
+// authenticated with a key that the administrator has put on both hosts.
 //
 //	Message ── encoder ── contents ── Session.Seal ── datagrams ── every path
 //	Heard   ── decode  ── content  ── Session.Open ── datagram  ── any path
 //
-// A Session is the state of one partner: who it is, what was said, what was
-// heard. It has no socket and no clock. A Channel has the socket and the
-// sessions, and runs beside its user's loop: Say never waits, and what is heard
-// is posted by a callback.
+// A Session is the state of one partner: who it is, what was said to it, what was
+// heard from it. It has no socket and no clock. A Channel has the socket and the
+// sessions, and runs beside its user's loop: Say never waits, and a callback posts
+// what is heard.
 //
 // Words are level-triggered: each heartbeat carries the present word for every
-// alias, so that a lost datagram costs one heartbeat and nothing else. The
-// heartbeat comes from the caller's Say alone. What the Channel sends by itself
-// (acknowledgements, and a bounded number of repeats) is no sign of life of the
-// loop behind it, and Heard is called for words only.
+// alias, so a lost datagram costs one heartbeat and nothing else. Only the caller's
+// Say sends a heartbeat. What the Channel sends by itself (acknowledgements, and a
+// bounded number of repeats) does not show that the loop behind it is alive, so
+// Heard is called for words only.
 //
-// A word has two forms: the second knows IPv6, links and facts, the first is what
-// former programs understand. Each datagram tells which form its sender
-// understands, so that the two ends need not be of one version.
+// A word has two forms: earlier programs understand the first; the second knows
+// IPv6, links and facts. Each datagram says which form its sender understands, so
+// the two ends may run different versions.
 //
-// The package refuses to know what the words mean, when one has to be said, and
-// how long a silence is one. What it has of its own in the way of types is how
-// things are on the wire; its user translates.
+// The package refuses to know what the words mean, when one must be said, and how
+// long a pause is a silence. Its own types describe the wire; its user translates.
 package peer
 
 import (
@@ -31,7 +29,7 @@ import (
 	"time"
 )
 
-// Standing is how a host says that it stands to an alias.
+// Standing is what a host says about an alias: whether it holds it, or would take it.
 type Standing uint8
 
 // The standings. A host that knows fewer hears Unknown for those that it does

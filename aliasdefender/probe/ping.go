@@ -1,11 +1,11 @@
 // Package probe answers one question: does an address answer?
 //
-// It asks by ICMP, once, and has three answers: yes; asked in vain; and an
-// error, which means that nothing is known. It refuses to know who is asked and
-// why, how many times in a row make a silence, and what follows from it.
+// It asks by ICMP, once, and has three answers: yes; no answer; and an error, which
+// means that nothing is known. It refuses to know which address is asked and why,
+// how many missed answers make a silence, and what follows from one.
 //
-// Ping does it with go-ping, which lives here and nowhere else; Pinger, on Linux,
-// with sockets that all questions share. Both keep the same contract.
+// Ping uses go-ping, which is used nowhere else. Pinger, on Linux, uses sockets that
+// all questions share. Both keep the same contract.
 package probe
 
 import (

@@ -1,6 +1,6 @@
 // Package record keeps what happened: one event type, one recorder, many sinks.
 //
-// Whoever sees something happen fills in an Event and gives it to the Recorder,
+// A caller that sees something happen fills in an Event and gives it to the Recorder,
 // which numbers it and passes it to each sink. Three sinks are usual: the Ring,
 // from which Why reads; the Log, which writes a file in the state directory so
 // that Why can answer after a restart and a reboot; and the daemon's log, which

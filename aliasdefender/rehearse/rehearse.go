@@ -1,16 +1,15 @@
-// Package rehearse replays an administrator's own files in network namespaces of one
-// machine, with real Monitors and real faults, and judges what became of each
-// alias by what the rules promise.
+// Package rehearse plays an administrator's own files in network namespaces of one
+// machine, with real Monitors and real faults, and judges what became of each alias
+// by what the rules promise.
 //
 // Prepare turns the files into a plan (networks, machines, who plays in them) and
-// enters namespaces in which nothing of the real network is seen any more. Run
-// builds the plan as a lab, plays the scenarios one after the other, measures what a
-// client and the kernels saw, holds that against what the rules make of the
-// fault, and returns a Report.
+// enters namespaces that do not see the real network. Run builds the plan as a lab,
+// plays the scenarios one after the other, measures what a client and the kernels
+// saw, compares that with what the rules promise for the fault, and returns a Report.
 //
-// It prints nothing, and knows no option of a command line: what a terminal shows
-// is its caller's. Nor does it know how a Monitor works. It runs this very program
-// with the verb Monitor on the machines of the plan, and looks at it from outside.
+// It prints nothing and knows no command-line options: its caller writes to the
+// terminal. Nor does it know how a Monitor works. It runs this same program with the
+// verb Monitor on the machines of the plan, and watches it from outside.
 package rehearse
 
 import (

@@ -1,11 +1,11 @@
 // Package rules decides about one alias: facts in, a decision with its reason
-// out. It is the one place where it can be proved that two hosts do not hold an
-// alias together for longer than they need to hear of each other, and that
-// nothing unknown is taken for a no.
+// out. It is the one place where we can prove that two hosts do not both hold an
+// alias for longer than they need to hear each other, and that unknown never counts
+// as no.
 //
 // It refuses to know where facts come from and how decisions are carried out:
 // no address, no socket, no kernel, no log, no clock. Time comes in with the
-// facts, and of the world it imports time and fmt only; a test proves it.
+// facts. It imports only time and fmt, which a test checks.
 //
 // # Its caller
 //
@@ -17,13 +17,14 @@
 //	State.Report   says how an operator's command has ended, if one is under way
 //	State.MayBegin, State.Begin
 //	               before a deed that takes a while
-//	State.Done     records how it ended, and says as a [Follow] what is to follow
+//	State.Done     records how it ended, and returns as a [Follow] what to do next
 //	Say            is what the partner is told
 //
-// [State.Obey] takes in commands, of operators, of the file and of who ends the
-// daemon; State.Pinged, Awoke, LinkIsUp, PartnerIsBack and ProbedFor the few
-// observations that are no facts. Nobody else writes a State. The search in the
-// tests, which proves the table, plays all of these: what is proved is what runs.
+// [State.Obey] takes in commands: from operators, from the file, and from the caller
+// that ends the daemon. State.Pinged, Awoke, LinkIsUp, PartnerIsBack and ProbedFor
+// take in the few observations that are not facts. Only these methods write a State.
+// The search in the tests, which proves the table, uses them all: what is proved is
+// what runs.
 //
 // # States
 //
@@ -37,10 +38,10 @@
 //	holding: keep (H1 H2 H4 H5 H7 H9), announce (H7 H9), restore (H5), refresh (H9),
 //	         hand over (H2 H4)
 //
-// Parked is waiting with the one row W1; who holds the alias and is told to park
-// it passes through H2. A hand-over is W5 on one host and H1 on the other; what
+// Parked is waiting, with only row W1. A holder that is told to park the alias
+// passes through H2. A hand-over is W5 on one host and H1 on the other; what
 // goes on between them, and who plays which part, is in [Handover]. Adoption is
-// no row: who finds the alias on its host tells State so, as a deed.
+// not a row: the caller that finds the alias on its host tells State so, as a deed.
 //
 // # A new row, a new fact
 //

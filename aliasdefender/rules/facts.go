@@ -142,7 +142,7 @@ type Policy struct {
 	Lease time.Duration // of an alias that goes by itself; 0: it stays for ever
 }
 
-// Doubt is how long an address is asked in vain before it counts as silent.
+// Doubt is how long an address is asked without an answer before it counts as silent.
 func (p Policy) Doubt() time.Duration { return time.Duration(p.Misses) * p.Timeout }
 
 // Stale is the age from which on a fact is unknown.
@@ -176,7 +176,7 @@ func (p Policy) GiveWithin() time.Duration {
 	return min(2*time.Duration(p.Misses)*p.Heartbeat()+2*p.Timeout, 2*time.Second)
 }
 
-// Patience is how long who takes what was offered waits for the giver to let
+// Patience is how long the taker of an offered alias waits for the giver to let
 // go. It begins later than the giver's time, and is longer by a timeout: whoever
 // counts the giver as a rival while a confirmation is on its way to it may yield
 // just as the giver lets go.

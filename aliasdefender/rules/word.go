@@ -1,9 +1,10 @@
 package rules
 
-// Standing is how a host stands to one alias, as it tells its partner.
+// Standing is what a host tells its partner about one alias: whether it holds it, or
+// would take it.
 type Standing uint8
 
-// The standings. Unsure is who holds nothing and does not know enough to take.
+// The standings. Unsure: holds nothing and does not know enough to take.
 const (
 	NotSaid Standing = iota
 	SaysUnsure

@@ -25,8 +25,8 @@ var actions = [...]string{
 
 func (a Action) String() string { return spelled(actions[:], int(a)) }
 
-// unnamed is how a value is spelled that this version has no name for: a defect,
-// or a number from another version, and neither is worth a panic.
+// unnamed spells a value that this version has no name for. It comes from a bug, or
+// from another version; neither is worth a panic.
 const unnamed = "not known here"
 
 func spelled(names []string, i int) string {
@@ -36,7 +36,7 @@ func spelled(names []string, i int) string {
 	return names[i]
 }
 
-// Level is how loud a reason is.
+// Level is how serious a reason is.
 type Level uint8
 
 // The levels. An alarm is an error that an operator has to mend.
@@ -193,10 +193,10 @@ func (r Reason) String() string { return reasons[r.row()].name }
 // Text explains the reason in one clause.
 func (r Reason) Text() string { return reasons[r.row()].text }
 
-// Level is how loud the reason is.
+// Level is how serious the reason is.
 func (r Reason) Level() Level { return reasons[r.row()].level }
 
-// Wire is the number under which the partner is told of the reason.
+// Wire is the number that stands for the reason in words to the partner.
 func (r Reason) Wire() uint8 { return reasons[r.row()].wire }
 
 // ReasonFromWire is the reason that the partner told under that number,
@@ -211,17 +211,17 @@ func ReasonFromWire(n uint8) Reason {
 }
 
 // Defence tells whether the alias is announced for this reason because of a
-// rival, be it that the rival has gone, and not by the schedule: rows H7.
+// rival, or because the rival has gone, and not by the schedule: rows H7.
 func (r Reason) Defence() bool {
 	return r == PartnerDefended || r == ForeignDefended || r == RivalGone
 }
 
-// Routine tells whether the deed is a step of a schedule while the alias is held
-// and nothing has changed. The log leaves it out.
+// Routine tells whether the deed is a scheduled step while the alias is held and
+// nothing has changed. The log leaves it out.
 func (r Reason) Routine() bool { return r == AnnouncementDue || r == LeaseDue }
 
-// YieldsToRival tells whether the alias is let go for this reason because a rival
-// keeps it: rows H6.
+// YieldsToRival tells whether this reason releases the alias because a rival keeps
+// it: rows H6.
 func (r Reason) YieldsToRival() bool {
 	return r == RivalPartner || r == TwoPrimaries || r == FailbackRefused
 }

@@ -1,10 +1,10 @@
-// Package sdnotify tells a service manager that asks how this process is: ready,
-// reloading, stopping, one line of status, and that it still turns (sd_notify(3)).
+// Package sdnotify tells a service manager how this process is: ready, reloading,
+// stopping, one line of status, and that it is still running (sd_notify(3)).
 //
-// A Notifier is made from the environment. Whoever has news leaves it there and
-// goes on; one goroutine sends it, the newest first where the manager does not
-// read. The package knows nothing of what its process does, and decides nothing:
-// when it is ready its caller says.
+// A Notifier is made from the environment. A caller leaves its news there and does
+// not wait; one goroutine sends it, the newest first if the manager does not read.
+// The package does not know what its process does, and decides nothing: its caller
+// says when it is ready.
 package sdnotify
 
 import (

@@ -23,7 +23,7 @@ type ID [16]byte
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// hostIDHead explains the file to whoever finds it.
+// hostIDHead explains the file to its reader.
 const hostIDHead = `# The number by which the partner's daemon knows this host, whichever of its
 # addresses it is heard from. It was made up by the program when it first started
 # here. Two hosts must not have the same: on a copy of this machine remove the

@@ -9,7 +9,7 @@ import (
 // Within is how long an order of an operator waits for the disk.
 const Within = 5 * time.Second
 
-// Disk is what a Keeper stands before: a File, or another in a test.
+// Disk is what a Keeper writes to: a File, or a fake in a test.
 type Disk interface {
 	Write(Kept) error // may hang
 	Trouble() error   // what is wrong with the file; nil: nothing

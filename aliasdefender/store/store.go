@@ -1,10 +1,10 @@
 // Package store keeps on disk what has to outlive a restart and a reboot: what an
 // operator has parked, and whether the host is in maintenance.
 //
-// It knows one small text file, of which a reader finds the old version or the
-// new one, whole. File reads and writes it and waits for the disk; Keeper
-// stands before a File for a daemon that must not wait. Nothing here knows what an
-// alias is, or what becomes of one that is parked.
+// It knows one small text file; a reader finds the old version or the new one,
+// never half of one. File reads and writes it and waits for the disk; a Keeper writes
+// a File for a daemon that must not wait. The package does not know what an alias is,
+// or what becomes of one that is parked.
 package store
 
 import (
@@ -24,7 +24,7 @@ import (
 // FileName is the name of the file in the state directory.
 const FileName = "parked"
 
-// parkedHead explains the file to who finds it.
+// parkedHead explains the file to its reader.
 const parkedHead = `# What an operator has taken off this host with "aliasdefender RemoveAlias":
 # one address a line. It stays off until AddAlias. A line "maintenance" keeps all
 # aliases off until "aliasdefender Maintenance off". Written by the program; a

@@ -1,5 +1,5 @@
 // Package stage is what the tests of whole programs share: a pair of hosts with their
-// Monitors, and the words in which a test says what it waits for.
+// Monitors, and helpers with which a test says what it waits for.
 //
 // The program is the test binary itself, started again: Main, which is the whole of
 // a TestMain, makes it the program where its environment says so. So there is

@@ -1,5 +1,5 @@
-// Package hosttest says what a host's network must do, as a test that the
-// kernel passes, and every fake that wants to be believed.
+// Package hosttest says what a host's network must do, as a test that the kernel
+// and every fake must pass.
 package hosttest
 
 import (

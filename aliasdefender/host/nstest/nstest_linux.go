@@ -1,6 +1,6 @@
 // Package nstest gives a test a network of its own: namespaces, joined by veth
-// cables, in which it may break whatever it likes. It needs no root where users
-// may make namespaces, no ip command, and it does not know what is tested.
+// cables, in which the test may break anything. It needs no ip command, and no root
+// if the system lets users make namespaces. It does not know what is tested.
 package nstest
 
 import (

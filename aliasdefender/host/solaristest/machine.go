@@ -1,11 +1,10 @@
-// Package solaristest is a Solaris or illumos host that is not there: ifconfig,
-// uname, netstat, route and arp as they behave and print, for tests of what
-// drives and reads them. What it knows of the real ones is from their manual
-// pages, illumos's published source and listings by administrators; no real
-// machine was at hand.
+// Package solaristest fakes a Solaris or illumos host: ifconfig, uname, netstat,
+// route and arp as they behave and print, for tests of the code that drives and
+// reads them. It follows their manual pages, illumos's published source and
+// listings by administrators; no real machine was at hand.
 //
-// It keeps to what such tests need, and refuses what else is asked of it as the
-// real ones refuse a mistyped line.
+// It does only what such tests need, and refuses anything else as the real programs
+// refuse a mistyped line.
 package solaristest
 
 import (

@@ -1,7 +1,7 @@
 // Package pair puts two hosts that run Alias Defender, their router and a
 // client on one switch of a lab: the stage of the demo and of the end-to-end
-// tests. It writes the two hosts' files and starts the Monitors; what then
-// happens to them is its caller's play.
+// tests. It writes the two hosts' files and starts the Monitors; its caller decides
+// what happens to them then.
 package pair
 
 import (

@@ -1,5 +1,5 @@
-// Package sdnotifytest is a service manager for tests: a socket that is told how a
-// process is. Nobody but tests may import it.
+// Package sdnotifytest is a service manager for tests: a socket that hears how a
+// process is. Only tests may import it.
 package sdnotifytest
 
 import (
