@@ -56,7 +56,7 @@ func onDisk(t *testing.T, p *pair.Pair, h *lab.Host, told []control.Entry, look 
 // then something of its own.
 func knows(t *testing.T, p *pair.Pair, h *lab.Host, before []control.Entry) {
 	t.Helper()
-	stage.Until(t, p, h, "what was before this start", 20*time.Second, func(_ control.Snapshot, a control.Alias) bool {
+	stage.Until(t, p, h, "what was before this start", func(_ control.Snapshot, a control.Alias) bool {
 		return len(a.Journal) > len(before)
 	})
 }
