@@ -72,11 +72,11 @@ test-pure:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
 		set -x; \
-		CGO_ENABLED=0 nice $(GO) test -timeout 30m $(TESTFLAGS) $(OTHERS); \
+		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m $(TESTFLAGS) $(OTHERS); \
 	else \
 		set -ex; \
-		CGO_ENABLED=1 nice $(GO) test -race -timeout 30m $(TESTFLAGS) $(OTHERS); \
-		CGO_ENABLED=0 nice $(GO) test -timeout 30m -run 'Events|Search' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
+		CGO_ENABLED=1 nice -n 3 $(GO) test -race -timeout 30m $(TESTFLAGS) $(OTHERS); \
+		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
 	fi
 
 # The race detector where make test has none, for it makes a program with real stacks
