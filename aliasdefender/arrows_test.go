@@ -22,7 +22,7 @@ import (
 // import everything.
 var arrows = map[string]string{
 	"":          "cli",
-	"cli":       "config control daemon defender host lab logs peer probe record rehearse rules sdnotify store",
+	"cli":       "config control daemon defender host lab logs record rehearse rules",
 	"daemon":    "config control defender host logs peer probe record sdnotify store",
 	"defender":  "agenda config control detect host peer probe record rules",
 	"detect":    "agenda host probe rules",

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/host"
-	"alias-defender/aliasdefender/rules"
 )
 
 func (a *app) checkCmd() *cobra.Command {
@@ -92,11 +92,6 @@ func printPeer(w io.Writer, cfg *config.Config) {
 	}
 }
 
-// policy is what the rules know of an alias, for the times that they make of it.
-func policy(a config.Alias, channel bool) rules.Policy {
-	return rules.Policy{Primary: a.Primary, Interval: a.Interval, Timeout: a.Timeout, Misses: a.Misses, Channel: channel, Lease: a.Lease}
-}
-
 // printAlias says one alias as a sentence.
 func printAlias(w io.Writer, a config.Alias, channel bool) {
 	role := "not primary: takes it only when the partner is silent too"
@@ -123,7 +118,7 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 	}
 	more = append(more, fmt.Sprintf("a dead holder is noticed within %s (probed every %s, then %d × %s without an answer)",
 		config.Tidy(a.Detect()), config.Tidy(a.Interval), a.Misses, config.Tidy(a.Timeout)))
-	p := policy(a, channel)
+	p := defender.PolicyOf(a, channel)
 	if channel {
 		more = append(more, fmt.Sprintf("a dead partner daemon is noticed within %s (it sends every %s)", config.Tidy(p.ChannelSilent()), config.Tidy(p.Heartbeat())))
 	}

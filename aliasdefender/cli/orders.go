@@ -12,6 +12,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/daemon"
 	"alias-defender/aliasdefender/logs"
 )
 
@@ -42,8 +43,8 @@ func argAlias(c *cobra.Command, args []string) (netip.Addr, error) {
 // exampleAlias is the alias of the samples.
 const exampleAlias = "172.16.1.2"
 
-// order has an order carried out by the running Monitor or, where none runs,
-// by ourselves, and prints what became of it.
+// order has an order carried out by the running Monitor or, where none runs, in this
+// process, and prints what became of it.
 func (a *app) order(ctx context.Context, o control.Order) error {
 	socket, err := a.socket()
 	if err != nil {
@@ -61,7 +62,7 @@ func (a *app) order(ctx context.Context, o control.Order) error {
 	}
 	outcomes, err := control.Dial(socket).Order(ctx, o)
 	if errors.Is(err, control.ErrNotRunning) && !o.Give { // a hand-over is two Monitors' talk
-		outcomes, err = a.orderAlone(ctx, o)
+		outcomes, err = daemon.Alone(ctx, daemon.Options{Load: a.load, Aliases: a.aliases, Version: a.version, Open: a.open}, o)
 	}
 	if err != nil {
 		return err

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/rules"
 )
 
 // checkPartner compares our file with the partner's and prints what would make
@@ -61,9 +63,6 @@ func compare(ourFile string, ours []config.Alias, theirFile string, theirs []con
 
 // compareRow compares the two rows of one alias, for an alias that both have.
 func compareRow(o, t config.Alias) (problems []string) {
-	if o.Prefix.Bits() != t.Prefix.Bits() {
-		problems = append(problems, fmt.Sprintf("netmask /%d here and /%d there; write the same", o.Prefix.Bits(), t.Prefix.Bits()))
-	}
 	switch {
 	case o.Partner.Name == t.Partner.Name || o.Partner.Addr.IsValid() && o.Partner.Addr == t.Partner.Addr:
 		problems = append(problems, fmt.Sprintf("both rows name %s as the partner; each must name the other host", o.Partner.Name))
@@ -75,13 +74,23 @@ func compareRow(o, t config.Alias) (problems []string) {
 		}
 		problems = append(problems, fmt.Sprintf("partner %s is outside the alias's subnet, but the other partner is inside; is this the host's address there?", far.Name))
 	}
-	switch {
-	case o.Primary && t.Primary:
-		problems = append(problems, "Primary is true in both: two primaries would take it from each other; make one false")
-	case !o.Primary && !t.Primary:
-		problems = append(problems, "Primary is true in neither: without a primary nobody takes it while both are alive (W12); make one true")
+	for _, m := range rules.Misfits(half(o), half(t)) {
+		switch m {
+		case rules.BothPrimary:
+			problems = append(problems, "Primary is true in both: two primaries would take it from each other; make one false")
+		case rules.NonePrimary:
+			problems = append(problems, "Primary is true in neither: without a primary nobody takes it while both are alive (W12); make one true")
+		case rules.OtherMask:
+			problems = append(problems, fmt.Sprintf("netmask /%d here and /%d there; write the same", o.Prefix.Bits(), t.Prefix.Bits()))
+		}
 	}
 	return problems
+}
+
+// half is what a row says. A rhythm stands in the settings, and those of the partner
+// are not here to be compared.
+func half(row config.Alias) rules.Half {
+	return rules.Half{Policy: defender.PolicyOf(row, false), Bits: row.Prefix.Bits()}
 }
 
 // outside tells whether the partner of row is an address off the subnet, where

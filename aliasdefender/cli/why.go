@@ -27,9 +27,9 @@ func (a *app) whyCmd() *cobra.Command {
 the rules, and from which facts, with their ages. With a channel, they include how
 hand-overs went, and contradictions between the two hosts' files.
 
-The running Monitor answers. It remembers the last 64 decisions about each alias;
-its event log keeps them over a restart or a reboot. If no Monitor is running, Why
-reads the event log itself, and the exit code is 1.`,
+The running Monitor answers. It remembers the last 64 decisions of an alias, of
+very many aliases fewer; those before a restart or a reboot too, out of its event
+log. Where no Monitor runs the event log itself is read, and the exit code is 1.`,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -96,7 +96,7 @@ func (a *app) written(absent error) (control.Snapshot, error) {
 	if err != nil || !some {
 		return control.Snapshot{}, errors.Join(absent, err)
 	}
-	fmt.Fprintf(a.stderr, "aliasdefender: %v; showing the event log in %s instead\n", absent, cfg.Settings.StateDir)
+	fmt.Fprintf(a.stderr, "aliasdefender: %v; this is what the event log in %s has\n", absent, cfg.Settings.StateDir)
 	return s, nil
 }
 

@@ -54,6 +54,18 @@ func (m *monitor) eventTasks() []Task {
 	}
 }
 
+// lookAgain is when a last line without an end is looked at again.
+const lookAgain = 100 * time.Millisecond
+
+// unreadable counts the lines that were passed over.
+func unreadable(s record.Skipped) int {
+	n := s.Lines + s.Long
+	if s.Torn {
+		n++
+	}
+	return n
+}
+
 // loadEvents gives Why what earlier runs wrote. A disk that hangs delays neither the
 // start nor the end.
 func (m *monitor) loadEvents(ctx context.Context) error {
@@ -66,11 +78,20 @@ func (m *monitor) loadEvents(ctx context.Context) error {
 	go func() {
 		defer close(done)
 		skipped, err := record.Load(m.events.dir, m.events.ring)
-		if err != nil {
-			m.event("event_log").WithError(err).Warn("Why cannot show what happened before this start")
+		if skipped.Torn {
+			// By a crash, or it is being written: the second look tells.
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(lookAgain):
+			}
+			skipped, err = record.Load(m.events.dir, m.events.ring)
 		}
-		if n := skipped.Lines + skipped.Long; n > 0 {
-			m.event("event_log").WithField("lines", n).Warn("skipped lines of the event log that cannot be read")
+		if err != nil {
+			m.event("event_log").WithError(err).Warn("Why does not know what was before this start")
+		}
+		if n := unreadable(skipped); n > 0 {
+			m.event("event_log").WithField("lines", n).Warn("some lines of the event log cannot be read, and were passed over")
 		}
 	}()
 	select {

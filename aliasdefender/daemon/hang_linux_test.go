@@ -65,11 +65,11 @@ func (f *fakeHost) Read() (host.State, error) {
 	return host.State{NICs: []host.NIC{nic}, Routes: []host.Route{{NIC: "eth0", Gateway: fakeRouter}}}, nil
 }
 
-func (f *fakeHost) Add(orders []host.Order) []error     { return f.put(orders, true) }
-func (f *fakeHost) Remove(orders []host.Order) []error  { return f.put(orders, false) }
-func (f *fakeHost) Refresh(orders []host.Order) []error { return make([]error, len(orders)) }
+func (f *fakeHost) Add(orders []host.Placement) []error     { return f.put(orders, true) }
+func (f *fakeHost) Remove(orders []host.Placement) []error  { return f.put(orders, false) }
+func (f *fakeHost) Refresh(orders []host.Placement) []error { return make([]error, len(orders)) }
 
-func (f *fakeHost) put(orders []host.Order, on bool) []error {
+func (f *fakeHost) put(orders []host.Placement, on bool) []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, o := range orders {

@@ -30,6 +30,7 @@ type alias struct {
 	announced time.Time     // when we last said on the wire that it is here
 	known     bool          // a question from the alias by ARP was answered
 	next      *config.Alias // what the row becomes once this one is released
+	wanted    bool          // an order has brought it here, or found it here
 	gone      bool          // the loop no longer owns it
 }
 
@@ -112,14 +113,16 @@ func PolicyOf(c config.Alias, channel bool) rules.Policy {
 // settled tells whether the alias stays as it is as long as no fact changes its
 // value: it is served elsewhere, or held without a rival.
 func (a *alias) settled() bool {
-	f := a.alias.Fact()
 	switch {
 	case a.dirty || a.order != nil:
 		return false
 	case a.state.Holding:
-		return a.decision.Reason == rules.Held && f.Value == rules.Silent
+		return a.decision.Reason == rules.Held && a.alias.Fact().Value == rules.Silent
+	case a.decision.Reason != rules.Served:
+		return false
 	}
-	return a.decision.Reason == rules.Served && f.Value == rules.Answered && f.Miss.IsZero()
+	f := a.alias.Fact()
+	return f.Value == rules.Answered && f.Miss.IsZero()
 }
 
 // third are the router and the witnesses.
@@ -150,7 +153,7 @@ func (l *loop) decide(a *alias) {
 	if due(a.errand.failure.retry, l.now) {
 		a.errand.failure.retry = time.Time{}
 	}
-	f := l.facts(a)
+	f := l.decisive(a)
 	if follow := a.state.Saw(a.policy, f); follow != (rules.Follow{}) {
 		l.then(a, follow)
 	}

@@ -23,9 +23,14 @@ func (l *loop) answer(a *alias, done bool, text string) {
 	}
 	o := a.order
 	a.order = nil
-	next := l.whatNext(a, o.handed)
-	if o.from != "" && done {
+	next := ""
+	switch {
+	case l.o.Deeds == OrderedDeeds:
+		next = l.nextUnwatched(a, o.command)
+	case o.from != "" && done:
 		next = whatNextOfForced(a.cfg.Primary)
+	default:
+		next = l.whatNext(a, o.handed)
 	}
 	o.answer(control.Outcome{Alias: a.id().String(), Done: done, Text: text, Next: next})
 }
@@ -45,6 +50,8 @@ func (l *loop) report(a *alias) {
 		return
 	case !a.state.Holding && a.alias.Fact().Asked.Before(o.asked):
 		return // the question that the order put is not answered yet
+	case l.o.Deeds == OrderedDeeds && l.reportUnwatched(a):
+		return
 	}
 	failure := a.state.Handover.Failure
 	switch a.state.Report(o.command, a.decision) {
@@ -69,7 +76,7 @@ func (l *loop) report(a *alias) {
 		}
 		l.answer(a, false, "refused: "+why+"; --force takes it nevertheless")
 	case rules.IsUnlinked:
-		l.answer(a, false, "refused: "+a.why())
+		l.answer(a, false, "refused: "+a.unlinked())
 	}
 }
 
@@ -90,6 +97,9 @@ func (l *loop) answerGiven(a *alias) {
 // answerRemoved answers RemoveAlias and Maintenance for an alias that is not here.
 func (l *loop) answerRemoved(a *alias) {
 	switch o := a.order; {
+	case a.elsewhere != "" && o.had && !o.handed:
+		l.answer(a, false, fmt.Sprintf("released: it is off %s, and %s; but it is on %s of this host too: take it off there by hand",
+			a.cfg.NIC, strings.TrimPrefix(o.stay, "is "), a.other))
 	case a.elsewhere != "":
 		l.answer(a, false, a.elsewhere+": take it off there by hand; it "+o.stay)
 	case !o.had:
@@ -103,14 +113,23 @@ func (l *loop) answerRemoved(a *alias) {
 
 // answerHere answers AddAlias for an alias that is here.
 func (l *loop) answerHere(a *alias) {
-	switch o := a.order; {
+	a.wanted = true
+	switch o, but := a.order, l.unannounced(a); {
 	case o.from != "":
-		l.answer(a, true, fmt.Sprintf("taken from %s which answered for it", o.from))
+		l.answer(a, true, fmt.Sprintf("taken from %s which answered for it", o.from)+but)
 	case !o.had:
-		l.answer(a, true, "taken: this host has it")
+		l.answer(a, true, "taken: this host has it"+but)
 	default:
-		l.answer(a, true, "this host has it")
+		l.answer(a, true, hasAlready)
 	}
+}
+
+// unlinked is why the NIC cannot carry the alias.
+func (a *alias) unlinked() string {
+	if err := a.iface.ready(); err != nil {
+		return err.Error()
+	}
+	return a.why()
 }
 
 // rival names the host that answers for the alias.
@@ -133,13 +152,15 @@ const (
 	staysOff         = "stays off until 'Maintenance off'"
 	staysParked      = "it stays parked: an operator also parked it with RemoveAlias"
 	notInMaintenance = "this host was not in maintenance"
+	hasAlready       = "this host has it already"
+	notPrimary       = "the partner is not primary and takes nothing while this host answers its pings (W12); "
 )
 
 // until is what ends that the alias is kept off this host, and the same as
 // something to do here.
-func (l *loop) until(a *alias) (end, here string) {
+func (l *loop) until(a *alias, maintenance bool) (end, here string) {
 	switch {
-	case !l.maintenance:
+	case !maintenance:
 		return "AddAlias", "run AddAlias here or there"
 	case l.parked[a.id()]:
 		return "'Maintenance off' and AddAlias", "run AddAlias there, or 'Maintenance off' and AddAlias here"
@@ -151,7 +172,7 @@ func (l *loop) until(a *alias) (end, here string) {
 // tells that the partner has just taken it.
 func (l *loop) whatNext(a *alias, handed bool) string {
 	f := l.facts(a)
-	end, here := l.until(a)
+	end, here := l.until(a, l.maintenance)
 	stays := "; this host stays out until " + end
 	switch heard := a.talk != nil && a.talk.mood == speaking; {
 	case a.state.Holding:
@@ -167,7 +188,7 @@ func (l *loop) whatNext(a *alias, handed bool) string {
 	case a.state.Parked && heard:
 		return "the partner, if it is well, takes it within its detection time" + stays
 	case a.state.Parked && a.cfg.Primary:
-		return "nobody will serve it: the partner is not primary and takes nothing while this host answers its pings (W12); " + here
+		return "nobody will serve it: " + notPrimary + here
 	case a.state.Parked:
 		return "the partner, if it is primary and well, takes it within its detection time" + stays
 	case f.Alias.Value == rules.Answered:
@@ -189,49 +210,4 @@ func whatNextOfForced(primary bool) string {
 // able tells whether the partner would take the alias, as far as it has said.
 func (a *alias) able() bool {
 	return a.talk != nil && a.talk.mood == speaking && a.peer.Word.Standing == rules.SaysAble
-}
-
-// foretell says what an order would do.
-func (l *loop) foretell(a *alias, o control.Order) control.Outcome {
-	out := control.Outcome{Alias: a.id().String(), Done: true}
-	f := l.facts(a)
-	parked := "parked"
-	if o.Maintenance == control.On {
-		o.Remove, parked = true, "kept off until 'Maintenance off'"
-	}
-	switch {
-	case o.Maintenance == control.Off && !l.maintenance:
-		out.Text = notInMaintenance
-	case o.Maintenance == control.Off && l.parked[a.id()]:
-		out.Text = staysParked
-	case o.Maintenance == control.Off:
-		out.Text = "this host would serve it again if its rules say so"
-	case o.Give && !a.state.Holding:
-		out.Text = "it is not on this host"
-	case o.Give && !a.able():
-		out.Done, out.Text = false, "would stay here: "+a.partnerSays()
-	case o.Give:
-		out.Text = "would be offered to the partner, who says that it would take it"
-	case o.Remove && a.state.Holding && a.able():
-		out.Text = "would be handed over to the partner, and " + parked
-	case o.Remove && a.state.Holding:
-		out.Text = "would be released and " + parked
-	case o.Remove:
-		out.Text = "this host does not have it; it would be " + parked
-	case l.maintenance:
-		out.Done, out.Text = false, "would be refused: this host is in maintenance"
-	case a.state.Holding:
-		out.Text = "this host has it already"
-	case o.Force:
-		out.Text = "would be taken, whoever has it"
-	case f.Alias.Value == rules.Answered && a.peer.Word.Standing == rules.SaysHolding:
-		out.Text = "the partner has it, and would be asked to hand it over"
-	case f.Alias.Value == rules.Answered:
-		out.Done, out.Text = false, fmt.Sprintf("would be refused: %s answers for it", l.rival(a))
-	case f.Alias.Value == rules.Unknown:
-		out.Done, out.Text = false, "it is not known whether another host answers for it"
-	default:
-		out.Text = "would be taken"
-	}
-	return out
 }

@@ -16,7 +16,7 @@ const crowd = 32
 // the alias nothing else is begun; its end decides again.
 func (l *loop) carry(a *alias, d rules.Decision) {
 	e := &a.errand
-	if e.stage != idle || !e.failure.retry.IsZero() && d.Action == e.failure.action {
+	if e.stage != idle || !l.mayDo(a, d) || !e.failure.retry.IsZero() && d.Action == e.failure.action {
 		return
 	}
 	opened := e.opened
@@ -63,7 +63,7 @@ func (l *loop) change(a *alias, d rules.Decision, t *trade) {
 
 // job is work on the alias's address.
 func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
-	order := host.Order{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix, Lease: a.policy.Lifetime()}
+	order := host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix, Lease: a.policy.Lifetime()}
 	a.errand.stage, a.errand.at = working, l.now
 	a.state.Begin(d)
 	done := func(began time.Time, o rules.Outcome) {
@@ -73,14 +73,14 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 	}
 	return job{
 		trade: t, what: order,
-		wanted:   func() bool { return l.again(a, d).Action == d.Action },
+		wanted:   func() bool { return l.redecide(a, d).Action == d.Action },
 		unwanted: func() { done(l.now, rules.Outcome{Result: rules.Dropped}) },
 		done: func(began time.Time, err error) {
 			if err != nil {
 				l.failedDeed(a, d, err)
 			}
 			done(began, rules.Outcome{Result: resultOf(err)})
-			if d.Action == rules.Forget { // the remains of a duplicate: who has it was heard as a rival
+			if err == nil && d.Action == rules.Forget { // the remains of a duplicate: who has it was heard as a rival
 				l.asks.Forget(l.now, a.alias)
 			}
 		},
@@ -91,7 +91,7 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 func (l *loop) last(a *alias) {
 	a.errand.stage, a.errand.at = working, l.now
 	l.worker.queue = append(l.worker.queue, job{
-		trade: l.trades.last, what: host.Order{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix},
+		trade: l.trades.last, what: host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix},
 		done: func(_ time.Time, err error) {
 			l.endErrand(a)
 			if err != nil && !errors.Is(err, host.ErrNotThere) {
@@ -101,12 +101,15 @@ func (l *loop) last(a *alias) {
 	})
 }
 
-// again decides about a job once more, just before it is done.
-func (l *loop) again(a *alias, d rules.Decision) rules.Decision {
+// redecide decides about a job once more, just before it is done.
+func (l *loop) redecide(a *alias, d rules.Decision) rules.Decision {
 	if !a.state.MayBegin(d) {
 		return rules.Decision{Action: rules.Wait}
 	}
-	return l.judge.Decide(a.policy, a.state, l.facts(a))
+	if d = l.judge.Decide(a.policy, a.state, l.decisive(a)); !l.mayDo(a, d) {
+		return rules.Decision{Action: rules.Wait}
+	}
+	return d
 }
 
 // endErrand notes that nothing is under way for the alias any more.
@@ -118,7 +121,7 @@ func (l *loop) endErrand(a *alias) {
 // crowded tells whether many aliases are about to be taken.
 func (l *loop) crowded() bool {
 	n := 0
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if !a.untied() && !a.state.Holding && (a.errand.stage == gated || a.errand.stage == idle && a.alias.Doubted(l.now, l.worker.gathered)) {
 			n++
 		}

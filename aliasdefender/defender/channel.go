@@ -27,7 +27,7 @@ const openAgain = 10 * time.Second
 
 // channel is the channel to the partners, and who is talked to over it.
 type channel struct {
-	open     Channel // nil: none
+	up       Channel // nil: none
 	hangUp   context.CancelFunc
 	openAt   time.Time // when it may be opened again
 	opening  agenda.Entry
@@ -47,15 +47,15 @@ func (l *loop) openChannel() {
 		c.err = ""
 		if c.hangUp != nil {
 			c.hangUp()
-			c.open, c.hangUp = nil, nil
+			c.up, c.hangUp = nil, nil
 		}
 		return
-	case c.open == nil && l.now.Before(c.openAt):
+	case c.up == nil && l.now.Before(c.openAt):
 		l.agenda.Set(&c.opening, c.openAt)
 		return
 	}
-	if keys := keysOf(set.Keys); c.open != nil {
-		c.open.SetKeys(keys)
+	if keys := keysOf(set.Keys); c.up != nil {
+		c.up.SetKeys(keys)
 	} else {
 		l.openWith(keys, set)
 	}
@@ -71,14 +71,14 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 	}
 	c.openAt = l.now.Add(openAgain)
 	ctx, hangUp := context.WithCancel(l.ctx)
-	c.open, c.hangUp = one, hangUp
+	c.up, c.hangUp = one, hangUp
 	l.beside(func() {
 		err := one.Run(ctx)
 		l.d.post(func(l *loop) {
-			if c.open != one || ctx.Err() != nil {
+			if c.up != one || ctx.Err() != nil {
 				return
 			}
-			c.open, c.hangUp = nil, nil
+			c.up, c.hangUp = nil, nil
 			hangUp()
 			l.noChannel(err)
 		})
@@ -115,7 +115,7 @@ func (l *loop) introduce() {
 	for _, t := range c.talks {
 		t.users = t.users[:0]
 	}
-	for _, a := range l.order {
+	for _, a := range l.list {
 		was := a.talk
 		a.talk = nil
 		a.policy.Channel = len(l.cfg.Settings.Peer.Keys) > 0 && l.o.Channel != nil
@@ -149,10 +149,10 @@ func (l *loop) introduce() {
 		}
 	}
 	c.talks = talks
-	if c.open == nil || slices.EqualFunc(partners, c.partners, samePartner) {
+	if c.up == nil || slices.EqualFunc(partners, c.partners, samePartner) {
 		return
 	}
-	if err := c.open.SetPartners(partners); err != nil {
+	if err := c.up.SetPartners(partners); err != nil {
 		l.event("partners_unchanged").WithError(err).Error("the channel keeps the partners that it had")
 		return
 	}

@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -62,7 +63,7 @@ func (s *sun) Read() (host.State, error) {
 }
 
 // Add refuses what another station has, and announces what it has added.
-func (s *sun) Add(orders []host.Order) []error {
+func (s *sun) Add(orders []host.Placement) []error {
 	s.seg.mu.Lock()
 	for _, o := range orders {
 		for _, other := range s.seg.stations {
@@ -85,10 +86,13 @@ func (s *sun) Add(orders []host.Order) []error {
 	return errs
 }
 
-func (s *sun) Remove(orders []host.Order) []error {
+func (s *sun) Remove(orders []host.Placement) []error {
 	errs := s.station.Remove(orders)
 	s.seg.mu.Lock()
 	defer s.seg.mu.Unlock()
+	if s.removeErr != nil {
+		return errs
+	}
 	for _, o := range orders {
 		before := len(s.duplicates)
 		s.duplicates = slices.DeleteFunc(s.duplicates, func(ip netip.Addr) bool { return ip == o.Prefix.Addr() })
@@ -100,7 +104,7 @@ func (s *sun) Remove(orders []host.Order) []error {
 // clash is the kernel's finding that another host has the alias.
 func (s *sun) clash() {
 	s.set(func() {
-		s.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+		s.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
 		s.duplicates = append(s.duplicates, aliasIP)
 	})
 }
@@ -124,7 +128,7 @@ func TestHostsWithoutARPKeepTheAliasAlive(t *testing.T) {
 		w.a.kill()
 		w.a.set(func() {
 			w.a.on = false
-			w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+			w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
 		})
 		w.wait(2 * time.Second)
 		w.wants("b", "after the crash")
@@ -140,7 +144,7 @@ func TestHostsWithoutARPKeepTheAliasAlive(t *testing.T) {
 		w.b.kill()
 		w.b.set(func() {
 			w.b.on = false
-			w.b.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+			w.b.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
 		})
 		w.wait(10 * time.Second)
 		w.wants("", "with the router silent")
@@ -178,7 +182,7 @@ func TestHolderWithoutARPDoesNotTakeItsOwnAnswerForARivals(t *testing.T) {
 			w.fail("says too much of what is as it has to be")
 		}
 		next := make(chan time.Time, 1)
-		w.a.daemon.post(func(l *loop) { next <- l.order[0].state.Next })
+		w.a.daemon.post(func(l *loop) { next <- l.list[0].state.Next })
 		if at := <-next; time.Until(at) < time.Second {
 			w.fail("announces by itself, next at %v", at)
 		}
@@ -216,6 +220,37 @@ func TestDuplicateEndsTheHoldingAndNothingIsLeft(t *testing.T) {
 	}
 }
 
+func TestRemainsOfADuplicateThatCannotBeRemovedAreTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.sunny(w.a)
+		w.b.set(func() { w.b.on = false })
+		w.a.start(w.cfgA, &w.log)
+		w.wait(5 * time.Second)
+		w.wants("a", "alone")
+		w.b.set(func() { w.b.on, w.b.filters, w.b.foreign[aliasIP] = true, true, true })
+		w.a.set(func() { w.a.removeErr = errors.New("not now") })
+		w.a.sun.clash()
+		w.wait(100 * time.Millisecond)
+		before := strings.Count(w.log.String(), "event=decided")
+		for range 20 {
+			w.wait(time.Second)
+			if _, _, reason := w.status(w.a); reason != "lost to another" {
+				w.fail("reason %q: who has it is still known", reason)
+			}
+		}
+		if n := strings.Count(w.log.String(), "event=decided") - before; n > 0 {
+			w.fail("%d decisions in 20 s, want none: nothing has changed", n)
+		}
+		w.a.set(func() { w.a.removeErr = nil })
+		w.wait(3 * time.Second)
+		if w.a.sun.removed != 1 {
+			w.fail("the remains were removed %d times", w.a.sun.removed)
+		}
+		w.a.kill()
+	})
+}
+
 func TestDuplicateAtTheTakeIsSomebodyWhoServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
@@ -242,7 +277,7 @@ func TestAliasLostWithoutARPIsAskedForAndRestored(t *testing.T) {
 		w.a.start(w.cfgA, &w.log)
 		w.wait(150 * time.Second)
 		w.wants("a", "at the beginning")
-		lose := func() { w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}}) }
+		lose := func() { w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}}) }
 		w.a.set(lose)
 		w.wait(5 * time.Second) // the doubt, and not the interval
 		w.wants("a", "after another program removed it")

@@ -39,10 +39,10 @@ import (
 // order stands at its index.
 type Network interface {
 	Read() (host.State, error)
-	Add([]host.Order) []error    // done if it is there
-	Remove([]host.Order) []error // done if it is not there
+	Add([]host.Placement) []error    // done if it is there
+	Remove([]host.Placement) []error // done if it is not there
 	// Refresh renews leases; host.ErrNotThere where there is nothing to renew.
-	Refresh([]host.Order) []error
+	Refresh([]host.Placement) []error
 }
 
 // Wire is ARP on one NIC. Nothing it does waits.
@@ -66,7 +66,8 @@ type Options struct {
 	Version string
 	Host    [peer.HostLen]byte // the number of this host, said on the channel; zero: none
 
-	Kept Kept // what operators ordered before
+	Kept  Kept  // what operators ordered before
+	Deeds Deeds // which deeds are carried out; the zero Deeds: all
 
 	Recorder *record.Recorder // takes every event; nil: of Log and Ring
 	Ring     *record.Ring     // what Snapshot reads of them; nil: one of its own

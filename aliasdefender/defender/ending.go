@@ -55,7 +55,7 @@ func (l *loop) stop(e Exit) {
 		l.ending.stage, text = releasing, "ending; releasing the aliases"
 	}
 	l.event("ending").Info(text)
-	l.tellAll(exits[l.ending.stage])
+	l.obeyAll(exits[l.ending.stage])
 }
 
 // exits are what the stages mean for each alias.
@@ -63,9 +63,9 @@ var exits = map[endStage]rules.Command{
 	keeping: rules.StopAndKeep, giving: rules.StopAndGive, releasing: rules.StopAndRelease,
 }
 
-// tellAll gives a command to the record of every alias.
-func (l *loop) tellAll(c rules.Command) {
-	for _, a := range l.order {
+// obeyAll gives a command to the record of every alias.
+func (l *loop) obeyAll(c rules.Command) {
+	for _, a := range l.list {
 		l.then(a, a.state.Obey(c, rules.Facts{}))
 	}
 }
@@ -85,11 +85,11 @@ func (l *loop) settle() {
 		return
 	}
 	if e.stage == giving {
-		l.tellAll(rules.StopAndKeep)
+		l.obeyAll(rules.StopAndKeep)
 	}
 	*e = ending{lasting, l.now.Add(lastWords)}
-	for _, a := range l.order {
-		if a.state.Holding && !a.state.Lease.IsZero() && a.errand.stage == idle && !a.doubtful(l.now) {
+	for _, a := range l.list {
+		if a.state.Holding && !a.state.Lease.IsZero() && a.errand.stage == idle && l.outlives(a) && !a.doubtful(l.now) {
 			l.last(a)
 		}
 	}
@@ -106,12 +106,12 @@ func (l *loop) stillEnding() bool {
 		return true // what a Monitor before us left here is released too
 	case !l.worker.idle():
 		return true
-	case e == giving && slices.ContainsFunc(l.order, (*alias).leaves):
+	case e == giving && slices.ContainsFunc(l.list, (*alias).leaves):
 		return true
-	case slices.ContainsFunc(l.order, func(a *alias) bool { return a.state.Between() }):
+	case slices.ContainsFunc(l.list, func(a *alias) bool { return a.state.Between() }):
 		return true // who of the two has it in the end is not told yet
 	}
-	return slices.ContainsFunc(l.order, func(a *alias) bool { return a.state.Holding && a.state.Leaving })
+	return slices.ContainsFunc(l.list, func(a *alias) bool { return a.state.Holding && a.state.Leaving })
 }
 
 // doubtful tells whether the partner may have it as well when we end: it has not

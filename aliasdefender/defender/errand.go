@@ -75,7 +75,7 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 				return // called twice
 			}
 			if err == nil {
-				l.open(a)
+				l.gateOpened(a)
 				return
 			}
 			e.stage, e.at, e.opened = idle, l.now, 0
@@ -86,9 +86,9 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 	return false
 }
 
-// open notes that the gate has opened that a take waits for. A gate does nothing to
+// gateOpened notes that the gate has opened that a take waits for. A gate does nothing to
 // the kernel: what is read since it was asked counts.
-func (l *loop) open(a *alias) {
+func (l *loop) gateOpened(a *alias) {
 	a.errand.stage = idle
 	a.errand.opened++
 	l.mark(a)

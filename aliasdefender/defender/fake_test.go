@@ -99,6 +99,7 @@ type station struct {
 	openErr    error          // of its channel
 	gates      []Gate
 	sources    []Source
+	deeds      Deeds
 }
 
 func newSegment(seed uint64) *segment {
@@ -277,7 +278,7 @@ func (st *station) Read() (host.State, error) {
 	return s, nil
 }
 
-func (st *station) Add(orders []host.Order) []error {
+func (st *station) Add(orders []host.Placement) []error {
 	time.Sleep(st.slowly)
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
@@ -292,7 +293,7 @@ func (st *station) Add(orders []host.Order) []error {
 	return st.kernel.Add(orders)
 }
 
-func (st *station) Remove(orders []host.Order) []error {
+func (st *station) Remove(orders []host.Placement) []error {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	defer st.seg.changed()
@@ -302,7 +303,7 @@ func (st *station) Remove(orders []host.Order) []error {
 	return st.kernel.Remove(orders)
 }
 
-func (st *station) Refresh(orders []host.Order) []error {
+func (st *station) Refresh(orders []host.Placement) []error {
 	time.Sleep(st.slowly)
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
@@ -375,7 +376,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
 		Beat: func() {
 			st.seg.mu.Lock()
 			f := st.beat

@@ -57,7 +57,7 @@ func TestAliasIsNeverANICsFirstAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.b.on = false
-		_ = w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: w.a.own}})
+		_ = w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: w.a.own}})
 		w.a.start(w.cfgA, &w.log)
 		defer w.end()
 		w.wait(time.Minute)
@@ -165,8 +165,8 @@ func TestWhatFailedAndIsWantedNoMoreIsNoProblem(t *testing.T) {
 			w.fail("it is served, and Status has %q", p)
 		}
 	})
-	order := func(w *world) []host.Order {
-		return []host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}}
+	order := func(w *world) []host.Placement {
+		return []host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}}
 	}
 	for name, mends := range map[string]func(w *world){
 		"somebody adds it": func(w *world) { w.a.set(func() { w.a.kernel.Add(order(w)) }) },

@@ -17,8 +17,8 @@ func (l *loop) follow() {
 				l.event("cannot_ask").WithField("address", c.Target.Addr.String()).WithError(c.Err).Warn("cannot ask")
 				continue
 			}
-			for k := range c.Target.For {
-				if a := l.aliases[idOf(k.Addr, k.NIC)]; a != nil && a.alias != nil {
+			for owner := range c.Target.For {
+				if a := owner.(*alias); !a.gone { // one that took its place is marked when it is tied
 					l.follows(a, c)
 				}
 			}

@@ -194,3 +194,18 @@ func TestSourceTellsOfTheService(t *testing.T) {
 		}
 	})
 }
+
+// A loop that has been busy sees an observation that is newer than its own time.
+func TestWhatASourceTellsWhileTheLoopIsBusyCounts(t *testing.T) {
+	s := &spy{}
+	playWith(t, 1, true, false, func(w *world) { w.a.sources = []Source{s} }, func(w *world) {
+		w.settle()
+		w.a.daemon.post(func(*loop) { time.Sleep(10 * time.Millisecond) })
+		time.Sleep(5 * time.Millisecond)
+		s.says(rules.No)
+		w.wait(50 * time.Millisecond)
+		if _, _, got := w.status(w.a); got != "service failing" {
+			w.fail("reason %q: it was thrown away", got)
+		}
+	})
+}

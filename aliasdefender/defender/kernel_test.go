@@ -78,7 +78,7 @@ func (k *kernel) lease(ip netip.Addr, d time.Duration) {
 
 func (k *kernel) Read() (host.State, error) { return k.state(), nil }
 
-func (k *kernel) Add(orders []host.Order) []error {
+func (k *kernel) Add(orders []host.Placement) []error {
 	todo, errs := k.state().Judge(orders)
 	for _, i := range todo {
 		o := orders[i]
@@ -93,7 +93,7 @@ func (k *kernel) Add(orders []host.Order) []error {
 	return errs
 }
 
-func (k *kernel) Refresh(orders []host.Order) []error {
+func (k *kernel) Refresh(orders []host.Placement) []error {
 	errs := k.state().JudgeRefresh(orders)
 	for i, o := range orders {
 		if errs[i] == nil {
@@ -103,7 +103,7 @@ func (k *kernel) Refresh(orders []host.Order) []error {
 	return errs
 }
 
-func (k *kernel) Remove(orders []host.Order) []error {
+func (k *kernel) Remove(orders []host.Placement) []error {
 	for _, o := range orders {
 		if n := k.nic(o.NIC); n != nil {
 			k.drop(n, o.Prefix.Addr())
@@ -149,14 +149,14 @@ func TestFakeKernelEndsALease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &kernel{nics: []host.NIC{{Name: "eth0", Index: 1}}}
 		_ = k.Own("eth0", netip.MustParsePrefix("10.0.0.1/24"))
-		o := host.Order{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}
-		_ = k.Add([]host.Order{o})
+		o := host.Placement{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}
+		_ = k.Add([]host.Placement{o})
 		time.Sleep(9 * time.Second)
-		if errs := k.Refresh([]host.Order{o}); errs[0] != nil || !k.has(aliasIP) {
+		if errs := k.Refresh([]host.Placement{o}); errs[0] != nil || !k.has(aliasIP) {
 			t.Errorf("renewed in time: %v", errs)
 		}
 		time.Sleep(10 * time.Second)
-		if errs := k.Refresh([]host.Order{o}); !errors.Is(errs[0], host.ErrNotThere) || k.has(aliasIP) {
+		if errs := k.Refresh([]host.Placement{o}); !errors.Is(errs[0], host.ErrNotThere) || k.has(aliasIP) {
 			t.Errorf("renewed too late: %v", errs)
 		}
 	})

@@ -69,14 +69,15 @@ type times struct {
 // roster is the aliases, and what operators said of them that outlives a row.
 type roster struct {
 	aliases     map[netip.Addr]*alias // by what they are known by
-	order       []*alias              // as in the file
-	wishes      []detect.Wish         // that are asked, as in order
+	list        []*alias              // as in the file
+	wishes      []detect.Wish         // that are asked, as in list
 	marked      []*alias              // to be decided
 	deciding    []*alias              // in this turn
 	every       time.Duration         // the shortest interval of all
 	parked      map[netip.Addr]bool   // what operators took off this host; kept for rows that come back
 	maintenance bool                  // and all is, until that ends
 	untidy      bool                  // a row has gone in this turn
+	lookers     []looker              // who waits for the first look to have been
 }
 
 // Run runs the loop until Stop, or until ctx ends, which keeps every alias.
@@ -253,7 +254,8 @@ func (l *loop) turn() {
 	}
 	l.put()
 	l.follow()
-	l.tell()
+	l.sayChanged()
+	l.tellLookers()
 	l.settle()
 	l.plan = l.wakes()
 	if l.o.Beat != nil {

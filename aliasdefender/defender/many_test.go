@@ -80,7 +80,7 @@ func TestAliasOfManyIsRestoredAtOnce(t *testing.T) {
 	playWith(t, 1, true, false, func(w *world) { w.crowd(400) }, func(w *world) {
 		w.wait(2 * time.Minute)
 		one := w.cfgA.Aliases[321]
-		w.a.set(func() { w.a.kernel.Remove([]host.Order{{NIC: "eth0", Prefix: one.Prefix}}) })
+		w.a.set(func() { w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: one.Prefix}}) })
 		w.wait(10 * time.Millisecond)
 		if w.a.held() != 400 {
 			w.t.Errorf("%s is not back", one.Addr)

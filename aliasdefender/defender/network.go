@@ -57,11 +57,11 @@ func (n *nic) ready() error {
 	case n.index == 0:
 		return fmt.Errorf("%s does not exist", n.name)
 	case !n.up:
-		return fmt.Errorf("%s is down", n.name)
+		return fmt.Errorf("%s is down; "+host.BringUp, n.name, n.name)
 	case !n.carrier:
-		return fmt.Errorf("%s has no carrier", n.name)
+		return fmt.Errorf("%s has no carrier; look at its cable", n.name)
 	case len(n.own) == 0:
-		return fmt.Errorf("%s has no address of its own", n.name)
+		return fmt.Errorf("%s has no address of its own, and an alias must not become its first", n.name)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 		l.readNIC(one)
 	}
 	paths := l.place()
-	for _, a := range l.order {
+	for _, a := range l.list {
 		l.readAlias(a, asked)
 	}
 	if first {
@@ -138,7 +138,7 @@ func (l *loop) notRead(err error) {
 		return
 	}
 	l.net.readErr = err.Error()
-	for _, a := range l.order {
+	for _, a := range l.list {
 		l.mark(a)
 	}
 	l.event("kernel_unreadable").WithError(err).Error("cannot read this host's addresses from the kernel")
@@ -146,7 +146,7 @@ func (l *loop) notRead(err error) {
 
 // place finds where the aliases are, and returns all other addresses of this host.
 func (l *loop) place() []path {
-	for _, a := range l.order {
+	for _, a := range l.list {
 		a.here, a.other, a.ours, a.leased = false, "", false, 0
 	}
 	paths := l.net.spare[:0]
@@ -203,7 +203,7 @@ func (l *loop) readNIC(n *nic) {
 	if is != nil || was == nil && n.index == index && !another {
 		return
 	}
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if a.cfg.NIC == n.name {
 			a.state.LinkIsUp(l.now)
 		}
@@ -229,7 +229,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	file(&a.carrier, rules.Of(n.carrier))
 	file(&a.own, rules.Of(len(n.own) > 0))
 	if l.looks(a, asked) {
-		l.open(a)
+		l.gateOpened(a)
 	}
 	if a.errand.stage == working || asked.Before(a.errand.at) {
 		return // the reading is from before our own work on it
@@ -273,7 +273,7 @@ func (l *loop) kernelTold(s host.State, asked time.Time) {
 			l.asks.Neighbour(l.now, t, hw)
 		}
 	}
-	for _, a := range l.order {
+	for _, a := range l.list {
 		switch {
 		case !l.deaf() || !a.state.Holding || a.errand.stage == working || asked.Before(a.errand.at) || a.alias == nil:
 		case l.duplicate(a):

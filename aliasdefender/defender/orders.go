@@ -28,7 +28,12 @@ type order struct {
 	from    string    // who answered for it then, where it is to be taken from him
 	asked   time.Time // when the order put its question; zero: it put none
 	answer  func(control.Outcome)
+
+	announced int // how often the alias was since it came
 }
+
+// takes tells whether the order wants the alias here.
+func (o *order) takes() bool { return o.command == rules.AddAlias || o.command == rules.ForceAlias }
 
 // Order gives an operator's order to the loop and waits until it is carried
 // out, or refused, for each alias. What is not by the end of ctx is withdrawn
@@ -88,14 +93,14 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 		if !settled.CompareAndSwap(false, true) {
 			return
 		}
-		chosen := l.chosen(o.Alias)
+		chosen, was := l.chosen(o.Alias), l.maintenance
 		if o.Maintenance != control.Leave && !o.DryRun {
 			l.maintenance = o.Maintenance == control.On
 		}
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.id())
-			l.obey(a, o, func(out control.Outcome) { b.outcomes <- out })
+			l.obey(a, o, was, func(out control.Outcome) { b.outcomes <- out })
 			b.orders = append(b.orders, a.order)
 		}
 		b.kept = l.kept()
@@ -147,7 +152,7 @@ func (a *alias) partnerSays() string {
 // chosen are the aliases that an order is for. One that is on its way out of
 // the file is none.
 func (l *loop) chosen(alias netip.Addr) (all []*alias) {
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if (!alias.IsValid() || a.id() == alias) && (!a.state.Leaving || a.next != nil) {
 			all = append(all, a)
 		}
@@ -170,8 +175,9 @@ func commandOf(o control.Order) rules.Command {
 	return rules.AddAlias
 }
 
-// obey begins an order for one alias; answer is called once, now or later.
-func (l *loop) obey(a *alias, o control.Order, answer func(control.Outcome)) {
+// obey begins an order for one alias; answer is called once, now or later. was tells
+// whether this host was in maintenance when the order came.
+func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Outcome)) {
 	if o.DryRun {
 		answer(l.foretell(a, o))
 		return
@@ -189,9 +195,10 @@ func (l *loop) obey(a *alias, o control.Order, answer func(control.Outcome)) {
 	l.record(a, record.Event{Kind: record.Ordered, Text: "an operator ordered " + c.String()})
 	a.order = &order{command: c, stay: parkedHere, had: a.state.Holding, answer: answer}
 	if c == rules.UnparkAlias {
-		l.unpark(a)
+		l.unpark(a, was)
 		return
 	}
+	l.claim(a)
 	switch {
 	case o.Maintenance == control.On:
 		a.order.stay = staysOff
@@ -207,33 +214,52 @@ func (l *loop) obey(a *alias, o control.Order, answer func(control.Outcome)) {
 	if c == rules.ForceAlias && !a.state.Holding && a.alias.Fact().Value == rules.Answered {
 		a.order.from = l.rival(a)
 	}
-	if adds && !a.state.Holding {
+	a.order.had = a.state.Holding
+	follow := a.state.Obey(c, l.facts(a))
+	switch {
+	case l.o.Deeds == OrderedDeeds:
+		follow.Look = rules.NoLook // Looked has waited for it
+	case adds && !a.state.Holding:
 		a.order.asked = l.now
 	}
-	l.then(a, a.state.Obey(c, l.facts(a)))
+	l.then(a, follow)
+}
+
+// claim takes on record what is on this host and is not ours, for an operator has
+// ordered what becomes of it: a parked alias that somebody put here by hand, say.
+func (l *loop) claim(a *alias) {
+	if a.state.Holding || a.kernel.Value != rules.Yes || a.errand.stage == working {
+		return
+	}
+	l.done(a, rules.Decision{Action: rules.Adopt, Reason: rules.Adopted},
+		rules.Outcome{Begun: a.kernel.Asked, Lifetime: a.leased, Ours: true})
 }
 
 // unpark ends maintenance for one alias.
-func (l *loop) unpark(a *alias) {
+func (l *loop) unpark(a *alias, was bool) {
 	switch {
-	case !a.state.Parked:
+	case !was:
 		l.answer(a, true, notInMaintenance)
 	case l.parked[a.id()]:
 		l.answer(a, true, staysParked)
 	default:
 		a.state.Obey(rules.UnparkAlias, rules.Facts{})
-		l.answer(a, true, "this host serves it again if its rules say so")
+		l.answer(a, true, l.server()+" serves it again if its rules say so")
 	}
 }
 
 // withdraw ends what is still under way of an order. An order given meanwhile
 // is somebody else's.
 func (l *loop) withdraw(orders []*order) {
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if a.order == nil || !slices.Contains(orders, a.order) {
 			continue
 		}
 		l.then(a, a.state.Obey(rules.WithdrawCommand, rules.Facts{}))
+		if a.order.takes() && a.state.Holding {
+			l.answerHere(a) // it was about to be announced
+			continue
+		}
 		if a.order.command == rules.HandoverAlias && a.state.Handover.Side == rules.Giving {
 			l.answer(a, false, "not yet: it is offered to the partner, which may still take it; see Status")
 			continue

@@ -191,7 +191,7 @@ func TestRemoveAliasParksUntilAddAlias(t *testing.T) {
 func TestParkedIsParkedAfterARestart(t *testing.T) {
 	playWith(t, 1, true, false, func(w *world) {
 		w.a.parked = []netip.Addr{aliasIP}
-		_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
+		_ = w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
 	}, func(w *world) {
 		w.wait(30 * time.Second)
 		w.expect("", "a parked alias that was left behind is taken off")

@@ -50,27 +50,24 @@ func (t *talk) check(l *loop) {
 
 // compare finds what in the two files cannot be meant so.
 func (a *alias) compare(l *loop, w peer.Word) {
+	theirs := rules.Half{
+		Policy: rules.Policy{Primary: w.Primary, Interval: w.Interval, Timeout: w.Timeout, Misses: int(w.Misses)}, Bits: int(w.Bits),
+	}
 	var wrong []string
-	switch {
-	case w.Primary && a.cfg.Primary:
-		wrong = append(wrong, "both hosts' files say primary; the lower hardware address acts as primary. Change one of them")
-	case !w.Primary && !a.cfg.Primary:
-		wrong = append(wrong, "no host's file says primary; the lower hardware address acts as primary. Change one of them")
-	}
-	if int(w.Bits) != a.cfg.Prefix.Bits() {
-		wrong = append(wrong, fmt.Sprintf("the netmask is /%d here and /%d on the partner", a.cfg.Prefix.Bits(), w.Bits))
-	}
-	theirs := rules.Policy{Interval: w.Interval, Timeout: w.Timeout, Misses: int(w.Misses)}
-	for _, c := range []struct {
-		ear, mouth rules.Policy
-		text       string
-	}{
-		{theirs, a.policy, "the partner counts this host as silent after %s, but this host speaks only every %s"},
-		{a.policy, theirs, "this host counts the partner as silent after %s, but the partner speaks only every %s"},
-	} {
-		// Two heartbeats have to fit: one may be lost.
-		if c.ear.ChannelSilent() < 2*c.mouth.Heartbeat() {
-			wrong = append(wrong, "the rhythms cannot work together: "+fmt.Sprintf(c.text, c.ear.ChannelSilent(), c.mouth.Heartbeat()))
+	for _, m := range rules.Misfits(rules.Half{Policy: a.policy, Bits: a.cfg.Prefix.Bits()}, theirs) {
+		switch m {
+		case rules.BothPrimary:
+			wrong = append(wrong, "both hosts' files say primary; the lower hardware address acts as primary. Change one of them")
+		case rules.NonePrimary:
+			wrong = append(wrong, "no host's file says primary; the lower hardware address acts as primary. Change one of them")
+		case rules.OtherMask:
+			wrong = append(wrong, fmt.Sprintf("the netmask is /%d here and /%d on the partner", a.cfg.Prefix.Bits(), w.Bits))
+		case rules.TheyHearLate:
+			wrong = append(wrong, fmt.Sprintf("the rhythms cannot work together: the partner counts this host as silent after %s, but this host speaks only every %s",
+				theirs.ChannelSilent(), a.policy.Heartbeat()))
+		case rules.WeHearLate:
+			wrong = append(wrong, fmt.Sprintf("the rhythms cannot work together: this host counts the partner as silent after %s, but the partner speaks only every %s",
+				a.policy.ChannelSilent(), theirs.Heartbeat()))
 		}
 	}
 	a.alarm(l, wrong)

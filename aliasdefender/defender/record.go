@@ -89,8 +89,8 @@ func (l *loop) record(a *alias, e record.Event) {
 
 // keepRing tells the ring which aliases there are.
 func (l *loop) keepRing() {
-	all := make([]record.Alias, len(l.order))
-	for i, a := range l.order {
+	all := make([]record.Alias, len(l.list))
+	for i, a := range l.list {
 		all[i] = a.recorded()
 	}
 	l.d.ring.Keep(all...)

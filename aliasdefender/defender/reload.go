@@ -42,15 +42,15 @@ func (l *loop) reload(c *config.Config) {
 		}
 		order = append(order, a)
 	}
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if !seen[a.id()] {
 			a.next = nil
 			l.then(a, a.state.Obey(rules.RowLeaves, rules.Facts{}))
 			order = append(order, a)
 		}
 	}
-	l.order = order
-	for _, a := range append([]*alias(nil), l.order...) {
+	l.list = order
+	for _, a := range append([]*alias(nil), l.list...) {
 		if a.state.Leaving && !a.state.Holding && a.errand.stage != working {
 			l.replace(a)
 		}
@@ -77,17 +77,18 @@ func (l *loop) replace(a *alias) {
 	l.agenda.Set(&a.due, time.Time{})
 	id := a.id()
 	i := 0
-	for ; i < len(l.order) && l.order[i] != a; i++ {
+	for ; i < len(l.list) && l.list[i] != a; i++ {
 	}
 	if a.next == nil {
 		delete(l.aliases, id)
-		l.order = append(l.order[:i:i], l.order[i+1:]...)
+		l.list = append(l.list[:i:i], l.list[i+1:]...)
 		l.untidy = true // a thousand rows that go in one turn are looked through once
 	} else {
 		n := l.newAlias(*a.next)
 		n.state = a.state.Successor(a.decision)
 		n.errand.at = l.now // a reading that is under way may have it still
-		l.aliases[id], l.order[i] = n, n
+		l.aliases[id], l.list[i] = n, n
+		l.d.ring.Move(a.recorded(), n.recorded())
 		l.relink()
 	}
 	l.read()

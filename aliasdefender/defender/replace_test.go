@@ -2,6 +2,7 @@ package defender
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -65,6 +66,27 @@ func TestTakeInTheTurnInWhichARowIsReplaced(t *testing.T) {
 		w.wait(10 * time.Second)
 		if !w.a.has(g.asked[other].Alias) {
 			w.fail("the second is not taken")
+		}
+	})
+}
+
+// Why goes on where the row moves to another NIC.
+func TestWhyGoesOnOverAMoveToAnotherNIC(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.expect("a", "the primary serves")
+		w.a.daemon.Reload(one(changed(w.cfgA.Aliases[0], func(a *config.Alias) { a.NIC, a.Label = "eth1", "eth1:1" })))
+		w.wait(5 * time.Second)
+		s, err := w.a.daemon.Snapshot(w.t.Context(), true)
+		if err != nil {
+			w.fail("%v", err)
+		}
+		var actions []string
+		for _, e := range s.Aliases[0].Journal {
+			actions = append(actions, e.Action)
+		}
+		if !slices.Contains(actions, "take") || !slices.Contains(actions, "release") {
+			w.fail("Why has %q, want the take and the release on the former NIC too", actions)
 		}
 	})
 }

@@ -21,7 +21,9 @@ func TestAddThatIsTriedAgainLooksOnceMore(t *testing.T) {
 			w.wait(time.Minute)
 			w.expect("", "A cannot add, B is cut off")
 			w.b.kill()
-			w.b.set(func() { w.b.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgB.Aliases[0].Prefix}}) })
+			w.b.set(func() {
+				w.b.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgB.Aliases[0].Prefix}})
+			})
 			w.wait(time.Duration(after) * time.Second)
 			w.b.set(func() { w.b.muted = false }) // with the alias
 			w.wait(time.Second)

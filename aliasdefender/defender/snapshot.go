@@ -17,22 +17,22 @@ import (
 func (l *loop) snapshot(journal bool) control.Snapshot {
 	s := control.Snapshot{
 		Version: l.o.Version, PID: os.Getpid(), Started: l.d.started.Round(0), Now: time.Now().Round(0),
-		Aliases: make([]control.Alias, 0, len(l.order)),
+		Aliases: make([]control.Alias, 0, len(l.list)),
 	}
 	if l.net.readErr != "" {
 		s.Problems = append(s.Problems, "cannot read this host's addresses from the kernel: "+l.net.readErr)
 	}
 	s.Maintenance = l.maintenance
-	if l.channel.open != nil {
-		s.Channel = showChannel(l.channel.open.Status())
+	if l.channel.up != nil {
+		s.Channel = showChannel(l.channel.up.Status())
 	}
-	if c := &l.channel; c.open == nil && c.err != "" {
+	if c := &l.channel; c.up == nil && c.err != "" {
 		s.Problems = append(s.Problems, "no channel to the partner: "+c.err)
 	}
 	for _, t := range l.channel.talks {
 		s.Problems = append(s.Problems, t.problems()...)
 	}
-	for _, a := range l.order {
+	for _, a := range l.list {
 		s.Aliases = append(s.Aliases, l.show(a, journal))
 	}
 	return s

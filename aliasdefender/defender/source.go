@@ -53,8 +53,8 @@ func (l *loop) runSources() {
 
 // wantSources tells the sources which aliases there are.
 func (l *loop) wantSources() {
-	all := make([]netip.Addr, len(l.order))
-	for i, a := range l.order {
+	all := make([]netip.Addr, len(l.list))
+	for i, a := range l.list {
 		all[i] = a.id()
 	}
 	for _, s := range l.o.Sources {
@@ -69,12 +69,15 @@ func (l *loop) observed(o Observation) {
 	if a == nil || !Observable(o.Fact) {
 		return
 	}
-	f := &a.sourced[o.Fact]
-	if o.Asked.Before(f.Asked) || o.Asked.After(l.now) {
+	f, asked := &a.sourced[o.Fact], o.Asked
+	if asked.After(l.now) {
+		asked = l.now // it was put while this wake lasted, or its clock is ahead: it proves no more than now
+	}
+	if asked.Before(f.Asked) {
 		return
 	}
 	if f.Value != o.Value {
 		l.mark(a)
 	}
-	f.Set(o.Value, o.Asked, l.now)
+	f.Set(o.Value, asked, l.now)
 }

@@ -111,7 +111,7 @@ func (t *talk) silentAfter() time.Duration {
 
 // beat is one heartbeat.
 func (t *talk) beat(l *loop) {
-	if l.channel.open != nil && !l.net.readAt.IsZero() {
+	if l.channel.up != nil && !l.net.readAt.IsZero() {
 		t.speak(l)
 	}
 	t.wonder(l)
@@ -138,7 +138,7 @@ func (t *talk) speak(l *loop) {
 	if !changed {
 		again = 0
 	}
-	l.channel.open.Say(t.addr, m, again)
+	l.channel.up.Say(t.addr, m, again)
 }
 
 // reword notes that the alias's word may have changed: then it is said at once.
@@ -151,9 +151,9 @@ func (l *loop) reword(a *alias, f rules.Facts) {
 	}
 }
 
-// tell says at the end of a turn what has changed in it.
-func (l *loop) tell() {
-	if l.channel.open == nil || l.net.readAt.IsZero() {
+// sayChanged says at the end of a turn what has changed in it.
+func (l *loop) sayChanged() {
+	if l.channel.up == nil || l.net.readAt.IsZero() {
 		return
 	}
 	for _, t := range l.channel.talks {

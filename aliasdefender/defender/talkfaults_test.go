@@ -267,7 +267,7 @@ func TestWhatIsToldToStayIsNotGivenALeaseAgain(t *testing.T) {
 func TestAliasWithAnotherMaskIsNotRefreshedWithoutEnd(t *testing.T) {
 	keyed(t, func(w *world) {
 		w.a.slowly = time.Millisecond
-		w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 32)}})
+		w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 32)}})
 	}, func(w *world) {
 		w.a.set(func() { w.a.refreshes = 0 })
 		w.wait(10 * time.Second)
@@ -282,7 +282,7 @@ func TestAliasWithAnotherMaskIsNotRefreshedWithoutEnd(t *testing.T) {
 
 func TestLeaseThatCannotBeRenewedKeepsNothingElseFromBeingDone(t *testing.T) {
 	keyed(t, func(w *world) {
-		w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+		w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24)}})
 		w.a.refreshErr = errors.New("operation not permitted")
 	}, func(w *world) {
 		begin := time.Now()
@@ -304,7 +304,7 @@ func TestLeaseOfAMonitorBeforeIsEndedWhereNoneIsWanted(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.a.kill()
 		w.a.set(func() {
-			w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}})
+			w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}})
 		})
 		w.a.start(w.cfgA, &w.log)
 		w.wait(30 * time.Second)

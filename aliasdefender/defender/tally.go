@@ -26,11 +26,11 @@ func (d *Defender) Tally(ctx context.Context) (Tally, error) {
 }
 
 func (l *loop) tally() Tally {
-	t := Tally{Read: !l.net.readAt.IsZero() || l.net.readErr != "", Aliases: len(l.order)}
+	t := Tally{Read: !l.net.readAt.IsZero() || l.net.readErr != "", Aliases: len(l.list)}
 	if l.net.readErr != "" {
 		t.Problems++
 	}
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if a.state.Holding {
 			t.Held++
 		}

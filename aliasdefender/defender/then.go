@@ -63,6 +63,9 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 		}
 		l.frames += 2
 		a.announced = l.now
+		if a.order != nil {
+			a.order.announced++
+		}
 	}
 	follow := a.state.Done(a.policy, d, o, l.now)
 	switch f := &a.errand.failure; {

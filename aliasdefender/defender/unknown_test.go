@@ -208,8 +208,8 @@ type slowKernel struct {
 	d    time.Duration
 }
 
-func (s slowKernel) Add(orders []host.Order) []error {
-	if slices.ContainsFunc(orders, func(o host.Order) bool { return o.Prefix.Addr() == s.slow }) {
+func (s slowKernel) Add(orders []host.Placement) []error {
+	if slices.ContainsFunc(orders, func(o host.Placement) bool { return o.Prefix.Addr() == s.slow }) {
 		time.Sleep(s.d)
 	}
 	return s.station.Add(orders)
@@ -219,7 +219,7 @@ func TestEndBeforeTheFirstReadingReleasesWhatIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.cfgA.Settings.OnExit = config.ExitRelease
-		_ = w.a.kernel.Add([]host.Order{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
+		_ = w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: w.cfgA.Aliases[0].Prefix}})
 		w.b.on = false
 		w.startWith(w.a, w.cfgA, func(*Options) {}).Stop(ExitAsSet)
 		w.wait(5 * time.Second)

@@ -13,9 +13,9 @@ import (
 func (l *loop) relink() {
 	l.untidy = false
 	names, nics := map[string]bool{}, map[string]bool{}
-	wishes := make([]detect.Wish, 0, len(l.order))
+	wishes := make([]detect.Wish, 0, len(l.list))
 	l.every = time.Hour
-	for _, a := range l.order {
+	for _, a := range l.list {
 		if nics[a.cfg.NIC] = true; l.net.nics[a.cfg.NIC] == nil {
 			l.net.nics[a.cfg.NIC] = &nic{name: a.cfg.NIC}
 		}
@@ -34,7 +34,7 @@ func (l *loop) relink() {
 			delete(l.names, s)
 		}
 	}
-	if !slices.EqualFunc(wishes, l.wishes, sameWish) || slices.ContainsFunc(l.order, (*alias).untied) {
+	if !slices.EqualFunc(wishes, l.wishes, sameWish) || slices.ContainsFunc(l.list, (*alias).untied) {
 		l.wishes = wishes
 		l.arrange()
 	}
@@ -52,7 +52,7 @@ func (l *loop) arrange() {
 	for _, n := range l.net.nics {
 		l.link(n)
 	}
-	for i, a := range l.order {
+	for i, a := range l.list {
 		w := l.wishes[i]
 		witnesses := make([]*detect.Target, len(w.Witnesses))
 		for i, k := range w.Witnesses {
@@ -108,7 +108,7 @@ func (l *loop) wish(a *alias) detect.Wish {
 	w := detect.Wish{
 		Alias: a.key(), Partner: l.keyOf(a, partner), Router: l.keyOf(a, router),
 		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
-		Here:   a.stands,
+		Here:   a.stands, Owner: a,
 	}
 	for _, addr := range a.cfg.Witnesses {
 		w.Witnesses = append(w.Witnesses, l.keyOf(a, addr))

@@ -48,11 +48,11 @@ type trades struct {
 }
 
 func tradesOn(n Network) trades {
-	with := func(carryOut func([]host.Order) []error) *trade {
+	with := func(carryOut func([]host.Placement) []error) *trade {
 		return &trade{do: func(what []any) []error {
-			orders := make([]host.Order, len(what))
+			orders := make([]host.Placement, len(what))
 			for i, w := range what {
-				orders[i] = w.(host.Order)
+				orders[i] = w.(host.Placement)
 			}
 			return carryOut(orders)
 		}}

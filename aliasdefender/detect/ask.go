@@ -175,7 +175,7 @@ func (s *Set) answered(t *Target, at time.Time) {
 	}
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 	if at.Before(t.wanted) {
-		s.open(t) // an answer, but to a question from before
+		s.openWindow(t) // an answer, but to a question from before
 	}
 	back := t.lost
 	t.lost = false
@@ -202,7 +202,7 @@ func (s *Set) answered(t *Target, at time.Time) {
 // with it, or while it was, may have been cut off from us by the same fault, and
 // a partner that was may have taken the alias meanwhile.
 func (s *Set) back(t *Target) {
-	s.tell(Change{Target: t, What: Back})
+	s.note(Change{Target: t, What: Back})
 	for _, u := range t.users {
 		switch holding := u.Here().Holding; {
 		case u.partner == t && holding:

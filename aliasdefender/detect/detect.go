@@ -75,6 +75,9 @@ type Wish struct {
 	// Here tells how this host stands to the alias at the moment of the call. It
 	// must not wait, nor call the Set.
 	Here func() Here
+
+	// Owner is what [Target.For] tells of who wants it; the Set does not look at it.
+	Owner any
 }
 
 // Here is how this host stands to an alias: what we hold ourselves is asked for

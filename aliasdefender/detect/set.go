@@ -218,15 +218,15 @@ func (s *Set) Changes() []Change {
 }
 
 // changed notes that a target's fact is another.
-func (s *Set) changed(t *Target) { s.tell(Change{Target: t, What: Other}) }
+func (s *Set) changed(t *Target) { s.note(Change{Target: t, What: Other}) }
 
-func (s *Set) tell(c Change) { s.changes = append(s.changes, c) }
+func (s *Set) note(c Change) { s.changes = append(s.changes, c) }
 
 // confirmed notes that it is only newer; of many frames the first tells.
 func (s *Set) confirmed(t *Target) {
 	if !t.toldNewer {
 		t.toldNewer = true
-		s.tell(Change{Target: t, What: Newer})
+		s.note(Change{Target: t, What: Newer})
 	}
 }
 
@@ -248,7 +248,7 @@ func (s *Set) Away(now time.Time, away time.Duration) (forgotten []Key) {
 				}
 			}
 		case away > t.Timeout && !t.window.start.IsZero():
-			s.open(t)
+			s.openWindow(t)
 			s.plan(t)
 		}
 	}

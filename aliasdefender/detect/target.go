@@ -110,10 +110,10 @@ func (t *Target) Every(now time.Time) time.Duration {
 	return t.Interval
 }
 
-// For tells on which aliases the target bears.
-func (t *Target) For(yield func(Key) bool) {
+// For tells the Owners of the Wishes that the target bears on.
+func (t *Target) For(yield func(any) bool) {
 	for _, u := range t.users {
-		if !yield(u.Alias) {
+		if !yield(u.Owner) {
 			return
 		}
 	}
@@ -148,7 +148,7 @@ func (s *Set) takeTurn(t *Target) {
 		t.next = t.nic.asksFrom.Add(time.Second)
 	default:
 		t.next = agenda.Grid(s.epoch, s.now, t.Every(s.now))
-		s.open(t)
+		s.openWindow(t)
 	}
 	s.plan(t)
 }
@@ -214,8 +214,8 @@ func (s *Set) hasten(t *Target) {
 	}
 }
 
-// open begins a window with its first question.
-func (s *Set) open(t *Target) {
+// openWindow begins a window with its first question.
+func (s *Set) openWindow(t *Target) {
 	t.window = window{start: s.now, most: t.most()}
 	s.ask(t)
 }
@@ -231,7 +231,7 @@ func (s *Set) askNow(t *Target) {
 		t.next = s.now
 	default:
 		t.vain, t.blind = 0, 0
-		s.open(t)
+		s.openWindow(t)
 	}
 	t.wanted = s.now
 	s.plan(t)
@@ -279,7 +279,7 @@ func (s *Set) close(t *Target) {
 		most := t.most()
 		t.window = window{start: s.now, most: most, put: min(1, most-1)}
 	default:
-		s.open(t)
+		s.openWindow(t)
 	}
 }
 
@@ -296,7 +296,7 @@ func (t *Target) lastWindow(now time.Time) int {
 // answer from before proves nothing about the network now.
 func (s *Set) missed(t *Target) {
 	t.fact.Miss = s.now
-	s.tell(Change{Target: t, What: Missed})
+	s.note(Change{Target: t, What: Missed})
 	for _, u := range t.users {
 		if u.alias != t && u.partner != t {
 			continue
@@ -316,7 +316,7 @@ func (s *Set) couldNot(t *Target) {
 	t.fact.Set(rules.Unknown, s.now, s.now)
 	s.changed(t)
 	if t.blind++; t.blind < 2*t.Misses {
-		s.open(t)
+		s.openWindow(t)
 		return
 	}
 	t.blind = 0
@@ -339,5 +339,5 @@ func (s *Set) say(t *Target, m Medium, err error) {
 		return
 	}
 	was.text, was.at = err.Error(), s.now
-	s.tell(Change{Target: t, What: Cannot, Err: err})
+	s.note(Change{Target: t, What: Cannot, Err: err})
 }

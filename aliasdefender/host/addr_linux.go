@@ -24,7 +24,7 @@ import (
 // no address that somebody else put there, for an alias must not become the
 // one that the host speaks with; if the label is longer than 15 bytes; and if
 // the address is none that a host can have.
-func (h *Host) Add(orders []Order) []error {
+func (h *Host) Add(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).add)
 }
 
@@ -35,7 +35,7 @@ func (h *Host) Add(orders []Order) []error {
 // No other address goes with it. The kernel deletes those that came into a
 // subnet later together with the first one, unless promote_secondaries is set;
 // where it matters, it is set for the NIC while the address is removed.
-func (h *Host) Remove(orders []Order) []error {
+func (h *Host) Remove(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).remove)
 }
 
@@ -43,13 +43,13 @@ func (h *Host) Remove(orders []Order) []error {
 // else of it. It puts no packet on the wire. The error is ErrNotThere if the NIC
 // does not have the address, with this prefix: what has lapsed, or was taken off,
 // does not come back by a refresh.
-func (h *Host) Refresh(orders []Order) []error {
+func (h *Host) Refresh(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).refresh)
 }
 
 // carryOut has f carry out the orders; where it cannot even begin, its error is
 // each order's.
-func (h *Host) carryOut(orders []Order, f func(*talk, []Order) ([]error, error)) []error {
+func (h *Host) carryOut(orders []Placement, f func(*talk, []Placement) ([]error, error)) []error {
 	if len(orders) == 0 {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (h *Host) carryOut(orders []Order, f func(*talk, []Order) ([]error, error))
 	return errs
 }
 
-func (t *talk) add(orders []Order) ([]error, error) {
+func (t *talk) add(orders []Placement) ([]error, error) {
 	s, _, err := t.inventory()
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (t *talk) add(orders []Order) ([]error, error) {
 	return errs, nil
 }
 
-func newAddr(index int, o Order) *nl.NetlinkRequest {
+func newAddr(index int, o Placement) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 	msg := nl.NewIfAddrmsg(unix.AF_INET)
 	msg.Index = uint32(index)
@@ -138,7 +138,7 @@ func lifetimes(lease time.Duration) *nl.RtAttr {
 	return nl.NewRtAttr(unix.IFA_CACHEINFO, b[:])
 }
 
-func (t *talk) refresh(orders []Order) ([]error, error) {
+func (t *talk) refresh(orders []Placement) ([]error, error) {
 	s, addrs, err := t.inventory()
 	if err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func renewAddr(e entry, lease time.Duration) *nl.NetlinkRequest {
 	return req
 }
 
-func (t *talk) remove(orders []Order) ([]error, error) {
+func (t *talk) remove(orders []Placement) ([]error, error) {
 	s, addrs, err := t.inventory()
 	if err != nil {
 		return nil, err

@@ -12,11 +12,11 @@ import (
 )
 
 // manyOrders are n aliases of eth0, in its own subnet.
-func manyOrders(n int) []host.Order {
-	all := make([]host.Order, n)
+func manyOrders(n int) []host.Placement {
+	all := make([]host.Placement, n)
 	for i := range all {
 		ip := netip.AddrFrom4([4]byte{10, 0, byte(1 + i/200), byte(1 + i%200)})
-		all[i] = host.Order{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(ip, 24)}
+		all[i] = host.Placement{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(ip, 24)}
 	}
 	return all
 }
@@ -44,7 +44,7 @@ func BenchmarkOrders(b *testing.B) {
 		}
 		for _, c := range []struct {
 			name       string
-			do, before func([]host.Order) []error
+			do, before func([]host.Placement) []error
 		}{{"add", k.Add, k.Remove}, {"refresh", k.Refresh, k.Add}, {"remove", k.Remove, k.Add}} {
 			b.Run(fmt.Sprint(c.name, "/", n), func(b *testing.B) {
 				b.ReportAllocs()

@@ -121,8 +121,8 @@ func (s State) Owns(hw HW) bool {
 	return false
 }
 
-// Order is an address to put on a NIC or to take off it.
-type Order struct {
+// Placement is an address to put on a NIC or to take off it.
+type Placement struct {
 	NIC    string
 	Label  string
 	Prefix netip.Prefix // not masked

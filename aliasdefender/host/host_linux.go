@@ -22,6 +22,9 @@ const HearsARP = true
 // Leases: the kernel drops an address when its time is up.
 const Leases = true
 
+// BringUp is what an administrator says to a NIC that is down; %s is its name.
+const BringUp = "ip link set %s up"
+
 // Host is this host's network: that of the calling thread's namespace. Each call
 // opens a socket of its own, so that no answer to an earlier question can be
 // taken for one to this, and calls from several goroutines do not wait for each

@@ -25,13 +25,13 @@ func Capable() error { return errElsewhere }
 func (h *Host) Read() (State, error) { return State{}, errElsewhere }
 
 // Add is not served on this system.
-func (h *Host) Add(o []Order) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
+func (h *Host) Add(o []Placement) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
 
 // Remove is not served on this system.
-func (h *Host) Remove(o []Order) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
+func (h *Host) Remove(o []Placement) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
 
 // Refresh is not served on this system.
-func (h *Host) Refresh(o []Order) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
+func (h *Host) Refresh(o []Placement) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
 
 // Watch is not served on this system.
 func (h *Host) Watch(context.Context, func()) error { return errElsewhere }

@@ -23,7 +23,7 @@ import (
 //
 // The system knows no lease: an order's is passed over, and the address stays
 // until it is removed. So a reading says, too.
-func (h *Ifconfig) Add(orders []Order) []error {
+func (h *Ifconfig) Add(orders []Placement) []error {
 	h.change.Lock()
 	defer h.change.Unlock()
 	s, units, err := h.read()
@@ -80,7 +80,7 @@ func (h *Ifconfig) Add(orders []Order) []error {
 	return errs
 }
 
-func about(what string, o Order, err error) error {
+func about(what string, o Placement, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -89,7 +89,7 @@ func about(what string, o Order, err error) error {
 
 // unitFor is the unit for the order: that of its label, but where the NIC has the
 // address, out of use, on another.
-func unitFor(units []unit, o Order) string {
+func unitFor(units []unit, o Placement) string {
 	for _, u := range units {
 		if u.nic == o.NIC && u.number > 0 && u.zone == "" && u.prefix.IsValid() && u.prefix.Addr() == o.Prefix.Addr() {
 			return u.name
@@ -100,7 +100,7 @@ func unitFor(units []unit, o Order) string {
 
 // free tells why the unit cannot have the order's address. A second "plumb" of
 // a unit succeeds without a word, and its address would then be overwritten.
-func free(units []unit, o Order, name string) error {
+func free(units []unit, o Placement, name string) error {
 	nic, number, _ := strings.Cut(name, ":")
 	if n, err := strconv.Atoi(number); nic != o.NIC || err != nil || n < 1 {
 		return fmt.Errorf("%q is not a unit of %s; write one such as %s:1", name, o.NIC, o.NIC)
@@ -121,7 +121,7 @@ func free(units []unit, o Order, name string) error {
 
 // bring runs the commands that put the address on its unit. The netmask comes
 // before "broadcast +", which is reckoned from it.
-func (h *Ifconfig) bring(units []unit, o Order, name string) error {
+func (h *Ifconfig) bring(units []unit, o Placement, name string) error {
 	ctx := context.Background() // each command has its own deadline
 	if h.plumb && !listed(units, name) {
 		if _, err := h.run(ctx, "ifconfig", name, "plumb"); err != nil {
@@ -138,7 +138,7 @@ func listed(units []unit, name string) bool {
 }
 
 // serves tells why the address, just brought up, does not serve.
-func serves(units []unit, o Order, name string) error {
+func serves(units []unit, o Placement, name string) error {
 	for _, u := range units {
 		switch {
 		case u.name != name || !u.prefix.IsValid() || u.prefix.Addr() != o.Prefix.Addr():
@@ -168,7 +168,7 @@ func (h *Ifconfig) undo(units []unit, name string) error {
 // whoever put it there, up or not. What is not there is done. The NIC's own
 // unit, without a number, is never touched: unplumbing that would take the NIC
 // away; nor is the unit of another zone.
-func (h *Ifconfig) Remove(orders []Order) []error {
+func (h *Ifconfig) Remove(orders []Placement) []error {
 	h.change.Lock()
 	defer h.change.Unlock()
 	errs := make([]error, len(orders))
@@ -199,7 +199,7 @@ func (h *Ifconfig) Remove(orders []Order) []error {
 // Refresh has no lease to renew here. It tells whether each address is there to
 // be renewed: the error is ErrNotThere where the NIC does not have it, up and
 // with this prefix.
-func (h *Ifconfig) Refresh(orders []Order) []error {
+func (h *Ifconfig) Refresh(orders []Placement) []error {
 	s, _, err := h.read()
 	if err != nil {
 		return slices.Repeat([]error{err}, len(orders))

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the transcripts anew, to be read 
 var (
 	ownAddr  = netip.MustParsePrefix("172.16.1.4/24")
 	router   = netip.MustParseAddr("172.16.1.254")
-	theAlias = host.Order{NIC: "iprb1", Label: "iprb1:1", Prefix: netip.MustParsePrefix("172.16.1.2/24")}
+	theAlias = host.Placement{NIC: "iprb1", Label: "iprb1:1", Prefix: netip.MustParsePrefix("172.16.1.2/24")}
 )
 
 // transcript is what was asked of a machine and what it said.
@@ -61,13 +61,13 @@ func newTranscript(t *testing.T, release string) *transcript {
 
 func (tr *transcript) say(format string, args ...any) { fmt.Fprintf(&tr.log, format+"\n", args...) }
 
-func (tr *transcript) add(o host.Order) error { return tr.does("take", tr.h.Add, o) }
+func (tr *transcript) add(o host.Placement) error { return tr.does("take", tr.h.Add, o) }
 
-func (tr *transcript) remove(o host.Order) error { return tr.does("release", tr.h.Remove, o) }
+func (tr *transcript) remove(o host.Placement) error { return tr.does("release", tr.h.Remove, o) }
 
-func (tr *transcript) does(what string, f func([]host.Order) []error, o host.Order) error {
+func (tr *transcript) does(what string, f func([]host.Placement) []error, o host.Placement) error {
 	tr.say("-- %s %s on %s", what, o.Prefix, o.Label)
-	err := f([]host.Order{o})[0]
+	err := f([]host.Placement{o})[0]
 	if err == nil {
 		tr.say("-- done")
 	} else {
@@ -121,7 +121,7 @@ var stories = []struct {
 		_ = tr.remove(theAlias)
 	}},
 	{"the address of the NIC itself", func(tr *transcript) {
-		_ = tr.remove(host.Order{NIC: "iprb1", Label: "iprb1", Prefix: ownAddr})
+		_ = tr.remove(host.Placement{NIC: "iprb1", Label: "iprb1", Prefix: ownAddr})
 	}},
 }
 
@@ -183,13 +183,13 @@ func TestAddGivesItsUnitToOneOrderOnly(t *testing.T) {
 	tr := newTranscript(t, "5.11")
 	second := theAlias
 	second.Prefix = netip.MustParsePrefix("172.16.1.3/24")
-	errs := tr.h.Add([]host.Order{theAlias, second})
+	errs := tr.h.Add([]host.Placement{theAlias, second})
 	if errs[0] != nil || errs[1] == nil {
 		t.Errorf("%v", errs)
 	}
 	second.Label = "iprb1:2"
 	before := strings.Count(tr.log.String(), "# ifconfig -a")
-	if errs := tr.h.Add([]host.Order{theAlias, second}); errs[0] != nil || errs[1] != nil {
+	if errs := tr.h.Add([]host.Placement{theAlias, second}); errs[0] != nil || errs[1] != nil {
 		t.Errorf("%v", errs)
 	}
 	if n := strings.Count(tr.log.String(), "# ifconfig -a") - before; n != 2 {
@@ -213,12 +213,12 @@ func TestAddGivesItsUnitToOneOrderOnly(t *testing.T) {
 var comparePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
 
 func TestAddRefuses(t *testing.T) {
-	order := func(label, prefix string) host.Order {
+	order := func(label, prefix string) host.Placement {
 		nic, _, _ := strings.Cut(label, ":")
-		return host.Order{NIC: nic, Label: label, Prefix: netip.MustParsePrefix(prefix)}
+		return host.Placement{NIC: nic, Label: label, Prefix: netip.MustParsePrefix(prefix)}
 	}
 	for name, c := range map[string]struct {
-		order host.Order
+		order host.Placement
 		setUp func(*solaristest.Machine)
 		want  string
 	}{
@@ -285,7 +285,7 @@ func TestRefreshTellsWhatIsThere(t *testing.T) {
 	tr := newTranscript(t, "5.11")
 	leased := theAlias
 	leased.Lease = time.Minute
-	if err := tr.h.Refresh([]host.Order{leased})[0]; !errors.Is(err, host.ErrNotThere) {
+	if err := tr.h.Refresh([]host.Placement{leased})[0]; !errors.Is(err, host.ErrNotThere) {
 		t.Errorf("before it is there: %v", err)
 	}
 	if err := tr.add(leased); err != nil {
@@ -293,12 +293,12 @@ func TestRefreshTellsWhatIsThere(t *testing.T) {
 	}
 	wide := leased
 	wide.Prefix = netip.PrefixFrom(leased.Prefix.Addr(), 16)
-	errs := tr.h.Refresh([]host.Order{leased, wide})
+	errs := tr.h.Refresh([]host.Placement{leased, wide})
 	if errs[0] != nil || !errors.Is(errs[1], host.ErrNotThere) {
 		t.Errorf("%v", errs)
 	}
 	tr.Conflict(leased.Prefix.Addr())
-	if err := tr.h.Refresh([]host.Order{leased})[0]; !errors.Is(err, host.ErrNotThere) {
+	if err := tr.h.Refresh([]host.Placement{leased})[0]; !errors.Is(err, host.ErrNotThere) {
 		t.Errorf("taken down: %v", err)
 	}
 	s, err := tr.h.Read()
@@ -325,7 +325,7 @@ func TestReadFailsWhereNothingIsKnown(t *testing.T) {
 		if s, err := h.Read(); err == nil {
 			t.Errorf("%s: read as %+v", name, s)
 		}
-		if errs := h.Remove([]host.Order{theAlias}); errs[0] == nil {
+		if errs := h.Remove([]host.Placement{theAlias}); errs[0] == nil {
 			t.Errorf("%s: not known, and yet removed", name)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 // maxLabel is the longest label that Linux takes (IFNAMSIZ less the final zero).
 const maxLabel = 15
 
-func check(o Order) error {
+func check(o Placement) error {
 	ip := o.Prefix.Addr()
 	switch {
 	case !o.Prefix.IsValid() || !ip.Is4():
@@ -30,7 +30,7 @@ func check(o Order) error {
 // whose indices are in todo, to add it. An order finds done what those before it
 // bring about: if that then fails, so has the later order of the same address. A
 // system asks this before it asks its kernel, which is laxer.
-func (s State) Judge(orders []Order) (todo []int, errs []error) {
+func (s State) Judge(orders []Placement) (todo []int, errs []error) {
 	errs = make([]error, len(orders))
 	nics, there := s.byNIC(), s.byAddress()
 	for i, o := range orders {
@@ -46,7 +46,7 @@ func (s State) Judge(orders []Order) (todo []int, errs []error) {
 
 // JudgeRefresh says of each order to refresh an address whether it can be, that
 // is whether the address is there, with this prefix on this NIC.
-func (s State) JudgeRefresh(orders []Order) []error {
+func (s State) JudgeRefresh(orders []Placement) []error {
 	errs := make([]error, len(orders))
 	there := s.byAddress()
 	for i, o := range orders {
@@ -87,7 +87,7 @@ func (s State) byNIC() map[string]bool {
 	return nics
 }
 
-func judge(o Order, nics map[string]bool, there map[netip.Addr][]place) (done bool, err error) {
+func judge(o Placement, nics map[string]bool, there map[netip.Addr][]place) (done bool, err error) {
 	if err := check(o); err != nil {
 		return false, fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
 	}

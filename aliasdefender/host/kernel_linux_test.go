@@ -33,23 +33,23 @@ func (k kernel) Read() (s host.State, err error) {
 	return s, err
 }
 
-func (k kernel) Add(o []host.Order) (errs []error) {
+func (k kernel) Add(o []host.Placement) (errs []error) {
 	k.space.Do(func() { errs = k.Host.Add(o) })
 	return errs
 }
 
-func (k kernel) Remove(o []host.Order) (errs []error) {
+func (k kernel) Remove(o []host.Placement) (errs []error) {
 	k.space.Do(func() { errs = k.Host.Remove(o) })
 	return errs
 }
 
-func (k kernel) Refresh(o []host.Order) (errs []error) {
+func (k kernel) Refresh(o []host.Placement) (errs []error) {
 	k.space.Do(func() { errs = k.Host.Refresh(o) })
 	return errs
 }
 
-func (k kernel) add(o ...host.Order) error    { return errors.Join(k.Add(o)...) }
-func (k kernel) remove(o ...host.Order) error { return errors.Join(k.Remove(o)...) }
+func (k kernel) add(o ...host.Placement) error    { return errors.Join(k.Add(o)...) }
+func (k kernel) remove(o ...host.Placement) error { return errors.Join(k.Remove(o)...) }
 
 func (k kernel) Own(nic string, p netip.Prefix) error {
 	k.space.Address(k.t, nic, p.String())
@@ -82,8 +82,8 @@ func pair(t testing.TB) (kernel, *nstest.Space) {
 	return kernel{h, a, t}, b
 }
 
-func order(prefix, label string) host.Order {
-	return host.Order{NIC: "eth0", Label: label, Prefix: netip.MustParsePrefix(prefix)}
+func order(prefix, label string) host.Placement {
+	return host.Placement{NIC: "eth0", Label: label, Prefix: netip.MustParsePrefix(prefix)}
 }
 
 func TestKernelKeepsTheContract(t *testing.T) {

@@ -27,7 +27,7 @@ func TestALeaseRunsOutByItself(t *testing.T) {
 	if n := k.nic("eth0"); n.Addrs[1].Prefix != stays.Prefix {
 		t.Errorf("what is left: %+v", n.Addrs)
 	}
-	if errs := k.Refresh([]host.Order{o}); !errors.Is(errs[0], host.ErrNotThere) {
+	if errs := k.Refresh([]host.Placement{o}); !errors.Is(errs[0], host.ErrNotThere) {
 		t.Errorf("refreshed: %v", errs)
 	}
 }
@@ -41,7 +41,7 @@ func TestARefreshIsNotHeard(t *testing.T) {
 	_, seen := listener(t, b)
 	for i := range 100 {
 		o.Lease = time.Duration(i) * time.Hour
-		if errs := k.Refresh([]host.Order{o}); errs[0] != nil {
+		if errs := k.Refresh([]host.Placement{o}); errs[0] != nil {
 			t.Fatal(errs)
 		}
 	}
@@ -78,7 +78,7 @@ func TestARefreshKeepsTheMetric(t *testing.T) {
 	if m := metric(); m != 77 {
 		t.Fatalf("metric %d", m)
 	}
-	if errs := k.Refresh([]host.Order{o}); errs[0] != nil {
+	if errs := k.Refresh([]host.Placement{o}); errs[0] != nil {
 		t.Fatal(errs)
 	}
 	if m := metric(); m != 77 {

@@ -26,10 +26,10 @@ func inSpace(t *testing.T) (*Host, *nstest.Space) {
 	return h, a
 }
 
-func ordersOf(n int) (all []Order) {
+func ordersOf(n int) (all []Placement) {
 	for i := range n {
 		ip := netip.AddrFrom4([4]byte{10, 0, byte(1 + i/200), byte(1 + i%200)})
-		all = append(all, Order{NIC: "eth0", Prefix: netip.PrefixFrom(ip, 32)})
+		all = append(all, Placement{NIC: "eth0", Prefix: netip.PrefixFrom(ip, 32)})
 	}
 	return all
 }
@@ -176,7 +176,7 @@ func TestAnswerToAnotherQuestionIsPassedOver(t *testing.T) {
 
 // The alias goes between the reading and the request.
 func TestARefreshThatComesTooLateAddsNothing(t *testing.T) {
-	for name, o := range map[string]Order{
+	for name, o := range map[string]Placement{
 		"in the NIC's subnet": {NIC: "eth0", Prefix: netip.MustParsePrefix("10.0.0.9/24"), Lease: time.Hour},
 		"of its own":          {NIC: "eth0", Prefix: netip.MustParsePrefix("10.9.9.9/32"), Lease: time.Hour},
 	} {
@@ -188,14 +188,14 @@ func TestARefreshThatComesTooLateAddsNothing(t *testing.T) {
 			}
 			space.Do(func() {
 				stays := ordersOf(1)[0]
-				if errs := h.Add([]Order{o, stays}); errs[0] != nil || errs[1] != nil {
+				if errs := h.Add([]Placement{o, stays}); errs[0] != nil || errs[1] != nil {
 					t.Fatal(errs)
 				}
 			})
 			h.send = func(fd int, b []byte) (int, error) {
 				if isChange(b) {
 					space.Do(func() {
-						if errs := other.Remove([]Order{o}); errs[0] != nil {
+						if errs := other.Remove([]Placement{o}); errs[0] != nil {
 							t.Error(errs)
 						}
 					})
@@ -205,7 +205,7 @@ func TestARefreshThatComesTooLateAddsNothing(t *testing.T) {
 			space.Do(func() {
 				stays := ordersOf(1)[0]
 				stays.Lease = time.Minute
-				if errs := h.Refresh([]Order{o, stays}); !errors.Is(errs[0], ErrNotThere) || errs[1] != nil {
+				if errs := h.Refresh([]Placement{o, stays}); !errors.Is(errs[0], ErrNotThere) || errs[1] != nil {
 					t.Errorf("refresh: %v", errs)
 				}
 				s, err := h.Read()

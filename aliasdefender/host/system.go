@@ -11,9 +11,9 @@ import (
 var (
 	_ interface {
 		Read() (State, error)
-		Add([]Order) []error
-		Remove([]Order) []error
-		Refresh([]Order) []error
+		Add([]Placement) []error
+		Remove([]Placement) []error
+		Refresh([]Placement) []error
 		Watch(ctx context.Context, wake func()) error
 		Listen(nic string, see func([]Sighting)) (*Wire, error)
 		Boottime() time.Duration
@@ -33,4 +33,5 @@ var (
 	_ func() error          = Capable
 	_ bool                  = HearsARP
 	_ bool                  = Leases
+	_ string                = BringUp
 )

@@ -14,6 +14,9 @@ const HearsARP = false
 // Leases: an address stays until it is removed.
 const Leases = false
 
+// BringUp is what an administrator says to a NIC that is down; %s is its name.
+const BringUp = "ifconfig %s up"
+
 var errDeaf = errors.New("host: no ARP on " + runtime.GOOS)
 
 // Listen is not served on this system.

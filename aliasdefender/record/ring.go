@@ -43,6 +43,16 @@ func (r *Ring) Keep(aliases ...Alias) {
 	}
 }
 
+// Move has what is remembered of an alias told of another, which takes its place.
+func (r *Ring) Move(from, to Alias) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if events := r.aliases[from]; from != to && len(events) > 0 {
+		delete(r.aliases, from)
+		r.aliases[to] = append(events, r.aliases[to]...)
+	}
+}
+
 // Put remembers an event of an alias. An alias that the Ring was not told of is
 // remembered from then on.
 func (r *Ring) Put(e Event) {

@@ -70,7 +70,7 @@ func TestMaintenanceWithoutAMonitor(t *testing.T) {
 	stage.Held(t, p, time.Second, "a")
 	stage.Saying(t, p, p.A, 1, []string{"no Monitor is running"}, "Handover")
 	stage.Saying(t, p, p.A, 0, []string{"would be released and kept off until 'Maintenance off'"}, "Maintenance", "on", "--dry-run")
-	stage.Saying(t, p, p.A, 0, []string{"released: it is off this host, and kept off until 'Maintenance off'", "(W12)"}, "Maintenance", "on")
+	stage.Saying(t, p, p.A, 0, []string{"released: it is off this host, and stays off until 'Maintenance off'", "(W12)"}, "Maintenance", "on")
 	stage.Held(t, p, time.Second)
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.100: refused: this host is in maintenance; 'Maintenance off' ends it"}, "AddAlias")
 	a, err := p.Start(p.A)
@@ -88,7 +88,7 @@ func TestMaintenanceWithoutAMonitor(t *testing.T) {
 func TestAddAliasThatMaintenanceRefusesDoesNotUnpark(t *testing.T) {
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	stage.Saying(t, p, p.A, 0, []string{"is parked"}, "RemoveAlias")
-	stage.Saying(t, p, p.A, 0, []string{"kept off until 'Maintenance off'"}, "Maintenance", "on")
+	stage.Saying(t, p, p.A, 0, []string{"stays off until 'Maintenance off'"}, "Maintenance", "on")
 	stage.Saying(t, p, p.A, 1, []string{"refused: this host is in maintenance"}, "AddAlias")
 	stage.Saying(t, p, p.A, 0, []string{"it stays parked"}, "Maintenance", "off")
 }

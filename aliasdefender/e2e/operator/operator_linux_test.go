@@ -120,7 +120,7 @@ func TestOrdersWithoutAMonitor(t *testing.T) {
 	text, err := os.ReadFile(rows)
 	stage.Must(t, err)
 	stage.Place(t, rows, strings.Replace(string(text), "eth0", "eth1", 1))
-	stage.Saying(t, p, p.A, 1, []string{"it is on eth0 of this host, not on eth1: take it off there by hand; it is parked"}, "RemoveAlias")
+	stage.Saying(t, p, p.A, 1, []string{"the alias is on eth0 of this host, not on eth1: take it off there by hand; it is parked"}, "RemoveAlias")
 	stage.Held(t, p, time.Second, "a")
 	stage.Place(t, rows, string(text))
 	stage.Saying(t, p, p.A, 0, []string{"would be released and parked"}, "RemoveAlias", "--dry-run")

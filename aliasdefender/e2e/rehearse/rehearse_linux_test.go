@@ -55,12 +55,12 @@ func TestMain(m *testing.M) {
 // neverAdds says that it did.
 type neverAdds struct{ defender.Network }
 
-func (neverAdds) Add(o []host.Order) []error { return make([]error, len(o)) }
+func (neverAdds) Add(o []host.Placement) []error { return make([]error, len(o)) }
 
 // neverRemoves says that it did.
 type neverRemoves struct{ defender.Network }
 
-func (neverRemoves) Remove(o []host.Order) []error { return make([]error, len(o)) }
+func (neverRemoves) Remove(o []host.Placement) []error { return make([]error, len(o)) }
 
 // fast is a run of Rehearse on the sample at a fast rhythm, and what it prints on
 // standard output.

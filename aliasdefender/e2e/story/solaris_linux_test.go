@@ -147,7 +147,7 @@ func TestSolarisOrdersWithoutAMonitor(t *testing.T) {
 	stage.Saying(t, p, p.A, 0, []string{"this host has it already"}, "AddAlias")
 	stage.Saying(t, p, p.B, 1, []string{"refused: " + p.A.NIC("eth0").MAC.String() + ", the partner, answers for it"}, "AddAlias")
 	// The kernel has the last word.
-	stage.Saying(t, p, p.B, 1, []string{"not added", "DUPLICATE"}, "AddAlias", "--force")
+	stage.Saying(t, p, p.B, 1, []string{"the alias could not be added", "DUPLICATE"}, "AddAlias", "--force")
 	stage.Held(t, p, time.Second, "a")
 	stage.Saying(t, p, p.A, 0, []string{"released: it is off this host, and parked"}, "RemoveAlias")
 	stage.Held(t, p, time.Second)

@@ -20,9 +20,9 @@ import (
 // an address that is no alias.
 type Network interface {
 	Read() (host.State, error)
-	Add([]host.Order) []error
-	Remove([]host.Order) []error
-	Refresh([]host.Order) []error
+	Add([]host.Placement) []error
+	Remove([]host.Placement) []error
+	Refresh([]host.Placement) []error
 	Own(nic string, p netip.Prefix) error
 }
 
@@ -79,13 +79,13 @@ func (c *contract) read(t *testing.T) host.State {
 }
 
 // order is the alias number i of the NIC's own subnet.
-func (c *contract) order(i byte) host.Order {
+func (c *contract) order(i byte) host.Placement {
 	b := c.own.Masked().Addr().As4()
 	b[3] = i
-	return host.Order{NIC: c.nic, Label: c.nic + ":" + string('a'+rune(i%26)), Prefix: netip.PrefixFrom(netip.AddrFrom4(b), c.own.Bits())}
+	return host.Placement{NIC: c.nic, Label: c.nic + ":" + string('a'+rune(i%26)), Prefix: netip.PrefixFrom(netip.AddrFrom4(b), c.own.Bits())}
 }
 
-func (c *contract) add(t *testing.T, o host.Order) {
+func (c *contract) add(t *testing.T, o host.Placement) {
 	t.Helper()
 	if err := c.tryAdd(o); err != nil {
 		t.Fatalf("add %+v: %v", o, err)
@@ -93,11 +93,11 @@ func (c *contract) add(t *testing.T, o host.Order) {
 	t.Cleanup(func() { c.remove(t, o) })
 }
 
-func (c *contract) tryAdd(o host.Order) error { return c.n.Add([]host.Order{o})[0] }
+func (c *contract) tryAdd(o host.Placement) error { return c.n.Add([]host.Placement{o})[0] }
 
-func (c *contract) remove(t *testing.T, o host.Order) {
+func (c *contract) remove(t *testing.T, o host.Placement) {
 	t.Helper()
-	if err := c.n.Remove([]host.Order{o})[0]; err != nil {
+	if err := c.n.Remove([]host.Placement{o})[0]; err != nil {
 		t.Fatalf("remove %+v: %v", o, err)
 	}
 }
@@ -123,7 +123,7 @@ func (c *contract) expect(t *testing.T, nic string, more ...host.Address) {
 }
 
 // refused checks that the order is an error that says word, and changes nothing.
-func (c *contract) refused(t *testing.T, o host.Order, word string, more ...host.Address) {
+func (c *contract) refused(t *testing.T, o host.Placement, word string, more ...host.Address) {
 	t.Helper()
 	switch err := c.tryAdd(o); {
 	case err == nil:
@@ -137,7 +137,7 @@ func (c *contract) refused(t *testing.T, o host.Order, word string, more ...host
 	}
 }
 
-func ours(o host.Order) host.Address {
+func ours(o host.Placement) host.Address {
 	return host.Address{Prefix: o.Prefix, Label: o.Label, Ours: true}
 }
 
@@ -195,7 +195,7 @@ func (c *contract) firstAddress(t *testing.T) {
 // afterLoss: whether the alias outlives the NIC's own address is the system's
 // business. If it does, it does not open the door to others.
 func (c *contract) afterLoss(t *testing.T) {
-	o, own := c.order(9), host.Order{NIC: c.nic, Prefix: c.own}
+	o, own := c.order(9), host.Placement{NIC: c.nic, Prefix: c.own}
 	o.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
 	c.add(t, o)
 	c.remove(t, own)
@@ -236,7 +236,7 @@ func (c *contract) missingNIC(t *testing.T) {
 func (c *contract) foreign(t *testing.T) {
 	o := c.order(9)
 	c.add(t, o)
-	c.remove(t, host.Order{NIC: c.nic, Prefix: netip.PrefixFrom(o.Prefix.Addr(), 32)})
+	c.remove(t, host.Placement{NIC: c.nic, Prefix: netip.PrefixFrom(o.Prefix.Addr(), 32)})
 	c.expect(t, c.nic)
 }
 
@@ -252,7 +252,7 @@ func (c *contract) elsewhere(t *testing.T) {
 
 // dependents: a subnet of which the NIC has nothing but aliases.
 func (c *contract) dependents(t *testing.T) {
-	var list []host.Order
+	var list []host.Placement
 	for i := range 3 {
 		o := c.order(byte(20 + i))
 		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(20 + i)}), 24)
@@ -286,7 +286,7 @@ func (c *contract) many(t *testing.T) {
 	there, missing, bare, good, long := c.order(9), c.order(10), c.order(11), c.order(12), c.order(13)
 	c.add(t, there)
 	missing.NIC, bare.NIC, long.Label = "missing0", c.bare, "0123456789abcdef"
-	list := []host.Order{missing, there, bare, good, long, c.order(14)}
+	list := []host.Placement{missing, there, bare, good, long, c.order(14)}
 	t.Cleanup(func() { c.n.Remove(list) })
 	c.errors(t, "add", c.n.Add(list), "missing0", "", "no address of its own", "", "15 bytes", "")
 	c.expect(t, c.nic, ours(there), ours(good), ours(c.order(14)))
@@ -302,19 +302,19 @@ func (c *contract) inOrder(t *testing.T) {
 	wide, there := o, o
 	wide.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
 	there.NIC, there.Label = c.other, ""
-	list := []host.Order{o, wide, o, there}
+	list := []host.Placement{o, wide, o, there}
 	t.Cleanup(func() { c.n.Remove(list) })
 	c.errors(t, "add", c.n.Add(list), "", o.Prefix.String(), "", c.nic)
 	c.expect(t, c.nic, ours(o))
 	c.expect(t, c.other)
-	c.errors(t, "remove", c.n.Remove([]host.Order{o, wide, o}), "", "", "")
+	c.errors(t, "remove", c.n.Remove([]host.Placement{o, wide, o}), "", "", "")
 	c.expect(t, c.nic)
 }
 
 // manyRemoved: more than one system call carries, with the first of the subnet
 // among them and one that stays.
 func (c *contract) manyRemoved(t *testing.T) {
-	var list []host.Order
+	var list []host.Placement
 	for i := range 300 {
 		o := c.order(byte(i))
 		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i / 100), byte(1 + i%100)}), 16)
@@ -328,7 +328,7 @@ func (c *contract) manyRemoved(t *testing.T) {
 }
 
 // left compares what is left of the alias's lease, which may be a little less.
-func (c *contract) left(t *testing.T, what string, o host.Order, want time.Duration) {
+func (c *contract) left(t *testing.T, what string, o host.Placement, want time.Duration) {
 	t.Helper()
 	nic, a, ok := c.read(t).Find(o.Prefix.Addr())
 	if !ok || a.Lease > want || a.Lease < want-time.Minute || want > 0 && a.Lease <= 0 {
@@ -344,7 +344,7 @@ func (c *contract) leased(t *testing.T) {
 	refresh := func(lease time.Duration) {
 		t.Helper()
 		o.Lease = lease
-		c.errors(t, "refresh", c.n.Refresh([]host.Order{o}), "")
+		c.errors(t, "refresh", c.n.Refresh([]host.Placement{o}), "")
 	}
 	o.Lease = time.Hour
 	c.add(t, o)
@@ -365,13 +365,13 @@ func (c *contract) leased(t *testing.T) {
 	c.expect(t, c.nic)
 	o.Lease = -time.Second
 	c.refused(t, o, "-1s")
-	c.errors(t, "refresh", c.n.Refresh([]host.Order{o}), "-1s")
+	c.errors(t, "refresh", c.n.Refresh([]host.Placement{o}), "-1s")
 
 	// What somebody else put there stays his.
-	mine := host.Order{NIC: c.nic, Prefix: c.own, Lease: time.Hour}
-	c.errors(t, "refresh", c.n.Refresh([]host.Order{mine}), "")
+	mine := host.Placement{NIC: c.nic, Prefix: c.own, Lease: time.Hour}
+	c.errors(t, "refresh", c.n.Refresh([]host.Placement{mine}), "")
 	mine.Lease = 0
-	c.errors(t, "refresh", c.n.Refresh([]host.Order{mine}), "")
+	c.errors(t, "refresh", c.n.Refresh([]host.Placement{mine}), "")
 	c.expect(t, c.nic)
 }
 
@@ -381,7 +381,7 @@ func (c *contract) refreshed(t *testing.T) {
 	wide.Prefix = netip.PrefixFrom(there.Prefix.Addr(), 32)
 	elsewhere.NIC, missing.NIC = c.other, "missing0"
 	c.add(t, there)
-	errs := c.n.Refresh([]host.Order{absent, wide, there, elsewhere, missing})
+	errs := c.n.Refresh([]host.Placement{absent, wide, there, elsewhere, missing})
 	for i, err := range errs {
 		if (i == 2) != (err == nil) || err != nil && !errors.Is(err, host.ErrNotThere) {
 			t.Errorf("order %d: %v", i, err)

@@ -1,0 +1,203 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/probe"
+	"alias-defender/aliasdefender/store"
+)
+
+// The rhythm of an order where no Monitor runs, whatever the settings say: an
+// operator waits. An alias that nobody has is silent after aloneMisses timeouts.
+const (
+	aloneInterval = time.Second
+	aloneTimeout  = 300 * time.Millisecond
+	aloneMisses   = 3
+
+	// lookWithin is how long it may take to find out who has the aliases. Then the
+	// order is given nevertheless, and answered with what is not known.
+	lookWithin = 3 * time.Second
+)
+
+// Alone carries out an operator's order where no Monitor runs: a Defender on the
+// rows that the order is for, which does what is ordered and nothing else, and
+// ends. What it took stays on this host. Of the Options it needs Load, Aliases,
+// Version and Open.
+//
+// The error is that of a start without an alias touched: of Load, of a process that
+// may not change this host, of another one that is at work.
+func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outcome, error) {
+	cfg, err := o.Load()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := o.rowsFor(cfg, order.Alias)
+	if err != nil {
+		return nil, err
+	}
+	network, err := o.openFor(order)
+	if err != nil {
+		return nil, err
+	}
+	if !order.DryRun {
+		lock, err := inPlaceOfMonitor(cfg.Settings.Socket)
+		if err != nil {
+			return nil, err
+		}
+		defer lock.Release()
+	}
+	state := store.In(cfg.Settings.StateDir)
+	kept, damage := state.Read()
+	if damage != nil && order.DryRun && order.Maintenance == control.Off {
+		return nil, damage // whether it would end anything is not known
+	}
+	options := network.aloneOptions(cfg, rows, o.Version, order)
+	options.Kept = defender.Kept(kept)
+	remember := func(k defender.Kept) error {
+		if err := state.Write(store.Kept(k)); err != nil || damage == nil {
+			return err
+		}
+		return fmt.Errorf("damaged lines were removed from the file: %w", damage)
+	}
+	return giveAlone(ctx, defender.New(options), order, remember)
+}
+
+// giveAlone runs the loop for as long as the order takes.
+func giveAlone(ctx context.Context, d *defender.Defender, order control.Order, remember func(defender.Kept) error) ([]control.Outcome, error) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		// Its error would be that something beside it hangs: the order is answered by then.
+		_ = d.Run(context.WithoutCancel(ctx))
+	}()
+	defer func() {
+		d.Stop(defender.ExitKeep)
+		<-over
+	}()
+	looking, enough := context.WithTimeout(ctx, lookWithin)
+	defer enough()
+	switch err := d.Looked(looking, asks(order)); {
+	case ctx.Err() != nil:
+		return nil, errors.New("interrupted")
+	case err != nil && looking.Err() == nil:
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, control.OrderWithin)
+	defer cancel()
+	return d.Order(ctx, order, remember)
+}
+
+// asks tells whether the order depends on who else has the aliases.
+func asks(o control.Order) bool { return !o.Remove && o.Maintenance == control.Leave }
+
+// rowsFor are the rows that an order is for.
+func (o Options) rowsFor(cfg *config.Config, alias netip.Addr) ([]config.Alias, error) {
+	if !alias.IsValid() {
+		return cfg.Aliases, nil
+	}
+	var known []string
+	for i, al := range cfg.Aliases {
+		if al.Addr == alias {
+			return cfg.Aliases[i : i+1], nil
+		}
+		known = append(known, al.Addr.String())
+	}
+	return nil, NoSuchAlias(alias, o.Aliases, known)
+}
+
+// openFor opens the network for an order. Who only reads it needs no privilege.
+func (o Options) openFor(order control.Order) (System, error) {
+	changes := order.Maintenance != control.Off && !order.DryRun
+	if changes || asks(order) {
+		return o.open()
+	}
+	if o.Open != nil {
+		return o.Open()
+	}
+	return OpenHost()
+}
+
+// inPlaceOfMonitor takes the lock: a Monitor that starts now would look and take, as
+// we do. It waits until we have done, or is told of us.
+func inPlaceOfMonitor(socket string) (*control.Lock, error) {
+	lock, err := control.Acquire(socket)
+	if held := (*control.HeldError)(nil); errors.As(err, &held) {
+		return nil, fmt.Errorf("%s: process %d holds the lock: a Monitor that is starting, or another command like this one; try again", held.Socket, held.PID)
+	}
+	return lock, err
+}
+
+// aloneOptions are those of a Defender for one order.
+func (s System) aloneOptions(cfg *config.Config, rows []config.Alias, version string, order control.Order) defender.Options {
+	log := logrus.New()
+	log.SetOutput(io.Discard) // the answer says it all
+	chosen := *cfg
+	chosen.Aliases = make([]config.Alias, len(rows))
+	for i, al := range rows {
+		chosen.Aliases[i] = alone(al)
+	}
+	o := s.options(&chosen, version, log)
+	o.Deeds, o.Channel = defender.OrderedDeeds, nil
+	o.Network = narrow{s.Host, cfg.Aliases}
+	if !asks(order) {
+		mute(&o)
+	}
+	return o
+}
+
+// mute keeps a Defender from asking anybody: it opens no socket on the wire.
+func mute(o *defender.Options) {
+	if o.Listen != nil {
+		o.Listen = func(string, func([]host.Sighting)) (defender.Wire, error) { return nil, errNotAsked }
+	}
+	o.Ask = nil
+	o.Ping = func(context.Context, probe.Question) (bool, error) { return false, errNotAsked }
+}
+
+var errNotAsked = errors.New("this order asks nobody")
+
+// alone is the row as it is taken for an order: at once, for good, and without a
+// thought of what a Monitor would do with it.
+func alone(al config.Alias) config.Alias {
+	al.Interval, al.Timeout, al.Misses = aloneInterval, aloneTimeout, aloneMisses
+	al.Router, al.Witnesses = netip.Addr{}, nil
+	al.Lease, al.Failback, al.OnIsolation = 0, false, config.IsolationKeep
+	return al
+}
+
+// narrow is this host's network as an order needs it: without a router, which
+// decides only what nobody has ordered, and with no alias of the file taken for an
+// address of the NIC's own, whatever the order is for.
+type narrow struct {
+	defender.Network
+	aliases []config.Alias
+}
+
+// Read reads the network.
+func (n narrow) Read() (host.State, error) {
+	s, err := n.Network.Read()
+	s.Routes = nil
+	s.NICs = slices.Clone(s.NICs)
+	for i, nic := range s.NICs {
+		nic.Addrs = slices.Clone(nic.Addrs)
+		for k, a := range nic.Addrs {
+			if slices.ContainsFunc(n.aliases, func(al config.Alias) bool { return al.Addr == a.Prefix.Addr() }) {
+				nic.Addrs[k].Ours = true
+			}
+		}
+		s.NICs[i] = nic
+	}
+	return s, err
+}

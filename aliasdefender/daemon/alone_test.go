@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/store"
+)
+
+// unchanging is a host's network that nothing changes.
+type unchanging struct {
+	defender.Network
+	state host.State
+}
+
+func (q unchanging) Read() (host.State, error) { return q.state, nil }
+
+// aloneAt is two aliases with their state in a directory of the test.
+func aloneAt(t *testing.T, state string) (Options, string) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, store.FileName)
+	if err := os.WriteFile(file, []byte(state), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	row := func(addr string) config.Alias {
+		ip := netip.MustParseAddr(addr)
+		return config.Alias{NIC: "eth0", Label: "eth0:1", Addr: ip, Prefix: netip.PrefixFrom(ip, 24), Partner: config.Partner{Name: "10.77.0.2", Addr: netip.MustParseAddr("10.77.0.2")}}
+	}
+	cfg := &config.Config{
+		Settings: config.Settings{StateDir: dir, Socket: filepath.Join(dir, "sock")},
+		Aliases:  []config.Alias{row("10.77.0.100"), row("10.77.0.102")},
+	}
+	return Options{
+		Load: func() (*config.Config, error) { return cfg, nil }, Aliases: "hostname.alias",
+		Open: func() (System, error) {
+			return System{
+				Host:     unchanging{},
+				Watch:    func(ctx context.Context, _ func()) error { <-ctx.Done(); return nil },
+				Boottime: func() time.Duration { return 0 },
+			}, nil
+		},
+	}, file
+}
+
+// TestAloneKeepsTheGoodLinesOfADamagedStateFile: one bad line does not forget what
+// the others park.
+func TestAloneKeepsTheGoodLinesOfADamagedStateFile(t *testing.T) {
+	o, file := aloneAt(t, "maintenance\n10.77.0.1oo\n10.77.0.102\n")
+	dry, err := Alone(t.Context(), o, control.Order{Maintenance: control.Off, DryRun: true})
+	if err == nil || !strings.Contains(err.Error(), ":2: ") {
+		t.Errorf("a dry run: %+v, %v", dry, err)
+	}
+	out, err := Alone(t.Context(), o, control.Order{Maintenance: control.Off})
+	if err != nil || len(out) != 2 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for i, want := range []string{"the next Monitor serves it again if its rules say so", "it stays parked: an operator also parked it with RemoveAlias"} {
+		if !out[i].Done || out[i].Text != want || !strings.Contains(out[i].NotRemembered, "damaged lines were removed from the file: "+file+":2: ") {
+			t.Errorf("%+v", out[i])
+		}
+	}
+	kept, err := store.In(filepath.Dir(file)).Read()
+	if want := []netip.Addr{netip.MustParseAddr("10.77.0.102")}; err != nil || kept.Maintenance || !slices.Equal(kept.Parked, want) {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+}
+
+func TestAloneSaysWhichAliasesThereAre(t *testing.T) {
+	o, _ := aloneAt(t, "")
+	_, err := Alone(t.Context(), o, control.Order{Alias: netip.MustParseAddr("10.77.0.9"), Remove: true})
+	if err == nil || err.Error() != "10.77.0.9 is no alias of hostname.alias, which has 10.77.0.100, 10.77.0.102" {
+		t.Error(err)
+	}
+}
+
+// TestAloneTakesNoOtherAliasForAnAddressOfTheNIC: an alias must never become a NIC's
+// first address, and another alias there does not make it the second.
+func TestAloneTakesNoOtherAliasForAnAddressOfTheNIC(t *testing.T) {
+	o, _ := aloneAt(t, "")
+	cfg, _ := o.Load()
+	was := host.State{
+		NICs:   []host.NIC{{Name: "eth0", Addrs: []host.Address{{Prefix: cfg.Aliases[1].Prefix}, {Prefix: netip.MustParsePrefix("10.77.0.1/24")}}}},
+		Routes: []host.Route{{NIC: "eth0", Gateway: netip.MustParseAddr("10.77.0.254")}},
+	}
+	s, err := narrow{unchanging{state: was}, cfg.Aliases}.Read()
+	if err != nil || !s.NICs[0].Addrs[0].Ours || s.NICs[0].Addrs[1].Ours || len(s.Routes) != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if was.NICs[0].Addrs[0].Ours {
+		t.Error("the reading itself was changed")
+	}
+}

@@ -1,0 +1,223 @@
+package defender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/rules"
+)
+
+// Where no Monitor runs, a verb runs a Defender for as long as its order takes. It
+// gathers facts, asks the rules and begins deeds as a Monitor's does, but no deed
+// that an operator has not ordered: nobody asked it to watch. What it leaves behind
+// is watched by nobody either, and its answers say so.
+
+// Deeds are which of the deeds that the rules decide a Defender carries out.
+type Deeds uint8
+
+// The deeds.
+const (
+	AllDeeds     Deeds = iota // a Monitor's
+	OrderedDeeds              // what the order under way for the alias wants, and no more
+)
+
+// announcements is how often what was taken is announced before the order for it is
+// answered, where nobody would go on with that.
+const announcements = 2
+
+// mayDo tells whether the deed of d is carried out.
+func (l *loop) mayDo(a *alias, d rules.Decision) bool {
+	o := a.order
+	switch {
+	case l.o.Deeds == AllDeeds:
+		return true
+	case o == nil:
+		return false
+	case o.takes():
+		return d.Reason == rules.OperatorTakes || d.Reason == rules.AnnouncementDue && !o.had
+	}
+	return o.command == rules.RemoveAlias && d.Reason == rules.OperatorReleases
+}
+
+// decisive are the facts that the alias is decided by. Who carries out an order
+// neither yields to a rival nor defends: it only says who claims the alias.
+func (l *loop) decisive(a *alias) rules.Facts {
+	f := l.facts(a)
+	if l.o.Deeds == OrderedDeeds && a.state.Holding {
+		f.Alias = rules.Fact{}
+	}
+	return f
+}
+
+// outlives tells whether what the kernel has on a lease is to stay after us.
+func (l *loop) outlives(a *alias) bool { return l.o.Deeds == AllDeeds || a.wanted }
+
+// looker waits for the first look.
+type looker struct {
+	wire bool // at the wire too, not only at this host
+	told chan error
+}
+
+// Looked waits until this host was read and, if wire is set, until it is known of
+// each alias who has it, as far as that can be found out. The error is that this
+// host cannot be read, or ctx's.
+func (d *Defender) Looked(ctx context.Context, wire bool) error {
+	w := looker{wire, make(chan error, 1)}
+	d.post(func(l *loop) { l.lookers = append(l.lookers, w) })
+	select {
+	case err := <-w.told:
+		return err
+	case <-d.over:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// tellLookers ends the waiting of those who know enough.
+func (l *loop) tellLookers() {
+	l.lookers = slices.DeleteFunc(l.lookers, func(w looker) bool {
+		switch {
+		case l.net.readErr != "":
+			w.told <- errors.New("cannot read this host's addresses from the kernel: " + l.net.readErr)
+		case l.net.readAt.IsZero() || w.wire && slices.ContainsFunc(l.list, l.unsure):
+			return false
+		default:
+			w.told <- nil
+		}
+		return true
+	})
+}
+
+// unsure tells whether it may soon be known, and is not yet, who has the alias.
+func (l *loop) unsure(a *alias) bool {
+	n := a.iface
+	switch a.alias.Fact().Value {
+	case rules.Silent:
+		return false
+	case rules.Unknown:
+		return !a.onHost() && n.ready() == nil && (n.wire != nil || n.opening || l.deaf())
+	}
+	// It answers; is it the partner?
+	switch by, _ := a.claimant(); {
+	case by != rules.Unknown:
+		return false
+	case a.partner == nil:
+		return !a.cfg.Partner.Addr.IsValid() && l.names[a.cfg.Partner.Name].busy
+	}
+	return a.partner.NIC != "" && a.partner.Fact().Value != rules.Silent
+}
+
+// reportUnwatched answers the order under way for an alias where a Monitor would go
+// on trying, and tells whether the order is answered, or has to wait.
+func (l *loop) reportUnwatched(a *alias) bool {
+	o, f := a.order, a.errand.failure
+	switch {
+	case o.takes() && a.state.Holding:
+		return !o.had && !l.deaf() && o.announced < announcements && l.unannounced(a) == ""
+	case f.is() && o.takes():
+		a.state.Obey(rules.WithdrawCommand, rules.Facts{})
+		l.answer(a, false, f.text)
+	case f.is():
+		l.answer(a, false, "it "+o.stay+", but "+f.text)
+	case o.takes() && a.decision.Reason == rules.AliasUnknown:
+		a.state.Obey(rules.WithdrawCommand, rules.Facts{})
+		why := "refused: whether another host has it cannot be asked"
+		if a.iface.err != nil {
+			why += ": " + a.iface.err.Error()
+		}
+		l.answer(a, false, why)
+	default:
+		return false
+	}
+	return true
+}
+
+// unannounced is what an answer adds where what was taken could not be announced.
+func (l *loop) unannounced(a *alias) string {
+	f := a.errand.failure
+	switch {
+	case l.o.Deeds == AllDeeds || l.deaf():
+		return ""
+	case f.is() && f.action == rules.Announce:
+		return ", but " + f.text
+	case a.iface.wire == nil:
+		return ", but the alias could not be announced: " + errNoListener.Error()
+	}
+	return ""
+}
+
+// What is said where nobody watches.
+const (
+	noMonitorNow = "no Monitor runs here: nothing watches the alias until you start one"
+	goOnLater    = "it is not parked; the next Monitor goes on by its rules"
+	mendFirst    = "it is not parked; fix that, then run AddAlias again or start a Monitor"
+)
+
+// server is who serves an alias by its rules.
+func (l *loop) server() string {
+	if l.o.Deeds == OrderedDeeds {
+		return "the next Monitor"
+	}
+	return "this host"
+}
+
+// nextUnwatched says what becomes of an alias after an order.
+func (l *loop) nextUnwatched(a *alias, c rules.Command) string {
+	served := a.alias.Fact().Value == rules.Answered
+	switch {
+	case c == rules.UnparkAlias:
+		return noMonitorNow
+	case a.state.Parked && a.state.Holding:
+		return "this host still has it; the next Monitor removes it"
+	case a.state.Parked:
+		return l.afterRemoval(a, l.maintenance)
+	case a.state.Holding && served:
+		return fmt.Sprintf("%s claims it still: clients reach one host or the other until it is removed there; %s", l.rival(a), noMonitorNow)
+	case a.state.Holding:
+		return noMonitorNow
+	case a.errand.failure.is():
+		return goOnLater
+	case a.iface.ready() != nil, a.decision.Reason == rules.AliasUnknown:
+		return mendFirst
+	case served:
+		return "that host serves it; it is not parked here"
+	}
+	return goOnLater
+}
+
+// nextForetold says likewise what would become of it.
+func (l *loop) nextForetold(a *alias, o control.Order, done bool) string {
+	switch {
+	case o.Maintenance == control.Off:
+		return noMonitorNow
+	case o.Remove || o.Maintenance == control.On:
+		return l.afterRemoval(a, l.maintenance || o.Maintenance == control.On)
+	case l.maintenance:
+		return ""
+	case done && a.onHost():
+		return noMonitorNow
+	case done:
+		return ""
+	case a.iface.ready() != nil, a.alias.Fact().Value != rules.Answered:
+		return mendFirst
+	}
+	return "--force would take it nevertheless"
+}
+
+// afterRemoval says what becomes of an alias that this host lets go. Who serves it
+// now was not asked.
+func (l *loop) afterRemoval(a *alias, maintenance bool) string {
+	end, here := l.until(a, maintenance)
+	partner := "the partner, if it is primary and well,"
+	switch {
+	case len(l.cfg.Settings.Peer.KeyFiles) > 0:
+		partner = "the partner's Monitor, if it is well and has heard this host's Monitor since it started (W12),"
+	case a.cfg.Primary:
+		return "if nobody else serves it, nobody will: " + notPrimary + here
+	}
+	return partner + " serves it or takes it within its detection time; this host stays out until " + end + ", even after a restart"
+}

@@ -1,0 +1,165 @@
+package operator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+	"alias-defender/aliasdefender/record"
+)
+
+// What the log says of a disk that does not take events, and of its return.
+const (
+	notWritten   = "the event log is not written"
+	writtenAgain = "the event log is written again"
+)
+
+// stateDisk gives a host a disk of its own for its state directory.
+func stateDisk(t *testing.T, p *pair.Pair, h *lab.Host) *lab.Disk {
+	t.Helper()
+	dir := p.File(h, "state")
+	stage.Must(t, os.MkdirAll(dir, 0o755))
+	d, err := h.Disk(dir, 256<<10)
+	if err != nil {
+		lab.Skip(t, "no disk of its own: %v", err)
+	}
+	return d
+}
+
+const ballast = "ballast"
+
+// fill leaves no room for a single byte: what is left of the event log's last page
+// is filled with empty lines.
+func fill(t *testing.T, d *lab.Disk) {
+	t.Helper()
+	stage.Must(t, d.Do(func() error {
+		for _, name := range []string{ballast, record.LogName} {
+			f, err := os.OpenFile(filepath.Join(d.Dir, name), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+			if err != nil {
+				return err
+			}
+			_, err = f.Write(bytes.Repeat([]byte("\n"), 1<<20)) // more than there is room for
+			f.Close()
+			if !errors.Is(err, unix.ENOSPC) {
+				return fmt.Errorf("%s: the disk is not full: %v", name, err)
+			}
+		}
+		return nil
+	}))
+}
+
+// relieved has A die while B's disk does not work, and wants B to take over in the
+// usual time, and to say once what is wrong with the disk.
+func relieved(t *testing.T, p *pair.Pair, trouble string) {
+	t.Helper()
+	crash := time.Now()
+	stage.Must(t, p.A.Crash())
+	stage.Held(t, p, 10*time.Second, "b")
+	took := time.Since(crash)
+	stage.Served(t, p, 10*time.Second, "b")
+	if took > 2300*time.Millisecond && !stage.Noisy(t, p, crash) { // what Rehearse calls good
+		t.Errorf("B took the alias after %v", took)
+	}
+	m := p.Monitor(p.B)
+	stage.Must(t, m.WaitOutput(stage.Within(t, 20*time.Second), notWritten))
+	said(t, m, notWritten, trouble)
+	if told := why(t, p, p.B, stage.Done); done(told, "take") != 1 {
+		t.Errorf("Why tells of no take: %+v", told)
+	}
+	stage.Until(t, p, p.B, "it holds the alias", 10*time.Second, func(_ control.Snapshot, a control.Alias) bool { return a.Holder == "us" })
+}
+
+// said wants one line of the log to say these words, as an event of the event log.
+func said(t *testing.T, m *lab.Process, words ...string) {
+	t.Helper()
+	var lines []string
+	for line := range strings.Lines(m.Output()) {
+		if strings.Contains(line, words[0]) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) != 1 {
+		t.Fatalf("%q is said %d times:\n%s", words[0], len(lines), m.Output())
+	}
+	for _, w := range append(words, "event=event_log") {
+		if !strings.Contains(lines[0], w) {
+			t.Errorf("the log does not say %q: %s", w, lines[0])
+		}
+	}
+}
+
+// works waits until the disk is written to again, and wants nothing to be missing
+// of what happened meanwhile.
+func works(t *testing.T, p *pair.Pair, look func(func() error) error) {
+	t.Helper()
+	m := p.Monitor(p.B)
+	stage.Must(t, m.WaitOutput(stage.Within(t, 30*time.Second), writtenAgain))
+	said(t, m, writtenAgain)
+	said(t, m, notWritten)
+	told := why(t, p, p.B, stage.Done)
+	onDisk(t, p, p.B, told, look)
+	killed(t, m)
+	begins(t, why(t, p, p.B, stage.Failed), told)
+	started(t, p, p.B)
+	knows(t, p, p.B, told)
+	begins(t, why(t, p, p.B, stage.Done), told)
+}
+
+func TestTakesOverAndSaysSoOnceWhileTheDiskIsFull(t *testing.T) {
+	p := stage.Pair(t, pair.Spec{PrimaryA: true})
+	d := stateDisk(t, p, p.B)
+	stage.Must(t, p.Begin(20*time.Second))
+	stage.Held(t, p, 10*time.Second, "a")
+	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Within(t, 10*time.Second), "row=W6"))
+	onDisk(t, p, p.B, why(t, p, p.B, stage.Done), d.Do)
+	fill(t, d)
+	relieved(t, p, "no space left on device; make room there, or set another [state] dir")
+	stage.Saying(t, p, p.B, stage.Done, []string{"us"}, "Status")
+	stage.Must(t, d.Do(func() error { return os.Remove(filepath.Join(d.Dir, ballast)) }))
+	works(t, p, d.Do)
+}
+
+func TestTakesOverAndSaysSoOnceWhileTheDiskIsReadOnly(t *testing.T) {
+	p := stage.Pair(t, pair.Spec{PrimaryA: true})
+	d := stateDisk(t, p, p.B)
+	stage.Must(t, d.SetReadOnly(true))
+	stage.Must(t, p.Begin(20*time.Second))
+	stage.Held(t, p, 10*time.Second, "a")
+	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Within(t, 10*time.Second), "row=W6"))
+	relieved(t, p, "read-only file system; mount it writable, or set another [state] dir")
+	stage.Saying(t, p, p.B, stage.Done, []string{"us"}, "Status") // no order was given that would be forgotten
+	stage.Must(t, d.SetReadOnly(false))
+	works(t, p, d.Do)
+}
+
+func TestAFIFOInPlaceOfTheEventLogHoldsUpNothing(t *testing.T) {
+	p := stage.Pair(t, pair.Spec{PrimaryA: true})
+	path := filepath.Join(p.File(p.B, "state"), record.LogName)
+	stage.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	stage.Must(t, unix.Mkfifo(path, 0o640))
+	stage.Must(t, p.Begin(20*time.Second))
+	stage.Held(t, p, 10*time.Second, "a")
+	m := p.Monitor(p.B)
+	stage.Must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "row=W6"))
+	relieved(t, p, fmt.Sprintf("%s: is no regular file; move it away", path))
+	said(t, m, "Why does not know what was before this start", "is no regular file")
+	stage.Saying(t, p, p.B, stage.Done, []string{"us"}, "Status")
+	info, err := os.Lstat(path)
+	stage.Must(t, err)
+	if info.Mode().Type() != os.ModeNamedPipe {
+		t.Errorf("it is a %v now", info.Mode())
+	}
+	stage.Must(t, os.Remove(path))
+	works(t, p, p.B.Do)
+}
