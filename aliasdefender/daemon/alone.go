@@ -69,7 +69,7 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 		if err := state.Write(store.Kept(k)); err != nil || damage == nil {
 			return err
 		}
-		return fmt.Errorf("what was damaged, and is gone from the file now: %w", damage)
+		return fmt.Errorf("damaged lines were removed from the file: %w", damage)
 	}
 	return giveAlone(ctx, defender.New(options), order, remember)
 }
@@ -134,7 +134,7 @@ func (o Options) openFor(order control.Order) (System, error) {
 func inPlaceOfMonitor(socket string) (*control.Lock, error) {
 	lock, err := control.Acquire(socket)
 	if held := (*control.HeldError)(nil); errors.As(err, &held) {
-		return nil, fmt.Errorf("%s: process %d is at work there: a Monitor that is just starting, or another such command; try again", held.Socket, held.PID)
+		return nil, fmt.Errorf("%s: process %d holds the lock: a Monitor that is starting, or another command like this one; try again", held.Socket, held.PID)
 	}
 	return lock, err
 }

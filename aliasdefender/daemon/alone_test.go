@@ -66,7 +66,7 @@ func TestAloneKeepsTheGoodLinesOfADamagedStateFile(t *testing.T) {
 		t.Fatalf("%+v, %v", out, err)
 	}
 	for i, want := range []string{"the next Monitor serves it again if its rules say so", "it stays parked: an operator also parked it with RemoveAlias"} {
-		if !out[i].Done || out[i].Text != want || !strings.Contains(out[i].NotRemembered, "damaged, and is gone from the file now: "+file+":2: ") {
+		if !out[i].Done || out[i].Text != want || !strings.Contains(out[i].NotRemembered, "damaged lines were removed from the file: "+file+":2: ") {
 			t.Errorf("%+v", out[i])
 		}
 	}

@@ -85,11 +85,11 @@ func (l *loop) foretellTake(a *alias, o control.Order) (done bool, text string) 
 	case o.Force && answers == rules.Unknown:
 		return true, "would be taken, whoever has it"
 	case answers == rules.Answered && a.peer.Word.Standing == rules.SaysHolding:
-		return true, "the partner, who has it, would be asked to hand it over"
+		return true, "the partner has it, and would be asked to hand it over"
 	case answers == rules.Answered:
 		return false, fmt.Sprintf("would be refused: %s answers for it", l.rival(a))
 	case answers == rules.Unknown:
-		return false, "whether another host answers for it is not known"
+		return false, "it is not known whether another host answers for it"
 	}
 	return true, "would be taken: nobody answers for it"
 }

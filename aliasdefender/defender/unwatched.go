@@ -82,7 +82,7 @@ func (l *loop) tellLookers() {
 	l.lookers = slices.DeleteFunc(l.lookers, func(w looker) bool {
 		switch {
 		case l.net.readErr != "":
-			w.told <- errors.New("the kernel cannot be asked for its addresses: " + l.net.readErr)
+			w.told <- errors.New("cannot read this host's addresses from the kernel: " + l.net.readErr)
 		case l.net.readAt.IsZero() || w.wire && slices.ContainsFunc(l.list, l.unsure):
 			return false
 		default:
@@ -154,7 +154,7 @@ func (l *loop) unannounced(a *alias) string {
 const (
 	noMonitorNow = "no Monitor runs here: nothing watches the alias until you start one"
 	goOnLater    = "it is not parked; the next Monitor goes on by its rules"
-	mendFirst    = "it is not parked; once that is mended, say AddAlias again or start a Monitor"
+	mendFirst    = "it is not parked; fix that, then run AddAlias again or start a Monitor"
 )
 
 // server is who serves an alias by its rules.
@@ -172,11 +172,11 @@ func (l *loop) nextUnwatched(a *alias, c rules.Command) string {
 	case c == rules.UnparkAlias:
 		return noMonitorNow
 	case a.state.Parked && a.state.Holding:
-		return "this host has it still; the next Monitor takes it off"
+		return "this host still has it; the next Monitor removes it"
 	case a.state.Parked:
 		return l.afterRemoval(a, l.maintenance)
 	case a.state.Holding && served:
-		return fmt.Sprintf("%s claims it still: clients reach the one or the other until it is taken off there; %s", l.rival(a), noMonitorNow)
+		return fmt.Sprintf("%s claims it still: clients reach one host or the other until it is removed there; %s", l.rival(a), noMonitorNow)
 	case a.state.Holding:
 		return noMonitorNow
 	case a.errand.failure.is():

@@ -194,7 +194,7 @@ func TestRemoveAliasAloneSaysWhatFailed(t *testing.T) {
 		w.a.removeErr = errors.New("not allowed")
 	}, func(w *world) {
 		out := w.looked(w.a, control.Order{Remove: true})
-		if out.Done || !strings.Contains(out.Text, "it is parked, but the alias could not be removed: not allowed") || !strings.Contains(out.Next, "this host has it still") {
+		if out.Done || !strings.Contains(out.Text, "it is parked, but the alias could not be removed: not allowed") || !strings.Contains(out.Next, "this host still has it") {
 			w.fail("%+v", out)
 		}
 	})

@@ -17,7 +17,7 @@ func openFile(path string) (file, error) {
 // openRegular opens a regular file and nothing else: a FIFO would hold us for ever,
 // and behind a symbolic link may be a file of somebody else.
 func openRegular(path string, flags int) (*os.File, error) {
-	foreign := fmt.Errorf("%s: is not a regular file; move it away", path)
+	foreign := fmt.Errorf("%s: is no regular file; move it away", path)
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, foreign
 	}

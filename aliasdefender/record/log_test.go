@@ -249,7 +249,7 @@ func TestAFullDisk(t *testing.T) {
 		room.Store(true)
 		time.Sleep(time.Minute)
 		r.record(1)
-		r.heard(t, fmt.Sprintf("the event log is being written again; %d events were lost", lost))
+		r.heard(t, fmt.Sprintf("the event log is written again; %d events were lost", lost))
 		if late, err := r.wait(t); late > flushWithin || err != nil {
 			t.Errorf("%v after %s", err, late)
 		}
@@ -282,7 +282,7 @@ func TestAReadOnlyDiskIsSaidOnce(t *testing.T) {
 		r.record(1)
 		time.Sleep(time.Hour)
 		r.mu.Lock()
-		if len(r.said) != 3 || r.said[1] != "the event log is being written again" || r.said[2] != r.said[0] {
+		if len(r.said) != 3 || r.said[1] != "the event log is written again" || r.said[2] != r.said[0] {
 			t.Errorf("said %q", r.said)
 		}
 		r.mu.Unlock()
@@ -331,7 +331,7 @@ func TestAHangingDiskCostsNothingElse(t *testing.T) {
 				time.Sleep(time.Second)
 				events := all(t, dir, Skipped{})
 				lost := complete(t, events, storm)
-				r.heard(t, said, fmt.Sprintf("the event log is being written again; %d events were lost", lost))
+				r.heard(t, said, fmt.Sprintf("the event log is written again; %d events were lost", lost))
 				if len(events) < logRoom {
 					t.Errorf("only %d events on disk", len(events))
 				}

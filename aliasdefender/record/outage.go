@@ -40,7 +40,7 @@ func (o *outage) hangs(l *Log, turn uint64) {
 	l.say(outageText, fmt.Errorf("%s: the disk has not taken a write for %s; mend it, or set another [state] dir", l.path(0), hangsAfter))
 }
 
-const outageText = "the event log is not being written: after a restart, Why may lack what happens now"
+const outageText = "the event log is not written: after a restart, Why may lack what happens now"
 
 // end notes how the turn went.
 func (o *outage) end(l *Log, idle bool, err error) {
@@ -55,7 +55,7 @@ func (o *outage) end(l *Log, idle bool, err error) {
 	case err != nil:
 	case o.down:
 		o.down = false
-		text := "the event log is being written again"
+		text := "the event log is written again"
 		if n := l.untoldDrops(); n > 0 {
 			text += fmt.Sprintf("; %d events were lost", n)
 		}

@@ -249,9 +249,9 @@ func TestNothingButARegularFileIsTouched(t *testing.T) {
 				r := begin(t, dir, 1<<20, nil)
 				r.record(1)
 				time.Sleep(time.Hour)
-				r.heard(t, outageText+": DIR/events.log: is not a regular file; move it away")
+				r.heard(t, outageText+": DIR/events.log: is no regular file; move it away")
 				events, _, err := Read(dir, Limits{10, 1 << 20})
-				if len(events) > 0 || err == nil || err.Error() != path+": is not a regular file; move it away" {
+				if len(events) > 0 || err == nil || err.Error() != path+": is no regular file; move it away" {
 					t.Errorf("%d events, %v", len(events), err)
 				}
 				if text, _ := os.ReadFile(theirs); string(text) != "theirs" {
