@@ -148,7 +148,7 @@ func TestAFIFOInPlaceOfTheEventLogHoldsUpNothing(t *testing.T) {
 	m := p.Monitor(p.B)
 	stage.Must(t, m.WaitOutput(stage.Patiently(t), "row=W6"))
 	relieved(t, p, fmt.Sprintf("%s: is no regular file; move it away", path))
-	said(t, m, "Why does not know what was before this start", "is no regular file")
+	said(t, m, "Why cannot show what happened before this start", "is no regular file")
 	stage.Saying(t, p, p.B, stage.Done, []string{"us"}, "Status")
 	info, err := os.Lstat(path)
 	stage.Must(t, err)

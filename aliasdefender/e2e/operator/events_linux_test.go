@@ -148,7 +148,7 @@ func TestWhyTellsOfBeforeAReboot(t *testing.T) {
 	if code != stage.Failed || !strings.Contains(out, "took it (W10): ") || !strings.Contains(out, "now holder unknown") {
 		t.Errorf("without a Monitor: exit %d\n%s", code, out)
 	}
-	if want := "this is what the event log in " + p.File(p.A, "state") + " has"; !strings.Contains(errs, "no Monitor is running") || !strings.Contains(errs, want) {
+	if want := "showing the event log in " + p.File(p.A, "state") + " instead"; !strings.Contains(errs, "no Monitor is running") || !strings.Contains(errs, want) {
 		t.Errorf("it does not say that no Monitor is running and %q:\n%s", want, errs)
 	}
 }
