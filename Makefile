@@ -3,6 +3,7 @@
 GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 FUZZTIME    ?= 20s
+SOAKTIME    ?= 10m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 PROGRAM  = build/aliasdefender
@@ -45,23 +46,60 @@ build:
 	@mkdir -p build
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PROGRAM) ./aliasdefender
 
-# Tests with namespaces find out themselves whether they can have them, say so,
-# and fail where CI=true. The thousands of stories of two hosts are played
-# without the race detector, which does not outlive them; so is the search of rules,
-# which it would make ten times as long. The programs that tests start have the
-# detector too, and would sleep for a second at each end.
-test: export GORACE ?= atexit_sleep_ms=0
+# The packages whose tests hold real network stacks, whole programs or the machine's
+# own clock: they mostly wait, and go side by side.
+REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
+OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$)')
+
+# How many of REAL's packages, and of one package's tests, are played at a time.
+SIDE     ?= 4
+PARALLEL ?= 4
+ALONGSIDE = -p $(SIDE) -parallel $(PARALLEL)
+
+# Every test once. What computes (unit tests, the thousands of stories of two hosts, the
+# search of the rules) is nice to what waits on real stacks, which is played meanwhile.
+# Tests with namespaces find out themselves whether they can have them, say so, and
+# fail where CI=true. No time is judged here: that is for make soak and make bench.
 test:
+	@$(MAKE) --no-print-directory -j2 test-real test-pure
+
+test-real:
+	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
+
+# The race detector is with the unit tests, which include defender's simulated worlds,
+# and not with the stories and the search, which it would make ten times as long.
+test-pure:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
 		set -x; \
-		CGO_ENABLED=0 $(GO) test -timeout 30m $(TESTFLAGS) ./...; \
+		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m $(TESTFLAGS) $(OTHERS); \
 	else \
 		set -ex; \
-		CGO_ENABLED=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./...; \
-		CGO_ENABLED=0 $(GO) test -timeout 20m -run Events $(TESTFLAGS) ./aliasdefender/defender; \
-		CGO_ENABLED=0 $(GO) test -timeout 20m -run Search $(TESTFLAGS) ./aliasdefender/rules; \
+		CGO_ENABLED=1 nice -n 3 $(GO) test -race -timeout 30m $(TESTFLAGS) $(OTHERS); \
+		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
 	fi
+
+# The race detector where make test has none, for it makes a program with real stacks
+# late. The programs that tests start have it too, and would sleep for a second at
+# each end.
+race: export GORACE ?= atexit_sleep_ms=0
+race:
+	@if [ -z '$(CCFOUND)' ]; then echo 'race: no C compiler ($(CCNAME)); make test-deps installs one' >&2; exit 1; fi
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(REAL)
+
+# For an hour: random faults, each heal, crash and way to hand over by the dozen, at the
+# rhythms that users have, with new seeds, which are printed. Here times are judged. Each
+# line "figure:" is one. A run of which the machine's own noise explains more than a fifth
+# has failed, and says so.
+soak:
+	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
+	@mkdir -p build
+	@set -e; failed=; for p in story handover peer initscript; do \
+		CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/$$p -soak $(TESTFLAGS) >build/soak-$$p.log 2>&1 || failed=$$p; \
+		grep -E 'figure:|^ *--- (FAIL|SKIP)|noise of the machine' build/soak-$$p.log || true; \
+		if [ -n "$$failed" ]; then echo "soak: $$failed has failed: build/soak-$$failed.log"; exit 1; fi; \
+	done
+	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -run RandomEvents ./aliasdefender/defender -day 24h -seed 0 $(TESTFLAGS)
 
 # Installs, and starts no service: Debian asks policy-rc.d before it does.
 test-deps:
@@ -164,4 +202,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build test test-real test-pure race soak test-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

@@ -27,9 +27,10 @@ func (a *app) whyCmd() *cobra.Command {
 the rules, and from which facts, with their ages. With a channel, they include how
 hand-overs went, and contradictions between the two hosts' files.
 
-The running Monitor answers. It remembers the last 64 decisions of an alias, of
-very many aliases fewer; those before a restart or a reboot too, out of its event
-log. Where no Monitor runs the event log itself is read, and the exit code is 1.`,
+The running Monitor answers. It remembers the last 64 decisions about each alias,
+fewer if there are very many aliases; its event log keeps them over a restart or a
+reboot. If no Monitor is running, Why reads the event log itself, and the exit code
+is 1.`,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {

@@ -42,7 +42,7 @@ func (t *talk) check(l *loop) {
 		}
 	}
 	for _, a := range t.users {
-		if a.missing(l.now) {
+		if a.missing() {
 			a.alarm(l, []string{"the partner's file does not have it, or not for this host"})
 		}
 	}
@@ -96,8 +96,14 @@ func (a *alias) alarm(l *loop, wrong []string) {
 }
 
 // missing tells whether the partner's daemon is heard and says nothing of the
-// alias. One that is released because its row went may well be gone there.
-func (a *alias) missing(now time.Time) bool {
+// alias. One that is released because its row went may well be gone there. What counts
+// is for how long the partner spoke without a word of it, and not what time it is now:
+// a partner that has died is about to count as silent, and says nothing of anything.
+func (a *alias) missing() bool {
 	t := a.talk
-	return t != nil && !a.state.Leaving && t.mood == speaking && !t.boot.IsZero() && now.Sub(t.boot) > t.silentAfter() && now.Sub(a.talkingSince) > t.silentAfter() && now.Sub(a.peer.Said) > t.silentAfter()
+	if t == nil || a.state.Leaving || t.mood != speaking || t.boot.IsZero() {
+		return false
+	}
+	late := t.silentAfter()
+	return t.heard.Sub(t.boot) > late && t.heard.Sub(a.talkingSince) > late && t.heard.Sub(a.peer.Said) > late
 }

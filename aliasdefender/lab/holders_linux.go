@@ -83,8 +83,9 @@ type change struct {
 }
 
 type subscription struct {
-	conn *netlink.Conn
-	done sync.WaitGroup
+	conn  *netlink.Conn
+	space *space
+	done  sync.WaitGroup
 }
 
 // Watch starts to watch the alias on every host that is and will be; a second
@@ -135,7 +136,7 @@ func (w *Watch) attach(h *Host) error {
 	}
 	w.set(h.Name, len(have) > 0)
 	w.count(len(have))
-	sub := &subscription{conn: conn}
+	sub := &subscription{conn: conn, space: h.space}
 	w.mu.Lock()
 	w.subs[h.Name] = sub
 	w.mu.Unlock()
@@ -191,11 +192,35 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 			} else {
 				delete(have, at)
 			}
-			w.set(host, len(have) > 0)
+			w.file(host, len(have) > 0)
 			w.count(len(have))
 		}
-		w.set(host, len(have) > 0)
+		w.file(host, len(have) > 0)
 	}
+}
+
+// file is set, of a notice. Who took the alias before this host let it go comes
+// first: the notices of two kernels are read by two goroutines, in any order on a
+// machine that is busy, and a hand-over would look as if nobody had had it.
+func (w *Watch) file(host string, holds bool) {
+	if !holds {
+		w.mu.Lock()
+		others := map[string]*space{}
+		if slices.Equal(w.holding, []string{host}) {
+			for name, sub := range w.subs {
+				if name != host {
+					others[name] = sub.space
+				}
+			}
+		}
+		w.mu.Unlock()
+		for name, s := range others {
+			if have, err := s.list(w.alias); err == nil && len(have) > 0 {
+				w.set(name, true)
+			}
+		}
+	}
+	w.set(host, holds)
 }
 
 // parseAddr reads RTM_NEWADDR and RTM_DELADDR: struct ifaddrmsg and attributes

@@ -94,8 +94,8 @@ func TestBuildingALabIsQuick(t *testing.T) {
 		x.must(x.lab.Close())
 	}
 	t.Logf("two hosts, router, client and switch in %v", best)
-	if best > 300*time.Millisecond {
-		t.Errorf("took %v, want less than 300 ms", best)
+	if best > 5*time.Second { // a tenth of a second where nothing else runs
+		t.Errorf("took %v at best, want less than 5 s", best)
 	}
 }
 

@@ -72,7 +72,7 @@ func TestSilenceIsNotMuchLate(t *testing.T) {
 				}
 				best = min(best, time.Since(start)-timeout)
 			}
-			if best > 110*time.Millisecond {
+			if best > time.Second { // 0.1 s where nothing else runs
 				t.Errorf("timeout %v: %v late at best", timeout, best)
 			}
 		}

@@ -155,7 +155,12 @@ func (s *stage) do(ctx context.Context, d act, all []situation) error {
 	hit := all[0].Hit
 	switch d {
 	case doBegin:
-		return s.each(s.defenders(), func(name string) error { return s.start(ctx, name) })
+		return s.each(s.defenders(), func(name string) error {
+			if s.monitors[name] != nil {
+				return nil // it is played again, for the machine stood still: they run
+			}
+			return s.start(ctx, name)
+		})
 	case doCrash:
 		return s.each(hit, func(name string) error { return s.hosts[name].Crash() })
 	case doBoot:

@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// The design's words, spelled a second time and without the rows: what the
-// properties are written in.
+// The design's words, spelled a second time and without the rows: what the properties
+// are written in. What both spell alike and wrong is not found here, but by what owes
+// nothing to either: the original's truth table (original_test.go), properties of raw
+// facts (knowing less, of two holders one stays) and the search, which asks who serves.
 
 func (c instance) age(t time.Time) time.Duration { return c.f.Now.Sub(t) }
 

@@ -15,6 +15,7 @@ import (
 // TestBreachesAreFoundAndNothingElse has a story of ten seconds, in which one
 // change lasts from the first second to the ninth, and who had the alias.
 func TestBreachesAreFoundAndNothingElse(t *testing.T) {
+	t.Parallel()
 	began := time.Now()
 	at := func(s float64) time.Time { return began.Add(time.Duration(s * float64(time.Second))) }
 	span := func(by string, from, to float64) lab.Span { return lab.Span{By: by, From: at(from), To: at(to)} }

@@ -173,7 +173,7 @@ func (c *chaos) carrier(i int, want bool) error {
 	if !c.now.hosts[i].up {
 		return nil
 	}
-	return c.hosts[i].NIC("eth0").WaitCarrier(stage.Within(c.t, 5*time.Second), want)
+	return c.hosts[i].NIC("eth0").WaitCarrier(stage.Patiently(c.t), want)
 }
 
 // start starts a host's Monitor and waits until it is there.
@@ -183,7 +183,7 @@ func (c *chaos) start(i int) error {
 		return err
 	}
 	c.monitors = append(c.monitors, m)
-	return m.WaitOutput(stage.Within(c.t, 10*time.Second), "Alias Defender starts")
+	return m.WaitOutput(stage.Patiently(c.t), "event=started")
 }
 
 // end ends a host's Monitor.
@@ -193,7 +193,7 @@ func (c *chaos) end(i int, s unix.Signal) func() error {
 		if err := m.Signal(s); err != nil {
 			return err
 		}
-		code, err := m.Wait(stage.Within(c.t, 10*time.Second))
+		code, err := m.Wait(stage.Patiently(c.t))
 		if s != unix.SIGKILL && code != 0 {
 			err = errors.Join(err, fmt.Errorf("the Monitor of %s ends with %d after %v", names[i], code, s))
 		}

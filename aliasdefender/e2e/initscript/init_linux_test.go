@@ -85,7 +85,7 @@ func (s *script) command(args ...string) []string {
 // does runs an action and holds it to its exit code and to words of its output.
 func (s *script) does(code int, words string, args ...string) {
 	s.t.Helper()
-	stdout, stderr, got := s.host.Run(stage.Within(s.t, 90*time.Second), s.command(args...)...)
+	stdout, stderr, got := s.host.Run(stage.Patiently(s.t), s.command(args...)...)
 	if out := stdout + stderr; got != code || !strings.Contains(out, words) {
 		s.t.Errorf("%q exits with %d, want %d and %q in:\n%s", args, got, code, words, out)
 	}
@@ -141,6 +141,7 @@ func stat(t *testing.T, pid int) []string {
 }
 
 func TestInitScriptsActionsAndTheirExitCodes(t *testing.T) {
+	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
 		s.does(2, "usage:")
 		s.does(2, "usage:", "begin")
@@ -195,12 +196,13 @@ func TestInitScriptsActionsAndTheirExitCodes(t *testing.T) {
 }
 
 func TestInitScriptShowsTheMistakesOfABadFileAndEndsWith6(t *testing.T) {
+	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
 		must(t, os.WriteFile(s.file("log"), []byte("of an earlier start\n"), 0o644))
 		mend := s.spoil()
 		s.does(6, mistake, "start")
 		s.clean()
-		stdout, stderr, _ := s.host.Run(stage.Within(t, 30*time.Second), s.command("start")...)
+		stdout, stderr, _ := s.host.Run(stage.Patiently(t), s.command("start")...)
 		if strings.Contains(stdout+stderr, "earlier") || strings.Count(stdout+stderr, mistake) != 1 {
 			t.Errorf("shows what is not of this start:\n%s%s", stdout, stderr)
 		}
@@ -213,6 +215,7 @@ func TestInitScriptShowsTheMistakesOfABadFileAndEndsWith6(t *testing.T) {
 }
 
 func TestInitScriptSignalsNoStranger(t *testing.T) {
+	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
 		s.does(0, "started", "start")
 		s.signal(unix.SIGKILL)
@@ -237,7 +240,7 @@ func TestInitScriptSignalsNoStranger(t *testing.T) {
 			Env:  []string{stage.RunMain + "=1"},
 		})
 		must(t, err)
-		must(t, other.WaitOutput(stage.Within(t, 20*time.Second), "Alias Defender starts"))
+		must(t, other.WaitOutput(stage.Patiently(t), "event=started"))
 		must(t, os.WriteFile(s.file("pid"), fmt.Appendf(nil, "%d\n1\n", other.Pid()), 0o644))
 		s.does(1, "dead", "status")
 		s.does(0, "not running", "stop")
@@ -265,7 +268,7 @@ func TestInitScriptSignalsNoStranger(t *testing.T) {
 // gone waits until no Monitor of the script's answers, nor is a zombie.
 func gone(t *testing.T, s *script) {
 	t.Helper()
-	ctx := stage.Within(t, 10*time.Second)
+	ctx := stage.Patiently(t)
 	for s.pid() != 0 {
 		select {
 		case <-ctx.Done():
@@ -276,6 +279,7 @@ func gone(t *testing.T, s *script) {
 }
 
 func TestInitScriptStopsAMonitorStartedByHand(t *testing.T) {
+	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
 		m, err := s.host.StartCommand(lab.Command{
 			Name: "Monitor",
@@ -283,11 +287,11 @@ func TestInitScriptStopsAMonitorStartedByHand(t *testing.T) {
 			Env:  []string{stage.RunMain + "=1"},
 		})
 		must(t, err)
-		must(t, m.WaitOutput(stage.Within(t, 20*time.Second), "Alias Defender starts"))
+		must(t, m.WaitOutput(stage.Patiently(t), "event=started"))
 		s.does(0, "running", "status")
 		s.does(0, "already running", "start")
 		s.does(0, "stopped", "stop")
-		if code, err := m.Wait(stage.Within(t, 5*time.Second)); code != 0 || err != nil {
+		if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 			t.Errorf("exit %d, %v", code, err)
 		}
 	})
@@ -296,6 +300,7 @@ func TestInitScriptStopsAMonitorStartedByHand(t *testing.T) {
 // In a container, process 1 may not ask for the exit codes of what it inherits:
 // then who has ended stays in the list of processes.
 func TestInitScriptStopsAMonitorThatBecomesAZombie(t *testing.T) {
+	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
 		s.set("WITHIN=5")
 		m, err := s.host.StartCommand(lab.Command{
@@ -305,7 +310,7 @@ func TestInitScriptStopsAMonitorThatBecomesAZombie(t *testing.T) {
 			Env: []string{stage.RunMain + "=1"},
 		})
 		must(t, err)
-		must(t, m.WaitOutput(stage.Within(t, 20*time.Second), "Alias Defender starts"))
+		must(t, m.WaitOutput(stage.Patiently(t), "event=started"))
 		s.does(0, "running", "status")
 		pid := s.pid()
 		s.does(0, "stopped", "stop")
@@ -317,11 +322,12 @@ func TestInitScriptStopsAMonitorThatBecomesAZombie(t *testing.T) {
 }
 
 func TestInitScriptStartedTwiceAtOnceStartsOneMonitor(t *testing.T) {
+	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				stdout, stderr, code := s.host.Run(stage.Within(t, 60*time.Second), s.command("start")...)
+				stdout, stderr, code := s.host.Run(stage.Patiently(t), s.command("start")...)
 				if code != 0 {
 					t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 				}
@@ -337,6 +343,7 @@ func TestInitScriptStartedTwiceAtOnceStartsOneMonitor(t *testing.T) {
 }
 
 func TestInitScriptSaysWhatHangs(t *testing.T) {
+	t.Parallel()
 	wanted(t, "dash", "dash")
 	s := newScript(t, []string{"dash"}, `interval = "1s"`)
 	s.set("WITHIN=1")
@@ -351,13 +358,14 @@ func TestInitScriptSaysWhatHangs(t *testing.T) {
 }
 
 func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
+	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
 		wanted(t, "unshare", "util-linux")
 		actions := []string{"start", "stop", "restart", "try-restart", "condrestart", "reload", "force-reload"}
 		// In a namespace that knows no users everybody is nobody.
 		nobody := func(code int, words, action string) {
 			t.Helper()
-			stdout, stderr, got := s.host.Run(stage.Within(t, 30*time.Second), append([]string{"unshare", "--user"}, s.command(action)...)...)
+			stdout, stderr, got := s.host.Run(stage.Patiently(t), append([]string{"unshare", "--user"}, s.command(action)...)...)
 			if out := stdout + stderr; got != code || !strings.Contains(out, words) {
 				t.Errorf("%s by an ordinary user exits with %d, want %d and %q in:\n%s", action, got, code, words, out)
 			}
@@ -377,6 +385,7 @@ func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
 }
 
 func TestInitScriptSaysThatItCannotLog(t *testing.T) {
+	t.Parallel()
 	wanted(t, "dash", "dash")
 	s := newScript(t, []string{"dash"}, "")
 	s.set("LOG=" + s.file("no/log"))
@@ -385,37 +394,34 @@ func TestInitScriptSaysThatItCannotLog(t *testing.T) {
 }
 
 func TestInitScriptRestartsWithoutAGap(t *testing.T) {
+	t.Parallel()
 	for _, shell := range shells[:2] {
 		t.Run(shell[0], func(t *testing.T) {
 			wanted(t, shell[0], shell[0])
 			// Were the signal TERM, the alias would be released.
-			s := newScript(t, shell, "interval = \"1s\"\non_exit = \"release\"")
+			s := newScript(t, shell, "interval = \"200ms\"\non_exit = \"release\"")
 			s.does(0, "started", "start")
 			_, err := s.pair.Start(s.pair.B)
 			must(t, err)
-			stage.Served(t, s.pair, 20*time.Second, "a")
+			stage.Served(t, s.pair, "a")
 
-			// A machine that stops for a moment stops the client too: then
-			// the same has been asked of the router in vain, and it counts
-			// for nothing.
-			const most = 20 * time.Millisecond
-			for try := 1; ; try++ {
+			figure := stage.NewFigures(t, "the client's gap at a restart", 20*time.Millisecond)
+			for range stage.Runs(12) {
 				from := time.Now()
 				s.does(0, "started", "restart")
-				stage.Served(t, s.pair, 5*time.Second, "a")
-				gap, noise := s.pair.Asker.Gap(from).Length(), s.pair.Control.Gap(from).Length()
-				t.Logf("gap %v; the router's %v", gap, noise)
-				if gap <= most {
-					break
+				stage.Served(t, s.pair, "a")
+				figure.Add(s.pair.Asker.Gap(from).Length(), stage.Stillness(s.pair.Asker, s.pair.Control, from, time.Now()))
+				if n := s.pair.Holders.Tenure(from, time.Time{}); n.Takes != 0 || n.Nobody > 0 {
+					t.Errorf("a restart moved the alias: %+v", n)
 				}
-				if noise <= most || try == 5 {
-					t.Fatalf("the client's gap was %v, more than %v; the router's %v", gap, most, noise)
+				if g := stage.Gaps(s.pair.Asker, s.pair.Control, from); len(g) > 0 {
+					t.Errorf("the client's gaps: %v", g)
 				}
 			}
-			stage.Held(t, s.pair, time.Second, "a")
+			stage.Held(t, s.pair, "a")
 			// And this is TERM.
 			s.does(0, "stopped", "stop")
-			stage.Held(t, s.pair, time.Second)
+			stage.Held(t, s.pair)
 		})
 	}
 }
@@ -424,6 +430,7 @@ func TestInitScriptRestartsWithoutAGap(t *testing.T) {
 // suffice is tried: hearing and asking, announcing, releasing with
 // promote_secondaries, and taking.
 func TestUnitsCapabilitiesSuffice(t *testing.T) {
+	t.Parallel()
 	wanted(t, "setpriv", "util-linux")
 	unit, err := os.ReadFile("../../../init/aliasdefender.service")
 	must(t, err)
@@ -436,7 +443,7 @@ func TestUnitsCapabilitiesSuffice(t *testing.T) {
 	for _, c := range strings.Fields(list) {
 		set += ",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_"))
 	}
-	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: "interval = \"1s\"\non_exit = \"release\""})
+	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: "interval = \"200ms\"\non_exit = \"release\""})
 	// The alias is its subnet's first address, as if a killed Monitor had left
 	// it; the host's own one must not go when it is released.
 	own := pair.OwnA.Addr()
@@ -453,8 +460,8 @@ func TestUnitsCapabilitiesSuffice(t *testing.T) {
 	}
 	m, err := p.A.StartCommand(command)
 	must(t, err)
-	must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "it was found on this host"))
-	stage.Served(t, p, 5*time.Second, "a")
+	must(t, m.WaitOutput(stage.Patiently(t), "action=adopt"))
+	stage.Served(t, p, "a")
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.Pid()))
 	must(t, err)
 	// NET_ADMIN is bit 12, NET_RAW bit 13.
@@ -462,16 +469,16 @@ func TestUnitsCapabilitiesSuffice(t *testing.T) {
 		t.Fatalf("has other capabilities:\n%s", status)
 	}
 	must(t, m.Signal(unix.SIGTERM))
-	if code, err := m.Wait(stage.Within(t, 10*time.Second)); code != 0 || err != nil {
+	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 		t.Fatalf("exit %d, %v:\n%s", code, err, m.Output())
 	}
-	stage.Held(t, p, time.Second)
-	out, _, code := p.A.Run(stage.Within(t, 10*time.Second), "cat", "/proc/net/fib_trie")
+	stage.Held(t, p)
+	out, _, code := p.A.Run(stage.Patiently(t), "cat", "/proc/net/fib_trie")
 	if code != 0 || !strings.Contains(out, own.String()+"\n") {
 		t.Errorf("the host's own address has gone with the alias:\n%s", out)
 	}
 
 	_, err = p.A.StartCommand(command)
 	must(t, err)
-	stage.Served(t, p, 20*time.Second, "a")
+	stage.Served(t, p, "a")
 }

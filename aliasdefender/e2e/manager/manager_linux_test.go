@@ -35,10 +35,10 @@ func watched(t *testing.T) (*pair.Pair, *lab.Process, sdnotifytest.Manager) {
 // ready, Status is answered.
 func TestMonitorTellsAManagerInTheLab(t *testing.T) {
 	p, m, f := watched(t)
-	if out, errs, _ := p.Run(stage.Within(t, 10*time.Second), p.A, "Status"); !strings.Contains(out, pair.Alias.String()) {
+	if out, errs, _ := p.Run(stage.Patiently(t), p.A, "Status"); !strings.Contains(out, pair.Alias.String()) {
 		t.Errorf("Status of a Monitor that is ready: %s%s", out, errs)
 	}
-	stage.Held(t, p, 20*time.Second, "a")
+	stage.Held(t, p, "a")
 	status(t, f, "holding 1 of 1 alias")
 	reload := func(text, status string) {
 		t.Helper()
@@ -60,7 +60,7 @@ func TestMonitorTellsAManagerInTheLab(t *testing.T) {
 	if states, status := f.Told("STOPPING=1"); len(states) != 1 || status != "ending" {
 		t.Errorf("at the end %q and %q", states, status)
 	}
-	if code, err := m.Wait(stage.Within(t, 10*time.Second)); code != 0 || err != nil {
+	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 		t.Errorf("exit %d, %v", code, err)
 	}
 }
@@ -80,10 +80,10 @@ func status(t *testing.T, f sdnotifytest.Manager, want string) {
 // excepts.
 func TestWhatTheWatchdogEndsKeepsItsAliasForTheNext(t *testing.T) {
 	p, m, _ := watched(t)
-	stage.Held(t, p, 20*time.Second, "a")
+	stage.Held(t, p, "a")
 	from := time.Now()
 	stage.Must(t, m.Signal(unix.SIGABRT))
-	code, err := m.Wait(stage.Within(t, 10*time.Second))
+	code, err := m.Wait(stage.Patiently(t))
 	stage.Must(t, err)
 	if code != 2 || !strings.Contains(m.Output(), "(*loop).run") {
 		t.Errorf("exit %d, and it does not say where it stood:\n%s", code, m.Output())
@@ -97,8 +97,8 @@ func TestWhatTheWatchdogEndsKeepsItsAliasForTheNext(t *testing.T) {
 	}
 	m, err = p.Start(p.A)
 	stage.Must(t, err)
-	stage.Must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "it was found on this host"))
-	stage.Held(t, p, time.Second, "a")
+	stage.Said(t, m, "action=adopt")
+	stage.Held(t, p, "a")
 	if n := p.Holders.Tenure(from, time.Time{}).Takes; n != 0 {
 		t.Errorf("it was put on %d times", n)
 	}

@@ -21,7 +21,7 @@ import (
 // why is what Why --json tells of the pair's alias on a host, and its exit code.
 func why(t *testing.T, p *pair.Pair, h *lab.Host, want int) []control.Entry {
 	t.Helper()
-	out, errs, code := p.Run(stage.Within(t, 20*time.Second), h, "Why", "--json", "--last", "100")
+	out, errs, code := p.Run(stage.Patiently(t), h, "Why", "--json", "--last", "100")
 	var told []stage.Told
 	if err := json.Unmarshal([]byte(out), &told); err != nil || code != want || len(told) != 1 {
 		t.Fatalf("Why on %s: exit %d, want %d; %v:\n%s%s", h.Name, code, want, err, out, errs)
@@ -56,7 +56,7 @@ func onDisk(t *testing.T, p *pair.Pair, h *lab.Host, told []control.Entry, look 
 // then something of its own.
 func knows(t *testing.T, p *pair.Pair, h *lab.Host, before []control.Entry) {
 	t.Helper()
-	stage.Until(t, p, h, "what was before this start", 20*time.Second, func(_ control.Snapshot, a control.Alias) bool {
+	stage.Until(t, p, h, "what was before this start", func(_ control.Snapshot, a control.Alias) bool {
 		return len(a.Journal) > len(before)
 	})
 }
@@ -91,7 +91,7 @@ func done(told []control.Entry, action string) (n int) {
 func killed(t *testing.T, m *lab.Process) {
 	t.Helper()
 	stage.Must(t, m.Kill())
-	_, err := m.Wait(stage.Within(t, 10*time.Second))
+	_, err := m.Wait(stage.Patiently(t))
 	stage.Must(t, err)
 }
 
@@ -117,7 +117,7 @@ func TestWhyTellsOfBeforeAKill(t *testing.T) {
 		knows(t, p, p.A, before)
 		begins(t, why(t, p, p.A, stage.Done), before)
 	}
-	stage.Held(t, p, time.Second, "a")
+	stage.Held(t, p, "a")
 	text := stage.Saying(t, p, p.A, stage.Done, []string{"took it (W10): ", "adopted it: ", "partner answered", "router answered"}, "Why", "--last", "100")
 	if took, adopted := strings.Count(text, "took it"), strings.Count(text, "adopted it"); took != 1 || adopted != 3 {
 		t.Errorf("took it %d times and adopted it %d times, want 1 and 3", took, adopted)
@@ -132,7 +132,7 @@ func TestWhyTellsOfBeforeAReboot(t *testing.T) {
 	before := why(t, p, p.A, stage.Done)
 	onDisk(t, p, p.A, before, p.A.Do)
 	stage.Must(t, p.A.Crash())
-	stage.Held(t, p, 10*time.Second, "b")
+	stage.Held(t, p, "b")
 	stage.Must(t, p.Boot(p.A))
 	knows(t, p, p.A, before)
 	told := why(t, p, p.A, stage.Done)
@@ -144,7 +144,7 @@ func TestWhyTellsOfBeforeAReboot(t *testing.T) {
 	onDisk(t, p, p.A, told, p.A.Do)
 	killed(t, p.Monitor(p.A))
 	begins(t, why(t, p, p.A, stage.Failed), told) // nobody is there but the file
-	out, errs, code := p.Run(stage.Within(t, 10*time.Second), p.A, "Why")
+	out, errs, code := p.Run(stage.Patiently(t), p.A, "Why")
 	if code != stage.Failed || !strings.Contains(out, "took it (W10): ") || !strings.Contains(out, "now holder unknown") {
 		t.Errorf("without a Monitor: exit %d\n%s", code, out)
 	}
@@ -167,7 +167,7 @@ func TestWithoutAnEventLogWhyTellsOfThisRun(t *testing.T) {
 	}
 	stage.Saying(t, p, p.A, stage.Failed, []string{"no Monitor is running", "start it again"}, "Why")
 	m := started(t, p, p.A)
-	stage.Must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "it was found on this host"))
+	stage.Must(t, m.WaitOutput(stage.Patiently(t), "it was found on this host"))
 	if told := why(t, p, p.A, stage.Done); done(told, "take") != 0 || done(told, "adopt") != 1 {
 		t.Errorf("after a kill: %+v", told)
 	}
@@ -200,7 +200,7 @@ func TestWhyPassesOverATornLineAndMindsNoClock(t *testing.T) {
 	if now := told[len(told)-1].At; !now.Before(before[0].At) {
 		t.Fatalf("the clock did not step back: %v is not before %v", now, before[0].At)
 	}
-	stage.Must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "some lines of the event log cannot be read, and were passed over event=event_log lines=2"))
+	stage.Must(t, m.WaitOutput(stage.Patiently(t), "event=event_log lines=2"))
 	if n := strings.Count(m.Output(), "cannot be read"); n != 1 {
 		t.Errorf("it says so %d times", n)
 	}

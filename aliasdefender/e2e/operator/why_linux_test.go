@@ -27,12 +27,13 @@ func factOf(t *testing.T, w stage.Told, i int, name string) (value string, asked
 // TestWhyTellsOfACrash compares what Why tells with what the lab did and saw:
 // who had the alias, when it died, when it came up on the other host.
 func TestWhyTellsOfACrash(t *testing.T) {
+	t.Parallel()
 	p := stage.Begun(t)
-	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Within(t, 10*time.Second), "row=W6"))
+	stage.Said(t, p.Monitor(p.B), "row=W6")
 	crash := time.Now()
 	stage.Must(t, p.A.Crash())
-	stage.Held(t, p, 10*time.Second, "b")
-	stage.Served(t, p, 10*time.Second, "b")
+	stage.Held(t, p, "b")
+	stage.Served(t, p, "b")
 	var taken time.Time // on the lab's own watch of the kernels
 	for _, s := range p.Holders.Spans() {
 		if s.By == "b" {
@@ -40,7 +41,8 @@ func TestWhyTellsOfACrash(t *testing.T) {
 		}
 	}
 
-	out, errs, code := p.Run(stage.Within(t, 10*time.Second), p.B, "Why", "10.77.0.100", "--json")
+	asking := time.Now()
+	out, errs, code := p.Run(stage.Patiently(t), p.B, "Why", "10.77.0.100", "--json")
 	var told []stage.Told
 	if err := json.Unmarshal([]byte(out), &told); err != nil || code != 0 || len(told) != 1 {
 		t.Fatalf("exit %d, %v:\n%s%s", code, err, out, errs)
@@ -58,8 +60,8 @@ func TestWhyTellsOfACrash(t *testing.T) {
 	if e.Row != "W14" || e.Reason != "partner silent" || told[0].Holder != "us" {
 		t.Errorf("row %s, %s, held by %s; want W14 and us", e.Row, e.Reason, told[0].Holder)
 	}
-	if d := e.At.Sub(taken).Abs(); taken.IsZero() || d > 200*time.Millisecond {
-		t.Errorf("Why says that it was taken at %v, the lab saw it at %v", e.At, taken)
+	if taken.IsZero() || e.At.Before(crash) || e.At.After(asking) {
+		t.Errorf("Why says that it was taken at %v, the host died at %v, and Why was asked at %v", e.At, crash, asking)
 	}
 	for name, want := range map[string]string{"alias elsewhere": "silent", "partner": "silent", "router": "answered"} {
 		value, asked := factOf(t, told[0], take, name)
@@ -77,7 +79,7 @@ func TestWhyTellsOfACrash(t *testing.T) {
 		t.Errorf("served by %q", by)
 	}
 
-	text, _, _ := p.Run(stage.Within(t, 10*time.Second), p.B, "Why", "--last", "3")
+	text, _, _ := p.Run(stage.Patiently(t), p.B, "Why", "--last", "3")
 	t.Logf("Why:\n%s", text)
 	story := regexp.MustCompile(`(?m)^` + e.At.Local().Format("15:04:05.000") +
 		`  took it \(W14\): alias and partner are silent, and the router answers\.
@@ -91,6 +93,7 @@ func TestWhyTellsOfACrash(t *testing.T) {
 }
 
 func TestWhyWithoutAMonitorAndForNoAlias(t *testing.T) {
+	t.Parallel()
 	p := stage.Begun(t)
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.9 is no alias of the running Monitor's file, which has 10.77.0.100"}, "Why", "10.77.0.9")
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.9 is no alias of the running Monitor's ", "which has 10.77.0.100; a row that is new there needs a Reload"},
@@ -101,5 +104,5 @@ func TestWhyWithoutAMonitorAndForNoAlias(t *testing.T) {
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.9 is no alias of ", "which has 10.77.0.100"}, "RemoveAlias", "10.77.0.9")
 	stage.Must(t, p.Monitor(p.B).Signal(unix.SIGSTOP))
 	stage.Saying(t, p, p.B, 1, []string{"the Monitor there does not answer"}, "AddAlias")
-	stage.Held(t, p, time.Second, "a")
+	stage.Held(t, p, "a")
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -21,7 +22,7 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-const unreadableText = "the partner's packets cannot be read: different keys?"
+const unreadable = "event=partner_unreadable"
 
 // takeover is how long a silent alias may go without service at a rhythm: until it
 // and, asked at its first miss, the partner and the router are known as silent or
@@ -37,35 +38,35 @@ func rewrite(t *testing.T, p *pair.Pair, h *lab.Host, rows string) {
 	stage.Must(t, os.WriteFile(p.File(h, "hostname.alias"), []byte(rows), 0o644))
 }
 
-// crashed measures what a crash of A costs the client.
+// crashed has A crash: B takes the alias, announces it, and the client is served.
 func crashed(t *testing.T, p *pair.Pair, interval time.Duration) {
 	t.Helper()
+	sniff, err := p.User.Port().Sniff()
+	stage.Must(t, err)
 	crash := time.Now()
 	stage.Must(t, p.A.Crash())
-	stage.Served(t, p, 20*time.Second, "b")
-	gap, most := p.Asker.Gap(crash).Length(), takeover(interval)
-	still := stage.Stillness(p.Asker, p.Control, crash, time.Now())
-	t.Logf("the client's gap at a crash: %v", gap)
-	if gap > most+still {
-		t.Errorf("the client's gap at a crash was %v, want at most %v", gap, most)
-	}
+	stage.Served(t, p, "b")
+	stage.Crashed(t, p, sniff, crash, p.A, p.B)
+	figure := stage.NewFigures(t, fmt.Sprintf("the client's gap at a crash, at %v", interval), takeover(interval))
+	figure.Add(p.Asker.Gap(crash).Length(), stage.Stillness(p.Asker, p.Control, crash, time.Now()))
 }
 
 func TestDifferentKeysAreSaidOnceAndTheOriginalsRulesApply(t *testing.T) {
+	t.Parallel()
 	const interval = 200 * time.Millisecond
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}})
 	p.SetKeys(p.B, stage.NewKey())
 	stage.Must(t, p.Write(p.B, pair.OwnA.Addr(), false, stage.Rhythm(interval)))
-	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	for _, h := range []*lab.Host{p.A, p.B} {
-		stage.Must(t, p.Monitor(h).WaitOutput(stage.Within(t, 15*time.Second), unreadableText))
+		stage.Said(t, p.Monitor(h), unreadable)
 	}
 	stage.Unchanged(t, p, 5*time.Second)
 	for _, h := range []*lab.Host{p.A, p.B} {
-		if n := strings.Count(p.Monitor(h).Output(), unreadableText); n != 1 {
+		if n := strings.Count(p.Monitor(h).Output(), unreadable); n != 1 {
 			t.Errorf("%s says it %d times:\n%s", h.Name, n, p.Monitor(h).Output())
 		}
-		stage.Until(t, p, h, "unreadable packets", 5*time.Second, func(s control.Snapshot, _ control.Alias) bool {
+		stage.Until(t, p, h, "unreadable packets", func(s control.Snapshot, _ control.Alias) bool {
 			return strings.Contains(strings.Join(s.Problems, "\n"), "different keys?")
 		})
 	}
@@ -102,6 +103,7 @@ func wall(t *testing.T, h *lab.Host, hook *nftables.ChainHook) (undo func()) {
 }
 
 func TestChannelBehindAFirewallIsSaidAndTheOriginalsRulesApply(t *testing.T) {
+	t.Parallel()
 	const interval = 200 * time.Millisecond
 	for _, tt := range []struct {
 		name string
@@ -112,19 +114,21 @@ func TestChannelBehindAFirewallIsSaidAndTheOriginalsRulesApply(t *testing.T) {
 		{"to the holder", func(p *pair.Pair) []*lab.Host { return []*lab.Host{p.A} }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			t.Run("from the start", func(t *testing.T) {
 				p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}})
 				for _, h := range tt.of(p) {
 					wall(t, h, nftables.ChainHookInput)
 				}
-				stage.Must(t, p.Begin(20*time.Second))
+				stage.Must(t, p.Begin(stage.Patience))
 				for _, h := range tt.of(p) {
-					stage.Must(t, p.Monitor(h).WaitOutput(stage.Within(t, 10*time.Second), "has not been heard since our start"))
+					stage.Said(t, p.Monitor(h), "event=partner_silent")
 				}
 				stage.Unchanged(t, p, 3*time.Second)
 				crashed(t, p, interval)
 			})
 			t.Run("all at once", func(t *testing.T) {
+				t.Parallel()
 				p := stage.Talking(t, interval)
 				since := time.Now()
 				var undo []func()
@@ -132,7 +136,7 @@ func TestChannelBehindAFirewallIsSaidAndTheOriginalsRulesApply(t *testing.T) {
 					undo = append(undo, wall(t, h, nftables.ChainHookInput))
 				}
 				for _, h := range tt.of(p) {
-					stage.Must(t, p.Monitor(h).WaitOutput(stage.Within(t, 5*time.Second), "has fallen silent on the channel"))
+					stage.Said(t, p.Monitor(h), "event=partner_silent")
 				}
 				stage.Unchanged(t, p, 3*time.Second)
 				for _, f := range undo {
@@ -153,13 +157,14 @@ func TestChannelBehindAFirewallIsSaidAndTheOriginalsRulesApply(t *testing.T) {
 
 // TestSecondCableKeepsTheChannel cuts the first, which the alias is on.
 func TestSecondCableKeepsTheChannel(t *testing.T) {
+	t.Parallel()
 	const interval = 200 * time.Millisecond
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}, SecondCable: true})
 	stage.Begin(t, p)
 	fresh := func(h *lab.Host, what, state string) {
 		t.Helper()
 		since := time.Now()
-		stage.Until(t, p, h, what, 10*time.Second, func(_ control.Snapshot, a control.Alias) bool {
+		stage.Until(t, p, h, what, func(_ control.Snapshot, a control.Alias) bool {
 			return a.Says != nil && a.Says.Daemon == "heard" && a.Says.At.After(since) && strings.HasPrefix(a.Says.State, state)
 		})
 	}
@@ -168,7 +173,7 @@ func TestSecondCableKeepsTheChannel(t *testing.T) {
 	fresh(p.B, "A, over the second cable", "holding")
 	fresh(p.A, "B cannot serve", "cannot serve")
 	for _, h := range []*lab.Host{p.A, p.B} {
-		if strings.Contains(p.Monitor(h).Output(), "fallen silent on the channel") {
+		if strings.Contains(p.Monitor(h).Output(), "event=partner_silent") {
 			t.Errorf("%s did not hear the partner over the second cable:\n%s", h.Name, p.Monitor(h).Output())
 		}
 	}
@@ -177,9 +182,9 @@ func TestSecondCableKeepsTheChannel(t *testing.T) {
 
 	pulled := time.Now()
 	stage.Must(t, p.A.Port().Down())
-	stage.Served(t, p, 10*time.Second, "b")
+	stage.Served(t, p, "b")
 	t.Logf("the client's gap with the holder's first cable pulled: %v", p.Asker.Gap(pulled).Length())
-	stage.Held(t, p, 5*time.Second, "b")
+	stage.Held(t, p, "b")
 	fresh(p.B, "A says why", "cannot serve")
 }
 
@@ -237,6 +242,7 @@ func flood(t *testing.T, p *pair.Pair) (stop func() int) {
 }
 
 func TestFloodOfGarbageHidesNoCrashAndMakesNone(t *testing.T) {
+	t.Parallel()
 	const interval = time.Second
 	p := stage.Talking(t, interval)
 	stop := flood(t, p)
@@ -248,12 +254,13 @@ func TestFloodOfGarbageHidesNoCrashAndMakesNone(t *testing.T) {
 // TestKeysAreReloaded brings a key in, replaces it on one host after the other,
 // and takes it out: nobody ever finds the other unreadable, and nothing moves.
 func TestKeysAreReloaded(t *testing.T) {
+	t.Parallel()
 	const interval = 200 * time.Millisecond
 	settings := stage.Rhythm(interval) + "\nlease = \"3s\""
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: settings})
-	stage.Must(t, p.Begin(20*time.Second))
-	stage.Held(t, p, 10*time.Second, "a")
-	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Within(t, 10*time.Second), "row=W6"))
+	stage.Must(t, p.Begin(stage.Patience))
+	stage.Held(t, p, "a")
+	stage.Said(t, p.Monitor(p.B), "row=W6")
 	since := time.Now()
 	with := func(h *lab.Host, keys ...string) {
 		t.Helper()
@@ -286,8 +293,8 @@ func TestKeysAreReloaded(t *testing.T) {
 	with(p.A)
 	stage.Unchanged(t, p, leaseOver+time.Second)
 	for _, h := range []*lab.Host{p.A, p.B} {
-		stage.Until(t, p, h, "no channel", 5*time.Second, func(s control.Snapshot, a control.Alias) bool { return a.Says == nil && len(s.Problems) == 0 })
-		for _, bad := range []string{unreadableText, "fallen silent on the channel"} {
+		stage.Until(t, p, h, "no channel", func(s control.Snapshot, a control.Alias) bool { return a.Says == nil && len(s.Problems) == 0 })
+		for _, bad := range []string{unreadable, "event=partner_silent"} {
 			if out := p.Monitor(h).Output(); strings.Contains(out, bad) {
 				t.Errorf("%s says %q:\n%s", h.Name, bad, out)
 			}

@@ -72,6 +72,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(\s)(\d+m\d\ds|\d+s)(\s)`), "${1}AGE$3"},
 	{regexp.MustCompile(`  \d+ ms  `), "  GAP  "},
 	{regexp.MustCompile(`(?m)^\d+s: `), "AGE: "},
+	{regexp.MustCompile(`(?m)^note: \S+ was played again: .*\n`), ""}, // the machine stood still
 	{regexp.MustCompile(`, in \d+ s\.`), ", in AGE."},
 	// The cells stay; how wide the widest was is the table's own business.
 	{regexp.MustCompile(`(\S) {2,}`), "$1  "},
@@ -149,12 +150,12 @@ func (s *readmeStage) start(host, until string) {
 	s.t.Helper()
 	m, err := s.hosts[host].StartCommand(s.command(host, "Monitor"))
 	stage.Must(s.t, err)
-	stage.Must(s.t, m.WaitOutput(stage.Within(s.t, 20*time.Second), until))
+	stage.Must(s.t, m.WaitOutput(stage.Patiently(s.t), until))
 }
 
 func (s *readmeStage) held(host string) {
 	s.t.Helper()
-	if err := s.watch.Wait(stage.Within(s.t, 20*time.Second), host); err != nil {
+	if err := s.watch.Wait(stage.Patiently(s.t), host); err != nil {
 		s.t.Fatalf("want the alias held by %s: %v (held by %v)", host, err, s.watch.Holders())
 	}
 }
@@ -162,7 +163,7 @@ func (s *readmeStage) held(host string) {
 // until runs a command until it says something.
 func (s *readmeStage) until(host, words, verb string) {
 	s.t.Helper()
-	ctx := stage.Within(s.t, 20*time.Second)
+	ctx := stage.Patiently(s.t)
 	for {
 		out, _, _ := s.hosts[host].RunCommand(ctx, s.command(host, verb))
 		if strings.Contains(out, words) {
@@ -180,7 +181,7 @@ func (s *readmeStage) until(host, words, verb string) {
 func (s *readmeStage) alike(host, verb string, args ...string) {
 	s.t.Helper()
 	c := s.command(host, verb, args...)
-	out, errs, code := s.hosts[host].RunCommand(stage.Within(s.t, 20*time.Second), c)
+	out, errs, code := s.hosts[host].RunCommand(stage.Patiently(s.t), c)
 	if code != stage.Done {
 		s.t.Errorf("%s exits with %d", verb, code)
 	}
@@ -190,6 +191,7 @@ func (s *readmeStage) alike(host, verb string, args ...string) {
 // TestReadmeShowsWhatTheProgramSays plays the story of the README's first
 // screen: a serves, a crashes, b takes over, a is back, b gives the alias up.
 func TestReadmeShowsWhatTheProgramSays(t *testing.T) {
+	t.Parallel()
 	s := newReadmeStage(t)
 	s.start("a", "row=W10")
 	s.held("a")
@@ -208,6 +210,7 @@ func TestReadmeShowsWhatTheProgramSays(t *testing.T) {
 // TestReadmeShowsTheChannel plays what the README shows of it: a hands over to
 // b, and b goes into maintenance.
 func TestReadmeShowsTheChannel(t *testing.T) {
+	t.Parallel()
 	s := newReadmeStage(t)
 	key := stage.NewKey()
 	for host := range s.hosts {
@@ -230,6 +233,7 @@ func TestReadmeShowsTheChannel(t *testing.T) {
 }
 
 func TestReadmeShowsARehearsal(t *testing.T) {
+	t.Parallel()
 	lab.ForTest(t) // says where there can be no namespaces
 	absent := filepath.Join(t.TempDir(), "hostname.alias")
 	var out, errs bytes.Buffer
@@ -245,6 +249,7 @@ func TestReadmeShowsARehearsal(t *testing.T) {
 // TestReadmeComparisonSeesWordsAndColumns holds the comparison itself to what it
 // is for: other times are the same, another word or column is not.
 func TestReadmeComparisonSeesWordsAndColumns(t *testing.T) {
+	t.Parallel()
 	base := "ALIAS          HOLDER  SINCE  WHY\n172.16.1.2/24  us      3s     alias silent (asked 12ms before), by 02:00:00:00:00:01"
 	for _, tt := range []struct {
 		name, text string
@@ -270,6 +275,7 @@ func TestReadmeComparisonSeesWordsAndColumns(t *testing.T) {
 // TestReadmeShowsNothingElse finds an output that nobody compares, in the README
 // and in the pages of docs, and a first screen that has become too long.
 func TestReadmeShowsNothingElse(t *testing.T) {
+	t.Parallel()
 	compared := []string{
 		"a$ aliasdefender Status", "b$ aliasdefender Why --last 2", "b$ aliasdefender RemoveAlias 172.16.1.2",
 		"$ aliasdefender Rehearse --only crash,partition",

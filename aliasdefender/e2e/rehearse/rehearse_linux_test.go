@@ -90,6 +90,28 @@ func reported(t *testing.T, args ...string) (report rehearse.Report, text string
 	return report, text, code
 }
 
+// played judges a rehearsal that should be good. Its verdicts are of times, which a busy
+// machine can break: then the control client, which asks what never moves, had a gap as
+// well. No other verdict may be bad. It tells whether all was quiet, so that the steps are
+// those of one run.
+func played(t *testing.T, report rehearse.Report, text string, code int) (quiet bool) {
+	t.Helper()
+	quiet = !strings.Contains(text, "was played again")
+	for _, s := range report.Steps {
+		if s.Good {
+			continue
+		}
+		quiet = false
+		if s.Control < 20 { // ms
+			t.Errorf("%s is not good, and the control client's longest gap was %v ms\n%s", s.Step, s.Control, text)
+		}
+	}
+	if (code == stage.Done) != report.Good || len(report.Steps) == 0 {
+		t.Errorf("exit %d, good %v\n%s", code, report.Good, text)
+	}
+	return quiet
+}
+
 // steps are the steps of a report, with who had the alias before and after.
 func steps(report rehearse.Report) (all []string) {
 	who := func(hosts []string) string {
@@ -105,9 +127,10 @@ func steps(report rehearse.Report) (all []string) {
 }
 
 func TestRehearsedCrashIsGood(t *testing.T) {
-	report, text, code := reported(t, "--only", "crash", "--interval", "100ms")
-	if code != stage.Done || !report.Good {
-		t.Errorf("exit %d\n%s", code, text)
+	t.Parallel()
+	report, text, code := reported(t, "--only", "crash", "--interval", "300ms")
+	if !played(t, report, text, code) {
+		return
 	}
 	want := []string{"begin: nobody -> this host", "crash: this host -> 172.16.1.5", "return: 172.16.1.5 -> 172.16.1.5"}
 	if diff := cmp.Diff(want, steps(report)); diff != "" {
@@ -119,25 +142,26 @@ func TestRehearsedCrashIsGood(t *testing.T) {
 }
 
 func TestEveryScenarioIsGoodAtAFastRhythm(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		lab.Skip(t, "short")
 	}
-	if report, text, code := reported(t, "--interval", "100ms"); code != stage.Done || !report.Good {
-		t.Errorf("exit %d\n%s", code, text)
-	}
+	report, text, code := reported(t, "--interval", "300ms")
+	played(t, report, text, code)
 }
 
 // TestRehearsedDaemonsTalk: the key that the settings name is not there, and
 // nobody minds.
 func TestRehearsedDaemonsTalk(t *testing.T) {
+	t.Parallel()
 	dir := openDir(t)
 	aliases, settings := filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
 	stage.Must(t, os.WriteFile(aliases, []byte("eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true\n"), 0o644))
 	stage.Must(t, os.WriteFile(settings, []byte("[peer]\nkey_file = \"/no/such/key\"\n"), 0o644))
 	report, text, code := reported(t, "--aliases", aliases, "--settings", settings,
-		"--only", "stop,handover,maintenance,kill", "--interval", "50ms")
-	if code != stage.Done || !report.Good {
-		t.Errorf("exit %d\n%s", code, text)
+		"--only", "stop,handover,maintenance,kill", "--interval", "500ms")
+	if !played(t, report, text, code) {
+		return
 	}
 	const us, partner = thisHost, "172.16.1.5"
 	want := []string{
@@ -154,6 +178,7 @@ func TestRehearsedDaemonsTalk(t *testing.T) {
 }
 
 func TestBrokenRulesAreFoundAndNamed(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		how, only string
 		step      string
@@ -163,7 +188,8 @@ func TestBrokenRulesAreFoundAndNamed(t *testing.T) {
 		{"never yields", "partition", "heal", 1},
 	} {
 		t.Run(tt.how, func(t *testing.T) {
-			text, code := fast(t, []string{brokenMonitor + "=" + tt.how}, "--only", tt.only, "--interval", "100ms")
+			t.Parallel()
+			text, code := fast(t, []string{brokenMonitor + "=" + tt.how}, "--only", tt.only, "--interval", "300ms")
 			if code != stage.Failed || strings.Contains(text, "verdicts are good") {
 				t.Errorf("exit %d\n%s", code, text)
 			}
@@ -205,12 +231,14 @@ func openDir(t *testing.T) string {
 const nobodysUID = 65534
 
 func TestRehearseWorksWithoutRootOnTheUsersFiles(t *testing.T) {
+	t.Parallel()
 	for _, uid := range []uint32{0, nobodysUID} {
 		t.Run(fmt.Sprint("uid ", uid), func(t *testing.T) {
+			t.Parallel()
 			tmp := openDir(t)
 			aliases := filepath.Join(tmp, "hostname.alias")
 			stage.Must(t, os.WriteFile(aliases, []byte("eth7:1 | 192.0.2.10 | /24 | other.invalid | false\n"), 0o644))
-			cmd := command(t, uid, tmp, "--aliases", aliases, "--only", "crash", "--interval", "100ms")
+			cmd := command(t, uid, tmp, "--aliases", aliases, "--only", "crash", "--interval", "300ms")
 			out, err := cmd.CombinedOutput()
 			if err != nil || !bytes.Contains(out, []byte("All 3 verdicts are good")) {
 				t.Fatalf("%v\n%s", err, out)
@@ -240,8 +268,10 @@ func onlyThere(t *testing.T, dir string, want ...string) {
 }
 
 func TestInterruptedRehearsalLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for _, uid := range []uint32{0, nobodysUID} {
 		t.Run(fmt.Sprint("uid ", uid), func(t *testing.T) {
+			t.Parallel()
 			tmp := openDir(t)
 			aliases := filepath.Join(openDir(t), "hostname.alias")
 			stage.Must(t, os.WriteFile(aliases, []byte("eth0 | 192.0.2.10 | /24 | 192.0.2.5 | true\n"), 0o644))

@@ -3,6 +3,7 @@ package stage
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,12 +33,38 @@ func Stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 	return max(r.Stall, r.Longest.Length(), c.Report(from, to).Stall)
 }
 
+// Away tells whether a Monitor has found since a moment that it did not get to run for
+// so long that nothing known before counts: until it knows again it cannot hand over.
+func Away(since time.Time, monitors ...*lab.Process) bool {
+	for _, m := range monitors {
+		for line := range strings.Lines(m.Output()) {
+			at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:min(len(line), 23)], time.Local)
+			if err == nil && at.After(since) && strings.Contains(line, "event=away") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Announced wants the last announcement of the alias to be the host's, and one of it
+// since a moment.
+func Announced(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, since time.Time) {
+	t.Helper()
+	if _, err := Announcement(t, s, h, alias, since); err != nil {
+		t.Errorf("%s has not announced %s: %v", h.Name, alias, err)
+	}
+	if f, ok := s.Last(func(f lab.ARP) bool { return f.Claim(alias) }); ok && !slices.Equal(f.SenderHW, h.NIC("eth0").MAC) {
+		t.Errorf("%s has %s, and the last announcement of it is %v", h.Name, alias, f)
+	}
+}
+
 // Announcement waits for the first gratuitous ARP for the alias from the host's
 // own hardware address after a moment.
 func Announcement(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, since time.Time) (time.Time, error) {
 	t.Helper()
 	mac := h.NIC("eth0").MAC
-	f, err := s.Wait(Within(t, 10*time.Second), func(f lab.ARP) bool {
+	f, err := s.Wait(Patiently(t), func(f lab.ARP) bool {
 		return f.At.After(since) && f.Claim(alias) && slices.Equal(f.EthDst, lab.Broadcast) && slices.Equal(f.SenderHW, mac)
 	})
 	return f.At, err

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/lab"
@@ -25,7 +24,7 @@ const (
 // Obeyed has a verb carried out on a host.
 func Obeyed(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args ...string) {
 	t.Helper()
-	if out, errs, code := p.Run(Within(t, 30*time.Second), h, verb, args...); code != Done {
+	if out, errs, code := p.Run(Patiently(t), h, verb, args...); code != Done {
 		t.Fatalf("%s %s on %s: exit %d\n%s%s", verb, strings.Join(args, " "), h.Name, code, out, errs)
 	}
 }
@@ -34,7 +33,7 @@ func Obeyed(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args ...string
 // either stream.
 func Saying(t *testing.T, p *pair.Pair, h *lab.Host, want int, words []string, verb string, args ...string) string {
 	t.Helper()
-	out, errs, code := p.Run(Within(t, 40*time.Second), h, verb, args...)
+	out, errs, code := p.Run(Patiently(t), h, verb, args...)
 	t.Logf("%s %s on %s: exit %d\n%s%s", verb, strings.Join(args, " "), h.Name, code, out, errs)
 	if code != want {
 		t.Errorf("%s exits with %d, want %d", verb, code, want)
@@ -57,7 +56,7 @@ func Parked(t *testing.T, p *pair.Pair, h *lab.Host) string {
 
 // Reload has a host's Monitor read its files.
 func Reload(p *pair.Pair, h *lab.Host) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	return control.Dial(p.File(h, "sock")).Reload(ctx)
 }

@@ -52,20 +52,15 @@ func Table(partner netip.Addr, rows []Row) string {
 
 // WaitAddrs waits until the host's kernel has just its own address and these
 // aliases.
-func WaitAddrs(t *testing.T, h *lab.Host, d time.Duration, rows []Row) {
+func WaitAddrs(t *testing.T, h *lab.Host, rows []Row) {
 	t.Helper()
-	if strange := AwaitAddrs(t, h, d, rows); len(strange) > 0 {
-		t.Fatalf("%s, after %v: %s", h.Name, d, strings.Join(strange, ", "))
-	}
-}
-
-// AwaitAddrs does too, and returns what was still strange at the end.
-func AwaitAddrs(t *testing.T, h *lab.Host, d time.Duration, rows []Row) []string {
-	t.Helper()
-	for deadline := time.Now().Add(d); ; {
+	for deadline := time.Now().Add(Patience); ; {
 		strange := StrangeAddrs(t, h, rows)
-		if len(strange) == 0 || time.Now().After(deadline) {
-			return strange
+		if len(strange) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s, after %v: %s", h.Name, Patience, strings.Join(strange, ", "))
 		}
 		<-time.After(time.Millisecond)
 	}

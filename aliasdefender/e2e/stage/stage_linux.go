@@ -25,6 +25,15 @@ const DefaultAliases = "ALIASDEFENDER_TEST_ALIASES"
 // program is the name by which the init script knows it.
 const program = "aliasdefender"
 
+// Usual is the setting of the rhythm where a story does not need another one: fast,
+// and in make soak the one of a second.
+func Usual() string {
+	if Soak() {
+		return `interval = "1s"`
+	}
+	return `interval = "500ms"`
+}
+
 // Main is the whole of a TestMain. open has the program work on another network than
 // its host's; nil: on that.
 func Main(m *testing.M, open func() (daemon.System, error)) {
@@ -40,8 +49,8 @@ func Main(m *testing.M, open func() (daemon.System, error)) {
 	lab.Main(m.Run)
 }
 
-// Stage is what a pair has that is given nothing else. The zero Stage has a rhythm of
-// one second and no keys.
+// Stage is what a pair has that is given nothing else. The zero Stage has the usual
+// rhythm and no keys.
 type Stage struct {
 	Settings string
 	Keys     []string
@@ -75,11 +84,14 @@ func (s Stage) Pair(t *testing.T, spec pair.Spec) *pair.Pair {
 	spec.Dir = dir
 	spec.Program = []string{lab.Self()}
 	spec.Env = append(spec.Env, RunMain+"=1")
+	if spec.Every == 0 && !Soak() {
+		spec.Every = 5 * time.Millisecond // a gap that counts has 20
+	}
 	if spec.Settings == "" {
 		spec.Settings = s.Settings
 	}
 	if spec.Settings == "" {
-		spec.Settings = `interval = "1s"`
+		spec.Settings = Usual()
 	}
 	if spec.Keys == nil {
 		spec.Keys = s.Keys
@@ -93,8 +105,8 @@ func (s Stage) Pair(t *testing.T, spec pair.Spec) *pair.Pair {
 func (s Stage) Begun(t *testing.T) *pair.Pair {
 	t.Helper()
 	p := s.Pair(t, pair.Spec{PrimaryA: true})
-	Must(t, p.Begin(20*time.Second))
-	Held(t, p, 10*time.Second, "a")
+	Must(t, p.Begin(Patience))
+	Held(t, p, "a")
 	return p
 }
 
@@ -106,9 +118,9 @@ func (s Stage) BegunWith(t *testing.T, n int, settings string) *pair.Pair {
 	Put(t, p, p.B, settings, Rows(n, false))
 	last, err := p.Lab.Watch(Rows(n, true)[n-1].Alias.Addr())
 	Must(t, err)
-	Must(t, p.Begin(20*time.Second))
-	Held(t, p, 10*time.Second, "a")
-	Must(t, last.Wait(Within(t, 20*time.Second), "a"))
-	WaitAddrs(t, p.A, 10*time.Second, Rows(n, true))
+	Must(t, p.Begin(Patience))
+	Held(t, p, "a")
+	Must(t, last.Wait(Patiently(t), "a"))
+	WaitAddrs(t, p.A, Rows(n, true))
 	return p
 }

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -34,17 +33,16 @@ func Talking(t *testing.T, interval time.Duration) *pair.Pair {
 // Begin starts the daemons of a pair that has a key.
 func Begin(t *testing.T, p *pair.Pair) {
 	t.Helper()
-	Must(t, p.Begin(20*time.Second))
-	Held(t, p, 10*time.Second, "a")
+	Must(t, p.Begin(Patience))
+	Held(t, p, "a")
 	Hears(t, p, p.A, "able")
 	Hears(t, p, p.B, "holding")
 }
 
 // Until waits until a host's Status shows what is wanted of the pair's alias.
-func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, d time.Duration, ok func(control.Snapshot, control.Alias) bool) {
+func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, ok func(control.Snapshot, control.Alias) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	defer cancel()
+	ctx := Patiently(t)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	var last control.Snapshot
@@ -64,7 +62,7 @@ func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, d time.Duration
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("%s does not show within %v: %s\n%+v", h.Name, d, what, last)
+			t.Fatalf("%s never shows: %s\n%+v", h.Name, what, last)
 		}
 	}
 }
@@ -73,7 +71,7 @@ func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, d time.Duration
 // alias.
 func Hears(t *testing.T, p *pair.Pair, h *lab.Host, state string) {
 	t.Helper()
-	Until(t, p, h, "the partner is "+state, 20*time.Second, func(_ control.Snapshot, a control.Alias) bool {
+	Until(t, p, h, "the partner is "+state, func(_ control.Snapshot, a control.Alias) bool {
 		return a.Says != nil && a.Says.Daemon == "heard" && a.Says.State == state
 	})
 }

@@ -3,16 +3,18 @@ package stage
 import (
 	"context"
 	"net/netip"
-	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"alias-defender/aliasdefender/lab"
 	"alias-defender/aliasdefender/lab/pair"
 )
+
+// Patience is how long a test waits for what has to come. It ends as soon as that has
+// come, so it is long enough for a machine that does many other things, and no
+// promise of the program's: how long something takes is a figure of make soak.
+const Patience = time.Minute
 
 // Must ends the test where there is an error.
 func Must(t *testing.T, err error) {
@@ -22,18 +24,18 @@ func Must(t *testing.T, err error) {
 	}
 }
 
-// Within is a context that ends after a while, or with the test.
-func Within(t *testing.T, d time.Duration) context.Context {
+// Patiently is a context that ends with Patience, or with the test.
+func Patiently(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), d)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // Held waits until just these hosts have the alias.
-func Held(t *testing.T, p *pair.Pair, d time.Duration, hosts ...string) {
+func Held(t *testing.T, p *pair.Pair, hosts ...string) {
 	t.Helper()
-	if err := p.Holders.Wait(Within(t, d), hosts...); err != nil {
+	if err := p.Holders.Wait(Patiently(t), hosts...); err != nil {
 		t.Fatalf("want the alias held by %v: %v (held by %v)", hosts, err, p.Holders.Holders())
 	}
 }
@@ -50,35 +52,20 @@ func Unchanged(t *testing.T, p *pair.Pair, d time.Duration) {
 }
 
 // Served waits until the client is answered by a host.
-func Served(t *testing.T, p *pair.Pair, d time.Duration, by string) {
+func Served(t *testing.T, p *pair.Pair, by string) {
 	t.Helper()
-	if err := p.Asker.WaitAnswer(Within(t, d), by); err != nil {
+	if err := p.Asker.WaitAnswer(Patiently(t), by); err != nil {
 		t.Fatalf("the client is not answered by %q: %v", by, err)
 	}
 }
 
-// Noisy tells whether the machine itself stood still since a moment: then what
-// was measured says nothing, and the run is repeated.
-func Noisy(t *testing.T, p *pair.Pair, since time.Time) bool {
+// Said waits until a Monitor has logged these words: an event=, a row= or another
+// field, which stay, and no sentence, which may change.
+func Said(t *testing.T, m *lab.Process, fields string) {
 	t.Helper()
-	r := p.Control.Report(since, time.Time{})
-	away := false
-	for _, h := range []*lab.Host{p.A, p.B} {
-		away = away || strings.Contains(p.Monitor(h).Output(), "this process was away")
+	if err := m.WaitOutput(Patiently(t), fields); err != nil {
+		t.Fatal(err)
 	}
-	if away || r.Stall > 200*time.Millisecond || r.Longest.Length() > 200*time.Millisecond {
-		t.Logf("the machine stood still (a process was away: %v, the control client's longest gap %v): repeated", away, r.Longest.Length())
-		return true
-	}
-	return false
-}
-
-// Runs is how often a story is played: E2E_RUNS, or once.
-func Runs() int {
-	if n, err := strconv.Atoi(os.Getenv("E2E_RUNS")); err == nil && n > 0 {
-		return n
-	}
-	return 1
 }
 
 // Prefixes are the prefixes in their usual form.

@@ -10,7 +10,8 @@ import (
 // TestTheSameStoriesWithAKey plays the stories of a pair without a channel again,
 // with one, and fast.
 func TestTheSameStoriesWithAKey(t *testing.T) {
-	on := stage.Stage{Settings: stage.Rhythm(100 * time.Millisecond), Keys: []string{stage.NewKey()}}
+	t.Parallel()
+	on := stage.Stage{Settings: stage.Rhythm(200 * time.Millisecond), Keys: []string{stage.NewKey()}}
 	for _, tt := range []struct {
 		name string
 		play func(*testing.T, stage.Stage)
@@ -24,6 +25,9 @@ func TestTheSameStoriesWithAKey(t *testing.T) {
 		{"cuts and heals", everyHealEndsWithOneHolderThatServes},
 		{"a Monitor that is killed", killedMonitorsAliasIsAdopted},
 	} {
-		t.Run(tt.name, func(t *testing.T) { tt.play(t, on) })
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.play(t, on)
+		})
 	}
 }

@@ -20,6 +20,7 @@ import (
 // sunny builds a pair of hosts that have an ifconfig of that release.
 func sunny(t *testing.T, m solaristest.Machine, spec pair.Spec) *pair.Pair {
 	t.Helper()
+	spec.Settings = `interval = "1s"` // each reading starts a program
 	spec.Env = []string{stage.RunSolaris + "=1"}
 	p := stage.Pair(t, spec)
 	for _, h := range []*lab.Host{p.A, p.B} {
@@ -31,7 +32,7 @@ func sunny(t *testing.T, m solaristest.Machine, spec pair.Spec) *pair.Pair {
 // ifconfig runs the fake one by hand.
 func ifconfig(t *testing.T, p *pair.Pair, h *lab.Host, args ...string) string {
 	t.Helper()
-	stdout, stderr, code := h.Run(stage.Within(t, 10*time.Second), append([]string{p.File(h, "bin/ifconfig")}, args...)...)
+	stdout, stderr, code := h.Run(stage.Patiently(t), append([]string{p.File(h, "bin/ifconfig")}, args...)...)
 	if code != 0 {
 		t.Fatalf("ifconfig %v: exit %d: %s", args, code, stderr)
 	}
@@ -42,8 +43,8 @@ func ifconfig(t *testing.T, p *pair.Pair, h *lab.Host, args ...string) string {
 // served a little before ifconfig has returned.
 func taken(t *testing.T, p *pair.Pair, h *lab.Host) {
 	t.Helper()
-	stage.Must(t, p.Monitor(h).WaitOutput(stage.Within(t, 30*time.Second), "action=take row=W1"))
-	stage.Held(t, p, 5*time.Second, h.Name)
+	stage.Said(t, p.Monitor(h), "action=take row=W1")
+	stage.Held(t, p, h.Name)
 }
 
 var releases = map[string]solaristest.Machine{
@@ -55,13 +56,15 @@ var releases = map[string]solaristest.Machine{
 }
 
 func TestSolarisCrashReturnAndRouterLoss(t *testing.T) {
+	t.Parallel()
 	for name, release := range releases {
-		if stage.Runs() == 1 && name != "Solaris 7" && name != "Solaris 11" {
+		if !stage.Soak() && name != "Solaris 7" && name != "Solaris 11" {
 			continue // one that plumbs and one that does not
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := sunny(t, release, pair.Spec{PrimaryA: true})
-			stage.Must(t, p.Begin(30*time.Second))
+			stage.Must(t, p.Begin(stage.Patience))
 			taken(t, p, p.A)
 			if list := ifconfig(t, p, p.A, "-a"); !strings.Contains(list, "\neth0:1: flags=") {
 				t.Errorf("the alias is not on the unit of its row:\n%s", list)
@@ -69,26 +72,24 @@ func TestSolarisCrashReturnAndRouterLoss(t *testing.T) {
 
 			crash := time.Now()
 			stage.Must(t, p.A.Crash())
-			stage.Served(t, p, 20*time.Second, "b")
-			t.Logf("crash: the client's gap: %v", p.Asker.Gap(crash).Length())
-			if gap := p.Asker.Gap(crash).Length(); gap > 3*time.Second {
-				t.Errorf("the client's gap was %v, more than 3 s", gap)
-			}
+			stage.Served(t, p, "b")
+			figure := stage.NewFigures(t, "the client's gap at a crash", 3*time.Second)
+			figure.Add(p.Asker.Gap(crash).Length(), stage.Stillness(p.Asker, p.Control, crash, time.Now()))
 
-			back := time.Now()
 			stage.Must(t, p.Boot(p.A))
-			stage.Unchanged(t, p, 5*time.Second)
-			t.Logf("return: the client's longest gap: %v", p.Asker.Report(back, time.Time{}).Longest.Length())
+			stage.Said(t, p.Monitor(p.A), "row=W6")
+			stage.Unchanged(t, p, 3*time.Second)
 
 			stage.Must(t, p.Router.Crash())
-			stage.Unchanged(t, p, 4*time.Second)
+			stage.Unchanged(t, p, 3*time.Second)
 			stage.Must(t, p.B.Crash())
-			<-time.After(5 * time.Second)
+			stage.Said(t, p.Monitor(p.A), "row=W8")
+			<-time.After(3 * time.Second)
 			if h := p.Holders.Holders(); len(h) != 0 {
 				t.Fatalf("taken by %v though the router is silent", h)
 			}
 			stage.Must(t, p.Router.Boot())
-			stage.Served(t, p, 10*time.Second, "a")
+			stage.Served(t, p, "a")
 			if both := p.Holders.Tenure(crash, time.Time{}).LongestBoth; both > 0 {
 				t.Errorf("held by both for %v", both)
 			}
@@ -97,27 +98,27 @@ func TestSolarisCrashReturnAndRouterLoss(t *testing.T) {
 }
 
 func TestSolarisPulledCableMovesTheAlias(t *testing.T) {
+	t.Parallel()
 	p := sunny(t, releases["illumos"], pair.Spec{PrimaryA: true})
-	stage.Must(t, p.Begin(30*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	taken(t, p, p.A)
-	pull := time.Now()
 	stage.Must(t, p.A.Port().Down())
-	stage.Served(t, p, 15*time.Second, "b")
-	t.Logf("the client's gap: %v", p.Asker.Gap(pull).Length())
-	stage.Held(t, p, 10*time.Second, "b") // A has seen RUNNING go
+	stage.Served(t, p, "b")
+	stage.Held(t, p, "b") // A has seen RUNNING go
 	stage.Must(t, p.A.Port().Up())
 	stage.Unchanged(t, p, 5*time.Second)
 }
 
 func TestSolarisMonitorAdoptsRestoresAndReleases(t *testing.T) {
+	t.Parallel()
 	p := sunny(t, releases["Solaris 11"], pair.Spec{PrimaryA: true})
-	stage.Must(t, p.Begin(30*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	taken(t, p, p.A)
 
 	// Another program takes the alias off.
 	ifconfig(t, p, p.A, "eth0:1", "down", "unplumb")
-	stage.Must(t, p.Monitor(p.A).WaitOutput(stage.Within(t, 15*time.Second), "another program removed it"))
-	stage.Held(t, p, 5*time.Second, "a")
+	stage.Said(t, p.Monitor(p.A), "action=restore")
+	stage.Held(t, p, "a")
 
 	// What a killed Monitor has left is adopted, on whatever unit it is.
 	stage.Must(t, p.Monitor(p.A).Kill())
@@ -127,48 +128,54 @@ func TestSolarisMonitorAdoptsRestoresAndReleases(t *testing.T) {
 	ifconfig(t, p, p.A, "eth0:5", pair.Alias.String(), "netmask", "255.255.255.0", "broadcast", "+", "up")
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
-	stage.Must(t, m.WaitOutput(stage.Within(t, 10*time.Second), "it was found on this host"))
+	stage.Said(t, m, "action=adopt")
 
+	from := time.Now()
 	stage.Saying(t, p, p.A, 0, []string{"released: it is off this host, and parked"}, "RemoveAlias")
-	stage.Held(t, p, time.Second)
+	stage.Held(t, p)
 	if list := ifconfig(t, p, p.A, "-a"); strings.Contains(list, "eth0:5") || !strings.Contains(list, "inet 10.77.0.1 ") {
 		t.Errorf("left on the host:\n%s", list)
 	}
-	stage.Saying(t, p, p.A, 0, []string{"taken: this host has it"}, "AddAlias")
-	stage.Served(t, p, 5*time.Second, "a")
+	// A Monitor that has just been away says "not yet", and takes it by its rules.
+	if out, errs, code := p.Run(stage.Patiently(t), p.A, "AddAlias"); code != 0 && !stage.Away(from, p.Monitor(p.A)) {
+		t.Errorf("AddAlias: exit %d\n%s%s", code, out, errs)
+	}
+	stage.Served(t, p, "a")
 	stage.Saying(t, p, p.A, 0, []string{"us", "primary", "answered"}, "Status")
 }
 
 func TestSolarisOrdersWithoutAMonitor(t *testing.T) {
+	t.Parallel()
 	p := sunny(t, releases["illumos"], pair.Spec{PrimaryA: true})
 	stage.Saying(t, p, p.A, 0, []string{"would be taken: nobody answers for it"}, "AddAlias", "--dry-run")
 	stage.Saying(t, p, p.A, 0, []string{"taken: this host has it"}, "AddAlias")
-	stage.Held(t, p, time.Second, "a")
+	stage.Held(t, p, "a")
 	stage.Saying(t, p, p.A, 0, []string{"this host has it already"}, "AddAlias")
 	stage.Saying(t, p, p.B, 1, []string{"refused: " + p.A.NIC("eth0").MAC.String() + ", the partner, answers for it"}, "AddAlias")
 	// The kernel has the last word.
 	stage.Saying(t, p, p.B, 1, []string{"the alias could not be added", "DUPLICATE"}, "AddAlias", "--force")
-	stage.Held(t, p, time.Second, "a")
+	stage.Held(t, p, "a")
 	stage.Saying(t, p, p.A, 0, []string{"released: it is off this host, and parked"}, "RemoveAlias")
-	stage.Held(t, p, time.Second)
+	stage.Held(t, p)
 	stage.Saying(t, p, p.A, 0, []string{"it was not on this host"}, "RemoveAlias")
 }
 
 // A Solaris that is not primary beside a Linux that is, each by its own code.
 func TestSolarisAndLinuxArePartners(t *testing.T) {
+	t.Parallel()
 	p := sunny(t, releases["Solaris 11"], pair.Spec{PrimaryA: true})
 	linux := pair.Spec{Env: []string{stage.RunMain + "=1"}}
 	a, err := p.A.StartCommand(lab.Command{Name: "Monitor", Argv: p.Command(p.A, "Monitor"), Env: linux.Env})
 	stage.Must(t, err)
 	b, err := p.Start(p.B)
 	stage.Must(t, err)
-	stage.Served(t, p, 30*time.Second, "a")
-	stage.Must(t, b.WaitOutput(stage.Within(t, 10*time.Second), "row=W6"))
+	stage.Served(t, p, "a")
+	stage.Said(t, b, "row=W6")
 
 	stage.Must(t, a.Kill())
 	<-a.Done()
 	stage.Must(t, p.A.Crash())
-	stage.Served(t, p, 20*time.Second, "b")
+	stage.Served(t, p, "b")
 	stage.Must(t, p.A.Boot())
 	_, err = p.A.StartCommand(lab.Command{Name: "Monitor", Argv: p.Command(p.A, "Monitor"), Env: linux.Env})
 	stage.Must(t, err)
@@ -185,10 +192,10 @@ func TestSolarisAndLinuxArePartners(t *testing.T) {
 	if list := ifconfig(t, p, p.B, "-a"); !strings.Contains(list, "DUPLICATE") {
 		t.Fatalf("no DUPLICATE:\n%s", list)
 	}
-	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Within(t, 10*time.Second), "and another host claims it"))
+	stage.Said(t, p.Monitor(p.B), `reason="lost to another"`)
 	if list := ifconfig(t, p, p.B, "-a"); strings.Contains(list, "eth0:1") {
 		t.Errorf("left on the host:\n%s", list)
 	}
-	stage.Held(t, p, time.Second, "foreign")
+	stage.Held(t, p, "foreign")
 	stage.Unchanged(t, p, 4*time.Second)
 }

@@ -45,6 +45,10 @@ type Spec struct {
 	// first; none: they have no channel. SetKeys gives a host others.
 	Keys []string
 
+	// Every is the rhythm of the clients' questions; 0: 1 ms. Slower ones leave more of
+	// the machine to others.
+	Every time.Duration
+
 	// SecondCable has both hosts on a second switch too, where nobody else is,
 	// as a further path of their channel.
 	SecondCable bool
@@ -55,7 +59,7 @@ type Pair struct {
 	Lab                *lab.Lab
 	Switch             *lab.Switch
 	A, B, Router, User *lab.Host
-	Asker              *lab.Client // asks the alias each millisecond
+	Asker              *lab.Client // asks the alias, each millisecond if Spec does not say otherwise
 	Control            *lab.Client // asks the router: what it misses too is the machine's noise
 	Holders            *lab.Watch
 
@@ -108,10 +112,10 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 	if p.Holders, err = l.Watch(Alias); err != nil {
 		return nil, err
 	}
-	if p.Asker, err = p.User.Client(lab.ClientSpec{Target: Alias}); err != nil {
+	if p.Asker, err = p.User.Client(lab.ClientSpec{Target: Alias, Every: spec.Every}); err != nil {
 		return nil, err
 	}
-	p.Control, err = p.User.Client(lab.ClientSpec{Target: Router.Addr()})
+	p.Control, err = p.User.Client(lab.ClientSpec{Target: Router.Addr(), Every: spec.Every})
 	return p, err
 }
 
