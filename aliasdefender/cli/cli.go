@@ -18,7 +18,6 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/daemon"
-	"alias-defender/aliasdefender/host"
 )
 
 // The files, where the command line names no others.
@@ -99,14 +98,6 @@ func newApp(o Options) *app {
 		a.aliases = defaultAliases
 	}
 	return a
-}
-
-// openToChange opens the network, or says what this process lacks to change it.
-func (a *app) openToChange() (daemon.System, error) {
-	if err := host.Capable(); err != nil {
-		return daemon.System{}, err
-	}
-	return a.open()
 }
 
 // load reads both files. Its error has every mistake.

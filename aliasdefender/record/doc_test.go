@@ -35,7 +35,7 @@ func TestThePageHasTheKindsAndTheLines(t *testing.T) {
 	_, table, _ = strings.Cut(string(page), "| field |")
 	table, _, _ = strings.Cut(table, "\n\n")
 	var fields []string
-	for _, m := range regexp.MustCompile("(?m)^\\| ([^|]+) \\|").FindAllStringSubmatch(table, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\| ([^|]+) \|`).FindAllStringSubmatch(table, -1) {
 		fields = append(fields, find(m[1], "`(\\w+)`")...)
 	}
 	_, lineType, _ := strings.Cut(string(source), "type line struct {")
