@@ -20,23 +20,25 @@ type fault struct {
 
 // happen begins the fault, or ends it.
 func (f *fault) happen(d *day) {
+	// Whoever changes an address looks, at all faults, and may do so at any time.
+	d.seg.mu.Lock()
 	if !f.small {
-		d.seg.mu.Lock()
 		d.calm = since{}
-		d.seg.mu.Unlock()
 	}
+	ends := f.on
+	begins := !ends && (f.host == nil || !f.host.crashed) // else there is nothing to break
+	f.on = begins && f.end != nil
+	d.seg.mu.Unlock()
 	switch {
-	case f.on:
-		f.on = false
+	case ends:
 		d.tell("end of " + f.name)
 		f.end()
-	case f.host != nil && f.host.crashed: // there is nothing to break
-		return
-	default:
-		f.on = f.end != nil
+	case begins:
 		d.begun++
 		d.tell(f.name)
 		f.begin()
+	default:
+		return
 	}
 	d.seg.mu.Lock()
 	d.look()
@@ -199,7 +201,9 @@ func (h *dayHost) edit() {
 		r.Addr, r.Prefix, r.Label = secondIP, netip.PrefixFrom(secondIP, 24), "eth0:2"
 		c.Aliases = append(c.Aliases, r)
 	}
+	h.seg.mu.Lock()
 	h.cfg = c
+	h.seg.mu.Unlock()
 	if h.daemon != nil {
 		go h.daemon.Reload(c) // which waits if the process stands still
 	}
