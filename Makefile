@@ -70,7 +70,8 @@ test-real:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
 
 # The race detector is with the unit tests, which include defender's simulated worlds,
-# and not with the stories and the search, which it would make ten times as long.
+# and not with the stories, the search and a thousand aliases, which it would make ten
+# times as long.
 test-pure:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
@@ -79,7 +80,7 @@ test-pure:
 	else \
 		set -ex; \
 		CGO_ENABLED=1 nice -n 3 $(GO) test -race -timeout 30m $(TESTFLAGS) $(OTHERS); \
-		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
+		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search|Thousand' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
 	fi
 
 # The race detector where make test has none, for it makes a program with real stacks

@@ -137,15 +137,15 @@ func (w *world) crash(n int) (first, last time.Time) {
 
 func TestThousandAliasesAreTakenTogether(t *testing.T) {
 	playWith(t, 1, true, false, func(w *world) {
-		w.crowd(1000)
+		w.crowd(aThousand)
 		w.b.sending = 20 * time.Microsecond // silences come as far apart as questions leave
 	}, func(w *world) {
 		w.wait(3 * time.Second)
-		if a, b := w.a.held(), w.b.held(); a != 1000 || b != 0 {
+		if a, b := w.a.held(), w.b.held(); a != aThousand || b != 0 {
 			w.t.Fatalf("a holds %d, b %d", a, b)
 		}
 		before := w.b.tries
-		if first, last := w.crash(1000); last.Sub(first) > 5*time.Millisecond {
+		if first, last := w.crash(aThousand); last.Sub(first) > 5*time.Millisecond {
 			w.t.Errorf("the first and the last were %v apart", last.Sub(first))
 		}
 		if n := w.b.tries - before; n != 2 {

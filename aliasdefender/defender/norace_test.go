@@ -3,3 +3,5 @@
 package defender
 
 const raceEnabled = false
+
+const aThousand = 1000

@@ -30,7 +30,7 @@ func inEachShell(t *testing.T, f func(t *testing.T, s *script)) {
 	for _, shell := range shells {
 		t.Run(shell[0], func(t *testing.T) {
 			t.Parallel()
-			wanted(t, shell[0], shell[0])
+			stage.Wanted(t, shell[0], shell[0])
 			f(t, newScript(t, shell, `interval = "1s"`))
 		})
 	}
@@ -52,9 +52,9 @@ func newScript(t *testing.T, shell []string, settings string) *script {
 	s := &script{t: t, pair: p, host: p.A, shell: shell, dir: filepath.Dir(p.File(p.A, "sock"))}
 	// The program's name is what the script knows a Monitor by.
 	self, err := os.Executable()
-	must(t, err)
-	must(t, os.Symlink(self, s.file("aliasdefender")))
-	must(t, os.Mkdir(s.file("subsys"), 0o755))
+	stage.Must(t, err)
+	stage.Must(t, os.Symlink(self, s.file("aliasdefender")))
+	stage.Must(t, os.Mkdir(s.file("subsys"), 0o755))
 	s.set("")
 	t.Cleanup(func() {
 		if log, _ := os.ReadFile(s.file("log")); t.Failed() {
@@ -66,13 +66,14 @@ func newScript(t *testing.T, shell []string, settings string) *script {
 
 func (s *script) file(name string) string { return filepath.Join(s.dir, name) }
 
-// set writes what an administrator would into /etc/default/aliasdefender.
+// set writes what an administrator would into /etc/default/aliasdefender. A busy machine
+// has nearly as long as the test has patience.
 func (s *script) set(more string) {
 	s.t.Helper()
-	text := fmt.Sprintf("ALIAS_DEFENDER=%s\nFILES=\"--aliases %s --settings %s\"\nLOG=%s\nPIDFILE=%s\nLOCKFILE=%s\n%s\n",
+	text := fmt.Sprintf("WITHIN=50\nALIAS_DEFENDER=%s\nFILES=\"--aliases %s --settings %s\"\nLOG=%s\nPIDFILE=%s\nLOCKFILE=%s\n%s\n",
 		s.file("aliasdefender"), s.file("hostname.alias"), s.file("aliasdefender.toml"),
 		s.file("log"), s.file("pid"), s.file("subsys/AliasDefender"), more)
-	must(s.t, os.WriteFile(s.file("defaults"), []byte(text), 0o644))
+	stage.Must(s.t, os.WriteFile(s.file("defaults"), []byte(text), 0o644))
 }
 
 // command is the command line of an action.
@@ -107,16 +108,16 @@ func (s *script) signal(sig unix.Signal) {
 	if pid == 0 { // which to the kernel means ourselves
 		s.t.Fatalf("no Monitor answers that could be sent %v", sig)
 	}
-	must(s.t, unix.Kill(pid, sig))
+	stage.Must(s.t, unix.Kill(pid, sig))
 }
 
 // spoil puts a mistake into the table of aliases; what it returns mends it.
 func (s *script) spoil() (mend func()) {
 	s.t.Helper()
 	good, err := os.ReadFile(s.file("hostname.alias"))
-	must(s.t, err)
-	must(s.t, os.WriteFile(s.file("hostname.alias"), []byte("eth0:1 | 10.77.0.100 | 255.0.255.0 | 10.77.0.2 | true\n"), 0o644))
-	return func() { must(s.t, os.WriteFile(s.file("hostname.alias"), good, 0o644)) }
+	stage.Must(s.t, err)
+	stage.Must(s.t, os.WriteFile(s.file("hostname.alias"), []byte("eth0:1 | 10.77.0.100 | 255.0.255.0 | 10.77.0.2 | true\n"), 0o644))
+	return func() { stage.Must(s.t, os.WriteFile(s.file("hostname.alias"), good, 0o644)) }
 }
 
 const mistake = "hostname.alias:1: netmask: 255.0.255.0 has gaps"
@@ -135,7 +136,7 @@ func (s *script) clean() {
 func stat(t *testing.T, pid int) []string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	must(t, err)
+	stage.Must(t, err)
 	_, after, _ := strings.Cut(string(b), ") ")
 	return strings.Fields(after)
 }
@@ -198,7 +199,7 @@ func TestInitScriptsActionsAndTheirExitCodes(t *testing.T) {
 func TestInitScriptShowsTheMistakesOfABadFileAndEndsWith6(t *testing.T) {
 	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
-		must(t, os.WriteFile(s.file("log"), []byte("of an earlier start\n"), 0o644))
+		stage.Must(t, os.WriteFile(s.file("log"), []byte("of an earlier start\n"), 0o644))
 		mend := s.spoil()
 		s.does(6, mistake, "start")
 		s.clean()
@@ -208,7 +209,7 @@ func TestInitScriptShowsTheMistakesOfABadFileAndEndsWith6(t *testing.T) {
 		}
 		s.does(3, "not running", "status")
 		mend()
-		must(t, os.WriteFile(s.file("aliasdefender.toml"), []byte("interval = \n"), 0o644))
+		stage.Must(t, os.WriteFile(s.file("aliasdefender.toml"), []byte("interval = \n"), 0o644))
 		s.does(6, "aliasdefender.toml:1", "start")
 		s.clean()
 	})
@@ -221,33 +222,33 @@ func TestInitScriptSignalsNoStranger(t *testing.T) {
 		s.signal(unix.SIGKILL)
 		gone(t, s)
 		s.does(1, s.file("pid"), "status")
-		must(t, os.Rename(s.file("pid"), s.file("pid.old")))
+		stage.Must(t, os.Rename(s.file("pid"), s.file("pid.old")))
 		s.does(2, s.file("subsys/AliasDefender"), "status")
 
 		// The pid is another program's by now, if one with much the same words.
 		stranger, err := s.host.Start("stranger", "sh", "-c", "sleep 1000; :", s.file("aliasdefender"), "Monitor")
-		must(t, err)
-		must(t, os.WriteFile(s.file("pid"), fmt.Appendf(nil, "%d\n%s\n", stranger.Pid(), stat(t, stranger.Pid())[19]), 0o644))
+		stage.Must(t, err)
+		stage.Must(t, os.WriteFile(s.file("pid"), fmt.Appendf(nil, "%d\n%s\n", stranger.Pid(), stat(t, stranger.Pid())[19]), 0o644))
 		s.does(1, "dead", "status")
 		s.does(0, "not running", "stop")
 		s.clean()
 
 		// It is another Monitor's, with files of its own.
-		must(t, s.pair.Write(s.pair.B, pair.OwnA.Addr(), false, ""))
+		stage.Must(t, s.pair.Write(s.pair.B, pair.OwnA.Addr(), false, ""))
 		other, err := s.host.StartCommand(lab.Command{
 			Name: "other",
 			Argv: []string{s.file("aliasdefender"), "Monitor", "--aliases", s.pair.File(s.pair.B, "hostname.alias"), "--settings", s.pair.File(s.pair.B, "aliasdefender.toml")},
 			Env:  []string{stage.RunMain + "=1"},
 		})
-		must(t, err)
-		must(t, other.WaitOutput(stage.Patiently(t), "event=started"))
-		must(t, os.WriteFile(s.file("pid"), fmt.Appendf(nil, "%d\n1\n", other.Pid()), 0o644))
+		stage.Must(t, err)
+		stage.Must(t, other.WaitOutput(stage.Patiently(t), "event=started"))
+		stage.Must(t, os.WriteFile(s.file("pid"), fmt.Appendf(nil, "%d\n1\n", other.Pid()), 0o644))
 		s.does(1, "dead", "status")
 		s.does(0, "not running", "stop")
 
 		// It is nonsense.
 		for _, text := range []string{"", "\n", "x\n", "1\n", "-1\n", "0\n", "99999999999999999999\n"} {
-			must(t, os.WriteFile(s.file("pid"), []byte(text), 0o644))
+			stage.Must(t, os.WriteFile(s.file("pid"), []byte(text), 0o644))
 			s.does(0, "not running", "stop")
 		}
 		for _, p := range []*lab.Process{stranger, other} {
@@ -258,7 +259,7 @@ func TestInitScriptSignalsNoStranger(t *testing.T) {
 			}
 		}
 
-		must(t, os.Rename(s.file("pid.old"), s.file("pid")))
+		stage.Must(t, os.Rename(s.file("pid.old"), s.file("pid")))
 		s.does(0, "started", "start")
 		s.does(0, "stopped", "stop")
 		s.clean()
@@ -286,8 +287,8 @@ func TestInitScriptStopsAMonitorStartedByHand(t *testing.T) {
 			Argv: []string{s.file("aliasdefender"), "monitor", "--aliases", s.file("hostname.alias"), "--settings", s.file("aliasdefender.toml")},
 			Env:  []string{stage.RunMain + "=1"},
 		})
-		must(t, err)
-		must(t, m.WaitOutput(stage.Patiently(t), "event=started"))
+		stage.Must(t, err)
+		stage.Must(t, m.WaitOutput(stage.Patiently(t), "event=started"))
 		s.does(0, "running", "status")
 		s.does(0, "already running", "start")
 		s.does(0, "stopped", "stop")
@@ -309,8 +310,8 @@ func TestInitScriptStopsAMonitorThatBecomesAZombie(t *testing.T) {
 				s.file("aliasdefender"), "Monitor", "--aliases", s.file("hostname.alias"), "--settings", s.file("aliasdefender.toml")},
 			Env: []string{stage.RunMain + "=1"},
 		})
-		must(t, err)
-		must(t, m.WaitOutput(stage.Patiently(t), "event=started"))
+		stage.Must(t, err)
+		stage.Must(t, m.WaitOutput(stage.Patiently(t), "event=started"))
 		s.does(0, "running", "status")
 		pid := s.pid()
 		s.does(0, "stopped", "stop")
@@ -344,23 +345,23 @@ func TestInitScriptStartedTwiceAtOnceStartsOneMonitor(t *testing.T) {
 
 func TestInitScriptSaysWhatHangs(t *testing.T) {
 	t.Parallel()
-	wanted(t, "dash", "dash")
+	stage.Wanted(t, "dash", "dash")
 	s := newScript(t, []string{"dash"}, `interval = "1s"`)
-	s.set("WITHIN=1")
 	s.does(0, "started", "start")
+	s.set("WITHIN=1")
 	pid := s.pid()
 	s.signal(unix.SIGSTOP)
 	s.does(4, "does not answer", "status")
 	s.does(1, "does not answer", "start")
 	s.does(1, "has not ended within 1 s", "stop")
-	must(t, unix.Kill(pid, unix.SIGCONT)) // the TERM has been waiting
+	stage.Must(t, unix.Kill(pid, unix.SIGCONT)) // the TERM has been waiting
 	gone(t, s)
 }
 
 func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
 	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
-		wanted(t, "unshare", "util-linux")
+		stage.Wanted(t, "unshare", "util-linux")
 		actions := []string{"start", "stop", "restart", "try-restart", "condrestart", "reload", "force-reload"}
 		// In a namespace that knows no users everybody is nobody.
 		nobody := func(code int, words, action string) {
@@ -375,7 +376,7 @@ func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
 		}
 		nobody(3, "not running", "status")
 
-		must(t, os.Remove(s.file("aliasdefender")))
+		stage.Must(t, os.Remove(s.file("aliasdefender")))
 		for _, action := range actions {
 			s.does(5, "aliasdefender is not there", action)
 		}
@@ -386,7 +387,7 @@ func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
 
 func TestInitScriptSaysThatItCannotLog(t *testing.T) {
 	t.Parallel()
-	wanted(t, "dash", "dash")
+	stage.Wanted(t, "dash", "dash")
 	s := newScript(t, []string{"dash"}, "")
 	s.set("LOG=" + s.file("no/log"))
 	s.does(1, "cannot write", "start")
@@ -397,12 +398,12 @@ func TestInitScriptRestartsWithoutAGap(t *testing.T) {
 	t.Parallel()
 	for _, shell := range shells[:2] {
 		t.Run(shell[0], func(t *testing.T) {
-			wanted(t, shell[0], shell[0])
+			stage.Wanted(t, shell[0], shell[0])
 			// Were the signal TERM, the alias would be released.
 			s := newScript(t, shell, "interval = \"200ms\"\non_exit = \"release\"")
 			s.does(0, "started", "start")
 			_, err := s.pair.Start(s.pair.B)
-			must(t, err)
+			stage.Must(t, err)
 			stage.Served(t, s.pair, "a")
 
 			figure := stage.NewFigures(t, "the client's gap at a restart", 20*time.Millisecond)
@@ -431,9 +432,9 @@ func TestInitScriptRestartsWithoutAGap(t *testing.T) {
 // promote_secondaries, and taking.
 func TestUnitsCapabilitiesSuffice(t *testing.T) {
 	t.Parallel()
-	wanted(t, "setpriv", "util-linux")
+	stage.Wanted(t, "setpriv", "util-linux")
 	unit, err := os.ReadFile("../../../init/aliasdefender.service")
-	must(t, err)
+	stage.Must(t, err)
 	_, list, _ := strings.Cut(string(unit), "\nCapabilityBoundingSet=")
 	list, _, _ = strings.Cut(list, "\n")
 	if list != "CAP_NET_ADMIN CAP_NET_RAW" {
@@ -447,28 +448,28 @@ func TestUnitsCapabilitiesSuffice(t *testing.T) {
 	// The alias is its subnet's first address, as if a killed Monitor had left
 	// it; the host's own one must not go when it is released.
 	own := pair.OwnA.Addr()
-	must(t, p.A.NIC("eth0").DelAddr(own))
-	must(t, p.A.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, pair.OwnA.Bits())))
-	must(t, p.A.NIC("eth0").AddAddr(pair.OwnA))
-	must(t, p.A.SetDefaultRoute(pair.Router.Addr()))
+	stage.Must(t, p.A.NIC("eth0").DelAddr(own))
+	stage.Must(t, p.A.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, pair.OwnA.Bits())))
+	stage.Must(t, p.A.NIC("eth0").AddAddr(pair.OwnA))
+	stage.Must(t, p.A.SetDefaultRoute(pair.Router.Addr()))
 	self, err := os.Executable() // lab.Self would be setpriv
-	must(t, err)
+	stage.Must(t, err)
 	command := lab.Command{
 		Name: "Monitor",
 		Argv: append([]string{"setpriv", "--bounding-set", set, "--inh-caps", "-all", "--no-new-privs", self}, p.Command(p.A, "Monitor")[1:]...),
 		Env:  []string{stage.RunMain + "=1"},
 	}
 	m, err := p.A.StartCommand(command)
-	must(t, err)
-	must(t, m.WaitOutput(stage.Patiently(t), "action=adopt"))
+	stage.Must(t, err)
+	stage.Must(t, m.WaitOutput(stage.Patiently(t), "action=adopt"))
 	stage.Served(t, p, "a")
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.Pid()))
-	must(t, err)
+	stage.Must(t, err)
 	// NET_ADMIN is bit 12, NET_RAW bit 13.
 	if !strings.Contains(string(status), "\nCapEff:\t0000000000003000\n") {
 		t.Fatalf("has other capabilities:\n%s", status)
 	}
-	must(t, m.Signal(unix.SIGTERM))
+	stage.Must(t, m.Signal(unix.SIGTERM))
 	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 		t.Fatalf("exit %d, %v:\n%s", code, err, m.Output())
 	}
@@ -479,6 +480,6 @@ func TestUnitsCapabilitiesSuffice(t *testing.T) {
 	}
 
 	_, err = p.A.StartCommand(command)
-	must(t, err)
+	stage.Must(t, err)
 	stage.Served(t, p, "a")
 }

@@ -1,389 +1,22 @@
-// Package initscript holds the init script, the systemd unit and the installer to
-// what they promise. How the script drives a Monitor is tested on the stage.
+// Package initscript holds the init script and the systemd unit to what they promise.
+// How the script drives a Monitor is tested on the stage.
 package initscript
 
 import (
-	"bytes"
-	"errors"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"alias-defender/aliasdefender/e2e/stage"
 )
-
-// wanted skips the test where a program is missing that it needs, and fails it
-// in CI: a test that nobody runs proves nothing.
-func wanted(t *testing.T, program, debianPackage string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is missing; 'make test-deps' installs it (Debian: %s)", program, debianPackage)
-	}
-	t.Skipf("SKIPPED, NOTHING TESTED: %s is missing; 'make test-deps' installs it (Debian: %s)", program, debianPackage)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func read(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	must(t, err)
-	return string(b)
-}
-
-// root is a DESTDIR, and the program that is installed into it.
-type root struct {
-	t       *testing.T
-	dir     string
-	program string
-}
-
-func newRoot(t *testing.T) *root {
-	t.Helper()
-	wanted(t, "make", "make")
-	r := &root{t: t, dir: filepath.Join(t.TempDir(), "dest dir"), program: filepath.Join(t.TempDir(), "aliasdefender")}
-	// What is tested is where things go, not what is in them.
-	must(t, os.WriteFile(r.program, []byte("#!/bin/sh\n[ \"$1\" = completion ] && echo \"completion for $2\"\n"), 0o755))
-	return r
-}
-
-func (r *root) path(name string) string { return filepath.Join(r.dir, name) }
-
-// try runs make with the DESTDIR and returns what it says.
-func (r *root) try(args ...string) (string, error) {
-	cmd := exec.Command("make", append([]string{"-s", "-C", "../../..", "DESTDIR=" + r.dir, "PROGRAM=" + r.program}, args...)...)
-	// The variables of a make that runs this test are not ours.
-	for _, v := range os.Environ() {
-		switch name, _, _ := strings.Cut(v, "="); name {
-		case "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "INIT":
-		default:
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	return out.String(), err
-}
-
-func (r *root) make(args ...string) string {
-	r.t.Helper()
-	out, err := r.try(args...)
-	if err != nil {
-		r.t.Fatalf("make %v: %v\n%s", args, err, out)
-	}
-	return out
-}
-
-// Root, who installs what somebody else has built, need not have Go.
-func TestInstallOfABuiltProgramNeedsNoGo(t *testing.T) {
-	r := newRoot(t)
-	if out := r.make("GO=/no/such/go", "INIT=none", "install"); strings.Contains(out, "/no/such/go") {
-		t.Errorf("make install says:\n%s", out)
-	}
-	if _, err := os.Stat(r.path("usr/local/sbin/aliasdefender")); err != nil {
-		t.Error(err)
-	}
-	if out := r.make("GO=/no/such/go", "uninstall"); strings.Contains(out, "/no/such/go") {
-		t.Errorf("make uninstall says:\n%s", out)
-	}
-}
-
-// write puts a file into the DESTDIR.
-func (r *root) write(name, text string) {
-	r.t.Helper()
-	must(r.t, os.MkdirAll(filepath.Dir(r.path(name)), 0o755))
-	must(r.t, os.WriteFile(r.path(name), []byte(text), 0o644))
-}
-
-// tree is all that is in the DESTDIR: directories end with a slash, links have
-// where they lead.
-func (r *root) tree() (all []string) {
-	r.t.Helper()
-	must(r.t, filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == r.dir {
-			return err
-		}
-		name := strings.TrimPrefix(path, r.dir)
-		switch {
-		case d.IsDir():
-			name += "/"
-		case d.Type() == fs.ModeSymlink:
-			to, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			name += " -> " + to
-		}
-		all = append(all, name)
-		return nil
-	}))
-	return all
-}
-
-// files is the tree without directories, and without what every layout has.
-func (r *root) files() (all []string) {
-	for _, name := range r.tree() {
-		if !strings.HasSuffix(name, "/") && !strings.HasPrefix(name, "/usr/local/share/") {
-			all = append(all, name)
-		}
-	}
-	return all
-}
-
-const toScript = " -> ../init.d/AliasDefender"
-
-// What each layout has; the links of Red Hat and Solaris are those that the
-// original's article gave.
-var layouts = map[string][]string{
-	"none": {},
-	"systemd": {
-		"/usr/local/lib/systemd/system/aliasdefender.service",
-	},
-	"sysv-debian": {
-		"/etc/init.d/AliasDefender",
-		"/etc/rc0.d/K02AliasDefender" + toScript,
-		"/etc/rc1.d/K02AliasDefender" + toScript,
-		"/etc/rc2.d/S99AliasDefender" + toScript,
-		"/etc/rc3.d/S99AliasDefender" + toScript,
-		"/etc/rc4.d/S99AliasDefender" + toScript,
-		"/etc/rc5.d/S99AliasDefender" + toScript,
-		"/etc/rc6.d/K02AliasDefender" + toScript,
-	},
-	"redhat": {
-		"/etc/rc.d/init.d/AliasDefender",
-		"/etc/rc.d/rc0.d/K02AliasDefender" + toScript,
-		"/etc/rc.d/rc1.d/K02AliasDefender" + toScript,
-		"/etc/rc.d/rc3.d/S99AliasDefender" + toScript,
-	},
-	"solaris": {
-		"/etc/init.d/AliasDefender",
-		"/etc/rc0.d/K02AliasDefender" + toScript,
-		"/etc/rc1.d/K02AliasDefender" + toScript,
-		"/etc/rc3.d/S99AliasDefender" + toScript,
-	},
-	"smf": {
-		"/lib/svc/manifest/site/aliasdefender.xml",
-	},
-}
-
-func TestInstallLaysOutAndUninstallLeavesNothing(t *testing.T) {
-	for init, want := range layouts {
-		t.Run(init, func(t *testing.T) {
-			r := newRoot(t)
-			r.make("install", "INIT="+init)
-			want := append([]string{"/etc/aliasdefender.toml", "/etc/hostname.alias", "/usr/local/sbin/aliasdefender"}, want...)
-			slices.Sort(want)
-			if diff := cmp.Diff(want, r.files()); diff != "" {
-				t.Errorf("laid out (-want +got):\n%s", diff)
-			}
-			for name, mode := range map[string]fs.FileMode{
-				"/usr/local/sbin/aliasdefender": 0o755, "/etc/init.d/AliasDefender": 0o755, "/etc/rc.d/init.d/AliasDefender": 0o755,
-				"/usr/local/lib/systemd/system/aliasdefender.service": 0o644, "/etc/hostname.alias": 0o644, "/etc/aliasdefender.toml": 0o644,
-			} {
-				info, err := os.Stat(r.path(name))
-				if err == nil && info.Mode() != mode {
-					t.Errorf("%s has mode %v, want %v", name, info.Mode(), mode)
-				}
-			}
-			for _, name := range r.tree() {
-				link, _, is := strings.Cut(name, " -> ")
-				if !is {
-					continue
-				}
-				if _, err := os.Stat(r.path(link)); err != nil {
-					t.Errorf("a link leads nowhere: %v", err)
-				}
-			}
-
-			r.make("install", "INIT="+init) // an upgrade
-			r.make("uninstall")
-			if left := r.tree(); len(left) != 0 {
-				t.Errorf("left by uninstall: %v", left)
-			}
-		})
-	}
-}
-
-func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
-	r := newRoot(t)
-	r.make("install", "INIT=none", "PREFIX=/usr")
-	want := map[string]string{
-		"/usr/share/bash-completion/completions/aliasdefender":        "completion for bash\n",
-		"/usr/share/zsh/site-functions/_aliasdefender":                "completion for zsh\n",
-		"/usr/share/fish/vendor_completions.d/aliasdefender.fish":     "completion for fish\n",
-		"/usr/share/doc/aliasdefender/examples/hostname.alias":        read(t, "../../../etc/hostname.alias"),
-		"/usr/share/doc/aliasdefender/examples/aliasdefender.toml":    read(t, "../../../etc/aliasdefender.toml"),
-		"/usr/share/doc/aliasdefender/examples/host-a.hostname.alias": read(t, "../../../etc/examples/host-a.hostname.alias"),
-	}
-	pages, err := filepath.Glob("../../../docs/man/*.[0-9]")
-	must(t, err)
-	for _, page := range pages {
-		section := strings.TrimPrefix(filepath.Ext(page), ".")
-		want["/usr/share/man/man"+section+"/"+filepath.Base(page)] = read(t, page)
-	}
-	got := map[string]string{}
-	for name := range want {
-		got[name] = read(t, r.path(name))
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
-func TestInstallWithoutCompletionSaysSo(t *testing.T) {
-	r := newRoot(t)
-	must(t, os.WriteFile(r.program, []byte("#!/bin/sh\nexit 2\n"), 0o755))
-	if out := r.make("install", "INIT=none"); !strings.Contains(out, "no completion for zsh") {
-		t.Errorf("says nothing of it:\n%s", out)
-	}
-	r.make("uninstall")
-	if left := r.tree(); len(left) != 0 {
-		t.Errorf("left by uninstall: %v", left)
-	}
-}
-
-func TestInstalledFilesNameTheInstalledProgram(t *testing.T) {
-	for init, name := range map[string]string{
-		"systemd": "/usr/lib/systemd/system/aliasdefender.service", "solaris": "/etc/init.d/AliasDefender",
-		"smf": "/lib/svc/manifest/site/aliasdefender.xml",
-	} {
-		r := newRoot(t)
-		r.make("install", "INIT="+init, "PREFIX=/usr", "sbindir=/usr/local/lbin")
-		text := read(t, r.path(name))
-		for _, path := range regexp.MustCompile(`/usr\S*/aliasdefender\b`).FindAllString(text, -1) {
-			if path != "/usr/local/lbin/aliasdefender" {
-				t.Errorf("%s names %s", name, path)
-			}
-		}
-		if !regexp.MustCompile(`(?m)^(ALIAS_DEFENDER=|ExecStart=|.* name='start' .*exec=')/usr/local/lbin/aliasdefender`).MatchString(text) {
-			t.Errorf("%s does not name the program:\n%s", name, text)
-		}
-	}
-}
-
-func TestConfigurationIsNeitherOverwrittenNorTakenAway(t *testing.T) {
-	r := newRoot(t)
-	r.write("/etc/hostname.alias", "mine, from before\n")
-	out := r.make("install", "INIT=none")
-	if !strings.Contains(out, "/etc/hostname.alias is there already and is left as it is") {
-		t.Errorf("says nothing of it:\n%s", out)
-	}
-	r.write("/etc/aliasdefender.toml", "mine, from after\n")
-	out = r.make("install", "INIT=none")
-	if !strings.Contains(out, "/etc/aliasdefender.toml is there already") {
-		t.Errorf("says nothing of it:\n%s", out)
-	}
-	out = r.make("uninstall")
-	if !strings.Contains(out, "/etc/aliasdefender.toml has been changed and is left") {
-		t.Errorf("says nothing of it:\n%s", out)
-	}
-	if diff := cmp.Diff([]string{"/etc/", "/etc/aliasdefender.toml", "/etc/hostname.alias"}, r.tree()); diff != "" {
-		t.Errorf("left by uninstall (-want +got):\n%s", diff)
-	}
-	if got := read(t, r.path("/etc/hostname.alias")) + read(t, r.path("/etc/aliasdefender.toml")); got != "mine, from before\nmine, from after\n" {
-		t.Errorf("overwritten: %q", got)
-	}
-}
-
-func TestUnchangedSampleOfAnEarlierVersionIsTakenAway(t *testing.T) {
-	r := newRoot(t)
-	r.make("install", "INIT=none")
-	must(t, os.Remove(r.path("/etc/hostname.alias"))) // and it comes again
-	r.make("install", "INIT=none")
-	r.make("uninstall")
-	if left := r.tree(); len(left) != 0 {
-		t.Errorf("left by uninstall: %v", left)
-	}
-}
-
-func TestUninstallTakesOnlyWhatInstallBrought(t *testing.T) {
-	r := newRoot(t)
-	// Empty directories too are somebody's.
-	must(t, os.MkdirAll(r.path("/usr/local/sbin"), 0o755))
-	r.write("/etc/init.d/other", "")
-	r.make("install", "INIT=solaris")
-	r.make("install", "INIT=redhat") // the first was a mistake
-	r.write("/etc/rc3.d/S99other", "")
-	out := r.make("uninstall")
-	want := []string{"/etc/", "/etc/init.d/", "/etc/init.d/other", "/etc/rc3.d/", "/etc/rc3.d/S99other", "/usr/", "/usr/local/", "/usr/local/sbin/"}
-	if diff := cmp.Diff(want, r.tree()); diff != "" {
-		t.Errorf("left by uninstall (-want +got):\n%s", diff)
-	}
-	if !strings.Contains(out, "/etc/rc3.d is not empty and is left") {
-		t.Errorf("says nothing of it:\n%s", out)
-	}
-	if out, err := r.try("uninstall"); err == nil || !strings.Contains(out, "nothing was installed") {
-		t.Errorf("a second uninstall: %v\n%s", err, out)
-	}
-}
-
-func TestTheKindOfInitIsSeenInTheDestination(t *testing.T) {
-	for name, c := range map[string]struct {
-		build func(r *root)
-		want  string
-	}{
-		"systemd runs": {func(r *root) { r.write("/run/systemd/system/x", ""); r.write("/etc/debian_version", "12.8\n") }, "systemd"},
-		"systemd will run": {func(r *root) {
-			r.write("/etc/rc.d/init.d/network", "")
-			must(r.t, os.MkdirAll(r.path("/sbin"), 0o755))
-			must(r.t, os.Symlink("../lib/systemd/systemd", r.path("/sbin/init")))
-		}, "systemd"},
-		"Red Hat": {func(r *root) { r.write("/etc/rc.d/init.d/network", "") }, "redhat"},
-		"Debian":  {func(r *root) { r.write("/etc/debian_version", "12.8\n"); r.write("/sbin/init", "") }, "sysv-debian"},
-		"Solaris": {func(r *root) {
-			r.write("/etc/inittab", "")
-			r.write("/etc/release", "  Solaris 9 12/02 s9x_u2wos_10 x86\n")
-		}, "solaris"},
-		"Solaris 11": {func(r *root) {
-			r.write("/etc/inittab", "")
-			r.write("/etc/release", "  Oracle Solaris 11.4 X86\n")
-			r.write("/lib/svc/manifest/network/network-physical.xml", "")
-		}, "smf"},
-	} {
-		r := newRoot(t)
-		c.build(r)
-		if out := r.make("install"); !strings.Contains(out, "INIT="+c.want+":") {
-			t.Errorf("%s: want INIT=%s:\n%s", name, c.want, out)
-		}
-	}
-}
-
-func TestInstallRefusesWhatItCannotDo(t *testing.T) {
-	r := newRoot(t)
-	for _, c := range []struct{ arg, want string }{
-		{"INIT=upstart", "INIT=upstart is not known: systemd, sysv-debian, redhat, solaris, smf or none"},
-		{"PREFIX=usr", "'usr/sbin' is not absolute"},
-		{"PREFIX=/opt/a b", "'/opt/a b/sbin' has characters"},
-		{"sbindir=/opt/a|b", "'/opt/a|b' has characters"},
-	} {
-		out, err := r.try("install", c.arg)
-		if err == nil || !strings.Contains(out, c.want) {
-			t.Errorf("%s: %v, want %q in:\n%s", c.arg, err, c.want, out)
-		}
-	}
-	if _, err := os.Stat(r.dir); !errors.Is(err, fs.ErrNotExist) && len(r.tree()) != 0 {
-		t.Errorf("laid out nevertheless: %v", r.tree())
-	}
-}
 
 func TestScriptsAreGoodForEachShell(t *testing.T) {
 	for _, shell := range []string{"dash", "ksh"} {
 		t.Run(shell, func(t *testing.T) {
-			wanted(t, shell, shell)
+			stage.Wanted(t, shell, shell)
 			for _, script := range []string{"../../../init/AliasDefender", "../../../init/install"} {
 				if out, err := exec.Command(shell, "-n", script).CombinedOutput(); err != nil {
 					t.Errorf("%s -n %s: %v\n%s", shell, script, err, out)
@@ -398,7 +31,7 @@ func TestScriptsAreGoodForEachShell(t *testing.T) {
 func TestScriptHasNothingThatABourneShellDoesNotKnow(t *testing.T) {
 	later := regexp.MustCompile(`\$\(|\$\{#|\$\{\w+[#%]|\[\[|^\s*(if|while|until)? *! |\blocal |\bexport \w+=|\bfunction\b|\bcommand\b|` +
 		`\bid -u\b|\[ -e|\bread -r|&>|<<<|\bprintf\b|==|\bkill -s|~/|\bsource\b|\$'`)
-	text := read(t, "../../../init/AliasDefender")
+	text := stage.Read(t, "../../../init/AliasDefender")
 	for i, line := range strings.Split(text, "\n") {
 		code, _, _ := strings.Cut(" "+line, " #")
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
@@ -419,13 +52,13 @@ func TestScriptHasNothingThatABourneShellDoesNotKnow(t *testing.T) {
 // unit is the path of the unit as installed with a program that is there.
 func unit(t *testing.T) string {
 	t.Helper()
-	wanted(t, "systemd-analyze", "systemd")
+	stage.Wanted(t, "systemd-analyze", "systemd")
 	dir := t.TempDir()
 	program := filepath.Join(dir, "aliasdefender")
-	must(t, os.WriteFile(program, []byte("#!/bin/sh\n"), 0o755))
-	text := strings.ReplaceAll(read(t, "../../../init/aliasdefender.service"), "/usr/local/sbin/aliasdefender", program)
+	stage.Must(t, os.WriteFile(program, []byte("#!/bin/sh\n"), 0o755))
+	text := strings.ReplaceAll(stage.Read(t, "../../../init/aliasdefender.service"), "/usr/local/sbin/aliasdefender", program)
 	path := filepath.Join(dir, "aliasdefender.service")
-	must(t, os.WriteFile(path, []byte(text), 0o644))
+	stage.Must(t, os.WriteFile(path, []byte(text), 0o644))
 	return path
 }
 
@@ -451,7 +84,7 @@ func TestUnitStaysHardened(t *testing.T) {
 // Go ends with 2 after a panic, and after the watchdog's signal: that has to be
 // restarted. What it does end with is tried in e2e/manager.
 func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
-	text := read(t, "../../../init/aliasdefender.service")
+	text := stage.Read(t, "../../../init/aliasdefender.service")
 	if !strings.Contains(text, "\nRestart=always\n") || !strings.Contains(text, "\nRestartPreventExitStatus=3\n") {
 		t.Error("a Monitor that panics is not restarted")
 	}
@@ -460,7 +93,7 @@ func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
 // A line without a reason is the one that nobody dares to touch.
 func TestUnitGivesAReasonForEachLine(t *testing.T) {
 	reason := false
-	for i, line := range strings.Split(read(t, "../../../init/aliasdefender.service"), "\n") {
+	for i, line := range strings.Split(stage.Read(t, "../../../init/aliasdefender.service"), "\n") {
 		switch {
 		case strings.HasPrefix(line, "#"):
 			reason = true

@@ -1,6 +1,7 @@
 package initscript
 
 import (
+	"alias-defender/aliasdefender/e2e/stage"
 	"encoding/xml"
 	"io"
 	"slices"
@@ -16,7 +17,7 @@ var inService = []string{
 }
 
 func TestManifestIsOneThatSMFUnderstands(t *testing.T) {
-	text := read(t, "../../../init/aliasdefender.xml")
+	text := stage.Read(t, "../../../init/aliasdefender.xml")
 	if !strings.Contains(text, `<!DOCTYPE service_bundle SYSTEM "/usr/share/lib/xml/dtd/service_bundle.dtd.1">`) {
 		t.Error("names no document type")
 	}
@@ -29,7 +30,7 @@ func TestManifestIsOneThatSMFUnderstands(t *testing.T) {
 		if err == io.EOF {
 			break
 		}
-		must(t, err)
+		stage.Must(t, err)
 		switch e := token.(type) {
 		case xml.StartElement:
 			attr := map[string]string{}

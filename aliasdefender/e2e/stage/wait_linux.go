@@ -16,14 +16,6 @@ import (
 // promise of the program's: how long something takes is a figure of make soak.
 const Patience = time.Minute
 
-// Must ends the test where there is an error.
-func Must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Patiently is a context that ends with Patience, or with the test.
 func Patiently(t *testing.T) context.Context {
 	t.Helper()
