@@ -43,7 +43,7 @@ func TestAnOrderAndItsOutcomesArriveAsTheyWereSent(t *testing.T) {
 // TestAnOrderMayTakeLongerThanOtherAnswers: none of the deadlines that keep
 // slow clients out may end it.
 func TestAnOrderMayTakeLongerThanOtherAnswers(t *testing.T) {
-	const deadline = 30 * time.Millisecond
+	const deadline = 400 * time.Millisecond // a busy machine sends a request in less
 	socket, _ := serve(t, Handlers{Status: quick, Order: func(ctx context.Context, _ Order) ([]Outcome, error) {
 		select {
 		case <-time.After(5 * deadline):
