@@ -52,8 +52,7 @@ func (h *Host) StartCommand(c Command) (*Process, error) {
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Dir = c.Dir
-	cmd.Stdout, cmd.Stderr = p.out, p.out
-	if err := h.launch(p, cmd); err != nil {
+	if err := h.launch(p, cmd, p.out, p.out); err != nil {
 		return nil, err
 	}
 	h.lab.mu.Lock()
@@ -78,9 +77,8 @@ func (h *Host) RunCommand(ctx context.Context, c Command) (stdout, stderr string
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Dir = c.Dir
-	cmd.Stdout, cmd.Stderr = &out, &errs
 	p := &Process{Name: argv[0], Host: h}
-	if err := h.launch(p, cmd); err != nil {
+	if err := h.launch(p, cmd, &out, &errs); err != nil {
 		return "", err.Error(), -1
 	}
 	<-p.ended
@@ -90,15 +88,10 @@ func (h *Host) RunCommand(ctx context.Context, c Command) (stdout, stderr string
 	return out.String(), errs.String(), p.code
 }
 
-// outputGrace is how long a program's descendants may hold its output open
-// once it has ended itself.
-const outputGrace = 100 * time.Millisecond
-
 // launch starts the program on the thread of the host's namespace: it is in the
 // namespace by that, and dies with the thread.
-func (h *Host) launch(p *Process, cmd *exec.Cmd) error {
+func (h *Host) launch(p *Process, cmd *exec.Cmd, stdout, stderr io.Writer) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
-	cmd.WaitDelay = outputGrace
 	p.cmd, p.ended = cmd, make(chan struct{})
 
 	h.lab.mu.Lock()
@@ -106,16 +99,49 @@ func (h *Host) launch(p *Process, cmd *exec.Cmd) error {
 	if h.space == nil {
 		return fmt.Errorf("start %s: host %s is down", p.Name, h.Name)
 	}
-	if err := h.space.do(cmd.Start); err != nil {
+	taps, err := tapped(cmd, stdout, stderr)
+	if err != nil {
 		return fmt.Errorf("start %s on %s: %w", p.Name, h.Name, err)
+	}
+	if err := h.space.do(cmd.Start); err != nil {
+		for _, t := range taps {
+			t.close()
+		}
+		return fmt.Errorf("start %s on %s: %w", p.Name, h.Name, err)
+	}
+	for _, t := range taps {
+		t.open()
 	}
 	h.procs = append(h.procs, p)
 	go func() {
 		cmd.Wait() // its findings are in the state
+		for _, t := range taps {
+			t.drain()
+		}
 		p.code = cmd.ProcessState.ExitCode()
 		close(p.ended)
 	}()
 	return nil
+}
+
+// tapped gives the command its outputs: one tap where both are one, so that their order
+// stays.
+func tapped(cmd *exec.Cmd, stdout, stderr io.Writer) ([]*tap, error) {
+	out, err := newTap(stdout)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = out.w, out.w
+	if stderr == stdout {
+		return []*tap{out}, nil
+	}
+	errs, err := newTap(stderr)
+	if err != nil {
+		out.close()
+		return nil, err
+	}
+	cmd.Stderr = errs.w
+	return []*tap{out, errs}, nil
 }
 
 // Pid returns the process id, as the lab's own process sees it.
