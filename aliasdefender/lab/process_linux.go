@@ -154,6 +154,24 @@ func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 // Kill sends SIGKILL to the program alone, whatever it has started goes on.
 func (p *Process) Kill() error { return p.Signal(unix.SIGKILL) }
 
+// Freeze sends SIGSTOP and waits until the program stands still: a thread that another
+// processor runs goes on for a moment.
+func (p *Process) Freeze() error {
+	if err := p.Signal(unix.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		// The kernel tells of it once the last thread has stopped.
+		err := unix.Waitid(unix.P_PID, p.Pid(), nil, unix.WSTOPPED|unix.WNOWAIT, nil)
+		if err == nil {
+			return nil
+		}
+		if err != unix.EINTR {
+			return fmt.Errorf("waiting for %s on %s to stand still: %w", p.Name, p.Host.Name, err)
+		}
+	}
+}
+
 // Done is closed when the program has ended and its output is complete.
 func (p *Process) Done() <-chan struct{} { return p.ended }
 

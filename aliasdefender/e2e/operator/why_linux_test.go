@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"alias-defender/aliasdefender/e2e/stage"
 )
 
@@ -102,7 +100,7 @@ func TestWhyWithoutAMonitorAndForNoAlias(t *testing.T) {
 	<-p.Monitor(p.A).Done()
 	stage.Saying(t, p, p.A, 1, []string{"no Monitor is running", "start it again"}, "Why")
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.9 is no alias of ", "which has 10.77.0.100"}, "RemoveAlias", "10.77.0.9")
-	stage.Must(t, p.Monitor(p.B).Signal(unix.SIGSTOP))
+	stage.Must(t, p.Monitor(p.B).Freeze())
 	stage.Saying(t, p, p.B, 1, []string{"the Monitor there does not answer"}, "AddAlias")
 	stage.Held(t, p, "a")
 }

@@ -111,7 +111,7 @@ func TestFrozenDaemonIsRelievedAndForgets(t *testing.T) {
 	stage.Must(t, err)
 	a := p.Monitor(p.A)
 	frozen := time.Now()
-	stage.Must(t, a.Signal(unix.SIGSTOP))
+	stage.Must(t, a.Freeze())
 	nobody := lapses(t, p, frozen)
 	t.Logf("nobody had it for %v; the client's gap: %v", nobody, p.Asker.Gap(frozen).Length())
 	thawed := time.Now()

@@ -43,7 +43,7 @@ func TestFrozenHolderThatThawsLeavesOneHolder(t *testing.T) {
 					crashedOnce(t, p)
 				}
 				stage.Must(t, frozen.Port().Mute())
-				stage.Must(t, p.Monitor(frozen).Signal(unix.SIGSTOP))
+				stage.Must(t, p.Monitor(frozen).Freeze())
 				stage.Held(t, p, "a", "b")
 				stage.Served(t, p, other.Name)
 				<-time.After(5 * time.Second)
@@ -93,7 +93,7 @@ func TestStoppedDaemonMovesNothing(t *testing.T) {
 			p := stage.BegunWith(t, 1, `interval = "200ms"`)
 			stage.Said(t, p.Monitor(p.B), "row=W6")
 			m, since := p.Monitor(tt.of(p)), time.Now()
-			stage.Must(t, m.Signal(unix.SIGSTOP))
+			stage.Must(t, m.Freeze())
 			stage.Unchanged(t, p, 3*time.Second) // detection takes 350 ms
 			stage.Must(t, m.Signal(unix.SIGCONT))
 			stage.Said(t, m, "event=away")

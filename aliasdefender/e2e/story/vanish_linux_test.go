@@ -130,7 +130,7 @@ func recreatedTwice(t *testing.T, p *pair.Pair, n int, unseen bool) {
 	for range 2 {
 		index, began := eth0.Index(), time.Now()
 		if unseen {
-			stage.Must(t, p.Monitor(p.A).Signal(unix.SIGSTOP))
+			stage.Must(t, p.Monitor(p.A).Freeze())
 		}
 		stage.Must(t, eth0.Recreate())
 		if unseen {
