@@ -17,9 +17,11 @@ func (p Policy) claimWithin() time.Duration {
 	return p.Doubt() + 2*p.Timeout + p.Heartbeat()
 }
 
-// claimant tells whether the host that claims what we hold is the partner. Where its
-// daemon is heard its word decides, said since the claim was first seen: old words are
-// from before whatever the claim may mean.
+// claimant tells whether the host that claims what we hold is the partner. Where there
+// is a channel its word decides, said since the claim was first seen: old words are from
+// before whatever the claim may mean. The word is waited for, unless the partner's daemon
+// has fallen silent; also where it was not heard since our start: who has just started
+// does not know yet which of the two acts as primary.
 func (v *view) claimant() Value {
 	since := v.f.Alias.Since
 	if v.f.Peer.Said.After(since) {
@@ -33,7 +35,7 @@ func (v *view) claimant() Value {
 			return Unknown // the claim may be its own, from before it let go
 		}
 	}
-	if v.daemon() == Yes && !v.reached(since.Add(v.p.Timeout+v.p.Heartbeat())) {
+	if v.p.Channel && v.daemon() != No && !v.reached(since.Add(v.p.Timeout+v.p.Heartbeat())) {
 		return Unknown
 	}
 	return v.after(v.f.Claimant, since)

@@ -298,7 +298,8 @@ func (c instance) rival() Value {
 }
 
 // claimant: what the partner has said since the claim was first seen, for which it has a
-// heartbeat and a timeout if it is heard; else what the claimant has answered since.
+// heartbeat and a timeout unless its daemon has fallen silent; else what the claimant has
+// answered since.
 func (c instance) claimant() Value {
 	since, peer := c.f.Alias.Since, c.f.Peer
 	switch said := peer.Said.Sub(since) > 0; {
@@ -309,7 +310,7 @@ func (c instance) claimant() Value {
 			return Unknown
 		}
 		return No
-	case !peer.Heard.IsZero() && c.age(peer.Heard) < c.p.ChannelSilent() && c.age(since) < min(c.p.Interval, time.Second)+c.p.Timeout:
+	case c.p.Channel && (peer.Heard.IsZero() || c.age(peer.Heard) < c.p.ChannelSilent()) && c.age(since) < min(c.p.Interval, time.Second)+c.p.Timeout:
 		return Unknown
 	case c.f.Claimant.Asked.Before(since):
 		return Unknown
