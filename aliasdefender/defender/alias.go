@@ -41,6 +41,8 @@ type targets struct {
 	router    *detect.Target // nil: none known
 	witnesses []*detect.Target
 	wrong     netip.Addr // an address of the partner's that cannot be one, said once
+	claimant  *claimant  // who claims it while we hold it; nil: nobody, or nobody that can be asked
+	claimed   time.Time  // since when
 }
 
 // readings are what this host says of the alias and its NIC, by the last reading
@@ -153,6 +155,7 @@ func (l *loop) decide(a *alias) {
 	if due(a.errand.failure.retry, l.now) {
 		a.errand.failure.retry = time.Time{}
 	}
+	l.heedClaim(a)
 	f := l.decisive(a)
 	if follow := a.state.Saw(a.policy, f); follow != (rules.Follow{}) {
 		l.then(a, follow)

@@ -54,6 +54,8 @@ type Wire interface {
 	Probe(target netip.Addr) error
 	// Announce tells the segment that alias is at hw, or here if that is zero.
 	Announce(alias netip.Addr, hw host.HW) error
+	// Echo sends an ICMP message for target to that hardware address, whoever has it.
+	Echo(target, from netip.Addr, to host.HW, icmp []byte) error
 	HW() host.HW
 	Done() <-chan struct{} // closed once the wire is of no use any more
 	Err() error            // why it ended by itself; nil if it did not

@@ -17,6 +17,9 @@ func (l *loop) facts(a *alias) rules.Facts {
 	if a.state.Holding {
 		f.AliasEvery = a.alias.Every(l.now)
 	}
+	if c := a.claimant; c != nil && c.hw == a.alias.HW() {
+		f.Claimant = c.fact
+	}
 	if a.partner != nil {
 		f.Partner = a.partner.Fact()
 	}
@@ -24,7 +27,7 @@ func (l *loop) facts(a *alias) rules.Facts {
 		f.Peer = a.peer
 		f.Peer.Heard = l.lastHeard(a.talk)
 	}
-	f.ByPartner, f.WeAreLow = a.claimant()
+	f.ByPartner, f.WeAreLow = a.whose()
 	for _, r := range rules.FactRows() {
 		if Observable(r.ID) {
 			*r.Of(&f) = a.sourced[r.ID]
@@ -33,9 +36,9 @@ func (l *loop) facts(a *alias) rules.Facts {
 	return f
 }
 
-// claimant tells whether the host that answers for the alias is the partner, and
+// whose tells whether the host that answers for the alias is the partner, and
 // whether our hardware address is lower than that host's.
-func (a *alias) claimant() (partner, weAreLow rules.Value) {
+func (a *alias) whose() (partner, weAreLow rules.Value) {
 	hw := a.alias.HW()
 	if hw.IsZero() {
 		return rules.Unknown, rules.Unknown

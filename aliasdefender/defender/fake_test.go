@@ -29,6 +29,7 @@ type segment struct {
 	rng       *rand.Rand
 	frames    []frame    // the claims that were sent, oldest first
 	questions []question // all frames, likewise
+	echoes    []framed   // the echoes to a hardware address, likewise
 	changed   func()     // called with mu held after any change of holders or paths
 }
 
@@ -37,6 +38,13 @@ type frame struct {
 	at   time.Time
 	from *station
 	host.Sighting
+}
+
+// framed is an ICMP echo in a frame to a hardware address.
+type framed struct {
+	at   time.Time
+	from *station
+	to   host.HW
 }
 
 // question is a frame as it was sent.
@@ -100,6 +108,8 @@ type station struct {
 	gates      []Gate
 	sources    []Source
 	deeds      Deeds
+	echoed     host.HW // to whom the last echo in a frame of its own went
+	second     host.HW // of a second NIC on the segment, which has the alias; zero: there is none
 }
 
 func newSegment(seed uint64) *segment {
@@ -150,6 +160,14 @@ func (s *segment) send(from, to *station, f host.Sighting) {
 	}
 }
 
+// hwOf is the hardware address that the station has an address at.
+func (st *station) hwOf(ip netip.Addr) host.HW {
+	if ip == aliasIP && !st.second.IsZero() {
+		return st.second
+	}
+	return st.hw
+}
+
 // receive is a frame's arrival: the kernel answers for what it has, and every
 // ear hears it.
 func (st *station) receive(from *station, f host.Sighting) {
@@ -166,7 +184,7 @@ func (st *station) receive(from *station, f host.Sighting) {
 		}
 	}
 	if !f.Reply && f.Sender != f.Target && st.has(f.Target) {
-		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hw, Target: f.Sender, Reply: true})
+		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hwOf(f.Target), Target: f.Sender, Reply: true})
 	}
 	wires := slices.Clone(st.wires)
 	s.mu.Unlock()
@@ -240,9 +258,18 @@ func (w *fakeWire) Probe(target netip.Addr) error {
 
 func (w *fakeWire) Announce(alias netip.Addr, hw host.HW) error {
 	if hw.IsZero() {
-		hw = w.st.hw
+		hw = w.st.hwOf(alias)
 	}
 	return w.say(host.Sighting{Sender: alias, HW: hw, Target: alias})
+}
+
+// Echo notes to whom the question goes that the station's Ask is about to put.
+func (w *fakeWire) Echo(target, from netip.Addr, to host.HW, icmp []byte) error {
+	s := w.st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.st.echoed = to
+	return nil
 }
 
 func (w *fakeWire) HW() host.HW           { return w.hw }
@@ -342,16 +369,36 @@ func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 // Ask asks likewise, and calls back.
 func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
 	s := st.seg
+	if q.Send != nil {
+		if err := q.Send(nil); err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if st.pingErr != nil || !st.nic().Carrier {
 		return errors.Join(st.pingErr, errors.New("cannot ask"))
 	}
 	at := time.Now()
-	if st.reaches(q.Target) {
+	if q.Send != nil {
+		s.echoes = append(s.echoes, framed{at, st, st.echoed})
+	}
+	if q.Send == nil && st.reaches(q.Target) || q.Send != nil && st.reachesAt(st.echoed, q.Target) {
 		time.AfterFunc(2*wireDelay, func() { heard(at, nil) })
 	}
 	return nil
+}
+
+// reachesAt tells whether the station with that hardware address has the target and
+// answers an echo to it. mu is held.
+func (st *station) reachesAt(hw host.HW, target netip.Addr) bool {
+	s := st.seg
+	for _, o := range s.stations {
+		if o != st && (o.hw == hw || o.second == hw) && o.has(target) && !o.filters {
+			return s.path(st, o) && !s.lost(st, o) && !s.lost(o, st)
+		}
+	}
+	return false
 }
 
 // reaches tells whether one echo comes back from the address. mu is held.

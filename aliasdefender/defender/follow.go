@@ -42,6 +42,9 @@ func (l *loop) follows(a *alias, c detect.Change) {
 		}
 	case detect.Other:
 		l.mark(a)
+		if t == a.partner {
+			l.findPings(t)
+		}
 	case detect.Back:
 		if t == a.partner {
 			a.state.PartnerIsBack(l.now) // what is asked because of it is

@@ -102,16 +102,27 @@ func (l *loop) partnerAt(addr netip.Addr) *detect.Target {
 func (a *alias) hear(l *loop, w peer.Word) {
 	was := a.peer
 	p := rulesWord(w)
-	p.Said = a.talk.heard
+	p.Said, p.Held = a.talk.heard, was.Held
+	if p.Word.Standing == rules.SaysHolding {
+		p.Held = p.Said
+	}
 	if hw := host.HW(w.HW); !hw.IsZero() && a.iface.wire != nil {
 		p.HWLower = rules.Of(a.iface.wire.HW().Less(hw))
 	}
 	a.peer, a.says = p, w
+	if seesClaim(p) && !(seesClaim(was) && l.now.Sub(was.Said) < a.policy.ChannelSilent()) {
+		a.talk.urgent = true // it waits for our word to know whose claim that is
+	}
 	a.compare(l, w)
-	was.Said, p.Said = time.Time{}, time.Time{}
+	was.Said, p.Said, was.Held, p.Held = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	if was != p || !a.settled() {
 		l.mark(a)
 	}
+}
+
+// seesClaim tells whether the partner holds the alias and sees another host claim it.
+func seesClaim(p rules.Peer) bool {
+	return p.Word.Standing == rules.SaysHolding && p.Facts[rules.FactAlias] == rules.Yes
 }
 
 // wonder says when the partner's daemon is heard, and when it is not and should

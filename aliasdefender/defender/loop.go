@@ -114,7 +114,7 @@ func (d *Defender) newLoop(work context.Context) *loop {
 		times:   times{now: now, epoch: now, boot: d.o.Boottime(), plan: now},
 		roster:  roster{aliases: map[netip.Addr]*alias{}, parked: map[netip.Addr]bool{}, maintenance: d.o.Kept.Maintenance},
 		asks:    detect.New(now, d.o.Listen != nil),
-		net:     network{nics: map[string]*nic{}},
+		net:     network{nics: map[string]*nic{}, claimants: map[claimantKey]*claimant{}},
 		names:   map[string]*name{},
 		worker:  worker{batch: 1},
 		trades:  tradesOn(d.o.Network),

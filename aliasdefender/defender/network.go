@@ -32,6 +32,8 @@ type network struct {
 	reading   bool // one is under way
 	readAgain bool // and another is wanted after it
 	next      time.Time
+
+	claimants map[claimantKey]*claimant // who claims what we hold
 }
 
 // nic is one interface that aliases are on.

@@ -121,7 +121,7 @@ func TestFlappingStopsUntilTheOtherIsSilent(t *testing.T) {
 		w.b.kill()
 		w.b.set(func() { w.b.kernel.lose() })
 		w.a.set(func() { w.a.nic().Carrier = true })
-		w.wait(time.Minute)
+		w.wait(30 * time.Second)
 		w.expect("", "taken three times within an hour")
 		if _, row, _ := w.status(w.a); row != "W9" {
 			w.fail("row %s, want W9", row)
@@ -129,6 +129,28 @@ func TestFlappingStopsUntilTheOtherIsSilent(t *testing.T) {
 		w.b.set(func() { w.b.on = false })
 		w.settle()
 		w.expect("a", "the partner is silent")
+	})
+}
+
+// TestFlappingEndsByItself: nobody needs to come, and each take too many costs twice the
+// wait, up to 15 minutes.
+func TestFlappingEndsByItself(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) { w.cfgA.Aliases[0].MaxTakes = 1 }, func(w *world) {
+		w.settle()
+		w.b.kill() // its host lives, and serves nothing
+		for _, wait := range []time.Duration{1, 2, 4, 8, 15, 15} {
+			taken := time.Now()
+			w.a.set(func() { w.a.nic().Carrier = false })
+			w.wait(2 * time.Second)
+			w.a.set(func() { w.a.nic().Carrier = true })
+			w.wait(wait*time.Minute - 15*time.Second - time.Since(taken))
+			w.expect("", "left to the partner")
+			if _, row, _ := w.status(w.a); row != "W9" {
+				w.fail("row %s, want W9", row)
+			}
+			w.wait(15 * time.Second)
+			w.expect("a", "it has waited for long enough")
+		}
 	})
 }
 

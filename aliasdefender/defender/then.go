@@ -37,9 +37,10 @@ func (l *loop) then(a *alias, f rules.Follow) {
 	l.mark(a)
 }
 
-// point tells the segment that the alias is at the rival that keeps it.
+// point tells the segment that the alias is at the partner that keeps it, where that is
+// proven. A claim alone says nothing: we would spread what an attacker says.
 func (l *loop) point(a *alias) {
-	rival := a.alias.HW()
+	rival := l.keeper(a)
 	if a.iface.wire == nil || rival.IsZero() {
 		return
 	}

@@ -102,7 +102,7 @@ func (l *loop) unsure(a *alias) bool {
 		return !a.onHost() && n.ready() == nil && (n.wire != nil || n.opening || l.deaf())
 	}
 	// It answers; is it the partner?
-	switch by, _ := a.claimant(); {
+	switch by, _ := a.whose(); {
 	case by != rules.Unknown:
 		return false
 	case a.partner == nil:

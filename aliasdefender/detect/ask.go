@@ -127,6 +127,7 @@ func (s *Set) Answered(now time.Time, q Question) {
 		}
 	default:
 		t.byARP = t.of != nil
+		t.proof.pings = true
 		s.answered(t, q.Put)
 	}
 }
@@ -146,7 +147,9 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	if t == nil || f.At.Before(t.since) {
 		return // nobody's, or from before all was made unknown
 	}
-	t.hw = f.HW
+	if t.hw = f.HW; f.Reply && f.Sender != f.Target {
+		t.proof.replied = f.At
+	}
 	if t.of != nil && t.proxied() {
 		s.byProxy(t)
 		return

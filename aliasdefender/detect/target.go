@@ -29,8 +29,9 @@ type Target struct {
 	wanted time.Time // somebody needs an answer to a question put since
 	window window
 
-	vain      int  // windows in a row without an answer
-	blind     int  // windows of this doubt in which nothing could be asked
+	vain      int // windows in a row without an answer
+	blind     int // windows of this doubt in which nothing could be asked
+	proof     proof
 	lost      bool // it fell silent, and was not heard since
 	toldNewer bool // and it has not been taken in yet
 }
@@ -86,6 +87,35 @@ func (t *Target) Fact() rules.Fact { return t.fact }
 // HW is the hardware address of the last frame that claimed the address; zero: none
 // was seen.
 func (t *Target) HW() host.HW { return t.hw }
+
+// proof is how the address has answered.
+type proof struct {
+	pings   bool      // it has answered a ping
+	tried   time.Time // when it was last pinged to find out
+	replied time.Time // when its last ARP reply to somebody came
+}
+
+// Pings tells whether the address was ever heard to answer a ping.
+func (t *Target) Pings() bool { return t.proof.pings }
+
+// FindPings tells whether it is time to ping an address of which that is not known; at
+// a fast rhythm ARP alone may ask it for years.
+func (t *Target) FindPings(now time.Time) bool {
+	if t.proof.pings || now.Sub(t.proof.tried) < time.Second {
+		return false
+	}
+	t.proof.tried = now
+	return true
+}
+
+// HasPinged takes in that it answers pings.
+func (t *Target) HasPinged() { t.proof.pings = true }
+
+// OnlyARP tells whether hw answered for the address by ARP since then, where no ping
+// was ever answered. A frame that nobody asked for is no answer.
+func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
+	return !t.proof.pings && t.hw == hw && !t.proof.replied.Before(since)
+}
 
 // Doubted tells whether the target may be about to fall silent by then, unless it
 // answers.

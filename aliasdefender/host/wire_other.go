@@ -34,6 +34,9 @@ func (w *Wire) Probe(netip.Addr) error { return errDeaf }
 // Announce is not served on this system.
 func (w *Wire) Announce(netip.Addr, HW) error { return errDeaf }
 
+// Echo is not served on this system.
+func (w *Wire) Echo(target, from netip.Addr, to HW, icmp []byte) error { return errDeaf }
+
 // HW is not served on this system.
 func (w *Wire) HW() HW { return HW{} }
 

@@ -33,6 +33,11 @@ type Question struct {
 	Target  netip.Addr    // IPv4
 	Source  netip.Addr    // an address of this host; zero: the kernel's choice
 	Timeout time.Duration // how long an answer counts, from the sending
+
+	// Send sends the echo request in place of the kernel, to a hardware address of the
+	// caller's choice; nil: the kernel sends it. Source is then the caller's too. Only a
+	// Pinger can do that. It must not wait.
+	Send func(icmp []byte) error
 }
 
 // Ping sends one echo request and returns true as soon as the target itself has
@@ -59,6 +64,9 @@ func Ping(ctx context.Context, q Question) (bool, error) {
 func ask(ctx context.Context, q Question) (bool, error) {
 	if err := check(q); err != nil {
 		return false, err
+	}
+	if q.Send != nil {
+		return false, errors.New("needs the sockets that all pings share")
 	}
 	if err := context.Cause(ctx); err != nil {
 		return false, err

@@ -128,6 +128,10 @@ func (p *Pinger) put(q Question, heard func(time.Time, error)) error {
 
 // say sends the question, with another sender if this one's buffer is full.
 func (p *Pinger) say(q Question, a *asked) error {
+	if q.Send != nil {
+		b := mark{p.id, a.seq, a.token}.request()
+		return q.Send(b[:])
+	}
 	for range 2 {
 		if p.sender == nil {
 			v, err := openSender()

@@ -260,3 +260,32 @@ func TestSourceIsOneQuestionsOnly(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTheCallerMaySendTheQuestionItself: what it is given is the question, whose answer
+// is heard; what it fails with is told.
+func TestTheCallerMaySendTheQuestionItself(t *testing.T) {
+	p, s := alone(t)
+	e := make(ears, 1)
+	q := Question{Target: loopback, Timeout: ages, Send: func(icmp []byte) (err error) {
+		s.Do(func() {
+			var c *net.IPConn
+			if c, err = net.DialIP("ip4:icmp", nil, &net.IPAddr{IP: loopback.AsSlice()}); err == nil {
+				_, err = c.Write(icmp)
+				err = errors.Join(err, c.Close())
+			}
+		})
+		return err
+	}}
+	e.ask(t, p, q)
+	if err := e.next(t); err != nil {
+		t.Error(err)
+	}
+	full := errors.New("the queue is full")
+	q.Send = func([]byte) error { return full }
+	if err := p.Ask(q, e.hear); !errors.Is(err, full) {
+		t.Errorf("%v, want %v", err, full)
+	}
+	if _, err := Ping(t.Context(), q); err == nil {
+		t.Error("a ping with sockets of its own has been sent in place of the caller")
+	}
+}

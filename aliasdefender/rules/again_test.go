@@ -11,7 +11,9 @@ import (
 // nanosecond before it the decision stays, at it another row decides.
 func TestTimeAloneDecidesAtAgainAndNotBefore(t *testing.T) {
 	const second = time.Second
-	rival := func(c *instance) { c.p.Primary, c.f.Alias, c.f.ByPartner = true, seen(Yes, 0), Yes }
+	rival := func(c *instance) {
+		c.p.Primary, c.f.Alias, c.f.ByPartner, c.f.Claimant = true, seen(Yes, 0), Yes, seen(Yes, 0)
+	}
 	for name, tt := range map[string]struct {
 		from  func() instance
 		given func(c *instance)

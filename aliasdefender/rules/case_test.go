@@ -113,6 +113,7 @@ func age(t *rapid.T, p Policy) time.Duration {
 		0, p.Timeout, p.carrierGrace(), p.Doubt(), p.Interval, p.Stale(), localStale,
 		DefendEvery, time.Minute, p.IsolatedAfter, p.FailbackAfter, time.Hour,
 		p.ChannelSilent(), p.GiveWithin(), p.Patience(), offerAgain,
+		p.claimWithin(), p.Timeout + p.Heartbeat(), 2 * time.Minute, flapsMost,
 	}
 	beside := rapid.SampledFrom([]time.Duration{0, 0, -1, 1}).Draw(t, "beside")
 	return max(0, rapid.SampledFrom(turns).Draw(t, "age")+beside)
@@ -210,12 +211,19 @@ func scenes() []change {
 				c.f.Alias.Asked = noon.Add(-age(t, c.p))
 			}
 			c.f.ByPartner, c.f.WeAreLow = drawValue(t), drawValue(t)
+			c.f.Claimant = seen(drawValue(t), 0)
+			c.s.Claimed = rapid.Bool().Draw(t, "claimed")
 			c.s.Defences = rapid.SampledFrom([]int{0, 1, 2, 3}).Draw(t, "defences")
 			c.s.Defended = noon.Add(-age(t, c.p))
+		},
+		func(t *rapid.T, c *instance) { // a rival that is gone
+			c.f.Alias, c.s.Claimed = seen(Silent, age(t, c.p)), true
+			c.s.Defences, c.s.Defended = rapid.IntRange(0, 2).Draw(t, "defences"), noon.Add(-age(t, c.p))
 		},
 		func(t *rapid.T, c *instance) { // two primaries without a channel
 			c.p.Primary, c.p.Channel = true, false
 			c.f.Alias, c.f.ByPartner, c.f.WeAreLow = seen(Yes, 0), Yes, drawValue(t)
+			c.f.Claimant = seen(rapid.SampledFrom([]Value{Yes, Yes, Unknown}).Draw(t, "claimant"), 0)
 			c.s.Defences, c.s.Defended = rapid.SampledFrom([]int{1, 2}).Draw(t, "defences"), noon.Add(-age(t, c.p))
 		},
 		func(t *rapid.T, c *instance) { // asked just before a miss, with it or just after
@@ -296,6 +304,9 @@ func speaks(t *rapid.T, c *instance) {
 	c.f.Peer.Heard = at("heard")
 	if rapid.Bool().Draw(t, "spoke of it") {
 		c.f.Peer.Said = at("said")
+	}
+	if rapid.Bool().Draw(t, "has held it") {
+		c.f.Peer.Held = at("held")
 	}
 	c.f.Peer.Word = Word{
 		Standing: Standing(rapid.IntRange(int(NotSaid), int(SaysReleased)).Draw(t, "standing")),

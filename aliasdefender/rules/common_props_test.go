@@ -81,8 +81,8 @@ func knowingNothing(rows []Row, c instance) error {
 // that is known must not be taken for less, and what is kept must not be let go
 // unless there were grounds for that before.
 //
-// The design names the exceptions: a rival of whom it is not known who it is
-// counts as the partner (H6); without the channel's word the file's role holds;
+// The design names the exceptions: without the partner's word what the claimant
+// answered counts (H6); without the channel's word the file's role holds;
 // without a check the service is not known, and W3 does not ask for one; an
 // operator's order does not wait for the router.
 func knowingLess(rows []Row, c instance) error {
@@ -114,12 +114,12 @@ func knowingLess(rows []Row, c instance) error {
 	// What the partner said, and since when its daemon is silent.
 	peer := less.f.Peer
 	less.f.Peer.Word = Word{}
-	if err := check("Peer.Word", less); err != nil {
+	if err := check("Peer.Word", less); err != nil && c.f.Claimant.Value != Answered {
 		return err
 	}
 	less.f.Peer = peer
 	for _, n := range values(&less.f) {
-		if n.name == "ByPartner" && keeps || n.name == "Peer.Primary" || n.name == "Peer.HWLower" {
+		if n.name == "Peer.Primary" || n.name == "Peer.HWLower" {
 			continue
 		}
 		was := *n.value
@@ -141,6 +141,7 @@ func oneStays(rows []Row, c instance) error {
 	a, b := inConflict(c, c.p.Primary, low), inConflict(c, c.p.Primary == same, !low)
 	if c.p.Channel {
 		a.f.Peer.Said, b.f.Peer.Said = noon, noon
+		a.f.Peer.Word.Standing, b.f.Peer.Word.Standing = SaysHolding, SaysHolding
 		a.f.Peer.Primary, b.f.Peer.Primary = Of(b.p.Primary), Of(a.p.Primary)
 		a.f.Peer.HWLower, b.f.Peer.HWLower = Of(low), Of(!low)
 	}
@@ -170,9 +171,7 @@ func oneStays(rows []Row, c instance) error {
 func inConflict(c instance, primary, low bool) instance {
 	h := holder()
 	h.p, h.p.Primary = c.p, primary
-	h.f.Alias, h.f.WeAreLow = seen(Yes, 0), Of(low)
-	if c.f.ByPartner != No {
-		h.f.ByPartner = c.f.ByPartner // theirs, or not known whose
-	}
+	h.f.Alias, h.f.WeAreLow, h.f.ByPartner = seen(Yes, time.Nanosecond), Of(low), c.f.ByPartner
+	h.f.Claimant = seen(Yes, 0) // whatever its hardware address is taken for
 	return h
 }

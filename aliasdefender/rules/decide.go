@@ -214,13 +214,6 @@ func (v *view) rival() Value {
 	return v.alias()
 }
 
-// rivalIsPartner errs on the side of yielding: a rival that cannot be told
-// from the partner is one. The partner's word alone is none: where the segment
-// is cut and the channel is not, each serves its own side.
-func (v *view) rivalIsPartner() bool {
-	return v.f.ByPartner != No || v.word().Standing == SaysHolding
-}
-
 // claimsStill tells that the rival was heard again well after our last
 // announcement, one that was on its way when we sent it not counted.
 func (v *view) claimsStill() bool {

@@ -223,20 +223,23 @@ func (c instance) failbackDue() bool {
 	return true
 }
 
-// flapping: taken too often, by any hour of the record.
+// flapping: taken too often in the hour before the last take, and that was less than a
+// minute ago, or than twice that for each take too many, up to 15 minutes.
 func (c instance) flapping() bool {
-	for _, first := range c.s.Takes {
-		n := 0
-		for _, t := range c.s.Takes {
-			if d := t.Sub(first); d >= 0 && d <= time.Hour {
-				n++
-			}
-		}
-		if c.p.MaxTakes > 0 && n >= c.p.MaxTakes {
-			return true
+	if c.p.MaxTakes == 0 || len(c.s.Takes) == 0 {
+		return false
+	}
+	last, n := c.s.Takes[len(c.s.Takes)-1], 0
+	for _, t := range c.s.Takes {
+		if last.Sub(t) <= time.Hour {
+			n++
 		}
 	}
-	return false
+	minutes := 1
+	for range n - c.p.MaxTakes {
+		minutes *= 2
+	}
+	return n >= c.p.MaxTakes && c.age(last) < time.Duration(min(minutes, 15))*time.Minute
 }
 
 // vacant: nobody serves the alias, our network works, and we may take it.
@@ -294,12 +297,44 @@ func (c instance) rival() Value {
 	return c.alias()
 }
 
-// partnersClaim: the rival is, or may be, the partner.
-func (c instance) partnersClaim() bool {
-	return c.rival() == Yes && (c.f.ByPartner != No || c.says(SaysHolding))
+// claimant: what the partner has said since the claim was first seen, for which it has a
+// heartbeat and a timeout unless its daemon has fallen silent; else what the claimant has
+// answered since.
+func (c instance) claimant() Value {
+	since, peer := c.f.Alias.Since, c.f.Peer
+	switch said := peer.Said.Sub(since) > 0; {
+	case said && c.says(SaysHolding):
+		return Yes
+	case said && c.says(SaysAble, SaysCannot, SaysParked, SaysReleased):
+		if !peer.Held.IsZero() && c.f.Alias.Asked.Sub(peer.Held) <= c.p.Timeout {
+			return Unknown
+		}
+		return No
+	case c.p.Channel && (peer.Heard.IsZero() || c.age(peer.Heard) < c.p.ChannelSilent()) && c.age(since) < min(c.p.Interval, time.Second)+c.p.Timeout:
+		return Unknown
+	case c.f.Claimant.Asked.Before(since):
+		return Unknown
+	}
+	return c.known(c.f.Claimant)
 }
 
-func (c instance) foreignClaim() bool { return c.rival() == Yes && !c.partnersClaim() }
+// partnersClaim: the rival is known to be the partner.
+func (c instance) partnersClaim() bool { return c.rival() == Yes && c.claimant() == Yes }
+
+// foreignClaim: it is known not to be.
+func (c instance) foreignClaim() bool { return c.rival() == Yes && c.claimant() == No }
+
+// strangeClaim: it is not known whose it is.
+func (c instance) strangeClaim() bool { return c.rival() == Yes && c.claimant() == Unknown }
+
+// askedEnough: whoever could have told who the rival is has had the time to.
+func (c instance) askedEnough() bool {
+	within := time.Duration(c.p.Misses+1) * c.p.Timeout
+	if c.p.Channel {
+		within += min(c.p.Interval, time.Second) + c.p.Timeout
+	}
+	return c.age(c.f.Alias.Since) >= within
+}
 
 func (c instance) heardAgain() bool {
 	return c.f.Alias.Asked.After(c.s.Defended.Add(c.p.Timeout))
@@ -311,7 +346,7 @@ func (c instance) failbackRefused() bool {
 
 func (c instance) otherPrimaryIsLower() bool {
 	told := c.speaks() && c.f.Peer.Primary != Unknown && (c.f.Peer.Primary != Of(c.p.Primary) || c.f.Peer.HWLower != Unknown)
-	return !told && c.actsAsPrimary() && c.partnersClaim() && c.f.ByPartner != No &&
+	return !told && c.actsAsPrimary() && c.partnersClaim() &&
 		c.s.Defences >= 2 && c.heardAgain() && c.f.WeAreLow == No
 }
 
@@ -324,7 +359,7 @@ func (c instance) defenceDue() bool {
 	return c.s.Defended.IsZero() || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery
 }
 
-func (c instance) rivalGone() bool { return c.rival() == No && c.s.Defences > 0 }
+func (c instance) rivalGone() bool { return c.rival() == No && c.s.Claimed }
 
 func (c instance) isolated() bool {
 	return c.p.ReleaseIsolated && c.known(c.f.Router) == Silent && c.known(c.f.Partner) == Silent &&

@@ -93,7 +93,7 @@
 //	      -> wait: no router known
 //	W8  router unknown, or not heard since
 //	      -> wait: router unknown
-//	W9  taken too often within an hour, and the partner is not silent
+//	W9  taken too often within an hour, the last time a moment ago, and the partner is not silent
 //	      -> wait: flapping
 //	W10 alias silent, router answered, we act as primary, partner silent
 //	      -> take: primary
@@ -154,12 +154,16 @@
 //	      -> announce: partner claims it
 //	H7  the rival is some third host
 //	      -> announce: foreign host claims it
+//	H7  it is not known yet who the rival is, and we act as primary, or have asked for long enough
+//	      -> announce: claimed
 //	H7  the rival has fallen silent
 //	      -> announce: rival gone
 //	H7  the rival is the partner, and the last defence is too recent
 //	      -> keep: partner claims it
 //	H7  the rival is some third host, and the last defence is too recent
 //	      -> keep: foreign host claims it
+//	H7  it is not known yet who the rival is: it is being asked
+//	      -> keep: claimed
 //	H8  router and partner silent for isolated_after, and on_isolation = "release"
 //	      -> release: isolated
 //	H9  an announcement is due, we have looked since a pause of our own, and it is not being handed over by us

@@ -14,6 +14,7 @@ const (
 	FactAlias
 	FactPartner
 	FactRouter
+	FactClaimant
 
 	FactCount // how many there are
 )
@@ -66,12 +67,15 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Kernel }},
 	FactService: {ID: FactService, Name: "service", Wire: 1, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Service }},
-	FactAlias: {ID: FactAlias, Name: "alias elsewhere", Address: true, Short: "alias",
+	// The partner that hears of a claim answers with its word at once.
+	FactAlias: {ID: FactAlias, Name: "alias elsewhere", Address: true, Short: "alias", Wire: 2,
 		Of: func(f *Facts) *Fact { return &f.Alias }},
 	FactPartner: {ID: FactPartner, Name: "partner", Address: true, Short: "partner",
 		Of: func(f *Facts) *Fact { return &f.Partner }},
 	FactRouter: {ID: FactRouter, Name: "router", Address: true, Short: "router",
 		Of: func(f *Facts) *Fact { return &f.Router }},
+	FactClaimant: {ID: FactClaimant, Name: "claimant", Address: true, Short: "claimant", Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Claimant }},
 }
 
 // Spell is a value as one of this fact.

@@ -88,8 +88,11 @@ type Facts struct {
 	// than Policy.Interval: a holder of many asks for the rivals of some at a
 	// time. Zero: each Interval.
 	AliasEvery time.Duration
-	ByPartner  Value // the other host that answers for the alias is the partner
+	ByPartner  Value // the other host that answers for the alias has the partner's hardware address
 	WeAreLow   Value // our hardware address is lower than that host's
+	// Claimant is asked of a host that claims the alias while we hold it: whether it
+	// answers to the partner's address. A claim proves nothing by itself.
+	Claimant Fact
 
 	Partner     Fact
 	Router      Fact // the router or any witness: yes if one answered, no if all are silent
@@ -104,6 +107,7 @@ type Facts struct {
 type Peer struct {
 	Heard time.Time // when its daemon was last heard; zero: not since our start
 	Said  time.Time // when it last spoke of this alias; zero: never
+	Held  time.Time // when it last said that it holds it; zero: never
 
 	Word    Word  // of Said, as all that follows
 	Primary Value // its role

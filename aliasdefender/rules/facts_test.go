@@ -21,9 +21,10 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 		"own address yes/no/unknown, wire 0, host true, unknown shown true",
 		"in kernel yes/no/unknown, wire 0, host true, unknown shown true",
 		"service yes/no/unknown, wire 1, host false, unknown shown false",
-		"alias elsewhere answered/silent/unknown, wire 0, host false, unknown shown true",
+		"alias elsewhere answered/silent/unknown, wire 2, host false, unknown shown true",
 		"partner answered/silent/unknown, wire 0, host false, unknown shown true",
 		"router answered/silent/unknown, wire 0, host false, unknown shown true",
+		"claimant answered/silent/unknown, wire 0, host false, unknown shown false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -174,7 +174,7 @@ func TestWhatTheGiverSentBeforeItLetGoIsNoRival(t *testing.T) {
 	c.p.Primary = false
 	c.s.Anew = noon.Add(-2 * c.p.Timeout)
 	c.f.ByPartner = Yes
-	c.f.Alias = Fact{Value: Answered, Since: noon, Asked: c.s.Anew.Add(c.p.Timeout)}
+	c.f.Alias, c.f.Claimant = Fact{Value: Answered, Since: noon, Asked: c.s.Anew.Add(c.p.Timeout)}, seen(Answered, 0)
 	if d := Decide(c.p, c.s, c.f); d.Action == Release {
 		t.Errorf("heard within a timeout: %+v", d)
 	}

@@ -44,6 +44,9 @@ func lets() []property {
 		only("of two primaries the higher yields after two defences", Release, TwoPrimaries, func(c instance) bool {
 			return has(c) && c.otherPrimaryIsLower() && !c.failbackRefused()
 		}),
+		brokenIf("what the kernel has lost does not go as isolated", func(c instance, d Decision) bool {
+			return c.stays() && c.lost() && d.Reason == Isolated
+		}),
 		only("isolated it goes where the administrator says so", Release, Isolated, func(c instance) bool {
 			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && !c.leaseDue() && c.isolated()
 		}),
@@ -82,7 +85,14 @@ func keeps() []property {
 			return c.link() != Yes && d.Action == Announce
 		}),
 		brokenIf("who stays says so at once, and again when it is due", func(c instance, d Decision) bool {
-			return has(c) && c.rival() == Yes && !c.yields() && c.link() == Yes && c.defenceDue() && !c.leaseDue() && d.Action != Announce
+			waits := c.strangeClaim() && !c.actsAsPrimary() && !c.askedEnough()
+			return has(c) && c.rival() == Yes && !c.yields() && !waits && c.link() == Yes && c.defenceDue() && !c.leaseDue() && d.Action != Announce
+		}),
+		brokenIf("who is not primary says nothing until it is known who the rival is, or can be no more", func(c instance, d Decision) bool {
+			return has(c) && c.strangeClaim() && !c.actsAsPrimary() && !c.askedEnough() && d.Action == Announce
+		}),
+		brokenIf("a claim of which nothing is known lets nothing go", func(c instance, d Decision) bool {
+			return has(c) && c.strangeClaim() && d.Action == Release
 		}),
 		brokenIf("a rival is answered once in ten seconds", func(c instance, d Decision) bool {
 			return has(c) && c.rival() == Yes && !c.s.Defended.IsZero() && c.age(c.s.Defended) < DefendEvery && d.Action == Announce

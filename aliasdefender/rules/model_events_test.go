@@ -149,7 +149,7 @@ func (m *member) wake() {
 		f.Peer.Heard = m.daemonHeard.time()
 	}
 	f.Peer.Forget(noon)
-	m.daemonHeard, m.said, m.word = agoOf(f.Peer.Heard, 1), never, talk{}
+	m.daemonHeard, m.said, m.held, m.word = agoOf(f.Peer.Heard, 1), never, never, talk{}
 }
 
 func faults(i int) []event {
@@ -208,6 +208,15 @@ func faults(i int) []event {
 			m.deaf = true
 			return !was && m.daemon == running && !m.holding
 		}),
+		{hosts[i] + ": a forged claim reaches it", false, func(p *pair, c *setting) bool {
+			m := &p.h[i]
+			if !c.forged || !m.cable || m.daemon != running {
+				return false
+			}
+			m.sees(true)
+			m.written = true
+			return true
+		}},
 		{hosts[i] + ": what it says is a second late", true, func(p *pair, c *setting) bool {
 			was := p.h[i].flying && p.h[i].late == 0
 			p.h[i].late = 2

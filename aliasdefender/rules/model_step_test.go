@@ -56,10 +56,17 @@ func (p *pair) arrives(c *setting, i int) bool {
 		m.keep(&s)
 		m.verifying, m.deaf, moved = false, false, true
 	}
+	if m.asking && m.daemon == running {
+		if m.asking = false; p.answersTo(i) {
+			m.claimant.answered()
+			moved = true
+		}
+	}
 	if from.flying && from.late == 0 {
 		from.flying, moved = false, true
 		if p.talks(c) && m.daemon == running {
 			m.word, m.partnerIll, m.said, m.daemonHeard = from.sent, from.ill, 0, 0
+			m.holds()
 		}
 	}
 	return moved
@@ -95,6 +102,7 @@ func (p *pair) decide(c *setting, i int) Decision {
 	case c.without == lastWord && ended:
 		s.Announced, s.Next = was.Announced, was.Next
 	}
+	m.asking = s.Holding && m.alias.value == Answered && m.claimant.value == Unknown
 	d := decide(c.rows, policy, s, f)
 	switch {
 	case s.Order != NoOrder:
@@ -144,6 +152,9 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 		if left && d.Action == Release && p.mustServe(c, i, d.Reason) {
 			*wrong = hosts[i] + " releases (" + d.Reason.String() + "), and nobody has the alias"
 		}
+		if d.Reason.YieldsToRival() && m.forged && !p.h[1-i].kernel {
+			*wrong = hosts[i] + " yields to a forged claim"
+		}
 	case Announce:
 		if !m.kernel {
 			*wrong = hosts[i] + " announces what it does not have"
@@ -159,6 +170,9 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 	follow := s.Done(policy, d, o, noon)
 	if c.without == patience && d.Action == Take && s.Handover.Side == Getting {
 		s.Handover.Began = noon.Add(-4 * tick)
+	}
+	if c.takes == 0 {
+		s.Takes = nil
 	}
 	m.keep(&s)
 	if p.follow(i, follow); d.Action == Announce {
@@ -200,8 +214,29 @@ func (p *pair) announce(i int) {
 		p.cache = uint8(i)
 	}
 	if o := &p.h[1-i]; p.joined() && o.daemon == running {
-		o.alias.answered()
+		o.sees(false)
 		p.partnerSeen(1 - i)
+	}
+}
+
+// sees is a frame that claims the alias: the other host's, or one that is forged in
+// its name. What is known of who sent the last one says nothing about a new claim.
+func (m *member) sees(forged bool) {
+	if m.alias.value != Answered || m.forged != forged {
+		m.claimant = unheard
+	}
+	m.forged = forged
+	m.alias.answered()
+}
+
+// answersTo tells whether the claimant answers the host to the partner's address: the
+// other's kernel does, and whoever forges does not.
+func (p *pair) answersTo(i int) bool { return !p.h[i].forged && p.joined() }
+
+// holds notes that the other's word is that it holds it.
+func (m *member) holds() {
+	if m.word.standing == SaysHolding {
+		m.held = 0
 	}
 }
 
@@ -260,6 +295,7 @@ func (p *pair) tick(c *setting) {
 		}
 		if to.said != never && to.word == w && m.sent == w {
 			to.said, to.daemonHeard, to.partnerIll = 0, 0, m.ill
+			to.holds()
 			continue
 		}
 		m.sent, m.flying, m.late = w, true, 0
@@ -271,13 +307,16 @@ func (m *member) pass() {
 	if m.lease.pass(); m.kernel && m.lease <= 0 {
 		m.kernel, m.lease = false, forever
 	}
-	for _, h := range []*heard{&m.alias, &m.partner, &m.router} {
+	for _, h := range []*heard{&m.alias, &m.partner, &m.router, &m.claimant} {
 		h.pass()
 	}
-	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.anew, &m.woke, &m.daemonHeard, &m.said} {
+	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.taken, &m.anew, &m.woke, &m.daemonHeard, &m.said, &m.held} {
 		if *a != never {
 			a.pass()
 		}
+	}
+	if m.held > known {
+		m.held = never
 	}
 	m.next.pass()
 	m.leased.pass()
@@ -296,9 +335,17 @@ func (p *pair) ask(i int) {
 		m.partner.missed()
 	}
 	if p.joined() && other.kernel {
-		m.alias.answered()
+		m.sees(false)
 	} else {
 		m.alias.missed()
+	}
+	switch {
+	case !m.holding || m.alias.value != Answered:
+		m.claimant, m.forged = unheard, m.forged && m.alias.value == Answered
+	case p.answersTo(i):
+		m.claimant.answered()
+	default:
+		m.claimant.missed()
 	}
 	if !p.router || !p.reaches(i) {
 		m.router.missed()

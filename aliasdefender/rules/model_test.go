@@ -21,6 +21,7 @@ const tick = time.Second / 2
 const (
 	fastEnded    = 30
 	fastDefended = 10
+	fastTaken    = 10 // so that the first wait of what flaps, a minute, is as long as old
 )
 
 // ticks is how long ago something was; it stops at old. never is no time.
@@ -181,22 +182,29 @@ type member struct {
 	robbed bool  // another program took the alias away, and the daemon has not mended it
 
 	// The daemon's record.
-	holding, parked, give, stopping, oursLast, cutOff, failback, noReturn bool
-	order                                                                 Order
-	hand                                                                  open
-	defences                                                              uint8
-	defended                                                              ticks
-	announced                                                             uint8
-	next                                                                  left
-	anew, woke                                                            ticks
-	leased                                                                left
+	holding, parked, give, stopping, oursLast, cutOff, failback, noReturn, claimed bool
+	order                                                                          Order
+	hand                                                                           open
+	defences                                                                       uint8
+	defended                                                                       ticks
+	announced                                                                      uint8
+	next                                                                           left
+	anew, woke                                                                     ticks
+	leased                                                                         left
+
+	takes uint8 // that count
+	taken ticks // the last of them
 
 	// Its facts.
 	carrier                ticks // since when it is as it is
 	alias, partner, router heard
 	daemonHeard, said      ticks
+	held                   ticks // when the other's word was last that it holds it; no longer than known
 	word                   talk
 	partnerIll             bool
+	claimant               heard // of a rival: whether it answers to the partner's address
+	asking                 bool  // it is being asked
+	forged                 bool  // the last claim that it saw was nobody's
 
 	verifying bool // a ping from the alias is on its way
 	deaf      bool // and the next will not be answered
@@ -230,7 +238,11 @@ type setting struct {
 	channel bool
 	second  bool // the channel has a cable of its own
 	back    bool // failback
+	forged  bool // somebody forges claims
+	nics    bool // the alias is on another NIC than the own address, on one segment
+	takes   int  // so many count as flapping; 0: any number is well
 	depth   int
+	only    []string // the events, by what is in their names; none: all
 	from    []string // what happened before, the world at rest after each
 	few     bool     // only what operators do, what daemons suffer, and words that are lost
 	rows    []Row
@@ -252,7 +264,7 @@ func (c *setting) policy(i int) Policy {
 	return Policy{
 		Primary: c.primary[i], Channel: c.channel,
 		Interval: tick, Timeout: tick / 2, Misses: 2,
-		Failback: c.back, FailbackAfter: 3 * tick, Lease: 6 * tick,
+		Failback: c.back, FailbackAfter: 3 * tick, Lease: 6 * tick, MaxTakes: c.takes,
 	}
 }
 
@@ -294,9 +306,10 @@ func (m *member) clear() {
 	*m = member{on: m.on, cable: m.cable, ill: m.ill, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
 	m.hand = open{began: never, ended: never}
 	m.next, m.leased = forever, forever
-	m.defended, m.anew, m.woke, m.carrier = never, never, never, old
+	m.defended, m.anew, m.woke, m.carrier, m.taken = never, never, never, old, never
+	m.claimant = unheard
 	m.alias, m.partner, m.router = unheard, unheard, unheard
-	m.daemonHeard, m.said = never, never
+	m.daemonHeard, m.said, m.held = never, never, never
 }
 
 func (m *member) start() {
@@ -326,12 +339,15 @@ func (p *pair) talks(c *setting) bool {
 func (m *member) state() State {
 	s := State{
 		Holding: m.holding, Parked: m.parked, Give: m.give, Order: m.order, OursLast: m.oursLast,
-		Defences: int(m.defences), Defended: m.defended.fast(fastDefended),
+		Claimed: m.claimed, Defences: int(m.defences), Defended: m.defended.fast(fastDefended),
 		Announced: int(m.announced), Next: m.next.time(), CutOff: m.cutOff, Failback: m.failback, NoReturn: m.noReturn,
 		Anew: m.anew.time(), Woke: m.woke.time(), Lease: m.leased.time(),
 	}
 	if m.stopping {
 		s.Exit, s.Ending = ExitGive, true
+	}
+	for range m.takes {
+		s.Takes = append(s.Takes, m.taken.fast(fastTaken))
 	}
 	h := &m.hand
 	s.Handover = Handover{
@@ -344,10 +360,15 @@ func (m *member) state() State {
 func (m *member) keep(s *State) {
 	m.holding, m.parked, m.oursLast, m.order, m.give = s.Holding, s.Parked, s.OursLast, s.Order, s.Give
 	m.stopping = s.Exit != NoExit
-	m.cutOff, m.failback, m.noReturn = s.CutOff, s.Failback, s.NoReturn
+	m.cutOff, m.failback, m.noReturn, m.claimed = s.CutOff, s.Failback, s.NoReturn, s.Claimed
 	m.defences, m.defended = uint8(min(s.Defences, 2)), agoOf(s.Defended, fastDefended)
 	m.announced, m.next = uint8(s.Announced), leftOf(s.Next)
 	m.anew, m.woke, m.leased = agoOf(s.Anew, 1), agoOf(s.Woke, 1), leftOf(s.Lease)
+	if m.takes = uint8(min(len(s.Takes), 2)); m.takes > 0 {
+		m.taken = agoOf(s.Takes[len(s.Takes)-1], fastTaken)
+	} else {
+		m.taken = never
+	}
 	h := &s.Handover
 	m.hand = open{
 		side: h.Side, number: uint8(h.Number), why: h.Why, began: agoOf(h.Began, 1), verified: h.Verified,
@@ -367,13 +388,16 @@ func (m *member) facts(c *setting, i int) Facts {
 		Carrier: Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
 		Kernel:  Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
 		Alias:   m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),
-		ByPartner: Yes, WeAreLow: Of(i == 0), Service: Fact{Value: Of(!m.ill), Since: agoTable[old], Asked: noon},
+		ByPartner: Of(!c.nics), Claimant: m.claimant.fact(), WeAreLow: Of(i == 0), Service: Fact{Value: Of(!m.ill), Since: agoTable[old], Asked: noon},
 	}
 	if m.daemonHeard != never {
 		f.Peer.Heard = m.daemonHeard.time()
 	}
 	if m.said != never {
 		f.Peer.Said, f.Peer.Word = m.said.time(), m.word.word()
+		if m.held != never {
+			f.Peer.Held = m.held.time()
+		}
 		f.Peer.Primary, f.Peer.HWLower, f.Peer.Facts[FactService] = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
 	}
 	return f

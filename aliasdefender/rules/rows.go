@@ -56,8 +56,8 @@ func waiting() []Row {
 			func(v *view) bool { return !v.f.RouterKnown }},
 		{"W8", false, "router unknown, or not heard since", Wait, RouterUnknown,
 			func(v *view) bool { return v.router() == Unknown }},
-		{"W9", false, "taken too often within an hour, and the partner is not silent", Wait, Flapping,
-			func(v *view) bool { return v.s.flapping(v.p.MaxTakes) && v.partner() != Silent }},
+		{"W9", false, "taken too often within an hour, the last time a moment ago, and the partner is not silent", Wait, Flapping,
+			(*view).flapping},
 		{"W10", false, "alias silent, router answered, we act as primary, partner silent", Take, PrimaryTakes,
 			func(v *view) bool { return v.primary() && v.partner() == Silent }},
 		{"W10", false, "alias silent for twice the doubt, router answered, we act as primary", Take, PrimaryTakes,
@@ -119,28 +119,34 @@ func holding() []Row {
 		{"H5", true, "the kernel lost it, link not good or rivals not known", Keep, KernelLost,
 			func(v *view) bool { return v.local(v.f.Kernel) == No }},
 		{"H6", true, "the rival is the partner, and we do not act as primary", Release, RivalPartner,
-			func(v *view) bool { return v.rival() == Yes && v.rivalIsPartner() && !v.primary() }},
+			func(v *view) bool { return v.rivalIs(Yes) && !v.primary() }},
 		{"H6", true, "taken by failback, announced twice, and the partner has not yielded", Release, FailbackRefused,
 			func(v *view) bool {
-				return v.s.Failback && v.s.Defences >= 1 && v.rivalIsPartner() && v.claimsStill()
+				return v.s.Failback && v.s.Defences >= 1 && v.rivalIs(Yes) && v.claimsStill()
 			}},
 		{"H6", true, "roles not told by a channel, defended twice, it claims still, and our hardware address is the higher", Release, TwoPrimaries,
 			func(v *view) bool {
-				return !v.rolesTold() && v.s.Defences >= 2 && v.claimsStill() && v.f.WeAreLow == No && v.f.ByPartner != No
+				return !v.rolesTold() && v.s.Defences >= 2 && v.rivalIs(Yes) && v.claimsStill() && v.f.WeAreLow == No
 			}},
 		{"H9", true, "the lease is due, and the wire was asked since a pause of our own", Refresh, LeaseDue,
 			func(v *view) bool { return v.local(v.f.Kernel) == Yes && v.leaseDue() && v.looked() }},
 		{"H7", true, "the rival is the partner, and we stay", Announce, PartnerDefended,
 			func(v *view) bool {
-				return v.rival() == Yes && v.rivalIsPartner() && v.link() == Yes && v.defenceDue()
+				return v.rivalIs(Yes) && v.link() == Yes && v.defenceDue()
 			}},
 		{"H7", true, "the rival is some third host", Announce, ForeignDefended,
-			func(v *view) bool { return v.rival() == Yes && v.link() == Yes && v.defenceDue() }},
+			func(v *view) bool { return v.rivalIs(No) && v.link() == Yes && v.defenceDue() }},
+		{"H7", true, "it is not known yet who the rival is, and we act as primary, or have asked for long enough", Announce, ClaimDefended,
+			func(v *view) bool {
+				return v.rivalIs(Unknown) && v.link() == Yes && v.defendsUnknown() && v.defenceDue()
+			}},
 		{"H7", true, "the rival has fallen silent", Announce, RivalGone,
-			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Defences > 0 }},
+			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Claimed }},
 		{"H7", true, "the rival is the partner, and the last defence is too recent", Keep, PartnerClaims,
-			func(v *view) bool { return v.rival() == Yes && v.rivalIsPartner() }},
+			func(v *view) bool { return v.rivalIs(Yes) }},
 		{"H7", true, "the rival is some third host, and the last defence is too recent", Keep, ForeignClaims,
+			func(v *view) bool { return v.rivalIs(No) }},
+		{"H7", true, "it is not known yet who the rival is: it is being asked", Keep, ClaimAsked,
 			func(v *view) bool { return v.rival() == Yes }},
 		{"H8", true, "router and partner silent for isolated_after, and on_isolation = \"release\"", Release, Isolated,
 			func(v *view) bool { return v.p.ReleaseIsolated && v.isolated() }},

@@ -6,9 +6,6 @@ import "time"
 // section 2.4 c).
 const DefendEvery = 10 * time.Second
 
-// flapWindow is the time within which Policy.MaxTakes takes are too many.
-const flapWindow = time.Hour
-
 // announceAfter is when, counted from the take, the alias is announced again;
 // after that each minute.
 var announceAfter = []time.Duration{
@@ -47,6 +44,7 @@ type State struct {
 	OursLast   bool        // we let it go for our own sake (H3, H5, H8), and nobody has had it since
 	Failback   bool        // we hold it by failback, and the partner has not yielded yet
 	NoReturn   bool        // failback failed; given up until the alias changes hands
+	Claimed    bool        // a rival was heard: its end is announced, for others have heard it too
 	Defences   int         // announcements against the present rival
 	Defended   time.Time   // when the last of them was sent
 	Announced  int         // announcements since the schedule began
@@ -65,14 +63,8 @@ func (s *State) took(p Policy, r Reason, now time.Time) {
 	case r == OperatorTakes:
 		s.Takes = nil // an operator's word ends the flapping
 	case r == Offered: // both wanted it
-	case !s.flapping(p.MaxTakes): // once it does nothing more need be known
-		var takes []time.Time
-		for _, at := range s.Takes {
-			if now.Sub(at) <= flapWindow {
-				takes = append(takes, at)
-			}
-		}
-		s.Takes = append(takes, now)
+	default:
+		s.countTake(p, now)
 	}
 	s.adopt()
 	s.Failback = r == FailbackTakes
@@ -91,7 +83,7 @@ func (s *State) adopt() {
 	s.Order = NoOrder
 	s.OursLast, s.Failback = false, false
 	s.Lease = time.Time{}
-	s.Defences, s.Defended = 0, time.Time{}
+	s.Claimed, s.Defences, s.Defended = false, 0, time.Time{}
 }
 
 // letGo records that the alias is off this host for that reason. It is a part of
@@ -123,12 +115,12 @@ func (s *State) letGo(r Reason) {
 // [State.Done].
 func (s *State) announce(d Decision, now time.Time) {
 	switch d.Reason {
-	case PartnerDefended, ForeignDefended:
+	case PartnerDefended, ForeignDefended, ClaimDefended:
 		s.Defences++
 		s.Defended = now
 		return // a defence is no step of the schedule
 	case RivalGone:
-		s.Defences, s.Failback = 0, false // but when it was stays: a rival that comes and goes is answered as seldom
+		s.Claimed, s.Defences, s.Failback = false, 0, false // but when it was stays: a rival that comes and goes is answered as seldom
 		return
 	}
 	step := time.Minute
@@ -153,6 +145,9 @@ func (s *State) reannounce(now time.Time) {
 func (s *State) Saw(p Policy, f Facts) Follow {
 	follow := s.handover(p, f)
 	if s.Holding {
+		if v := (view{p: p, s: *s, f: f}); v.rival() == Yes {
+			s.Claimed = true
+		}
 		if f.Alias.Value == Silent {
 			s.Failback = false // it has yielded
 		}
@@ -174,19 +169,4 @@ func (s *State) Saw(p Policy, f Facts) Follow {
 		s.NoReturn = false
 	}
 	return follow
-}
-
-// flapping tells whether any MaxTakes takes lie within an hour. It stays so
-// until an operator's AddAlias forgets them, also where a later take was
-// possible because the partner fell silent.
-func (s State) flapping(most int) bool {
-	if most < 1 {
-		return false
-	}
-	for i := most - 1; i < len(s.Takes); i++ {
-		if s.Takes[i].Sub(s.Takes[i-most+1]) <= flapWindow {
-			return true
-		}
-	}
-	return false
 }

@@ -149,7 +149,7 @@ func TestDefenceIsNoStepOfTheSchedule(t *testing.T) {
 }
 
 func TestEndOfARivalForgetsItButNotWhenItWasAnswered(t *testing.T) {
-	s := State{Holding: true, Announced: 2, Next: noon, Defences: 2, Defended: noon, Failback: true}
+	s := State{Holding: true, Announced: 2, Next: noon, Claimed: true, Defences: 2, Defended: noon, Failback: true}
 	s.announce(Decision{Row: "H7", Action: Announce, Reason: RivalGone}, noon)
 	if diff := cmp.Diff(State{Holding: true, Announced: 2, Next: noon, Defended: noon}, s); diff != "" {
 		t.Error(diff)
@@ -171,7 +171,7 @@ func TestSawDropsWhatNoLongerHolds(t *testing.T) {
 		"somebody serves it":                    {waiting, Answered, Unknown, State{NoReturn: true}},
 		"a third host serves it":                {waiting, Answered, No, State{}},
 		"held, and the partner has yielded":     {failback, Silent, Unknown, State{Holding: true}},
-		"held, and the partner claims it still": {failback, Yes, Yes, failback},
+		"held, and the partner claims it still": {failback, Yes, Yes, State{Holding: true, Failback: true, Claimed: true}},
 		"held, and nothing is known":            {failback, Unknown, Yes, failback},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -184,31 +184,44 @@ func TestSawDropsWhatNoLongerHolds(t *testing.T) {
 	}
 }
 
-func TestFlappingLastsUntilAnOperatorTakes(t *testing.T) {
+func TestFlappingEndsByItselfAndLaterEachTime(t *testing.T) {
 	var s State
-	take := func(r Reason, after time.Duration) { s.took(Policy{MaxTakes: 3}, r, noon.Add(after)) }
-	expect := func(want bool) {
+	last := noon
+	take := func(r Reason, after time.Duration) {
+		last = last.Add(after)
+		s.took(Policy{MaxTakes: 3}, r, last)
+	}
+	expect := func(want time.Duration) {
 		t.Helper()
-		if got := s.flapping(3); got != want {
-			t.Errorf("flapping %v after %d takes, want %v", got, len(s.Takes), want)
+		got := s.flapsUntil(3)
+		if want == 0 && !got.IsZero() || want != 0 && got != last.Add(want) {
+			t.Errorf("flapping until %v after the last take, want %v", got.Sub(last), want)
 		}
 	}
 	take(PrimaryTakes, 0)
 	take(PrimaryTakes, time.Minute)
-	take(PrimaryTakes, time.Hour+1)
-	expect(false) // three within an hour and a nanosecond
-	take(PrimaryTakes, time.Hour+time.Minute)
-	expect(true) // the last three, in an hour exactly
-	take(PrimaryTakes, 5*time.Hour)
-	take(FailbackTakes, 9*time.Hour)
-	take(Offered, 13*time.Hour)
+	expect(0)
+	take(PrimaryTakes, time.Hour-time.Minute+1)
+	expect(0) // three within an hour and a nanosecond
+	take(FailbackTakes, time.Minute-1)
+	expect(time.Minute) // the last three, in an hour exactly
+	for _, want := range []time.Duration{1, 2, 4, 8, 15, 15} {
+		take(PrimaryTakes, time.Second)
+		expect(want * time.Minute)
+	}
+	if len(s.Takes) > 7 {
+		t.Errorf("%d takes are remembered, of which some make no difference", len(s.Takes))
+	}
+	take(Offered, 0)
 	s.letGo(RivalPartner)
-	expect(true)
-	if s.flapping(0) {
+	expect(15 * time.Minute)
+	if !s.flapsUntil(0).IsZero() {
 		t.Error("flapping without a limit")
 	}
-	take(OperatorTakes, 13*time.Hour)
-	expect(false)
+	take(PrimaryTakes, 2*time.Hour)
+	expect(0)
+	take(OperatorTakes, 0)
+	expect(0)
 }
 
 func TestFactKeepsSinceWhileItsValueStays(t *testing.T) {

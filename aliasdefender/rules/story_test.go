@@ -109,6 +109,21 @@ func mutations() []mutation {
 				return r.when(v) || v.word().Standing == SaysHolding && !v.handing() && !v.primary()
 			})
 		}},
+		{"the partner's hardware address alone is no rival", func(c *setting) {
+			c.rows = reading(func(r Row) bool { return r.Reason == RivalPartner }, func(r Row, v *view) bool {
+				return r.when(v) || v.rival() == Yes && v.f.ByPartner == Yes && !v.primary()
+			})
+		}},
+		{"who claims it is known by an answer, with whatever hardware address", func(c *setting) {
+			c.rows = reading(func(r Row) bool { return r.Reason.YieldsToRival() }, func(r Row, v *view) bool {
+				return r.when(v) && v.f.ByPartner == Yes
+			})
+		}},
+		{"flapping ends by itself", func(c *setting) {
+			c.rows = reading(func(r Row) bool { return r.Reason == Flapping }, func(r Row, v *view) bool {
+				return r.when(v) || v.p.MaxTakes > 0 && len(v.s.Takes) >= v.p.MaxTakes && v.partner() != Silent
+			})
+		}},
 	}
 	for i, r := range Rows() {
 		all = append(all, mutation{r.ID + " " + r.When, func(c *setting) { c.rows = slices.Delete(slices.Clone(Rows()), i, i+1) }})
@@ -136,21 +151,24 @@ func reading(which func(Row) bool, when func(Row, *view) bool) []Row {
 
 // untold are the mutations without a story of two events, and why. The promises and the table hold these rows.
 var untold = map[string]string{
+	"what was seen of rivals meanwhile is forgotten at its end": "whose claim it was is asked, and found out, after the end as well: with this nobody needs to ask",
 	"W2 link not known":                     "the model's kernels always answer",
 	"W8 no router known":                    "the model's hosts know theirs",
 	"W8 router unknown, or not heard since": "a router that is not heard is silent a tick later, before an alias is missed for as long",
-	"W9 taken too often within an hour, and the partner is not silent":                       "the model counts no takes",
-	"W10 alias silent, router answered, we act as primary, partner silent":                   "the next row takes a doubt later",
-	"W10 we act as primary, and the partner is not silent: the alias is doubted twice":       "who waits instead waits by W12",
-	"W12 not primary, partner has answered for a minute while nobody serves":                 "an alarm only",
-	"W13 not primary, partner unknown":                                                       "partner and alias are asked at one time: neither is known without the other",
-	"H1 the router does not answer what was handed over to us, and the partner has it still": "the giver's deadline ends it as well, and H6 says who keeps it",
+	"W9 taken too often within an hour, the last time a moment ago, and the partner is not silent":  "the alias comes to rest without it as well, only with more takes",
+	"H7 it is not known yet who the rival is, and we act as primary, or have asked for long enough": "in the model the next question tells",
+	"H7 it is not known yet who the rival is: it is being asked":                                    "it tells only what is going on",
+	"W10 alias silent, router answered, we act as primary, partner silent":                          "the next row takes a doubt later",
+	"W10 we act as primary, and the partner is not silent: the alias is doubted twice":              "who waits instead waits by W12",
+	"W12 not primary, partner has answered for a minute while nobody serves":                        "an alarm only",
+	"W13 not primary, partner unknown":                                                              "partner and alias are asked at one time: neither is known without the other",
+	"H1 the router does not answer what was handed over to us, and the partner has it still":        "the giver's deadline ends it as well, and H6 says who keeps it",
 	"H3 NIC missing or down": "the model's NICs lose their carrier only",
 	"H6 taken by failback, announced twice, and the partner has not yielded":          "a partner that does not yield is dead, and its lease ends",
 	"H7 the rival is the partner, and we stay":                                        "the next row says the same of any host",
-	"H7 the rival is some third host":                                                 "the model has no third host",
+	"H7 the rival is some third host":                                                 "the model's third host only forges claims, to one host",
 	"H7 the rival is the partner, and the last defence is too recent":                 "the next row says the same of any host",
-	"H7 the rival is some third host, and the last defence is too recent":             "the model has no third host",
+	"H7 the rival is some third host, and the last defence is too recent":             "the model's third host only forges claims, to one host",
 	"H8 router and partner silent for isolated_after, and on_isolation = \"release\"": "the model keeps what is isolated, as by default",
 	"H4 own service failing, and the partner not able":                                "a warning only",
 	"H1 a hand-over is open":                                                          "it tells only what is going on",

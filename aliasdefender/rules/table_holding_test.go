@@ -5,7 +5,10 @@ import "time"
 func holdingExamples() []example {
 	second := time.Second
 	rival := func(byPartner Value) func(c *instance) {
-		return func(c *instance) { c.p.Primary, c.f.Alias, c.f.ByPartner = true, seen(Yes, 0), byPartner }
+		return func(c *instance) {
+			c.p.Primary, c.f.Alias, c.f.ByPartner = true, seen(Yes, 0), byPartner
+			c.f.Claimant = seen(byPartner, 0)
+		}
 	}
 	// defended: answered n times, the last of them so long ago.
 	defended := func(byPartner Value, n int, ago time.Duration) func(c *instance) {
@@ -84,18 +87,18 @@ func holdingExamples() []example {
 			lost(No)(c)
 			c.f.Own = seen(No, 0)
 		}, Keep, KernelLost, tooOld},
-		{"H6", "the rival is the partner, and we do not act as primary", "by its hardware address", func(c *instance) {
+		{"H6", "the rival is the partner, and we do not act as primary", "it has answered to its address", func(c *instance) {
 			rival(Yes)(c)
 			c.p.Primary = false
 		}, Release, RivalPartner, tooOld},
-		{"H6", "the rival is the partner, and we do not act as primary", "perhaps", func(c *instance) {
-			rival(Unknown)(c)
-			c.p.Primary = false
+		{"H6", "the rival is the partner, and we do not act as primary", "on another NIC of its", func(c *instance) {
+			rival(Yes)(c)
+			c.p.Primary, c.f.ByPartner = false, No
 		}, Release, RivalPartner, tooOld},
 		{"H6", "the rival is the partner, and we do not act as primary", "by its word", func(c *instance) {
 			rival(No)(c)
 			says(c, Word{Standing: SaysHolding})
-			c.p.Primary = false
+			c.p.Primary, c.f.Alias.Since = false, noon.Add(-1)
 		}, Release, RivalPartner, 4 * second},
 		{"H6", "taken by failback, announced twice, and the partner has not yielded", "", func(c *instance) {
 			defended(Yes, 1, second+1)(c)
@@ -111,7 +114,31 @@ func holdingExamples() []example {
 			c.f.WeAreLow = Yes
 		}, Announce, PartnerDefended, tooOld},
 		{"H7", "the rival is some third host", "", rival(No), Announce, ForeignDefended, tooOld},
-		{"H7", "the rival has fallen silent", "", func(c *instance) { c.s.Defences = 1 }, Announce, RivalGone, tooOld},
+		{"H7", "the rival is some third host", "it has the partner's hardware address, and the partner says that it has nothing", func(c *instance) {
+			rival(Yes)(c)
+			says(c, Word{Standing: SaysAble})
+			c.p.Primary, c.f.Alias.Since = false, noon.Add(-1)
+		}, Announce, ForeignDefended, 4 * second},
+		{"H7", "it is not known yet who the rival is, and we act as primary, or have asked for long enough", "primary", rival(Unknown), Announce, ClaimDefended, tooOld},
+		{"H7", "it is not known yet who the rival is, and we act as primary, or have asked for long enough", "nobody can be asked", func(c *instance) {
+			rival(Unknown)(c)
+			c.p.Primary, c.f.Alias.Since = false, noon.Add(-4*second)
+		}, Announce, ClaimDefended, tooOld},
+		{"H7", "it is not known yet who the rival is: it is being asked", "it has the partner's hardware address", func(c *instance) {
+			rival(Yes)(c)
+			c.p.Primary, c.f.Claimant = false, Fact{}
+		}, Keep, ClaimAsked, 4 * second},
+		{"H7", "it is not known yet who the rival is: it is being asked", "the partner has just let it go", func(c *instance) {
+			rival(Yes)(c)
+			says(c, Word{Standing: SaysAble})
+			c.p.Primary, c.f.Alias.Since, c.f.Peer.Held = false, noon.Add(-1), noon.Add(-second)
+		}, Keep, ClaimAsked, 4 * second},
+		{"H7", "it is not known yet who the rival is: it is being asked", "the partner's word is from before the claim", func(c *instance) {
+			rival(Yes)(c)
+			says(c, Word{Standing: SaysHolding})
+			c.p.Primary = false
+		}, Keep, ClaimAsked, 2 * second},
+		{"H7", "the rival has fallen silent", "", func(c *instance) { c.s.Claimed = true }, Announce, RivalGone, tooOld},
 		{"H7", "the rival is the partner, and the last defence is too recent", "", defended(Yes, 1, 4*second), Keep, PartnerClaims, 6 * second},
 		{"H7", "the rival is the partner, and the last defence is too recent", "the claim was on its way", func(c *instance) {
 			defended(Yes, 2, second)(c)

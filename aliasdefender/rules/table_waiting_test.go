@@ -10,7 +10,7 @@ func waitingExamples() []example {
 	}
 	flapping := func(c *instance) {
 		for range c.p.MaxTakes {
-			c.s.Takes = append(c.s.Takes, noon.Add(-time.Hour))
+			c.s.Takes = append(c.s.Takes, noon.Add(-40*second))
 		}
 	}
 	return []example{
@@ -102,10 +102,10 @@ func waitingExamples() []example {
 			c.f.Partner = Fact{Value: Answered, Since: noon.Add(-time.Hour), Asked: noon.Add(-tooOld), Miss: noon.Add(-second)}
 			c.f.Router.Asked = noon.Add(-second - 1)
 		}, Wait, RouterUnknown, tooOld},
-		{"W9", "taken too often within an hour, and the partner is not silent", "a primary too", func(c *instance) {
+		{"W9", "taken too often within an hour, the last time a moment ago, and the partner is not silent", "a primary too", func(c *instance) {
 			flapping(c)
 			c.p.Primary = true
-		}, Wait, Flapping, tooOld},
+		}, Wait, Flapping, 20 * second},
 		{"W10", "alias silent, router answered, we act as primary, partner silent", "at once", func(c *instance) {
 			c.p.Primary, c.f.Partner = true, seen(Silent, 0)
 		}, Take, PrimaryTakes, tooOld},

@@ -57,11 +57,17 @@ func truth() map[Reason]func(c instance) bool {
 		TwoPrimaries:     instance.otherPrimaryIsLower,
 		PartnerDefended:  func(c instance) bool { return c.partnersClaim() && !c.yields() && c.defenceDue() },
 		ForeignDefended:  func(c instance) bool { return c.foreignClaim() && c.defenceDue() },
-		RivalGone:        instance.rivalGone,
-		PartnerClaims:    func(c instance) bool { return c.partnersClaim() && !c.yields() && !(c.defenceDue() && c.link() == Yes) },
-		ForeignClaims:    func(c instance) bool { return c.foreignClaim() && !(c.defenceDue() && c.link() == Yes) },
-		Isolated:         instance.isolated,
-		AnnouncementDue:  func(c instance) bool { return c.announcementDue() && c.rival() != Yes },
+		ClaimDefended: func(c instance) bool {
+			return c.strangeClaim() && (c.actsAsPrimary() || c.askedEnough()) && c.defenceDue()
+		},
+		ClaimAsked: func(c instance) bool {
+			return c.strangeClaim() && !(c.defenceDue() && c.link() == Yes && (c.actsAsPrimary() || c.askedEnough()))
+		},
+		RivalGone:       instance.rivalGone,
+		PartnerClaims:   func(c instance) bool { return c.partnersClaim() && !c.yields() && !(c.defenceDue() && c.link() == Yes) },
+		ForeignClaims:   func(c instance) bool { return c.foreignClaim() && !(c.defenceDue() && c.link() == Yes) },
+		Isolated:        instance.isolated,
+		AnnouncementDue: func(c instance) bool { return c.announcementDue() && c.rival() != Yes },
 		Held: func(c instance) bool {
 			return !c.lost() && c.rival() != Yes && !c.failing() && !c.unlinked()
 		},

@@ -93,7 +93,7 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysCannot, NoRouter
 	case v.fresh(v.f.Router) == Silent:
 		return SaysCannot, RouterSilent
-	case v.s.flapping(v.p.MaxTakes) && v.partner() != Silent:
+	case v.flapping():
 		return SaysCannot, Flapping
 	case v.link() == Yes && v.router() == Answered:
 		return SaysAble, NoRow

@@ -95,9 +95,11 @@ const (
 	LeaseDue
 	PartnerDefended
 	ForeignDefended
+	ClaimDefended
 	RivalGone
 	PartnerClaims
 	ForeignClaims
+	ClaimAsked
 	Isolated
 	AnnouncementDue
 	Held
@@ -137,7 +139,7 @@ var reasons = [reasonCount]struct {
 	RouterSilent:     {12, "router silent", Warning, "the alias is silent, but so is the router: our own network may be at fault"},
 	NoRouter:         {13, "no router known", Error, "there is no default route out of the NIC and no router or witness is set: nobody can prove that our own network works"},
 	RouterUnknown:    {14, "router unknown", Info, "the router has not been heard since the alias fell silent"},
-	Flapping:         {15, "flapping", Alarm, "taken too often within an hour; AddAlias ends this"},
+	Flapping:         {15, "flapping", Alarm, "taken too often within an hour: it is left to the partner for 15 minutes at most; AddAlias ends this"},
 	PrimaryTakes:     {16, "primary", Info, "the alias is silent, the router answers, and we are primary"},
 	DoubtedTwice:     {17, "doubted twice", Info, "the alias is silent, but the partner is not: we ask for as long again"},
 	PartnerCannot:    {18, "partner cannot", Info, "the partner says that it cannot serve the alias"},
@@ -164,9 +166,11 @@ var reasons = [reasonCount]struct {
 	LeaseDue:         {39, "lease", Info, "its lease is due: we renew it"},
 	PartnerDefended:  {40, "partner claims it", Warning, "the partner claims the alias that we keep: we announce it in answer"},
 	ForeignDefended:  {41, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: we announce it in answer"},
+	ClaimDefended:    {60, "claimed", Warning, "another host claims the alias that we hold: we announce it in answer, and find out whether it is the partner"},
 	RivalGone:        {42, "rival gone", Info, "the rival has fallen silent: we announce it once more"},
 	PartnerClaims:    {43, "partner claims it", Warning, "the partner claims the alias that we keep; we announce it at most once in ten seconds"},
 	ForeignClaims:    {44, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; we announce it at most once in ten seconds"},
+	ClaimAsked:       {61, "claimed", Warning, "another host claims the alias that we hold: we find out whether it is the partner"},
 	Isolated:         {45, "isolated", Warning, "neither router nor partner has answered for isolated_after"},
 	AnnouncementDue:  {46, "announcement due", Info, "an announcement was due"},
 	Adopted:          {52, "adopted", Info, "it was found on this host"},
@@ -213,7 +217,7 @@ func ReasonFromWire(n uint8) Reason {
 // Defence tells whether the alias is announced for this reason because of a
 // rival, or because the rival has gone, and not by the schedule: rows H7.
 func (r Reason) Defence() bool {
-	return r == PartnerDefended || r == ForeignDefended || r == RivalGone
+	return r == PartnerDefended || r == ForeignDefended || r == ClaimDefended || r == RivalGone
 }
 
 // Routine tells whether the deed is a scheduled step while the alias is held and

@@ -1,0 +1,200 @@
+package defender
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/probe"
+	"alias-defender/aliasdefender/rules"
+)
+
+// triesPerTimeout is how often a claimant is asked in a timeout until it answers, as an
+// address in doubt is.
+const triesPerTimeout = 4
+
+// claimant is a host that claims something that we hold. A frame can be sent in
+// anybody's name, so the host that has its hardware address is asked whether it has the
+// partner's address: by an ICMP echo in a frame to that hardware address, which no other
+// host gets. One that has two NICs on the segment answers, and so is known although its
+// alias is not on the NIC with its own address. One that forwards does not answer.
+type claimant struct {
+	claimantKey
+	users []*alias   // that it claims
+	fact  rules.Fact // whether it has answered
+	began time.Time  // when the questions began that are open; zero: none are
+	put   time.Time  // when the last one was put
+	due   agenda.Entry
+}
+
+type claimantKey struct {
+	nic     string
+	hw      host.HW
+	partner netip.Addr // that it is asked for
+}
+
+// heedClaim has the host asked that claims the alias, for as long as it does while we
+// hold it. The partner is told at once, and answers with its word.
+func (l *loop) heedClaim(a *alias) {
+	f, hw := a.alias.Fact(), a.alias.HW()
+	if !a.state.Holding || f.Value != rules.Answered {
+		a.claimed = time.Time{}
+		l.tieClaimant(a, nil)
+		return
+	}
+	if a.claimed != f.Since {
+		if a.claimed = f.Since; a.talk != nil {
+			a.talk.urgent = true
+		}
+	}
+	if hw.IsZero() || a.partner == nil || a.iface.wire == nil || l.o.Ask == nil {
+		l.tieClaimant(a, nil)
+		return
+	}
+	c := a.claimant
+	if k := (claimantKey{a.cfg.NIC, hw, a.partner.Addr}); c == nil || c.claimantKey != k {
+		if c != nil && l.now.Sub(c.put) < a.cfg.Timeout/triesPerTimeout {
+			return // who claims it changes from frame to frame: each in its turn
+		}
+		if c = l.net.claimants[k]; c == nil {
+			c = &claimant{claimantKey: k}
+			c.due.Do = func() { l.goOnAsking(c) }
+			l.net.claimants[k] = c
+		}
+		l.tieClaimant(a, c)
+	}
+	if c.began.IsZero() && c.fact.Asked.Before(f.Since) {
+		l.askClaimant(c)
+	}
+}
+
+// tieClaimant notes who claims the alias, and forgets who claims nothing any more.
+func (l *loop) tieClaimant(a *alias, c *claimant) {
+	was := a.claimant
+	if was == c {
+		return
+	}
+	if a.claimant = c; c != nil {
+		c.users = append(c.users, a)
+	}
+	if was != nil {
+		was.users = slices.DeleteFunc(was.users, func(x *alias) bool { return x == a })
+		l.tidyClaimant(was)
+	}
+}
+
+func (l *loop) tidyClaimant(c *claimant) {
+	if len(c.users) == 0 {
+		l.agenda.Set(&c.due, time.Time{})
+		delete(l.net.claimants, c.claimantKey)
+	}
+}
+
+// askClaimant begins to ask.
+func (l *loop) askClaimant(c *claimant) {
+	c.began = l.now
+	if p := c.users[0].partner; p != nil && !p.Pings() {
+		l.asks.AskByARP(l.now, p) // a partner that answers ARP only
+	}
+	l.tryClaimant(c)
+}
+
+// goOnAsking is for when an answer should have come.
+func (l *loop) goOnAsking(c *claimant) {
+	c.users = slices.DeleteFunc(c.users, func(a *alias) bool { return a.gone })
+	if len(c.users) == 0 {
+		l.tidyClaimant(c)
+		return
+	}
+	a := c.users[0]
+	switch {
+	case c.began.IsZero():
+		l.askClaimant(c) // does it still?
+	case a.partner != nil && a.partner.Addr == c.partner && a.partner.OnlyARP(c.hw, c.began):
+		l.fileClaimant(c, rules.Answered, c.began)
+	case l.now.Before(c.began.Add(a.policy.Doubt())):
+		l.tryClaimant(c)
+	case c.put.Before(c.began): // nothing could be sent
+		c.began = time.Time{}
+		l.agenda.Set(&c.due, l.now.Add(a.cfg.Timeout))
+	default:
+		l.fileClaimant(c, rules.Silent, c.put)
+	}
+	for _, a := range c.users {
+		l.mark(a)
+	}
+}
+
+// tryClaimant puts one question.
+func (l *loop) tryClaimant(c *claimant) {
+	a, put := c.users[0], l.now
+	l.agenda.Set(&c.due, l.now.Add(a.cfg.Timeout/triesPerTimeout))
+	wire, from := a.iface.wire, l.asks.Source(c.nic, c.partner)
+	if wire == nil || !from.IsValid() {
+		return
+	}
+	l.frames++
+	q := probe.Question{Target: c.partner, Source: from, Timeout: a.cfg.Timeout, Send: func(icmp []byte) error {
+		return wire.Echo(c.partner, from, c.hw, icmp)
+	}}
+	err := l.o.Ask(q, func(_ time.Time, err error) {
+		if err == nil {
+			l.d.post(func(l *loop) { l.claimantAnswered(c, put) })
+		}
+	})
+	if err == nil {
+		c.put = put
+	}
+}
+
+// claimantAnswered takes in that a claimant has answered a question put then.
+func (l *loop) claimantAnswered(c *claimant, put time.Time) {
+	if l.net.claimants[c.claimantKey] != c || put.Before(c.fact.Asked) {
+		return
+	}
+	if p := c.users[0].partner; p != nil && p.Addr == c.partner {
+		p.HasPinged()
+	}
+	l.fileClaimant(c, rules.Answered, put)
+}
+
+// fileClaimant files what is known of a claimant, and has it asked again in its rhythm.
+func (l *loop) fileClaimant(c *claimant, v rules.Value, asked time.Time) {
+	c.fact.Set(v, asked, l.now)
+	c.began = time.Time{}
+	l.agenda.Set(&c.due, l.now.Add(c.users[0].cfg.Interval))
+	for _, a := range c.users {
+		l.mark(a)
+	}
+}
+
+// keeper is the hardware address of the partner that keeps the alias, as its word or
+// its answer tell; zero if neither does.
+func (l *loop) keeper(a *alias) host.HW {
+	hw := host.HW(a.says.HW)
+	said := a.talk != nil && a.peer.Word.Standing == rules.SaysHolding && l.now.Sub(a.peer.Said) < a.policy.ChannelSilent()
+	if said && !hw.IsZero() {
+		return hw
+	}
+	if c := a.claimant; c != nil && c.fact.Value == rules.Answered {
+		return c.hw
+	}
+	return host.HW{}
+}
+
+// findPings finds out whether a partner that is heard answers pings, before that
+// matters: then ARP alone, which anybody can send, is no answer of its.
+func (l *loop) findPings(t *detect.Target) {
+	if l.o.Ask == nil || t.Fact().Value != rules.Answered || !t.FindPings(l.now) {
+		return
+	}
+	q := probe.Question{Target: t.Addr, Source: l.asks.Source(t.NIC, t.Addr), Timeout: t.Timeout}
+	_ = l.o.Ask(q, func(_ time.Time, err error) {
+		if err == nil {
+			l.d.post(func(*loop) { t.HasPinged() })
+		}
+	})
+}

@@ -1,0 +1,94 @@
+package host
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// echoFrame is room for an Ethernet header, an IPv4 header without options, and an ICMP
+// message of ours.
+const (
+	echoHeader = atPacket + ipv4.HeaderLen
+	echoFrame  = 128
+)
+
+// Echo sends an ICMP message for target, from an address of this host, in a frame to
+// that hardware address: whatever this host believes of where target is, the host with
+// that hardware address gets it, and only one that has target answers. Nobody forwards
+// it, for it may take one hop. The answer comes as any packet does, to whoever listens
+// for it. Errors are as for Ask.
+func (w *Wire) Echo(target, from netip.Addr, to HW, icmp []byte) error {
+	frame, err := echoIn(target, from, to, w.hw, icmp)
+	if err == nil {
+		err = w.sender.sayFrame(w, frame)
+	}
+	if err != nil {
+		return fmt.Errorf("host: ask %s for %s on %s: %w", to, target, w.nic, err)
+	}
+	return nil
+}
+
+// echoIn is the whole frame (RFC 894, RFC 791).
+func echoIn(target, from netip.Addr, to, source HW, icmp []byte) ([]byte, error) {
+	if !target.Is4() || !from.Is4() {
+		return nil, errNotIPv4
+	}
+	if len(icmp) > echoFrame-echoHeader {
+		return nil, fmt.Errorf("an ICMP message of %d bytes is too long", len(icmp))
+	}
+	b := make([]byte, echoHeader, echoFrame)
+	copy(b[atDest:], to[:])
+	copy(b[atSource:], source[:])
+	b[atType], b[atType+1] = typeIPv4>>8, typeIPv4&0xff
+	ip := b[atPacket:]
+	total := ipv4.HeaderLen + len(icmp)
+	ip[0] = ipv4.Version<<4 | ipv4.HeaderLen/4
+	ip[2], ip[3] = byte(total>>8), byte(total)
+	ip[6] = 0x40 // not to be fragmented
+	ip[8] = 1    // one hop
+	ip[9] = unix.IPPROTO_ICMP
+	src, dst := from.As4(), target.As4()
+	copy(ip[12:], src[:])
+	copy(ip[16:], dst[:])
+	sum := checksum(ip)
+	ip[10], ip[11] = byte(sum>>8), byte(sum)
+	b = append(b, icmp...)
+	return b[:max(len(b), shortest)], nil
+}
+
+// checksum is RFC 1071's, of an even number of bytes.
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(be16(b, i))
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
+}
+
+// sayFrame sends a frame that is not ARP, or fails at once. The socket speaks ARP; what
+// looks at frames on their way out is told what this one is.
+func (v *sender) sayFrame(w *Wire, frame []byte) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var sent error
+	err := w.raw.Control(func(fd uintptr) {
+		at, err := unix.Getsockname(int(fd))
+		nic, ok := at.(*unix.SockaddrLinklayer)
+		if sent = err; err != nil || !ok {
+			return
+		}
+		to := &unix.SockaddrLinklayer{Protocol: be16([]byte{typeIPv4 & 0xff, typeIPv4 >> 8}, 0), Ifindex: nic.Ifindex, Halen: 6}
+		copy(to.Addr[:], frame[atDest:atDest+6])
+		sent = unix.Sendto(int(fd), frame, unix.MSG_DONTWAIT, to)
+	})
+	if err != nil {
+		return err
+	}
+	return sent
+}
