@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"net"
 	"net/netip"
 	"runtime"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/host/nstest"
 )
@@ -35,9 +37,46 @@ func storm(t *testing.T, space *nstest.Space, ip netip.Addr, n int) {
 	})
 }
 
+// stamping waits until the kernel stamps packets when they arrive: it begins a moment
+// after the first socket has asked it to.
+func stamping(t *testing.T) {
+	t.Helper()
+	l, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	raw, err := l.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := hearing.NewMeter(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for over := time.Now().Add(nstest.Patience); time.Now().Before(over); runtime.Gosched() {
+		if _, err := l.WriteTo([]byte{1}, l.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		sent := time.Now()
+		stamped := false
+		if err := raw.Control(func(fd uintptr) {
+			_, at, err := m.Receive(fd, make([]byte, 1))
+			stamped = err == nil && at.Before(sent)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if stamped {
+			return
+		}
+	}
+	t.Fatal("the kernel stamps nothing")
+}
+
 // TestLostAndWaitingFramesAreReported: a reader that is held up has frames waiting,
 // and when the socket is full others are lost; neither is silence.
 func TestLostAndWaitingFramesAreReported(t *testing.T) {
+	stamping(t)
 	k, b := pair(t)
 	entered, release, last := make(chan struct{}), make(chan struct{}), make(chan host.Sighting, 1)
 	calls := 0
