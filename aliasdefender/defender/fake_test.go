@@ -101,6 +101,7 @@ type station struct {
 	earLoses   float64        // the part of the frames that its ear has no room for
 	earLate    time.Duration  // how late its ear is
 	filterErr  error          // of what its ear is to hear
+	unreached  bool           // what is sent to it is lost, and what it sends arrives
 	gates      []Gate
 	sources    []Source
 	deeds      Deeds
@@ -147,7 +148,7 @@ func (s *segment) send(from, to *station, f host.Sighting) {
 		s.frames = append(s.frames, frame{time.Now(), from, f})
 	}
 	for _, st := range s.stations {
-		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) {
+		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) || st.unreached {
 			continue
 		}
 		time.AfterFunc(wireDelay, func() { st.receive(from, f) })
@@ -397,7 +398,7 @@ func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
 func (st *station) reaches(target netip.Addr) (yes bool) {
 	s := st.seg
 	for _, o := range s.stations {
-		if o == st && st.sun == nil || !o.has(target) || o.filters {
+		if o == st && st.sun == nil || !o.has(target) || o.filters || st.unreached || o.unreached {
 			continue
 		}
 		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {
