@@ -135,6 +135,14 @@ func (h *heard) missed() {
 	h.set(Silent)
 }
 
+// lost is one tick's question whose answer may have been lost on the way: what
+// was silent is unknown, what answered grows old.
+func (h *heard) lost() {
+	if h.value == Silent {
+		*h = unheard
+	}
+}
+
 // life is what a daemon is.
 type life uint8
 
@@ -198,6 +206,8 @@ type member struct {
 	word                   talk
 	partnerIll             bool
 
+	lossy bool // its ARP listener loses frames: what is not heard is unknown
+
 	verifying bool // a ping from the alias is on its way
 	deaf      bool // and the next will not be answered
 
@@ -232,6 +242,7 @@ type setting struct {
 	back    bool // failback
 	depth   int
 	from    []string // what happened before, the world at rest after each
+	lossy   bool     // the ARP listeners lose frames
 	few     bool     // only what operators do, what daemons suffer, and words that are lost
 	rows    []Row
 	without clause
@@ -291,7 +302,7 @@ func boot(parked bool) member {
 
 // clear is a host without a daemon: nothing is known or on record.
 func (m *member) clear() {
-	*m = member{on: m.on, cable: m.cable, ill: m.ill, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
+	*m = member{on: m.on, cable: m.cable, ill: m.ill, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
 	m.hand = open{began: never, ended: never}
 	m.next, m.leased = forever, forever
 	m.defended, m.anew, m.woke, m.carrier = never, never, never, old
