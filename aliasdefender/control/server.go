@@ -9,7 +9,6 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -20,7 +19,7 @@ const versionHeader = "Aliasdefender-Version"
 // What one client may cost. A client is a command of ours on this host: it
 // asks at once, reads at once and leaves.
 const (
-	maxClients  = 32               // at a time; more wait at the door
+	maxClients  = 32               // at a time; who says nothing makes room for the next
 	readWithin  = 2 * time.Second  // the whole question
 	writeWithin = 10 * time.Second // the whole of it, answer included
 	workWithin  = 5 * time.Second  // what the daemon may take to answer
@@ -62,6 +61,7 @@ type Server struct {
 	version  string
 	handlers Handlers
 	listener net.Listener
+	clients  int // at a time
 
 	reading, working, writing time.Duration // the constants above, shorter in tests
 }
@@ -69,8 +69,12 @@ type Server struct {
 // NewServer returns the server of the lock's socket: without the lock there is no
 // server. It starts nothing.
 func NewServer(l *Lock, version string, h Handlers) *Server {
-	return &Server{lock: l, version: version, handlers: h, reading: readWithin, working: workWithin, writing: writeWithin}
+	return &Server{lock: l, version: version, handlers: h, clients: maxClients, reading: readWithin, working: workWithin, writing: writeWithin}
 }
+
+// AtMost bounds how many clients may be there at a time, where that is fewer than 32:
+// each takes a descriptor. It is called before Serve.
+func (s *Server) AtMost(clients int) { s.clients = min(s.clients, max(clients, 1)) }
 
 // Listen opens the socket, so that what is wrong with it is known before any
 // alias is touched. Clients that come before Serve wait for it.
@@ -104,7 +108,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	web.SetKeepAlivesEnabled(false)
 
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(limit(s.listener, maxClients)) }()
+	go func() { ended <- web.Serve(limit(s.listener, s.clients)) }()
 	select {
 	case err := <-ended:
 		web.Close()
@@ -177,52 +181,3 @@ func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)
 		}
 	})
 }
-
-// limit lets at most n connections of ln be open at a time. Those beyond wait
-// in the kernel: descriptors that hanging clients take are not there for the
-// questions on which the aliases depend.
-func limit(ln net.Listener, n int) net.Listener {
-	l := &limited{Listener: ln, places: make(chan struct{}, n), closed: make(chan struct{})}
-	l.close = sync.OnceValue(func() error {
-		close(l.closed)
-		return ln.Close()
-	})
-	return l
-}
-
-type limited struct {
-	net.Listener
-	places chan struct{}
-	closed chan struct{}
-	close  func() error // more than once is as once
-}
-
-func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	p := &placed{Conn: c}
-	p.close = sync.OnceValue(func() error {
-		<-l.places
-		return c.Close()
-	})
-	return p, nil
-}
-
-// Close ends the waiting for a place too.
-func (l *limited) Close() error { return l.close() }
-
-// placed is a connection that gives its place back when it is closed.
-type placed struct {
-	net.Conn
-	close func() error
-}
-
-func (p *placed) Close() error { return p.close() }

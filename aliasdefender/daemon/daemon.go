@@ -90,6 +90,7 @@ func Run(ctx context.Context, o Options) error {
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
+	server.AtMost(clients(descriptors(), len(cfg.Aliases)))
 	if err := server.Listen(); err != nil {
 		return err
 	}

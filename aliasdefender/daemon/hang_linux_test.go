@@ -23,6 +23,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/logs"
 	"alias-defender/aliasdefender/probe"
@@ -122,6 +123,8 @@ func (w fakeWire) Announce(netip.Addr, host.HW) error { return nil }
 func (w fakeWire) HW() host.HW                        { return host.HW{2, 0, 0, 0, 0, 1} }
 func (w fakeWire) Done() <-chan struct{}              { return w.closed }
 func (w fakeWire) Close() error                       { return nil }
+func (w fakeWire) Want([]netip.Addr) error            { return nil }
+func (w fakeWire) Hearing() hearing.Report            { return hearing.Report{} }
 
 // daemon is a Monitor in this process, on a fake host.
 type daemon struct {

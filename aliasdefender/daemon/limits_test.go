@@ -6,6 +6,23 @@ import (
 	"testing"
 )
 
+func TestClientsLeaveTheLoopItsDescriptors(t *testing.T) {
+	for _, c := range []struct {
+		descriptors uint64
+		aliases     int
+		want        int
+	}{
+		{0, 1, 2}, {20, 1, 2}, {24, 1, 2}, {30, 1, 8}, {30, 5, 2}, {30, 1000, 2}, {1024, 1000, 876}, {1 << 40, 1, 1<<31 - 1},
+	} {
+		if got := clients(c.descriptors, c.aliases); got != c.want {
+			t.Errorf("%d descriptors, %d aliases: %d clients, want %d", c.descriptors, c.aliases, got, c.want)
+		}
+	}
+	if n := descriptors(); n < 3 {
+		t.Errorf("%d descriptors", n)
+	}
+}
+
 func TestMonitorTakesLittleOfTheMachineUnlessTold(t *testing.T) {
 	procs := runtime.GOMAXPROCS(0)
 	gc := debug.SetGCPercent(100)

@@ -70,7 +70,7 @@ func (s System) options(cfg *config.Config, version string, log logrus.FieldLogg
 		Log: log,
 	}
 	if s.Ping != nil {
-		o.Ask = s.Ping.Ask
+		o.Ask, o.Hearing = s.Ping.Ask, s.Ping.Hearing
 	}
 	return o
 }

@@ -29,6 +29,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/probe"
@@ -56,6 +57,11 @@ type Wire interface {
 	Announce(alias netip.Addr, hw host.HW) error
 	// Echo sends an ICMP message for target to that hardware address, whoever has it.
 	Echo(target, from netip.Addr, to host.HW, icmp []byte) error
+	// Want has it hear only frames that speak of these addresses, and such others
+	// as cannot be kept out. After an error it is not known what it hears.
+	Want(addrs []netip.Addr) error
+	// Hearing tells what was lost, and how late what is seen is.
+	Hearing() hearing.Report
 	HW() host.HW
 	Done() <-chan struct{} // closed once the wire is of no use any more
 	Err() error            // why it ended by itself; nil if it did not
@@ -63,6 +69,9 @@ type Wire interface {
 }
 
 // Options are what a Defender is made of.
+//
+// fields: each is one thing that the daemon hands in by name, and a test only those
+// that it is about.
 type Options struct {
 	Config  *config.Config
 	Version string
@@ -81,6 +90,7 @@ type Options struct {
 	Watch    func(ctx context.Context, wake func()) error              // nil: the host is only polled
 	Ping     func(context.Context, probe.Question) (bool, error)
 	Ask      func(probe.Question, func(at time.Time, err error)) error // does not wait; nil: Ping asks
+	Hearing  func() hearing.Report                                     // how well the answers to Ask are heard; nil: not known
 	Channel  func(peer.Options) (Channel, error)                       // nil: there is none, whatever the settings say
 	Resolve  func(ctx context.Context, name string) (netip.Addr, error)
 	Boottime func() time.Duration // goes on while the host sleeps

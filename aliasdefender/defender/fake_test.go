@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/probe"
@@ -105,6 +106,10 @@ type station struct {
 	deafened   error          // each ear ends at once with it
 	ears       int            // that were opened
 	openErr    error          // of its channel
+	earLoses   float64        // the part of the frames that its ear has no room for
+	earLate    time.Duration  // how late its ear is
+	filterErr  error          // of what its ear is to hear
+	unreached  bool           // what is sent to it is lost, and what it sends arrives
 	gates      []Gate
 	sources    []Source
 	deeds      Deeds
@@ -153,7 +158,7 @@ func (s *segment) send(from, to *station, f host.Sighting) {
 		s.frames = append(s.frames, frame{time.Now(), from, f})
 	}
 	for _, st := range s.stations {
-		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) {
+		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) || st.unreached {
 			continue
 		}
 		time.AfterFunc(wireDelay, func() { st.receive(from, f) })
@@ -186,14 +191,28 @@ func (st *station) receive(from *station, f host.Sighting) {
 	if !f.Reply && f.Sender != f.Target && st.has(f.Target) {
 		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hwOf(f.Target), Target: f.Sender, Reply: true})
 	}
-	wires := slices.Clone(st.wires)
+	var hears []*fakeWire
+	for _, w := range st.wires {
+		switch {
+		case w.wanted != nil && !w.wanted[f.Sender] && !w.wanted[f.Target]:
+		case st.earLoses > 0 && s.rng.Float64() < st.earLoses:
+			w.lost++
+		default:
+			hears = append(hears, w)
+		}
+	}
+	late := st.earLate
 	s.mu.Unlock()
 	if f.HW == st.hw {
 		return // our own, told by another
 	}
-	for _, w := range wires {
-		f.NIC, f.At = "eth0", time.Now()
-		w.see([]host.Sighting{f})
+	f.NIC, f.At = "eth0", time.Now()
+	for _, w := range hears {
+		if late > 0 {
+			time.AfterFunc(late, func() { w.see([]host.Sighting{f}) })
+		} else {
+			w.see([]host.Sighting{f})
+		}
 	}
 }
 
@@ -205,6 +224,9 @@ type fakeWire struct {
 	done chan struct{}
 	once sync.Once
 	err  error // why it ended by itself
+
+	wanted map[netip.Addr]bool // what its filter passes; nil: all
+	lost   uint64              // frames that it had no room for
 }
 
 func (st *station) Listen(nic string, see func([]host.Sighting)) (Wire, error) {
@@ -270,6 +292,24 @@ func (w *fakeWire) Echo(target, from netip.Addr, to host.HW, icmp []byte) error 
 	defer s.mu.Unlock()
 	w.st.echoed = to
 	return nil
+}
+
+func (w *fakeWire) Want(addrs []netip.Addr) error {
+	s := w.st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.wanted = map[netip.Addr]bool{}
+	for _, a := range addrs {
+		w.wanted[a] = true
+	}
+	return w.st.filterErr
+}
+
+func (w *fakeWire) Hearing() hearing.Report {
+	s := w.st.seg
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return hearing.Report{Lost: w.lost, Late: w.st.earLate}
 }
 
 func (w *fakeWire) HW() host.HW           { return w.hw }
@@ -405,7 +445,7 @@ func (st *station) reachesAt(hw host.HW, target netip.Addr) bool {
 func (st *station) reaches(target netip.Addr) (yes bool) {
 	s := st.seg
 	for _, o := range s.stations {
-		if o == st && st.sun == nil || !o.has(target) || o.filters {
+		if o == st && st.sun == nil || !o.has(target) || o.filters || st.unreached || o.unreached {
 			continue
 		}
 		if s.path(st, o) && !s.lost(st, o) && !s.lost(o, st) {

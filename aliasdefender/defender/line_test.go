@@ -78,7 +78,7 @@ func (c *line) send(to netip.Addr, h peer.Heard, repeat time.Duration, left int)
 		if st.own.Addr() != to || there == nil || !there.partners[c.st.own.Addr().String()] || c.st.line != c {
 			continue
 		}
-		if c.st.dumb || st.dumb || c.st.mumbles || !c.st.seg.path(c.st, st) || c.st.seg.lost(c.st, st) {
+		if c.st.dumb || st.dumb || c.st.mumbles || st.unreached || !c.st.seg.path(c.st, st) || c.st.seg.lost(c.st, st) {
 			continue
 		}
 		arrived = true

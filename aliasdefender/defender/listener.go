@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -9,13 +10,16 @@ import (
 
 // listener is the ARP listener of a NIC, and what became of it.
 type listener struct {
-	wire    Wire // nil: there is none
-	opening bool
-	opened  time.Time // when the last one was,
-	heardOn int       // and on which index
-	err     error     // why there is none; nil: none was tried yet
-	ended   string    // why the last one ended by itself,
-	endedAt time.Time // and when that was said
+	wire     Wire // nil: there is none
+	ear      ear
+	opening  bool
+	opened   time.Time    // when the last one was,
+	heardOn  int          // and on which index
+	wanted   []netip.Addr // that it hears of,
+	narrowed bool         // since it was told so
+	err      error        // why there is none; nil: none was tried yet
+	ended    string       // why the last one ended by itself,
+	endedAt  time.Time    // and when that was said
 }
 
 // close closes the listener beside the loop: it waits for its reader, and the
@@ -73,6 +77,8 @@ func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
 		kept = true
 		n.wire, n.err = w, nil
 		n.opened, n.heardOn = l.now, index
+		n.narrowed, n.ear.counted = false, 0
+		l.narrow(n)
 		l.link(n)
 		l.asks.Renew(l.now, n.name)
 	})

@@ -35,6 +35,7 @@ type loop struct {
 	log logrus.FieldLogger
 	outside
 	times
+	ears
 	roster
 
 	cfg         *config.Config
@@ -162,18 +163,24 @@ func (l *loop) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for range eventsPerTurn {
-			select {
-			case e := <-l.d.events:
-				e(l)
-				continue
-			default:
-			}
-			break
-		}
+		l.gauge()
+		l.tookIn(l.takeIn())
 		l.turn()
 		timer.Reset(time.Until(l.plan)) // the turn has taken its time
 	}
+}
+
+// takeIn takes in the events that wait; it tells whether there are no more.
+func (l *loop) takeIn() (all bool) {
+	for range eventsPerTurn {
+		select {
+		case e := <-l.d.events:
+			e(l)
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // changed notes that something on this host has changed. However often that

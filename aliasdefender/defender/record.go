@@ -51,6 +51,10 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	if !changed {
 		e.Kind = record.Lasts
 	}
+	if deaf := l.deafness(a, d.Reason); deaf != "" {
+		e.Text += ": " + deaf
+		e.Decision.Why = e.Text
+	}
 	a.said = l.now
 	if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.Fact().Since.IsZero() {
 		e.Text, a.said = "", time.Time{} // nothing to tell yet: said as soon as there is

@@ -32,6 +32,7 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 	for _, t := range l.channel.talks {
 		s.Problems = append(s.Problems, t.problems()...)
 	}
+	s.Problems = append(s.Problems, l.earProblems()...)
 	for _, a := range l.list {
 		s.Aliases = append(s.Aliases, l.show(a, journal))
 	}
@@ -97,6 +98,9 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	}
 	if a.decision.Row == "" && a.decision.Action != rules.Adopt {
 		c.Reason, c.Why = "starting", "nothing is known yet"
+	}
+	if deaf := l.deafness(a, a.decision.Reason); deaf != "" {
+		c.Why += ": " + deaf
 	}
 	if a.errand.failure.is() || a.elsewhere != "" {
 		c.Why = strings.TrimSpace(a.errand.failure.text + " " + a.elsewhere)

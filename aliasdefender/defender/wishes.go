@@ -51,6 +51,7 @@ func (l *loop) arrange() {
 	l.asks.Want(l.now, l.wishes)
 	for _, n := range l.net.nics {
 		l.link(n)
+		l.narrow(n)
 	}
 	for i, a := range l.list {
 		w := l.wishes[i]

@@ -94,6 +94,18 @@ type bench struct {
 	asked map[detect.Key]int
 	sent  map[detect.Key][]detect.Question // and are not known to be lost; where check is set
 	check func()                           // after each step
+
+	lostAt time.Time     // when answers were lost last
+	waits  time.Duration // for how long the oldest answer does
+}
+
+// deafened tells the Set how well answers are heard, by either medium.
+func (b *bench) deafened(lost bool, late time.Duration) {
+	if b.waits = late; lost {
+		b.lostAt = b.now
+	}
+	b.set.Heard(b.now, detect.ICMP, "", lost, late)
+	b.set.Heard(b.now, detect.ARP, "eth0", lost, late)
 }
 
 func newBench(t testing.TB, arp bool) *bench {

@@ -8,6 +8,7 @@ import (
 // nic is one interface that aliases are on, as far as asking goes.
 type nic struct {
 	Link
+	ear                 // of its ARP listener
 	known    bool       // it was told of
 	subjects []*subject // the aliases on it
 	holding  int        // how many of them we hold,

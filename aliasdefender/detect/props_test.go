@@ -104,6 +104,9 @@ func anything(t *rapid.T, b *bench, r detect.Rhythm, wishes []detect.Wish) func(
 		{"look", to(func(x *detect.Target) { b.set.Look(b.now, x) })},
 		{"rest", to(func(x *detect.Target) { b.set.Rest(b.now, x) })},
 		{"alive", to(func(x *detect.Target) { b.set.Alive(b.now, x, b.now.Add(-d)) })},
+		{"an answer lost", func() { b.deafened(true, 0) }},
+		{"answers that wait", func() { b.deafened(false, d) }},
+		{"answers that do not wait", func() { b.deafened(false, 0) }},
 		{"neighbour", to(func(x *detect.Target) { b.set.Neighbour(b.now, x, h.hw) })},
 	}
 	x := all[rapid.IntRange(0, len(all)-1).Draw(t, "what")]
@@ -135,6 +138,10 @@ func (p *promises) look() {
 			p.t.Fatalf("%s: %s, and was asked %v", call(x.Key), b.fact(x.Key), was.Asked.Sub(b.start))
 		case f.Value == rules.Silent && was.Value != rules.Silent && b.now.Sub(p.heard[x.Key]) < p.r.Doubt():
 			p.t.Fatalf("%s: %s at %v, and was heard at %v", call(x.Key), b.fact(x.Key), b.now.Sub(b.start), p.heard[x.Key].Sub(b.start))
+		case f.Value == rules.Silent && !f.Asked.Equal(was.Asked) && b.lostAt.After(f.Asked):
+			p.t.Fatalf("%s: %s at %v, and answers were lost at %v", call(x.Key), b.fact(x.Key), b.now.Sub(b.start), b.lostAt.Sub(b.start))
+		case f.Value == rules.Silent && !f.Asked.Equal(was.Asked) && b.waits >= p.r.Timeout:
+			p.t.Fatalf("%s: %s at %v, and answers wait for %v", call(x.Key), b.fact(x.Key), b.now.Sub(b.start), b.waits)
 		case f.Value == rules.Silent && !f.Asked.Equal(was.Asked) && !f.Asked.Equal(b.newest(x.Key)):
 			p.t.Fatalf("%s: %s, and the newest question known to be sent is of %v", call(x.Key), b.fact(x.Key), b.newest(x.Key).Sub(b.start))
 		}

@@ -23,6 +23,7 @@ type Set struct {
 	nics     map[string]*nic
 	agenda   agenda.Agenda
 	brisk    time.Duration // the shortest timeout of all
+	pings    ear           // for the answers to all pings
 
 	questions, lentQuestions []Question // those to take out, and those that were
 	changes, lentChanges     []Change

@@ -30,7 +30,7 @@ type Target struct {
 	window window
 
 	vain      int // windows in a row without an answer
-	blind     int // windows of this doubt in which nothing could be asked
+	blind     int // windows of this doubt in which nothing could be asked, or heard
 	proof     proof
 	lost      bool // it fell silent, and was not heard since
 	toldNewer bool // and it has not been taken in yet
@@ -275,9 +275,14 @@ func (s *Set) close(t *Target) {
 			last = at
 		}
 	}
+	deaf := s.deafened(t)
 	t.window.start = time.Time{}
-	if last.IsZero() {
+	switch {
+	case last.IsZero():
 		s.couldNot(t)
+		return
+	case deaf:
+		s.unheard(t)
 		return
 	}
 	if t.fact.Value == rules.Silent && t.vain == 0 {
@@ -341,15 +346,20 @@ func (s *Set) missed(t *Target) {
 
 // couldNot ends a window in which nothing could be asked.
 func (s *Set) couldNot(t *Target) {
-	t.vain = 0
-	t.fact = rules.Fact{Since: t.fact.Since, Value: t.fact.Value}
-	t.fact.Set(rules.Unknown, s.now, s.now)
-	s.changed(t)
+	s.unknown(t)
 	if t.blind++; t.blind < 2*t.Misses {
 		s.openWindow(t)
 		return
 	}
 	t.blind = 0
+}
+
+// unknown makes of a target what its doubt has not decided.
+func (s *Set) unknown(t *Target) {
+	t.vain = 0
+	t.fact = rules.Fact{Since: t.fact.Since, Value: t.fact.Value}
+	t.fact.Set(rules.Unknown, s.now, s.now)
+	s.changed(t)
 }
 
 // trouble is why a medium cannot ask, told on change and once an hour.

@@ -140,7 +140,7 @@ var ErrDuplicate = errors.New("another host has it: the kernel calls it a DUPLIC
 // Sighting is one ARP frame that another host sent: who claims which address.
 type Sighting struct {
 	NIC    string
-	At     time.Time
+	At     time.Time  // of its arrival, by the kernel's time stamp
 	Sender netip.Addr // 0.0.0.0 in an RFC 5227 probe
 	HW     HW         // the sender's
 	Target netip.Addr // whom it asks for; equal to Sender in an announcement

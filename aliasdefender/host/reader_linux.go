@@ -30,23 +30,23 @@ func (e *reader) hear() error {
 	if err := e.w.raw.Read(e.drained); err != nil {
 		return err
 	}
-	now := time.Now()
-	for i := range e.seen {
-		e.seen[i].At = now
-	}
 	return e.err
 }
 
 // drain is called with the socket when it may have frames; false is to wait.
 func (e *reader) drain(fd uintptr) bool {
+	e.w.meter.Begin()
 	for len(e.seen) < cap(e.seen) {
-		n, err := unix.Read(int(fd), e.buf[:])
+		n, at, err := e.w.meter.Receive(fd, e.buf[:])
 		switch err {
 		case nil:
 			e.some = true
-			e.take(e.buf[:n])
+			e.take(e.buf[:n], at)
 		case unix.EINTR:
 		case unix.EAGAIN:
+			if !e.some {
+				e.w.meter.Done()
+			}
 			return e.some
 		default:
 			e.err = err
@@ -56,11 +56,11 @@ func (e *reader) drain(fd uintptr) bool {
 	return true
 }
 
-func (e *reader) take(frame []byte) {
+func (e *reader) take(frame []byte, at time.Time) {
 	s, source, err := decode(frame)
 	if err != nil || source == e.w.hw || s.HW == e.w.hw {
 		return
 	}
-	s.NIC = e.w.nic
+	s.NIC, s.At = e.w.nic, at
 	e.seen = append(e.seen, s)
 }

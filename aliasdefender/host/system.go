@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"alias-defender/aliasdefender/hearing"
 )
 
 // What every system has to offer. A method that is missing, or has another
@@ -23,6 +25,8 @@ var (
 		Ask(target, from netip.Addr, to HW) error
 		Probe(target netip.Addr) error
 		Announce(alias netip.Addr, hw HW) error
+		Want(addrs []netip.Addr) error
+		Hearing() hearing.Report
 		HW() HW
 		Done() <-chan struct{}
 		Err() error

@@ -12,6 +12,8 @@ import (
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/hearing"
 )
 
 const (
@@ -40,6 +42,7 @@ type Wire struct {
 	hw      HW
 	conn    *packet.Conn
 	raw     syscall.RawConn
+	meter   *hearing.Meter
 	closing atomic.Bool
 	done    chan struct{}
 	err     error // set before done is closed
@@ -83,7 +86,8 @@ func (h *Host) Listen(nic string, see func([]Sighting)) (*Wire, error) {
 		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
 	}
 	w := &Wire{nic: nic, hw: n.HW, conn: conn, raw: raw, done: make(chan struct{})}
-	if err := errors.Join(w.widen(), w.sender.open(w)); err != nil {
+	w.meter, err = hearing.NewMeter(raw)
+	if err := errors.Join(err, w.widen(), w.sender.open(w)); err != nil {
 		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
 	}
 	go w.read(see)
@@ -106,16 +110,6 @@ func (w *Wire) widen() (err error) {
 	return errors.Join(control, os.NewSyscallError("setsockopt", err))
 }
 
-// onlyThisSegment drops what is for another host. That includes every frame of
-// a VLAN that has no interface here: the kernel takes the tag off before we see
-// the frame, and marks it so; nothing else tells it from one of this segment.
-var onlyThisSegment = []bpf.Instruction{
-	bpf.LoadExtension{Num: bpf.ExtType},
-	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OTHERHOST, SkipTrue: 1},
-	bpf.RetConstant{Val: frameSize},
-	bpf.RetConstant{Val: 0},
-}
-
 func (w *Wire) read(see func([]Sighting)) {
 	defer close(w.done)
 	e := newReader(w)
@@ -128,6 +122,7 @@ func (w *Wire) read(see func([]Sighting)) {
 		if len(e.seen) > 0 {
 			see(e.seen)
 		}
+		w.meter.Done()
 		switch {
 		case err == nil:
 			if down {
@@ -159,6 +154,11 @@ func (w *Wire) bound() (yes bool) {
 	})
 	return yes && err == nil
 }
+
+// Hearing tells how well the Wire hears: what the kernel had no room for, and for how
+// long the oldest frame has waited with which see was not called yet. It never
+// blocks.
+func (w *Wire) Hearing() hearing.Report { return w.meter.Report() }
 
 // HW returns the NIC's hardware address at the time of Listen. When the NIC gets
 // another one, close the Wire and listen again: until then it speaks with the

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net/netip"
 	"runtime"
+
+	"alias-defender/aliasdefender/hearing"
 )
 
 // HearsARP: no packet socket that Go's packages know of is there.
@@ -36,6 +38,12 @@ func (w *Wire) Announce(netip.Addr, HW) error { return errDeaf }
 
 // Echo is not served on this system.
 func (w *Wire) Echo(target, from netip.Addr, to HW, icmp []byte) error { return errDeaf }
+
+// Want is not served on this system.
+func (w *Wire) Want([]netip.Addr) error { return errDeaf }
+
+// Hearing is not served on this system.
+func (w *Wire) Hearing() hearing.Report { return hearing.Report{} }
 
 // HW is not served on this system.
 func (w *Wire) HW() HW { return HW{} }

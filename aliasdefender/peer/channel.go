@@ -80,6 +80,7 @@ type partner struct {
 	again    bool // all of the last Say is to be sent once more
 	newBoot  bool // the next Heard is to say so
 	answers  bucket
+	now      time.Time // of the datagram that is being opened
 
 	unreading
 }
@@ -96,7 +97,9 @@ type path struct {
 	addr        netip.Addr
 	heard, sent time.Time
 	err         error
-	local       bool // err is this system's word on the last datagram
+	fresh       bucket // of answers to the partner's processes that are new,
+	again       bucket // and to those that asked before
+	local       bool   // err is this system's word on the last datagram
 }
 
 // What bounds the work.
@@ -174,6 +177,7 @@ func (c *Channel) SetPartners(partners []Partner) error {
 			q = was[i]
 		} else {
 			q = &partner{addr: p.Addr, session: NewSession(0), enc: encoder{host: c.o.Host}, answers: bucket{rate: answerRate, burst: answerBurst}}
+			q.session.admit = q.admit
 		}
 		q.setPaths(append([]netip.Addr{p.Addr}, p.Paths...))
 		for i := range q.paths {
@@ -196,13 +200,19 @@ func (p *partner) setPaths(addrs []netip.Addr) {
 	}
 	paths := make([]path, len(addrs))
 	for i, a := range addrs {
-		paths[i].addr = a
+		paths[i] = path{addr: a, fresh: bucket{rate: newRate, burst: newBurst}, again: bucket{rate: againRate, burst: againBurst}}
 		if was := slices.IndexFunc(p.paths, func(x path) bool { return x.addr == a }); was >= 0 {
 			paths[i] = p.paths[was]
 		}
 	}
 	p.paths = paths
 	p.session.setPaths(len(paths))
+}
+
+// admit tells whether a process of the partner's that is not proven may be answered.
+func (p *partner) admit(over int, isNew bool) bool {
+	at := &p.paths[over]
+	return isNew && at.fresh.take(p.now) || at.again.take(p.now)
 }
 
 // admit has the kernel drop what comes from no partner, where it can.

@@ -89,6 +89,7 @@ func (c *Channel) take(datagram []byte, from netip.AddrPort, now time.Time) (h *
 // open opens what may be the partner's.
 func (c *Channel) open(src source, datagram []byte, now time.Time) (*Heard, event, Kind) {
 	p := src.partner
+	p.now = now
 	o, kind := p.session.Open(c.keys, datagram, src.path)
 	e := event{partner: p.addr, readable: p.read(o.Authentic, now)}
 	if !o.Authentic {

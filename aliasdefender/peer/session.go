@@ -61,6 +61,9 @@ type remote struct {
 	heard      window
 	highestSay uint64
 	second     bool // it understands the second form of words
+
+	left  int  // answers that it may get out of the share of new processes
+	fresh bool // the last was one of these
 }
 
 // unproven is how many processes of the partner's are remembered that have not
@@ -79,10 +82,15 @@ type Session struct {
 	number  uint64 // of the last datagram sealed
 	current *remote
 	others  [unproven]remote
-	oldest  int      // of others
+	oldest  [2]int   // of others: of those seen before, and of those not
 	paths   []window // what came over each path from current
 
 	owed *remote // who is to be answered; nil: nobody
+
+	strangers strangers
+	// admit tells whether a process that is not proven may be answered, which came
+	// over that path, and was not seen before or was. nil: each may.
+	admit func(path int, isNew bool) bool
 
 	sent    [numbers]sent
 	say     uint64 // the last one that was begun
@@ -226,11 +234,15 @@ type Opened struct {
 
 // Open opens a datagram that came over a path and that Outer has taken.
 func (s *Session) Open(k *Keys, datagram []byte, path int) (Opened, Kind) {
+	if s.strangers.again(datagram, path) {
+		return Opened{Authentic: true}, Replayed
+	}
 	plain, ok := k.open(s.plain[:0], datagram[nonceAt:sealedAt], datagram[sealedAt:], datagram[:nonceAt], &s.key)
 	if !ok {
 		return Opened{}, Unreadable
 	}
 	s.plain = plain
+	s.strangers.opened(datagram, path)
 	o, kind := s.take(boot(datagram[toAt:]), plain, path)
 	o.Authentic = true
 	if kind != Taken {
@@ -270,14 +282,17 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 	}
 	from := s.current
 	if from == nil || from.boot != in.from {
-		from = s.other(in.from)
-		from.second = in.flags&flagSecond != 0 // a process does not learn: its oldest datagram says the same
-		if to != s.boot || in.response != from.ours {
+		from = s.asked(in.from)
+		if from == nil || to != s.boot || in.response != from.ours {
 			// It does not live for certain: it is asked to prove it.
+			if from = s.ask(in.from, path); from == nil {
+				return o, Former
+			}
+			from.second = in.flags&flagSecond != 0 // a process does not learn: its oldest datagram says the same
 			if in.challenge != 0 {
 				from.theirs = in.challenge
 			}
-			s.owed = from
+			s.owe(from)
 			if to == s.boot && in.flags&flagContent != 0 {
 				return o, Former
 			}
@@ -288,7 +303,7 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 		from = s.current
 	}
 	if to != s.boot {
-		s.owed = from // it says hello: it does not know us yet
+		s.owe(from) // it says hello: it does not know us yet
 		return o, Taken
 	}
 	if in.ack > s.number {
@@ -296,7 +311,7 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 		// to a state before, as a virtual machine by its snapshot: what was
 		// taken since could be replayed.
 		s.renew()
-		s.owed = from
+		s.owe(from)
 		return o, Former
 	}
 	kind = s.first(from, in.number, path)
@@ -309,7 +324,7 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 		from.theirs = in.challenge
 	}
 	if in.challenge != 0 || in.flags&flagUrgent != 0 {
-		s.owed = from
+		s.owe(from)
 	}
 	if in.flags&flagContent == 0 {
 		return o, Taken
@@ -320,23 +335,6 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 	from.highestSay = in.says
 	o.Content, o.Say = in.content, in.says
 	return o, Taken
-}
-
-// other finds a process that is not the present one among the last that asked,
-// or remembers it with a challenge of its own.
-func (s *Session) other(b boot) *remote {
-	for i := range s.others {
-		if s.others[i].boot == b {
-			return &s.others[i]
-		}
-	}
-	r := &s.others[s.oldest]
-	s.oldest = (s.oldest + 1) % unproven
-	if s.owed == r {
-		s.owed = nil
-	}
-	*r = remote{boot: b, ours: challenge()}
-	return r
 }
 
 // challenge is never zero, for that means none.

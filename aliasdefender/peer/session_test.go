@@ -157,11 +157,7 @@ func TestAReplayedCaptureIsDroppedAndCounted(t *testing.T) {
 		b.wants("as it was said", record(a.says(fmt.Sprint(i))), fmt.Sprint(i), Taken)
 	}
 	for i, d := range capture {
-		want := Replayed
-		if i == 0 {
-			want = Taken // a hello is worth an answer, and nothing else
-		}
-		b.wants(fmt.Sprintf("datagram %d of the capture", i), d, "", want)
+		b.wants(fmt.Sprintf("datagram %d of the capture", i), d, "", Replayed)
 	}
 	b.wants("the live one after it", a.says("live"), "live", Taken)
 
@@ -192,13 +188,17 @@ func TestPacketsOfAPartnersFormerBootAreDropped(t *testing.T) {
 // cannot come back later, not by its hello and its proof either.
 func TestABootThatWasNeverHeardCannotComeBack(t *testing.T) {
 	dead, b := newEnd(t, 1), newEnd(t, 1)
-	hello := dead.says("x")
-	challenge := b.wants("its hello", hello, "", Taken)
+	var hellos [][]byte
+	for range 1 + 2*unproven {
+		hellos = append(hellos, dead.says("x"))
+	}
+	challenge := b.wants("its hello", hellos[0], "", Taken)
 	_, _, proof := dead.hears(challenge)
 	live := newEnd(t, 1)
 	meet(t, live, b)
-	for range 2 * unproven {
-		b.wants("its hello", hello, "", Taken)
+	for _, hello := range hellos[1:] {
+		b.wants("its first hello again", hellos[0], "", Replayed)
+		b.wants("a hello of it, kept back", hello, "", Taken)
 		b.wants("its proof, kept back", proof, "", Taken)
 		b.wants("the live one's", live.says("live"), "live", Taken)
 	}

@@ -9,7 +9,12 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/hearing"
 )
 
 // mostAsked bounds how many questions are under way.
@@ -31,10 +36,11 @@ type Pinger struct {
 
 	mu       sync.Mutex
 	closed   bool
-	listener *os.File // nil: the next question opens one
-	sender   *sender  // the same
-	seq      uint16   // of the next question
-	asked    []asked  // by sequence number; what is older than its timeout is free
+	listener *os.File       // nil: the next question opens one
+	meter    *hearing.Meter // of the listener
+	sender   *sender        // the same
+	seq      uint16         // of the next question
+	asked    []asked        // by sequence number; what is older than its timeout is free
 }
 
 // asked is one question that is under way.
@@ -73,10 +79,18 @@ func (p *Pinger) listen() error {
 	if err != nil {
 		return err
 	}
-	p.listener = listener
+	raw, err := listener.SyscallConn()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	meter, err := hearing.NewMeter(raw)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	p.listener, p.meter = listener, meter
 	// Answers that the buffer has no room for would look like silence.
 	p.asked = make([]asked, min(mostAsked, room))
-	p.reader.Go(func() { p.read(listener) })
+	p.reader.Go(func() { p.read(listener, raw, meter) })
 	return nil
 }
 
@@ -152,23 +166,47 @@ func (p *Pinger) say(q Question, a *asked) error {
 }
 
 // read hears answers until the listener is of no use any more.
-func (p *Pinger) read(listener *os.File) {
+func (p *Pinger) read(listener *os.File, raw syscall.RawConn, meter *hearing.Meter) {
 	buf := make([]byte, answerSize)
+	var n int
+	var at time.Time
+	var err error
+	receive := func(fd uintptr) bool {
+		meter.Begin()
+		if n, at, err = meter.Receive(fd, buf); err == unix.EAGAIN {
+			meter.Done()
+			return false
+		}
+		return true
+	}
 	for {
-		n, err := listener.Read(buf) // without a wait as long as there is something
-		if err != nil {
-			p.deaf(listener, fmt.Errorf("hear answers: %w", err))
+		if e := raw.Read(receive); e != nil || err != nil && err != unix.EINTR {
+			p.deaf(listener, fmt.Errorf("hear answers: %w", errors.Join(e, err)))
 			return
 		}
-		if from, m, ok := parseAnswer(buf[:n]); ok {
-			p.answer(from, m)
+		if err == nil {
+			if from, m, ok := parseAnswer(buf[:n]); ok {
+				p.answer(from, m, at)
+			}
 		}
+		meter.Done()
 	}
 }
 
-// answer finds the question to an answer, if there is one.
-func (p *Pinger) answer(from netip.Addr, m mark) {
-	now := time.Now()
+// Hearing tells how well answers are heard: how many the kernel had no room for, and
+// for how long the oldest one has waited that is not told yet. It does not wait.
+func (p *Pinger) Hearing() hearing.Report {
+	p.mu.Lock()
+	meter := p.meter
+	p.mu.Unlock()
+	if meter == nil {
+		return hearing.Report{}
+	}
+	return meter.Report()
+}
+
+// answer finds the question to an answer that arrived then, if there is one.
+func (p *Pinger) answer(from netip.Addr, m mark, now time.Time) {
 	p.mu.Lock()
 	if p.listener == nil {
 		p.mu.Unlock()
@@ -195,7 +233,7 @@ func (p *Pinger) deaf(listener *os.File, why error) {
 		return // Close was here
 	}
 	open := p.asked
-	p.listener, p.asked = nil, nil
+	p.listener, p.meter, p.asked = nil, nil, nil
 	p.mu.Unlock()
 	_ = listener.Close()
 	for i := range open {

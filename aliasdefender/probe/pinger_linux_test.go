@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"alias-defender/aliasdefender/hearing"
+
 	"alias-defender/aliasdefender/host/nstest"
 )
 
@@ -244,6 +246,36 @@ func TestAskingAllocatesNothing(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("%v allocations for a question and its answer", n)
+	}
+}
+
+// TestAnAnswerThatWaitsIsReported: while a caller does not take its answer, the next
+// ones wait, and that is no silence.
+func TestAnAnswerThatWaitsIsReported(t *testing.T) {
+	p, _ := alone(t)
+	if r := p.Hearing(); r.Lost != 0 || r.Late != 0 {
+		t.Errorf("before anything was asked: %+v", r)
+	}
+	entered, release, second := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	q := Question{Target: loopback, Source: loopback, Timeout: ages}
+	begin := time.Now()
+	if err := p.Ask(q, func(time.Time, error) { close(entered); <-release }); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	if err := p.Ask(q, func(time.Time, error) { close(second) }); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.Hearing(); r.Late <= 0 || r.Late > time.Since(begin) {
+		t.Errorf("an answer waits since %v at most: %+v", time.Since(begin), r)
+	}
+	close(release)
+	<-second
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if r := p.Hearing(); r != (hearing.Report{}) {
+		t.Errorf("closed: %+v", r)
 	}
 }
 

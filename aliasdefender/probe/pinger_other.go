@@ -7,6 +7,8 @@ import (
 	"errors"
 	"runtime"
 	"time"
+
+	"alias-defender/aliasdefender/hearing"
 )
 
 var errElsewhere = errors.New("one socket for all pings: needs Linux, but this is " + runtime.GOOS)
@@ -22,6 +24,9 @@ func (p *Pinger) Ask(Question, func(at time.Time, err error)) error { return err
 
 // Ping is not served on this system.
 func (p *Pinger) Ping(context.Context, Question) (bool, error) { return false, errElsewhere }
+
+// Hearing is not served on this system.
+func (p *Pinger) Hearing() hearing.Report { return hearing.Report{} }
 
 // Close is not served on this system.
 func (p *Pinger) Close() error { return nil }

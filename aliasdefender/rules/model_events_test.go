@@ -217,6 +217,8 @@ func faults(i int) []event {
 			m.written = true
 			return true
 		}},
+		lossy(i, "its ARP listener loses frames", true),
+		lossy(i, "its ARP listener hears all again", false),
 		{hosts[i] + ": what it says is a second late", true, func(p *pair, c *setting) bool {
 			was := p.h[i].flying && p.h[i].late == 0
 			p.h[i].late = 2
@@ -228,6 +230,17 @@ func faults(i int) []event {
 			return was
 		}},
 	}
+}
+
+// lossy is for settings that have it: in all of them it would take too long.
+func lossy(i int, text string, to bool) event {
+	return event{hosts[i] + ": " + text, false, func(p *pair, c *setting) bool {
+		m := &p.h[i]
+		was := m.lossy
+		m.lossy = to
+		m.written = true
+		return c.lossy && was != to && m.on
+	}}
 }
 
 func segment() []event {

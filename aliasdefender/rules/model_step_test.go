@@ -213,7 +213,7 @@ func (p *pair) announce(i int) {
 	if p.reaches(i) {
 		p.cache = uint8(i)
 	}
-	if o := &p.h[1-i]; p.joined() && o.daemon == running {
+	if o := &p.h[1-i]; p.joined() && o.daemon == running && !o.lossy {
 		o.sees(false)
 		p.partnerSeen(1 - i)
 	}
@@ -327,6 +327,12 @@ func (p *pair) ask(i int) {
 	m, other := &p.h[i], &p.h[1-i]
 	if !m.cable {
 		m.alias, m.partner, m.router = unheard, unheard, unheard
+		return
+	}
+	if m.lossy {
+		for _, h := range []*heard{&m.alias, &m.partner, &m.router} {
+			h.lost()
+		}
 		return
 	}
 	if p.joined() {

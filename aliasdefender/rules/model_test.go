@@ -136,6 +136,14 @@ func (h *heard) missed() {
 	h.set(Silent)
 }
 
+// lost is one tick's question whose answer may have been lost on the way: what
+// was silent is unknown, what answered grows old.
+func (h *heard) lost() {
+	if h.value == Silent {
+		*h = unheard
+	}
+}
+
 // life is what a daemon is.
 type life uint8
 
@@ -206,6 +214,8 @@ type member struct {
 	asking                 bool  // it is being asked
 	forged                 bool  // the last claim that it saw was nobody's
 
+	lossy bool // its ARP listener loses frames: what is not heard is unknown
+
 	verifying bool // a ping from the alias is on its way
 	deaf      bool // and the next will not be answered
 
@@ -244,6 +254,7 @@ type setting struct {
 	depth   int
 	only    []string // the events, by what is in their names; none: all
 	from    []string // what happened before, the world at rest after each
+	lossy   bool     // the ARP listeners lose frames
 	few     bool     // only what operators do, what daemons suffer, and words that are lost
 	rows    []Row
 	without clause
@@ -303,7 +314,7 @@ func boot(parked bool) member {
 
 // clear is a host without a daemon: nothing is known or on record.
 func (m *member) clear() {
-	*m = member{on: m.on, cable: m.cable, ill: m.ill, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
+	*m = member{on: m.on, cable: m.cable, ill: m.ill, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
 	m.hand = open{began: never, ended: never}
 	m.next, m.leased = forever, forever
 	m.defended, m.anew, m.woke, m.carrier, m.taken = never, never, never, old, never

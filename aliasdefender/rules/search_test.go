@@ -58,6 +58,11 @@ func TestSearchFindsNothingWrong(t *testing.T) {
 			c.depth = 1
 		}
 		t.Run(c.name, func(t *testing.T) { mustFindNothing(t, c) })
+		if c.depth > 1 && !c.second && len(c.only) == 0 {
+			c := c
+			c.lossy = true
+			t.Run(c.name+", ARP listeners lose frames", func(t *testing.T) { mustFindNothing(t, c) })
+		}
 		if c.few = c.depth > 1 && len(c.only) == 0; c.few && c.channel && !c.second && c.primary != [2]bool{true, true} {
 			c.depth++
 			t.Run(c.name+", few events", func(t *testing.T) { mustFindNothing(t, c) })
@@ -214,7 +219,7 @@ func (p *pair) wrong(c *setting) string {
 	if p.moves {
 		return restless
 	}
-	if a.kernel && b.kernel && p.joined() && a.daemon == running && b.daemon == running {
+	if a.kernel && b.kernel && p.joined() && a.daemon == running && b.daemon == running && !a.lossy && !b.lossy {
 		return "both have the alias"
 	}
 	served := 2
@@ -227,7 +232,7 @@ func (p *pair) wrong(c *setting) string {
 			return hosts[i] + " has the alias, and is parked"
 		case m.kernel && m.daemon == running && !m.cable:
 			return hosts[i] + " has the alias, and no link"
-		case m.daemon == running && m.kernel != m.holding:
+		case m.daemon == running && m.kernel != m.holding && !m.lossy: // whose rivals are not known
 			return hosts[i] + "'s record of the alias is wrong"
 		case m.kernel && m.ill && !other.kernel && p.serves(1-i) && m.said != never && p.talks(c):
 			return hosts[i] + " has the alias with an ill service, and " + hosts[1-i] + " could"
@@ -241,7 +246,8 @@ func (p *pair) wrong(c *setting) string {
 			served = i
 		}
 	}
-	alone := !(a.kernel && b.kernel && p.joined())
+	// Who does not hear its rival does not hear either that it has gone.
+	alone := !(a.kernel && b.kernel && p.joined()) && (served == 2 || !p.h[served].lossy)
 	if served != 2 && alone && p.h[served].daemon == running && p.cache == uint8(1-served) {
 		return "clients are not at " + hosts[served]
 	}
@@ -252,7 +258,7 @@ func (p *pair) wrong(c *setting) string {
 // no operator took the alias off it.
 func (p *pair) serves(i int) bool {
 	m := &p.h[i]
-	return m.on && m.daemon == running && !m.parks && !m.told && !m.ill && m.cable && p.router && p.reaches(i)
+	return m.on && m.daemon == running && !m.parks && !m.told && !m.ill && m.cable && !m.lossy && p.router && p.reaches(i)
 }
 
 // excused is what the design leaves: who is not primary, has no order, did not

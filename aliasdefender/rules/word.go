@@ -10,7 +10,7 @@ const (
 	SaysUnsure
 	SaysHolding
 	SaysAble     // it holds nothing; link, router and service are good: it would take
-	SaysCannot   // W2, W3, W8 or W9 holds there
+	SaysCannot   // W2, W3, W8 or W9 holds there, or what it does not know it has not known for long
 	SaysParked   // W1: an operator took it off that host
 	SaysReleased // its daemon is ending, or has lost the row: it let the alias go
 )
@@ -77,6 +77,8 @@ func Say(p Policy, s State, f Facts) Word {
 // standing is how we stand to the alias, and why it cannot be served.
 func (v *view) standing() (Standing, Reason) {
 	switch {
+	case v.s.Holding && v.local(v.f.Kernel) == No && v.unknownLong(v.f.Alias):
+		return SaysCannot, KernelLost
 	case v.s.Holding && v.local(v.f.Kernel) == No:
 		return SaysUnsure, KernelLost
 	case v.s.Holding:
@@ -97,8 +99,21 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysCannot, Flapping
 	case v.link() == Yes && v.router() == Answered:
 		return SaysAble, NoRow
+	case v.link() == Yes && v.unknownLong(v.f.Router):
+		return SaysCannot, RouterUnknown
 	}
 	return SaysUnsure, NoRow
+}
+
+// unknownLong tells whether something has been unknown for so long that the partner
+// should not wait for it: while it is, nothing is taken here. Of what was never asked
+// nothing can be told yet.
+func (v *view) unknownLong(f Fact) bool {
+	since := f.Since
+	if f.Value != Unknown {
+		since = f.Asked.Add(v.p.Stale()) // it has grown old
+	}
+	return !f.Since.IsZero() && v.reached(since.Add(v.p.Stale()))
 }
 
 // word is what the partner says, nothing once the channel has been silent for

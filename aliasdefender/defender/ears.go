@@ -1,0 +1,180 @@
+package defender
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/hearing"
+	"alias-defender/aliasdefender/rules"
+)
+
+const (
+	// earRests is how long an ear hears all before its trouble is over, and how long
+	// a trouble lasts before it is a problem.
+	earRests = 10 * time.Second
+	// earSays is how often a trouble that goes on is logged.
+	earSays = time.Minute
+)
+
+// ear is one socket by which answers come, and what it did not hear. While it hears
+// not all there is no silence (package detect).
+type ear struct {
+	counted     uint64 // what the socket said last
+	lost        uint64 // in the present trouble,
+	unsaid      uint64 // of these not logged yet
+	worst       time.Duration
+	begun, last time.Time // of the present trouble; zero: there is none
+	said        time.Time // when it was logged
+	told        bool      // the present trouble was
+}
+
+// ears is what the loop knows of its hearing as a whole.
+type ears struct {
+	pings   ear
+	backlog time.Time // since when events wait that were not taken in; zero: none did
+}
+
+// gauge asks all sockets how well they hear. It stands before the events are taken
+// in that came meanwhile: what has waited until now is then known, or counted as late.
+func (l *loop) gauge() {
+	behind := l.behind()
+	for _, n := range l.net.nics {
+		if n.wire != nil {
+			l.hears(&n.ear, detect.ARP, n, n.wire.Hearing(), behind)
+		}
+	}
+	if l.o.Hearing != nil {
+		l.hears(&l.pings, detect.ICMP, nil, l.o.Hearing(), behind)
+	}
+}
+
+// behind is for how long events have waited for the loop itself.
+func (l *loop) behind() time.Duration {
+	if l.backlog.IsZero() {
+		return 0
+	}
+	return l.now.Sub(l.backlog)
+}
+
+// tookIn notes whether all events were taken in that waited at the last gauge.
+func (l *loop) tookIn(all bool) {
+	switch {
+	case all && !l.backlog.IsZero():
+		l.backlog = time.Time{}
+		l.gauge()
+	case !all && l.backlog.IsZero():
+		l.backlog = l.now
+	}
+}
+
+// hears takes in what one socket says of its hearing.
+func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind time.Duration) {
+	if r.Lost < e.counted {
+		e.counted = 0 // it is another socket
+	}
+	lost, late := r.Lost-e.counted, max(r.Late, behind)
+	e.counted = r.Lost
+	name, what := "", "the socket that hears pings"
+	if n != nil {
+		name, what = n.name, "the ARP listener on "+n.name
+	}
+	l.asks.Heard(l.now, m, name, lost > 0, late)
+	if lost == 0 && late < l.asks.Brisk() {
+		if !e.last.IsZero() && l.now.Sub(e.last) >= earRests {
+			if e.told {
+				l.event("frames_lost").WithField("nic", name).Info(what + " hears all again")
+			}
+			*e = ear{counted: e.counted, said: e.said, unsaid: e.unsaid}
+		}
+		return
+	}
+	if e.last.IsZero() {
+		e.begun = l.now
+	}
+	e.last = l.now
+	e.lost, e.unsaid, e.worst = e.lost+lost, e.unsaid+lost, max(e.worst, late)
+	if e.said.IsZero() || l.now.Sub(e.said) >= earSays {
+		l.event("frames_lost").WithField("nic", name).Warn(what + " " + failing(e.unsaid, late, lost == 0) + ": what was silent meanwhile is unknown")
+		e.said, e.told, e.unsaid = l.now, true, 0
+	}
+}
+
+// failing says what an ear did not hear.
+func failing(lost uint64, late time.Duration, onlyLate bool) string {
+	if onlyLate && lost == 0 {
+		return fmt.Sprintf("is %s late", late.Round(time.Millisecond))
+	}
+	return fmt.Sprintf("lost %d frames", lost)
+}
+
+// trouble is what an ear did not hear in its present trouble; empty: it has none.
+func (e *ear) trouble() string {
+	if e.last.IsZero() {
+		return ""
+	}
+	return failing(e.lost, e.worst, e.lost == 0)
+}
+
+// lasts tells whether the trouble has gone on for so long that it is a problem.
+func (e *ear) lasts() bool { return e.last.Sub(e.begun) >= earRests }
+
+// deafness is why it is not known whether something answers, as far as ears are the
+// cause; empty: it is not that, or they are not.
+func (l *loop) deafness(a *alias, why rules.Reason) string {
+	switch why {
+	case rules.AliasUnknown, rules.RouterUnknown, rules.PartnerUnknown, rules.KernelLost:
+	default:
+		return ""
+	}
+	var all []string
+	if t := a.iface.ear.trouble(); t != "" {
+		all = append(all, "the ARP listener on "+a.iface.name+" "+t)
+	}
+	if t := l.pings.trouble(); t != "" {
+		all = append(all, "the socket that hears pings "+t)
+	}
+	return strings.Join(all, ", ")
+}
+
+// earProblems are the troubles that last.
+func (l *loop) earProblems() (all []string) {
+	for _, n := range l.net.nics {
+		if n.ear.lasts() {
+			all = append(all, "the ARP listener on "+n.name+" "+n.ear.trouble()+": while it does, nothing there counts as silent, and nothing is taken")
+		}
+	}
+	slices.Sort(all)
+	if l.pings.lasts() {
+		all = append(all, "the socket that hears pings "+l.pings.trouble()+": while it does, nothing counts as silent that is asked by ping")
+	}
+	return all
+}
+
+// narrow has the listener of a NIC hear only what speaks of an address that is asked
+// there. A filter that cannot be set may hide what matters: the listener is closed.
+func (l *loop) narrow(n *nic) {
+	if n.wire == nil {
+		return
+	}
+	wanted := make([]netip.Addr, 0, len(n.wanted))
+	for _, t := range l.asks.Targets() {
+		if t.NIC == n.name {
+			wanted = append(wanted, t.Addr)
+		}
+	}
+	slices.SortFunc(wanted, netip.Addr.Compare)
+	if n.narrowed && slices.Equal(wanted, n.wanted) {
+		return
+	}
+	n.narrowed, n.wanted = true, wanted
+	if err := n.wire.Want(wanted); err != nil {
+		l.event("arp_listener_stopped").WithField("nic", n.name).WithError(err).Warnf("ARP listener on %s stopped; reopening", n.name)
+		n.close(l)
+		l.link(n)
+		l.read()
+	}
+}

@@ -1,0 +1,62 @@
+package detect
+
+import (
+	"time"
+
+	"alias-defender/aliasdefender/rules"
+)
+
+// ear is how well answers by one medium are heard.
+type ear struct {
+	lost time.Time     // when it was last found that some were lost
+	late time.Duration // for how long the oldest has waited that was not taken in
+}
+
+// missed tells whether an answer may have come in a window that was not heard.
+func (e *ear) missed(w *window, timeout time.Duration) bool {
+	return e.lost.After(w.start) || e.late >= timeout
+}
+
+// Heard takes in how well answers by a medium are heard: by ARP those on a NIC, by
+// ICMP all. lost tells that the kernel has had no room for some since this was last
+// told; late is for how long the oldest has waited that was not taken in yet.
+//
+// It has to be told before the answers are taken in that a Turn is to know of: what
+// waited before may have been taken in since.
+func (s *Set) Heard(now time.Time, m Medium, nic string, lost bool, late time.Duration) {
+	e := &s.pings
+	if m == ARP {
+		n := s.nics[nic]
+		if n == nil {
+			return // no alias is on it
+		}
+		e = &n.ear
+	}
+	if e.late = late; lost {
+		e.lost = now
+	}
+}
+
+// deafened tells whether the answer to a question of the open window may have come,
+// and was not heard.
+func (s *Set) deafened(t *Target) bool {
+	w := &t.window
+	return w.by[ICMP].left() && s.pings.missed(w, t.Timeout) ||
+		w.by[ARP].left() && t.nic.ear.missed(w, t.Timeout)
+}
+
+// unheard ends a window whose answer may have been lost on the way to us: it is
+// neither an answer nor one in vain. What was silent is unknown at once; what
+// answered is when it would have become silent.
+func (s *Set) unheard(t *Target) {
+	t.blind++
+	if t.fact.Value == rules.Silent || t.fact.Value == rules.Answered && t.blind >= t.Misses {
+		s.unknown(t)
+	}
+	if t.blind < 2*t.Misses {
+		s.openWindow(t)
+		return
+	}
+	t.vain, t.blind = 0, 0
+	t.fact.Miss = time.Time{}
+}

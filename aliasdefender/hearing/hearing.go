@@ -1,0 +1,26 @@
+// Package hearing tells how well a socket hears: how many packets the kernel has
+// dropped because nobody made room for them, and for how long the oldest one has
+// waited that its reader has not delivered yet.
+//
+// Who asks and hears nothing has to know this. The answer may have been among the
+// dropped ones, or still be waiting, and then there was no silence.
+//
+// A reader takes packets with [Meter.Receive], between [Meter.Begin] and
+// [Meter.Done]. Anybody may ask for the [Report] meanwhile. What has left the kernel
+// and is in the reader's hands counts as waiting:
+//
+//	network --> kernel's queue --> reader's hands --> delivered
+//	   |             |                  |
+//	 dropped:      waits:             waits:
+//	  Lost          Late               Late
+//
+// The package refuses to know what the packets are, and what follows from a loss.
+package hearing
+
+import "time"
+
+// Report is how well a socket hears at one moment.
+type Report struct {
+	Lost uint64        // packets that the kernel dropped for want of room, since the socket was opened
+	Late time.Duration // for how long the oldest packet that is not delivered has waited; zero: none waits
+}

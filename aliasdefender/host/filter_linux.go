@@ -1,0 +1,144 @@
+package host
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// mostSpans is how many spans of addresses a filter tells apart: each costs some
+// eight instructions, and the kernel takes 4,096.
+const mostSpans = 400
+
+// Want has the kernel pass only frames that speak of these addresses, as sender or
+// as target; before the first call it passes all of this segment. A storm of other
+// hosts' ARP then neither wakes this process nor takes the room of frames that
+// matter. One filter takes the place of the other at once, and nothing is lost. What
+// the old one let in may still be delivered, and so may frames about addresses that
+// lie between the wanted ones: there is no room for thousands of single ones. Other
+// addresses than those of IPv4 have no ARP, and are passed over.
+//
+// After an error it is not known what the filter passes: the Wire is to be closed.
+func (w *Wire) Want(addrs []netip.Addr) error {
+	all := spans(addrs)
+	// The kernel bounds the memory of a socket's filters (net.core.optmem_max).
+	for most := mostSpans; most > 0; most /= 4 {
+		if w.attach(speaksOf(join(all, most))) == nil {
+			return nil
+		}
+	}
+	if err := w.attach(onlyThisSegment); err != nil {
+		return fmt.Errorf("host: filter on %s: %w", w.nic, err)
+	}
+	return nil
+}
+
+func (w *Wire) attach(filter []bpf.Instruction) error {
+	raw, err := bpf.Assemble(filter)
+	if err != nil {
+		return err
+	}
+	return w.conn.SetBPF(raw)
+}
+
+// onlyThisSegment drops what is for another host. That includes every frame of
+// a VLAN that has no interface here: the kernel takes the tag off before we see
+// the frame, and marks it so; nothing else tells it from one of this segment.
+var onlyThisSegment = append(dropOtherHosts, bpf.RetConstant{Val: frameSize})
+
+var dropOtherHosts = []bpf.Instruction{
+	bpf.LoadExtension{Num: bpf.ExtType},
+	bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OTHERHOST, SkipFalse: 1},
+	bpf.RetConstant{Val: 0},
+}
+
+// span is a run of addresses, both ends in it.
+type span struct{ from, to uint32 }
+
+// spans are the IPv4 addresses as runs, in their order.
+func spans(addrs []netip.Addr) (all []span) {
+	var numbers []uint32
+	for _, a := range addrs {
+		if a.Is4() {
+			b := a.As4()
+			numbers = append(numbers, binary.BigEndian.Uint32(b[:]))
+		}
+	}
+	slices.Sort(numbers)
+	for _, n := range slices.Compact(numbers) {
+		if last := len(all) - 1; last >= 0 && all[last].to == n-1 {
+			all[last].to = n
+		} else {
+			all = append(all, span{n, n})
+		}
+	}
+	return all
+}
+
+// join makes at most so many spans of them, across the smallest gaps.
+func join(all []span, most int) []span {
+	if len(all) <= most {
+		return all
+	}
+	gaps := make([]uint32, len(all)-1)
+	for i := range gaps {
+		gaps[i] = all[i+1].from - all[i].to
+	}
+	sorted := slices.Sorted(slices.Values(gaps))
+	widest := sorted[len(all)-most-1] // of those that are closed
+	fewer := []span{all[0]}
+	for i, gap := range gaps {
+		if gap <= widest {
+			fewer[len(fewer)-1].to = all[i+1].to
+		} else {
+			fewer = append(fewer, all[i+1])
+		}
+	}
+	return fewer
+}
+
+// speaksOf is the filter that passes what has a sender or a target in the spans.
+// Where a frame is too short for them the kernel drops it.
+func speaksOf(all []span) []bpf.Instruction {
+	filter := slices.Clone(dropOtherHosts)
+	for _, at := range []uint32{atSender, atTarget} {
+		if len(all) == 0 {
+			break
+		}
+		found := search(all, 0)
+		filter = append(filter,
+			bpf.LoadAbsolute{Off: at, Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[0].from, SkipTrue: 1},
+			bpf.Jump{Skip: uint32(len(found))})
+		filter = append(filter, found...)
+	}
+	return append(filter, bpf.RetConstant{Val: 0})
+}
+
+// search passes the frame if the number is in the spans, by halving them, and else
+// goes on so many instructions after its own end. The number is known not to be
+// below the first span.
+func search(all []span, after int) []bpf.Instruction {
+	if len(all) == 1 {
+		return []bpf.Instruction{
+			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: all[0].to, SkipTrue: 1},
+			bpf.RetConstant{Val: frameSize},
+			bpf.Jump{Skip: uint32(after)},
+		}
+	}
+	half := len(all) / 2
+	upper := search(all[half:], after)
+	lower := search(all[:half], after+len(upper))
+	decide := []bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[half].from, SkipTrue: uint8(len(lower))}}
+	if len(lower) > 255 { // further than a condition can jump
+		decide = []bpf.Instruction{
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[half].from, SkipFalse: 1},
+			bpf.Jump{Skip: uint32(len(lower))},
+		}
+	}
+	return slices.Concat(decide, lower, upper)
+}
