@@ -179,6 +179,7 @@ type member struct {
 	told   bool  // its daemon was told to end
 	ours   bool  // it let the alias go for its own sake, and nobody has had it since
 	robbed bool  // another program took the alias away, and the daemon has not mended it
+	behind bool  // its own address went and came back while it had the alias: that is the first now
 
 	// The daemon's record.
 	holding, parked, give, stopping, oursLast, cutOff, failback, noReturn bool
@@ -190,6 +191,8 @@ type member struct {
 	next                                                                  left
 	anew, woke                                                            ticks
 	leased                                                                left
+	reorders                                                              uint8
+	reordered                                                             ticks
 
 	// Its facts.
 	carrier                ticks // since when it is as it is
@@ -232,6 +235,7 @@ type setting struct {
 	back    bool // failback
 	depth   int
 	from    []string // what happened before, the world at rest after each
+	own     bool     // own addresses go and come back
 	few     bool     // only what operators do, what daemons suffer, and words that are lost
 	rows    []Row
 	without clause
@@ -291,10 +295,10 @@ func boot(parked bool) member {
 
 // clear is a host without a daemon: nothing is known or on record.
 func (m *member) clear() {
-	*m = member{on: m.on, cable: m.cable, ill: m.ill, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
+	*m = member{on: m.on, cable: m.cable, ill: m.ill, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks, behind: m.behind}
 	m.hand = open{began: never, ended: never}
 	m.next, m.leased = forever, forever
-	m.defended, m.anew, m.woke, m.carrier = never, never, never, old
+	m.defended, m.anew, m.woke, m.carrier, m.reordered = never, never, never, old, never
 	m.alias, m.partner, m.router = unheard, unheard, unheard
 	m.daemonHeard, m.said = never, never
 }
@@ -329,6 +333,7 @@ func (m *member) state() State {
 		Defences: int(m.defences), Defended: m.defended.fast(fastDefended),
 		Announced: int(m.announced), Next: m.next.time(), CutOff: m.cutOff, Failback: m.failback, NoReturn: m.noReturn,
 		Anew: m.anew.time(), Woke: m.woke.time(), Lease: m.leased.time(),
+		Reorders: int(m.reorders), Reordered: m.reordered.time(),
 	}
 	if m.stopping {
 		s.Exit, s.Ending = ExitGive, true
@@ -348,6 +353,7 @@ func (m *member) keep(s *State) {
 	m.defences, m.defended = uint8(min(s.Defences, 2)), agoOf(s.Defended, fastDefended)
 	m.announced, m.next = uint8(s.Announced), leftOf(s.Next)
 	m.anew, m.woke, m.leased = agoOf(s.Anew, 1), agoOf(s.Woke, 1), leftOf(s.Lease)
+	m.reorders, m.reordered = uint8(s.Reorders), agoOf(s.Reordered, 1)
 	h := &s.Handover
 	m.hand = open{
 		side: h.Side, number: uint8(h.Number), why: h.Why, began: agoOf(h.Began, 1), verified: h.Verified,
@@ -366,6 +372,7 @@ func (m *member) facts(c *setting, i int) Facts {
 		Now: noon, NIC: own, Own: own, RouterKnown: true,
 		Carrier: Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
 		Kernel:  Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
+		Behind:  Fact{Value: Of(m.kernel && m.behind), Since: agoTable[old], Asked: noon},
 		Alias:   m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),
 		ByPartner: Yes, WeAreLow: Of(i == 0), Service: Fact{Value: Of(!m.ill), Since: agoTable[old], Asked: noon},
 	}

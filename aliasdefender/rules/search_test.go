@@ -23,6 +23,7 @@ func settings() []setting {
 		{name: "two primaries, a channel", primary: both, channel: true},
 		{name: "two primaries, no channel", primary: both},
 		{name: "no primary, a channel", primary: none, channel: true},
+		{name: "one primary, a channel; own addresses go and come back", primary: one, channel: true, own: true, few: true},
 	}
 }
 
@@ -202,6 +203,8 @@ func (p *pair) wrong(c *setting) string {
 			return hosts[i] + "'s daemon does not end"
 		case m.kernel && m.daemon == running && m.parks:
 			return hosts[i] + " has the alias, and is parked"
+		case m.kernel && m.daemon == running && m.cable && m.behind:
+			return hosts[i] + " speaks with the alias"
 		case m.kernel && m.daemon == running && !m.cable:
 			return hosts[i] + " has the alias, and no link"
 		case m.daemon == running && m.kernel != m.holding:

@@ -16,11 +16,13 @@ const (
 	Forget                    // it is gone from this host and served elsewhere
 	Refresh                   // tell the kernel to keep it for a whole lease again
 	Adopt                     // it was found on this host; no row says so, the reading does
+	Reorder                   // put it behind this host's own address again
 )
 
 var actions = [...]string{
 	Wait: "wait", Take: "take", AskHandover: "ask for hand-over", Keep: "keep", Announce: "announce",
 	Restore: "restore", Release: "release", HandOver: "hand over", Forget: "forget", Refresh: "refresh", Adopt: "adopt",
+	Reorder: "reorder",
 }
 
 func (a Action) String() string { return spelled(actions[:], int(a)) }
@@ -107,6 +109,10 @@ const (
 	Withdrawn
 	Adopted
 	NotTaken
+	OwnBehind
+	OwnBehindAgain
+	OwnStaysBehind
+	OwnGone
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -176,6 +182,10 @@ var reasons = [reasonCount]struct {
 	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
 	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
+	OwnBehind:        {60, "own address behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias: we put the alias behind it again"},
+	OwnBehindAgain:   {61, "own address behind again", Alarm, "another program keeps putting this host's own address behind the alias: we put the alias behind it again, ever more seldom"},
+	OwnStaysBehind:   {62, "own address stays behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias; what we did about it is too recent, or something else comes first"},
+	OwnGone:          {63, "own address gone", Warning, "the NIC has no address of its own any more: we keep the alias, and this host speaks with it"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
