@@ -90,6 +90,8 @@ type station struct {
 	lag        time.Duration  // how long the router takes to answer a ping from the alias
 	refreshErr error          // what refreshing a lease brings
 	refreshes  int            // tries of that
+	reorderErr error          // what putting an alias behind the own address brings
+	reorders   int            // tries of that
 	beat       func()         // called at the end of each turn of its daemon
 	opened     []peer.Partner // that its channel was told
 	sending    time.Duration  // how long a frame needs to leave
@@ -312,6 +314,17 @@ func (st *station) Refresh(orders []host.Placement) []error {
 		return slices.Repeat([]error{st.refreshErr}, len(orders))
 	}
 	return st.kernel.Refresh(orders)
+}
+
+func (st *station) Reorder(orders []host.Placement) []error {
+	time.Sleep(st.slowly)
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	st.reorders++
+	if st.reorderErr != nil {
+		return slices.Repeat([]error{st.reorderErr}, len(orders))
+	}
+	return st.kernel.Reorder(orders)
 }
 
 // Ping asks whoever the station's kernel finds at the address.

@@ -48,6 +48,10 @@ type State struct {
 	NICs   []NIC
 	Routes []Route // default routes only, best first
 
+	// Ordered: of the addresses of one subnet that a NIC has, the first is the one
+	// that the host speaks with, and [Host.Reorder] can change which one that is.
+	Ordered bool
+
 	// Where the kernel answers for its addresses by itself and we cannot listen
 	// (HearsARP is false), what it has found out.
 	Duplicates []netip.Addr      // taken down by it: another host has them too

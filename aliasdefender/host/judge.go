@@ -61,6 +61,45 @@ func (s State) JudgeRefresh(orders []Placement) []error {
 	return errs
 }
 
+// JudgeReorder says of each order to put an address behind the others of its subnet
+// what is to be done: nothing, for it stands behind one that somebody else put there,
+// or there is none; why it cannot be; or, for those whose indices are in todo, in
+// their order on the NIC, to take it off and put it on again.
+func (s State) JudgeReorder(orders []Placement) (todo []int, errs []error) {
+	errs = make([]error, len(orders))
+	at := make([]int, len(orders))
+	for i, o := range orders {
+		err := check(o)
+		if err == nil {
+			n, _ := s.NIC(o.NIC)
+			at[i] = slices.IndexFunc(n.Addrs, func(a Address) bool { return a.Prefix == o.Prefix })
+			if err = ErrNotThere; at[i] >= 0 {
+				err = nil
+				if n.leads(at[i]) {
+					todo = append(todo, i)
+				}
+			}
+		}
+		if err != nil {
+			errs[i] = fmt.Errorf("host: reorder %s on %s: %w", o.Prefix, o.NIC, err)
+		}
+	}
+	slices.SortStableFunc(todo, func(a, b int) int { return at[a] - at[b] })
+	return slices.CompactFunc(todo, func(a, b int) bool { return orders[a] == orders[b] }), errs
+}
+
+// leads tells whether the address at that place stands before one of its subnet that
+// somebody else put there, and behind none.
+func (n NIC) leads(at int) bool {
+	subnet := n.Addrs[at].Prefix.Masked()
+	for i, a := range n.Addrs {
+		if i != at && !a.Ours && a.Prefix.Masked() == subnet {
+			return i > at
+		}
+	}
+	return false
+}
+
 // place is where an address is.
 type place struct {
 	nic    string
