@@ -119,8 +119,10 @@ func (k *kernel) Reorder(orders []host.Placement) []error {
 
 func (k *kernel) Remove(orders []host.Placement) []error {
 	for _, o := range orders {
-		if n := k.nic(o.NIC); n != nil {
-			k.drop(n, o.Prefix.Addr())
+		for i := range k.nics {
+			if n := &k.nics[i]; n.Name == o.NIC || o.Index != 0 && n.Index == o.Index {
+				k.drop(n, o.Prefix.Addr())
+			}
 		}
 	}
 	return make([]error, len(orders))

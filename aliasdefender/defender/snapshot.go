@@ -98,8 +98,8 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if a.decision.Row == "" && a.decision.Action != rules.Adopt {
 		c.Reason, c.Why = "starting", "nothing is known yet"
 	}
-	if a.errand.failure.is() || a.elsewhere != "" {
-		c.Why = strings.TrimSpace(a.errand.failure.text + " " + a.elsewhere)
+	if a.errand.failure.is() || a.elsewhere != "" || a.place.only != "" {
+		c.Why = strings.TrimSpace(strings.TrimSpace(a.errand.failure.text+" "+a.elsewhere) + " " + a.place.only)
 	}
 	c.Pair = a.pair
 	if h := a.state.Handover; h.Side != rules.NoSide {
@@ -125,7 +125,7 @@ func (a *alias) level() string {
 	switch lv := a.decision.Reason.Level(); {
 	case len(a.pair) > 0:
 		return "alarm"
-	case a.errand.failure.is() || a.elsewhere != "":
+	case a.errand.failure.is() || a.elsewhere != "" || a.place.only != "":
 		return "error"
 	case lv > rules.Info:
 		return [...]string{"", "warning", "error", "alarm"}[lv]

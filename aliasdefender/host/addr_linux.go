@@ -32,6 +32,8 @@ func (h *Host) Add(orders []Placement) []error {
 // whoever put it there. An address or a NIC that is not there is done. The same
 // address on another NIC stays: it is not this order's. Errors are as for Add.
 //
+// Where an order has an Index, the address goes from the NIC of that number too.
+//
 // No other address goes with it. The kernel deletes those that came into a
 // subnet later together with the first one, unless promote_secondaries is set;
 // where it matters, it is set for the NIC while the address is removed.
@@ -207,12 +209,14 @@ func (t *talk) remove(orders []Placement) ([]error, error) {
 		index int
 		ip    netip.Addr
 	}
-	targets := make([]target, len(orders))
+	targets := make([][]target, len(orders))
 	wanted := map[target]bool{}
 	for i, o := range orders {
-		if n, ok := s.NIC(o.NIC); ok {
-			targets[i] = target{n.Index, o.Prefix.Addr()}
-			wanted[targets[i]] = true
+		for _, n := range s.NICs {
+			if n.Name == o.NIC || n.Index == o.Index {
+				one := target{n.Index, o.Prefix.Addr()}
+				targets[i], wanted[one] = append(targets[i], one), true
+			}
 		}
 	}
 	// An address may be there with several prefixes. Those on which others of
@@ -237,8 +241,10 @@ func (t *talk) remove(orders []Placement) ([]error, error) {
 	}
 	errs := make([]error, len(orders))
 	for i, o := range orders {
-		if err := failed[targets[i]]; err != nil {
-			errs[i] = fmt.Errorf("host: remove %s from %s: %w", o.Prefix, o.NIC, err)
+		for _, one := range targets[i] {
+			if err := failed[one]; err != nil {
+				errs[i] = fmt.Errorf("host: remove %s from %s: %w", o.Prefix, o.NIC, err)
+			}
 		}
 	}
 	return errs, nil

@@ -131,6 +131,10 @@ type Placement struct {
 	Label  string
 	Prefix netip.Prefix // not masked
 
+	// Index is that of a NIC that has been given another name since the address was
+	// put on it: Remove takes it off there too. 0: none has.
+	Index int
+
 	// Lease is how long the address stays unless it is refreshed: then the
 	// system takes it off by itself, within half a second. It counts in whole
 	// seconds, rounded up; 0 is for ever.

@@ -55,6 +55,7 @@ func Contract(t *testing.T, n Network, nic string, own netip.Prefix) {
 	t.Run("a missing NIC is an error for adding and done for removing", c.missingNIC)
 	t.Run("removing does not ask for the prefix, the label or the tag", c.foreign)
 	t.Run("removing leaves the address on another NIC", c.elsewhere)
+	t.Run("removing by its number finds the NIC that has another name", c.renamed)
 	t.Run("removing takes no other address of the subnet along", c.dependents)
 	t.Run("of many orders each has its own answer", c.many)
 	t.Run("orders are carried out as if one after the other", c.inOrder)
@@ -251,6 +252,16 @@ func (c *contract) elsewhere(t *testing.T) {
 	here.NIC = c.nic
 	c.remove(t, here)
 	c.expect(t, c.other, host.Address{Prefix: o.Prefix, Label: c.other, Ours: true})
+}
+
+func (c *contract) renamed(t *testing.T) {
+	o, stays := c.order(9), c.order(10)
+	c.add(t, o)
+	c.add(t, stays)
+	n, _ := c.read(t).NIC(c.nic)
+	o.NIC, o.Index = "former0", n.Index
+	c.remove(t, o)
+	c.expect(t, c.nic, ours(stays))
 }
 
 // dependents: a subnet of which the NIC has nothing but aliases.
