@@ -122,6 +122,7 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	for _, a := range l.list {
 		l.readAlias(a, asked)
 	}
+	l.speakFrom()
 	if first {
 		l.leftovers()
 	}

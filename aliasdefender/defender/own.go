@@ -2,6 +2,7 @@ package defender
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 
 	"alias-defender/aliasdefender/control"
@@ -57,6 +58,68 @@ func (a *alias) ownBehind(s host.State) rules.Value {
 		return rules.No
 	}
 	return rules.Of(a.place.leads)
+}
+
+// speakFrom has the channel written from this host's own address where the system
+// would choose an alias that stands before it: the partner knows this host by its
+// own address, and is deaf to all that comes from an alias.
+func (l *loop) speakFrom() {
+	c := &l.channel
+	if c.up == nil || !l.net.state.Ordered {
+		return
+	}
+	from := map[netip.Addr]netip.Addr{}
+	for _, p := range c.partners {
+		for _, to := range append([]netip.Addr{p.Addr}, p.Paths...) {
+			if own := l.ownFor(to); own.IsValid() {
+				from[to] = own
+			}
+		}
+	}
+	if !maps.Equal(from, c.from) {
+		c.from = from
+		c.up.SetSources(from)
+	}
+}
+
+// ownFor is the own address that an alias stands before where this host speaks to
+// that address, or to the router on the way to it; the zero Addr if none does.
+func (l *loop) ownFor(to netip.Addr) netip.Addr {
+	own, direct := l.ownOnLink("", to)
+	if direct {
+		return own
+	}
+	for _, r := range l.net.state.Routes {
+		own, _ = l.ownOnLink(r.NIC, r.Gateway)
+		break // the best one
+	}
+	return own
+}
+
+// ownOnLink is the same of an address in a subnet of a NIC, of any if none is named;
+// direct tells whether there is such a subnet.
+func (l *loop) ownOnLink(nic string, to netip.Addr) (own netip.Addr, direct bool) {
+	for _, n := range l.net.state.NICs {
+		if nic != "" && n.Name != nic {
+			continue
+		}
+		leads := false
+		for _, a := range n.Addrs {
+			switch alias := a.Ours || l.aliases[idOf(a.Prefix.Addr(), n.Name)] != nil; {
+			case !a.Prefix.Masked().Contains(to):
+			case !alias && leads:
+				return a.Prefix.Addr(), true
+			case !alias:
+				return netip.Addr{}, true
+			default:
+				leads, direct = true, true
+			}
+		}
+		if direct {
+			return netip.Addr{}, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // readOwn says how the row fits the NIC's own addresses.
