@@ -22,7 +22,8 @@ import (
 // It is an error if the address has another prefix there or stands on another
 // NIC, for the kernel would take a second copy without a word; if the NIC has
 // no address that somebody else put there, for an alias must not become the
-// one that the host speaks with; if the label is longer than 15 bytes; and if
+// one that the host speaks with; if the label is longer than 15 bytes, but for the
+// one of a long NIC's name, which is shortened; and if
 // the address is none that a host can have.
 func (h *Host) Add(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).add)
@@ -116,8 +117,8 @@ func newAddr(index int, o Placement) *nl.NetlinkRequest {
 		binary.BigEndian.PutUint32(broadcast[:], binary.BigEndian.Uint32(ip[:])|(1<<(32-bits)-1))
 		req.AddData(nl.NewRtAttr(unix.IFA_BROADCAST, broadcast[:]))
 	}
-	if o.Label != "" {
-		req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(o.Label)))
+	if label := o.label(); label != "" {
+		req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(label)))
 	}
 	req.AddData(nl.NewRtAttr(ifaProto, []byte{tag}))
 	req.AddData(lifetimes(o.Lease))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // maxLabel is the longest label that Linux takes (IFNAMSIZ less the final zero).
@@ -17,12 +18,26 @@ func check(o Placement) error {
 		return errors.New("not an IPv4 address with a prefix")
 	case ip.IsUnspecified(), ip.IsLoopback(), ip.As4()[0] >= 224: // the kernel would take them
 		return errors.New("not an address that a host can have")
-	case len(o.Label) > maxLabel:
+	case len(o.Label) > maxLabel && o.label() == "":
 		return fmt.Errorf("label %q is longer than %d bytes", o.Label, maxLabel)
 	case o.Lease < 0:
 		return fmt.Errorf("a lease of %s", o.Lease)
 	}
 	return nil
+}
+
+// label is the order's label as Linux can have it. One with a long interface's name
+// loses some of that name: what follows the colon tells the labels apart, and the
+// kernel wants no more of them than their length. Empty: there is none that short.
+func (o Placement) label() string {
+	nic, number, labelled := strings.Cut(o.Label, ":")
+	switch {
+	case len(o.Label) <= maxLabel:
+		return o.Label
+	case !labelled || nic != o.NIC || len(nic) > maxLabel || len(number) > maxLabel-2:
+		return ""
+	}
+	return nic[:maxLabel-1-len(number)] + ":" + number
 }
 
 // Judge says of each order to add an address, in the order given, what is to be
