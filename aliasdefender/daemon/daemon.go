@@ -59,6 +59,7 @@ func Run(ctx context.Context, o Options) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
+	defer watchAbort(o.Stderr)()
 
 	// Before the lock, whose directory an ordinary user cannot make either:
 	// what he lacks is said by its name.
