@@ -143,26 +143,14 @@ func (l *loop) readOwn(a *alias) {
 }
 
 // otherMask tells that the row's mask is not that of the NIC's own address in the
-// same subnet. A mask of one address makes no subnet.
+// same subnet.
 func (a *alias) otherMask() string {
-	bits := a.cfg.Prefix.Bits()
-	if bits == a.cfg.Addr.BitLen() {
-		return ""
-	}
-	var other netip.Prefix
-	for _, own := range a.iface.own {
-		switch shared := own.Masked().Contains(a.cfg.Addr) || a.cfg.Prefix.Masked().Contains(own.Addr()); {
-		case shared && own.Bits() == bits:
-			return ""
-		case shared && !other.IsValid():
-			other = own
-		}
-	}
+	other := a.cfg.OtherMask(a.iface.own)
 	if !other.IsValid() {
 		return ""
 	}
 	return fmt.Sprintf("the mask of this row is /%d, and that of %s on %s is /%d: this makes a second route to the subnet, whose traffic may then come from the alias; write /%d",
-		bits, other.Addr(), a.cfg.NIC, other.Bits(), other.Bits())
+		a.cfg.Prefix.Bits(), other.Addr(), a.cfg.NIC, other.Bits(), other.Bits())
 }
 
 // sparesLast refuses to take a NIC's last address off it, unless that is forced. An

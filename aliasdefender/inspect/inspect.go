@@ -95,6 +95,10 @@ var Rules = []func(*Subject) []Finding{
 	nicMissing,
 	nicDown,
 	noDefaultRoute,
+	ownIsAlias,
+	maskDiffers,
+	ownBehind,
+	strictFilter,
 }
 
 // Inspect is what all rules find, the worst first.

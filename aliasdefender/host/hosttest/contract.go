@@ -254,16 +254,6 @@ func (c *contract) elsewhere(t *testing.T) {
 	c.expect(t, c.other, host.Address{Prefix: o.Prefix, Label: c.other, Ours: true})
 }
 
-func (c *contract) renamed(t *testing.T) {
-	o, stays := c.order(9), c.order(10)
-	c.add(t, o)
-	c.add(t, stays)
-	n, _ := c.read(t).NIC(c.nic)
-	o.NIC, o.Index = "former0", n.Index
-	c.remove(t, o)
-	c.expect(t, c.nic, ours(stays))
-}
-
 // dependents: a subnet of which the NIC has nothing but aliases.
 func (c *contract) dependents(t *testing.T) {
 	var list []host.Placement

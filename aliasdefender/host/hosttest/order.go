@@ -82,3 +82,13 @@ func (c *contract) inOrderAlready(t *testing.T) {
 		t.Errorf("reorder none: %v", errs)
 	}
 }
+
+func (c *contract) renamed(t *testing.T) {
+	o, stays := c.order(9), c.order(10)
+	c.add(t, o)
+	c.add(t, stays)
+	n, _ := c.read(t).NIC(c.nic)
+	o.NIC, o.Index = "former0", n.Index
+	c.remove(t, o)
+	c.expect(t, c.nic, ours(stays))
+}
