@@ -18,7 +18,10 @@ If none is running, this command acts itself.
 The answer says who will serve the alias. With a channel, the partner takes it
 first, if it can. Without a channel, a partner that is not primary takes nothing
 while this host answers its pings (W12): after RemoveAlias on the primary, nobody
-serves the alias until you run AddAlias on one of the hosts.`,
+serves the alias until you run AddAlias on one of the hosts.
+
+An alias that is the last address of its NIC is not removed unless --force is given:
+with it go the routes of this host there.`,
 		Example: `  aliasdefender RemoveAlias --dry-run
   aliasdefender RemoveAlias 172.16.1.2`,
 		Args:              oneAlias,
@@ -28,6 +31,7 @@ serves the alias until you run AddAlias on one of the hosts.`,
 			return a.order(c.Context(), o)
 		},
 	}
+	c.Flags().BoolVar(&o.Force, "force", false, "take it off even if it is the last address of its NIC")
 	c.Flags().BoolVar(&o.DryRun, "dry-run", false, "say what would be done, and do nothing")
 	return c
 }

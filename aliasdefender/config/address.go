@@ -16,6 +16,10 @@ import (
 // the take.
 const maxLabel = 15
 
+// shortLabel is how long what follows the colon may be on any NIC: where all together
+// is too long, the kernel is given less of the NIC's name.
+const shortLabel = 3
+
 // parseHost reads the IPv4 address of one host. The problem is empty if it is
 // one that a host may own.
 func parseHost(s string) (addr netip.Addr, problem string) {
@@ -168,14 +172,19 @@ func splitNIC(s string) (nic, problem string) {
 	switch {
 	case s == "":
 		return "", "is missing"
-	case len(s) > maxLabel:
-		return "", fmt.Sprintf("%s has %d bytes; the system takes at most %d, the label included", show(s), len(s), maxLabel)
+	case len(nic) > maxLabel:
+		return "", fmt.Sprintf("%s has %d bytes; the name of an interface has at most %d", show(nic), len(nic), maxLabel)
+	case len(s) > maxLabel && len(number) > shortLabel:
+		return "", fmt.Sprintf("%s has %d bytes; the system takes at most %d, the label included; a label of %d bytes fits on any interface", show(s), len(s), maxLabel, shortLabel)
 	case nic == "":
 		return "", fmt.Sprintf("%s has no interface before the colon", show(s))
 	case nic == "." || nic == "..":
 		return "", fmt.Sprintf("%s is not a name that an interface can have", show(s))
 	case labelled && number == "":
 		return "", fmt.Sprintf("%s has nothing after the colon; write %s:1 or %s", show(s), show(nic), show(nic))
+	case strings.Contains(nic, "@"):
+		name, _, _ := strings.Cut(nic, "@")
+		return "", fmt.Sprintf("%s is how the command ip writes an interface and what it is linked to; write %s", show(s), show(name+s[len(nic):]))
 	case strings.Contains(number, ":"):
 		return "", fmt.Sprintf("%s has more than one colon", show(s))
 	case !utf8.ValidString(s):

@@ -59,6 +59,7 @@ func Run(ctx context.Context, o Options) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
+	defer watchAbort(o.Stderr)()
 
 	// Before the lock, whose directory an ordinary user cannot make either:
 	// what he lacks is said by its name.
@@ -259,8 +260,14 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 	}
-	if broken := m.keeper.Trouble(); broken != nil {
-		s.Problems = append(s.Problems, strings.Split(broken.Error(), "\n")...)
-	}
+	s.Problems = append(s.Problems, m.problems()...)
 	return s, err
+}
+
+// problems are those that the loop knows nothing of.
+func (m *monitor) problems() []string {
+	if broken := m.keeper.Trouble(); broken != nil {
+		return strings.Split(broken.Error(), "\n")
+	}
+	return nil
 }

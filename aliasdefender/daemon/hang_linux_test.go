@@ -70,6 +70,8 @@ func (f *fakeHost) Add(orders []host.Placement) []error     { return f.put(order
 func (f *fakeHost) Remove(orders []host.Placement) []error  { return f.put(orders, false) }
 func (f *fakeHost) Refresh(orders []host.Placement) []error { return make([]error, len(orders)) }
 
+func (f *fakeHost) Reorder(orders []host.Placement) []error { return make([]error, len(orders)) }
+
 func (f *fakeHost) put(orders []host.Placement, on bool) []error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

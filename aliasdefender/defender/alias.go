@@ -49,6 +49,7 @@ type targets struct {
 // and by sources.
 type readings struct {
 	nic, carrier, own, kernel rules.Fact
+	behind                    rules.Fact                  // an own address of its subnet stands behind it
 	sourced                   [rules.FactCount]rules.Fact // what sources observed
 
 	here      bool          // its NIC has it
@@ -56,6 +57,7 @@ type readings struct {
 	leased    time.Duration // how long it stays there by itself; 0: for ever
 	other     string        // another NIC of this host that has it
 	elsewhere string        // what there is to say of that, said once
+	place     place         // among the NIC's addresses
 }
 
 // verdict is the last decision, announcements of the schedule left out.

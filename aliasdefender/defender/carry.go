@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -39,6 +40,8 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 		if l.ending.stage != lasting { // what was told to stay without us stays so
 			l.change(a, d, l.trades.refresh)
 		}
+	case rules.Reorder:
+		l.change(a, d, l.trades.reorder)
 	case rules.Forget:
 		if l.duplicate(a) {
 			l.change(a, d, l.trades.remove)
@@ -64,6 +67,9 @@ func (l *loop) change(a *alias, d rules.Decision, t *trade) {
 // job is work on the alias's address.
 func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 	order := host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix, Lease: a.policy.Lifetime()}
+	if a.place.renamed != "" {
+		order.Index = a.place.index
+	}
 	a.errand.stage, a.errand.at = working, l.now
 	a.state.Begin(d)
 	done := func(began time.Time, o rules.Outcome) {
@@ -153,6 +159,8 @@ func (l *loop) failedDeed(a *alias, d rules.Decision, err error) {
 		}
 	case rules.Release, rules.Forget:
 		l.failed(a, d.Action, "the alias could not be removed", err)
+	case rules.Reorder:
+		l.failed(a, d.Action, "the alias could not be put behind this host's own address", err)
 	default:
 		l.failed(a, d.Action, "the alias could not be added", err)
 	}
@@ -169,7 +177,10 @@ func (l *loop) done(a *alias, d rules.Decision, o rules.Outcome) {
 		a.mended()
 		l.noteKernel(a, d, o.Begun)
 	}
-	if follow.Tell {
+	switch {
+	case follow.Tell && d.Action == rules.Reorder:
+		l.moved(a, record.Decided, d) // it is where it was
+	case follow.Tell:
 		l.transition(a, d)
 	}
 	l.then(a, follow)
@@ -184,6 +195,9 @@ func (l *loop) noteKernel(a *alias, d rules.Decision, began time.Time) {
 	switch d.Action {
 	case rules.Take, rules.Restore:
 		a.kernel.Set(rules.Yes, began, l.now)
+	case rules.Reorder:
+		a.kernel.Set(rules.Yes, began, l.now)
+		a.behind.Set(rules.No, began, l.now)
 	case rules.Release, rules.Forget:
 		a.kernel.Set(rules.No, began, l.now)
 		if a.order != nil {

@@ -18,6 +18,7 @@ type Channel interface {
 	Say(partner netip.Addr, m peer.Message, repeat time.Duration)
 	SetPartners([]peer.Partner) error
 	SetKeys(*peer.Keys)
+	SetSources(map[netip.Addr]netip.Addr)
 	Status() peer.Status
 	Run(context.Context) error
 }
@@ -33,8 +34,9 @@ type channel struct {
 	opening  agenda.Entry
 	err      string // why there is none, said once
 	talks    map[netip.Addr]*talk
-	partners []peer.Partner // that it knows
-	number   uint32         // of the last hand-over that we began
+	partners []peer.Partner            // that it knows
+	from     map[netip.Addr]netip.Addr // and from which address they are written to, where that is not the system's choice
+	number   uint32                    // of the last hand-over that we began
 }
 
 // openChannel has the channel opened that the settings want, or ends the one that
@@ -83,7 +85,7 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 			l.noChannel(err)
 		})
 	})
-	c.partners = nil
+	c.partners, c.from = nil, nil
 	l.introduce()
 }
 
@@ -157,6 +159,7 @@ func (l *loop) introduce() {
 		return
 	}
 	c.partners = partners
+	l.speakFrom()
 }
 
 func samePartner(a, b peer.Partner) bool { return a.Addr == b.Addr && slices.Equal(a.Paths, b.Paths) }

@@ -44,6 +44,9 @@ type Network interface {
 	Remove([]host.Placement) []error // done if it is not there
 	// Refresh renews leases; host.ErrNotThere where there is nothing to renew.
 	Refresh([]host.Placement) []error
+	// Reorder puts addresses behind an own one of their subnet that has come later:
+	// off and on again; host.ErrNotThere where there is nothing to put.
+	Reorder([]host.Placement) []error
 }
 
 // Wire is ARP on one NIC. Nothing it does waits.

@@ -122,6 +122,8 @@ func (a *alias) moot(now time.Time, d rules.Decision) bool {
 		return a.state.Holding || off || d.Action != rules.Take && now.Sub(f.at) > time.Minute+2*a.cfg.Interval
 	case rules.Restore:
 		return !a.state.Holding || a.kernel.Value == rules.Yes
+	case rules.Reorder:
+		return !a.state.Holding || a.behind.Value != rules.Yes
 	case rules.Release:
 		return !a.state.Holding || !off && d.Action != rules.Release
 	}

@@ -86,30 +86,33 @@ type station struct {
 	pingErr    error
 	addErr     error
 	removeErr  error
-	parked     []netip.Addr   // before the daemon starts
-	slept      time.Duration  // beyond the bubble's time, as CLOCK_BOOTTIME counts it
-	tries      int            // of adding and removing
-	line       *line          // its end of the channel; nil: none is open
-	boots      uint64         // of its channel
-	dumb       bool           // nothing of the channel leaves or reaches it
-	mumbles    bool           // nothing of the channel leaves it
-	says       peer.Message   // what it said last
-	shunned    bool           // the router does not answer pings from its alias
-	slowly     time.Duration  // how long its kernel takes for a change
-	lag        time.Duration  // how long the router takes to answer a ping from the alias
-	refreshErr error          // what refreshing a lease brings
-	refreshes  int            // tries of that
-	beat       func()         // called at the end of each turn of its daemon
-	opened     []peer.Partner // that its channel was told
-	sending    time.Duration  // how long a frame needs to leave
-	adding     time.Duration  // and addresses to be added
-	deafened   error          // each ear ends at once with it
-	ears       int            // that were opened
-	openErr    error          // of its channel
-	earLoses   float64        // the part of the frames that its ear has no room for
-	earLate    time.Duration  // how late its ear is
-	filterErr  error          // of what its ear is to hear
-	unreached  bool           // what is sent to it is lost, and what it sends arrives
+	parked     []netip.Addr              // before the daemon starts
+	slept      time.Duration             // beyond the bubble's time, as CLOCK_BOOTTIME counts it
+	tries      int                       // of adding and removing
+	line       *line                     // its end of the channel; nil: none is open
+	boots      uint64                    // of its channel
+	dumb       bool                      // nothing of the channel leaves or reaches it
+	mumbles    bool                      // nothing of the channel leaves it
+	says       peer.Message              // what it said last
+	shunned    bool                      // the router does not answer pings from its alias
+	slowly     time.Duration             // how long its kernel takes for a change
+	lag        time.Duration             // how long the router takes to answer a ping from the alias
+	refreshErr error                     // what refreshing a lease brings
+	refreshes  int                       // tries of that
+	reorderErr error                     // what putting an alias behind the own address brings
+	reorders   int                       // tries of that
+	beat       func()                    // called at the end of each turn of its daemon
+	opened     []peer.Partner            // that its channel was told
+	from       map[netip.Addr]netip.Addr // and from which address to write to whom
+	sending    time.Duration             // how long a frame needs to leave
+	adding     time.Duration             // and addresses to be added
+	deafened   error                     // each ear ends at once with it
+	ears       int                       // that were opened
+	openErr    error                     // of its channel
+	earLoses   float64                   // the part of the frames that its ear has no room for
+	earLate    time.Duration             // how late its ear is
+	filterErr  error                     // of what its ear is to hear
+	unreached  bool                      // what is sent to it is lost, and what it sends arrives
 	gates      []Gate
 	sources    []Source
 	deeds      Deeds
@@ -379,6 +382,17 @@ func (st *station) Refresh(orders []host.Placement) []error {
 		return slices.Repeat([]error{st.refreshErr}, len(orders))
 	}
 	return st.kernel.Refresh(orders)
+}
+
+func (st *station) Reorder(orders []host.Placement) []error {
+	time.Sleep(st.slowly)
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	st.reorders++
+	if st.reorderErr != nil {
+		return slices.Repeat([]error{st.reorderErr}, len(orders))
+	}
+	return st.kernel.Reorder(orders)
 }
 
 // Ping asks whoever the station's kernel finds at the address.

@@ -54,6 +54,8 @@ func (a *alias) foretellRemoval(o control.Order) (done bool, text string) {
 		parked = "kept off until 'Maintenance off'"
 	}
 	switch {
+	case a.lastAddress() && !o.Force:
+		return false, "would be refused: " + a.lastText() + "; --force takes it off nevertheless"
 	case a.onHost() && a.able():
 		text = "would be handed over to the partner, and " + parked
 	case a.onHost():

@@ -33,6 +33,7 @@ func (k *kernel) nic(name string) *host.NIC {
 // not there.
 func (k *kernel) state() (s host.State) {
 	k.lapse()
+	s.Ordered = true
 	for _, n := range k.nics {
 		if n.Index == 0 {
 			continue
@@ -103,10 +104,25 @@ func (k *kernel) Refresh(orders []host.Placement) []error {
 	return errs
 }
 
+func (k *kernel) Reorder(orders []host.Placement) []error {
+	todo, errs := k.state().JudgeReorder(orders)
+	for _, i := range todo {
+		o := orders[i]
+		n := k.nic(o.NIC)
+		at := slices.IndexFunc(n.Addrs, func(a host.Address) bool { return a.Prefix == o.Prefix })
+		a := n.Addrs[at]
+		n.Addrs = append(slices.Delete(n.Addrs, at, at+1), a)
+		k.lease(o.Prefix.Addr(), o.Lease)
+	}
+	return errs
+}
+
 func (k *kernel) Remove(orders []host.Placement) []error {
 	for _, o := range orders {
-		if n := k.nic(o.NIC); n != nil {
-			k.drop(n, o.Prefix.Addr())
+		for i := range k.nics {
+			if n := &k.nics[i]; n.Name == o.NIC || o.Index != 0 && n.Index == o.Index {
+				k.drop(n, o.Prefix.Addr())
+			}
 		}
 	}
 	return make([]error, len(orders))
@@ -117,7 +133,7 @@ func (k *kernel) Own(nic string, p netip.Prefix) error {
 	if n == nil {
 		return fmt.Errorf("no NIC %s", nic)
 	}
-	n.Addrs = append([]host.Address{{Prefix: p, Label: nic}}, n.Addrs...)
+	n.Addrs = append(n.Addrs, host.Address{Prefix: p, Label: nic})
 	return nil
 }
 

@@ -34,6 +34,12 @@ func (st *station) open(o peer.Options) (Channel, error) {
 
 func (c *line) SetKeys(*peer.Keys) {}
 
+func (c *line) SetSources(of map[netip.Addr]netip.Addr) {
+	c.st.seg.mu.Lock()
+	defer c.st.seg.mu.Unlock()
+	c.st.from = of
+}
+
 func (c *line) Status() peer.Status {
 	s := peer.Status{Foreign: 2}
 	for _, p := range c.opened() {

@@ -225,7 +225,7 @@ func (l *loop) awake() {
 	for _, k := range forgotten {
 		if a := l.aliases[idOf(k.Addr, k.NIC)]; a != nil {
 			l.mark(a)
-			a.kernel = rules.Fact{}
+			a.kernel, a.behind = rules.Fact{}, rules.Fact{}
 			a.state.Awoke(l.now)
 			a.peer.Forget(l.now)
 		}

@@ -68,6 +68,9 @@ func (n *nic) ready() error {
 	return nil
 }
 
+// bare tells whether all that is missing is an address of its own.
+func (n *nic) bare() bool { return n.index != 0 && n.up && n.carrier && len(n.own) == 0 }
+
 // told takes in that something on this host has changed. It is read at once,
 // unless it is we who are changing it: a reading for each of a thousand
 // addresses would hold up the rest of them.
@@ -121,6 +124,7 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	for _, a := range l.list {
 		l.readAlias(a, asked)
 	}
+	l.speakFrom()
 	if first {
 		l.leftovers()
 	}
@@ -149,14 +153,18 @@ func (l *loop) notRead(err error) {
 // place finds where the aliases are, and returns all other addresses of this host.
 func (l *loop) place() []path {
 	for _, a := range l.list {
-		a.here, a.other, a.ours, a.leased = false, "", false, 0
+		a.here, a.other, a.ours, a.leased, a.place.leads, a.place.renamed = false, "", false, 0, false, ""
 	}
 	paths := l.net.spare[:0]
 	for _, n := range l.net.state.NICs {
-		for _, addr := range n.Addrs {
+		own := l.ownOf(n)
+		for i, addr := range n.Addrs {
 			switch a := l.aliases[idOf(addr.Prefix.Addr(), n.Name)]; {
 			case a != nil && n.Name == a.cfg.NIC:
 				a.here, a.ours, a.leased = true, addr.Ours, addr.Lease
+				a.place.index, a.place.leads = n.Index, own.behind(i, addr.Prefix)
+			case a != nil && a.state.Holding && n.Index == a.place.index:
+				a.place.renamed = n.Name
 			case a != nil:
 				a.other = n.Name
 			default:
@@ -214,7 +222,7 @@ func (l *loop) readNIC(n *nic) {
 
 // link tells what is asked of the NIC.
 func (l *loop) link(n *nic) {
-	l.asks.Link(l.now, detect.Link{NIC: n.name, Index: n.index, Err: n.ready(), Own: n.own, Hears: n.wire != nil, Deaf: n.err})
+	l.asks.Link(l.now, detect.Link{NIC: n.name, Index: n.index, Err: n.ready(), Bare: n.bare(), Own: n.own, Hears: n.wire != nil, Deaf: n.err})
 }
 
 // readAlias files what the reading says of one alias and its NIC: where it is,
@@ -227,7 +235,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		}
 		f.Set(v, asked, l.now)
 	}
-	file(&a.nic, rules.Of(n.index != 0 && n.up))
+	file(&a.nic, rules.Of(n.index != 0 && n.up && a.place.renamed == ""))
 	file(&a.carrier, rules.Of(n.carrier))
 	file(&a.own, rules.Of(len(n.own) > 0))
 	if l.looks(a, asked) {
@@ -237,11 +245,14 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		return // the reading is from before our own work on it
 	}
 	l.readElsewhere(a)
-	if a.state.Holding && a.kernel.Value == rules.Yes && !a.here {
+	l.readOwn(a)
+	there := a.here || a.place.renamed != ""
+	if a.state.Holding && a.kernel.Value == rules.Yes && !there {
 		a.log(l, "vanished").Warnf("it has vanished from this host, and we did not remove it; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
 	}
-	file(&a.kernel, rules.Of(a.here))
-	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && a.state.MayAdopt(a.ours) {
+	file(&a.kernel, rules.Of(there))
+	file(&a.behind, a.ownBehind(l.net.state))
+	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && a.place.only == "" && a.state.MayAdopt(a.ours) {
 		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours})
 	}
 }
@@ -252,6 +263,8 @@ func (l *loop) readElsewhere(a *alias) {
 	switch {
 	case a.other != "" && a.here:
 		elsewhere = fmt.Sprintf("the alias is on %s of this host too", a.other)
+	case a.place.renamed != "":
+		elsewhere = fmt.Sprintf("%s was given the name %s, and the alias is on it still", a.cfg.NIC, a.place.renamed)
 	case a.other != "":
 		elsewhere = fmt.Sprintf("the alias is on %s of this host, not on %s", a.other, a.cfg.NIC)
 	}

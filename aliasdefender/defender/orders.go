@@ -188,6 +188,9 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 		answer(control.Outcome{Alias: a.id().String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it", Next: l.whatNext(a, false)})
 		return
 	}
+	if l.sparesLast(a, o, c, answer) {
+		return
+	}
 	if a.order != nil {
 		l.answer(a, false, "another order was given meanwhile")
 	}

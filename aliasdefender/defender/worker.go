@@ -44,6 +44,7 @@ type trades struct {
 	add     *trade
 	remove  *trade
 	refresh *trade // its lease
+	reorder *trade // it steps behind an own address
 	last    *trade // it stays without us, at the end
 }
 
@@ -57,7 +58,7 @@ func tradesOn(n Network) trades {
 			return carryOut(orders)
 		}}
 	}
-	return trades{add: with(n.Add), remove: with(n.Remove), refresh: with(n.Refresh), last: with(n.Refresh)}
+	return trades{add: with(n.Add), remove: with(n.Remove), refresh: with(n.Refresh), reorder: with(n.Reorder), last: with(n.Refresh)}
 }
 
 const (

@@ -93,6 +93,7 @@ type Link struct {
 	NIC   string
 	Index int            // of the interface; another one is another interface
 	Err   error          // why the NIC carries no questions; nil: it can
+	Bare  bool           // of Err: all that is missing is an address of its own
 	Own   []netip.Prefix // this host's own addresses on it, not masked
 	Hears bool           // there is an ARP listener on it
 	Deaf  error          // why not; nil: none was opened yet

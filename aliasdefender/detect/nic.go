@@ -2,18 +2,21 @@ package detect
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
 // nic is one interface that aliases are on, as far as asking goes.
 type nic struct {
 	Link
-	ear                 // of its ARP listener
-	known    bool       // it was told of
-	subjects []*subject // the aliases on it
-	holding  int        // how many of them we hold,
-	counted  time.Time  // as of then; zero: not counted
-	doubts   int        // how many of them are in doubt, as far as that matters
+	ear                     // of its ARP listener
+	known    bool           // it was told of
+	bared    time.Time      // when it lost its own addresses, if that is all it lost,
+	had      []netip.Prefix // and which these were
+	subjects []*subject     // the aliases on it
+	holding  int            // how many of them we hold,
+	counted  time.Time      // as of then; zero: not counted
+	doubts   int            // how many of them are in doubt, as far as that matters
 
 	asksFrom time.Time // when this second of questions for rivals began
 	asks     int       // and how many were put in it
@@ -30,17 +33,31 @@ func (s *Set) nic(name string) *nic {
 }
 
 // Link takes in what has become of a NIC. Where it can carry questions again, or
-// no more, or is another interface, all that was known by it is asked anew.
+// no more, or is another interface, all that was known by it is asked anew; but for
+// the moment in which a program configures it: its own addresses go, and are back
+// within a target's timeout. Its cable was in, and what others said was heard.
 func (s *Set) Link(now time.Time, l Link) {
 	s.now = now
 	n := s.nics[l.NIC]
 	if n == nil {
 		return // no alias is on it
 	}
-	same := n.known && (n.Err == nil) == (l.Err == nil) && n.Index == l.Index
+	was := n.Link
+	known := n.known && was.Index == l.Index
+	same := known && (was.Err == nil) == (l.Err == nil) && (was.Err == nil || was.Bare == l.Bare)
 	n.Link, n.known = l, true
 	n.Own = append([]netip.Prefix(nil), l.Own...)
-	if !same {
+	switch {
+	case same:
+	case known && was.Err == nil && l.Bare:
+		n.bared, n.had = now, was.Own
+	case known && was.Bare && l.Err == nil && slices.Equal(n.had, n.Own):
+		for _, t := range s.asked {
+			if t.NIC == l.NIC && now.Sub(n.bared) >= t.Timeout {
+				s.forget(t)
+			}
+		}
+	default:
 		s.Renew(now, l.NIC)
 	}
 }

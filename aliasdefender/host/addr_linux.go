@@ -22,7 +22,8 @@ import (
 // It is an error if the address has another prefix there or stands on another
 // NIC, for the kernel would take a second copy without a word; if the NIC has
 // no address that somebody else put there, for an alias must not become the
-// one that the host speaks with; if the label is longer than 15 bytes; and if
+// one that the host speaks with; if the label is longer than 15 bytes, but for the
+// one of a long NIC's name, which is shortened; and if
 // the address is none that a host can have.
 func (h *Host) Add(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).add)
@@ -31,6 +32,8 @@ func (h *Host) Add(orders []Placement) []error {
 // Remove takes each address off its NIC, whatever its prefix, its label and
 // whoever put it there. An address or a NIC that is not there is done. The same
 // address on another NIC stays: it is not this order's. Errors are as for Add.
+//
+// Where an order has an Index, the address goes from the NIC of that number too.
 //
 // No other address goes with it. The kernel deletes those that came into a
 // subnet later together with the first one, unless promote_secondaries is set;
@@ -114,8 +117,8 @@ func newAddr(index int, o Placement) *nl.NetlinkRequest {
 		binary.BigEndian.PutUint32(broadcast[:], binary.BigEndian.Uint32(ip[:])|(1<<(32-bits)-1))
 		req.AddData(nl.NewRtAttr(unix.IFA_BROADCAST, broadcast[:]))
 	}
-	if o.Label != "" {
-		req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(o.Label)))
+	if label := o.label(); label != "" {
+		req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(label)))
 	}
 	req.AddData(nl.NewRtAttr(ifaProto, []byte{tag}))
 	req.AddData(lifetimes(o.Lease))
@@ -207,12 +210,14 @@ func (t *talk) remove(orders []Placement) ([]error, error) {
 		index int
 		ip    netip.Addr
 	}
-	targets := make([]target, len(orders))
+	targets := make([][]target, len(orders))
 	wanted := map[target]bool{}
 	for i, o := range orders {
-		if n, ok := s.NIC(o.NIC); ok {
-			targets[i] = target{n.Index, o.Prefix.Addr()}
-			wanted[targets[i]] = true
+		for _, n := range s.NICs {
+			if n.Name == o.NIC || n.Index == o.Index {
+				one := target{n.Index, o.Prefix.Addr()}
+				targets[i], wanted[one] = append(targets[i], one), true
+			}
 		}
 	}
 	// An address may be there with several prefixes. Those on which others of
@@ -237,8 +242,10 @@ func (t *talk) remove(orders []Placement) ([]error, error) {
 	}
 	errs := make([]error, len(orders))
 	for i, o := range orders {
-		if err := failed[targets[i]]; err != nil {
-			errs[i] = fmt.Errorf("host: remove %s from %s: %w", o.Prefix, o.NIC, err)
+		for _, one := range targets[i] {
+			if err := failed[one]; err != nil {
+				errs[i] = fmt.Errorf("host: remove %s from %s: %w", o.Prefix, o.NIC, err)
+			}
 		}
 	}
 	return errs, nil

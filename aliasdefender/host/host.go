@@ -48,6 +48,10 @@ type State struct {
 	NICs   []NIC
 	Routes []Route // default routes only, best first
 
+	// Ordered: of the addresses of one subnet that a NIC has, the first is the one
+	// that the host speaks with, and [Host.Reorder] can change which one that is.
+	Ordered bool
+
 	// Where the kernel answers for its addresses by itself and we cannot listen
 	// (HearsARP is false), what it has found out.
 	Duplicates []netip.Addr      // taken down by it: another host has them too
@@ -126,6 +130,10 @@ type Placement struct {
 	NIC    string
 	Label  string
 	Prefix netip.Prefix // not masked
+
+	// Index is that of a NIC that has been given another name since the address was
+	// put on it: Remove takes it off there too. 0: none has.
+	Index int
 
 	// Lease is how long the address stays unless it is refreshed: then the
 	// system takes it off by itself, within half a second. It counts in whole

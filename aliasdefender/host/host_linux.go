@@ -91,6 +91,7 @@ func (h *Host) Read() (State, error) {
 		if err != nil {
 			return State{}, err
 		}
+		s.Ordered = true
 		for _, r := range routes {
 			for _, n := range s.NICs {
 				if n.Index == r.index {

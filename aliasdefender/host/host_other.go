@@ -33,6 +33,9 @@ func (h *Host) Remove(o []Placement) []error { return slices.Repeat([]error{errE
 // Refresh is not served on this system.
 func (h *Host) Refresh(o []Placement) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
 
+// Reorder is not served on this system.
+func (h *Host) Reorder(o []Placement) []error { return slices.Repeat([]error{errElsewhere}, len(o)) }
+
 // Watch is not served on this system.
 func (h *Host) Watch(context.Context, func()) error { return errElsewhere }
 

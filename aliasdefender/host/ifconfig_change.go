@@ -213,6 +213,16 @@ func (h *Ifconfig) Refresh(orders []Placement) []error {
 	return errs
 }
 
+// Reorder has nothing to put in order: which address the host speaks with is that of
+// the unit without a number. A reading says so too (State.Ordered), and nobody asks.
+func (h *Ifconfig) Reorder(orders []Placement) []error {
+	errs := make([]error, len(orders))
+	for i, o := range orders {
+		errs[i] = about("reorder", o, errors.New("this system's units have no order"))
+	}
+	return errs
+}
+
 // takeOff takes a unit away: in one command, so that no unit is left without
 // its address and none in use. Before Solaris 8 a unit stays, without address.
 func (h *Ifconfig) takeOff(name string) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // maxLabel is the longest label that Linux takes (IFNAMSIZ less the final zero).
@@ -17,12 +18,26 @@ func check(o Placement) error {
 		return errors.New("not an IPv4 address with a prefix")
 	case ip.IsUnspecified(), ip.IsLoopback(), ip.As4()[0] >= 224: // the kernel would take them
 		return errors.New("not an address that a host can have")
-	case len(o.Label) > maxLabel:
+	case len(o.Label) > maxLabel && o.label() == "":
 		return fmt.Errorf("label %q is longer than %d bytes", o.Label, maxLabel)
 	case o.Lease < 0:
 		return fmt.Errorf("a lease of %s", o.Lease)
 	}
 	return nil
+}
+
+// label is the order's label as Linux can have it. One with a long interface's name
+// loses some of that name: what follows the colon tells the labels apart, and the
+// kernel wants no more of them than their length. Empty: there is none that short.
+func (o Placement) label() string {
+	nic, number, labelled := strings.Cut(o.Label, ":")
+	switch {
+	case len(o.Label) <= maxLabel:
+		return o.Label
+	case !labelled || nic != o.NIC || len(nic) > maxLabel || len(number) > maxLabel-2:
+		return ""
+	}
+	return nic[:maxLabel-1-len(number)] + ":" + number
 }
 
 // Judge says of each order to add an address, in the order given, what is to be
@@ -59,6 +74,45 @@ func (s State) JudgeRefresh(orders []Placement) []error {
 		}
 	}
 	return errs
+}
+
+// JudgeReorder says of each order to put an address behind the others of its subnet
+// what is to be done: nothing, for it stands behind one that somebody else put there,
+// or there is none; why it cannot be; or, for those whose indices are in todo, in
+// their order on the NIC, to take it off and put it on again.
+func (s State) JudgeReorder(orders []Placement) (todo []int, errs []error) {
+	errs = make([]error, len(orders))
+	at := make([]int, len(orders))
+	for i, o := range orders {
+		err := check(o)
+		if err == nil {
+			n, _ := s.NIC(o.NIC)
+			at[i] = slices.IndexFunc(n.Addrs, func(a Address) bool { return a.Prefix == o.Prefix })
+			if err = ErrNotThere; at[i] >= 0 {
+				err = nil
+				if n.leads(at[i]) {
+					todo = append(todo, i)
+				}
+			}
+		}
+		if err != nil {
+			errs[i] = fmt.Errorf("host: reorder %s on %s: %w", o.Prefix, o.NIC, err)
+		}
+	}
+	slices.SortStableFunc(todo, func(a, b int) int { return at[a] - at[b] })
+	return slices.CompactFunc(todo, func(a, b int) bool { return orders[a] == orders[b] }), errs
+}
+
+// leads tells whether the address at that place stands before one of its subnet that
+// somebody else put there, and behind none.
+func (n NIC) leads(at int) bool {
+	subnet := n.Addrs[at].Prefix.Masked()
+	for i, a := range n.Addrs {
+		if i != at && !a.Ours && a.Prefix.Masked() == subnet {
+			return i > at
+		}
+	}
+	return false
 }
 
 // place is where an address is.

@@ -48,6 +48,11 @@ func (k kernel) Refresh(o []host.Placement) (errs []error) {
 	return errs
 }
 
+func (k kernel) Reorder(o []host.Placement) (errs []error) {
+	k.space.Do(func() { errs = k.Host.Reorder(o) })
+	return errs
+}
+
 func (k kernel) add(o ...host.Placement) error    { return errors.Join(k.Add(o)...) }
 func (k kernel) remove(o ...host.Placement) error { return errors.Join(k.Remove(o)...) }
 

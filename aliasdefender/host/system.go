@@ -16,6 +16,7 @@ var (
 		Add([]Placement) []error
 		Remove([]Placement) []error
 		Refresh([]Placement) []error
+		Reorder([]Placement) []error
 		Watch(ctx context.Context, wake func()) error
 		Listen(nic string, see func([]Sighting)) (*Wire, error)
 		Boottime() time.Duration

@@ -42,6 +42,7 @@ type Channel struct {
 	keys     *Keys
 	partners []*partner
 	sources  map[netip.Addr]source
+	from     map[netip.Addr]netip.Addr // our address to write from, of a partner's
 	counts   Counts
 	refused  uint32 // by the kernel
 	doubtful bucket

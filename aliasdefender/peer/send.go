@@ -127,14 +127,14 @@ func (c *Channel) write(p *partner, datagram []byte) {
 	_ = c.conn.SetWriteDeadline(time.Now().Add(writeWithin))
 	for i := range paths {
 		to := netip.AddrPortFrom(paths[i].addr, c.o.Port)
-		_, err := c.conn.WriteToUDPAddrPort(datagram, to)
+		err := c.writeTo(datagram, to)
 		// What the kernel reports first may be the fate of an earlier
 		// datagram, on any path.
 		for tries := 0; err != nil && tries < 3 && !errors.Is(err, net.ErrClosed); tries++ {
 			if !c.blame() && tries > 0 {
 				break
 			}
-			_, err = c.conn.WriteToUDPAddrPort(datagram, to)
+			err = c.writeTo(datagram, to)
 		}
 		c.note(paths[i].addr, err, time.Now())
 	}

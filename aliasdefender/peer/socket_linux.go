@@ -106,6 +106,15 @@ func refused(oob []byte) (uint32, bool) {
 	return binary.NativeEndian.Uint32(oob[at:]), true
 }
 
+// sentFrom is what makes the kernel send a datagram from that address (ip(7),
+// IP_PKTINFO).
+func sentFrom(from netip.Addr) []byte {
+	if !from.Is4() {
+		return nil
+	}
+	return unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
+}
+
 // returned reads what the network has said of datagrams that we sent: to which
 // address, and what.
 func returned(conn *net.UDPConn) (all []report) {

@@ -9,12 +9,14 @@ import (
 )
 
 // On other systems the reader judges alone, and the network's word on a
-// datagram is not heard.
+// datagram is not heard. Nor is it ours to say from which address one is sent.
 
 func prepare(_, _ string, _ syscall.RawConn) error { return nil }
 
 func setFilter(*net.UDPConn, uint16, []netip.Addr) error { return nil }
 
 func refused([]byte) (uint32, bool) { return 0, false }
+
+func sentFrom(netip.Addr) []byte { return nil }
 
 func returned(*net.UDPConn) []report { return nil }

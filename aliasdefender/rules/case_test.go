@@ -153,6 +153,7 @@ func changes() []change {
 			c.s.Defences = rapid.IntRange(0, 2).Draw(t, "defences")
 		},
 		func(t *rapid.T, c *instance) { c.s.NoReturn = true },
+		behind,
 		func(t *rapid.T, c *instance) { c.s.Next = noon.Add(-age(t, c.p)) },
 		func(t *rapid.T, c *instance) { c.s.Next = noon.Add(age(t, c.p)) },
 		func(t *rapid.T, c *instance) { c.s.Order = Order(rapid.IntRange(0, 2).Draw(t, "order")) },
@@ -288,6 +289,14 @@ func scenes() []change {
 			c.s.Order = rapid.SampledFrom([]Order{NoOrder, OrderTake}).Draw(t, "order")
 			speaks(t, c)
 		},
+		behind,
+		func(t *rapid.T, c *instance) { // so it stands while a hand-over is open, or a rival is heard
+			behind(t, c)
+			rapid.SampledFrom([]change{handover, lease, func(t *rapid.T, c *instance) {
+				c.f.Alias, c.f.ByPartner = seen(Answered, age(t, c.p)), drawValue(t)
+				c.s.Defences, c.s.Defended = 1, noon.Add(-age(t, c.p))
+			}}).Draw(t, "and")(t, c)
+		},
 		func(t *rapid.T, c *instance) { // the lease runs
 			lease(t, c)
 			c.f.Kernel = seen(drawValue(t), age(t, c.p))
@@ -339,6 +348,16 @@ func lease(t *rapid.T, c *instance) {
 	in := rapid.SampledFrom([]time.Duration{-time.Hour, -leaseSlack, 0, leaseSlack, 6 * time.Second, 8 * time.Second}).Draw(t, "lease ends in")
 	c.p.Lease = 10 * time.Second
 	c.s.Lease = noon.Add(in + rapid.SampledFrom([]time.Duration{0, 1, -1}).Draw(t, "beside the lease"))
+}
+
+// behind: an own address stands behind the alias, which was put behind it before or not.
+func behind(t *rapid.T, c *instance) {
+	c.f.Behind = seen(Yes, age(t, c.p))
+	if c.s.Reorders = rapid.SampledFrom([]int{0, 1, 2, 3, 9}).Draw(t, "reorders"); c.s.Reorders > 0 {
+		beside := rapid.SampledFrom([]time.Duration{0, 1, -1}).Draw(t, "beside the pause")
+		pauses := []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, reorderMost, reorderCalm}
+		c.s.Reordered = noon.Add(beside - rapid.SampledFrom(pauses).Draw(t, "reordered"))
+	}
 }
 
 // twins: the channel tells that both have one role.

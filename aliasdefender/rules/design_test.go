@@ -366,6 +366,30 @@ func (c instance) isolated() bool {
 		min(c.age(c.f.Router.Since), c.age(c.f.Partner.Since)) >= c.p.IsolatedAfter
 }
 
+// reorders: how often in a row the alias was put behind an own address.
+func (c instance) reorders() int {
+	if c.age(c.s.Reordered) >= time.Minute {
+		return 0
+	}
+	return c.s.Reorders
+}
+
+// reorderDue: an own address stands behind what is here, nothing forbids to take the
+// alias off for a moment, and the last time is a second ago, or two, four, and so on
+// up to half a minute.
+func (c instance) reorderDue() bool {
+	if c.read(c.f.Behind) != Yes || c.read(c.f.Kernel) != Yes || c.link() != Yes || c.s.Handover.Side != NoSide || c.lapsed() || !c.looked() {
+		return false
+	}
+	pause := time.Duration(0)
+	for i := range c.s.Reorders {
+		if pause *= 2; i == 0 {
+			pause = time.Second
+		}
+	}
+	return c.age(c.s.Reordered) >= min(pause, 30*time.Second)
+}
+
 func (c instance) announcementDue() bool {
 	return !c.s.Next.IsZero() && c.age(c.s.Next) >= 0 && c.looked() && !c.giving()
 }

@@ -35,8 +35,8 @@
 //	         AddAlias               release: H1 H2 H3 H6 H8; forget: H5
 //
 //	waiting: wait, or ask for a hand-over (W4 W6)
-//	holding: keep (H1 H2 H4 H5 H7 H9), announce (H7 H9), restore (H5), refresh (H9),
-//	         hand over (H2 H4)
+//	holding: keep (H1 H2 H4 H5 H7 H9 H10), announce (H7 H9), restore (H5), refresh (H9),
+//	         reorder (H10), hand over (H2 H4)
 //
 // Parked is waiting, with only row W1. A holder that is told to park the alias
 // passes through H2. A hand-over is W5 on one host and H1 on the other; what
@@ -158,6 +158,10 @@
 //	      -> announce: claimed
 //	H7  the rival has fallen silent
 //	      -> announce: rival gone
+//	H10 an own address stands behind the alias, for the third time in a row
+//	      -> reorder: own address behind again
+//	H10 an own address stands behind the alias, link good, no hand-over open
+//	      -> reorder: own address behind
 //	H7  the rival is the partner, and the last defence is too recent
 //	      -> keep: partner claims it
 //	H7  the rival is some third host, and the last defence is too recent
@@ -174,6 +178,10 @@
 //	      -> keep: handing over
 //	H2  to be handed over, and the partner would not take
 //	      -> keep: partner would not take
+//	H10 an own address stands behind the alias, and cannot be put before it yet
+//	      -> keep: own address stays behind
+//	H10 the NIC has no address of its own
+//	      -> keep: own address gone
 //	H9  otherwise
 //	      -> keep: held
 package rules

@@ -27,7 +27,7 @@ func (r Result) String() string { return spelled(results[:], int(r)) }
 type Outcome struct {
 	Result Result
 
-	// Take, Restore, Refresh: when the write to the kernel was begun, and for how
+	// Take, Restore, Refresh, Reorder: when the write to the kernel was begun, and for how
 	// long the kernel was told to keep the alias (valid_lft; 0: for ever). Adopt:
 	// when the reading was begun that found it, and how long it stays by itself.
 	Begun    time.Time
@@ -67,7 +67,7 @@ const (
 // has it already; these are the parts that need a wire, a kernel or a log. The
 // alias is decided about again after each.
 type Follow struct {
-	Tell     bool      // the deed is one for the journal and the log: the alias came, went, or is offered or asked for
+	Tell     bool      // the deed is one for the journal and the log: the alias came, went, changed its place, or is offered or asked for
 	Look     Look      // at the wire
 	Point    bool      // tell the segment that the alias is at the rival, if its hardware address is known; before Look
 	Verify   Verify    // after the announcement
@@ -87,7 +87,7 @@ func (p Policy) RetryAfter() time.Duration { return min(p.Interval, time.Second)
 func (s *State) MayBegin(d Decision) bool { return d.Action != Take || s.Exit == NoExit }
 
 // Begin records that a deed which takes a while is under way: take, restore,
-// release, refresh, or the removal of what is forgotten. Done ends it.
+// release, refresh, reorder, or the removal of what is forgotten. Done ends it.
 func (s *State) Begin(d Decision) { s.Doing = d.Action }
 
 // Done records the end of the deed that d asked for, or that it was not begun,
@@ -113,6 +113,10 @@ func (s *State) Done(p Policy, d Decision, o Outcome, now time.Time) Follow {
 		return Follow{Tell: true, Verify: s.verify()}
 	case Refresh:
 		s.leased(o.Lifetime, o.Begun)
+	case Reorder:
+		s.reordered(now)
+		s.leased(o.Lifetime, o.Begun)
+		return Follow{Tell: true}
 	case Release, Forget:
 		return s.gone(d)
 	case Announce:
@@ -206,6 +210,9 @@ func (s *State) undone(p Policy, d Decision, o Outcome, now time.Time) Follow {
 		if o.Result == NotThere { // the rules decide by what is read
 			f.Read, f.Retry = true, time.Time{}
 		}
+	case Reorder:
+		s.reordered(now)
+		f.Read = true // it may be off, and not on again
 	case Announce:
 		if o.Result == NoMeans {
 			f.Retry = now.Add(p.Timeout)

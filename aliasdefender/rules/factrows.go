@@ -15,6 +15,7 @@ const (
 	FactPartner
 	FactRouter
 	FactClaimant
+	FactBehind
 
 	FactCount // how many there are
 )
@@ -45,6 +46,7 @@ type FactRow struct {
 
 	Wire   uint8 // the number under which the partner is told the value; 0: it is not told
 	Hidden bool  // shown only while its value is known: nothing may be set up that tells it
+	Rare   bool  // shown only while it is yes
 
 	Of func(*Facts) *Fact // the fact itself
 }
@@ -76,6 +78,8 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Router }},
 	FactClaimant: {ID: FactClaimant, Name: "claimant", Address: true, Short: "claimant", Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Claimant }},
+	FactBehind: {ID: FactBehind, Name: "own address behind", Host: true, Rare: true,
+		Of: func(f *Facts) *Fact { return &f.Behind }},
 }
 
 // Spell is a value as one of this fact.
@@ -87,7 +91,7 @@ func (r FactRow) Spell(v Value) string {
 }
 
 // Shown tells whether snapshot and log show the fact with that value.
-func (r FactRow) Shown(v Value) bool { return !r.Hidden || v != Unknown }
+func (r FactRow) Shown(v Value) bool { return (!r.Hidden || v != Unknown) && (!r.Rare || v == Yes) }
 
 // FactNamed is the row of the fact that JSON calls so; false if there is none,
 // as of a later version.

@@ -80,6 +80,7 @@ type Facts struct {
 	Own     Fact // it has an address of its own, not one of ours
 	Kernel  Fact // this host's kernel has the alias
 	Service Fact // the service behind the alias is well; unknown without a check
+	Behind  Fact // an own address of the alias's subnet stands behind it; unknown where their order means nothing
 
 	// The segment. Alias is about other hosts only: not holding it tells
 	// whether one serves the alias, holding it whether there is a rival.

@@ -25,6 +25,7 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 		"partner answered/silent/unknown, wire 0, host false, unknown shown true",
 		"router answered/silent/unknown, wire 0, host false, unknown shown true",
 		"claimant answered/silent/unknown, wire 0, host false, unknown shown false",
+		"own address behind yes/no/unknown, wire 0, host true, unknown shown false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -48,9 +48,16 @@ func lets() []property {
 			return c.stays() && c.lost() && d.Reason == Isolated
 		}),
 		only("isolated it goes where the administrator says so", Release, Isolated, func(c instance) bool {
-			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && !c.leaseDue() && c.isolated()
+			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && !c.leaseDue() && !c.reorderDue() && c.isolated()
 		}),
 	}
+}
+
+// setsRight: an own address comes first again, as nothing is more urgent. What a rival
+// is answered, and the lease, come before it.
+func (c instance) setsRight() bool {
+	answered := c.rival() == Yes && c.defenceDue() || c.rivalGone()
+	return c.stays() && !c.lost() && c.reorderDue() && !c.yields() && !c.leaseDue() && !answered
 }
 
 // keeps: what is done for an alias that stays.
@@ -98,16 +105,28 @@ func keeps() []property {
 			return has(c) && c.rival() == Yes && !c.s.Defended.IsZero() && c.age(c.s.Defended) < DefendEvery && d.Action == Announce
 		}),
 		brokenIf("who stays does not let go for the rival's sake", func(c instance, d Decision) bool {
-			return has(c) && c.rival() == Yes && !c.yields() && d.Action != Announce && d.Action != Keep && d.Action != Refresh
+			return has(c) && c.rival() == Yes && !c.yields() && d.Action != Announce && d.Action != Keep && d.Action != Refresh && d.Action != Reorder
 		}),
 		brokenIf("a third host is an alarm", func(c instance, d Decision) bool {
-			return has(c) && c.foreignClaim() && d.Action != Refresh && d.Reason.Level() != Alarm
+			return has(c) && c.foreignClaim() && d.Action != Refresh && d.Action != Reorder && d.Reason.Level() != Alarm
 		}),
 		only("the end of a rival is announced", Announce, RivalGone, func(c instance) bool {
 			return has(c) && c.rivalGone() && c.link() == Yes && !c.leaseDue()
 		}),
 		only("what is due is announced", Announce, AnnouncementDue, func(c instance) bool {
-			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && !c.leaseDue() && c.link() == Yes && c.announcementDue()
+			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && !c.leaseDue() && !c.reorderDue() && c.link() == Yes && c.announcementDue()
+		}),
+		only("the host's own address comes first again, and this is a warning twice", Reorder, OwnBehind, func(c instance) bool {
+			return c.setsRight() && c.reorders() < 2
+		}),
+		only("the third time is an alarm", Reorder, OwnBehindAgain, func(c instance) bool {
+			return c.setsRight() && c.reorders() >= 2
+		}),
+		brokenIf("what may be gone, is being handed over or has just been put there is not put anywhere", func(c instance, d Decision) bool {
+			return d.Action == Reorder && !c.reorderDue()
+		}),
+		brokenIf("a host that speaks with the alias's address says so", func(c instance, d Decision) bool {
+			return has(c) && (c.read(c.f.Behind) == Yes || c.read(c.f.Own) == No) && d.Reason == Held
 		}),
 		brokenIf("a failing service is kept with a warning", func(c instance, d Decision) bool {
 			return has(c) && c.failing() && d.Action == Keep && d.Reason.Level() < Warning

@@ -203,6 +203,12 @@ func faults(i int) []event {
 			m.kernel, m.lease, m.robbed = false, forever, was
 			return was
 		}),
+		{hosts[i] + ": its own address goes and comes back", true, func(p *pair, c *setting) bool {
+			m := &p.h[i]
+			was := m.behind
+			m.behind, m.written = true, true
+			return c.own && m.kernel && !was
+		}},
 		of(i, "the router's next answer to the alias is lost", func(m *member) bool {
 			was := m.deaf
 			m.deaf = true

@@ -141,6 +141,12 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 		p.write(i, o.Lifetime)
 	case Refresh:
 		p.write(i, o.Lifetime)
+	case Reorder:
+		if !m.kernel {
+			*wrong = hosts[i] + " puts behind its own address what it does not have"
+		}
+		p.write(i, o.Lifetime)
+		m.behind = false
 	case Release, Forget:
 		if d.Action == Release && !m.holding {
 			return false
@@ -200,7 +206,7 @@ func (p *pair) follow(i int, f Follow) {
 func (p *pair) write(i int, lifetime time.Duration) {
 	p.h[0].ours, p.h[1].ours = false, false
 	if !p.h[i].kernel {
-		p.h[i].had = 0
+		p.h[i].had, p.h[i].behind = 0, false
 	}
 	p.h[i].kernel, p.h[i].robbed, p.h[i].lease = true, false, forever
 	if lifetime > 0 {
@@ -310,7 +316,7 @@ func (m *member) pass() {
 	for _, h := range []*heard{&m.alias, &m.partner, &m.router, &m.claimant} {
 		h.pass()
 	}
-	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.taken, &m.anew, &m.woke, &m.daemonHeard, &m.said, &m.held} {
+	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.taken, &m.anew, &m.woke, &m.reordered, &m.daemonHeard, &m.said, &m.held} {
 		if *a != never {
 			a.pass()
 		}

@@ -188,6 +188,7 @@ type member struct {
 	told   bool  // its daemon was told to end
 	ours   bool  // it let the alias go for its own sake, and nobody has had it since
 	robbed bool  // another program took the alias away, and the daemon has not mended it
+	behind bool  // its own address went and came back while it had the alias: that is the first now
 
 	// The daemon's record.
 	holding, parked, give, stopping, oursLast, cutOff, failback, noReturn, claimed bool
@@ -202,6 +203,9 @@ type member struct {
 
 	takes uint8 // that count
 	taken ticks // the last of them
+
+	reorders  uint8
+	reordered ticks
 
 	// Its facts.
 	carrier                ticks // since when it is as it is
@@ -255,6 +259,7 @@ type setting struct {
 	only    []string // the events, by what is in their names; none: all
 	from    []string // what happened before, the world at rest after each
 	lossy   bool     // the ARP listeners lose frames
+	own     bool     // own addresses go and come back
 	few     bool     // only what operators do, what daemons suffer, and words that are lost
 	rows    []Row
 	without clause
@@ -314,10 +319,10 @@ func boot(parked bool) member {
 
 // clear is a host without a daemon: nothing is known or on record.
 func (m *member) clear() {
-	*m = member{on: m.on, cable: m.cable, ill: m.ill, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks}
+	*m = member{on: m.on, cable: m.cable, ill: m.ill, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks, behind: m.behind}
 	m.hand = open{began: never, ended: never}
 	m.next, m.leased = forever, forever
-	m.defended, m.anew, m.woke, m.carrier, m.taken = never, never, never, old, never
+	m.defended, m.anew, m.woke, m.carrier, m.taken, m.reordered = never, never, never, old, never, never
 	m.claimant = unheard
 	m.alias, m.partner, m.router = unheard, unheard, unheard
 	m.daemonHeard, m.said, m.held = never, never, never
@@ -353,6 +358,7 @@ func (m *member) state() State {
 		Claimed: m.claimed, Defences: int(m.defences), Defended: m.defended.fast(fastDefended),
 		Announced: int(m.announced), Next: m.next.time(), CutOff: m.cutOff, Failback: m.failback, NoReturn: m.noReturn,
 		Anew: m.anew.time(), Woke: m.woke.time(), Lease: m.leased.time(),
+		Reorders: int(m.reorders), Reordered: m.reordered.time(),
 	}
 	if m.stopping {
 		s.Exit, s.Ending = ExitGive, true
@@ -380,6 +386,7 @@ func (m *member) keep(s *State) {
 	} else {
 		m.taken = never
 	}
+	m.reorders, m.reordered = uint8(s.Reorders), agoOf(s.Reordered, 1)
 	h := &s.Handover
 	m.hand = open{
 		side: h.Side, number: uint8(h.Number), why: h.Why, began: agoOf(h.Began, 1), verified: h.Verified,
@@ -398,6 +405,7 @@ func (m *member) facts(c *setting, i int) Facts {
 		Now: noon, NIC: own, Own: own, RouterKnown: true,
 		Carrier: Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
 		Kernel:  Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
+		Behind:  Fact{Value: Of(m.kernel && m.behind), Since: agoTable[old], Asked: noon},
 		Alias:   m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),
 		ByPartner: Of(!c.nics), Claimant: m.claimant.fact(), WeAreLow: Of(i == 0), Service: Fact{Value: Of(!m.ill), Since: agoTable[old], Asked: noon},
 	}

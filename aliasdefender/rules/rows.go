@@ -142,6 +142,9 @@ func holding() []Row {
 			}},
 		{"H7", true, "the rival has fallen silent", Announce, RivalGone,
 			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Claimed }},
+		{"H10", true, "an own address stands behind the alias, for the third time in a row", Reorder, OwnBehindAgain,
+			func(v *view) bool { return v.reorderDue() && v.reorders() >= 2 }},
+		{"H10", true, "an own address stands behind the alias, link good, no hand-over open", Reorder, OwnBehind, (*view).reorderDue},
 		{"H7", true, "the rival is the partner, and the last defence is too recent", Keep, PartnerClaims,
 			func(v *view) bool { return v.rivalIs(Yes) }},
 		{"H7", true, "the rival is some third host, and the last defence is too recent", Keep, ForeignClaims,
@@ -159,6 +162,10 @@ func holding() []Row {
 		{"H1", true, "a hand-over is open", Keep, HandingOver, (*view).handing},
 		{"H2", true, "to be handed over, and the partner would not take", Keep, WouldNot,
 			func(v *view) bool { return v.s.Give }},
+		{"H10", true, "an own address stands behind the alias, and cannot be put before it yet", Keep, OwnStaysBehind,
+			func(v *view) bool { return v.local(v.f.Behind) == Yes }},
+		{"H10", true, "the NIC has no address of its own", Keep, OwnGone,
+			func(v *view) bool { return v.local(v.f.Own) == No }},
 		{"H9", true, "otherwise", Keep, Held, always},
 	}
 }

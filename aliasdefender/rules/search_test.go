@@ -33,6 +33,7 @@ func settings() []setting {
 		{name: "two primaries, no channel, two NICs on the segment", primary: both, nics: true, only: whoClaims},
 		{name: "one primary, a channel, takes are counted", primary: one, channel: true, takes: 1, only: whoTakes},
 		{name: "one primary, no channel, takes are counted", primary: one, takes: 1, only: whoTakes},
+		{name: "one primary, a channel; own addresses go and come back", primary: one, channel: true, own: true, few: true},
 	}
 }
 
@@ -230,6 +231,8 @@ func (p *pair) wrong(c *setting) string {
 			return hosts[i] + "'s daemon does not end"
 		case m.kernel && m.daemon == running && m.parks:
 			return hosts[i] + " has the alias, and is parked"
+		case m.kernel && m.daemon == running && m.cable && m.behind:
+			return hosts[i] + " speaks with the alias"
 		case m.kernel && m.daemon == running && !m.cable:
 			return hosts[i] + " has the alias, and no link"
 		case m.daemon == running && m.kernel != m.holding && !m.lossy: // whose rivals are not known

@@ -54,6 +54,8 @@ type State struct {
 	Lease      time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
 	LeaseAgain time.Time   // when the kernel, which has refused it, is told again
 	Woke       time.Time   // when this process last came back from a pause
+	Reorders   int         // how often in a row, each within a minute of the last, it was put behind an own address
+	Reordered  time.Time   // when it last was
 }
 
 // took records that the alias was put on this host for that reason. It is a part
@@ -84,6 +86,7 @@ func (s *State) adopt() {
 	s.OursLast, s.Failback = false, false
 	s.Lease = time.Time{}
 	s.Claimed, s.Defences, s.Defended = false, 0, time.Time{}
+	s.Reorders, s.Reordered = 0, time.Time{}
 }
 
 // letGo records that the alias is off this host for that reason. It is a part of

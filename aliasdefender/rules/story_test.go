@@ -173,7 +173,10 @@ var untold = map[string]string{
 	"H4 own service failing, and the partner not able":                                "a warning only",
 	"H1 a hand-over is open":                                                          "it tells only what is going on",
 	"H2 to be handed over, and the partner would not take":                            "it tells only why nothing is done",
-	"H9 otherwise": "nothing is to be done",
+	"H10 an own address stands behind the alias, for the third time in a row":         "an alarm only",
+	"H10 an own address stands behind the alias, and cannot be put before it yet":     "it tells only why nothing is done",
+	"H10 the NIC has no address of its own":                                           "a warning only",
+	"H9 otherwise":                                                                    "nothing is to be done",
 }
 
 // TestEveryStoryNeedsWhatItIsAbout plays each story twice: with the real rules

@@ -17,6 +17,15 @@ func holdingExamples() []example {
 			c.s.Defences, c.s.Defended = n, noon.Add(-ago)
 		}
 	}
+	// behind: an own address stands behind it; it was put behind that n times, the last so long ago.
+	behind := func(n int, ago time.Duration) func(c *instance) {
+		return func(c *instance) {
+			c.f.Behind = seen(Yes, 0)
+			if c.s.Reorders = n; n > 0 {
+				c.s.Reordered = noon.Add(-ago)
+			}
+		}
+	}
 	lost := func(alias Value) func(c *instance) {
 		return func(c *instance) { c.f.Kernel, c.f.Alias = seen(No, 0), seen(alias, 0) }
 	}
@@ -182,6 +191,30 @@ func holdingExamples() []example {
 			says(c, Word{Standing: SaysParked})
 			c.s.Give = true
 		}, Keep, WouldNot, 4 * second},
+		{"H10", "an own address stands behind the alias, link good, no hand-over open", "the first time", behind(0, 0), Reorder, OwnBehind, tooOld},
+		{"H10", "an own address stands behind the alias, link good, no hand-over open", "the second, a second later, while a rival is answered", func(c *instance) {
+			defended(No, 1, 0)(c)
+			behind(1, second)(c)
+		}, Reorder, OwnBehind, tooOld},
+		{"H10", "an own address stands behind the alias, link good, no hand-over open", "the last ones were long ago", behind(3, time.Minute), Reorder, OwnBehind, tooOld},
+		{"H10", "an own address stands behind the alias, for the third time in a row", "two seconds later", behind(2, 2*second), Reorder, OwnBehindAgain, tooOld},
+		{"H10", "an own address stands behind the alias, for the third time in a row", "the tenth, half a minute later", behind(9, 30*second), Reorder, OwnBehindAgain, 30 * second},
+		{"H10", "an own address stands behind the alias, and cannot be put before it yet", "two seconds have to pass", behind(2, second), Keep, OwnStaysBehind, second},
+		{"H10", "an own address stands behind the alias, and cannot be put before it yet", "the lease is about to end", func(c *instance) {
+			behind(0, 0)(c)
+			c.p.Lease, c.s.Lease = 9*second, noon.Add(second)
+		}, Keep, OwnStaysBehind, tooOld},
+		{"H10", "an own address stands behind the alias, and cannot be put before it yet", "back from a pause, and the wire is being asked", func(c *instance) {
+			behind(0, 0)(c)
+			c.s.Woke, c.f.Alias = noon, Fact{}
+		}, Keep, OwnStaysBehind, 3 * second},
+		{"H10", "the NIC has no address of its own", "nothing is announced", func(c *instance) {
+			c.f.Own, c.s.Next = seen(No, 0), noon
+		}, Keep, OwnGone, tooOld},
+		{"H1", "a hand-over is open", "an own address stands behind what is handed over", func(c *instance) {
+			giving(c, Word{Standing: SaysAble})
+			behind(0, 0)(c)
+		}, Keep, HandingOver, 2 * second},
 		{"H9", "otherwise", "", func(c *instance) {}, Keep, Held, tooOld},
 		{"H9", "otherwise", "what was claimed before counts no more", func(c *instance) {
 			rival(Yes)(c)

@@ -66,7 +66,7 @@ func TestWithoutARowItIsADefect(t *testing.T) {
 }
 
 func TestEveryWordIsSpelled(t *testing.T) {
-	for a := Wait; a <= Adopt; a++ {
+	for a := Wait; a <= Reorder; a++ {
 		if a.String() == "" {
 			t.Errorf("action %d has no name", a)
 		}
@@ -76,7 +76,7 @@ func TestEveryWordIsSpelled(t *testing.T) {
 			t.Errorf("reason %d has no name or text", r)
 		}
 	}
-	if len(reasons) != int(NotKnownHere)+1 || len(actions) != int(Adopt)+1 {
+	if len(reasons) != int(NotKnownHere)+1 || len(actions) != int(Reorder)+1 {
 		t.Errorf("%d reasons and %d actions are spelled", len(reasons), len(actions))
 	}
 	got := []string{Unknown.String(), No.String(), Yes.String(), Unknown.Answer(), Silent.Answer(), Answered.Answer()}

@@ -68,8 +68,12 @@ func truth() map[Reason]func(c instance) bool {
 		ForeignClaims:   func(c instance) bool { return c.foreignClaim() && !(c.defenceDue() && c.link() == Yes) },
 		Isolated:        instance.isolated,
 		AnnouncementDue: func(c instance) bool { return c.announcementDue() && c.rival() != Yes },
+		OwnBehind:       func(c instance) bool { return c.reorderDue() && c.reorders() < 2 },
+		OwnBehindAgain:  func(c instance) bool { return c.reorderDue() && c.reorders() >= 2 },
+		OwnStaysBehind:  func(c instance) bool { return c.read(c.f.Behind) == Yes && !c.reorderDue() },
+		OwnGone:         func(c instance) bool { return c.read(c.f.Own) == No },
 		Held: func(c instance) bool {
-			return !c.lost() && c.rival() != Yes && !c.failing() && !c.unlinked()
+			return c.read(c.f.Own) != No && c.read(c.f.Behind) != Yes && !c.lost() && c.rival() != Yes && !c.failing() && !c.unlinked()
 		},
 	}
 }

@@ -16,11 +16,13 @@ const (
 	Forget                    // it is gone from this host and served elsewhere
 	Refresh                   // tell the kernel to keep it for a whole lease again
 	Adopt                     // it was found on this host; no row says so, the reading does
+	Reorder                   // put it behind this host's own address again
 )
 
 var actions = [...]string{
 	Wait: "wait", Take: "take", AskHandover: "ask for hand-over", Keep: "keep", Announce: "announce",
 	Restore: "restore", Release: "release", HandOver: "hand over", Forget: "forget", Refresh: "refresh", Adopt: "adopt",
+	Reorder: "reorder",
 }
 
 func (a Action) String() string { return spelled(actions[:], int(a)) }
@@ -109,6 +111,10 @@ const (
 	Withdrawn
 	Adopted
 	NotTaken
+	OwnBehind
+	OwnBehindAgain
+	OwnStaysBehind
+	OwnGone
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -166,11 +172,11 @@ var reasons = [reasonCount]struct {
 	LeaseDue:         {39, "lease", Info, "its lease is due: we renew it"},
 	PartnerDefended:  {40, "partner claims it", Warning, "the partner claims the alias that we keep: we announce it in answer"},
 	ForeignDefended:  {41, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: we announce it in answer"},
-	ClaimDefended:    {60, "claimed", Warning, "another host claims the alias that we hold: we announce it in answer, and find out whether it is the partner"},
+	ClaimDefended:    {54, "claimed", Warning, "another host claims the alias that we hold: we announce it in answer, and find out whether it is the partner"},
 	RivalGone:        {42, "rival gone", Info, "the rival has fallen silent: we announce it once more"},
 	PartnerClaims:    {43, "partner claims it", Warning, "the partner claims the alias that we keep; we announce it at most once in ten seconds"},
 	ForeignClaims:    {44, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; we announce it at most once in ten seconds"},
-	ClaimAsked:       {61, "claimed", Warning, "another host claims the alias that we hold: we find out whether it is the partner"},
+	ClaimAsked:       {55, "claimed", Warning, "another host claims the alias that we hold: we find out whether it is the partner"},
 	Isolated:         {45, "isolated", Warning, "neither router nor partner has answered for isolated_after"},
 	AnnouncementDue:  {46, "announcement due", Info, "an announcement was due"},
 	Adopted:          {52, "adopted", Info, "it was found on this host"},
@@ -180,6 +186,10 @@ var reasons = [reasonCount]struct {
 	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
 	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
+	OwnBehind:        {60, "own address behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias: we put the alias behind it again"},
+	OwnBehindAgain:   {61, "own address behind again", Alarm, "another program keeps putting this host's own address behind the alias: we put the alias behind it again, ever more seldom"},
+	OwnStaysBehind:   {62, "own address stays behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias; what we did about it is too recent, or something else comes first"},
+	OwnGone:          {63, "own address gone", Warning, "the NIC has no address of its own any more: we keep the alias, and this host speaks with it"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
@@ -218,6 +228,12 @@ func ReasonFromWire(n uint8) Reason {
 // rival, or because the rival has gone, and not by the schedule: rows H7.
 func (r Reason) Defence() bool {
 	return r == PartnerDefended || r == ForeignDefended || r == ClaimDefended || r == RivalGone
+}
+
+// Failover tells whether the alias is taken for this reason because nobody serves it
+// any more, and nobody had ordered that. The log has it as a warning.
+func (r Reason) Failover() bool {
+	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead
 }
 
 // Routine tells whether the deed is a scheduled step while the alias is held and

@@ -23,6 +23,7 @@ type Network interface {
 	Add([]host.Placement) []error
 	Remove([]host.Placement) []error
 	Refresh([]host.Placement) []error
+	Reorder([]host.Placement) []error
 	Own(nic string, p netip.Prefix) error
 }
 
@@ -54,12 +55,15 @@ func Contract(t *testing.T, n Network, nic string, own netip.Prefix) {
 	t.Run("a missing NIC is an error for adding and done for removing", c.missingNIC)
 	t.Run("removing does not ask for the prefix, the label or the tag", c.foreign)
 	t.Run("removing leaves the address on another NIC", c.elsewhere)
+	t.Run("removing by its number finds the NIC that has another name", c.renamed)
 	t.Run("removing takes no other address of the subnet along", c.dependents)
 	t.Run("of many orders each has its own answer", c.many)
 	t.Run("orders are carried out as if one after the other", c.inOrder)
 	t.Run("many are removed and leave the others", c.manyRemoved)
 	t.Run("a lease is told, renewed and ended, and nothing else changes", c.leased)
 	t.Run("a refresh adds nothing", c.refreshed)
+	t.Run("an own address that has come later is put before the aliases", c.reordered)
+	t.Run("reordering puts nothing on, and leaves alone what is in order", c.inOrderAlready)
 }
 
 type contract struct {

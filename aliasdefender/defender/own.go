@@ -1,0 +1,176 @@
+package defender
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+// place is how the alias stands among the addresses of its NIC, by the last reading.
+type place struct {
+	index   int    // of the NIC that it was last seen on
+	renamed string // the name that this NIC has now, where it is not the row's; of what we hold
+	leads   bool   // an own address of its subnet stands behind it
+	only    string // it is the NIC's only address, and not by us: what there is to say of that, said once
+	mask    string // what there is to say of its mask, said once
+}
+
+// owned are the NIC's own addresses with their places among all of its addresses.
+type owned []ownAddress
+
+type ownAddress struct {
+	at     int
+	prefix netip.Prefix
+}
+
+// ownOf are the addresses that nobody but this host has: no alias of the file, and
+// not put there by a Monitor.
+func (l *loop) ownOf(n host.NIC) (own owned) {
+	for i, a := range n.Addrs {
+		if !a.Ours && l.aliases[idOf(a.Prefix.Addr(), n.Name)] == nil {
+			own = append(own, ownAddress{i, a.Prefix})
+		}
+	}
+	return own
+}
+
+// behind tells whether an own address stands behind the address at that place, and
+// none before it, in the same subnet.
+func (o owned) behind(at int, prefix netip.Prefix) bool {
+	for _, own := range o {
+		if own.prefix.Masked() == prefix.Masked() {
+			return own.at > at
+		}
+	}
+	return false
+}
+
+// ownBehind is the fact of that name.
+func (a *alias) ownBehind(s host.State) rules.Value {
+	switch {
+	case !s.Ordered || a.cfg.Addr.Is6():
+		return rules.Unknown
+	case !a.here:
+		return rules.No
+	}
+	return rules.Of(a.place.leads)
+}
+
+// speakFrom has the channel written from this host's own address where the system
+// would choose an alias that stands before it: the partner knows this host by its
+// own address, and is deaf to all that comes from an alias.
+func (l *loop) speakFrom() {
+	c := &l.channel
+	if c.up == nil || !l.net.state.Ordered {
+		return
+	}
+	from := map[netip.Addr]netip.Addr{}
+	for _, p := range c.partners {
+		for _, to := range append([]netip.Addr{p.Addr}, p.Paths...) {
+			if own := l.ownFor(to); own.IsValid() {
+				from[to] = own
+			}
+		}
+	}
+	if !maps.Equal(from, c.from) {
+		c.from = from
+		c.up.SetSources(from)
+	}
+}
+
+// ownFor is the own address that an alias stands before where this host speaks to
+// that address, or to the router on the way to it; the zero Addr if none does.
+func (l *loop) ownFor(to netip.Addr) netip.Addr {
+	own, direct := l.ownOnLink("", to)
+	if direct {
+		return own
+	}
+	for _, r := range l.net.state.Routes {
+		own, _ = l.ownOnLink(r.NIC, r.Gateway)
+		break // the best one
+	}
+	return own
+}
+
+// ownOnLink is the same of an address in a subnet of a NIC, of any if none is named;
+// direct tells whether there is such a subnet.
+func (l *loop) ownOnLink(nic string, to netip.Addr) (own netip.Addr, direct bool) {
+	for _, n := range l.net.state.NICs {
+		if nic != "" && n.Name != nic {
+			continue
+		}
+		leads := false
+		for _, a := range n.Addrs {
+			switch alias := a.Ours || l.aliases[idOf(a.Prefix.Addr(), n.Name)] != nil; {
+			case !a.Prefix.Masked().Contains(to):
+			case !alias && leads:
+				return a.Prefix.Addr(), true
+			case !alias:
+				return netip.Addr{}, true
+			default:
+				leads, direct = true, true
+			}
+		}
+		if direct {
+			return netip.Addr{}, true
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// readOwn says how the row fits the NIC's own addresses.
+func (l *loop) readOwn(a *alias) {
+	p := &a.place
+	only := ""
+	if a.here && !a.ours && len(a.iface.own) == 0 && !a.state.Holding {
+		only = fmt.Sprintf("%s is the only address of %s, and no Monitor put it there: it may be this host's own, and is left alone", a.cfg.Addr, a.cfg.NIC)
+	}
+	if only != p.only && only != "" {
+		a.log(l, "only_address").Error(only)
+	}
+	p.only = only
+	mask := a.otherMask()
+	if mask != p.mask && mask != "" {
+		a.log(l, "mask_differs").Warn(mask)
+	}
+	if mask != "" || len(a.iface.own) > 0 { // an own address that is gone for a moment says nothing
+		p.mask = mask
+	}
+}
+
+// otherMask tells that the row's mask is not that of the NIC's own address in the
+// same subnet.
+func (a *alias) otherMask() string {
+	other := a.cfg.OtherMask(a.iface.own)
+	if !other.IsValid() {
+		return ""
+	}
+	return fmt.Sprintf("the mask of this row is /%d, and that of %s on %s is /%d: this makes a second route to the subnet, whose traffic may then come from the alias; write /%d",
+		a.cfg.Prefix.Bits(), other.Addr(), a.cfg.NIC, other.Bits(), other.Bits())
+}
+
+// sparesLast refuses to take a NIC's last address off it, unless that is forced. An
+// alias that is not ours is then at least not taken on record.
+func (l *loop) sparesLast(a *alias, o control.Order, c rules.Command, answer func(control.Outcome)) bool {
+	if c != rules.RemoveAlias || o.Force || !a.lastAddress() {
+		return false
+	}
+	if o.Maintenance == control.On && !a.state.Holding {
+		l.then(a, a.state.Obey(c, rules.Facts{Now: l.now}))
+	}
+	answer(control.Outcome{Alias: a.id().String(), Text: "refused: " + a.lastText(), Next: "RemoveAlias --force takes it off nevertheless"})
+	return true
+}
+
+// lastText is why the alias is spared.
+func (a *alias) lastText() string {
+	return "it is the last address of " + a.cfg.NIC + ", and with it go the routes of this host there"
+}
+
+// lastAddress tells that to take the alias off would take the last address off its
+// NIC, and with it the NIC's routes.
+func (a *alias) lastAddress() bool { return a.here && len(a.iface.own) == 0 }

@@ -1,0 +1,275 @@
+package defender
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
+)
+
+// blink takes the station's own address away for so long: with the alias, which then
+// stands before it, or the alias with it.
+func (st *station) blink(w *world, away time.Duration, alias bool) {
+	st.set(func() {
+		_ = st.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: st.own}})
+		if alias {
+			st.kernel.lose()
+		}
+	})
+	w.wait(away)
+	st.set(func() { _ = st.kernel.Own("eth0", st.own) })
+}
+
+// shown is what Status shows of the alias.
+func (w *world) shown(st *station) control.Alias {
+	w.t.Helper()
+	s, err := st.daemon.Snapshot(w.t.Context(), false)
+	if err != nil {
+		w.fail("%v", err)
+	}
+	return s.Aliases[0]
+}
+
+// firstAddr is the address that the station speaks with.
+func (w *world) firstAddr(st *station) netip.Addr {
+	w.seg.mu.Lock()
+	defer w.seg.mu.Unlock()
+	return st.nic().Addrs[0].Prefix.Addr()
+}
+
+func TestOwnAddressThatComesBackStandsBeforeTheAliasAgain(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.settle()
+		gap := w.unserved()
+		w.a.blink(w, 100*time.Millisecond, false)
+		w.wait(10 * time.Millisecond)
+		if first := w.firstAddr(w.a); first != w.a.own.Addr() {
+			w.fail("A speaks with %v", first)
+		}
+		if n := w.logged("event=decided"); n == 0 || !strings.Contains(w.log.String(), "action=reorder") || w.logged("row=H10") == 0 {
+			w.fail("it is not said")
+		}
+		w.wait(time.Second)
+		w.must(w.a, control.Order{Give: true}, "")
+		w.expect("b", "handed over")
+		if d := gap(); d > 0 {
+			w.fail("nobody served for %v", d)
+		}
+	})
+}
+
+// TestAProgramThatKeepsPuttingTheAliasFirstIsAnAlarm, and does not make us work more
+// often than once in half a minute.
+func TestAProgramThatKeepsPuttingTheAliasFirstIsAnAlarm(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		begun := time.Now()
+		for time.Since(begun) < 5*time.Minute {
+			if w.firstAddr(w.a) == w.a.own.Addr() {
+				w.a.blink(w, time.Millisecond, false)
+			}
+			w.wait(50 * time.Millisecond)
+		}
+		w.expect("a", "it keeps the alias")
+		w.seg.mu.Lock()
+		n := w.a.reorders
+		w.seg.mu.Unlock()
+		if n < 8 || n > 16 {
+			w.fail("put in order %d times in five minutes", n)
+		}
+		if w.logged("own address behind again") != n-2 {
+			w.fail("%d alarms for %d times", w.logged("own address behind again"), n)
+		}
+		w.wait(time.Minute)
+	})
+}
+
+func TestReorderThatFailsIsSaidOnceAndTriedAgain(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.set(func() { w.a.reorderErr = errors.New("no room") })
+		w.a.blink(w, time.Millisecond, false)
+		w.wait(20 * time.Second)
+		if n := w.logged("could not be put behind"); n != 1 {
+			w.fail("said %d times", n)
+		}
+		if s := w.shown(w.a); s.Level != "error" || !strings.Contains(s.Why, "no room") {
+			w.fail("Status says %+v", s)
+		}
+		w.a.set(func() { w.a.reorderErr = nil })
+		w.wait(time.Minute)
+		if first := w.firstAddr(w.a); first != w.a.own.Addr() {
+			w.fail("A speaks with %v", first)
+		}
+		if s := w.shown(w.a); s.Level != "" {
+			w.fail("Status says %+v", s)
+		}
+	})
+}
+
+// TestTheChannelIsWrittenFromTheOwnAddress, also while the order cannot be mended.
+func TestTheChannelIsWrittenFromTheOwnAddress(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.settle()
+		from := func() map[netip.Addr]netip.Addr {
+			w.seg.mu.Lock()
+			defer w.seg.mu.Unlock()
+			return w.a.from
+		}
+		if len(from()) > 0 {
+			w.fail("in order, and written from %v", from())
+		}
+		w.a.set(func() { w.a.reorderErr = errors.New("no room") })
+		w.a.blink(w, time.Millisecond, false)
+		w.wait(100 * time.Millisecond)
+		if got := from()[w.b.own.Addr()]; got != w.a.own.Addr() {
+			w.fail("written from %v", from())
+		}
+		w.a.set(func() { w.a.reorderErr = nil })
+		w.wait(time.Minute)
+		if len(from()) > 0 {
+			w.fail("in order again, and written from %v", from())
+		}
+	})
+}
+
+func TestHolderWhoseOwnAddressIsGoneKeepsAndWarns(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.set(func() { _ = w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: w.a.own}}) })
+		w.wait(time.Second)
+		w.expect("a", "it is kept")
+		if s := w.shown(w.a); s.Row != "H10" || s.Level != "warning" {
+			w.fail("Status says %s, %s: %s", s.Row, s.Level, s.Why)
+		}
+		out := w.order(w.a, control.Order{Remove: true})
+		if out.Done || !strings.Contains(out.Text, "last address of eth0") {
+			w.fail("RemoveAlias: %+v", out)
+		}
+		w.expect("a", "it was not forced")
+		w.a.set(func() { _ = w.a.kernel.Own("eth0", w.a.own) })
+		w.wait(time.Minute)
+	})
+}
+
+// TestWhatTheKernelLostWithItsOwnAddressIsRestoredAtOnce: at the default rhythm, as
+// a program does that configures the NIC anew. Own addresses that are away for longer
+// than an answer takes leave nothing known.
+func TestWhatTheKernelLostWithItsOwnAddressIsRestoredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+			c.Aliases[0].Interval, c.Aliases[0].Timeout = 20*time.Second, time.Second
+		}
+		w.begin()
+		defer w.end()
+		w.wait(5 * time.Minute)
+		w.expect("a", "at the start")
+		gone := time.Now()
+		w.a.blink(w, 5*time.Millisecond, true)
+		for w.who() != "a" && time.Since(gone) < time.Minute {
+			w.wait(time.Millisecond)
+		}
+		if d := time.Since(gone); d > 20*time.Millisecond {
+			w.fail("restored after %v", d)
+		}
+		w.wait(time.Minute)
+		gone = time.Now()
+		w.a.blink(w, 1100*time.Millisecond, true)
+		w.wait(100 * time.Millisecond)
+		w.expect("", "who may have it meanwhile is asked first")
+		w.wait(time.Minute)
+		w.expect("a", "nobody had it")
+	})
+}
+
+func TestTheOnlyAddressOfANICIsNotAdoptedUnlessItIsOurs(t *testing.T) {
+	for _, ours := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, true, false)
+			w.b.on = false
+			w.a.nic().Addrs = []host.Address{{Prefix: netip.PrefixFrom(aliasIP, 24), Label: "eth0", Ours: ours}}
+			w.a.start(w.cfgA, &w.log)
+			defer w.end()
+			w.wait(time.Minute)
+			s := w.shown(w.a)
+			if ours {
+				if s.Holder != "us" || s.Row != "H10" {
+					w.fail("ours: Status says %s by %s", s.Holder, s.Row)
+				}
+				return
+			}
+			if s.Holder == "us" || s.Level != "error" || !strings.Contains(s.Why, "only address of eth0") || w.logged("event=only_address") != 1 {
+				w.fail("Status says %s, %s: %s", s.Holder, s.Level, s.Why)
+			}
+			w.a.set(func() { w.a.nic().Carrier = false })
+			w.wait(time.Minute)
+			w.a.set(func() { w.a.nic().Carrier = true })
+			w.wait(time.Minute)
+			out := w.order(w.a, control.Order{Remove: true, DryRun: true})
+			if out.Done || !strings.Contains(out.Text, "would be refused") {
+				w.fail("RemoveAlias --dry-run: %+v", out)
+			}
+			out = w.order(w.a, control.Order{Remove: true})
+			if out.Done || !strings.Contains(out.Text, "refused") || !w.a.kernel.has(aliasIP) {
+				w.fail("RemoveAlias: %+v", out)
+			}
+			if len(w.remembered) > 0 {
+				w.fail("refused, and parked %v", w.remembered)
+			}
+			out = w.order(w.a, control.Order{Maintenance: control.On})
+			if out.Done || !w.a.kernel.has(aliasIP) {
+				w.fail("Maintenance: %+v", out)
+			}
+			out = w.order(w.a, control.Order{Remove: true, Force: true})
+			if !out.Done || w.a.kernel.has(aliasIP) || !slices.Contains(w.remembered, aliasIP) {
+				w.fail("RemoveAlias --force: %+v", out)
+			}
+		})
+	}
+}
+
+func TestAMaskThatIsNotTheNICsIsSaidOnce(t *testing.T) {
+	for bits, want := range map[int]int{16: 1, 25: 1, 24: 0, 32: 0} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, true, false)
+			w.b.on = false
+			w.cfgA.Aliases[0].Prefix = netip.PrefixFrom(aliasIP, bits)
+			w.a.start(w.cfgA, &w.log)
+			defer w.end()
+			w.wait(time.Minute)
+			if n := w.logged("event=mask_differs"); n != want {
+				w.fail("/%d: said %d times, want %d", bits, n, want)
+			}
+		})
+	}
+}
+
+// TestAliasOnANICThatWasRenamedIsTakenOffThere, and comes back with the name.
+func TestAliasOnANICThatWasRenamedIsTakenOffThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		w.b.on = false
+		w.a.start(w.cfgA, &w.log)
+		defer w.end()
+		w.settle()
+		w.expect("a", "at the start")
+		nic := w.a.nic()
+		w.a.set(func() { nic.Name = "lan0" })
+		w.wait(100 * time.Millisecond)
+		w.expect("", "its NIC has another name")
+		if w.logged("was given the name lan0") != 1 || w.logged("vanished") != 0 {
+			w.fail("it is not said as it is")
+		}
+		w.a.set(func() { nic.Name = "eth0" })
+		w.wait(time.Minute)
+		w.expect("a", "the name is back")
+	})
+}

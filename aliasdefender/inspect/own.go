@@ -1,0 +1,133 @@
+package inspect
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+)
+
+// own are the addresses of the NIC that are no alias of the table and that no Monitor
+// put there, in the kernel's order.
+func (s *Subject) own(nic host.NIC) (own []netip.Prefix) {
+	for _, addr := range nic.Addrs {
+		if !addr.Ours && !s.isAlias(addr.Prefix.Addr()) {
+			own = append(own, addr.Prefix)
+		}
+	}
+	return own
+}
+
+func (s *Subject) isAlias(addr netip.Addr) bool {
+	return slices.ContainsFunc(s.Config.Aliases, func(a config.Alias) bool { return a.Addr == addr })
+}
+
+// ownIsAlias: the only address of a NIC is written as an alias, and is not there by a
+// Monitor's doing.
+func ownIsAlias(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		ours := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Ours })
+		here := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix.Addr() == a.Addr })
+		if !here || ours || len(s.own(nic)) > 0 {
+			return nil
+		}
+		return []Finding{{Mistake, s.Row(a),
+			fmt.Sprintf("%s is an address of this host itself: %s has no other", a.Addr, nic.Name),
+			fmt.Sprintf("the Monitor leaves it alone, and takes no alias on %s: to let it go would be to take this host off its network", nic.Name),
+			fmt.Sprintf("write the address that is to move; or give the NIC one of its own: ip address add ADDRESS/%d dev %s", a.Prefix.Bits(), nic.Name)}}
+	})
+}
+
+// maskDiffers: the row has another mask than the NIC's own address in that subnet.
+func maskDiffers(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		other := a.OtherMask(s.own(nic))
+		if !other.IsValid() {
+			return nil
+		}
+		return []Finding{{Warning, s.Row(a),
+			fmt.Sprintf("the mask is /%d, and that of %s on %s is /%d", a.Prefix.Bits(), other.Addr(), nic.Name, other.Bits()),
+			"the alias makes a second route to the subnet, and what this host sends by it comes from the alias",
+			fmt.Sprintf("write /%d", other.Bits())}}
+	})
+}
+
+// ownBehind: the alias stands before the host's own address of its subnet.
+func ownBehind(s *Subject) []Finding {
+	if s.Host == nil || !s.Host.Ordered {
+		return nil
+	}
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		at := slices.IndexFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix == a.Prefix })
+		if at < 0 {
+			return nil
+		}
+		for i, x := range nic.Addrs {
+			if x.Prefix.Masked() != a.Prefix.Masked() || x.Ours || s.isAlias(x.Prefix.Addr()) {
+				continue
+			}
+			if i < at {
+				return nil
+			}
+			mend := fmt.Sprintf("ip address del %s dev %s; ip address add %s dev %s", a.Prefix, nic.Name, a.Prefix, nic.Name)
+			if !s.promotes(nic.Name) { // else the own address would go with the alias
+				mend = fmt.Sprintf("sysctl -w net.ipv4.conf.%s.promote_secondaries=1; %s", nic.Name, mend)
+			}
+			return []Finding{{Warning, s.Row(a),
+				fmt.Sprintf("%s stands before %s on %s", a.Addr, x.Prefix.Addr(), nic.Name),
+				"this host speaks with the alias, and its connections end when the alias goes; a running Monitor puts that in order",
+				mend}}
+		}
+		return nil
+	})
+}
+
+// promotes tells whether a NIC keeps the others of a subnet when the first one goes.
+func (s *Subject) promotes(nic string) bool {
+	for _, at := range []string{"all", nic} {
+		if v, _ := s.Sysctl(at, "promote_secondaries"); v == "1" {
+			return true
+		}
+	}
+	return false
+}
+
+// strictFilter: the partner is reached by another NIC than the alias's, and the
+// alias's drops what should have come in by that one. Without a channel a host finds
+// out who claims the alias by a question that comes in there.
+func strictFilter(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		partner := s.partner(a)
+		reaches := func(n host.NIC) bool {
+			return slices.ContainsFunc(s.own(n), func(p netip.Prefix) bool { return p.Masked().Contains(partner) })
+		}
+		strict, known := s.Sysctl(nic.Name, "rp_filter")
+		if all, ok := s.Sysctl("all", "rp_filter"); ok {
+			strict = max(strict, all) // the kernel takes the greater
+		}
+		if !known || strict != "1" || !partner.IsValid() || len(s.Config.Settings.Peer.KeyFiles) > 0 || reaches(nic) {
+			return nil
+		}
+		by := slices.IndexFunc(s.Host.NICs, reaches)
+		if by < 0 {
+			return nil
+		}
+		return []Finding{{Warning, s.Row(a),
+			fmt.Sprintf("rp_filter is 1 on %s, and the partner is reached by %s", nic.Name, s.Host.NICs[by].Name),
+			"who claims the alias asks this host in vain whether it is the partner: after a partition both may keep the alias",
+			fmt.Sprintf("sysctl -w net.ipv4.conf.%s.rp_filter=2; or a key on both hosts", nic.Name)}}
+	})
+}
+
+// partner is the address of the row's partner; the zero Addr: not known.
+func (s *Subject) partner(a config.Alias) netip.Addr {
+	if a.Partner.Addr.IsValid() {
+		return a.Partner.Addr
+	}
+	for _, addr := range s.Names[a.Partner.Name] {
+		return addr.Unmap()
+	}
+	return netip.Addr{}
+}
