@@ -53,6 +53,12 @@ func (v *view) defendsUnknown() bool {
 	return v.primary() || v.reached(v.f.Alias.Since.Add(v.p.claimWithin()))
 }
 
+// goneDue tells whether the end of a rival is announced now: of one that was answered
+// at once, and of one that came and went before that no more often than it is answered.
+func (v *view) goneDue() bool {
+	return v.s.Defences > 0 || v.s.Defended.IsZero() || v.reached(v.s.Defended.Add(DefendEvery))
+}
+
 const (
 	// flapWindow is the time within which Policy.MaxTakes takes are too many.
 	flapWindow = time.Hour

@@ -141,7 +141,7 @@ func holding() []Row {
 				return v.rivalIs(Unknown) && v.link() == Yes && v.defendsUnknown() && v.defenceDue()
 			}},
 		{"H7", true, "the rival has fallen silent", Announce, RivalGone,
-			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Claimed }},
+			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Claimed && v.goneDue() }},
 		{"H7", true, "the rival is the partner, and the last defence is too recent", Keep, PartnerClaims,
 			func(v *view) bool { return v.rivalIs(Yes) }},
 		{"H7", true, "the rival is some third host, and the last defence is too recent", Keep, ForeignClaims,
