@@ -239,7 +239,7 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 				// TERM from being heard. The error is in the log.
 				go func() { _ = m.reload(ctx) }()
 			case syscall.SIGUSR2:
-				m.stop(defender.ExitKeep)
+				m.stop(defender.ExitNext)
 			default:
 				m.stop(defender.ExitAsSet) // a second one changes nothing
 			}
