@@ -220,6 +220,12 @@ func (r Reason) Defence() bool {
 	return r == PartnerDefended || r == ForeignDefended || r == ClaimDefended || r == RivalGone
 }
 
+// Failover tells whether the alias is taken for this reason because nobody serves it
+// any more, and nobody had ordered that. The log has it as a warning.
+func (r Reason) Failover() bool {
+	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead
+}
+
 // Routine tells whether the deed is a scheduled step while the alias is held and
 // nothing has changed. The log leaves it out.
 func (r Reason) Routine() bool { return r == AnnouncementDue || r == LeaseDue }
