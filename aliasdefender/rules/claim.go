@@ -41,6 +41,13 @@ func (v *view) claimant() Value {
 	return v.after(v.f.Claimant, since)
 }
 
+// Claimant tells whether the host that claims an alias which we hold is the partner, as
+// the rows see it.
+func Claimant(p Policy, f Facts) Value {
+	v := view{p: p, f: f}
+	return v.claimant()
+}
+
 // rivalIs tells whether another host claims what we hold, and whether it is known to be
 // the partner (Yes), known not to be (No), or not known yet.
 func (v *view) rivalIs(partner Value) bool {
