@@ -71,6 +71,21 @@ func (w *world) attacked(times int, every time.Duration, frames func(i int)) {
 	}
 }
 
+// namesNotThePartner: Status and the record call no attacker of B's the partner.
+func (w *world) namesNotThePartner() {
+	w.t.Helper()
+	w.wait(10 * time.Millisecond)
+	s, err := w.b.daemon.Snapshot(w.t.Context(), true)
+	if err != nil {
+		w.fail("%v", err)
+	}
+	for _, f := range s.Aliases[0].Facts {
+		if f.Name == "alias elsewhere" && f.By == "partner" {
+			w.fail("the attacker is called the partner: %+v", f)
+		}
+	}
+}
+
 // TestForgedClaimsMoveNothing: two frames to B alone, "the partner is at M" and "the
 // alias is at M". B let go, and told the segment so itself.
 func TestForgedClaimsMoveNothing(t *testing.T) {
@@ -88,6 +103,7 @@ func TestForgedClaimsMoveNothing(t *testing.T) {
 						w.attacked(120, time.Second, func(int) {
 							w.forge(m, w.b, w.a.own.Addr(), mallory, reply)
 							w.forge(m, w.b, aliasIP, mallory, reply)
+							w.namesNotThePartner()
 						})
 						if w.logged("on=b reason=\"foreign host claims it\"") == 0 {
 							w.fail("no alarm")

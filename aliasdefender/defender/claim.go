@@ -46,8 +46,8 @@ func (l *loop) heedClaim(a *alias) {
 		return
 	}
 	if a.claimed != f.Since {
-		if a.claimed = f.Since; a.talk != nil {
-			a.talk.urgent = true
+		if a.claimed = f.Since; a.talk != nil && !a.talk.urgent {
+			l.wantWord(a)
 		}
 	}
 	if hw.IsZero() || a.partner == nil || a.iface.wire == nil || l.o.Ask == nil {
@@ -68,6 +68,19 @@ func (l *loop) heedClaim(a *alias) {
 	}
 	if c.began.IsZero() && c.fact.Asked.Before(f.Since) {
 		l.askClaimant(c)
+	}
+}
+
+// wantWord tells the partner at once that a claim is seen, which it answers with its
+// word. After a partition both kernels may be looking for each other once a second, and
+// keep packets until then: one ARP question tells both where the other is.
+func (l *loop) wantWord(a *alias) {
+	a.talk.urgent = true
+	if p := a.partner; p.NIC == a.cfg.NIC && a.iface.wire != nil {
+		if from := l.asks.Source(p.NIC, p.Addr); from.IsValid() {
+			l.frames++
+			_ = a.iface.wire.Ask(p.Addr, from, host.HW{})
+		}
 	}
 }
 

@@ -113,6 +113,11 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	if seesClaim(p) && !(seesClaim(was) && l.now.Sub(was.Said) < a.policy.ChannelSilent()) {
 		a.talk.urgent = true // it waits for our word to know whose claim that is
 	}
+	if !a.state.Holding && was.Word.Standing == rules.SaysHolding && p.Word.Standing != rules.SaysHolding {
+		// Its host may have rebooted in a moment: that it answered a while ago tells
+		// nothing, and at a slow rhythm it would be asked much later.
+		l.asks.Look(l.now, a.alias)
+	}
 	a.compare(l, w)
 	was.Said, p.Said, was.Held, p.Held = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	if was != p || !a.settled() {

@@ -154,10 +154,15 @@ func (a *alias) holder(f rules.Facts) string {
 	return a.rival(f)
 }
 
-// rival names the host that answers for the alias.
+// rival names the host that answers for the alias. Of what we hold ourselves only a
+// partner that has proven to be it is called so.
 func (a *alias) rival(f rules.Facts) string {
+	by := f.ByPartner
+	if a.state.Holding {
+		by = rules.Claimant(a.policy, f)
+	}
 	switch {
-	case f.ByPartner == rules.Yes:
+	case by == rules.Yes:
 		return "partner"
 	case a.alias.HW().IsZero():
 		return "another host"

@@ -50,6 +50,27 @@ func TestEachFindingIsFound(t *testing.T) {
 			s.Host.Routes = nil
 			s.Config.Aliases[0].Router = netip.MustParseAddr("172.16.1.1")
 		}, nil},
+		{"two NICs on the segment, and a reverse path filter", func(s *Subject) { twoNICs(s, "0", "1") },
+			[]string{"warning hostname.alias:3 eth0 has rp_filter=1, and eth1 has an address of the same segment (172.16.1.40)"}},
+		{"the same by the setting of all NICs", func(s *Subject) { twoNICs(s, "1", "0") },
+			[]string{"warning hostname.alias:3 eth0 has rp_filter=1"}},
+		{"two NICs on the segment, and a loose filter", func(s *Subject) { twoNICs(s, "1", "2") }, nil},
+		{"two NICs on the segment, and a channel", func(s *Subject) {
+			twoNICs(s, "1", "1")
+			s.Config.Settings.Peer.Keys = []config.Key{{1}}
+		}, nil},
+		{"two NICs on the segment, and nothing known of the filter", func(s *Subject) {
+			twoNICs(s, "1", "1")
+			delete(s.Sysctls, SysctlName("eth0", "rp_filter"))
+		}, nil},
+		{"a filter, and the other NIC is elsewhere", func(s *Subject) {
+			twoNICs(s, "1", "1")
+			s.Host.NICs[1].Addrs[0].Prefix = netip.MustParsePrefix("10.0.0.4/24")
+		}, nil},
+		{"a group of readers that does not exist", func(s *Subject) {
+			s.Config.Settings.Readers = config.Readers{Group: "nagios", Line: 7}
+			s.NoReaders = `no group "nagios" in /etc/group`
+		}, []string{`mistake aliasdefender.toml:7 control.readers: no group "nagios"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()
@@ -57,6 +78,14 @@ func TestEachFindingIsFound(t *testing.T) {
 			expect(t, Inspect(s), c.want...)
 		})
 	}
+}
+
+// twoNICs gives the host another NIC on the segment, and the filter of all NICs and of
+// the alias's.
+func twoNICs(s *Subject, all, eth0 string) {
+	s.Host.NICs = append(s.Host.NICs, host.NIC{Name: "eth1", Index: 3, Up: true, Carrier: true,
+		Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.40/24"), Label: "eth1"}}})
+	s.Sysctls = map[string]string{SysctlName("all", "rp_filter"): all, SysctlName("eth0", "rp_filter"): eth0}
 }
 
 // expect says what was found otherwise than as wanted, and which finding lacks what

@@ -41,6 +41,13 @@ func (v *view) claimant() Value {
 	return v.after(v.f.Claimant, since)
 }
 
+// Claimant tells whether the host that claims an alias which we hold is the partner, as
+// the rows see it.
+func Claimant(p Policy, f Facts) Value {
+	v := view{p: p, f: f}
+	return v.claimant()
+}
+
 // rivalIs tells whether another host claims what we hold, and whether it is known to be
 // the partner (Yes), known not to be (No), or not known yet.
 func (v *view) rivalIs(partner Value) bool {
@@ -51,6 +58,12 @@ func (v *view) rivalIs(partner Value) bool {
 // who acts as primary keeps the alias from either, and nobody waits for ever.
 func (v *view) defendsUnknown() bool {
 	return v.primary() || v.reached(v.f.Alias.Since.Add(v.p.claimWithin()))
+}
+
+// goneDue tells whether the end of a rival is announced now: of one that was answered
+// at once, and of one that came and went before that no more often than it is answered.
+func (v *view) goneDue() bool {
+	return v.s.Defences > 0 || v.s.Defended.IsZero() || v.reached(v.s.Defended.Add(DefendEvery))
 }
 
 const (

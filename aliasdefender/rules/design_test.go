@@ -359,7 +359,10 @@ func (c instance) defenceDue() bool {
 	return c.s.Defended.IsZero() || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery
 }
 
-func (c instance) rivalGone() bool { return c.rival() == No && c.s.Claimed }
+// rivalGone: one that was not answered counts once in ten seconds.
+func (c instance) rivalGone() bool {
+	return c.rival() == No && c.s.Claimed && (c.s.Defences > 0 || c.s.Defended.IsZero() || c.age(c.s.Defended) >= 10*time.Second)
+}
 
 func (c instance) isolated() bool {
 	return c.p.ReleaseIsolated && c.known(c.f.Router) == Silent && c.known(c.f.Partner) == Silent &&

@@ -123,6 +123,9 @@ func (s *State) announce(d Decision, now time.Time) {
 		s.Defended = now
 		return // a defence is no step of the schedule
 	case RivalGone:
+		if s.Defences == 0 {
+			s.Defended = now
+		}
 		s.Claimed, s.Defences, s.Failback = false, 0, false // but when it was stays: a rival that comes and goes is answered as seldom
 		return
 	}

@@ -156,6 +156,14 @@ func TestEndOfARivalForgetsItButNotWhenItWasAnswered(t *testing.T) {
 	}
 }
 
+func TestEndOfARivalThatWasNotAnsweredCountsAsAnAnswer(t *testing.T) {
+	s := State{Holding: true, Claimed: true, Defended: noon.Add(-time.Hour)}
+	s.announce(Decision{Row: "H7", Action: Announce, Reason: RivalGone}, noon)
+	if diff := cmp.Diff(State{Holding: true, Defended: noon}, s); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestSawDropsWhatNoLongerHolds(t *testing.T) {
 	waiting := State{OursLast: true, NoReturn: true}
 	failback := State{Holding: true, Failback: true}
