@@ -155,3 +155,42 @@ func TestMeasuringLeavesNothingBehind(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestALookKeepsNoNewsFromTheReader: the kernel tells each error of a socket once, and
+// whoever reads first gets it.
+func TestALookKeepsNoNewsFromTheReader(t *testing.T) {
+	gone, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.DialUDP("udp4", nil, gone.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	gone.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := hearing.NewMeter(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, looks := range []int{0, 1, 2} {
+		if _, err := c.Write([]byte{1}); err != nil { // on loopback the refusal is there when this returns
+			t.Fatal(err)
+		}
+		for range looks {
+			if r := m.Report(); r != (hearing.Report{}) {
+				t.Errorf("%+v", r)
+			}
+		}
+		if _, _, err := receive(t, m, raw); err != unix.ECONNREFUSED {
+			t.Errorf("after %d looks: %v", looks, err)
+		}
+		if _, _, err := receive(t, m, raw); err != unix.EAGAIN {
+			t.Errorf("after %d looks, again: %v", looks, err)
+		}
+	}
+}
