@@ -61,7 +61,8 @@ type day struct {
 
 	// Since when it is so.
 	parted   since // nothing passes between the two
-	together since // the two hear each other, all of it
+	joined   since // what the two say reaches each other, all of it
+	together since // so, and they hear it
 	pair     since // so, and both are well
 	two      since // so, and both have the alias
 	nobody   since // has it
@@ -211,7 +212,7 @@ func (h *dayHost) boot() {
 	logger.SetFormatter(&logrus.TextFormatter{DisableColors: true, TimestampFormat: "15:04:05.000"})
 	begin := time.Now()
 	h.day.startWith(h.station, h.cfg, func(o *Options) {
-		o.Log, o.Ask = logger.WithField("on", h.name), h.Ask
+		o.Log, o.Ask, o.Hearing = logger.WithField("on", h.name), h.Ask, h.pingsHeard
 		o.Watch = func(ctx context.Context, wake func()) error {
 			h.set(func() { h.wake = wake })
 			<-ctx.Done()
@@ -243,7 +244,9 @@ func (d *day) look() {
 		d.audible = since{} // what was announced meanwhile was not heard by all, and nobody knows it
 	}
 	d.parted.set(apart)
-	d.audible.set(lossless && a.arpErr == nil && b.arpErr == nil && a.hang == nil && b.hang == nil)
+	sound := lossless && a.arpErr == nil && b.arpErr == nil && a.hang == nil && b.hang == nil
+	d.audible.set(sound && a.earLoses == 0 && b.earLoses == 0)
+	d.joined.set(!apart && sound && !a.running.IsZero() && !b.running.IsZero())
 	d.together.set(!apart && !d.audible.IsZero() && !a.running.IsZero() && !b.running.IsZero())
 	d.pair.set(!d.together.IsZero() && a.well() && b.well())
 	d.two.set(!d.together.IsZero() && !a.has.IsZero() && !b.has.IsZero())
@@ -261,7 +264,7 @@ func (h *dayHost) look(o *dayHost) {
 	has := h.kernel.has(aliasIP)
 	if has && h.has.IsZero() && h.on && !h.lacks.IsZero() {
 		switch {
-		case during(d.resolve, o.has, d.together, h.reading): // it has asked since
+		case during(d.resolve, o.has, d.joined, h.reading): // it has asked since
 			d.breaks("promise 8: %s takes it from %s, who has had it since %v", h.name, o.name, o.has)
 		case during(d.stale, h.blind):
 			d.breaks("promise 7: %s takes it, and could ask nobody since %v", h.name, h.blind)
@@ -285,7 +288,7 @@ func (h *dayHost) look(o *dayHost) {
 // well tells whether the host could serve, and could know it. Without pings it
 // can: the others are on the segment.
 func (h *dayHost) well() bool {
-	return h.day.world.well(h.station) && !h.running.IsZero() && h.arpErr == nil && h.addErr == nil && h.hang == nil
+	return h.day.world.well(h.station) && !h.running.IsZero() && h.arpErr == nil && h.earLoses == 0 && h.addErr == nil && h.hang == nil
 }
 
 // believesWrong tells whether only h has the alias, and the client, who could

@@ -147,6 +147,7 @@ func (h *dayHost) faults() []*fault {
 		h.seg.mu.Unlock()
 		close(hang)
 	})
+	add("its ARP listener has no room", set(func() { h.earLoses = []float64{0.5, 0.9, 1}[h.day.dice.IntN(3)] }), set(func() { h.earLoses = 0 }))
 	add("second alias in or out of the file", h.edit, nil)
 	all[len(all)-1].small = true
 	return all

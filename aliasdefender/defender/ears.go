@@ -98,14 +98,14 @@ func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind t
 	e.last = l.now
 	e.lost, e.unsaid, e.worst = e.lost+lost, e.unsaid+lost, max(e.worst, late)
 	if e.said.IsZero() || l.now.Sub(e.said) >= earSays {
-		l.event("frames_lost").WithField("nic", name).Warn(what + " " + failing(e.unsaid, late, lost == 0) + ": what was silent meanwhile is unknown")
+		l.event("frames_lost").WithField("nic", name).Warn(what + " " + failing(e.unsaid, late) + ": what was silent meanwhile is unknown")
 		e.said, e.told, e.unsaid = l.now, true, 0
 	}
 }
 
-// failing says what an ear did not hear.
-func failing(lost uint64, late time.Duration, onlyLate bool) string {
-	if onlyLate && lost == 0 {
+// failing says what an ear did not hear, or how late it hears if it lost nothing.
+func failing(lost uint64, late time.Duration) string {
+	if lost == 0 {
 		return fmt.Sprintf("is %s late", late.Round(time.Millisecond))
 	}
 	return fmt.Sprintf("lost %d frames", lost)
@@ -116,7 +116,7 @@ func (e *ear) trouble() string {
 	if e.last.IsZero() {
 		return ""
 	}
-	return failing(e.lost, e.worst, e.lost == 0)
+	return failing(e.lost, e.worst)
 }
 
 // lasts tells whether the trouble has gone on for so long that it is a problem.

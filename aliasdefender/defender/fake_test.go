@@ -109,7 +109,8 @@ type station struct {
 	deafened   error                     // each ear ends at once with it
 	ears       int                       // that were opened
 	openErr    error                     // of its channel
-	earLoses   float64                   // the part of the frames that its ear has no room for
+	earLoses   float64                   // the part of the frames, and answers to pings, that its ears have no room for
+	pingsLost  uint64                    // of these answers
 	earLate    time.Duration             // how late its ear is
 	filterErr  error                     // of what its ear is to hear
 	unreached  bool                      // what is sent to it is lost, and what it sends arrives
@@ -437,7 +438,11 @@ func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
 	if q.Send != nil {
 		s.echoes = append(s.echoes, framed{at, st, st.echoed})
 	}
-	if q.Send == nil && st.reaches(q.Target) || q.Send != nil && st.reachesAt(st.echoed, q.Target) {
+	switch {
+	case q.Send == nil && !st.reaches(q.Target), q.Send != nil && !st.reachesAt(st.echoed, q.Target):
+	case st.earLoses > 0 && s.rng.Float64() < st.earLoses:
+		st.pingsLost++
+	default:
 		time.AfterFunc(2*wireDelay, func() { heard(at, nil) })
 	}
 	return nil
@@ -453,6 +458,13 @@ func (st *station) reachesAt(hw host.HW, target netip.Addr) bool {
 		}
 	}
 	return false
+}
+
+// pingsHeard is how well the answers to Ask are.
+func (st *station) pingsHeard() hearing.Report {
+	st.seg.mu.Lock()
+	defer st.seg.mu.Unlock()
+	return hearing.Report{Lost: st.pingsLost}
 }
 
 // reaches tells whether one echo comes back from the address. mu is held.
@@ -477,7 +489,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Hearing: st.pingsHeard, Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
 		Beat: func() {
 			st.seg.mu.Lock()
 			f := st.beat

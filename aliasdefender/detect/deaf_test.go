@@ -113,10 +113,11 @@ func TestDeafnessThatLasts(t *testing.T) {
 		"what is heard ends a doubt, deaf or not":                    {alias, 3100 * ms, "answered since 2.9385s asked 3.001s", both(dies(alias, 1500*ms, 2900*ms), deaf)},
 		"the ears of another NIC do not matter":                      {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), loses(detect.ARP, "eth1", every(ms, 4*time.Second)...))},
 		"frames do not matter to who is asked by ICMP alone":         {distant, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(distant, 1500*ms, 0), deaf)},
-		"pings do":                                      {distant, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(distant, 1500*ms, 0), loses(detect.ICMP, "", every(ms, 4*time.Second)...))},
-		"frames that wait for a timeout":                {alias, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(alias, 1500*ms, 0), late(250*ms, 2100*ms, 4*time.Second))},
-		"frames that wait for less":                     {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), late(249*ms, 2100*ms, 4*time.Second))},
-		"frames that were late, and have been taken in": {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), late(time.Second, 2010*ms, 2240*ms))},
+		"what was never asked before":                                {alias, 751 * ms, "unknown since 750ms asked 750ms", both(dies(alias, 0, 0), loses(detect.ARP, "eth0", every(ms, 2*time.Second)...))},
+		"pings do":                                                   {distant, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(distant, 1500*ms, 0), loses(detect.ICMP, "", every(ms, 4*time.Second)...))},
+		"frames that wait for a timeout":                             {alias, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(alias, 1500*ms, 0), late(250*ms, 2100*ms, 4*time.Second))},
+		"frames that wait for less":                                  {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), late(249*ms, 2100*ms, 4*time.Second))},
+		"frames that were late, and have been taken in":              {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), late(time.Second, 2010*ms, 2240*ms))},
 	} {
 		t.Run(name, func(t *testing.T) { endsAs(t, x.about, x.until, x.want, x.script) })
 	}

@@ -47,10 +47,11 @@ func (s *Set) deafened(t *Target) bool {
 
 // unheard ends a window whose answer may have been lost on the way to us: it is
 // neither an answer nor one in vain. What was silent is unknown at once; what
-// answered is when it would have become silent.
+// answered, or was never asked before, when it would have become silent.
 func (s *Set) unheard(t *Target) {
 	t.blind++
-	if t.fact.Value == rules.Silent || t.fact.Value == rules.Answered && t.blind >= t.Misses {
+	late := t.blind >= t.Misses && (t.fact.Value == rules.Answered || t.fact.Since.IsZero())
+	if t.fact.Value == rules.Silent || late {
 		s.unknown(t)
 	}
 	if t.blind < 2*t.Misses {

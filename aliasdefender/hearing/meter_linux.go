@@ -35,6 +35,7 @@ type Meter struct {
 	look    func(fd uintptr) // bound once: a report leaves no garbage
 	dropped uint32           // that the kernel told last
 	report  Report
+	news    error // that the look took from the reader: the kernel tells each once
 }
 
 // message is what the kernel fills in with one packet. It is kept: thousands of
@@ -101,8 +102,16 @@ func (m *Meter) Done() { m.held.Store(0) }
 
 // Receive takes one packet, and tells when it arrived at this host; the rest of one
 // that is longer than b is lost. It does not wait: EAGAIN means that there is none.
+// What the kernel has to say of the socket, such as ENETDOWN, is another error.
 func (m *Meter) Receive(fd uintptr, b []byte) (n int, arrived time.Time, err error) {
 	n, arrived, err = m.in.receive(fd, b, 0)
+	if err == unix.EAGAIN {
+		m.mu.Lock() // a look that is under way has taken the news, or has not
+		if m.news != nil {
+			err, m.news = m.news, nil
+		}
+		m.mu.Unlock()
+	}
 	if at := arrived.Round(0).UnixNano(); err == nil && at < m.held.Load() {
 		m.held.Store(at)
 	}
@@ -128,8 +137,16 @@ func (m *Meter) Report() Report {
 // measure reads what the kernel knows.
 func (m *Meter) measure(fd uintptr) {
 	m.report.Late = 0
-	if _, arrived, err := m.peek.receive(fd, m.one[:], unix.MSG_PEEK); err == nil {
-		m.report.Late = time.Since(arrived)
+	// Where nothing waits the socket is not touched: a reader that waits would not be
+	// woken for news that a look has taken.
+	if waiting, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil && waiting > 0 {
+		switch _, arrived, err := m.peek.receive(fd, m.one[:], unix.MSG_PEEK); err {
+		case nil:
+			m.report.Late = time.Since(arrived)
+		case unix.EAGAIN, unix.EINTR:
+		default:
+			m.news = err
+		}
 	}
 	var info [memInfoVars]uint32
 	size := uint32(unsafe.Sizeof(info))

@@ -155,3 +155,79 @@ func TestMeasuringLeavesNothingBehind(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestALookDoesNotKeepTheReaderAsleep: what the kernel has to say is what wakes it.
+func TestALookDoesNotKeepTheReaderAsleep(t *testing.T) {
+	m, raw, _ := socket(t)
+	raw.Control(func(fd uintptr) {
+		// The error of a socket stays until somebody reads it, and so does its sign.
+		if err := unix.Connect(int(fd), &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+			t.Fatal(err)
+		}
+		unix.Write(int(fd), []byte{1})
+		m.Report()
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(poll, 0); n != 1 || err != nil || poll[0].Revents&unix.POLLERR == 0 {
+			t.Errorf("after a look: %d, %v, %#x", n, err, poll[0].Revents)
+		}
+	})
+}
+
+// TestALookKeepsNoNewsFromTheReader: the kernel tells each error of a socket once, and
+// whoever reads first gets it.
+func TestALookKeepsNoNewsFromTheReader(t *testing.T) {
+	gone, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.DialUDP("udp4", nil, gone.LocalAddr().(*net.UDPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	gone.Close()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := hearing.NewMeter(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ looks, waiting int }{{0, 0}, {1, 0}, {2, 0}, {1, 1}, {2, 1}} {
+		for range x.waiting { // to itself, as if the other had sent it
+			back, err := net.DialUDP("udp4", gone.LocalAddr().(*net.UDPAddr), c.LocalAddr().(*net.UDPAddr))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := back.Write([]byte{1}); err != nil {
+				t.Fatal(err)
+			}
+			back.Close()
+		}
+		if _, err := c.Write([]byte{1}); err != nil { // on loopback the refusal is there when this returns
+			t.Fatal(err)
+		}
+		for range x.looks {
+			if r := m.Report(); r.Lost != 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+		refused := 0
+		for range x.waiting + 1 {
+			switch _, _, err := receive(t, m, raw); err {
+			case unix.ECONNREFUSED:
+				refused++
+			case nil:
+			default:
+				t.Errorf("%+v: %v", x, err)
+			}
+		}
+		if refused != 1 {
+			t.Errorf("%+v: refused %d times", x, refused)
+		}
+		if _, _, err := receive(t, m, raw); err != unix.EAGAIN {
+			t.Errorf("%+v, again: %v", x, err)
+		}
+	}
+}

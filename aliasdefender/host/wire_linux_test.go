@@ -262,6 +262,7 @@ func TestWireEndsWithItsNIC(t *testing.T) {
 			w, seen := listener(t, k.space)
 			marker(t, b, seen)
 			before(t, k)
+			w.Hearing() // does not keep from the reader that the NIC is down
 			k.space.Delete(t, "eth0")
 			nstest.Cable(t, k.space, "eth0", b, "eth0")
 			wait(t, "the Wire's end", w.Done())

@@ -279,6 +279,26 @@ func TestAnAnswerThatWaitsIsReported(t *testing.T) {
 	}
 }
 
+// TestAnswersToOthersAreNotLost: what the filter drops was not for us, and must not
+// make us deaf.
+func TestAnswersToOthersAreNotLost(t *testing.T) {
+	p, s := alone(t)
+	var other *Pinger
+	s.Do(func() { other = newPinger(t) })
+	heard := make(chan error, 1)
+	for range 100 {
+		if err := other.Ask(Question{Target: loopback, Source: loopback, Timeout: ages}, func(_ time.Time, err error) { heard <- err }); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-heard; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := p.Hearing(); r.Lost != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestSourceIsOneQuestionsOnly(t *testing.T) {
 	p, s := alone(t)
 	e := make(ears, 1)

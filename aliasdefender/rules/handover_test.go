@@ -203,25 +203,43 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 			c.s.Takes = append(c.s.Takes, noon)
 		}
 	}
+	// unknown is for so much less than a fact lives.
+	unknown := func(c *instance, less time.Duration) Fact {
+		at := noon.Add(less - c.p.Stale())
+		return Fact{Value: Unknown, Since: at, Asked: at}
+	}
+	// aged is an answer from so much less than two such lives ago.
+	aged := func(c *instance, less time.Duration) Fact {
+		return Fact{Value: Answered, Since: noon.Add(-time.Hour), Asked: noon.Add(less - 2*c.p.Stale())}
+	}
 	for name, tt := range map[string]struct {
 		from  func() instance
 		given func(c *instance)
 		want  Word
 	}{
-		"holding":             {holder, func(*instance) {}, Word{Standing: SaysHolding, Why: Held}},
-		"the kernel lost it":  {holder, func(c *instance) { c.f.Kernel = seen(No, 0) }, Word{Standing: SaysUnsure, Why: KernelLost}},
-		"able":                {nobody, func(*instance) {}, Word{Standing: SaysAble}},
-		"parked":              {nobody, func(c *instance) { c.s.Parked = true }, Word{Standing: SaysParked, Why: Parked}},
-		"released":            {nobody, func(c *instance) { c.s.Leaving = true }, Word{Standing: SaysReleased, Why: OperatorReleases}},
-		"no link":             {nobody, func(c *instance) { c.f.Carrier = seen(No, 0) }, Word{Standing: SaysCannot, Why: NoLink}},
-		"service failing":     {nobody, func(c *instance) { c.f.Service = seen(No, 0) }, Word{Standing: SaysCannot, Why: ServiceFailing}},
-		"no router known":     {nobody, func(c *instance) { c.f.RouterKnown = false }, Word{Standing: SaysCannot, Why: NoRouter}},
-		"router silent":       {nobody, func(c *instance) { c.f.Router = seen(Silent, 0) }, Word{Standing: SaysCannot, Why: RouterSilent}},
-		"flapping":            {nobody, flaps, Word{Standing: SaysCannot, Why: Flapping}},
-		"flapping, but alone": {nobody, func(c *instance) { flaps(c); c.f.Partner = seen(Silent, 0) }, Word{Standing: SaysAble}},
-		"router not known":    {nobody, func(c *instance) { c.f.Router = Fact{} }, Word{Standing: SaysUnsure}},
-		"link not known":      {nobody, func(c *instance) { c.f.NIC = Fact{} }, Word{Standing: SaysUnsure}},
-		"offers":              {holder, func(c *instance) { giving(c, Word{}) }, Word{SaysHolding, Offers, 1, OperatorReleases}},
+		"router unknown for long":                     {nobody, func(c *instance) { c.f.Router = unknown(c, 0) }, Word{Standing: SaysCannot, Why: RouterUnknown}},
+		"router unknown for less":                     {nobody, func(c *instance) { c.f.Router = unknown(c, 1) }, Word{Standing: SaysUnsure}},
+		"router too old for long":                     {nobody, func(c *instance) { c.f.Router = aged(c, 0) }, Word{Standing: SaysCannot, Why: RouterUnknown}},
+		"router too old for less":                     {nobody, func(c *instance) { c.f.Router = aged(c, 1) }, Word{Standing: SaysUnsure}},
+		"alias unknown for long":                      {nobody, func(c *instance) { c.f.Alias = unknown(c, 0) }, Word{Standing: SaysCannot, Why: AliasUnknown}},
+		"alias unknown for less":                      {nobody, func(c *instance) { c.f.Alias = unknown(c, 1) }, Word{Standing: SaysAble}},
+		"both unknown, and link not known":            {nobody, func(c *instance) { c.f.Router, c.f.NIC = unknown(c, 0), Fact{} }, Word{Standing: SaysUnsure}},
+		"the kernel lost it, rivals unknown for long": {holder, func(c *instance) { c.f.Kernel, c.f.Alias = seen(No, 0), unknown(c, 0) }, Word{Standing: SaysCannot, Why: KernelLost}},
+		"rivals unknown for long":                     {holder, func(c *instance) { c.f.Alias = unknown(c, 0) }, Word{Standing: SaysHolding, Why: Held}},
+		"holding":                                     {holder, func(*instance) {}, Word{Standing: SaysHolding, Why: Held}},
+		"the kernel lost it":                          {holder, func(c *instance) { c.f.Kernel = seen(No, 0) }, Word{Standing: SaysUnsure, Why: KernelLost}},
+		"able":                                        {nobody, func(*instance) {}, Word{Standing: SaysAble}},
+		"parked":                                      {nobody, func(c *instance) { c.s.Parked = true }, Word{Standing: SaysParked, Why: Parked}},
+		"released":                                    {nobody, func(c *instance) { c.s.Leaving = true }, Word{Standing: SaysReleased, Why: OperatorReleases}},
+		"no link":                                     {nobody, func(c *instance) { c.f.Carrier = seen(No, 0) }, Word{Standing: SaysCannot, Why: NoLink}},
+		"service failing":                             {nobody, func(c *instance) { c.f.Service = seen(No, 0) }, Word{Standing: SaysCannot, Why: ServiceFailing}},
+		"no router known":                             {nobody, func(c *instance) { c.f.RouterKnown = false }, Word{Standing: SaysCannot, Why: NoRouter}},
+		"router silent":                               {nobody, func(c *instance) { c.f.Router = seen(Silent, 0) }, Word{Standing: SaysCannot, Why: RouterSilent}},
+		"flapping":                                    {nobody, flaps, Word{Standing: SaysCannot, Why: Flapping}},
+		"flapping, but alone":                         {nobody, func(c *instance) { flaps(c); c.f.Partner = seen(Silent, 0) }, Word{Standing: SaysAble}},
+		"router not known":                            {nobody, func(c *instance) { c.f.Router = Fact{} }, Word{Standing: SaysUnsure}},
+		"link not known":                              {nobody, func(c *instance) { c.f.NIC = Fact{} }, Word{Standing: SaysUnsure}},
+		"offers":                                      {holder, func(c *instance) { giving(c, Word{}) }, Word{SaysHolding, Offers, 1, OperatorReleases}},
 		"asks": {nobody, func(c *instance) {
 			c.s.Handover = Handover{Side: Asking, Number: 4, Why: FailbackAsks, Began: noon}
 		}, Word{SaysAble, Asks, 4, FailbackAsks}},

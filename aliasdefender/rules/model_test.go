@@ -101,7 +101,8 @@ type heard struct {
 	since, asked, miss ticks
 }
 
-var unheard = heard{since: old, asked: old, miss: never}
+// unheard is what was never asked, or is forgotten: it has no since.
+var unheard = heard{since: never, asked: old, miss: never}
 
 func (h heard) fact() Fact {
 	return Fact{Value: h.value, Since: h.since.time(), Asked: h.asked.time(), Miss: h.miss.time()}
@@ -137,10 +138,10 @@ func (h *heard) missed() {
 }
 
 // lost is one tick's question whose answer may have been lost on the way: what
-// was silent is unknown, what answered grows old.
+// was silent is unknown, and so is what was never asked; what answered grows old.
 func (h *heard) lost() {
-	if h.value == Silent {
-		*h = unheard
+	if h.value == Silent || h.since == never {
+		*h = heard{since: 0, asked: 0, miss: never}
 	}
 }
 

@@ -97,6 +97,8 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysCannot, RouterSilent
 	case v.flapping():
 		return SaysCannot, Flapping
+	case v.link() == Yes && v.unknownLong(v.f.Alias):
+		return SaysCannot, AliasUnknown
 	case v.link() == Yes && v.router() == Answered:
 		return SaysAble, NoRow
 	case v.link() == Yes && v.unknownLong(v.f.Router):
