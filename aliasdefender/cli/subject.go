@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/inspect"
 )
 
@@ -21,6 +22,11 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	if system, err := a.open(); err == nil {
 		if state, err := system.Host.Read(); err == nil {
 			s.Host = &state
+		}
+	}
+	if g := cfg.Settings.Readers.Group; g != "" {
+		if _, err := control.GroupID(g); err != nil {
+			s.NoReaders = err.Error()
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)

@@ -50,6 +50,10 @@ func TestEachFindingIsFound(t *testing.T) {
 			s.Host.Routes = nil
 			s.Config.Aliases[0].Router = netip.MustParseAddr("172.16.1.1")
 		}, nil},
+		{"a group of readers that does not exist", func(s *Subject) {
+			s.Config.Settings.Readers = config.Readers{Group: "nagios", Line: 7}
+			s.NoReaders = `no group "nagios" in /etc/group`
+		}, []string{`mistake aliasdefender.toml:7 control.readers: no group "nagios"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()
