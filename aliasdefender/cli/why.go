@@ -170,7 +170,7 @@ func clock(t, now time.Time) string {
 var deeds = map[string]string{
 	"wait": "left it alone", "keep": "kept it", "take": "took it", "announce": "announced it", "restore": "put it back",
 	"release": "released it", "forget": "let it go", "adopt": "adopted it",
-	"refresh":           "renewed its lease",
+	"refresh": "renewed its lease", "reorder": "put it behind this host's own address",
 	"ask for hand-over": "asked the partner for it", "hand over": "offered it to the partner",
 	"hand-over ended": "the hand-over ended where it was", "alarm": "the pair does not fit",
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/rules"
 )
 
 func TestWhyReadsWellInTheNight(t *testing.T) {
@@ -80,5 +81,13 @@ nothing has been decided yet
 	one, err := tell(snapshot, netip.MustParseAddr("10.0.0.9"), 1)
 	if err != nil || len(one) != 1 || len(one[0].Journal) != 1 || one[0].Journal[0].Row != "W99" {
 		t.Errorf("%v, %v", one, err)
+	}
+}
+
+func TestWhySaysEachActionAsSomethingThatWasDone(t *testing.T) {
+	for a := rules.Wait; a.String() != rules.Action(200).String(); a++ {
+		if deeds[a.String()] == "" {
+			t.Errorf("%s is not among the deeds", a)
+		}
 	}
 }

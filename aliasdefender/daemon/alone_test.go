@@ -101,3 +101,27 @@ func TestAloneTakesNoOtherAliasForAnAddressOfTheNIC(t *testing.T) {
 		t.Error("the reading itself was changed")
 	}
 }
+
+// TestAloneSparesTheLastAddressOfANIC: where no Monitor runs, what is on the host is
+// taken for ours; not so the host's only address.
+func TestAloneSparesTheLastAddressOfANIC(t *testing.T) {
+	o, file := aloneAt(t, "")
+	cfg, _ := o.Load()
+	open := o.Open
+	o.Open = func() (System, error) {
+		s, err := open()
+		s.Host = unchanging{state: host.State{NICs: []host.NIC{{Name: "eth0", Index: 2, Up: true, Carrier: true, Addrs: []host.Address{{Prefix: cfg.Aliases[0].Prefix}}}}}}
+		return s, err
+	}
+	order := control.Order{Alias: cfg.Aliases[0].Addr, Remove: true}
+	for _, dry := range []bool{true, false} {
+		order.DryRun = dry
+		out, err := Alone(t.Context(), o, order)
+		if err != nil || len(out) != 1 || out[0].Done || !strings.Contains(out[0].Text, "last address of eth0") {
+			t.Errorf("dry run %v: %+v, %v", dry, out, err)
+		}
+	}
+	if kept, err := store.In(filepath.Dir(file)).Read(); err != nil || len(kept.Parked) > 0 {
+		t.Errorf("refused, and kept %+v, %v", kept, err)
+	}
+}

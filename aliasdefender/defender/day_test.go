@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
 )
 
 // A day of two hosts, simulated: faults at random times, one on top of the
@@ -91,6 +93,7 @@ type dayHost struct {
 	blind      since // it cannot ask
 	cut        since // it does not reach the router
 	alone      since // it is well and does not reach the other
+	led        since // it could read that its first address is the alias, and not its own
 }
 
 // since is the moment since when something has been so; zero: it is not.
@@ -281,8 +284,22 @@ func (h *dayHost) look(o *dayHost) {
 	h.lacks.set(!has)
 	h.running.set(h.on && h.daemon != nil && h.gate == nil)
 	h.reading.set(!h.running.IsZero() && h.hang == nil && h.nic().Index != 0)
+	h.led.set(!h.reading.IsZero() && h.nic().Carrier && h.leads())
 	h.cut.set(!d.seg.path(h.station, d.router))
 	h.blind.set(h.arpErr != nil && h.pingErr != nil)
+}
+
+// reorderWithin is the longest that an alias stands first on a host that is well:
+// the longest pause between two reorders, and a hand-over.
+const reorderWithin = 35 * time.Second
+
+// leads tells whether the alias stands before the host's own address.
+func (h *dayHost) leads() bool {
+	at := func(ip netip.Addr) int {
+		return slices.IndexFunc(h.nic().Addrs, func(a host.Address) bool { return a.Prefix.Addr() == ip })
+	}
+	alias := at(aliasIP)
+	return alias >= 0 && alias < at(h.own.Addr())
 }
 
 // well tells whether the host could serve, and could know it. Without pings it
@@ -318,6 +335,9 @@ func (d *day) check() {
 	for _, h := range d.hosts {
 		if during(d.detect, h.alone, h.lacks) {
 			d.breaks("promise 2: %s is well and alone since %v, and lacks the alias since %v", h.name, h.alone, h.lacks)
+		}
+		if during(d.detect+reorderWithin, h.led) {
+			d.breaks("row H10: %s speaks with the alias since %v", h.name, h.led)
 		}
 		if during(d.detect, d.unfiled) && h.kernel.has(secondIP) && !h.left {
 			d.breaks("promise 4: %s has an alias that is in no file since %v", h.name, d.unfiled)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/netip"
 	"time"
+
+	"alias-defender/aliasdefender/host"
 )
 
 // secondIP is an alias that comes and goes in the files.
@@ -137,6 +139,12 @@ func (h *dayHost) faults() []*fault {
 		h.nic().Index, h.nic().Carrier = h.index, true
 		_ = h.kernel.Own("eth0", h.own)
 	}))
+	add("own address gone and back", set(func() {
+		if had := h.nic(); had.Index != 0 {
+			_ = h.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: h.own}})
+			_ = h.kernel.Own("eth0", h.own)
+		}
+	}), nil)
 	add("questions refused", set(func() { h.arpErr, h.pingErr = cannot, cannot }), set(func() { h.arpErr, h.pingErr = nil, nil }))
 	add("pings refused", set(func() { h.pingErr = cannot }), set(func() { h.pingErr = h.arpErr }))
 	add("addresses refused", set(func() { h.addErr = cannot }), set(func() { h.addErr = nil }))
