@@ -107,6 +107,8 @@ const (
 	Withdrawn
 	Adopted
 	NotTaken
+	Stopped
+	RowGone
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -176,6 +178,8 @@ var reasons = [reasonCount]struct {
 	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
 	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
+	Stopped:          {54, "stopped", Info, "the daemon was stopped"},
+	RowGone:          {55, "row gone", Info, "its row was changed or removed in the file"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
