@@ -110,6 +110,7 @@ var Rules = []func(*Subject) []Finding{
 	unitCannotRead,
 	unitCannotWrite,
 	unitNotInGroup,
+	nobodyAfterStop,
 }
 
 // Inspect is what all rules find, the worst first.
