@@ -29,6 +29,12 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 			s.NoReaders = err.Error()
 		}
 	}
+	s.Unit = installedUnit(unitDirs)
+	for _, name := range append([]string{a.aliases, a.settings}, cfg.Settings.Peer.KeyFiles...) {
+		if f, err := lookAt(name); err == nil {
+			s.Files = append(s.Files, f)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
 	readNIC(s, "all")

@@ -78,6 +78,9 @@ type Subject struct {
 	// NoReaders says why the group of [control] readers is none; empty: it is one, or
 	// none is named.
 	NoReaders string
+
+	Unit  *Unit  // that starts the Monitor; nil: none is installed
+	Files []File // that the Monitor has to read, as far as they could be looked at
 }
 
 // NICSettings are the settings of a NIC that are read into Sysctls, for each NIC of
@@ -108,6 +111,10 @@ var Rules = []func(*Subject) []Finding{
 	ownBehind,
 	strictPaths,
 	noReaders,
+	unitCannotRead,
+	unitCannotWrite,
+	unitNotInGroup,
+	nobodyAfterStop,
 }
 
 // Inspect is what all rules find, the worst first.

@@ -67,6 +67,14 @@ func TestEachFindingIsFound(t *testing.T) {
 			twoNICs(s, "1", "1")
 			s.Host.NICs[1].Addrs[0].Prefix = netip.MustParsePrefix("10.0.0.4/24")
 		}, nil},
+		{"a primary that releases at its end", func(s *Subject) {
+			s.Config.Settings.OnExit, s.Config.Aliases[0].Primary = config.ExitRelease, true
+		}, []string{"warning hostname.alias:3 on_exit = \"release\" takes 172.16.1.2 off this host"}},
+		{"with a key the partner takes it first", func(s *Subject) {
+			s.Config.Settings.OnExit, s.Config.Aliases[0].Primary = config.ExitRelease, true
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, nil},
+		{"who is not primary releases at its end", func(s *Subject) { s.Config.Settings.OnExit = config.ExitRelease }, nil},
 		{"a group of readers that does not exist", func(s *Subject) {
 			s.Config.Settings.Readers = config.Readers{Group: "nagios", Line: 7}
 			s.NoReaders = `no group "nagios" in /etc/group`

@@ -115,6 +115,8 @@ const (
 	OwnBehindAgain
 	OwnStaysBehind
 	OwnGone
+	Stopped
+	RowGone
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -172,11 +174,11 @@ var reasons = [reasonCount]struct {
 	LeaseDue:         {39, "lease", Info, "its lease is due: we renew it"},
 	PartnerDefended:  {40, "partner claims it", Warning, "the partner claims the alias that we keep: we announce it in answer"},
 	ForeignDefended:  {41, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: we announce it in answer"},
-	ClaimDefended:    {54, "claimed", Warning, "another host claims the alias that we hold: we announce it in answer, and find out whether it is the partner"},
+	ClaimDefended:    {56, "claimed", Warning, "another host claims the alias that we hold: we announce it in answer, and find out whether it is the partner"},
 	RivalGone:        {42, "rival gone", Info, "the rival has fallen silent: we announce it once more"},
 	PartnerClaims:    {43, "partner claims it", Warning, "the partner claims the alias that we keep; we announce it at most once in ten seconds"},
 	ForeignClaims:    {44, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; we announce it at most once in ten seconds"},
-	ClaimAsked:       {55, "claimed", Warning, "another host claims the alias that we hold: we find out whether it is the partner"},
+	ClaimAsked:       {57, "claimed", Warning, "another host claims the alias that we hold: we find out whether it is the partner"},
 	Isolated:         {45, "isolated", Warning, "neither router nor partner has answered for isolated_after"},
 	AnnouncementDue:  {46, "announcement due", Info, "an announcement was due"},
 	Adopted:          {52, "adopted", Info, "it was found on this host"},
@@ -190,6 +192,8 @@ var reasons = [reasonCount]struct {
 	OwnBehindAgain:   {61, "own address behind again", Alarm, "another program keeps putting this host's own address behind the alias: we put the alias behind it again, ever more seldom"},
 	OwnStaysBehind:   {62, "own address stays behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias; what we did about it is too recent, or something else comes first"},
 	OwnGone:          {63, "own address gone", Warning, "the NIC has no address of its own any more: we keep the alias, and this host speaks with it"},
+	Stopped:          {54, "stopped", Info, "the daemon was stopped"},
+	RowGone:          {55, "row gone", Info, "its row was changed or removed in the file"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
