@@ -22,14 +22,14 @@ import (
 // import everything.
 var arrows = map[string]string{
 	"":          "cli",
-	"cli":       "config control daemon defender host lab logs record rehearse rules",
+	"cli":       "config control daemon defender files host lab logs record rehearse rules",
 	"daemon":    "config control defender host logs peer probe record sdnotify store",
 	"defender":  "agenda config control detect host peer probe record rules",
 	"detect":    "agenda host probe rules",
-	"record":    "rules",
+	"record":    "files rules",
 	"rehearse":  "config host lab",
 	"agenda":    "",
-	"config":    "",
+	"config":    "files",
 	"control":   "",
 	"host":      "",
 	"lab":       "",
@@ -40,7 +40,8 @@ var arrows = map[string]string{
 	"probe":     "",
 	"rules":     "",
 	"sdnotify":  "",
-	"store":     "",
+	"store":     "files",
+	"files":     "",
 
 	"host/hosttest":         "host",
 	"host/nstest":           "",

@@ -7,6 +7,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/files"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -14,7 +15,7 @@ import (
 // the two hosts disagree. The error is a mistake in the partner's file, or only
 // the exit code.
 func (a *app) checkPartner(ours []config.Alias, path string) error {
-	f, err := os.Open(path)
+	f, err := files.Open(path, os.O_RDONLY, 0, files.Want{})
 	if err != nil {
 		return &exit{exitConfig, fmt.Errorf("the partner's file: %w", err)}
 	}
