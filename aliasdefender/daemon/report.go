@@ -68,7 +68,7 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	case err != nil:
 		return "", false
 	}
-	if m.keeper.Trouble() != nil {
+	if m.memory.trouble() != nil {
 		t.Problems++
 	}
 	status = fmt.Sprintf("holding %d of %s", t.Held, logs.Count(t.Aliases, "alias", "aliases"))

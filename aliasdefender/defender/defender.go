@@ -61,13 +61,16 @@ type Wire interface {
 }
 
 // Options are what a Defender is made of.
+//
+// fields: each is given once, by whoever makes the Defender; nothing is shared by two of them.
 type Options struct {
 	Config  *config.Config
 	Version string
 	Host    [peer.HostLen]byte // the number of this host, said on the channel; zero: none
 
-	Kept  Kept  // what operators ordered before
-	Deeds Deeds // which deeds are carried out; the zero Deeds: all
+	Kept   Kept   // what operators ordered before
+	Memory Memory // and whether that is all
+	Deeds  Deeds  // which deeds are carried out; the zero Deeds: all
 
 	Recorder *record.Recorder // takes every event; nil: of Log and Ring
 	Ring     *record.Ring     // what Snapshot reads of them; nil: one of its own

@@ -76,6 +76,7 @@ type roster struct {
 	every       time.Duration         // the shortest interval of all
 	parked      map[netip.Addr]bool   // what operators took off this host; kept for rows that come back
 	maintenance bool                  // and all is, until that ends
+	memory      memory                // whether that is known
 	untidy      bool                  // a row has gone in this turn
 	lookers     []looker              // who waits for the first look to have been
 }
@@ -120,6 +121,8 @@ func (d *Defender) newLoop(work context.Context) *loop {
 		trades:  tradesOn(d.o.Network),
 		channel: channel{talks: map[netip.Addr]*talk{}, number: rand.Uint32()},
 	}
+	l.memory.ordered = map[netip.Addr]bool{}
+	l.memory.set(d.o.Memory, now)
 	for _, addr := range d.o.Kept.Parked {
 		l.parked[addr] = true
 	}

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -17,6 +18,108 @@ import (
 type Kept struct {
 	Parked      []netip.Addr // aliases that were taken off this host
 	Maintenance bool         // all were, whatever else is said of each
+}
+
+// Memory tells what Kept is worth.
+type Memory uint8
+
+// The states of the memory.
+const (
+	Remembered Memory = iota // it is all that operators ordered
+	NotReadYet               // the disk has not answered: Defender.Kept follows
+	Damaged                  // the file cannot be read: there may be more
+)
+
+// known is the fact of that name.
+func (m Memory) known() rules.Value {
+	switch m {
+	case Remembered:
+		return rules.Yes
+	case Damaged:
+		return rules.No
+	}
+	return rules.Unknown
+}
+
+// Kept tells the loop what was read of the disk after its start, and what the disk
+// has to say from now on: an order that was given meanwhile counts for its alias.
+// false: the loop has ended.
+func (d *Defender) Kept(k Kept, m Memory) (now Kept, ok bool) {
+	merged := make(chan Kept, 1)
+	d.post(func(l *loop) { merged <- l.remembers(k, m) })
+	select {
+	case now = <-merged:
+		return now, true
+	case <-d.over:
+		return Kept{}, false
+	}
+}
+
+// WhatIsKept is what the disk has to say now. false: the loop has ended.
+func (d *Defender) WhatIsKept() (Kept, bool) {
+	kept := make(chan Kept, 1)
+	d.post(func(l *loop) { kept <- l.kept() })
+	select {
+	case k := <-kept:
+		return k, true
+	case <-d.over:
+		return Kept{}, false
+	}
+}
+
+// remembers takes in what was read of the disk.
+func (l *loop) remembers(k Kept, m Memory) Kept {
+	if l.memory.state == Remembered {
+		return l.kept() // an order has written the file anew
+	}
+	l.memory.set(m, l.now)
+	if k.Maintenance && !l.memory.switched {
+		l.maintenance = true
+	}
+	for _, id := range k.Parked {
+		if !l.memory.ordered[id] {
+			l.parked[id] = true
+		}
+	}
+	for _, a := range l.list {
+		l.mark(a)
+		if !a.state.Parked && !l.memory.ordered[a.id()] && (l.parked[a.id()] || l.maintenance) {
+			a.state.Obey(rules.RemoveAlias, rules.Facts{})
+		}
+	}
+	return l.kept()
+}
+
+// written is called when an order has been remembered: from then on the disk says what
+// the loop knows.
+func (l *loop) written() {
+	if l.memory.state == Remembered {
+		return
+	}
+	l.memory.set(Remembered, l.now)
+	for _, a := range l.list {
+		l.mark(a)
+	}
+}
+
+// memory is how much is known of what operators ordered before our start.
+type memory struct {
+	state    Memory
+	fact     rules.Fact
+	ordered  map[netip.Addr]bool // aliases of which an operator has ordered something since
+	switched bool                // and maintenance was
+}
+
+func (m *memory) set(to Memory, now time.Time) {
+	m.state = to
+	m.fact.Set(to.known(), now, now)
+}
+
+// ask is the fact: what is in memory does not grow old.
+func (m *memory) ask(now time.Time) rules.Fact {
+	f := m.fact
+	f.Asked = now
+	return f
 }
 
 // order is an operator's order under way for one alias.
@@ -39,7 +142,7 @@ func (o *order) takes() bool { return o.command == rules.AddAlias || o.command =
 // out, or refused, for each alias. What is not by the end of ctx is withdrawn
 // and told so. remember is called outside the loop with all that is parked,
 // for one order at a time and in their order, and must have synced it when it
-// returns.
+// returns; an *Anew it may return nevertheless. Handover leaves nothing to remember.
 //
 // The error is ErrNoAlias if no alias of that address is in the file.
 func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kept) error) ([]control.Outcome, error) {
@@ -63,7 +166,7 @@ func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kep
 	all := make([]control.Outcome, 0, len(got))
 	for _, alias := range b.aliases {
 		out := got[alias.String()]
-		out.NotRemembered = b.forgotten
+		out.NotRemembered, out.Anew = b.forgotten, b.anew
 		all = append(all, out)
 	}
 	return all, nil
@@ -76,7 +179,14 @@ type begun struct {
 	orders    []*order     // in the same order; nil for a dry run
 	kept      Kept
 	forgotten string // why a restart will not know
+	anew      string // what a restart will not know of what was before
 }
+
+// Anew is what remember returns where the disk has what it was given, but had before
+// what could not be read.
+type Anew struct{ Text string }
+
+func (a *Anew) Error() string { return a.Text }
 
 // begin gives an order to the loop and has what is parked remembered.
 func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kept) error) (begun, error) {
@@ -96,10 +206,12 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 		chosen, was := l.chosen(o.Alias), l.maintenance
 		if o.Maintenance != control.Leave && !o.DryRun {
 			l.maintenance = o.Maintenance == control.On
+			l.memory.switched = true
 		}
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.id())
+			l.memory.ordered[a.id()] = l.memory.ordered[a.id()] || !o.DryRun && !o.Give
 			l.obey(a, o, was, func(out control.Outcome) { b.outcomes <- out })
 			b.orders = append(b.orders, a.order)
 		}
@@ -120,11 +232,18 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 	switch {
 	case len(b.aliases) == 0:
 		return begun{}, ErrNoAlias
-	case o.DryRun:
+	case o.DryRun, o.Give:
 	default:
 		// Also where nothing changed: the last time it may have failed.
-		if err := remember(b.kept); err != nil {
+		anew := (*Anew)(nil)
+		switch err := remember(b.kept); {
+		case errors.As(err, &anew):
+			b.anew = anew.Text
+			d.post((*loop).written)
+		case err != nil:
 			b.forgotten = err.Error()
+		default:
+			d.post((*loop).written)
 		}
 	}
 	return b, nil

@@ -14,6 +14,7 @@ const (
 	FactAlias
 	FactPartner
 	FactRouter
+	FactParkedKnown
 
 	FactCount // how many there are
 )
@@ -44,6 +45,7 @@ type FactRow struct {
 
 	Wire   uint8 // the number under which the partner is told the value; 0: it is not told
 	Hidden bool  // shown only while its value is known: nothing may be set up that tells it
+	Quiet  bool  // shown only while it is not yes: else nobody asks
 
 	Of func(*Facts) *Fact // the fact itself
 }
@@ -72,6 +74,8 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Partner }},
 	FactRouter: {ID: FactRouter, Name: "router", Address: true, Short: "router",
 		Of: func(f *Facts) *Fact { return &f.Router }},
+	FactParkedKnown: {ID: FactParkedKnown, Name: "parked known", Host: true, Quiet: true,
+		Of: func(f *Facts) *Fact { return &f.ParkedKnown }},
 }
 
 // Spell is a value as one of this fact.
@@ -83,7 +87,9 @@ func (r FactRow) Spell(v Value) string {
 }
 
 // Shown tells whether snapshot and log show the fact with that value.
-func (r FactRow) Shown(v Value) bool { return !r.Hidden || v != Unknown }
+func (r FactRow) Shown(v Value) bool {
+	return (!r.Hidden || v != Unknown) && (!r.Quiet || v != Yes)
+}
 
 // FactNamed is the row of the fact that JSON calls so; false if there is none,
 // as of a later version.

@@ -81,6 +81,10 @@ type Facts struct {
 	Kernel  Fact // this host's kernel has the alias
 	Service Fact // the service behind the alias is well; unknown without a check
 
+	// ParkedKnown tells whether it is known what operators parked: no where the file
+	// that has it cannot be read, unknown as long as it was not read.
+	ParkedKnown Fact
+
 	// The segment. Alias is about other hosts only: not holding it tells
 	// whether one serves the alias, holding it whether there is a rival.
 	Alias Fact

@@ -24,12 +24,16 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 		"alias elsewhere answered/silent/unknown, wire 0, host false, unknown shown true",
 		"partner answered/silent/unknown, wire 0, host false, unknown shown true",
 		"router answered/silent/unknown, wire 0, host false, unknown shown true",
+		"parked known yes/no/unknown, wire 0, host true, unknown shown true",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if !FactRows()[FactService].Shown(No) {
 		t.Error("a service that is known to fail is not shown")
+	}
+	if r := FactRows()[FactParkedKnown]; r.Shown(Yes) || !r.Shown(No) {
+		t.Error("that what is parked is known is shown, or that it is not is hidden")
 	}
 }
 

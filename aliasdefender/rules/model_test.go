@@ -363,7 +363,7 @@ func (m *member) keep(s *State) {
 func (m *member) facts(c *setting, i int) Facts {
 	own := Fact{Value: Yes, Since: agoTable[old], Asked: noon}
 	f := Facts{
-		Now: noon, NIC: own, Own: own, RouterKnown: true,
+		Now: noon, NIC: own, Own: own, ParkedKnown: own, RouterKnown: true,
 		Carrier: Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
 		Kernel:  Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
 		Alias:   m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),

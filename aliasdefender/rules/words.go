@@ -107,6 +107,8 @@ const (
 	Withdrawn
 	Adopted
 	NotTaken
+	ParkedUnknown
+	KeepsVanishing
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -176,6 +178,8 @@ var reasons = [reasonCount]struct {
 	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
 	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
+	ParkedUnknown:    {60, "parked unknown", Alarm, "what operators parked on this host is not known, for the file that has it cannot be read: nothing is taken while the partner may be alive; AddAlias, RemoveAlias or Maintenance writes the file anew"},
+	KeepsVanishing:   {61, "keeps vanishing", Alarm, "another program keeps removing it from this host: it is added again at longer and longer intervals"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 

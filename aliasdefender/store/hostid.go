@@ -60,6 +60,9 @@ func HostID(dir string) (ID, error) {
 	return id, thisRunOnly(err)
 }
 
+// ThisRun makes up a number for a host whose own cannot be read.
+func ThisRun() ID { return newID() }
+
 func newID() (id ID) {
 	rand.Read(id[:]) // never fails, crypto/rand says
 	return id

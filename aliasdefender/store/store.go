@@ -79,6 +79,9 @@ type File struct {
 // nothing.
 func In(dir string) *File { return &File{dir: dir} }
 
+// Path is where the file is.
+func (s *File) Path() string { return s.path() }
+
 func (s *File) path() string { return filepath.Join(s.dir, FileName) }
 
 // Trouble is why a restart may not know what is parked; nil if it will.

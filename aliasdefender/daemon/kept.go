@@ -1,0 +1,214 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/store"
+)
+
+// startWithin is how long a start waits for the disk of the state directory. After
+// that the loop begins without it, and takes nothing while the partner may be alive:
+// an operator may have parked the alias.
+const startWithin = 2 * time.Second
+
+// memory is the state directory as a Monitor uses it: read beside the start, written
+// beside the loop.
+type memory struct {
+	dir    string
+	file   *store.File
+	keeper *store.Keeper
+	load   func() found // waits for the disk; tests make it hang
+
+	read   chan struct{} // closed once found is there
+	found  found
+	late   bool        // it was not when the loop began
+	unread atomic.Bool // it is not yet
+}
+
+// found is what the state directory has.
+type found struct {
+	kept   store.Kept
+	damage error // what is parked is not known
+	id     store.ID
+	noID   error // the next start has another
+	ready  error // it cannot be written
+}
+
+// newMemory makes it. Nothing is read yet.
+func newMemory(dir string) *memory {
+	file := store.In(dir)
+	m := &memory{dir: dir, file: file, keeper: store.NewKeeper(dir, file, store.Within), read: make(chan struct{})}
+	m.load = m.all
+	return m
+}
+
+// all reads all of the state directory that the start needs.
+func (m *memory) all() (f found) {
+	f.kept, f.damage = m.file.Read()
+	f.id, f.noID = store.HostID(m.dir)
+	f.ready = m.file.Ready()
+	return f
+}
+
+// open reads the state directory, and waits for it for no longer than within. A disk
+// that hangs is left to it: found then has a number for this run, and read is closed
+// when the disk has answered.
+func (m *memory) open(within time.Duration) found {
+	m.unread.Store(true)
+	go func() {
+		m.found = m.load()
+		m.unread.Store(false)
+		close(m.read)
+	}()
+	select {
+	case <-m.read:
+		return m.found
+	case <-time.After(within):
+	}
+	m.late = true
+	err := m.hangs()
+	return found{damage: err, id: store.ThisRun(), noID: err}
+}
+
+func (m *memory) hangs() error {
+	return fmt.Errorf("%s: its disk does not answer: what operators parked is not known; it is read as soon as the disk does", m.dir)
+}
+
+// state is what the loop is told of what was found.
+func (m *memory) state(f found) defender.Memory {
+	switch {
+	case m.late && m.unread.Load():
+		return defender.NotReadYet
+	case f.damage != nil:
+		return defender.Damaged
+	}
+	return defender.Remembered
+}
+
+// trouble is why a restart may not know what is parked, or why this Monitor does not;
+// nil if it is well.
+func (m *memory) trouble() error {
+	if m.unread.Load() {
+		return m.hangs()
+	}
+	return m.keeper.Trouble()
+}
+
+// tellLate gives the loop what was not read in time. It returns when it has, or ctx
+// has ended.
+func (m *monitor) tellLate(ctx context.Context) error {
+	select {
+	case <-m.memory.read:
+	case <-ctx.Done():
+		return nil
+	}
+	f := m.memory.found
+	m.sayKept(f, nil)
+	now, running := m.defender.Kept(defender.Kept(f.kept), m.memory.state(f))
+	if running && f.damage == nil && !same(now, f.kept) {
+		// What was ordered meanwhile is not on the disk yet.
+		if _, err := m.memory.keeper.Remember(store.Kept(now)); err != nil {
+			m.notRemembered(err)
+		}
+	}
+	return nil
+}
+
+func same(a defender.Kept, b store.Kept) bool {
+	if a.Maintenance != b.Maintenance || len(a.Parked) != len(b.Parked) {
+		return false
+	}
+	for _, addr := range b.Parked {
+		if !slices.Contains(a.Parked, addr) {
+			return false
+		}
+	}
+	return true
+}
+
+// remember writes what is parked. Its error goes to the user who gave the order.
+func (m *monitor) remember(kept defender.Kept) error {
+	if m.memory.late {
+		// The loop knows all that is parked only since the file was read.
+		select {
+		case <-m.memory.read:
+		case <-time.After(store.Within):
+			return m.notRemembered(m.memory.hangs())
+		}
+		if now, running := m.defender.WhatIsKept(); running {
+			kept = now
+		}
+	}
+	anew, err := m.memory.keeper.Remember(store.Kept(kept))
+	switch {
+	case err != nil:
+		return m.notRemembered(err)
+	case anew:
+		m.event("parked").Warn("the file of parked aliases: " + writtenAnew(m.memory.file))
+		return &defender.Anew{Text: writtenAnew(m.memory.file)}
+	}
+	return nil
+}
+
+// writtenAnew says what an order has done to a file that could not be read.
+func writtenAnew(file *store.File) string {
+	return fmt.Sprintf("%s could not be read and was written anew: what operators parked before is forgotten, but for what it says now; the old one is beside it, as %s",
+		file.Path(), store.DamagedName)
+}
+
+func (m *monitor) notRemembered(err error) error {
+	m.event("not_remembered").WithError(err).Error("what is parked is not remembered over a restart")
+	return err
+}
+
+// sayKept tells the log what was read of the state directory.
+func (m *monitor) sayKept(f found, cfg *config.Config) {
+	if f.damage != nil {
+		m.event("parked").Error("the file of parked aliases: " + f.damage.Error())
+	}
+	if f.noID != nil {
+		m.event("host_id").WithError(f.noID).Warn("this host's number could not be kept: the next start makes a new one")
+	}
+	if f.ready != nil {
+		m.event("not_remembered").WithError(f.ready).Warn("what RemoveAlias parks will not be remembered over a restart")
+	}
+	if f.kept.Maintenance {
+		m.event("maintenance").Warn("this host is in maintenance: it stays out of all aliases until 'aliasdefender Maintenance off'")
+	}
+	const most = 20
+	for i, addr := range f.kept.Parked {
+		if i == most {
+			m.event("parked").Warnf("parked by an operator: %d more aliases, which the file of parked aliases names", len(f.kept.Parked)-most)
+			break
+		}
+		text := "parked by an operator: it stays off this host until AddAlias"
+		if cfg != nil && !slices.ContainsFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == addr.WithZone("") }) {
+			text = "parked by an operator, but not in the file now"
+		}
+		m.event("parked").WithField("alias", addr.String()).Warn(text)
+	}
+}
+
+// waited runs f, and waits for it for no longer than within: false if it goes on.
+func waited(within time.Duration, f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
+var errNoAnswer = errors.New("its disk does not answer; mend it, or set another [state] dir")
