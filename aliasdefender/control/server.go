@@ -44,6 +44,7 @@ type Kind string
 // The kinds of refusals.
 const (
 	KindConfig Kind = "configuration" // the files have mistakes
+	KindDrop   Kind = "drop"          // the files lack rows whose aliases this host holds
 	KindBusy   Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
 )
 
@@ -52,7 +53,7 @@ const (
 // that is a *Refusal reaches the client as such.
 type Handlers struct {
 	Status func(ctx context.Context, journal bool) (Snapshot, error)
-	Reload func(ctx context.Context) error
+	Reload func(ctx context.Context, drop bool) error
 	Order  func(ctx context.Context, o Order) ([]Outcome, error)
 }
 
@@ -128,7 +129,7 @@ func (s *Server) routes() http.Handler {
 		return s.handlers.Status(r.Context(), r.URL.Query().Get("journal") == "1")
 	}))
 	mux.Handle("POST /v1/reload", s.answer(s.working, func(r *http.Request) (any, error) {
-		return struct{}{}, s.handlers.Reload(r.Context())
+		return struct{}{}, s.handlers.Reload(r.Context(), r.URL.Query().Get("drop") == "1")
 	}))
 	mux.Handle("POST /v1/orders", s.order())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -232,7 +232,7 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 			case syscall.SIGHUP:
 				// Beside: a file on a disk that hangs must not keep a
 				// TERM from being heard. The error is in the log.
-				go func() { _ = m.reload(ctx) }()
+				go func() { _ = m.reload(ctx, false) }()
 			case syscall.SIGUSR2:
 				m.stop(defender.ExitKeep)
 			default:
