@@ -14,7 +14,6 @@ import (
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/detect"
-	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -47,8 +46,7 @@ type loop struct {
 	channel     channel
 	ending      ending
 	agenda      agenda.Agenda
-	flood       record.Flood // what is recorded or logged
-	counting    agenda.Entry // of what was not
+	flood       flood
 	judge       rules.Judge
 	frames      int                                 // and pings in this turn
 	verifying   int                                 // how many aliases the router is asked from
@@ -130,7 +128,7 @@ func (d *Defender) newLoop(work context.Context) *loop {
 		l.parked[addr] = true
 	}
 	l.channel.opening.Do = l.openChannel
-	l.counting.Do = l.sayRepeated
+	l.flood.due.Do = l.sayRepeated
 	return l
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -96,10 +97,16 @@ var silent = func() *logrus.Logger {
 	return log
 }()
 
+// flood counts what is recorded or logged, and tells when a count is due.
+type flood struct {
+	record.Flood
+	due agenda.Entry
+}
+
 // may tells whether one more of that sort is recorded, and sees to the count if not.
 func (l *loop) may(s record.Sort) bool {
 	told := l.flood.May(s, l.now)
-	l.agenda.Set(&l.counting, l.flood.Next())
+	l.agenda.Set(&l.flood.due, l.flood.Next())
 	return told
 }
 
@@ -116,7 +123,7 @@ func (l *loop) sayRepeated() {
 		}
 		l.d.recorder.Record(e)
 	}
-	l.agenda.Set(&l.counting, l.flood.Next())
+	l.agenda.Set(&l.flood.due, l.flood.Next())
 }
 
 // sort is what counts as the same happening again.
