@@ -27,6 +27,7 @@ type memory struct {
 	load   func() found // waits for the disk; tests make it hang
 
 	read   chan struct{} // closed once found is there
+	joined chan struct{} // closed once the loop has what was late
 	found  found
 	late   bool        // it was not when the loop began
 	unread atomic.Bool // it is not yet
@@ -44,7 +45,7 @@ type found struct {
 // newMemory makes it. Nothing is read yet.
 func newMemory(dir string) *memory {
 	file := store.In(dir)
-	m := &memory{dir: dir, file: file, keeper: store.NewKeeper(dir, file, store.Within), read: make(chan struct{})}
+	m := &memory{dir: dir, file: file, keeper: store.NewKeeper(dir, file, store.Within), read: make(chan struct{}), joined: make(chan struct{})}
 	m.load = m.all
 	return m
 }
@@ -112,6 +113,7 @@ func (m *monitor) tellLate(ctx context.Context) error {
 	f := m.memory.found
 	m.sayKept(f, nil)
 	now, running := m.defender.Kept(defender.Kept(f.kept), m.memory.state(f))
+	close(m.memory.joined)
 	if running && f.damage == nil && !same(now, f.kept) {
 		// What was ordered meanwhile is not on the disk yet.
 		if _, err := m.memory.keeper.Remember(store.Kept(now)); err != nil {
@@ -136,9 +138,9 @@ func same(a defender.Kept, b store.Kept) bool {
 // remember writes what is parked. Its error goes to the user who gave the order.
 func (m *monitor) remember(kept defender.Kept) error {
 	if m.memory.late {
-		// The loop knows all that is parked only since the file was read.
+		// The loop knows all that is parked only since it was told what was read.
 		select {
-		case <-m.memory.read:
+		case <-m.memory.joined:
 		case <-time.After(store.Within):
 			return m.notRemembered(m.memory.hangs())
 		}
