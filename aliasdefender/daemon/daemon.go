@@ -78,9 +78,9 @@ func Run(ctx context.Context, o Options) error {
 		log.WithField("event", "service_manager").Error(err)
 	}
 	m := newMonitor(o, cfg, log, manager)
-	state := m.memory.open(startWithin)
+	state, identity := m.memory.open(startWithin)
 	options := network.options(cfg, o.Version, log)
-	options.Kept, options.Memory, options.Host = defender.Kept(state.kept), m.memory.state(state), state.id
+	options.Kept, options.Memory, options.Host = defender.Kept(state.kept), m.memory.state(state), identity.id
 	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
@@ -91,6 +91,7 @@ func Run(ctx context.Context, o Options) error {
 	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
 	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
+	m.sayIdentity(identity)
 	m.sayKept(state, cfg)
 	err = m.run(ctx, server, signals)
 	m.event(string(record.Ended)).Info("Alias Defender has ended")

@@ -24,22 +24,27 @@ type memory struct {
 	dir    string
 	file   *store.File
 	keeper *store.Keeper
-	load   func() found // waits for the disk; tests make it hang
+	load   func() parked // waits for the disk; tests make it hang
 
 	read   chan struct{} // closed once found is there
 	joined chan struct{} // closed once the loop has what was late
-	found  found
+	found  parked
 	late   bool        // it was not when the loop began
 	unread atomic.Bool // it is not yet
 }
 
-// found is what the state directory has.
-type found struct {
+// parked is what the file of parked aliases has.
+type parked struct {
 	kept   store.Kept
 	damage error // what is parked is not known
-	id     store.ID
-	noID   error // the next start has another
-	ready  error // it cannot be written
+}
+
+// identity is what a start wants of the state directory besides. Making it writes: it
+// is read apart from what is parked, which an alias may have to wait for.
+type identity struct {
+	id    store.ID
+	noID  error // the next start has another
+	ready error // the directory cannot be written
 }
 
 // newMemory makes it. Nothing is read yet.
@@ -50,32 +55,45 @@ func newMemory(dir string) *memory {
 	return m
 }
 
-// all reads all of the state directory that the start needs.
-func (m *memory) all() (f found) {
-	f.kept, f.damage = m.file.Read()
-	f.id, f.noID = store.HostID(m.dir)
-	f.ready = m.file.Ready()
-	return f
+// all reads what is parked.
+func (m *memory) all() (p parked) {
+	p.kept, p.damage = m.file.Read()
+	return p
 }
 
 // open reads the state directory, and waits for it for no longer than within. A disk
-// that hangs is left to it: found then has a number for this run, and read is closed
+// that hangs is left to it: the number is one for this run then, and read is closed
 // when the disk has answered.
-func (m *memory) open(within time.Duration) found {
+func (m *memory) open(within time.Duration) (p parked, i identity) {
 	m.unread.Store(true)
+	late := time.NewTimer(within)
+	defer late.Stop()
 	go func() {
 		m.found = m.load()
 		m.unread.Store(false)
 		close(m.read)
 	}()
+	identified := make(chan identity, 1)
+	go func() {
+		var i identity
+		i.id, i.noID = store.HostID(m.dir)
+		i.ready = m.file.Ready()
+		identified <- i
+	}()
 	select {
 	case <-m.read:
-		return m.found
-	case <-time.After(within):
+		p = m.found
+	case <-late.C:
+		m.late = true
+		late.Reset(0)
+		p = parked{damage: m.hangs()}
 	}
-	m.late = true
-	err := m.hangs()
-	return found{damage: err, id: store.ThisRun(), noID: err}
+	select {
+	case i = <-identified:
+	case <-late.C:
+		i = identity{id: store.ThisRun(), noID: fmt.Errorf("%s: %w", m.dir, errNoAnswer)}
+	}
+	return p, i
 }
 
 func (m *memory) hangs() error {
@@ -83,11 +101,11 @@ func (m *memory) hangs() error {
 }
 
 // state is what the loop is told of what was found.
-func (m *memory) state(f found) defender.Memory {
+func (m *memory) state(p parked) defender.Memory {
 	switch {
 	case m.late && m.unread.Load():
 		return defender.NotReadYet
-	case f.damage != nil:
+	case p.damage != nil:
 		return defender.Damaged
 	}
 	return defender.Remembered
@@ -110,11 +128,11 @@ func (m *monitor) tellLate(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	f := m.memory.found
-	m.sayKept(f, nil)
-	now, running := m.defender.Kept(defender.Kept(f.kept), m.memory.state(f))
+	p := m.memory.found
+	m.sayKept(p, nil)
+	now, running := m.defender.Kept(defender.Kept(p.kept), m.memory.state(p))
 	close(m.memory.joined)
-	if running && f.damage == nil && !same(now, f.kept) {
+	if running && p.damage == nil && !same(now, p.kept) {
 		// What was ordered meanwhile is not on the disk yet.
 		if _, err := m.memory.keeper.Remember(store.Kept(now)); err != nil {
 			m.notRemembered(err)
@@ -170,16 +188,20 @@ func (m *monitor) notRemembered(err error) error {
 	return err
 }
 
-// sayKept tells the log what was read of the state directory.
-func (m *monitor) sayKept(f found, cfg *config.Config) {
+// sayIdentity tells the log what is wrong with the state directory.
+func (m *monitor) sayIdentity(i identity) {
+	if i.noID != nil {
+		m.event("host_id").WithError(i.noID).Warn("this host's number could not be kept: the next start makes a new one")
+	}
+	if i.ready != nil {
+		m.event("not_remembered").WithError(i.ready).Warn("what RemoveAlias parks will not be remembered over a restart")
+	}
+}
+
+// sayKept tells the log what was read of the file of parked aliases.
+func (m *monitor) sayKept(f parked, cfg *config.Config) {
 	if f.damage != nil {
 		m.event("parked").Error("the file of parked aliases: " + f.damage.Error())
-	}
-	if f.noID != nil {
-		m.event("host_id").WithError(f.noID).Warn("this host's number could not be kept: the next start makes a new one")
-	}
-	if f.ready != nil {
-		m.event("not_remembered").WithError(f.ready).Warn("what RemoveAlias parks will not be remembered over a restart")
 	}
 	if f.kept.Maintenance {
 		m.event("maintenance").Warn("this host is in maintenance: it stays out of all aliases until 'aliasdefender Maintenance off'")

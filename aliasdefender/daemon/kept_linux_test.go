@@ -20,7 +20,7 @@ import (
 // begin with what it found.
 func (d *daemon) opened(within time.Duration) {
 	d.memory.keeper = store.NewKeeper(filepath.Dir(d.table), d.memory.file, time.Minute)
-	state := d.memory.open(within)
+	state, _ := d.memory.open(within)
 	d.options.Kept, d.options.Memory = defender.Kept(state.kept), d.memory.state(state)
 	d.start()
 }
@@ -71,8 +71,8 @@ func TestWhatMayBeParkedIsNotTakenFromAPartnerThatLives(t *testing.T) {
 
 func TestAStateDirectoryThatHangsHoldsNoStart(t *testing.T) {
 	d := newDaemon(t, 2, quiet(), nil)
-	answer := make(chan found)
-	d.memory.load = func() found { return <-answer }
+	answer := make(chan parked)
+	d.memory.load = func() parked { return <-answer }
 	d.opened(time.Millisecond)
 	s := d.until("nothing is taken", unsure)
 	if len(s.Problems) != 1 || !strings.Contains(s.Problems[0], "its disk does not answer: what operators parked is not known") {
@@ -90,8 +90,8 @@ func TestAStateDirectoryThatHangsHoldsNoStart(t *testing.T) {
 // the others; then the disk has both.
 func TestAnOrderAndALateDiskAreJoined(t *testing.T) {
 	d := newDaemon(t, 3, quiet(), nil)
-	answer := make(chan found)
-	d.memory.load = func() found { return <-answer }
+	answer := make(chan parked)
+	d.memory.load = func() parked { return <-answer }
 	d.opened(time.Millisecond)
 	d.until("nothing is taken", unsure)
 	f := d.memory.all()
