@@ -22,14 +22,14 @@ import (
 // import everything.
 var arrows = map[string]string{
 	"":          "cli",
-	"cli":       "config control daemon defender host inspect lab logs record rehearse rules",
+	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
 	"daemon":    "config control defender host logs peer probe record sdnotify store",
 	"defender":  "agenda config control detect hearing host peer probe record rules",
 	"detect":    "agenda host probe rules",
-	"record":    "rules",
+	"record":    "files rules",
 	"rehearse":  "config host lab",
 	"agenda":    "",
-	"config":    "",
+	"config":    "files",
 	"control":   "",
 	"host":      "hearing",
 	"inspect":   "config host",
@@ -42,7 +42,8 @@ var arrows = map[string]string{
 	"hearing":   "",
 	"rules":     "",
 	"sdnotify":  "",
-	"store":     "",
+	"store":     "files",
+	"files":     "",
 
 	"host/hosttest":         "host",
 	"host/nstest":           "",

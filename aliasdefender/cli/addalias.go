@@ -18,7 +18,8 @@ probes for about a second, adds the alias, and announces it twice.
 If another host answers for an alias, the order is refused, and the answer names
 that host's hardware address. With a channel, the partner hands over the aliases
 that it has, without a gap. The exit code is 0 if every alias was taken, 1 if any
-was refused.`,
+was refused, or if the disk could not remember the order: it then holds until the
+next start of a Monitor.`,
 		Example: `  aliasdefender AddAlias
   aliasdefender AddAlias --dry-run 172.16.1.2`,
 		Args:              oneAlias,

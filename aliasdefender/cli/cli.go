@@ -89,7 +89,9 @@ type app struct {
 }
 
 func newApp(o Options) *app {
-	a := &app{version: o.Version, stdin: o.Stdin, stdout: o.Stdout, stderr: o.Stderr, open: o.Open, aliases: o.Aliases}
+	// Names of NICs, words of the partner and the text of errors come from outside:
+	// whatever a verb prints passes one place that makes it printable.
+	a := &app{version: o.Version, stdin: o.Stdin, stdout: logs.Escape(o.Stdout), stderr: logs.Escape(o.Stderr), open: o.Open, aliases: o.Aliases}
 	if a.version == "" {
 		a.version = builtFrom()
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/files"
 )
 
 func (a *app) completionCmd() *cobra.Command {
@@ -49,7 +50,7 @@ func (a *app) completeAlias(_ *cobra.Command, args []string, _ string) ([]string
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	f, err := os.Open(a.aliases)
+	f, err := files.Open(a.aliases, os.O_RDONLY, 0, files.Want{})
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

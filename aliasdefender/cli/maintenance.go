@@ -21,7 +21,9 @@ The answer says who will serve each alias.
 off: this host is the standby again, and takes an alias when the rules say so. An
 alias that RemoveAlias parked stays parked.
 
-The order goes to the running Monitor. If none is running, this command acts itself.`,
+The order goes to the running Monitor. If none is running, this command acts itself.
+If the disk cannot remember the order, the answer says so, and the exit code is 1:
+the order then holds until the next start of a Monitor, and no longer.`,
 		Example: `  aliasdefender Maintenance --dry-run on
   aliasdefender Maintenance on
   aliasdefender Maintenance off`,

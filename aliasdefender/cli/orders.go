@@ -74,7 +74,7 @@ func (a *app) order(ctx context.Context, o control.Order) error {
 // output, what was not on standard error. The error is only the exit code.
 func (a *app) showOutcomes(outcomes []control.Outcome) error {
 	var code error
-	forgotten := ""
+	forgotten, anew := "", ""
 	for _, out := range outcomes {
 		to, lead := a.stdout, ""
 		if !out.Done {
@@ -87,9 +87,16 @@ func (a *app) showOutcomes(outcomes []control.Outcome) error {
 		if out.NotRemembered != "" {
 			forgotten = out.NotRemembered
 		}
+		if out.Anew != "" {
+			anew = out.Anew
+		}
+	}
+	if anew != "" {
+		fmt.Fprintf(a.stderr, "aliasdefender: %s\n", anew)
 	}
 	if forgotten != "" {
-		fmt.Fprintf(a.stderr, "aliasdefender: not remembered over a restart: %s\n", forgotten)
+		fmt.Fprintf(a.stderr, "aliasdefender: not remembered over a restart: %s; this order holds until the next start of a Monitor, and no longer\n", forgotten)
+		code = &exit{code: exitFailed}
 	}
 	return code
 }

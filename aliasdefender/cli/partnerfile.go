@@ -7,14 +7,18 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/files"
 	"alias-defender/aliasdefender/rules"
 )
+
+// mostProblems is how many contradictions of two files are shown.
+const mostProblems = 100
 
 // checkPartner compares our file with the partner's and prints what would make
 // the two hosts disagree. The error is a mistake in the partner's file, or only
 // the exit code.
 func (a *app) checkPartner(ours []config.Alias, path string) error {
-	f, err := os.Open(path)
+	f, err := files.Open(path, os.O_RDONLY, 0, files.Want{})
 	if err != nil {
 		return &exit{exitConfig, fmt.Errorf("the partner's file: %w", err)}
 	}
@@ -24,7 +28,11 @@ func (a *app) checkPartner(ours []config.Alias, path string) error {
 		return err
 	}
 	problems := compare(a.aliases, ours, path, theirs)
-	for _, p := range problems {
+	for i, p := range problems {
+		if i == mostProblems {
+			fmt.Fprintf(a.stderr, "aliasdefender: and %d more; is %s the partner's file?\n", len(problems)-mostProblems, path)
+			break
+		}
 		fmt.Fprintf(a.stderr, "aliasdefender: %s\n", p)
 	}
 	if len(problems) > 0 {

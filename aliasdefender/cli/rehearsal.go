@@ -113,7 +113,7 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, expected time.Duration) *progress {
-	p := &progress{w: w, terminal: logs.IsTerminal(w), began: time.Now(), expected: expected, ended: make(chan struct{})}
+	p := &progress{w: logs.Raw(w), terminal: logs.IsTerminal(w), began: time.Now(), expected: expected, ended: make(chan struct{})}
 	if p.terminal {
 		p.done.Go(p.tick)
 	}
@@ -131,10 +131,10 @@ func (p *progress) say(step string) {
 func (p *progress) write() {
 	elapsed := time.Since(p.began).Round(time.Second)
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s of about %s: %s", elapsed, about(p.expected), p.step)
+		fmt.Fprintf(p.w, "\r\x1b[K%s of about %s: %s", elapsed, about(p.expected), logs.OneLine(p.step))
 		return
 	}
-	fmt.Fprintf(p.w, "%s: %s\n", elapsed, p.step)
+	fmt.Fprintf(p.w, "%s: %s\n", elapsed, logs.OneLine(p.step))
 }
 
 // tick keeps the seconds going.

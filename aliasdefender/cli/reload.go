@@ -9,27 +9,39 @@ import (
 )
 
 func (a *app) reloadCmd() *cobra.Command {
-	return &cobra.Command{
+	drop := false
+	c := &cobra.Command{
 		Use:   "Reload",
 		Short: "Make the running Monitor read its files again",
 		Long: `Make the running Monitor read its files again, as HUP does. It does not touch an
 alias whose row and settings did not change. If the files have mistakes, Reload
 lists them, nothing changes, and the exit code is 3.
 
+A table of aliases that has lost the row of an alias that this host holds is refused
+too, with exit code 1: it may have been cut short. With --drop it is put in force, and
+the alias is released. A row that moves an alias to another NIC needs no --drop.
+
 The Monitor reads the files that it was started with; --aliases and --settings
 only tell this command where to find the Monitor.`,
-		Example: `  aliasdefender Check && aliasdefender Reload`,
-		Args:    noArgs,
+		Example: `  aliasdefender Check && aliasdefender Reload
+  aliasdefender Reload --drop`,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			socket, err := a.socket()
 			if err != nil {
 				return err
 			}
-			if err := control.Dial(socket).Reload(c.Context()); err != nil {
+			reload := control.Dial(socket).Reload
+			if drop {
+				reload = control.Dial(socket).ReloadAndDrop
+			}
+			if err := reload(c.Context()); err != nil {
 				return err
 			}
 			fmt.Fprintln(a.stdout, "reloaded")
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&drop, "drop", false, "release what this host holds and the table has no row for any more")
+	return c
 }

@@ -15,6 +15,9 @@ func (a *app) removeAliasCmd() *cobra.Command {
 AddAlias, even after a restart or a reboot. The order goes to the running Monitor.
 If none is running, this command acts itself.
 
+If the disk cannot remember the order, the answer says so, and the exit code is 1:
+the order then holds until the next start of a Monitor, and no longer.
+
 The answer says who will serve the alias. With a channel, the partner takes it
 first, if it can. Without a channel, a partner that is not primary takes nothing
 while this host answers its pings (W12): after RemoveAlias on the primary, nobody

@@ -76,7 +76,7 @@ func serveSnapshot(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	server := control.NewServer(l, s.Version, control.Handlers{
 		Status: func(context.Context, bool) (control.Snapshot, error) { return s, nil },
-		Reload: func(context.Context) error {
+		Reload: func(context.Context, bool) error {
 			if len(args) > 1 {
 				return &control.Refusal{Kind: control.KindConfig, Text: strings.ReplaceAll(args[1], `\n`, "\n")}
 			}

@@ -3,13 +3,13 @@ package cli
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/files"
 )
 
 // socket is where the Monitor of the settings answers. The verbs that only ask
@@ -17,7 +17,7 @@ import (
 // must not hide the Monitor that runs, or Status would raise an alarm about
 // the wrong thing and Reload could not report what the Monitor says of it.
 func (a *app) socket() (string, error) {
-	text, err := os.ReadFile(a.settings)
+	text, err := files.Read(a.settings, files.Want{Most: config.MaxFile})
 	if errors.Is(err, fs.ErrNotExist) && !a.settingsNamed {
 		return config.DefaultSocket, nil
 	}

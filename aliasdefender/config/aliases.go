@@ -39,6 +39,10 @@ type table struct {
 func readTable(in input) table {
 	t := table{file: in.file, mistakes: in.mistakes, partial: len(in.mistakes) > 0}
 	for i, line := range in.lines() {
+		if len(t.mistakes) > enoughMistakes {
+			t.partial = true
+			break
+		}
 		row, _, _ := strings.Cut(line, "#")
 		if row = strings.TrimSpace(row); row != "" {
 			t.add(i+1, row)

@@ -10,7 +10,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"alias-defender/aliasdefender/files"
 )
 
 // Key is what both hosts of a channel know. It prints as nothing of itself.
@@ -92,9 +93,11 @@ func showPath(path string) string {
 func readKey(path string) (Key, string) {
 	shown := showPath(path)
 	anew := fmt.Sprintf("move it away, make a new one with 'aliasdefender GenKey %s', and copy that to the partner", shown)
-	// Without waiting: it may be a pipe that nobody writes to.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	text, err := files.Read(path, files.Want{Most: maxKeyFile, Private: true})
+	strange := (*files.Error)(nil)
 	switch {
+	case errors.As(err, &strange):
+		return Key{}, strangeKey(strange, shown, anew)
 	case errors.Is(err, fs.ErrNotExist):
 		return Key{}, fmt.Sprintf("does not exist; make it with 'aliasdefender GenKey %s' and copy it to the partner, or copy the partner's", shown)
 	case errors.Is(err, fs.ErrPermission):
@@ -102,27 +105,25 @@ func readKey(path string) (Key, string) {
 	case err != nil:
 		return Key{}, "cannot be opened: " + cause(err)
 	}
-	defer f.Close() // nothing was written: its error has no meaning
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return Key{}, "cannot be read: " + cause(err)
-	case info.IsDir():
-		return Key{}, "is a directory; name the file in it"
-	case !info.Mode().IsRegular():
-		return Key{}, "is not a regular file; " + anew
-	case info.Mode().Perm()&0o077 != 0:
-		return Key{}, fmt.Sprintf("has mode %04o, but only its owner may read it: 'chmod 600 %s' or, if others have seen the key, %s", info.Mode().Perm(), shown, anew)
-	case info.Size() > maxKeyFile:
-		return Key{}, fmt.Sprintf("is larger than %d bytes; is it the right file?", maxKeyFile)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
-	if err != nil {
-		return Key{}, "cannot be read: " + cause(err)
-	}
 	k, problem := ParseKey(text)
 	if problem != "" {
 		return Key{}, problem + "; " + anew
 	}
 	return k, ""
+}
+
+// strangeKey says of a key file that is not as it should be what to do; shown is its
+// path, anew how to get another.
+func strangeKey(e *files.Error, shown, anew string) string {
+	switch {
+	case e.Mode.IsDir():
+		return "is a directory; name the file in it"
+	case e.Problem == files.Shared:
+		return fmt.Sprintf("has mode %04o, but only its owner may read it: 'chmod 600 %s' or, if others have seen the key, %s", e.Mode.Perm(), shown, anew)
+	case e.Problem == files.Foreign:
+		return fmt.Sprintf("belongs to user %d, who can read and change it, but must belong to root or to the user that runs this: 'chown root %s' or, if that user must not know the key, %s", e.Owner, shown, anew)
+	case e.Problem == files.TooLarge:
+		return fmt.Sprintf("is larger than %d bytes; is it the right file?", maxKeyFile)
+	}
+	return "is not a regular file; " + anew
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"alias-defender/aliasdefender/files"
 )
 
 // keyed is a directory with a good table and settings that name a key.
@@ -92,6 +94,27 @@ func TestMistakesOfAKeyFileSayWhatToDo(t *testing.T) {
 	wantKeyMistake(t, dir, "is a directory; name the file in it")
 	wantKeyMistake(t, "/dev/null", "is not a regular file"+anew)
 	wantKeyMistake(t, "/dev/null/key", "cannot be opened: not a directory")
+}
+
+// Whoever owns a key file can read it and put another key in its place, whatever its
+// mode says: a key of theirs would let them speak for the partner.
+func TestAKeyFileOfSomebodyElseIsRefused(t *testing.T) {
+	const want = "belongs to user 1234, who can read and change it, but must belong to root or to the user that runs this: " +
+		"'chown root PATH' or, if that user must not know the key, move it away, make a new one with 'aliasdefender GenKey PATH', and copy that to the partner"
+	got := strangeKey(&files.Error{Problem: files.Foreign, Owner: 1234}, "PATH",
+		"move it away, make a new one with 'aliasdefender GenKey PATH', and copy that to the partner")
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	path := t.TempDir() + "/key"
+	write(t, path, string(Key{1}.File()))
+	if err := os.Chmod(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(path, 1234, -1); err != nil {
+		return // only root can give a file away
+	}
+	wantKeyMistake(t, path, want)
 }
 
 func wantKeyMistake(t *testing.T, path, want string) {

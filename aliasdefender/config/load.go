@@ -8,13 +8,16 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"alias-defender/aliasdefender/files"
 )
 
-// What no file of ours comes near: beyond it, it is some other file.
-const (
-	maxFile = 1 << 20 // bytes; 10,000 aliases take less
-	maxLine = 4096    // bytes
-)
+// MaxFile is what no file of ours comes near, in bytes: 10,000 aliases take less.
+// Beyond it, it is some other file.
+const MaxFile = 1 << 20
+
+// maxLine is the same of a line.
+const maxLine = 4096 // bytes
 
 // Load reads both files, joins them and checks them against each other. Only
 // where settingsRequired is false may the settings be absent: everything in
@@ -63,7 +66,7 @@ func (in input) lines() []string {
 
 // readFile reads a file; ifMissing says what to do if there is none.
 func readFile(path, ifMissing string) input {
-	f, err := os.Open(path)
+	f, err := files.Open(path, os.O_RDONLY, 0, files.Want{})
 	if err != nil {
 		return unopened(path, ifMissing, err)
 	}
@@ -73,7 +76,12 @@ func readFile(path, ifMissing string) input {
 
 // unopened says why a file could not be opened and what to do.
 func unopened(path, ifMissing string, err error) input {
+	strange := (*files.Error)(nil)
 	switch {
+	case errors.As(err, &strange) && strange.Mode.IsDir():
+		return refused(path, 0, "cannot be read: is a directory")
+	case errors.As(err, &strange):
+		return refused(path, 0, "is no regular file; move it away, or name another")
 	case errors.Is(err, fs.ErrNotExist):
 		return refused(path, 0, "does not exist; "+ifMissing)
 	case errors.Is(err, fs.ErrPermission):
@@ -95,12 +103,12 @@ func toRead(uid int, path string) string {
 // read takes in a file and refuses what is not a text of sane size, so that
 // the parsers need not think of it.
 func read(r io.Reader, file string) input {
-	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	text, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
 	switch {
 	case err != nil:
 		return refused(file, 0, "cannot be read: "+cause(err))
-	case len(text) > maxFile:
-		return refused(file, 0, fmt.Sprintf("is larger than %d bytes; is it the right file?", maxFile))
+	case len(text) > MaxFile:
+		return refused(file, 0, fmt.Sprintf("is larger than %d bytes; is it the right file?", MaxFile))
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")):
 		return refused(file, 1, "is UTF-16; save it as UTF-8 or plain ASCII")
 	}

@@ -57,7 +57,31 @@ func (ms Mistakes) err() error {
 	slices.SortStableFunc(ms, func(a, b Mistake) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
-	return ms
+	return ms.first(mostMistakes)
+}
+
+// A file with this many mistakes is some other file: more are counted and not shown,
+// and beyond enoughMistakes the table of aliases is not read on.
+const (
+	mostMistakes   = 100 // of a file
+	enoughMistakes = 1000
+)
+
+// first are the first most mistakes of each file, and how many more were found. They
+// are sorted.
+func (ms Mistakes) first(most int) (short Mistakes) {
+	for len(ms) > 0 {
+		n := 0 // of this file
+		for n < len(ms) && ms[n].File == ms[0].File {
+			n++
+		}
+		short = append(short, ms[:min(n, most)]...)
+		if n > most {
+			short = append(short, Mistake{File: ms[0].File, Text: fmt.Sprintf("%d more mistakes were found; is it the right file?", n-most)})
+		}
+		ms = ms[n:]
+	}
+	return short
 }
 
 // show renders what the administrator wrote for an error message: as it is if

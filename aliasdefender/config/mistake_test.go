@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "rewrite the .want files with what is said now")
@@ -74,11 +76,11 @@ func cases(t *testing.T) []string {
 func TestFilesThatCannotBeReadAreSaidToBe(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "good.alias", exampleRow)
-	write(t, "big", strings.Repeat("# much\n", maxFile/7+1))
+	write(t, "big", strings.Repeat("# much\n", MaxFile/7+1))
 	if err := os.Mkdir("dir", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("loop", "loop"); err != nil {
+	if err := errors.Join(os.Symlink("loop", "loop"), unix.Mkfifo("fifo", 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]struct {
@@ -93,7 +95,9 @@ func TestFilesThatCannotBeReadAreSaidToBe(t *testing.T) {
 		"aliases a directory":      {"dir", "no.toml", false, "dir: cannot be read: is a directory"},
 		"a loop of links":          {"good.alias", "loop", false, "loop: cannot be opened: too many levels of symbolic links"},
 		"too large":                {"big", "no.toml", false, "big: is larger than 1048576 bytes; is it the right file?"},
-		"without an end":           {"good.alias", "/dev/zero", false, "/dev/zero: is larger than 1048576 bytes; is it the right file?"},
+		"without an end":           {"good.alias", "/dev/zero", false, "/dev/zero: is no regular file; move it away, or name another"},
+		"aliases a FIFO":           {"fifo", "no.toml", false, "fifo: is no regular file; move it away, or name another"},
+		"settings a FIFO":          {"good.alias", "fifo", false, "fifo: is no regular file; move it away, or name another"},
 		"in a file":                {"good.alias/x", "no.toml", false, "good.alias/x: cannot be opened: not a directory"},
 	}
 	for name, tt := range tests {
@@ -106,6 +110,28 @@ func TestFilesThatCannotBeReadAreSaidToBe(t *testing.T) {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// A megabyte of rubbish is refused in a few lines, and in the memory for as many.
+func TestOfVeryManyMistakesTheFirstAreSaid(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "rubbish", strings.Repeat("x\n", MaxFile/2))
+	var text strings.Builder
+	for n := range 150 {
+		fmt.Fprintf(&text, "no_key_%d = 1\n", n)
+	}
+	write(t, "s.toml", text.String())
+	_, err := Load("rubbish", "s.toml", true)
+	var of []string
+	for _, m := range err.(Mistakes) {
+		if m.Line == 0 {
+			of = append(of, m.Error())
+		}
+	}
+	want := []string{"rubbish: 901 more mistakes were found; is it the right file?", "s.toml: 50 more mistakes were found; is it the right file?"}
+	if d := cmp.Diff(want, of); d != "" || len(err.(Mistakes)) != 202 {
+		t.Errorf("%d mistakes\n%s", len(err.(Mistakes)), d)
 	}
 }
 

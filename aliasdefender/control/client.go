@@ -78,9 +78,16 @@ func (c *Client) status(ctx context.Context, journal bool) (Snapshot, error) {
 }
 
 // Reload has the Monitor read its files again. Where they have mistakes the
-// error is a *Refusal of KindConfig that lists them, and nothing has changed.
+// error is a *Refusal of KindConfig that lists them, and nothing has changed. Where they
+// lack rows of aliases that the host holds it is one of KindDrop.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/v1/reload", nil, &struct{}{})
+}
+
+// ReloadAndDrop is Reload, and releases aliases that the host holds and the files have no
+// row for any more. A Monitor of a version before it does so with any Reload.
+func (c *Client) ReloadAndDrop(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/v1/reload?drop=1", nil, &struct{}{})
 }
 
 // do sends one order, with in as its JSON if that is not nil, and reads its

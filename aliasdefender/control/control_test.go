@@ -99,7 +99,7 @@ func TestASnapshotArrivesAsItWasSent(t *testing.T) {
 
 func TestARefusalArrivesWithItsKindAndAllItsLines(t *testing.T) {
 	refusal := &Refusal{KindConfig, "hostname.alias:1: one\nhostname.alias:2: two"}
-	socket, _ := serve(t, Handlers{Reload: func(context.Context) error { return fmt.Errorf("wrapped: %w", refusal) }})
+	socket, _ := serve(t, Handlers{Reload: func(context.Context, bool) error { return fmt.Errorf("wrapped: %w", refusal) }})
 	err := Dial(socket).Reload(t.Context())
 	got := (*Refusal)(nil)
 	if !errors.As(err, &got) || *got != *refusal {

@@ -50,7 +50,7 @@ func read(t *testing.T, h Handlers) (socket string, reader, stranger *syscall.Sy
 func TestReadersMayAskAndOrderNothing(t *testing.T) {
 	socket, reader, _ := read(t, Handlers{
 		Status: func(context.Context, bool) (Snapshot, error) { return Snapshot{}, nil },
-		Reload: func(context.Context) error { t.Error("a reader's order was carried out"); return nil },
+		Reload: func(context.Context, bool) error { t.Error("a reader's order was carried out"); return nil },
 	})
 	if _, said := child(t, "status", socket, reader); said != "done" {
 		t.Errorf("Status: %s", said)

@@ -43,6 +43,7 @@ type Kind string
 // The kinds of refusals.
 const (
 	KindConfig Kind = "configuration" // the files have mistakes
+	KindDrop   Kind = "drop"          // the files lack rows whose aliases this host holds
 	KindBusy   Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
 )
 
@@ -51,7 +52,7 @@ const (
 // that is a *Refusal reaches the client as such.
 type Handlers struct {
 	Status func(ctx context.Context, journal bool) (Snapshot, error)
-	Reload func(ctx context.Context) error
+	Reload func(ctx context.Context, drop bool) error
 	Order  func(ctx context.Context, o Order) ([]Outcome, error)
 }
 
@@ -152,7 +153,7 @@ func (s *Server) web(ctx context.Context, one serving) *http.Server {
 func (s *Server) routes() *http.ServeMux {
 	mux := s.readRoutes()
 	mux.Handle("POST /v1/reload", s.answer(s.working, func(r *http.Request) (any, error) {
-		return struct{}{}, s.handlers.Reload(r.Context())
+		return struct{}{}, s.handlers.Reload(r.Context(), r.URL.Query().Get("drop") == "1")
 	}))
 	mux.Handle("POST /v1/orders", s.order())
 	return mux

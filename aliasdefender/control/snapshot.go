@@ -123,6 +123,10 @@ type Outcome struct {
 
 	// NotRemembered says why a restart will not know of the order; empty if it will.
 	NotRemembered string `json:"not_remembered,omitempty"`
+
+	// Anew says that what was on the disk could not be read, and was written anew:
+	// what operators ordered before is forgotten. Empty if it was read.
+	Anew string `json:"anew,omitempty"`
 }
 
 // Peer is another host that the alias depends on.

@@ -59,17 +59,26 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 		defer lock.Release()
 	}
 	state := store.In(cfg.Settings.StateDir)
-	kept, damage := state.Read()
+	var kept store.Kept
+	var damage error
+	if !waited(store.Within, func() { kept, damage = state.Read() }) {
+		return nil, fmt.Errorf("%s: %w", cfg.Settings.StateDir, errNoAnswer)
+	}
 	if damage != nil && order.DryRun && order.Maintenance == control.Off {
 		return nil, damage // whether it would end anything is not known
 	}
 	options := network.aloneOptions(cfg, rows, o.Version, order)
 	options.Kept = defender.Kept(kept)
+	if damage != nil {
+		options.Memory = defender.Damaged
+	}
+	keeper := store.NewKeeper(cfg.Settings.StateDir, state, store.Within)
 	remember := func(k defender.Kept) error {
-		if err := state.Write(store.Kept(k)); err != nil || damage == nil {
-			return err
+		anew, err := keeper.Remember(store.Kept(k))
+		if err == nil && anew {
+			return &defender.Anew{Text: writtenAnew(state)}
 		}
-		return fmt.Errorf("damaged lines were removed from the file: %w", damage)
+		return err
 	}
 	return giveAlone(ctx, defender.New(options), order, remember)
 }

@@ -32,7 +32,6 @@ import (
 	"alias-defender/aliasdefender/logs"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/sdnotify"
-	"alias-defender/aliasdefender/store"
 )
 
 // Options are what a daemon needs to know. All but Open must be set.
@@ -80,13 +79,9 @@ func Run(ctx context.Context, o Options) error {
 		log.WithField("event", "service_manager").Error(err)
 	}
 	m := newMonitor(o, cfg, log, manager)
-	kept, damage := m.state.Read()
-	id, err := store.HostID(cfg.Settings.StateDir)
-	if err != nil {
-		m.event("host_id").WithError(err).Warn("this host's number could not be kept: the next start makes a new one")
-	}
+	state, identity := m.memory.open(startWithin)
 	options := network.options(cfg, o.Version, log)
-	options.Kept, options.Host = defender.Kept(kept), id
+	options.Kept, options.Memory, options.Host = defender.Kept(state.kept), m.memory.state(state), identity.id
 	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
@@ -99,7 +94,8 @@ func Run(ctx context.Context, o Options) error {
 	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
 	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
-	m.sayKept(cfg, kept, damage)
+	m.sayIdentity(identity)
+	m.sayKept(state, cfg)
 	err = m.run(ctx, server, signals)
 	m.event(string(record.Ended)).Info("Alias Defender has ended")
 	return err
@@ -128,8 +124,7 @@ type monitor struct {
 	aliases  string                         // the path of the table of aliases
 	log      *logrus.Logger
 	defender *defender.Defender
-	state    *store.File
-	keeper   *store.Keeper // of state
+	memory   *memory
 	events   events
 	manager  *sdnotify.Notifier // nil: none asks
 	slowest  atomic.Int64       // time.Duration: see patience
@@ -146,10 +141,8 @@ type monitor struct {
 
 // newMonitor makes a Monitor that has no loop yet.
 func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdnotify.Notifier) *monitor {
-	dir := cfg.Settings.StateDir
-	state := store.In(dir)
 	m := &monitor{
-		load: o.Load, aliases: o.Aliases, log: log, manager: manager, state: state, keeper: store.NewKeeper(dir, state, store.Within),
+		load: o.Load, aliases: o.Aliases, log: log, manager: manager, memory: newMemory(cfg.Settings.StateDir),
 		settings: cfg.Settings, reportEvery: reportEvery, read: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
@@ -180,6 +173,10 @@ func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-c
 		task{"the signal handler", func(beside context.Context) error { return m.obey(beside, ctx.Done(), signals) }, atOnce()},
 	}
 	others = append(others, m.eventTasks()...)
+	if m.memory.late {
+		// No other task waits for it: the disk may never answer.
+		others = append(others, task{"the reading of the state directory", m.tellLate, atOnce()})
+	}
 	if m.manager != nil {
 		awaited := append([]Task{loop}, others...)
 		others = append(others, task{"the report to the service manager", func(ctx context.Context) error { return m.report(ctx, awaited) }, atOnce()})
@@ -241,7 +238,7 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 			case syscall.SIGHUP:
 				// Beside: a file on a disk that hangs must not keep a
 				// TERM from being heard. The error is in the log.
-				go func() { _ = m.reload(ctx) }()
+				go func() { _ = m.reload(ctx, false) }()
 			case syscall.SIGUSR2:
 				m.stop(defender.ExitNext)
 			default:
@@ -269,7 +266,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 
 // problems are those that the loop knows nothing of.
 func (m *monitor) problems() (all []string) {
-	if broken := m.keeper.Trouble(); broken != nil {
+	if broken := m.memory.trouble(); broken != nil {
 		all = strings.Split(broken.Error(), "\n")
 	}
 	if m.unread != "" {

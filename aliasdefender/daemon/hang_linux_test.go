@@ -165,7 +165,7 @@ func newDaemon(t *testing.T, aliases int, log *logrus.Logger, manager *sdnotify.
 	cfg, err := o.Load()
 	must(t, err)
 	d.monitor = newMonitor(o, cfg, log, manager)
-	d.diskIs(d.state)
+	d.diskIs(d.memory.file)
 	begin := time.Now()
 	d.options = defender.Options{
 		Config: cfg, Version: "test", Network: d.host, Log: log,
@@ -183,7 +183,7 @@ func newDaemon(t *testing.T, aliases int, log *logrus.Logger, manager *sdnotify.
 
 // diskIs has the daemon wait 10 ms for a disk.
 func (d *daemon) diskIs(disk store.Disk) {
-	d.keeper = store.NewKeeper(filepath.Dir(d.table), disk, 10*time.Millisecond)
+	d.memory.keeper = store.NewKeeper(filepath.Dir(d.table), disk, 10*time.Millisecond)
 }
 
 // hungDisk never has written anything.
@@ -192,7 +192,7 @@ type hungDisk struct {
 	never <-chan struct{}
 }
 
-func (d hungDisk) Write(store.Kept) error { <-d.never; return nil }
+func (d hungDisk) Write(store.Kept) (bool, error) { <-d.never; return false, nil }
 
 // rhythm sets another interval before the start.
 func (d *daemon) rhythm(interval string) {
@@ -343,7 +343,7 @@ func TestNothingThatHangsHoldsUpTheMonitor(t *testing.T) {
 		},
 		"the disk of the state file hangs": func(t *testing.T) *daemon {
 			d := newDaemon(t, 2, quiet(), nil)
-			d.diskIs(hungDisk{d.state, forever(t)})
+			d.diskIs(hungDisk{d.memory.file, forever(t)})
 			d.start()
 			d.until("served by the partner", heldBy("partner"))
 			out, err := control.Dial(d.socket).Order(t.Context(), control.Order{Alias: netip.MustParseAddr("10.0.1.2"), Remove: true})

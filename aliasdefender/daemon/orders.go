@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/defender"
-	"alias-defender/aliasdefender/store"
 )
 
 // longestOrder leaves the server time for its answer.
@@ -45,15 +43,6 @@ func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome
 	return nil, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 }
 
-// remember writes what is parked. Its error goes to the user who gave the order.
-func (m *monitor) remember(kept defender.Kept) error {
-	err := m.keeper.Remember(store.Kept(kept))
-	if err != nil {
-		m.event("not_remembered").WithError(err).Error("what is parked is not remembered over a restart")
-	}
-	return err
-}
-
 // patience is how long an order may wait for the network: as long as an alias
 // may take to be found silent, doubted twice.
 func (m *monitor) patience() time.Duration {
@@ -66,28 +55,6 @@ func slowest(aliases []config.Alias) (d time.Duration) {
 		d = max(d, al.Detect()+time.Duration(al.Misses)*al.Timeout)
 	}
 	return d
-}
-
-// sayKept tells the log what was read of the state file.
-func (m *monitor) sayKept(cfg *config.Config, kept store.Kept, damage error) {
-	if damage != nil {
-		for line := range strings.Lines(damage.Error()) {
-			m.event("parked").Error("the file of parked aliases: " + strings.TrimSpace(line))
-		}
-	}
-	if err := m.state.Ready(); err != nil {
-		m.event("not_remembered").WithError(err).Warn("what RemoveAlias parks will not be remembered over a restart")
-	}
-	if kept.Maintenance {
-		m.event("maintenance").Warn("this host is in maintenance: it stays out of all aliases until 'aliasdefender Maintenance off'")
-	}
-	for _, addr := range kept.Parked {
-		text := "parked by an operator: it stays off this host until AddAlias"
-		if !slices.ContainsFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == addr }) {
-			text = "parked by an operator, but not in the file now"
-		}
-		m.event("parked").WithField("alias", addr.String()).Warn(text)
-	}
 }
 
 // NoSuchAlias is the error of an address that is no alias of a file. It names those

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"alias-defender/aliasdefender/config"
@@ -20,7 +21,10 @@ import (
 // Whether ctx ended first or the files were read first is settled once, by a
 // token. So an answer that says that it was given up is never followed by new
 // files in force.
-func (m *monitor) reload(ctx context.Context) error {
+//
+// With drop, files that have no row any more for an alias that this host holds are put
+// in force too, and it is released; else they are refused.
+func (m *monitor) reload(ctx context.Context, drop bool) error {
 	select {
 	case m.reloading <- struct{}{}:
 	case <-ctx.Done():
@@ -37,8 +41,7 @@ func (m *monitor) reload(ctx context.Context) error {
 		case err != nil:
 			done <- m.refused(err)
 		default:
-			m.inForce(cfg)
-			done <- nil
+			done <- m.inForce(ctx, cfg, drop)
 		}
 		m.reported(context.WithoutCancel(ctx))
 		<-m.reloading
@@ -54,8 +57,15 @@ func (m *monitor) reload(ctx context.Context) error {
 	return <-done // the files are being put in force, or refused, just now
 }
 
-// inForce puts new files in force.
-func (m *monitor) inForce(cfg *config.Config) {
+// inForce puts new files in force, or says which rows they lack.
+func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) error {
+	if drop {
+		m.defender.Reload(cfg)
+	} else if dropped, err := m.defender.ReloadUnless(ctx, cfg); err != nil {
+		return m.refused(err)
+	} else if len(dropped) > 0 {
+		return m.refused(&control.Refusal{Kind: control.KindDrop, Text: m.sayDropped(dropped)})
+	}
 	m.warnOfFixed(cfg.Settings)
 	logs.SetLevel(m.log, cfg.Settings.LogLevel)
 	if len(m.settings.Peer.Keys) == 0 || len(cfg.Settings.Peer.Keys) == 0 {
@@ -63,18 +73,50 @@ func (m *monitor) inForce(cfg *config.Config) {
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
 	frugal(len(cfg.Aliases))
-	m.defender.Reload(cfg)
 	m.failed.Store(nil)
 	m.daemonEvent(record.Reloaded, record.Info, "")
 	m.event(string(record.Reloaded)).WithField("aliases", len(cfg.Aliases)).Info("reloaded")
+	return nil
 }
+
+// mostNamed is how many of a long list are named; the others are counted.
+const mostNamed = 5
+
+// sayDropped says which rows are gone, in a line each, and what to do.
+func (m *monitor) sayDropped(rows []config.Alias) string {
+	var text strings.Builder
+	for i, row := range rows {
+		if i == mostNamed {
+			fmt.Fprintf(&text, "%s: and %d more rows are gone whose aliases this host holds\n", m.aliases, len(rows)-mostNamed)
+			break
+		}
+		fmt.Fprintf(&text, "%s: the row of alias %s on %s is gone, and this host holds that alias\n", m.aliases, row.Addr, row.Label)
+	}
+	text.WriteString("nothing is changed: if the file was not cut short, 'aliasdefender Reload --drop' releases what has no row")
+	return text.String()
+}
+
+// mostLogged is how many mistakes the log has; Check has more.
+const mostLogged = 20
 
 // refused says what is wrong with the files.
 func (m *monitor) refused(err error) error {
 	var mistakes config.Mistakes
+	var refusal *control.Refusal
 	why := err.Error()
-	if errors.As(err, &mistakes) {
-		for _, mistake := range mistakes {
+	switch {
+	case errors.As(err, &refusal):
+		lines := strings.Split(refusal.Text, "\n")
+		for _, line := range lines[:len(lines)-1] {
+			m.event("reload_dropped").Error("reload: " + line)
+		}
+		why = "the files lack rows of aliases that this host holds; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
+	case errors.As(err, &mistakes):
+		for i, mistake := range mistakes {
+			if i == mostLogged {
+				m.event("reload_mistake").Errorf("reload: and %d more; 'aliasdefender Check' shows them", len(mistakes)-mostLogged)
+				break
+			}
 			m.event("reload_mistake").Error("reload: " + mistake.Error())
 		}
 		why = logs.Count(len(mistakes), "mistake", "mistakes") + " in the files"

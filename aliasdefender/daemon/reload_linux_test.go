@@ -6,12 +6,14 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 )
 
 // onSaying does something when a line is logged.
@@ -37,7 +39,7 @@ func TestAReloadThatWasAppliedIsNotCalledGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	log.AddHook(onSaying{"reloaded", cancel})
 	d.start()
-	if err := d.reload(ctx); err != nil {
+	if err := d.reload(ctx, false); err != nil {
 		t.Errorf("the files are in force, and the answer is: %v", err)
 	}
 	if ctx.Err() == nil {
@@ -53,7 +55,7 @@ func TestAReloadThatWasRefusedIsNotCalledGivenUp(t *testing.T) {
 	log.AddHook(onSaying{"reload: nothing is changed", cancel})
 	d.start()
 	must(t, os.WriteFile(d.table, []byte("nonsense\n"), 0o644))
-	if err := d.reload(ctx); err == nil || !strings.Contains(err.Error(), "nonsense") && !strings.Contains(err.Error(), "hostname.alias:1") {
+	if err := d.reload(ctx, false); err == nil || !strings.Contains(err.Error(), "nonsense") && !strings.Contains(err.Error(), "hostname.alias:1") {
 		t.Errorf("the answer does not name the mistake: %v", err)
 	}
 }
@@ -73,11 +75,11 @@ func TestAReloadThatWasGivenUpChangesNothing(t *testing.T) {
 	d.start()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := d.reload(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := d.reload(ctx, false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the answer is %v", err)
 	}
 	close(disk)
-	must(t, d.reload(t.Context())) // waits for the one before
+	must(t, d.reload(t.Context(), false)) // waits for the one before
 	if n := inForce.Load(); n != 1 {
 		t.Errorf("%d reloads were carried out", n)
 	}
@@ -99,4 +101,55 @@ func TestAKernelThatHangsIsNotAskedAboutWithoutEnd(t *testing.T) {
 	if n := turns.Load() - from; n > 20 {
 		t.Errorf("the loop turned %d times in a second in which nothing happened", n)
 	}
+}
+
+// A table that was cut just between two rows released the rest, and nobody had asked
+// for that.
+func TestATableThatWasCutShortIsRefused(t *testing.T) {
+	log := quiet()
+	said := make(chan string, 16)
+	log.AddHook(saysTo{said})
+	d := newDaemon(t, 8, log, nil)
+	d.host.dead = true // nobody else serves anything
+	d.start()
+	d.until("all are held", heldBy("us"))
+	text, err := os.ReadFile(d.table)
+	must(t, err)
+	rows := strings.SplitAfter(string(text), "\n")
+	must(t, os.WriteFile(d.table, []byte(rows[0]), 0o644))
+	c := control.Dial(d.socket)
+	var refusal *control.Refusal
+	if err := c.Reload(t.Context()); !errors.As(err, &refusal) || refusal.Kind != control.KindDrop {
+		t.Fatalf("Reload says %v", err)
+	}
+	lines := strings.Split(refusal.Text, "\n")
+	if len(lines) != 7 || lines[0] != d.table+": the row of alias 10.0.1.2 on eth0:2 is gone, and this host holds that alias" ||
+		lines[5] != d.table+": and 2 more rows are gone whose aliases this host holds" ||
+		lines[6] != "nothing is changed: if the file was not cut short, 'aliasdefender Reload --drop' releases what has no row" {
+		t.Errorf("it says\n%s", refusal.Text)
+	}
+	if s := d.until("answers", func(control.Snapshot) bool { return true }); len(s.Aliases) != 8 || !heldBy("us")(s) {
+		t.Errorf("after it %d aliases", len(s.Aliases))
+	}
+	// HUP likewise, and the log says it.
+	for len(said) > 0 {
+		<-said
+	}
+	d.signals <- syscall.SIGHUP
+	for want := "reload: nothing is changed: the files lack rows of aliases that this host holds; "; !strings.HasPrefix(<-said, want); {
+	}
+	must(t, c.ReloadAndDrop(t.Context()))
+	d.until("dropped", func(s control.Snapshot) bool { return len(s.Aliases) == 1 })
+}
+
+// saysTo sends each message of a log on.
+type saysTo struct{ to chan string }
+
+func (s saysTo) Levels() []logrus.Level { return logrus.AllLevels }
+
+func (s saysTo) Fire(e *logrus.Entry) error {
+	if strings.HasPrefix(e.Message, "reload") {
+		s.to <- e.Message
+	}
+	return nil
 }

@@ -80,8 +80,9 @@ type Options struct {
 	Version string
 	Host    [peer.HostLen]byte // the number of this host, said on the channel; zero: none
 
-	Kept  Kept  // what operators ordered before
-	Deeds Deeds // which deeds are carried out; the zero Deeds: all
+	Kept   Kept   // what operators ordered before
+	Memory Memory // and whether that is all
+	Deeds  Deeds  // which deeds are carried out; the zero Deeds: all
 
 	Recorder *record.Recorder // takes every event; nil: of Log and Ring
 	Ring     *record.Ring     // what Snapshot reads of them; nil: one of its own

@@ -47,6 +47,7 @@ type loop struct {
 	channel     channel
 	ending      ending
 	agenda      agenda.Agenda
+	flood       flood
 	judge       rules.Judge
 	frames      int                                 // and pings in this turn
 	verifying   int                                 // how many aliases the router is asked from
@@ -77,6 +78,7 @@ type roster struct {
 	every       time.Duration         // the shortest interval of all
 	parked      map[netip.Addr]bool   // what operators took off this host; kept for rows that come back
 	maintenance bool                  // and all is, until that ends
+	memory      memory                // whether that is known
 	untidy      bool                  // a row has gone in this turn
 	lookers     []looker              // who waits for the first look to have been
 }
@@ -121,10 +123,13 @@ func (d *Defender) newLoop(work context.Context) *loop {
 		trades:  tradesOn(d.o.Network),
 		channel: channel{talks: map[netip.Addr]*talk{}, number: rand.Uint32()},
 	}
+	l.memory.ordered = map[netip.Addr]bool{}
+	l.memory.set(d.o.Memory, now)
 	for _, addr := range d.o.Kept.Parked {
 		l.parked[addr] = true
 	}
 	l.channel.opening.Do = l.openChannel
+	l.flood.due.Do = l.sayRepeated
 	return l
 }
 

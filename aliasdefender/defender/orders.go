@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -39,7 +40,7 @@ func (o *order) takes() bool { return o.command == rules.AddAlias || o.command =
 // out, or refused, for each alias. What is not by the end of ctx is withdrawn
 // and told so. remember is called outside the loop with all that is parked,
 // for one order at a time and in their order, and must have synced it when it
-// returns.
+// returns; an *Anew it may return nevertheless. Handover leaves nothing to remember.
 //
 // The error is ErrNoAlias if no alias of that address is in the file.
 func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kept) error) ([]control.Outcome, error) {
@@ -63,7 +64,7 @@ func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kep
 	all := make([]control.Outcome, 0, len(got))
 	for _, alias := range b.aliases {
 		out := got[alias.String()]
-		out.NotRemembered = b.forgotten
+		out.NotRemembered, out.Anew = b.forgotten, b.anew
 		all = append(all, out)
 	}
 	return all, nil
@@ -76,7 +77,14 @@ type begun struct {
 	orders    []*order     // in the same order; nil for a dry run
 	kept      Kept
 	forgotten string // why a restart will not know
+	anew      string // what a restart will not know of what was before
 }
+
+// Anew is what remember returns where the disk has what it was given, but had before
+// what could not be read.
+type Anew struct{ Text string }
+
+func (a *Anew) Error() string { return a.Text }
 
 // begin gives an order to the loop and has what is parked remembered.
 func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kept) error) (begun, error) {
@@ -96,10 +104,12 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 		chosen, was := l.chosen(o.Alias), l.maintenance
 		if o.Maintenance != control.Leave && !o.DryRun {
 			l.maintenance = o.Maintenance == control.On
+			l.memory.switched = true
 		}
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.id())
+			l.memory.ordered[a.id()] = l.memory.ordered[a.id()] || !o.DryRun && !o.Give
 			l.obey(a, o, was, func(out control.Outcome) { b.outcomes <- out })
 			b.orders = append(b.orders, a.order)
 		}
@@ -120,11 +130,18 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 	switch {
 	case len(b.aliases) == 0:
 		return begun{}, ErrNoAlias
-	case o.DryRun:
+	case o.DryRun, o.Give:
 	default:
 		// Also where nothing changed: the last time it may have failed.
-		if err := remember(b.kept); err != nil {
+		anew := (*Anew)(nil)
+		switch err := remember(b.kept); {
+		case errors.As(err, &anew):
+			b.anew = anew.Text
+			d.post((*loop).written)
+		case err != nil:
 			b.forgotten = err.Error()
+		default:
+			d.post((*loop).written)
 		}
 	}
 	return b, nil

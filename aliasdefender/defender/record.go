@@ -2,11 +2,13 @@ package defender
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
+	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -15,11 +17,19 @@ import (
 const sayAgain = time.Hour
 
 // event is a log line that is no event of an alias: each has a name that stays, on
-// which filters can hang.
-func (l *loop) event(name string) logrus.FieldLogger { return l.log.WithField("event", name) }
+// which filters can hang. What comes too often is counted; see record.Flood.
+func (l *loop) event(name string) logrus.FieldLogger {
+	if !l.may(record.Sort{Kind: record.Kind(name)}) {
+		return silent
+	}
+	return l.log.WithField("event", name)
+}
 
 // log is the same for a line about one alias.
 func (a *alias) log(l *loop, name string) logrus.FieldLogger {
+	if !l.may(record.Sort{Alias: a.id(), Kind: record.Kind(name)}) {
+		return silent
+	}
 	return l.log.WithFields(logrus.Fields{"event": name, "alias": a.id().String(), "nic": a.cfg.Label})
 }
 
@@ -88,8 +98,57 @@ func failedEvent(what string, err error) record.Event {
 	return record.Event{Kind: record.Failed, Level: rules.Error, Text: what, Error: err.Error()}
 }
 
+// silent is a log that nobody reads.
+var silent = func() *logrus.Logger {
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	log.SetLevel(logrus.PanicLevel)
+	return log
+}()
+
+// flood counts what is recorded or logged, and tells when a count is due.
+type flood struct {
+	record.Flood
+	due agenda.Entry
+}
+
+// may tells whether one more of that sort is recorded, and sees to the count if not.
+func (l *loop) may(s record.Sort) bool {
+	told := l.flood.May(s, l.now)
+	l.agenda.Set(&l.flood.due, l.flood.Next())
+	return told
+}
+
+// sayRepeated records how often something has happened that was not recorded.
+func (l *loop) sayRepeated() {
+	for _, more := range l.flood.Due(l.now) {
+		text := fmt.Sprintf("%d more in the last minute: %s", more.N, more.Kind)
+		if more.Reason != "" {
+			text += ", " + more.Reason
+		}
+		e := record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Text: text, Drops: more.N}
+		if a := l.aliases[more.Alias]; a != nil {
+			e.Alias, e.Label = a.recorded(), a.cfg.Label
+		}
+		l.d.recorder.Record(e)
+	}
+	l.agenda.Set(&l.flood.due, l.flood.Next())
+}
+
+// sort is what counts as the same happening again.
+func (a *alias) sort(e record.Event) record.Sort {
+	s := record.Sort{Alias: a.id(), Kind: e.Kind, Reason: e.Decision.Reason}
+	if s.Reason == "" {
+		s.Reason = e.Text
+	}
+	return s
+}
+
 // record records an event of one alias with all that is known of it.
 func (l *loop) record(a *alias, e record.Event) {
+	if e.Kind != record.Lasts && !l.may(a.sort(e)) { // what lasts is recorded once an hour
+		return
+	}
 	e.Time = l.now
 	e.Alias, e.Label = a.recorded(), a.cfg.Label
 	e.Facts = a.list(l.facts(a))

@@ -1,8 +1,10 @@
 package defender
 
 import (
+	"context"
 	"net/netip"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"alias-defender/aliasdefender/config"
@@ -59,6 +61,57 @@ func (l *loop) reload(c *config.Config) {
 	l.openChannel()
 	l.introduce()
 	l.read()
+}
+
+// ReloadUnless is Reload, but for a configuration that has no row any more for an alias
+// that this host holds: then nothing is changed, and dropped are the rows that it has
+// now, in their order. A file that was cut short between two rows is such a one. A row
+// that moves its alias to another NIC is none.
+//
+// The error is that of ctx, or that the loop has ended; nothing is changed then.
+func (d *Defender) ReloadUnless(ctx context.Context, c *config.Config) (dropped []config.Alias, err error) {
+	answer := make(chan []config.Alias, 1)
+	var settled atomic.Bool // the loop has it, or we have given it up
+	d.post(func(l *loop) {
+		if !settled.CompareAndSwap(false, true) {
+			return
+		}
+		dropped := l.drops(c)
+		if len(dropped) == 0 {
+			l.reload(c)
+		}
+		answer <- dropped
+	})
+	select {
+	case dropped = <-answer:
+		return dropped, nil
+	case <-d.over:
+		return nil, errEnded
+	case <-ctx.Done():
+	}
+	if settled.CompareAndSwap(false, true) {
+		return nil, ctx.Err()
+	}
+	return <-answer, nil
+}
+
+// drops are the rows that the configuration does not have any more, of aliases that
+// this host holds.
+func (l *loop) drops(c *config.Config) (dropped []config.Alias) {
+	has, comes := map[netip.Addr]bool{}, map[netip.Addr]bool{}
+	for _, row := range c.Aliases {
+		id := idOf(row.Addr, row.NIC)
+		has[id] = true
+		if l.aliases[id] == nil {
+			comes[row.Addr.WithZone("")] = true // on another NIC, if it was on one before
+		}
+	}
+	for _, a := range l.list {
+		if a.state.Holding && !a.state.Leaving && !has[a.id()] && !comes[a.cfg.Addr.WithZone("")] {
+			dropped = append(dropped, a.cfg)
+		}
+	}
+	return dropped
 }
 
 func sameConfig(a, b config.Alias) bool {

@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -26,6 +27,43 @@ func TestRowThatChangesItsLabelIsServedAgain(t *testing.T) {
 		}
 		if n := w.logged("the state of the NIC cannot be read"); n > 0 {
 			w.fail("said %d times of a NIC that was only not read yet", n)
+		}
+	})
+}
+
+// A table that was cut short between two rows is good as far as it goes.
+func TestARowOfWhatIsHeldIsNotDroppedUnasked(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		first, second := w.cfgA.Aliases[0], row(2, true)
+		second.Label, second.Addr = "eth0:2", netip.MustParseAddr("10.0.0.101")
+		second.Prefix = netip.PrefixFrom(second.Addr, 24)
+		of := func(rows ...config.Alias) *config.Config {
+			return &config.Config{Settings: w.cfgA.Settings, Aliases: rows}
+		}
+		w.a.daemon.Reload(of(first, second))
+		w.b.daemon.Reload(of(first, second))
+		w.settle()
+		dropped, err := w.a.daemon.ReloadUnless(w.t.Context(), of(first))
+		if err != nil || len(dropped) != 1 || dropped[0].Addr != second.Addr {
+			w.fail("%v, %v", dropped, err)
+		}
+		w.wait(10 * time.Second)
+		if !w.a.has(second.Addr) {
+			w.fail("it was let go")
+		}
+		s, err := w.a.daemon.Snapshot(w.t.Context(), false)
+		if err != nil || len(s.Aliases) != 2 {
+			w.fail("%d aliases, %v", len(s.Aliases), err)
+		}
+		// Who does not hold it loses nothing.
+		if dropped, err := w.b.daemon.ReloadUnless(w.t.Context(), of(first)); err != nil || len(dropped) != 0 {
+			w.fail("of b: %v, %v", dropped, err)
+		}
+		// A row on another NIC, or with another label, is a row.
+		first.NIC, first.Label, second.Label = "eth1", "eth1:1", "eth0:9"
+		if dropped, err := w.a.daemon.ReloadUnless(w.t.Context(), of(first, second)); err != nil || len(dropped) != 0 {
+			w.fail("moved: %v, %v", dropped, err)
 		}
 	})
 }

@@ -52,6 +52,9 @@ type talk struct {
 
 // record records an event about the partner.
 func (t *talk) record(l *loop, kind record.Kind, level rules.Level, text string) {
+	if !l.may(record.Sort{Kind: kind, Reason: t.addr.String()}) {
+		return
+	}
 	l.d.recorder.Record(record.Event{Time: l.now, Kind: kind, Level: level, Partner: t.addr.String(), Text: text})
 }
 

@@ -108,7 +108,7 @@ func SetLevel(log *logrus.Logger, name string) {
 // IsTerminal tells whether somebody is looking. A character device is not
 // enough: /dev/null is one.
 func IsTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := Raw(w).(*os.File)
 	if !ok {
 		return false
 	}

@@ -46,6 +46,7 @@ const (
 	Started       Kind = "started"         // the Monitor
 	Reloaded      Kind = "reloaded"        // the Monitor, or it refused to
 	Ended         Kind = "ended"           // the Monitor
+	Repeated      Kind = "repeated"        // Event.Drops more of something in the last minute, not recorded one by one
 	Lost          Kind = "lost"            // Event.Drops events are missing here
 )
 
@@ -116,7 +117,7 @@ type Event struct {
 	Text     string // what the log says, in words
 	Partner  string // whom it is about, as the file names it, or by its address
 	Error    string // what went wrong, in the system's words
-	Drops    uint64 // of Kind Lost: how many events are missing before this one
+	Drops    uint64 // of Kind Lost and Repeated: how many events are missing before this one
 }
 
 // Entry is the event as a row of Why, whose JSON form names a row, an action, a

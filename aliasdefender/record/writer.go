@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"alias-defender/aliasdefender/files"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -192,7 +193,7 @@ func (w *writer) ready() error {
 	if w.f != nil {
 		return nil
 	}
-	if err := makeDir(w.log.dir); err != nil {
+	if err := files.MakeDir(w.log.dir); err != nil {
 		return err
 	}
 	w.log.trim()

@@ -50,6 +50,10 @@ func TestTimeAloneDecidesAtAgainAndNotBefore(t *testing.T) {
 			c.p.ReleaseIsolated = true
 			c.f.Router, c.f.Partner = seen(Silent, time.Hour), seen(Silent, 59*second)
 		}, second, "H8", Held, Isolated},
+		"what vanishes again and again is restored": {holder, func(c *instance) {
+			c.f.Kernel = seen(No, 0)
+			c.s.Restores, c.s.Restored = 3, noon
+		}, 2 * second, "H5", KeepsVanishing, KeepsVanishing},
 		"an announcement is due": {holder, func(c *instance) { c.s.Next = noon.Add(second) }, second, "H9", Held, AnnouncementDue},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,6 +81,7 @@ func fast() func(c *instance) {
 	return func(c *instance) {
 		c.p.Interval, c.p.Timeout = 100*time.Millisecond, 25*time.Millisecond
 		c.f.Alias.Asked = noon.Add(-275 * time.Millisecond)
+		c.f.ParkedKnown.Asked = noon.Add(time.Minute) // it is in this process's memory, which does not grow old
 	}
 }
 

@@ -49,6 +49,7 @@ func nobody() instance {
 			Now: noon,
 			NIC: seen(Yes, time.Hour), Carrier: seen(Yes, time.Hour), Own: seen(Yes, time.Hour), Kernel: seen(No, time.Hour),
 			Alias: alias, Partner: seen(Answered, time.Hour), Router: seen(Answered, time.Hour), RouterKnown: true,
+			ParkedKnown: seen(Yes, time.Hour),
 		},
 	}
 }
@@ -237,6 +238,23 @@ func scenes() []change {
 		},
 		func(t *rapid.T, c *instance) { // another program removed it from this host
 			c.f.Kernel, c.f.Alias.Value = seen(No, 0), drawValue(t)
+		},
+		func(t *rapid.T, c *instance) { // it does so again and again
+			c.f.Kernel, c.f.Alias = seen(No, 0), seen(Silent, time.Hour)
+			c.s.Restores = rapid.IntRange(1, 12).Draw(t, "restores")
+			c.s.Restored = noon.Add(-age(t, c.p))
+			if rapid.Bool().Draw(t, "at the pause") {
+				c.s.Restored = noon.Add(-c.s.restorePause() - rapid.SampledFrom([]time.Duration{-1, 0, 1}).Draw(t, "beside it"))
+			}
+		},
+		func(t *rapid.T, c *instance) { // the file of parked aliases cannot be read
+			c.f.ParkedKnown = seen(rapid.SampledFrom([]Value{No, Unknown}).Draw(t, "parked known"), age(t, c.p))
+			c.p.Primary = rapid.Bool().Draw(t, "primary")
+			c.f.Alias.Since = noon.Add(-age(t, c.p))
+			c.s.OursLast = rapid.Bool().Draw(t, "ours last")
+			if rapid.Bool().Draw(t, "partner silent") {
+				c.f.Partner = seen(Silent, time.Hour)
+			}
 		},
 		func(t *rapid.T, c *instance) { // the channel tells of the partner
 			c.p.Channel = true

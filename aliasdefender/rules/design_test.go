@@ -87,8 +87,29 @@ func (c instance) actsAsPrimary() bool {
 
 // mayTake: nothing on this host forbids it to take the alias.
 func (c instance) mayTake() bool {
-	return !c.s.Holding && !c.s.Parked && !c.s.Leaving && c.link() == Yes &&
+	return !c.s.Holding && !c.s.Parked && !c.s.Leaving && !c.perhapsParked() && c.link() == Yes &&
 		(!c.failing() || c.partnerFails())
+}
+
+// perhapsParked: an operator may have parked it, has not ordered it here since, and the
+// partner may serve it.
+func (c instance) perhapsParked() bool {
+	return c.read(c.f.ParkedKnown) != Yes && c.s.Order == NoOrder && c.partner() != Silent
+}
+
+// vanishes: it was restored twice and more, each time a little after the last, and
+// has not stayed for a minute since the pause after the last one.
+func (c instance) vanishes() bool {
+	return c.s.Restores >= 2 && c.age(c.s.Restored) < c.restorePause()+time.Minute
+}
+
+// restorePause is 1 s after the second restore, and doubles up to a minute.
+func (c instance) restorePause() time.Duration {
+	pause := time.Second
+	for range c.s.Restores - 2 {
+		pause = min(2*pause, time.Minute)
+	}
+	return pause
 }
 
 // speaks: what the partner's daemon said of the alias is not older than the

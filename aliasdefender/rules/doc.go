@@ -67,6 +67,8 @@
 //
 //	W1  parked by an operator
 //	      -> wait: parked
+//	W1  what operators parked is not known, nobody has ordered it here, and the partner is not silent
+//	      -> wait: parked unknown
 //	W2  NIC missing, down, without carrier or without an address of its own
 //	      -> wait: no link
 //	W2  link not known
@@ -138,6 +140,10 @@
 //	      -> forget: lost to another
 //	H5  the kernel lost it, as its lease had run out
 //	      -> forget: lease ended
+//	H5  the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent
+//	      -> keep: keeps vanishing
+//	H5  the kernel lost it yet again, link good, nobody else claims it
+//	      -> restore: keeps vanishing
 //	H5  the kernel lost it, link good, nobody else claims it
 //	      -> restore: restored
 //	H5  the kernel lost it, link not good or rivals not known

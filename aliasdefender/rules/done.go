@@ -109,6 +109,7 @@ func (s *State) Done(p Policy, d Decision, o Outcome, now time.Time) Follow {
 		return s.taken(p, d, o, now)
 	case Restore:
 		s.reannounce(now)
+		s.restored(now)
 		s.leased(o.Lifetime, o.Begun)
 		return Follow{Tell: true, Verify: s.verify()}
 	case Refresh:

@@ -60,7 +60,7 @@ func TestDoneRecordsEachDeedAndSaysWhatFollows(t *testing.T) {
 			Follow{Look: LookAgain}},
 		"not begun, and its row is gone": {State{Leaving: true, Doing: Take}, d(Take, PrimaryTakes), failed(Dropped), State{Leaving: true},
 			Follow{Look: LookAgain, Gone: true}},
-		"restored": {State{Holding: true, Announced: 4, LeaseAgain: noon}, d(Restore, Restored), written, State{Holding: true, Next: noon, Lease: until},
+		"restored": {State{Holding: true, Announced: 4, LeaseAgain: noon}, d(Restore, Restored), written, State{Holding: true, Next: noon, Lease: until, Restores: 1, Restored: noon},
 			Follow{Tell: true, Verify: VerifyOnce}},
 		"not restored":  {State{Holding: true, Lease: noon}, d(Restore, Restored), failed(Failed), State{Holding: true, Lease: noon}, Follow{Look: LookAnew, Read: true, Retry: later}},
 		"refreshed":     {State{Holding: true, LeaseAgain: noon}, d(Refresh, LeaseDue), written, State{Holding: true, Lease: until}, Follow{}},

@@ -16,6 +16,7 @@ const (
 	FactRouter
 	FactClaimant
 	FactBehind
+	FactParkedKnown
 
 	FactCount // how many there are
 )
@@ -47,6 +48,7 @@ type FactRow struct {
 	Wire   uint8 // the number under which the partner is told the value; 0: it is not told
 	Hidden bool  // shown only while its value is known: nothing may be set up that tells it
 	Rare   bool  // shown only while it is yes
+	Quiet  bool  // shown only while it is not yes: else nobody asks
 
 	Of func(*Facts) *Fact // the fact itself
 }
@@ -80,6 +82,8 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Claimant }},
 	FactBehind: {ID: FactBehind, Name: "own address behind", Host: true, Rare: true,
 		Of: func(f *Facts) *Fact { return &f.Behind }},
+	FactParkedKnown: {ID: FactParkedKnown, Name: "parked known", Host: true, Quiet: true,
+		Of: func(f *Facts) *Fact { return &f.ParkedKnown }},
 }
 
 // Spell is a value as one of this fact.
@@ -91,7 +95,9 @@ func (r FactRow) Spell(v Value) string {
 }
 
 // Shown tells whether snapshot and log show the fact with that value.
-func (r FactRow) Shown(v Value) bool { return (!r.Hidden || v != Unknown) && (!r.Rare || v == Yes) }
+func (r FactRow) Shown(v Value) bool {
+	return (!r.Hidden || v != Unknown) && (!r.Rare || v == Yes) && (!r.Quiet || v != Yes)
+}
 
 // FactNamed is the row of the fact that JSON calls so; false if there is none,
 // as of a later version.

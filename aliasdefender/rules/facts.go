@@ -82,6 +82,10 @@ type Facts struct {
 	Service Fact // the service behind the alias is well; unknown without a check
 	Behind  Fact // an own address of the alias's subnet stands behind it; unknown where their order means nothing
 
+	// ParkedKnown tells whether it is known what operators parked: no where the file
+	// that has it cannot be read, unknown as long as it was not read.
+	ParkedKnown Fact
+
 	// The segment. Alias is about other hosts only: not holding it tells
 	// whether one serves the alias, holding it whether there is a rival.
 	Alias Fact

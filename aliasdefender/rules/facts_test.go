@@ -26,12 +26,16 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 		"router answered/silent/unknown, wire 0, host false, unknown shown true",
 		"claimant answered/silent/unknown, wire 0, host false, unknown shown false",
 		"own address behind yes/no/unknown, wire 0, host true, unknown shown false",
+		"parked known yes/no/unknown, wire 0, host true, unknown shown true",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if !FactRows()[FactService].Shown(No) {
 		t.Error("a service that is known to fail is not shown")
+	}
+	if r := FactRows()[FactParkedKnown]; r.Shown(Yes) || !r.Shown(No) {
+		t.Error("that what is parked is known is shown, or that it is not is hidden")
 	}
 }
 

@@ -65,7 +65,13 @@ func keeps() []property {
 	has := func(c instance) bool { return c.stays() && !c.lost() }
 	return []property{
 		only("what the kernel lost is restored at once", Restore, Restored, func(c instance) bool {
-			return c.stays() && c.lost() && c.unclaimed() && c.link() == Yes && !c.lapsed()
+			return c.stays() && c.lost() && c.unclaimed() && c.link() == Yes && !c.lapsed() && !c.vanishes()
+		}),
+		only("what vanishes again and again is restored after a pause, as an alarm", Restore, KeepsVanishing, func(c instance) bool {
+			return c.stays() && c.lost() && c.unclaimed() && c.link() == Yes && !c.lapsed() && c.vanishes() && c.age(c.s.Restored) >= c.restorePause()
+		}),
+		only("and not before", Keep, KeepsVanishing, func(c instance) bool {
+			return c.stays() && c.lost() && c.unclaimed() && c.link() == Yes && !c.lapsed() && c.vanishes() && c.age(c.s.Restored) < c.restorePause()
 		}),
 		only("what went with its lease is forgotten, not restored", Forget, LeaseEnded, func(c instance) bool {
 			return c.stays() && c.lost() && c.alias() != Yes && c.lapsed()

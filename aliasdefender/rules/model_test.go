@@ -403,7 +403,7 @@ func (m *member) keep(s *State) {
 func (m *member) facts(c *setting, i int) Facts {
 	own := Fact{Value: Yes, Since: agoTable[old], Asked: noon}
 	f := Facts{
-		Now: noon, NIC: own, Own: own, RouterKnown: true,
+		Now: noon, NIC: own, Own: own, ParkedKnown: own, RouterKnown: true,
 		Carrier: Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
 		Kernel:  Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
 		Behind:  Fact{Value: Of(m.kernel && m.behind), Since: agoTable[old], Asked: noon},

@@ -18,6 +18,7 @@ var wireReasons = map[uint8]Reason{
 	48: Refused, 49: NoAnswer, 50: NotVerified, 51: Withdrawn, 52: Adopted, 53: NotTaken,
 	54: Stopped, 55: RowGone,
 	56: ClaimDefended, 57: ClaimAsked,
+	58: ParkedUnknown, 59: KeepsVanishing,
 	60: OwnBehind, 61: OwnBehindAgain, 62: OwnStaysBehind, 63: OwnGone,
 	255: NotKnownHere,
 }

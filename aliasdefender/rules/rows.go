@@ -26,6 +26,8 @@ func waiting() []Row {
 	return []Row{
 		{"W1", false, "parked by an operator", Wait, Parked,
 			func(v *view) bool { return v.s.Parked || v.s.Leaving }},
+		{"W1", false, "what operators parked is not known, nobody has ordered it here, and the partner is not silent", Wait, ParkedUnknown,
+			func(v *view) bool { return v.parkedUnknown() && v.partner() != Silent }},
 		{"W2", false, "NIC missing, down, without carrier or without an address of its own", Wait, NoLink,
 			func(v *view) bool { return v.link() == No }},
 		{"W2", false, "link not known", Wait, LinkUnknown,
@@ -112,6 +114,14 @@ func holding() []Row {
 			func(v *view) bool { return v.local(v.f.Kernel) == No && v.alias() == Yes }},
 		{"H5", true, "the kernel lost it, as its lease had run out", Forget, LeaseEnded,
 			func(v *view) bool { return v.local(v.f.Kernel) == No && v.lapsed() }},
+		{"H5", true, "the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent", Keep, KeepsVanishing,
+			func(v *view) bool {
+				return v.local(v.f.Kernel) == No && v.link() == Yes && v.unclaimed() && v.vanishes() && !v.restoreDue()
+			}},
+		{"H5", true, "the kernel lost it yet again, link good, nobody else claims it", Restore, KeepsVanishing,
+			func(v *view) bool {
+				return v.local(v.f.Kernel) == No && v.link() == Yes && v.unclaimed() && v.vanishes()
+			}},
 		{"H5", true, "the kernel lost it, link good, nobody else claims it", Restore, Restored,
 			func(v *view) bool {
 				return v.local(v.f.Kernel) == No && v.link() == Yes && v.unclaimed()
@@ -182,6 +192,19 @@ func (v *view) isolated() bool {
 	}
 	return v.reached(since.Add(v.p.IsolatedAfter))
 }
+
+// parkedUnknown tells that an operator may have parked the alias, and has not ordered
+// otherwise since.
+func (v *view) parkedUnknown() bool { return v.local(v.f.ParkedKnown) != Yes && v.s.Order == NoOrder }
+
+// vanishes tells whether the alias was restored twice within the last while already:
+// the third time is an alarm.
+func (v *view) vanishes() bool {
+	return v.s.Restores >= restoresAtOnce && !v.reached(v.s.Restored.Add(v.s.restorePause()+restoreWindow))
+}
+
+// restoreDue tells whether the pause since the last restore is over.
+func (v *view) restoreDue() bool { return v.reached(v.s.Restored.Add(v.s.restorePause())) }
 
 // mayAsk tells whether the partner may be asked to hand the alias over: it says
 // that it has it, and we are asking for that reason or have not asked in vain a

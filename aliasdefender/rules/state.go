@@ -53,9 +53,36 @@ type State struct {
 	Anew       time.Time   // what was heard of rivals before, or within a timeout after, counts no more
 	Lease      time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
 	LeaseAgain time.Time   // when the kernel, which has refused it, is told again
+	Restores   int         // how often it was added again, each time a little after the last
+	Restored   time.Time   // when that was
 	Woke       time.Time   // when this process last came back from a pause
 	Reorders   int         // how often in a row, each within a minute of the last, it was put behind an own address
 	Reordered  time.Time   // when it last was
+}
+
+// A program that removes the alias again and again is not raced: the first two times
+// the alias is added again at once, then after a pause that doubles. When it has stayed
+// for restoreWindow, the count begins anew.
+const (
+	restoresAtOnce   = 2
+	restoreWindow    = time.Minute
+	restorePauseMost = time.Minute
+)
+
+// restorePause is how long after the last restore the next one is made.
+func (s State) restorePause() time.Duration {
+	if s.Restores < restoresAtOnce {
+		return 0
+	}
+	return min(time.Second<<min(s.Restores-restoresAtOnce, 10), restorePauseMost)
+}
+
+// restored records that the alias was added again. It is a part of [State.Done].
+func (s *State) restored(now time.Time) {
+	if s.Restored.IsZero() || now.Sub(s.Restored) >= s.restorePause()+restoreWindow {
+		s.Restores = 0
+	}
+	s.Restores, s.Restored = s.Restores+1, now
 }
 
 // took records that the alias was put on this host for that reason. It is a part

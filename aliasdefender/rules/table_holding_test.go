@@ -29,6 +29,13 @@ func holdingExamples() []example {
 	lost := func(alias Value) func(c *instance) {
 		return func(c *instance) { c.f.Kernel, c.f.Alias = seen(No, 0), seen(alias, 0) }
 	}
+	// vanished: restored n times, the last of them so long ago, and gone again.
+	vanished := func(n int, ago time.Duration) func(c *instance) {
+		return func(c *instance) {
+			lost(No)(c)
+			c.s.Restores, c.s.Restored = n, noon.Add(-ago)
+		}
+	}
 	return []example{
 		{"H1", "the partner confirms that it took what we handed over", "though the NIC is down", func(c *instance) {
 			giving(c, Word{SaysHolding, Confirms, 1, NoRow})
@@ -88,6 +95,15 @@ func holdingExamples() []example {
 		}, Refresh, LeaseDue, tooOld},
 		{"H5", "the kernel lost it, and another host has claimed it since", "", lost(Yes), Forget, LostToOther, tooOld},
 		{"H5", "the kernel lost it, link good, nobody else claims it", "", lost(No), Restore, Restored, tooOld},
+		{"H5", "the kernel lost it, link good, nobody else claims it", "the second time", vanished(1, 0), Restore, Restored, tooOld},
+		{"H5", "the kernel lost it, link good, nobody else claims it", "it has stayed for a minute since", vanished(2, 61*second), Restore, Restored, tooOld},
+		{"H5", "the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent", "the third time",
+			vanished(2, second-1), Keep, KeepsVanishing, 1},
+		{"H5", "the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent", "the sixth time",
+			vanished(5, second), Keep, KeepsVanishing, 7 * second},
+		{"H5", "the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent", "the hundredth time",
+			vanished(99, 20*second), Keep, KeepsVanishing, 40 * second},
+		{"H5", "the kernel lost it yet again, link good, nobody else claims it", "the third time", vanished(2, second), Restore, KeepsVanishing, tooOld},
 		{"H5", "the kernel lost it, link not good or rivals not known", "nothing is announced", func(c *instance) {
 			lost(Unknown)(c)
 			c.s.Next = noon

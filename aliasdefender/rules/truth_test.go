@@ -7,7 +7,11 @@ func truth() map[Reason]func(c instance) bool {
 	vacant := func(c instance) bool { return c.alias() == Silent && c.router() == Answered }
 	second := func(c instance) bool { return vacant(c) && !c.actsAsPrimary() }
 	return map[Reason]func(c instance) bool{
-		Parked:      func(c instance) bool { return c.s.Parked || c.s.Leaving },
+		Parked:        func(c instance) bool { return c.s.Parked || c.s.Leaving },
+		ParkedUnknown: instance.perhapsParked,
+		KeepsVanishing: func(c instance) bool {
+			return c.lost() && c.alias() == No && c.link() == Yes && c.vanishes()
+		},
 		NoLink:      func(c instance) bool { return c.link() == No },
 		LinkUnknown: func(c instance) bool { return c.link() == Unknown },
 		ServiceFailing: func(c instance) bool {

@@ -32,6 +32,7 @@ func takesNot() []property {
 	}
 	return []property{
 		never("parked, or about to leave, takes nothing", func(c instance) bool { return c.s.Parked || c.s.Leaving }),
+		never("what may be parked is taken by order or from a silent partner only", instance.perhapsParked),
 		never("a bad link takes nothing", func(c instance) bool { return c.link() == No }),
 		never("an unknown link takes nothing", func(c instance) bool { return c.link() == Unknown }),
 		never("a failing service takes nothing unless the partner's fails too", func(c instance) bool {
@@ -121,6 +122,9 @@ func takes() []property {
 		}),
 		brokenIf("who parked it is told so, whatever the link and the service", func(c instance, d Decision) bool {
 			return !c.s.Holding && (c.s.Parked || c.s.Leaving) && d.Reason != Parked
+		}),
+		brokenIf("that it may be parked is told, as an alarm, whatever the link and the service", func(c instance, d Decision) bool {
+			return !c.s.Holding && !c.s.Parked && !c.s.Leaving && c.perhapsParked() && (d.Reason != ParkedUnknown || d.Reason.Level() != Alarm)
 		}),
 		brokenIf("a minute without anybody is an alarm", func(c instance, d Decision) bool {
 			return c.vacant() && !c.actsAsPrimary() && c.partner() == Answered && d.Action == Wait &&

@@ -10,7 +10,7 @@ const (
 	SaysUnsure
 	SaysHolding
 	SaysAble     // it holds nothing; link, router and service are good: it would take
-	SaysCannot   // W2, W3, W8 or W9 holds there, or what it does not know it has not known for long
+	SaysCannot   // W1 (what is parked is not known), W2, W3, W8 or W9 holds there, or what it does not know it has not known for long
 	SaysParked   // W1: an operator took it off that host
 	SaysReleased // its daemon is ending, or has lost the row: it let the alias go
 )
@@ -89,6 +89,8 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysReleased, Stopped
 	case v.s.Leaving:
 		return SaysReleased, RowGone
+	case v.parkedUnknown():
+		return SaysCannot, ParkedUnknown
 	case v.link() == No:
 		return SaysCannot, NoLink
 	case v.fresh(v.f.Service) == No:

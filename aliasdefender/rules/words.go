@@ -117,6 +117,8 @@ const (
 	OwnGone
 	Stopped
 	RowGone
+	ParkedUnknown
+	KeepsVanishing
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -194,6 +196,8 @@ var reasons = [reasonCount]struct {
 	OwnGone:          {63, "own address gone", Warning, "the NIC has no address of its own any more: we keep the alias, and this host speaks with it"},
 	Stopped:          {54, "stopped", Info, "the daemon was stopped"},
 	RowGone:          {55, "row gone", Info, "its row was changed or removed in the file"},
+	ParkedUnknown:    {58, "parked unknown", Alarm, "what operators parked on this host is not known, for the file that has it cannot be read: nothing is taken while the partner may be alive; AddAlias, RemoveAlias or Maintenance writes the file anew"},
+	KeepsVanishing:   {59, "keeps vanishing", Alarm, "another program keeps removing it from this host: it is added again at longer and longer intervals"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 

@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"alias-defender/aliasdefender/files"
 )
 
 // HostIDName is the name of the file in the state directory that has the host's
@@ -60,6 +60,9 @@ func HostID(dir string) (ID, error) {
 	return id, thisRunOnly(err)
 }
 
+// ThisRun makes up a number for a host whose own cannot be read.
+func ThisRun() ID { return newID() }
+
 func newID() (id ID) {
 	rand.Read(id[:]) // never fails, crypto/rand says
 	return id
@@ -75,20 +78,15 @@ func thisRunOnly(err error) error {
 
 // readHostID reads the file. Its error is fs.ErrNotExist where there is none.
 func readHostID(name string) (ID, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would hold us for ever
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return ID{}, err
-		}
-		return ID{}, fmt.Errorf("cannot read the host's number: %w; mend it, or set another [state] dir", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
+	text, err := files.Read(name, files.Want{Most: maxHostID})
+	strange := (*files.Error)(nil)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ID{}, err
+	case errors.As(err, &strange) && strange.Problem != files.TooLarge:
 		return ID{}, fmt.Errorf("%s: is not a file of ours; move it away", name)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxHostID+1))
-	if err != nil {
+	case errors.As(err, &strange): // nor is it a number
+	case err != nil:
 		return ID{}, fmt.Errorf("cannot read the host's number: %w; mend it, or set another [state] dir", err)
 	}
 	id, ok := parseHostID(text)
@@ -100,9 +98,6 @@ func readHostID(name string) (ID, error) {
 
 // parseHostID finds the one line that is neither empty nor a comment.
 func parseHostID(text []byte) (id ID, ok bool) {
-	if len(text) > maxHostID {
-		return ID{}, false
-	}
 	for line := range bytes.Lines(text) {
 		line, _, _ = bytes.Cut(line, []byte("#"))
 		if line = bytes.TrimSpace(line); len(line) == 0 {
@@ -147,9 +142,5 @@ func writeHostID(dir, name string, id ID) (there bool, err error) {
 	} else if err != nil {
 		return false, err
 	}
-	d, err := os.Open(dir) // the new name too has to be on the disk
-	if err != nil {
-		return false, err
-	}
-	return false, errors.Join(d.Sync(), d.Close())
+	return false, files.SyncDir(dir) // the new name too has to be on the disk
 }

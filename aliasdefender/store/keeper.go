@@ -11,8 +11,9 @@ const Within = 5 * time.Second
 
 // Disk is what a Keeper writes to: a File, or a fake in a test.
 type Disk interface {
-	Write(Kept) error // may hang
-	Trouble() error   // what is wrong with the file; nil: nothing
+	// Write may hang. anew: what was there could not be read.
+	Write(Kept) (anew bool, err error)
+	Trouble() error // what is wrong with the file; nil: nothing
 }
 
 // Keeper writes the state file of a running Monitor. It does not wait for ever
@@ -25,9 +26,15 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	newest  Kept
-	waiting []chan error // for newest to be written
+	waiting []chan written // for newest to be written
 	writing bool
 	late    bool // somebody has waited in vain for what is being written
+}
+
+// written is what came of a write.
+type written struct {
+	anew bool
+	err  error
 }
 
 // NewKeeper returns a Keeper of the state file in a directory. within is how long
@@ -37,9 +44,10 @@ func NewKeeper(dir string, disk Disk, within time.Duration) *Keeper {
 }
 
 // Remember has the disk say just this. Of several calls at once the last one
-// counts. The error says that the disk does not hold it, or not yet.
-func (k *Keeper) Remember(kept Kept) error {
-	done := make(chan error, 1)
+// counts. anew tells that what was there could not be read, and was written anew. The
+// error says that the disk does not hold it, or not yet.
+func (k *Keeper) Remember(kept Kept) (anew bool, err error) {
+	done := make(chan written, 1)
 	k.mu.Lock()
 	k.newest, k.waiting = kept, append(k.waiting, done)
 	if !k.writing {
@@ -48,18 +56,18 @@ func (k *Keeper) Remember(kept Kept) error {
 	}
 	k.mu.Unlock()
 	select {
-	case err := <-done:
-		return err
+	case w := <-done:
+		return w.anew, w.err
 	case <-time.After(k.within):
 	}
 	k.mu.Lock()
 	k.late = k.writing
 	k.mu.Unlock()
 	select {
-	case err := <-done: // just now
-		return err
+	case w := <-done: // just now
+		return w.anew, w.err
 	default:
-		return k.hangs()
+		return false, k.hangs()
 	}
 }
 
@@ -79,9 +87,9 @@ func (k *Keeper) run() {
 		kept, waiting := k.newest, k.waiting
 		k.waiting = nil
 		k.mu.Unlock()
-		err := k.disk.Write(kept)
+		anew, err := k.disk.Write(kept)
 		for _, w := range waiting {
-			w <- err
+			w <- written{anew, err}
 		}
 	}
 }

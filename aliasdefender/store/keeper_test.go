@@ -21,7 +21,7 @@ func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {
 		const says = "/srv/state: its disk does not answer; the file is written as soon as it does; or set another [state] dir"
 		for n := range 3 {
 			begin := time.Now()
-			err := k.Remember(Kept{Parked: make([]netip.Addr, n+1)})
+			_, err := k.Remember(Kept{Parked: make([]netip.Addr, n+1)})
 			if err == nil || err.Error() != says || time.Since(begin) != Within {
 				t.Errorf("after %v: %v", time.Since(begin), err)
 			}
@@ -37,7 +37,7 @@ func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {
 		if err := k.Trouble(); err != nil {
 			t.Errorf("the trouble is %v though all is written", err)
 		}
-		if err := k.Remember(Kept{}); err != nil || len(written) != 3 {
+		if _, err := k.Remember(Kept{}); err != nil || len(written) != 3 {
 			t.Errorf("afterwards: %v, %v", err, written)
 		}
 	})
@@ -46,5 +46,5 @@ func TestWhatWasParkedLastIsWrittenOnceTheDiskGoesOn(t *testing.T) {
 // slowDisk is a disk with nothing wrong but the time that it takes.
 type slowDisk func(Kept) error
 
-func (d slowDisk) Write(k Kept) error { return d(k) }
-func (slowDisk) Trouble() error       { return nil }
+func (d slowDisk) Write(k Kept) (bool, error) { return false, d(k) }
+func (slowDisk) Trouble() error               { return nil }

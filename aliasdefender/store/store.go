@@ -1,8 +1,9 @@
 // Package store keeps on disk what has to outlive a restart and a reboot: what an
 // operator has parked, and whether the host is in maintenance.
 //
-// It knows one small text file; a reader finds the old version or the new one,
-// never half of one. File reads and writes it and waits for the disk; a Keeper writes
+// It knows one small text file; a reader finds the old version or the new one, never
+// half of one, and a checksum tells what a disk or somebody's hand has made of it. File
+// reads and writes it and waits for the disk; a Keeper writes
 // a File for a daemon that must not wait. The package does not know what an alias is,
 // or what becomes of one that is parked.
 package store
@@ -11,6 +12,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -18,24 +20,44 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
+
+	"alias-defender/aliasdefender/files"
 )
 
-// FileName is the name of the file in the state directory.
-const FileName = "parked"
+// FileName is the name of the file in the state directory. A file that cannot be read
+// is kept beside it, as DamagedName, when a new one is written.
+const (
+	FileName    = "parked"
+	DamagedName = FileName + ".damaged"
+)
 
-// parkedHead explains the file to its reader.
-const parkedHead = `# What an operator has taken off this host with "aliasdefender RemoveAlias":
+// parkedHead explains the file to its reader. Its first line tells that the last line
+// of the file is a checksum: a file that was cut short is not taken for one of a
+// version that wrote none.
+const parkedHead = summedLine + `
+# What an operator has taken off this host with "aliasdefender RemoveAlias":
 # one address a line. It stays off until AddAlias. A line "maintenance" keeps all
 # aliases off until "aliasdefender Maintenance off". Written by the program; a
-# Monitor reads it when it starts.
+# Monitor reads it when it starts. To change it use these verbs: the checksum in the
+# last line must fit, and a file that was damaged is one that nobody can trust.
 `
+
+// The lines of the checksum. Versions before it read them as comments, so that they
+// find in the file what is parked; what they write has neither, and is read all the
+// same.
+const (
+	summedLine = "# Alias Defender: parked aliases, with a checksum"
+	sumPrefix  = "# sum "
+)
 
 // maintenanceWord is the line that stands for Maintenance.
 const maintenanceWord = "maintenance"
 
 // maxParked bounds what is read: more than 10,000 addresses are some other file.
 const maxParked = 1 << 20 // bytes
+
+// mostNamed is how many of the lines that cannot be read an error names.
+const mostNamed = 5
 
 // Kept is what an operator's orders leave behind.
 type Kept struct {
@@ -57,6 +79,9 @@ type File struct {
 // nothing.
 func In(dir string) *File { return &File{dir: dir} }
 
+// Path is where the file is.
+func (s *File) Path() string { return s.path() }
+
 func (s *File) path() string { return filepath.Join(s.dir, FileName) }
 
 // Trouble is why a restart may not know what is parked; nil if it will.
@@ -74,63 +99,120 @@ func (s *File) found(err error) error {
 	return err
 }
 
-// Read returns what is parked. A file that is not there parks nothing. Of a
-// damaged one the good lines count, and the error names the others.
+// Read returns what is parked. A file that is not there parks nothing. An error means
+// that what is parked is not known: the file cannot be read, or is damaged. The good
+// lines of a damaged one are returned all the same.
 func (s *File) Read() (Kept, error) {
 	s.file.Lock()
 	defer s.file.Unlock()
 	text, err := s.text()
-	if err != nil {
-		return Kept{}, s.found(explainState(err))
+	strange := (*files.Error)(nil)
+	switch {
+	case errors.As(err, &strange):
+		return Kept{}, s.found(unknown(s.path(), "is not a file of ours"))
+	case err != nil:
+		return Kept{}, s.found(files.Explain(err, setting))
+	}
+	if text == nil {
+		return Kept{}, s.found(nil)
 	}
 	kept, err := parseKept(s.path(), text)
 	return kept, s.found(err)
 }
 
-// text is the file as it is; none is an empty one.
+// setting is what names another state directory.
+const setting = "[state] dir"
+
+// text is the file as it is; nil is none.
 func (s *File) text() ([]byte, error) {
-	info, err := os.Stat(s.path())
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	text, err := files.Read(s.path(), files.Want{Most: maxParked})
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular() || info.Size() > maxParked:
-		// A FIFO would hold us for ever.
-		return nil, fmt.Errorf("%s: is not a file of ours; move it away", s.path())
 	}
-	return os.ReadFile(s.path())
+	return text, err
 }
 
-// parseKept reads the state file's text.
+// parseKept reads the state file's text. Its error names the first lines that are
+// wrong, and counts the others: a file of rubbish has very many.
 func parseKept(name string, text []byte) (kept Kept, err error) {
-	var errs []error
+	known := map[netip.Addr]bool{}
+	var wrong []string
 	n := 0
 	for line := range bytes.Lines(text) {
 		n++
-		word, _, _ := strings.Cut(string(line), "#")
-		if word = strings.TrimSpace(word); word == "" {
+		word, _, _ := bytes.Cut(line, []byte("#"))
+		if word = bytes.TrimSpace(word); len(word) == 0 {
 			continue
 		}
-		if word == maintenanceWord {
+		if string(word) == maintenanceWord {
 			kept.Maintenance = true
 			continue
 		}
-		addr, err := netip.ParseAddr(word)
-		if err != nil || !addr.Is4() {
-			errs = append(errs, fmt.Errorf("%s:%d: %.60q is no IPv4 address; if an alias was parked there, run RemoveAlias again", name, n, word))
-			continue
-		}
-		if !slices.Contains(kept.Parked, addr) {
+		addr, ok := parseAddr(word)
+		switch {
+		case !ok:
+			if wrong = append(wrong, ""); len(wrong) <= mostNamed {
+				wrong[len(wrong)-1] = fmt.Sprintf("line %d, %.60q", n, word)
+			}
+		case !known[addr]:
+			known[addr] = true
 			kept.Parked = append(kept.Parked, addr)
 		}
 	}
-	return kept, errors.Join(errs...)
+	problem := ""
+	switch {
+	case len(text) == 0:
+		problem = "is empty"
+	case len(wrong) > 0:
+		problem = "has what is no address: " + strings.Join(wrong[:min(len(wrong), mostNamed)], "; ")
+		if more := len(wrong) - mostNamed; more > 0 {
+			problem += fmt.Sprintf("; and %d more lines", more)
+		}
+	case !sumFits(text):
+		problem = "does not fit its checksum"
+	default:
+		return kept, nil
+	}
+	return kept, unknown(name, problem)
 }
 
-// Write makes the file say just this. When it returns nil the disk has it,
-// whatever happens to the host next. A file that cannot be read stays as it is.
-func (s *File) Write(kept Kept) error {
+// unknown is the error of a file that does not say what is parked.
+func unknown(name, problem string) error {
+	return fmt.Errorf("%s: %s: what operators parked is not known; look at the file, then run RemoveAlias, AddAlias or Maintenance, which write it anew", name, problem)
+}
+
+// parseAddr reads an address of either family; one of a NIC alone has it as its zone.
+func parseAddr(word []byte) (netip.Addr, bool) {
+	const longest = 64 // bytes of an address with its zone
+	if len(word) > longest {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(string(word))
+	return addr, err == nil
+}
+
+// sumFits tells whether the text is what was written, as far as that can be told: a
+// file without a checksum is of a version before it, or of an administrator.
+func sumFits(text []byte) bool {
+	if !bytes.HasPrefix(text, []byte(summedLine)) {
+		return !strings.HasPrefix(summedLine, string(text)) && !bytes.Contains(text, []byte("\n"+sumPrefix))
+	}
+	body := text
+	if i := bytes.LastIndexByte(bytes.TrimSuffix(text, []byte("\n")), '\n'); i >= 0 {
+		body = text[:i+1]
+	}
+	return bytes.Equal(text, summed(body))
+}
+
+// summed is the text with its checksum.
+func summed(text []byte) []byte {
+	return fmt.Appendf(slices.Clone(text), "%s%08x\n", sumPrefix, crc32.ChecksumIEEE(text))
+}
+
+// Write makes the file say just this. When it returns nil the disk has it, whatever
+// happens to the host next. What is in its place and cannot be read is not lost: it
+// stays beside it, as DamagedName; anew tells that.
+func (s *File) Write(kept Kept) (anew bool, err error) {
 	s.file.Lock()
 	defer s.file.Unlock()
 	text := []byte(parkedHead)
@@ -140,99 +222,55 @@ func (s *File) Write(kept Kept) error {
 	for _, addr := range kept.Parked {
 		text = append(text, addr.String()+"\n"...)
 	}
+	text = summed(text)
 	was, err := s.text()
-	if err != nil {
-		return s.found(explainState(err)) // what it says is not known, and not lost
+	switch {
+	case err != nil: // it is none of ours
+		anew = true
+	case was == nil && !kept.Maintenance && len(kept.Parked) == 0, bytes.Equal(was, text):
+		return false, s.found(nil) // nothing to remember, and no need for a disk that can be written
+	case was != nil:
+		_, damage := parseKept(s.path(), was)
+		anew = damage != nil
 	}
-	if bytes.Equal(was, text) || was == nil && len(text) == len(parkedHead) {
-		return s.found(nil) // nothing to remember, and no need for a disk that can be written
-	}
-	return s.found(explainState(s.replace(text)))
+	return anew, s.found(files.Explain(s.replace(text, anew), setting))
 }
 
-// replace puts a new file in the place of the old one: who reads it, or a
-// crash, finds the one or the other whole.
-func (s *File) replace(text []byte) (err error) {
-	if err := s.make(); err != nil {
+// replace puts a new file in the place of the old one, and keeps what cannot be read
+// beside it. At no time is there no file: that would say that nothing is parked.
+func (s *File) replace(text []byte, damaged bool) error {
+	if err := files.MakeDir(s.dir); err != nil {
 		return err
 	}
-	next := s.path() + ".new" // one name: what a crash leaves is overwritten
-	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|syscall.O_NOFOLLOW, 0o644)
-	if err != nil {
-		return err
+	if !damaged {
+		return files.Replace(s.path(), text, 0o644)
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(next)
+	beside := filepath.Join(s.dir, DamagedName)
+	if info, err := os.Lstat(s.path()); err == nil && info.IsDir() { // it has one name only
+		if err := os.Rename(s.path(), beside); err != nil {
+			return err
 		}
-	}()
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+		err := files.Replace(s.path(), text, 0o644)
+		if err != nil {
+			err = errors.Join(err, os.Rename(beside, s.path()))
+		}
 		return err
 	}
-	if err := os.Rename(next, s.path()); err != nil {
-		return err
-	}
-	return syncDir(s.dir) // the new name too
-}
-
-// make makes the directory where it is missing.
-func (s *File) make() error {
-	if info, err := os.Stat(s.dir); err == nil && info.IsDir() {
-		return nil
-	}
-	if err := os.MkdirAll(s.dir, 0o755); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(s.dir))
+	// What stood there before is one that somebody has had the time to look at.
+	_ = os.Remove(beside)
+	_ = os.Link(s.path(), beside) // no reason not to write
+	return files.Replace(s.path(), text, 0o644)
 }
 
 // Ready makes the directory and tries whether it can be written, so that an
 // administrator learns of it before it matters.
 func (s *File) Ready() error {
-	if err := s.make(); err != nil {
-		return explainState(err)
+	if err := files.MakeDir(s.dir); err != nil {
+		return files.Explain(err, setting)
 	}
 	f, err := os.CreateTemp(s.dir, FileName+".try")
 	if err != nil {
-		return explainState(err)
+		return files.Explain(err, setting)
 	}
-	return explainState(errors.Join(f.Close(), os.Remove(f.Name())))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// explainState turns an error about the state directory into "path: what; what
-// to do".
-func explainState(err error) error {
-	p := (*fs.PathError)(nil)
-	l := (*os.LinkError)(nil)
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &p):
-	case errors.As(err, &l):
-		p = &fs.PathError{Path: l.New, Err: l.Err}
-	default:
-		return err
-	}
-	todo := "mend it, or set another [state] dir"
-	switch {
-	case errors.Is(p.Err, fs.ErrPermission):
-		todo = "run as root, or set another [state] dir"
-	case errors.Is(p.Err, syscall.EROFS):
-		todo = "mount it writable, or set another [state] dir"
-	case errors.Is(p.Err, syscall.ENOSPC), errors.Is(p.Err, syscall.EDQUOT):
-		todo = "make room there, or set another [state] dir"
-	}
-	return fmt.Errorf("%s: %w; %s", p.Path, p.Err, todo)
+	return files.Explain(errors.Join(f.Close(), os.Remove(f.Name())), setting)
 }

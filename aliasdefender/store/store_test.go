@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
 )
 
 // keptOf is what the state file remembers of these aliases.
@@ -33,7 +35,7 @@ func TestWhatIsParkedIsReadAsItWasWritten(t *testing.T) {
 	if got, err := s.Read(); err != nil || differs(Kept{}, got) != "" {
 		t.Errorf("without a file: %v, %v", got, err)
 	}
-	if err := s.Write(Kept{}); err != nil {
+	if _, err := s.Write(Kept{}); err != nil {
 		t.Errorf("nothing to remember: %v", err)
 	}
 	if _, err := os.Stat(s.dir); err == nil {
@@ -43,7 +45,7 @@ func TestWhatIsParkedIsReadAsItWasWritten(t *testing.T) {
 		keptOf("10.0.0.1", "10.0.0.2"), keptOf("10.0.0.2"), {Maintenance: true},
 		{Maintenance: true, Parked: addrs("10.0.0.3")}, keptOf("10.0.0.3"), {},
 	} {
-		if err := s.Write(want); err != nil {
+		if _, err := s.Write(want); err != nil {
 			t.Fatal(err)
 		}
 		got, err := s.Read()
@@ -66,29 +68,27 @@ func TestWhatIsParkedIsReadAsItWasWritten(t *testing.T) {
 // file, or mends it by hand, finds the word that the verb has.
 func TestMaintenanceStandsInTheFileByItsName(t *testing.T) {
 	s := In(t.TempDir())
-	if err := s.Write(Kept{Maintenance: true, Parked: addrs("10.0.0.1")}); err != nil {
+	if _, err := s.Write(Kept{Maintenance: true, Parked: addrs("10.0.0.1")}); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(s.path())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(parkedHead+"maintenance\n10.0.0.1\n", string(text)); d != "" {
+	if d := cmp.Diff(string(summed([]byte(parkedHead+"maintenance\n10.0.0.1\n"))), string(text)); d != "" {
 		t.Error(d)
 	}
 }
 
 func TestDamagedLinesAreNamedAndTheGoodOnesUsed(t *testing.T) {
 	s := In(t.TempDir())
-	text := "# head\r\n10.0.0.1 # by hand\nnonsense\n\n10.0.0.2\r\nfe80::1\n10.0.0.1\n maintenance # by hand\nMaintenance off\n10.0.0.3" // cut off at the end
-	if err := os.WriteFile(s.path(), []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	text := "# head\r\n10.0.0.1 # by hand\nnonsense\n\n10.0.0.2\r\nfe80::1%eth0\n10.0.0.1\n maintenance # by hand\nMaintenance off\n10.0.0.3" // cut off at the end
+	put(t, s, text)
 	got, err := s.Read()
-	if d := differs(Kept{Maintenance: true, Parked: addrs("10.0.0.1", "10.0.0.2", "10.0.0.3")}, got); d != "" {
+	if d := differs(Kept{Maintenance: true, Parked: addrs("10.0.0.1", "10.0.0.2", "fe80::1%eth0", "10.0.0.3")}, got); d != "" {
 		t.Error(d)
 	}
-	for _, want := range []string{s.path() + `:3: "nonsense" is no IPv4 address`, s.path() + `:6: "fe80::1"`, s.path() + `:9: "Maintenance off"`} {
+	for _, want := range []string{s.path() + `: has what is no address: line 3, "nonsense"; line 9, "Maintenance off": what operators parked is not known`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("the error is %v; want in it %s", err, want)
 		}
@@ -96,8 +96,75 @@ func TestDamagedLinesAreNamedAndTheGoodOnesUsed(t *testing.T) {
 	if s.Trouble() == nil {
 		t.Error("no trouble though the file is damaged")
 	}
-	if err := s.Write(got); err != nil || s.Trouble() != nil {
-		t.Errorf("%v and %v after it was written anew", err, s.Trouble())
+	if anew, err := s.Write(got); !anew || err != nil || s.Trouble() != nil {
+		t.Errorf("%v, %v and %v after it was written anew", anew, err, s.Trouble())
+	}
+	if was, err := os.ReadFile(filepath.Join(s.dir, DamagedName)); err != nil || string(was) != text {
+		t.Errorf("what was there is kept as %q, %v", was, err)
+	}
+}
+
+func put(t *testing.T, s *File, text string) {
+	t.Helper()
+	if err := os.WriteFile(s.path(), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A disk, or a hand, that has changed anything in the file is found out; what a
+// version without a checksum wrote is not called damaged.
+func TestTheChecksumTellsADamagedFile(t *testing.T) {
+	s := In(t.TempDir())
+	if _, err := s.Write(keptOf("10.0.0.1", "fe80::1%eth0")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(s.path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(text)
+	if got, err := s.Read(); err != nil || differs(keptOf("10.0.0.1", "fe80::1%eth0"), got) != "" {
+		t.Fatalf("%v, %v", got, err)
+	}
+	for n := range len(text) { // cut short anywhere, be it before a line
+		put(t, s, good[:n])
+		if _, err := s.Read(); err == nil {
+			t.Errorf("cut after %d bytes it is whole: %q", n, good[max(0, n-20):n])
+		}
+	}
+	for from, to := range map[string]string{"10.0.0.1": "10.0.0.7", "fe80::1%eth0\n": "", "1%eth0": "1%eth1", "# sum": "# sun"} {
+		put(t, s, strings.Replace(good, from, to, 1))
+		if _, err := s.Read(); err == nil || !strings.Contains(err.Error(), "does not fit its checksum: what operators parked is not known") {
+			t.Errorf("%q for %q: %v", to, from, err)
+		}
+	}
+	for name, old := range map[string]string{
+		"a version before":     "# What an operator has taken off this host with \"aliasdefender RemoveAlias\":\n# one address a line.\nmaintenance\n10.0.0.1\n",
+		"an administrator":     "maintenance\n10.0.0.1",
+		"nothing but a head":   "# head\n",
+		"a line of no meaning": "\n",
+	} {
+		put(t, s, old)
+		if _, err := s.Read(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	put(t, s, "")
+	if _, err := s.Read(); err == nil || !strings.Contains(err.Error(), "is empty: what operators parked is not known") {
+		t.Errorf("empty: %v", err)
+	}
+}
+
+// A megabyte of rubbish was a hundred megabytes of errors, said again with each Status.
+func TestRubbishIsToldInOneShortLine(t *testing.T) {
+	s := In(t.TempDir())
+	put(t, s, strings.Repeat("\x1b[31m\n", maxParked/6))
+	_, err := s.Read()
+	if err == nil || len(err.Error()) > 1000 || strings.ContainsAny(err.Error(), "\x1b\n") {
+		t.Fatalf("%v", err)
+	}
+	if want := fmt.Sprintf("; and %d more lines: what", maxParked/6-mostNamed); !strings.Contains(err.Error(), want) {
+		t.Errorf("%v; want in it %s", err, want)
 	}
 }
 
@@ -105,13 +172,13 @@ func TestDamagedLinesAreNamedAndTheGoodOnesUsed(t *testing.T) {
 // cannot be opened for writing, root or not.
 func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 	s := In(t.TempDir())
-	if err := s.Write(keptOf("10.0.0.1")); err != nil {
+	if _, err := s.Write(keptOf("10.0.0.1")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.MkdirAll(s.path()+".new/x", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	err := s.Write(keptOf("10.0.0.1", "10.0.0.2"))
+	_, err := s.Write(keptOf("10.0.0.1", "10.0.0.2"))
 	if err == nil || !strings.HasPrefix(err.Error(), s.path()+".new: ") || s.Trouble() == nil {
 		t.Errorf("the error is %v", err)
 	}
@@ -119,7 +186,7 @@ func TestAFailedWriteLeavesTheOldFile(t *testing.T) {
 		t.Errorf("the file says %v", got)
 	}
 	// What the file says already needs no disk that can be written.
-	if err := s.Write(keptOf("10.0.0.1")); err != nil || s.Trouble() != nil {
+	if _, err := s.Write(keptOf("10.0.0.1")); err != nil || s.Trouble() != nil {
 		t.Errorf("%v, %v", err, s.Trouble())
 	}
 }
@@ -142,16 +209,56 @@ func TestWhatStandsInTheWayOfTheStateFileIsNamed(t *testing.T) {
 		t.Errorf("a directory in place of the file: %v", err)
 	}
 
-	// What cannot be read says what nobody knows, and is not replaced.
+	if anew, err := s.Write(keptOf("10.0.0.1")); !anew || err != nil {
+		t.Errorf("written in its place: %v, %v", anew, err)
+	}
+
+	// What cannot be read is not lost when a new file takes its place.
 	s = In(t.TempDir())
-	if err := os.WriteFile(s.path(), make([]byte, maxParked+1), 0o644); err != nil {
+	put(t, s, string(make([]byte, maxParked+1)))
+	if _, err := s.Read(); err == nil || !strings.Contains(err.Error(), "is not a file of ours") {
+		t.Errorf("much too large: %v", err)
+	}
+	if anew, err := s.Write(Kept{Maintenance: true}); !anew || err != nil || s.Trouble() != nil {
+		t.Errorf("written in place of what cannot be read: %v, %v", anew, err)
+	}
+	if got, err := s.Read(); err != nil || !got.Maintenance {
+		t.Errorf("then it says %v, %v", got, err)
+	}
+	if info, err := os.Stat(filepath.Join(s.dir, DamagedName)); err != nil || info.Size() != maxParked+1 {
+		t.Errorf("the old one: %v, %v", info, err)
+	}
+
+	// A FIFO would hold whoever opens it.
+	s = In(t.TempDir())
+	if err := unix.Mkfifo(s.path(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Write(Kept{Maintenance: true}); err == nil || !strings.Contains(err.Error(), "is not a file of ours") || s.Trouble() == nil {
-		t.Errorf("written in place of what cannot be read: %v", err)
+	if _, err := s.Read(); err == nil || !strings.Contains(err.Error(), "is not a file of ours") {
+		t.Errorf("a FIFO: %v", err)
 	}
-	if info, err := os.Stat(s.path()); err != nil || info.Size() != maxParked+1 {
-		t.Errorf("the file: %v, %v", info, err)
+	if anew, err := s.Write(keptOf("10.0.0.1")); !anew || err != nil {
+		t.Errorf("written in its place: %v, %v", anew, err)
+	}
+}
+
+// What is in the way stays in the way where no new file can be written: none at all
+// would say that nothing is parked.
+func TestAFailedWriteLeavesTheDamage(t *testing.T) {
+	for name, stage := range map[string]func(path string) error{
+		"a directory": func(path string) error { return os.Mkdir(path, 0o755) },
+		"rubbish":     func(path string) error { return os.WriteFile(path, []byte("rubbish"), 0o644) },
+	} {
+		s := In(t.TempDir())
+		if err := errors.Join(stage(s.path()), os.Mkdir(s.path()+".new", 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Write(keptOf("10.0.0.1")); err == nil {
+			t.Errorf("%s: written", name)
+		}
+		if _, err := s.Read(); err == nil {
+			t.Errorf("%s is gone: nothing is parked, the file says", name)
+		}
 	}
 }
 
@@ -163,14 +270,14 @@ func TestReadersFindTheOldFileOrTheNewOne(t *testing.T) {
 	for i := range 200 {
 		many.Parked = append(many.Parked, netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", i)))
 	}
-	if err := s.Write(many); err != nil {
+	if _, err := s.Write(many); err != nil {
 		t.Fatal(err)
 	}
 	var writers sync.WaitGroup
 	for range 2 {
 		writers.Go(func() {
 			for i := range 50 {
-				if err := s.Write(Kept{Parked: many.Parked[:100+i]}); err != nil {
+				if _, err := s.Write(Kept{Parked: many.Parked[:100+i]}); err != nil {
 					t.Error(err)
 				}
 			}

@@ -2,10 +2,13 @@ package initscript
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,6 +58,7 @@ func newScript(t *testing.T, shell []string, settings string) *script {
 	stage.Must(t, err)
 	stage.Must(t, os.Symlink(self, s.file("aliasdefender")))
 	stage.Must(t, os.Mkdir(s.file("subsys"), 0o755))
+	s.copied()
 	s.set("")
 	t.Cleanup(func() {
 		if log, _ := os.ReadFile(s.file("log")); t.Failed() {
@@ -78,9 +82,53 @@ func (s *script) set(more string) {
 
 // command is the command line of an action.
 func (s *script) command(args ...string) []string {
-	argv := []string{"env", "ALIASDEFENDER_DEFAULTS=" + s.file("defaults"), stage.RunMain + "=1"}
+	argv := []string{"env", stage.RunMain + "=1"}
 	argv = append(argv, s.shell...)
-	return append(append(argv, "../../../init/AliasDefender"), args...)
+	return append(append(argv, s.file("AliasDefender")), args...)
+}
+
+// defaults is the loop of the script over the files that an administrator may have.
+const defaults = "for file in /etc/default/aliasdefender /etc/sysconfig/aliasdefender; do"
+
+// copied is the script with the test's own file of defaults: nothing but its text can
+// name another.
+func (s *script) copied() {
+	s.t.Helper()
+	text, err := os.ReadFile("../../../init/AliasDefender")
+	stage.Must(s.t, err)
+	mine := strings.Replace(string(text), defaults, "for file in "+s.file("defaults")+"; do", 1)
+	if mine == string(text) {
+		s.t.Fatalf("init/AliasDefender has no line %q", defaults)
+	}
+	stage.Must(s.t, os.WriteFile(s.file("AliasDefender"), []byte(mine), 0o755))
+}
+
+// TestNoVariableChoosesWhatTheScriptDoes: who may run the script as root by sudo may
+// set variables, and must not have root source a file of theirs by one.
+func TestNoVariableChoosesWhatTheScriptDoes(t *testing.T) {
+	dir := t.TempDir()
+	theirs, done := filepath.Join(dir, "theirs"), filepath.Join(dir, "done")
+	stage.Must(t, os.WriteFile(theirs, []byte("touch "+done+"\n"), 0o755))
+	text, err := os.ReadFile("../../../init/AliasDefender")
+	stage.Must(t, err)
+	env := []string{"PATH=" + dir}
+	stage.Must(t, os.Symlink(theirs, filepath.Join(dir, "id")))
+	stage.Must(t, os.Symlink(theirs, filepath.Join(dir, "sed")))
+	for _, name := range regexp.MustCompile(`\$\{?([A-Za-z_]+)`).FindAllStringSubmatch(string(text), -1) {
+		if name[1] != "PATH" {
+			env = append(env, name[1]+"="+theirs)
+		}
+	}
+	env = append(env, "ALIASDEFENDER_DEFAULTS="+theirs, "ENV="+theirs, "settings="+theirs)
+	cmd := exec.Command("/bin/sh", "../../../init/AliasDefender", "nonsense")
+	cmd.Env = env
+	out, err := cmd.CombinedOutput()
+	if ended := (*exec.ExitError)(nil); !errors.As(err, &ended) || ended.ExitCode() != 2 {
+		t.Errorf("%v: %s", err, out)
+	}
+	if _, err := os.Lstat(done); err == nil {
+		t.Error("a file that a variable names was run")
+	}
 }
 
 // does runs an action and holds it to its exit code and to words of its output.

@@ -183,12 +183,12 @@ func TestOrderThatCannotBeRememberedIsCarriedOutAndSaidInTheLab(t *testing.T) {
 	stage.Said(t, a, "event=not_remembered")
 	stage.Served(t, p, "a")
 	stage.Saying(t, p, p.A, 0, nil, "Status")
-	stage.Saying(t, p, p.A, 0, []string{"released", "not remembered over a restart: /proc/aliasdefender: "}, "RemoveAlias")
+	stage.Saying(t, p, p.A, 1, []string{"released", "not remembered over a restart: /proc/aliasdefender: ", "holds until the next start of a Monitor"}, "RemoveAlias")
 	stage.Held(t, p)
 	stage.Saying(t, p, p.A, 1, []string{"problem: /proc/aliasdefender: "}, "Status")
 	stage.Must(t, a.Kill())
 	<-a.Done()
-	stage.Saying(t, p, p.A, 0, []string{"it was not on this host", "not remembered over a restart"}, "RemoveAlias")
+	stage.Saying(t, p, p.A, 1, []string{"it was not on this host", "not remembered over a restart"}, "RemoveAlias")
 }
 
 func TestDamagedStateFileIsSaidWithItsLine(t *testing.T) {
@@ -199,10 +199,10 @@ func TestDamagedStateFileIsSaidWithItsLine(t *testing.T) {
 	stage.Must(t, os.WriteFile(file, []byte("# head\n10.77.0.1oo\n10.77.0.100\n"), 0o644))
 	a, err := p.Start(p.A)
 	stage.Must(t, err)
-	stage.Said(t, a, file+":2: \"10.77.0.1oo\" is no IPv4 address")
+	stage.Said(t, a, file+": has what is no address: line 2, \"10.77.0.1oo\": what operators parked is not known")
 	stage.Said(t, a, "event=parked")
 	stage.Said(t, a, "row=W1 ")
-	stage.Saying(t, p, p.A, 1, []string{"problem: " + file + ":2: "}, "Status")
-	stage.Saying(t, p, p.A, 0, []string{"taken: this host has it"}, "AddAlias")
+	stage.Saying(t, p, p.A, 1, []string{"problem: " + file + ": has what is no address: line 2, "}, "Status")
+	stage.Saying(t, p, p.A, 0, []string{"taken: this host has it", file + " could not be read and was written anew"}, "AddAlias")
 	stage.Saying(t, p, p.A, 0, nil, "Status")
 }

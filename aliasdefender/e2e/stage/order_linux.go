@@ -54,11 +54,11 @@ func Parked(t *testing.T, p *pair.Pair, h *lab.Host) string {
 	return string(text)
 }
 
-// Reload has a host's Monitor read its files.
+// Reload has a host's Monitor read its files, and let go what they have no row for.
 func Reload(p *pair.Pair, h *lab.Host) error {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
-	return control.Dial(p.File(h, "sock")).Reload(ctx)
+	return control.Dial(p.File(h, "sock")).ReloadAndDrop(ctx)
 }
 
 // Told is what Why --json tells of an alias, as far as tests look at it.

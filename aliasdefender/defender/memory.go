@@ -1,0 +1,110 @@
+package defender
+
+import (
+	"net/netip"
+	"time"
+
+	"alias-defender/aliasdefender/rules"
+)
+
+// Memory tells what Kept is worth.
+type Memory uint8
+
+// The states of the memory.
+const (
+	Remembered Memory = iota // it is all that operators ordered
+	NotReadYet               // the disk has not answered: Defender.Kept follows
+	Damaged                  // the file cannot be read: there may be more
+)
+
+// known is the fact of that name.
+func (m Memory) known() rules.Value {
+	switch m {
+	case Remembered:
+		return rules.Yes
+	case Damaged:
+		return rules.No
+	}
+	return rules.Unknown
+}
+
+// Kept tells the loop what was read of the disk after its start, and what the disk
+// has to say from now on: an order that was given meanwhile counts for its alias.
+// false: the loop has ended.
+func (d *Defender) Kept(k Kept, m Memory) (now Kept, ok bool) {
+	merged := make(chan Kept, 1)
+	d.post(func(l *loop) { merged <- l.remembers(k, m) })
+	select {
+	case now = <-merged:
+		return now, true
+	case <-d.over:
+		return Kept{}, false
+	}
+}
+
+// WhatIsKept is what the disk has to say now. false: the loop has ended.
+func (d *Defender) WhatIsKept() (Kept, bool) {
+	kept := make(chan Kept, 1)
+	d.post(func(l *loop) { kept <- l.kept() })
+	select {
+	case k := <-kept:
+		return k, true
+	case <-d.over:
+		return Kept{}, false
+	}
+}
+
+// remembers takes in what was read of the disk.
+func (l *loop) remembers(k Kept, m Memory) Kept {
+	if l.memory.state == Remembered {
+		return l.kept() // an order has written the file anew
+	}
+	l.memory.set(m, l.now)
+	if k.Maintenance && !l.memory.switched {
+		l.maintenance = true
+	}
+	for _, id := range k.Parked {
+		if !l.memory.ordered[id] {
+			l.parked[id] = true
+		}
+	}
+	for _, a := range l.list {
+		l.mark(a)
+		if !a.state.Parked && !l.memory.ordered[a.id()] && (l.parked[a.id()] || l.maintenance) {
+			a.state.Obey(rules.RemoveAlias, rules.Facts{})
+		}
+	}
+	return l.kept()
+}
+
+// written is called when an order has been remembered: from then on the disk says what
+// the loop knows.
+func (l *loop) written() {
+	if l.memory.state == Remembered {
+		return
+	}
+	l.memory.set(Remembered, l.now)
+	for _, a := range l.list {
+		l.mark(a)
+	}
+}
+
+// memory is how much is known of what operators ordered before our start.
+type memory struct {
+	state    Memory
+	fact     rules.Fact
+	ordered  map[netip.Addr]bool // aliases of which an operator has ordered something since
+	switched bool                // and maintenance was
+}
+
+func (m *memory) set(to Memory, now time.Time) {
+	m.state = to
+	m.fact.Set(to.known(), now, now)
+}
+
+// ask is the fact: what is in memory does not grow old.
+func (m *memory) ask(now time.Time) rules.Fact {
+	f := m.fact
+	f.Asked = now
+	return f
+}

@@ -1,0 +1,89 @@
+package record
+
+import (
+	"net/netip"
+	"time"
+)
+
+// What happens again and again is told at once this often within a minute, and from
+// then on once a minute, with a count: others can drive what is recorded, a program
+// that removes an alias, say, or a host that claims it, and must fill neither a log nor
+// a disk with it.
+const (
+	floodAtOnce = 10
+	floodLater  = 1
+	floodEvery  = time.Minute
+)
+
+// Sort is what is counted together: lines about one alias, of one kind, for one reason.
+type Sort struct {
+	Alias  netip.Addr // as the alias is known by; zero: of the Monitor as a whole
+	Kind   Kind       // or another name of a line in the log
+	Reason string
+}
+
+// Flood counts what happens again and again. It is used by one goroutine, which tells it
+// the time.
+type Flood struct {
+	sorts map[Sort]*flow
+	next  time.Time // when the first minute ends; zero: none runs
+}
+
+// flow is the present minute of one sort.
+type flow struct {
+	ends time.Time
+	room int // what may still be told at once
+	more uint64
+}
+
+// More is a count that is due: of things that were not told.
+type More struct {
+	Sort
+	N uint64
+}
+
+// May tells whether one more of that sort is told now. If not it is counted.
+func (f *Flood) May(s Sort, now time.Time) bool {
+	if f.sorts == nil {
+		f.sorts = map[Sort]*flow{}
+	}
+	w := f.sorts[s]
+	if w == nil {
+		w = &flow{ends: now.Add(floodEvery), room: floodAtOnce}
+		f.sorts[s] = w
+		if f.next.IsZero() {
+			f.next = w.ends
+		}
+	}
+	if w.room > 0 {
+		w.room--
+		return true
+	}
+	w.more++
+	return false
+}
+
+// Next is when Due has to be asked; zero: not before May was.
+func (f *Flood) Next() time.Time { return f.next }
+
+// Due returns the counts of the minutes that have ended. A sort that has had a quiet
+// minute begins anew.
+func (f *Flood) Due(now time.Time) (all []More) {
+	f.next = time.Time{}
+	for s, w := range f.sorts {
+		if !now.Before(w.ends) {
+			if w.more == 0 && w.room > 0 {
+				delete(f.sorts, s)
+				continue
+			}
+			if w.more > 0 {
+				all = append(all, More{s, w.more})
+			}
+			*w = flow{ends: now.Add(floodEvery), room: floodLater}
+		}
+		if f.next.IsZero() || w.ends.Before(f.next) {
+			f.next = w.ends
+		}
+	}
+	return all
+}
