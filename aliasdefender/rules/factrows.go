@@ -14,6 +14,9 @@ const (
 	FactAlias
 	FactPartner
 	FactRouter
+	FactElsewhere
+	FactReady
+	FactHears
 
 	FactCount // how many there are
 )
@@ -72,6 +75,12 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Partner }},
 	FactRouter: {ID: FactRouter, Name: "router", Address: true, Short: "router",
 		Of: func(f *Facts) *Fact { return &f.Router }},
+	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Elsewhere }},
+	FactReady: {ID: FactReady, Name: "ready", Wire: 3, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Ready }},
+	FactHears: {ID: FactHears, Name: "hears partner", Wire: 4, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Hears }},
 }
 
 // Spell is a value as one of this fact.

@@ -81,6 +81,10 @@ type Facts struct {
 	Kernel  Fact // this host's kernel has the alias
 	Service Fact // the service behind the alias is well; unknown without a check
 
+	// Elsewhere: another interface of this host has the alias. Its kernel answers for
+	// it there, so that nobody can be asked, and would answer for it in all segments.
+	Elsewhere Fact
+
 	// The segment. Alias is about other hosts only: not holding it tells
 	// whether one serves the alias, holding it whether there is a rival.
 	Alias Fact
@@ -96,6 +100,14 @@ type Facts struct {
 	RouterKnown bool // there is a router or witness to ask
 
 	Peer Peer
+
+	// What we have concluded ourselves and the partner is told. No row reads them.
+	Ready Fact // we would take the alias if its holder failed now: [Ready]
+	Hears Fact // we hear the partner's daemon
+
+	// Watched is since when all of this is observed as it is now: our start, a reload
+	// that changed the row, a pause, a change of holder. Zero: long since.
+	Watched time.Time
 }
 
 // Peer is what the partner's daemon says over the channel. All of it is unknown

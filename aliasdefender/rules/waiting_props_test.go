@@ -34,6 +34,9 @@ func takesNot() []property {
 		never("parked, or about to leave, takes nothing", func(c instance) bool { return c.s.Parked || c.s.Leaving }),
 		never("a bad link takes nothing", func(c instance) bool { return c.link() == No }),
 		never("an unknown link takes nothing", func(c instance) bool { return c.link() == Unknown }),
+		never("an alias that another NIC of this host has, or may have, is not taken", func(c instance) bool {
+			return c.read(c.f.Elsewhere) != No
+		}),
 		never("a failing service takes nothing unless the partner's fails too", func(c instance) bool {
 			return c.failing() && !c.partnerFails()
 		}),

@@ -87,6 +87,8 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysReleased, OperatorReleases
 	case v.link() == No:
 		return SaysCannot, NoLink
+	case v.local(v.f.Elsewhere) == Yes:
+		return SaysCannot, OnOtherNIC
 	case v.fresh(v.f.Service) == No:
 		return SaysCannot, ServiceFailing
 	case !v.f.RouterKnown:
@@ -95,7 +97,7 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysCannot, RouterSilent
 	case v.s.flapping(v.p.MaxTakes) && v.partner() != Silent:
 		return SaysCannot, Flapping
-	case v.link() == Yes && v.router() == Answered:
+	case v.link() == Yes && v.local(v.f.Elsewhere) == No && v.router() == Answered:
 		return SaysAble, NoRow
 	}
 	return SaysUnsure, NoRow

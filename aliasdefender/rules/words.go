@@ -57,6 +57,7 @@ const (
 	Parked
 	NoLink
 	LinkUnknown
+	OnOtherNIC
 	ServiceFailing
 	OperatorTakes
 	OperatorAsks
@@ -107,6 +108,13 @@ const (
 	Withdrawn
 	Adopted
 	NotTaken
+	NotYet
+	PartnerDown
+	PartnerUnheard
+	PartnerNotReady
+	PartnerDeaf
+	NotServed
+	NoChannel
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -126,6 +134,7 @@ var reasons = [reasonCount]struct {
 	Parked:           {1, "parked", Info, "an operator took the alias off this host"},
 	NoLink:           {2, "no link", Warning, "the NIC is missing, down, without carrier or without an address of its own"},
 	LinkUnknown:      {3, "link unknown", Warning, "the state of the NIC cannot be read"},
+	OnOtherNIC:       {70, "on another NIC", Error, "another NIC of this host has the alias, or may have it"},
 	ServiceFailing:   {4, "service failing", Warning, "our own service fails its check"},
 	OperatorTakes:    {5, "operator", Info, "an operator ordered it"},
 	OperatorAsks:     {6, "operator", Info, "an operator ordered it; we ask the partner to hand it over"},
@@ -176,6 +185,13 @@ var reasons = [reasonCount]struct {
 	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
 	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
+	NotYet:           {71, "not known yet", Info, "too little has been heard since the start, a change or a pause"},
+	PartnerDown:      {72, "partner down", Warning, "the partner is silent: if this host fails, nobody takes the alias"},
+	PartnerUnheard:   {73, "partner unheard", Warning, "the partner's daemon says nothing about the alias: nobody is known to take it"},
+	PartnerNotReady:  {74, "partner not ready", Warning, "the partner says that it would not take the alias"},
+	PartnerDeaf:      {75, "partner deaf", Warning, "the partner does not hear this host on the channel"},
+	NotServed:        {76, "not served", Info, "neither host says that it has the alias"},
+	NoChannel:        {77, "no channel", Info, "without a key on both hosts nothing can be handed over"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
