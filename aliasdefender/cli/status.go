@@ -22,7 +22,8 @@ func (a *app) statusCmd() *cobra.Command {
 		Short: "Show each alias: its holder, and why",
 		Long: `Show each alias of the running Monitor: its holder (us, partner, a hardware
 address, nobody, unknown), this host's role, whether router and partner answer,
-since when, and why. With a channel, a line below each alias shows what the partner
+whether the alias has a standby (ready, not ready, parked; - where that is not
+known, as for its holder without a channel), since when, and why. With a channel, a line below each alias shows what the partner
 says about it, and any contradiction between the two hosts' files.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
@@ -66,7 +67,7 @@ func (a *app) showStatus(s control.Snapshot, asJSON bool) error {
 // well tells whether the snapshot has no problem that somebody must look at.
 func well(s control.Snapshot) bool {
 	for _, a := range s.Aliases {
-		if a.Level != "" {
+		if a.Level != "" || a.Standby.Problem() {
 			return false
 		}
 	}
@@ -79,10 +80,10 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	}
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "ALIAS\tNIC\tHOLDER\tROLE\tROUTER\tPARTNER\tSINCE\tWHY")
+	fmt.Fprintln(t, "ALIAS\tNIC\tHOLDER\tROLE\tROUTER\tPARTNER\tSTANDBY\tSINCE\tWHY")
 	for _, a := range s.Aliases {
-		fmt.Fprintf(t, "%s/%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Alias, a.Prefix, a.NIC, a.Holder, a.Role,
-			a.Router.Answer, a.Partner.Answer, ago(s.Now.Sub(a.Since)), marked(a))
+		fmt.Fprintf(t, "%s/%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Alias, a.Prefix, a.NIC, a.Holder, a.Role,
+			a.Router.Answer, a.Partner.Answer, readyOf(a.Standby), ago(s.Now.Sub(a.Since)), marked(a))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -114,12 +115,52 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	if a.Says != nil {
 		fold(w, "the partner"+saysOf(*a.Says, now))
 	}
+	for _, line := range standbyOf(a.Standby) {
+		fold(w, line)
+	}
 	if a.Handover != "" {
 		fold(w, "hand-over open: "+a.Handover)
 	}
 	for _, wrong := range a.Pair {
 		fold(w, "ALARM: the pair does not fit: "+wrong)
 	}
+}
+
+// readyOf is whether the alias has a standby, in a word.
+func readyOf(s *control.Standby) string {
+	switch {
+	case s == nil: // of an older Monitor
+	case s.Ready == "yes":
+		return "ready"
+	case s.Ready == "no" && s.Level == "":
+		return "parked"
+	case s.Ready == "no":
+		return "not ready"
+	case s.Level != "":
+		return "unknown"
+	}
+	return "-"
+}
+
+// standbyOf says below the row of an alias why nobody stands by for it, and why it
+// could not be handed over.
+func standbyOf(s *control.Standby) (lines []string) {
+	if s == nil {
+		return nil
+	}
+	switch {
+	case !s.Problem():
+	case s.Level == "":
+		lines = append(lines, map[string]string{"us": "not ready: parked here", "partner": "nobody stands by: parked on the partner"}[s.Host])
+	case s.Host == "us" && s.Row != "":
+		lines = append(lines, fmt.Sprintf("%s: if the holder failed now, this host would not take the alias (%s): %s", s.Level, s.Row, s.Why))
+	default:
+		lines = append(lines, fmt.Sprintf("%s: nobody is ready to take the alias if this host fails: %s", s.Level, s.Why))
+	}
+	if s.HandOver == "no" && s.HandOverWhy != s.Why {
+		lines = append(lines, "a hand-over would not work now: "+s.HandOverWhy)
+	}
+	return lines
 }
 
 // screen is how wide a terminal is that Status is read on.

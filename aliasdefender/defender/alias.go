@@ -22,7 +22,8 @@ type alias struct {
 	verdict
 	errand errand
 	pairing
-	order *order // of an operator, under way; nil: none
+	standby standby
+	order   *order // of an operator, under way; nil: none
 
 	due   agenda.Entry // the next decision that time alone calls for
 	dirty bool         // a fact changed: it is among those to decide
@@ -40,13 +41,15 @@ type targets struct {
 	partner   *detect.Target // nil: its name is not resolved
 	router    *detect.Target // nil: none known
 	witnesses []*detect.Target
-	wrong     netip.Addr // an address of the partner's that cannot be one, said once
+	noPartner string // why the file's Partner cannot be asked, said once
+	refused   string // a router or witness that cannot be one, said once
 }
 
 // readings are what this host says of the alias and its NIC, by the last reading
 // and by sources.
 type readings struct {
 	nic, carrier, own, kernel rules.Fact
+	onOther                   rules.Fact                  // another NIC of this host has it
 	sourced                   [rules.FactCount]rules.Fact // what sources observed
 
 	here      bool          // its NIC has it
@@ -77,6 +80,7 @@ func idOf(addr netip.Addr, nic string) netip.Addr {
 func (l *loop) newAlias(c config.Alias) *alias {
 	a := &alias{}
 	a.due.Do = func() { l.mark(a) }
+	a.standby.watch(l.now)
 	a.set(c)
 	l.mark(a)
 	return a
@@ -164,8 +168,11 @@ func (l *loop) decide(a *alias) {
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)
-	l.reword(a, f)
 	at := d.Again
+	if again := l.appraise(a, f); at.IsZero() || !again.IsZero() && again.Before(at) {
+		at = again
+	}
+	l.reword(a, f)
 	if retry := a.errand.failure.retry; at.IsZero() || !retry.IsZero() && retry.Before(at) {
 		at = retry
 	}

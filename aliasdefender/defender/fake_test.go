@@ -392,8 +392,8 @@ func (st *station) start(c *config.Config, log io.Writer) {
 			<-ctx.Done()
 			return nil
 		},
-		Resolve: func(_ context.Context, name string) (netip.Addr, error) {
-			return netip.Addr{}, fmt.Errorf("no such host: %s", name)
+		Resolve: func(_ context.Context, name string) ([]netip.Addr, error) {
+			return nil, fmt.Errorf("no such host: %s", name)
 		},
 		Boottime: func() time.Duration {
 			st.seg.mu.Lock()

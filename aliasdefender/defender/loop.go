@@ -221,6 +221,7 @@ func (l *loop) awake() {
 			a.kernel = rules.Fact{}
 			a.state.Awoke(l.now)
 			a.peer.Forget(l.now)
+			a.standby.watch(l.now)
 		}
 	}
 	for _, t := range l.channel.talks {

@@ -33,6 +33,7 @@ func (l *loop) reload(c *config.Config) {
 		case sameConfig(a.cfg, row) && a.next == nil && !a.state.Leaving:
 		case samePlace(a.cfg, row):
 			a.set(row)
+			a.standby.watch(l.now)
 			a.next = nil
 			l.then(a, a.state.Obey(rules.RowStays, rules.Facts{}))
 		default:

@@ -98,9 +98,10 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if a.decision.Row == "" && a.decision.Action != rules.Adopt {
 		c.Reason, c.Why = "starting", "nothing is known yet"
 	}
-	if a.errand.failure.is() || a.elsewhere != "" {
-		c.Why = strings.TrimSpace(a.errand.failure.text + " " + a.elsewhere)
+	if trouble := a.trouble(); a.errand.failure.is() || a.elsewhere != "" || trouble != "" {
+		c.Why = strings.TrimSpace(a.errand.failure.text + " " + a.elsewhere + " " + trouble)
 	}
+	c.Standby = a.showStandby()
 	c.Pair = a.pair
 	if h := a.state.Handover; h.Side != rules.NoSide {
 		c.Handover = h.Side.String()
@@ -125,7 +126,7 @@ func (a *alias) level() string {
 	switch lv := a.decision.Reason.Level(); {
 	case len(a.pair) > 0:
 		return "alarm"
-	case a.errand.failure.is() || a.elsewhere != "":
+	case a.errand.failure.is() || a.elsewhere != "" || a.trouble() != "":
 		return "error"
 	case lv > rules.Info:
 		return [...]string{"", "warning", "error", "alarm"}[lv]

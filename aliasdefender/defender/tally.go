@@ -34,7 +34,7 @@ func (l *loop) tally() Tally {
 		if a.state.Holding {
 			t.Held++
 		}
-		if a.level() != "" {
+		if a.level() != "" || a.standby.is.Problem() {
 			t.Problems++
 		}
 	}

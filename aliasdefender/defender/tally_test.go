@@ -24,7 +24,7 @@ func TestTallyIsWhatTheSnapshotShows(t *testing.T) {
 			}
 			n := len(s.Problems)
 			for _, a := range s.Aliases {
-				if a.Level != "" {
+				if a.Level != "" || a.Standby.Problem() {
 					n++
 				}
 			}

@@ -13,6 +13,8 @@ type Readiness struct {
 	// HandOver is whether a planned hand-over would work now; Hindrance is why not.
 	HandOver  Value
 	Hindrance Reason
+
+	Again time.Time // while it is not known yet: when it may be
 }
 
 // Level is how serious it is. What an operator parked is as he wants it.
@@ -72,6 +74,9 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 		}
 	default:
 		r.Reason = NotYet
+	}
+	if r.Reason == NotYet {
+		r.Again = v.again
 	}
 	if r.Hindrance = v.hindrance(); r.Hindrance == NoRow {
 		r.HandOver = Yes

@@ -200,6 +200,9 @@ func (p *pair) lies(c *setting) string {
 		if m.daemon != running || m.kernel || !other.kernel || !other.on {
 			continue
 		}
+		if m.ill && other.ill {
+			continue // by the rhythm, what the partner said of its service counts still when it has failed, or not
+		}
 		r := ready(c.rows, c.policy(i), m.state(), m.facts(c, i))
 		if r.Ready == Unknown {
 			return hosts[i] + " does not say at rest whether it would take the alias"
