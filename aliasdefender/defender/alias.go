@@ -81,6 +81,7 @@ func (l *loop) newAlias(c config.Alias) *alias {
 	a := &alias{}
 	a.due.Do = func() { l.mark(a) }
 	a.standby.watch(l.now)
+	a.standby.due.Do = func() { l.appraise(a, l.facts(a)) }
 	a.set(c)
 	l.mark(a)
 	return a
@@ -168,11 +169,9 @@ func (l *loop) decide(a *alias) {
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)
-	at := d.Again
-	if again := l.appraise(a, f); at.IsZero() || !again.IsZero() && again.Before(at) {
-		at = again
-	}
+	l.appraise(a, f)
 	l.reword(a, f)
+	at := d.Again
 	if retry := a.errand.failure.retry; at.IsZero() || !retry.IsZero() && retry.Before(at) {
 		at = retry
 	}

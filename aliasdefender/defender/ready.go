@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
@@ -26,6 +27,8 @@ type standby struct {
 	watched time.Time // since when all is observed as it is now
 	told    bool      // it was said that there is none
 	toldAt  time.Time // and when
+
+	due agenda.Entry // the next look that time alone calls for; nothing is decided then
 }
 
 // watch begins to observe anew: nothing is said before all could be heard.
@@ -37,17 +40,18 @@ func (s *standby) watch(now time.Time) {
 }
 
 // appraise finds out whether the alias has a standby, and says so where that has
-// changed. It returns when to look again, if time alone calls for it.
-func (l *loop) appraise(a *alias, f rules.Facts) time.Time {
+// changed.
+func (l *loop) appraise(a *alias, f rules.Facts) {
 	s := &a.standby
 	switch again := s.at.Add(appraiseEvery); {
 	case l.o.Deeds == OrderedDeeds || l.ending.begun():
-		return time.Time{}
+		return
 	case l.now.Before(again):
-		return again
+		l.agenda.Set(&s.due, again)
+		return
 	}
 	is := rules.Ready(a.policy, a.state, f)
-	again := is.Again
+	l.agenda.Set(&s.due, is.Again)
 	is.Again, s.at = time.Time{}, l.now
 	if is != s.is {
 		if s.is.Ready != is.Ready {
@@ -60,7 +64,6 @@ func (l *loop) appraise(a *alias, f rules.Facts) time.Time {
 	was := s.is
 	s.is = is
 	l.sayStandby(a, was)
-	return again
 }
 
 // sayStandby records that the alias has no standby, or has one again. What the last
@@ -77,7 +80,7 @@ func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 		if a.state.Holding {
 			e.Text = "the partner is ready to take the alias again"
 		}
-		e.Decision.Action, e.Decision.Reason, e.Decision.Why = "ready", "", e.Text
+		e.Decision.Action, e.Decision.Reason, e.Decision.Why = "ready", "ready", e.Text
 		l.record(a, e)
 		return
 	case !s.is.Problem() || s.is.Row != "" && s.is.Row == a.decision.Row && s.is.Reason == a.decision.Reason:

@@ -76,6 +76,7 @@ func (l *loop) replace(a *alias) {
 	l.answer(a, false, "its row was changed or removed meanwhile")
 	a.gone = true
 	l.agenda.Set(&a.due, time.Time{})
+	l.agenda.Set(&a.standby.due, time.Time{})
 	id := a.id()
 	i := 0
 	for ; i < len(l.list) && l.list[i] != a; i++ {

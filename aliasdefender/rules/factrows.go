@@ -46,6 +46,7 @@ type FactRow struct {
 	Unknown string // and if it is unknown
 
 	Wire   uint8 // the number under which the partner is told the value; 0: it is not told
+	Ours   bool  // our own conclusion, for the partner to hear: nobody observes it, and no row reads it
 	Hidden bool  // shown only while its value is known: nothing may be set up that tells it
 
 	Of func(*Facts) *Fact // the fact itself
@@ -77,9 +78,9 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Router }},
 	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Elsewhere }},
-	FactReady: {ID: FactReady, Name: "ready", Wire: 3, Hidden: true,
+	FactReady: {ID: FactReady, Name: "ready", Ours: true, Wire: 3, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Ready }},
-	FactHears: {ID: FactHears, Name: "hears partner", Wire: 4, Hidden: true,
+	FactHears: {ID: FactHears, Name: "hears partner", Ours: true, Wire: 4, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Hears }},
 }
 
