@@ -22,9 +22,15 @@ func (a *app) statusCmd() *cobra.Command {
 		Short: "Show each alias: its holder, and why",
 		Long: `Show each alias of the running Monitor: its holder (us, partner, a hardware
 address, nobody, unknown), this host's role, whether router and partner answer,
-whether the alias has a standby (ready, not ready, parked; - where that is not
-known, as for its holder without a channel), since when, and why. With a channel, a line below each alias shows what the partner
-says about it, and any contradiction between the two hosts' files.
+since when, and why.
+
+STANDBY tells whether another host would take the alias if its holder failed now: of
+an alias that is elsewhere this host, of one that is here the partner, which tells it
+on the channel. It is ready, not ready, parked or, where nothing is heard that should
+be, unknown; - stands where that cannot be told, or not yet. A line below says why.
+
+With a channel, a line below each alias shows what the partner says about it, and any
+contradiction between the two hosts' files.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it.`,
@@ -150,12 +156,15 @@ func standbyOf(s *control.Standby) (lines []string) {
 	}
 	switch {
 	case !s.Problem():
+	case s.Level == "" && s.Host == "us": // the row says that it is parked
 	case s.Level == "":
-		lines = append(lines, map[string]string{"us": "not ready: parked here", "partner": "nobody stands by: parked on the partner"}[s.Host])
+		lines = append(lines, "nobody would take the alias if this host failed: it is parked on the partner")
 	case s.Host == "us" && s.Row != "":
 		lines = append(lines, fmt.Sprintf("%s: if the holder failed now, this host would not take the alias (%s): %s", s.Level, s.Row, s.Why))
+	case s.Ready == "unknown":
+		lines = append(lines, fmt.Sprintf("%s: it is not known whether anybody would take the alias if this host failed: %s", s.Level, s.Why))
 	default:
-		lines = append(lines, fmt.Sprintf("%s: nobody is ready to take the alias if this host fails: %s", s.Level, s.Why))
+		lines = append(lines, fmt.Sprintf("%s: nobody would take the alias if this host failed: %s", s.Level, s.Why))
 	}
 	if s.HandOver == "no" && s.HandOverWhy != s.Why {
 		lines = append(lines, "a hand-over would not work now: "+s.HandOverWhy)

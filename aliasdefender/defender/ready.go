@@ -92,7 +92,7 @@ func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 	}
 	s.told, s.toldAt = true, l.now
 	if e.Text = "this host would not take the alias if its holder failed now: "; a.state.Holding {
-		e.Text = "if this host fails, nobody is ready to take the alias: "
+		e.Text = "nobody would take the alias if this host failed now: "
 	}
 	e.Text += e.Decision.Why
 	l.record(a, e)
@@ -206,22 +206,22 @@ func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, wi
 	usable := func(addr netip.Addr, what string) bool {
 		why := l.noThirdParty(a, addr, partner)
 		if why != "" && refused == "" {
-			refused = fmt.Sprintf("%s %s %s: it proves nothing about our own network; set router or witnesses", what, addr, why)
+			refused = fmt.Sprintf("%s %s: it proves nothing about our own network; set router or witnesses", fmt.Sprintf(what, addr), why)
 		}
 		return why == ""
 	}
-	if router = a.cfg.Router; router.IsValid() && !usable(router, "the router") {
+	if router = a.cfg.Router; router.IsValid() && !usable(router, "the router %s") {
 		router = netip.Addr{}
 	} else if !router.IsValid() {
 		for _, r := range l.net.state.Routes {
-			if r.NIC == a.cfg.NIC && usable(r.Gateway, "the gateway of the default route out of "+r.NIC+",") {
+			if r.NIC == a.cfg.NIC && usable(r.Gateway, "the gateway %s of the default route out of "+r.NIC) {
 				router = r.Gateway
 				break
 			}
 		}
 	}
 	for _, addr := range a.cfg.Witnesses {
-		if usable(addr, "the witness") {
+		if usable(addr, "the witness %s") {
 			witnesses = append(witnesses, addr)
 		}
 	}
