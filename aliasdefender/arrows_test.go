@@ -22,7 +22,7 @@ import (
 // import everything.
 var arrows = map[string]string{
 	"":          "cli",
-	"cli":       "config control daemon defender host lab logs record rehearse rules",
+	"cli":       "config control daemon defender host inspect lab logs record rehearse rules",
 	"daemon":    "config control defender host logs peer probe record sdnotify store",
 	"defender":  "agenda config control detect host peer probe record rules",
 	"detect":    "agenda host probe rules",
@@ -32,6 +32,7 @@ var arrows = map[string]string{
 	"config":    "",
 	"control":   "",
 	"host":      "",
+	"inspect":   "config host",
 	"lab":       "",
 	"lab/bench": "lab",
 	"lab/pair":  "lab",

@@ -15,39 +15,61 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/inspect"
 )
 
 func (a *app) checkCmd() *cobra.Command {
-	partner := ""
+	partner, filesOnly := "", false
 	c := &cobra.Command{
 		Use:   "Check",
 		Short: "Read the files, and say what they mean or what is wrong",
 		Long: `Read both files and the keys that they name. If they are good, say what they mean:
 a line for each alias, and one for the channel to the partner. If not, list every
-mistake and exit with 3. Check sends nothing, changes nothing, and needs no
-privilege but to read the files.
+mistake and exit with 3. Then say what on this host keeps the aliases from being
+defended well: what it is, what comes of it, and what mends it. Such warnings do not
+change the exit code. Check sends nothing, changes nothing, and needs no privilege
+but to read the files.
+
+With --files, look at the files alone: for scripts that must know, before they stop
+a Monitor, whether the next one would start.
 
 With --partner-file, compare the table with the other host's: both must have the
 same aliases and masks, name each other as partner, and have one primary for each
 alias. Check lists what does not match, and exits with 1.`,
 		Example: `  aliasdefender Check
+  aliasdefender Check --files && systemctl restart aliasdefender
   scp partner:/etc/hostname.alias /tmp/partner.alias
   aliasdefender Check --partner-file /tmp/partner.alias`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := a.loadWithKeys()
 			if err != nil {
 				return err
 			}
 			a.printConfig(cfg)
+			if !filesOnly {
+				printFindings(a.stdout, inspect.Inspect(a.subject(c.Context(), cfg)))
+			}
 			if partner != "" {
 				return a.checkPartner(cfg.Aliases, partner)
 			}
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&filesOnly, "files", false, "look at the files alone, not at this host")
 	c.Flags().StringVar(&partner, "partner-file", "", "compare with the table of the other host")
 	return c
+}
+
+// printFindings says each finding: where and what it is, what comes of it, and what
+// mends it.
+func printFindings(w io.Writer, found []inspect.Finding) {
+	for _, f := range found {
+		fmt.Fprintf(w, "%s: %s: %s\n    %s\n", f.About, f.Severity, f.What, f.Why)
+		if f.Mend != "" {
+			fmt.Fprintf(w, "    mend: %s\n", f.Mend)
+		}
+	}
 }
 
 func (a *app) printConfig(cfg *config.Config) {

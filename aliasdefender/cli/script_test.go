@@ -118,7 +118,7 @@ func TestStatusIsWellOnlyWhereNobodyNeedsToLook(t *testing.T) {
 		{"one alias with a level", control.Snapshot{Aliases: []control.Alias{{}, {Level: "warning"}}}, false},
 		{"a problem of the daemon", control.Snapshot{Aliases: []control.Alias{{}}, Problems: []string{"x"}}, false},
 	} {
-		if got := well(c.s); got != c.want {
+		if got := c.s.Tally().Well(); got != c.want {
 			t.Errorf("%s: well is %v", c.name, got)
 		}
 	}

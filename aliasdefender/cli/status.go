@@ -64,20 +64,10 @@ func (a *app) showStatus(s control.Snapshot, asJSON bool) error {
 	} else if err := printStatus(a.stdout, s, a.version); err != nil {
 		return err
 	}
-	if !well(s) {
+	if !s.Tally().Well() {
 		return &exit{code: exitFailed}
 	}
 	return nil
-}
-
-// well tells whether the snapshot has no problem that somebody must look at.
-func well(s control.Snapshot) bool {
-	for _, a := range s.Aliases {
-		if a.Level != "" || a.Standby.Problem() {
-			return false
-		}
-	}
-	return len(s.Problems) == 0
 }
 
 func printStatus(w io.Writer, s control.Snapshot, ours string) error {

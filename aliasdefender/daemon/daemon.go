@@ -258,8 +258,14 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 	}
-	if broken := m.keeper.Trouble(); broken != nil {
-		s.Problems = append(s.Problems, strings.Split(broken.Error(), "\n")...)
-	}
+	s.Problems = append(s.Problems, m.problems()...)
 	return s, err
+}
+
+// problems are those that the loop knows nothing of.
+func (m *monitor) problems() []string {
+	if broken := m.keeper.Trouble(); broken != nil {
+		return strings.Split(broken.Error(), "\n")
+	}
+	return nil
 }

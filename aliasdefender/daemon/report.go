@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"alias-defender/aliasdefender/logs"
@@ -68,13 +67,8 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	case err != nil:
 		return "", false
 	}
-	if m.keeper.Trouble() != nil {
-		t.Problems++
-	}
-	status = fmt.Sprintf("holding %d of %s", t.Held, logs.Count(t.Aliases, "alias", "aliases"))
-	if t.Problems > 0 {
-		status += "; " + logs.Count(t.Problems, "problem", "problems")
-	}
+	t.Problems += len(m.problems())
+	status = t.String()
 	if why := m.failed.Load(); why != nil {
 		status += "; the last reload changed nothing: " + logs.OneLine(*why)
 	}

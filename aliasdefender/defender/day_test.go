@@ -60,7 +60,7 @@ type day struct {
 
 	looked   int       // how often Status was looked at while nothing was broken
 	lookedAt time.Time // and when last
-	broken string // the first promise that was, and how
+	broken   string    // the first promise that was, and how
 
 	// Since when it is so.
 	parted   since // nothing passes between the two

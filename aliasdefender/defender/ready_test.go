@@ -27,9 +27,9 @@ func (w *world) show(st *station) (a control.Alias, problem bool) {
 		w.fail("%s: %v", st.name, err)
 	}
 	a = s.Aliases[0]
-	problem = len(s.Problems) > 0 || a.Level != "" || a.Standby.Problem()
-	if problem && t.Problems == 0 {
-		w.fail("%s: Status finds a problem, and the service manager is told of none", st.name)
+	problem = !s.Tally().Well()
+	if problem == t.Well() {
+		w.fail("%s: Status ends with a problem %v, and the service manager is told otherwise", st.name, problem)
 	}
 	return a, problem
 }

@@ -19,23 +19,28 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		Version: l.o.Version, PID: os.Getpid(), Started: l.d.started.Round(0), Now: time.Now().Round(0),
 		Aliases: make([]control.Alias, 0, len(l.list)),
 	}
-	if l.net.readErr != "" {
-		s.Problems = append(s.Problems, "cannot read this host's addresses from the kernel: "+l.net.readErr)
-	}
-	s.Maintenance = l.maintenance
+	s.Problems, s.Maintenance = l.problems(), l.maintenance
 	if l.channel.up != nil {
 		s.Channel = showChannel(l.channel.up.Status())
-	}
-	if c := &l.channel; c.up == nil && c.err != "" {
-		s.Problems = append(s.Problems, "no channel to the partner: "+c.err)
-	}
-	for _, t := range l.channel.talks {
-		s.Problems = append(s.Problems, t.problems()...)
 	}
 	for _, a := range l.list {
 		s.Aliases = append(s.Aliases, l.show(a, journal))
 	}
 	return s
+}
+
+// problems are those of this Monitor as a whole.
+func (l *loop) problems() (all []string) {
+	if l.net.readErr != "" {
+		all = append(all, "cannot read this host's addresses from the kernel: "+l.net.readErr)
+	}
+	if c := &l.channel; c.up == nil && c.err != "" {
+		all = append(all, "no channel to the partner: "+c.err)
+	}
+	for _, t := range l.channel.talks {
+		all = append(all, t.problems()...)
+	}
+	return all
 }
 
 // showChannel is the channel's own record.

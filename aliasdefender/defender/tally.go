@@ -1,14 +1,17 @@
 package defender
 
-import "context"
+import (
+	"context"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/rules"
+)
 
 // Tally is the sum of a Snapshot, for who wants no more: it costs the loop
 // next to nothing.
 type Tally struct {
-	Read     bool // a first reading of the host has come back, good or bad
-	Aliases  int
-	Held     int // of them, by this host
-	Problems int // what Status marks: aliases and the host itself
+	Read bool // a first reading of the host has come back, good or bad
+	control.Tally
 }
 
 // Tally counts. Like a Snapshot it is told by the loop itself.
@@ -26,17 +29,14 @@ func (d *Defender) Tally(ctx context.Context) (Tally, error) {
 }
 
 func (l *loop) tally() Tally {
-	t := Tally{Read: !l.net.readAt.IsZero() || l.net.readErr != "", Aliases: len(l.list)}
-	if l.net.readErr != "" {
-		t.Problems++
-	}
+	t := Tally{Read: !l.net.readAt.IsZero() || l.net.readErr != ""}
+	t.Maintenance, t.Problems = l.maintenance, len(l.problems())
 	for _, a := range l.list {
-		if a.state.Holding {
-			t.Held++
-		}
-		if a.level() != "" || a.standby.is.Problem() {
-			t.Problems++
-		}
+		is := a.standby.is
+		t.Add(control.Part{
+			Held: a.state.Holding, Parked: a.state.Parked, Level: a.level(),
+			Unready: is.Problem(), Meant: is.Level() == rules.Info,
+		})
 	}
 	return t
 }

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"slices"
 	"os"
+	"slices"
 	"sync"
 	"time"
 

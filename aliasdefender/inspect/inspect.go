@@ -1,0 +1,107 @@
+// Package inspect finds, before the night it matters, what on this host keeps the
+// aliases of the files from being defended well. It is what the verb Check says
+// beside what the files mean.
+//
+// It reads nothing: whoever calls it reads the host into a Subject, and each rule is
+// a pure function from that to findings, so that every finding is tested without a
+// kernel. It refuses to know what the wire does: no rule asks another host. What was
+// not read is unknown, and no rule finds anything in it.
+//
+// A new finding is a function on its own in the file of its kind, and a line in
+// Rules. What it needs of the host and no rule needed before is a field of Subject,
+// which cli/subject.go fills.
+package inspect
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+)
+
+// Severity is how bad a finding is.
+type Severity int
+
+const (
+	// Note is worth knowing; nothing needs to be done.
+	Note Severity = iota + 1
+	// Warning is that an alias is defended worse than its files promise.
+	Warning
+	// Mistake keeps the Monitor, or a row, from working at all.
+	Mistake
+)
+
+// String is the word that Check prints, and that its JSON has.
+func (s Severity) String() string {
+	switch s {
+	case Mistake:
+		return "mistake"
+	case Warning:
+		return "warning"
+	default:
+		return "note"
+	}
+}
+
+// Finding is one thing that Check says of this host.
+type Finding struct {
+	Severity Severity
+	About    string // where: "hostname.alias:3", "aliasdefender.toml: router", or a NIC
+	What     string // what is the case, as one sentence without a full stop
+	Why      string // what comes of it here, in the same form
+	Mend     string // the command or the line of a file that mends it; empty for some notes
+}
+
+// Subject is what was read of this host. A zero field was not read.
+type Subject struct {
+	Aliases  string // path of the table, as it was named
+	Settings string // path of aliasdefender.toml
+	Config   *config.Config
+
+	Host *host.State // nil where it cannot be read
+
+	// Sysctls are the kernel's settings below /proc/sys, by their names there:
+	// "net/ipv4/conf/eth0/arp_ignore". Absent is unknown.
+	Sysctls map[string]string
+
+	// Names are the addresses of each partner that is written as a name, in the
+	// resolver's order; absent where it does not resolve.
+	Names map[string][]netip.Addr
+}
+
+// NICSettings are the settings of a NIC that are read into Sysctls, for each NIC of
+// the table and for "all".
+var NICSettings = []string{"arp_ignore", "arp_announce", "rp_filter", "promote_secondaries"}
+
+// Sysctl is an IPv4 setting of a NIC, such as "rp_filter"; ok is false if it is
+// unknown.
+func (s *Subject) Sysctl(nic, setting string) (value string, ok bool) {
+	value, ok = s.Sysctls[SysctlName(nic, setting)]
+	return value, ok
+}
+
+// SysctlName is the name in Subject.Sysctls of an IPv4 setting of a NIC.
+func SysctlName(nic, setting string) string { return "net/ipv4/conf/" + nic + "/" + setting }
+
+// Row is the About of a row of the table.
+func (s *Subject) Row(a config.Alias) string { return fmt.Sprintf("%s:%d", s.Aliases, a.Line) }
+
+// Rules are all that is looked for, in the order in which findings of one severity
+// are said.
+var Rules = []func(*Subject) []Finding{
+	nicMissing,
+	nicDown,
+	noDefaultRoute,
+}
+
+// Inspect is what all rules find, the worst first.
+func Inspect(s *Subject) (all []Finding) {
+	for _, rule := range Rules {
+		all = append(all, rule(s)...)
+	}
+	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })
+	return all
+}

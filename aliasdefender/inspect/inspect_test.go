@@ -1,0 +1,89 @@
+package inspect
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+)
+
+// good is a host on which nothing is found: eth0 is up, has an address of its own
+// and the default route.
+func good() *Subject {
+	return &Subject{
+		Aliases:  "hostname.alias",
+		Settings: "aliasdefender.toml",
+		Config: &config.Config{Aliases: []config.Alias{{
+			Line: 3, NIC: "eth0", Label: "eth0:1",
+			Addr:    netip.MustParseAddr("172.16.1.2"),
+			Prefix:  netip.MustParsePrefix("172.16.1.2/24"),
+			Partner: config.Partner{Name: "172.16.1.5", Addr: netip.MustParseAddr("172.16.1.5")},
+		}}},
+		Host: &host.State{
+			NICs: []host.NIC{{Name: "eth0", Index: 2, Up: true, Carrier: true,
+				Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.4/24"), Label: "eth0"}}}},
+			Routes: []host.Route{{NIC: "eth0", Gateway: netip.MustParseAddr("172.16.1.1")}},
+		},
+	}
+}
+
+// TestEachFindingIsFound: one thing about the good host is changed, and exactly its
+// findings come. A new rule adds its cases here or in the test of its file.
+func TestEachFindingIsFound(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Subject)
+		want   []string // severity, About and the beginning of What
+	}{
+		{"a good host", func(*Subject) {}, nil},
+		{"a host that could not be read", func(s *Subject) { s.Host = nil }, nil},
+		{"no such NIC", func(s *Subject) { s.Config.Aliases[0].NIC = "eth9" },
+			[]string{"warning hostname.alias:3 this host has no NIC eth9"}},
+		{"NIC down", func(s *Subject) { s.Host.NICs[0].Up = false },
+			[]string{"warning hostname.alias:3 eth0 is down"}},
+		{"no default route", func(s *Subject) { s.Host.Routes = nil },
+			[]string{"warning hostname.alias:3 no default route goes out of eth0"}},
+		{"a router in the file", func(s *Subject) {
+			s.Host.Routes = nil
+			s.Config.Aliases[0].Router = netip.MustParseAddr("172.16.1.1")
+		}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := good()
+			c.change(s)
+			expect(t, Inspect(s), c.want...)
+		})
+	}
+}
+
+// expect says what was found otherwise than as wanted, and which finding lacks what
+// its reader needs.
+func expect(t *testing.T, found []Finding, want ...string) {
+	t.Helper()
+	var got []string
+	for _, f := range found {
+		got = append(got, f.Severity.String()+" "+f.About+" "+f.What)
+		if f.Why == "" || f.Mend == "" && f.Severity != Note {
+			t.Errorf("without why or mend: %+v", f)
+		}
+	}
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("found %q, want %q", got, want)
+	}
+}
+
+func TestTheWorstIsSaidFirst(t *testing.T) {
+	old := Rules
+	defer func() { Rules = old }()
+	of := func(s Severity) func(*Subject) []Finding {
+		return func(*Subject) []Finding { return []Finding{{Severity: s}} }
+	}
+	Rules = []func(*Subject) []Finding{of(Note), of(Mistake), of(Warning)}
+	found := Inspect(good())
+	if len(found) != 3 || found[0].Severity != Mistake || found[2].Severity != Note {
+		t.Errorf("%v", found)
+	}
+}
