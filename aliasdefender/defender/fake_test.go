@@ -64,6 +64,7 @@ type station struct {
 	muted   bool                // its port passes nothing, with carrier kept
 	filters bool                // drops ICMP
 	foreign map[netip.Addr]bool // addresses that nobody here decides about
+	proxies map[netip.Addr]bool // addresses that it answers ARP for, and has not
 	sun     *sun                // of a Solaris: no ARP for its daemon
 
 	wires      []*fakeWire
@@ -165,7 +166,7 @@ func (st *station) receive(from *station, f host.Sighting) {
 			s.changed()
 		}
 	}
-	if !f.Reply && f.Sender != f.Target && st.has(f.Target) {
+	if !f.Reply && f.Sender != f.Target && (st.has(f.Target) || st.proxies[f.Target]) {
 		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hw, Target: f.Sender, Reply: true})
 	}
 	wires := slices.Clone(st.wires)

@@ -128,6 +128,9 @@ func (a *alias) trouble() string {
 // conclusions are what the partner is told of our own.
 func (l *loop) conclusions(a *alias, f *rules.Facts) {
 	f.Watched = a.standby.watched
+	if a.router != nil && a.partner != nil && len(a.witnesses) == 0 && !a.router.HW().IsZero() {
+		f.RouterIs = rules.Of(a.router.HW() == a.partner.HW())
+	}
 	if !a.state.Holding {
 		f.Ready = rules.Fact{Value: a.standby.is.Ready, Since: a.standby.since, Asked: l.now}
 	}

@@ -80,6 +80,10 @@ func TestAStandbyThatCouldNotTakeSaysSoBeforeItHasTo(t *testing.T) {
 			w.b.router = netip.MustParseAddr("10.0.0.11")
 			w.cfgB.Settings.Peer.Paths = map[string][]netip.Addr{w.cfgB.Aliases[0].Partner.Name: {w.b.router}}
 		}, reason: "no router known", why: "the gateway 10.0.0.11 of the default route out of eth0 is the partner too"},
+		"its router is the partner by another address": {set: func(w *world) {
+			w.b.router = netip.MustParseAddr("10.0.0.11")
+			w.a.foreign[w.b.router] = true
+		}, reason: "router is the partner", why: "the router answers with the partner's hardware address"},
 		"the partner's name has this host's file's router": {set: func(w *world) {
 			named(w)
 			w.cfgB.Aliases[0].Router = w.a.own.Addr()
@@ -239,5 +243,23 @@ func TestAnAliasThatLoHasIsNotTakenBesideIt(t *testing.T) {
 		if a, _ := w.show(w.b); a.Row == "W2" {
 			w.fail("it is off lo, and B: %s", a.Why)
 		}
+	})
+}
+
+// TestWhatIsAnsweredForNobodyIsSaid: the partner's host answers ARP for an alias that it
+// says it has not (proxy_arp_pvlan).
+func TestWhatIsAnsweredForNobodyIsSaid(t *testing.T) {
+	keyed(t, func(w *world) { w.a.proxies = map[netip.Addr]bool{aliasIP: true} }, func(w *world) {
+		w.standsBy(w.b, "yes", "", "")
+		w.a.set(func() { w.b.dumb = true }) // so that it is released, and not handed over
+		w.wait(10 * time.Second)
+		w.must(w.a, control.Order{Remove: true}, "released")
+		w.a.set(func() { w.b.dumb = false })
+		w.wait(30 * time.Second)
+		w.expect("", "B believes that the partner serves it")
+		if a, _ := w.show(w.b); a.Holder != "partner" {
+			w.fail("held by %s", a.Holder)
+		}
+		w.standsBy(w.b, "no", "answered for nobody", "answer ARP for others")
 	})
 }

@@ -96,8 +96,9 @@ type Facts struct {
 	WeAreLow   Value // our hardware address is lower than that host's
 
 	Partner     Fact
-	Router      Fact // the router or any witness: yes if one answered, no if all are silent
-	RouterKnown bool // there is a router or witness to ask
+	Router      Fact  // the router or any witness: yes if one answered, no if all are silent
+	RouterKnown bool  // there is a router or witness to ask
+	RouterIs    Value // yes: no router but the partner answers, by its hardware address; no row reads it
 
 	Peer Peer
 
@@ -117,9 +118,10 @@ type Peer struct {
 	Heard time.Time // when its daemon was last heard; zero: not since our start
 	Said  time.Time // when it last spoke of this alias; zero: never
 
-	Word    Word  // of Said, as all that follows
-	Primary Value // its role
-	HWLower Value // our hardware address is lower than the partner's
+	Since   time.Time // since when its Standing is what it is; zero: long since
+	Word    Word      // of Said, as all that follows
+	Primary Value     // its role
+	HWLower Value     // our hardware address is lower than the partner's
 
 	// Facts are the values of its own facts that it tells: those with a number
 	// in [FactRow].Wire; the others are unknown.

@@ -69,7 +69,10 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 	case s.Parked || s.Leaving || v.watched():
 		w := v.withoutHolder()
 		d := w.decide(rows)
-		if r.Ready, r.Row = Of(d.Action == Take), d.Row; d.Action != Take {
+		r.Ready, r.Row = Of(d.Action == Take), d.Row
+		if why := v.deceived(); d.Action == Take && why != NoRow {
+			r.Ready, r.Row, r.Reason = No, "", why
+		} else if d.Action != Take {
 			r.Reason = d.Reason
 		}
 	default:
@@ -123,6 +126,19 @@ func (v *view) withoutHolder() *view {
 		w.f.Peer.Heard = v.f.Now.Add(-v.p.ChannelSilent() - time.Second)
 	}
 	return w
+}
+
+// deceived is why what answers now would not fall silent with the holder, or would
+// although it should not: somebody answers ARP for others, or is two of the three.
+func (v *view) deceived() Reason {
+	said := v.word().Standing
+	switch {
+	case v.f.RouterIs == Yes:
+		return RouterIsPartner
+	case v.alias() == Answered && v.f.ByPartner == Yes && said != NotSaid && said != SaysHolding && v.reached(v.f.Peer.Since.Add(v.p.Stale())):
+		return AnsweredForNobody
+	}
+	return NoRow
 }
 
 // partnerReady is what is known of the readiness of the partner of a holder.

@@ -68,6 +68,16 @@ func TestReadyAsksTheTableWhatAFailureWouldBring(t *testing.T) {
 		"a router that could not be asked once": {func(c *instance) {
 			c.f.Router = Fact{Value: Unknown, Since: noon.Add(-time.Second), Asked: noon}
 		}, Unknown, NotYet, ""},
+		"the router is the partner": {func(c *instance) { c.f.RouterIs = Yes }, No, RouterIsPartner, ""},
+		"answered for nobody":       {func(c *instance) { says(c, Word{Standing: SaysAble}) }, No, AnsweredForNobody, ""},
+		"let go a moment ago": {func(c *instance) {
+			says(c, Word{Standing: SaysParked})
+			c.f.Peer.Since = noon.Add(1 - tooOld)
+		}, Yes, NoRow, "W14"},
+		"answered by a third host": {func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.f.ByPartner = No
+		}, Yes, NoRow, "W14"},
 		"being taken":        {func(c *instance) { c.f.Alias = seen(Silent, time.Second) }, Unknown, NotYet, ""},
 		"nobody takes it":    {func(c *instance) { c.f.Alias = seen(Silent, time.Hour) }, Yes, NoRow, "W14"},
 		"nor could, for now": {func(c *instance) { c.f.Alias, c.f.Router = seen(Silent, time.Hour), seen(Silent, 0) }, No, RouterSilent, "W8"},
@@ -184,7 +194,7 @@ func TestNoRowReadsWhatWeConcluded(t *testing.T) {
 			d := c
 			d.f.Ready, d.f.Hears = seen(v, 0), seen(v, 0)
 			d.f.Peer.Facts[FactReady], d.f.Peer.Facts[FactHears] = v, v
-			d.f.Watched = noon
+			d.f.Watched, d.f.RouterIs = noon, v
 			if after := d.decide(Rows()); after != before {
 				t.Fatalf("%+v becomes %+v", before, after)
 			}
