@@ -146,7 +146,7 @@ func (a *alias) third() iter.Seq[*detect.Target] {
 
 // here is how this host stands to the alias, for what is asked about it.
 func (a *alias) stands() detect.Here {
-	return detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value}
+	return detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value, Quiet: a.talk != nil && a.talk.mood == fellQuiet}
 }
 
 // decide puts the facts before the rules and has the answer carried out.

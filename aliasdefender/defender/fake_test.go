@@ -27,9 +27,10 @@ type segment struct {
 	split     map[*station]bool // those on the far side of a partition; nil: none
 	loss      map[*station]float64
 	rng       *rand.Rand
-	frames    []frame    // the claims that were sent, oldest first
-	questions []question // all frames, likewise
-	changed   func()     // called with mu held after any change of holders or paths
+	frames    []frame                // the claims that were sent, oldest first
+	questions []question             // all frames, likewise
+	fabric    map[netip.Addr]host.HW // it answers ARP for what it has learned, EVPN-like; nil: it does not
+	changed   func()                 // called with mu held after any change of holders or paths
 }
 
 // frame is a claim on the wire: who said that which address is where.
@@ -142,6 +143,12 @@ func (s *segment) lost(a, b *station) bool {
 func (s *segment) send(from, to *station, f host.Sighting) {
 	if f.Sender == f.Target {
 		s.frames = append(s.frames, frame{time.Now(), from, f})
+	}
+	if hw := s.fabric[f.Target]; !f.Reply && f.Sender != f.Target && !hw.IsZero() {
+		answer := host.Sighting{Sender: f.Target, HW: hw, Target: f.Sender, Reply: true}
+		time.AfterFunc(wireDelay, func() { from.receive(from, answer) })
+	} else if s.fabric != nil && !f.Sender.IsUnspecified() {
+		s.fabric[f.Sender] = f.HW
 	}
 	for _, st := range s.stations {
 		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) {

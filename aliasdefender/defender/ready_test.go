@@ -263,3 +263,46 @@ func TestWhatIsAnsweredForNobodyIsSaid(t *testing.T) {
 		w.standsBy(w.b, "no", "answered for nobody", "answer ARP for others")
 	})
 }
+
+// TestAFabricThatAnswersForTheDeadDelaysNobody: it answers ARP for what it has learned
+// (EVPN), and goes on to when a host has died. With a channel the daemon that fell
+// silent, and pings that are answered no more, tell.
+func TestAFabricThatAnswersForTheDeadDelaysNobody(t *testing.T) {
+	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond} {
+		keyed(t, func(w *world) {
+			w.seg.fabric = map[netip.Addr]host.HW{}
+			for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+				c.Aliases[0].Rhythm = config.Rhythm{Interval: interval, Timeout: interval / 4, Misses: 3}
+			}
+		}, func(w *world) {
+			w.wait(20 * time.Second)
+			w.a.set(func() { w.a.on = false })
+			w.a.kill()
+			w.a.set(func() { w.a.kernel.lose() })
+			w.wait(10 * interval)
+			w.expect("b", "A is dead, whatever the fabric says")
+			w.seg.mu.Lock()
+			at := w.seg.fabric[aliasIP]
+			w.seg.mu.Unlock()
+			if at != w.b.hw {
+				w.fail("the fabric has it at %s", at)
+			}
+		})
+	}
+}
+
+// TestAPartnerThatOnlyAnswersARPIsRobbedOnceAtMost: a firewall there that drops pings
+// and the channel makes its host look like a dead one behind a fabric, until it is
+// heard to say something of its own.
+func TestAPartnerThatOnlyAnswersARPIsRobbedOnceAtMost(t *testing.T) {
+	keyed(t, func(*world) {}, func(w *world) {
+		w.wait(20 * time.Second)
+		before := w.logged("action=take")
+		w.a.set(func() { w.a.filters, w.a.dumb = true, true })
+		w.wait(10 * time.Minute)
+		w.expect("a", "the primary keeps it")
+		if n := w.logged("action=take") - before; n > 1 {
+			w.fail("taken %d times", n)
+		}
+	})
+}

@@ -80,7 +80,7 @@ func (a *alias) untied() bool { return a.alias == nil }
 // sameWish tells whether two wishes are for the same; who stands how to an alias is
 // the alias's.
 func sameWish(a, b detect.Wish) bool {
-	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && slices.Equal(a.Witnesses, b.Witnesses)
+	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && a.Pings == b.Pings && slices.Equal(a.Witnesses, b.Witnesses)
 }
 
 // wish is what the alias wants to have asked.
@@ -96,7 +96,7 @@ func (l *loop) wish(a *alias) detect.Wish {
 	w := detect.Wish{
 		Alias: a.key(), Partner: l.keyOf(a, partner), Router: l.keyOf(a, router),
 		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
-		Here:   a.stands, Owner: a,
+		Here:   a.stands, Owner: a, Pings: a.policy.Channel,
 	}
 	for _, addr := range witnesses {
 		w.Witnesses = append(w.Witnesses, l.keyOf(a, addr))

@@ -20,6 +20,7 @@ type Target struct {
 
 	fact     rules.Fact
 	hw       host.HW        // of the last frame that claimed the address
+	habit    habit          // how it answers
 	byARP    bool           // ask by ARP first: an alias, or it answers by ARP only
 	troubles [media]trouble // why a medium cannot ask
 
@@ -34,6 +35,16 @@ type Target struct {
 	lost      bool // it fell silent, and was not heard since
 	toldNewer bool // and it has not been taken in yet
 }
+
+// habit is what is known of how a target answers, whatever it does now.
+type habit struct {
+	pings bool  // it has answered by ICMP
+	tries uint8 // how often it was asked by ICMP to find that out
+	alive bool  // its host has sent a frame of its own since the partner's daemon fell silent
+}
+
+// mostTries is how often it is tried to find out whether a target answers pings.
+const mostTries = 10
 
 // window is one timeout's worth of questions.
 type window struct {
@@ -117,6 +128,42 @@ func (t *Target) For(yield func(any) bool) {
 			return
 		}
 	}
+}
+
+// mistrusted tells whether an answer by ARP alone proves nothing of the target: it has
+// answered pings before, and the partner's daemon has fallen silent. A fabric that
+// answers ARP for its hosts (EVPN) goes on to for a while when one has died. A host
+// that sends frames of its own has not.
+func (t *Target) mistrusted() bool {
+	if !t.habit.pings || t.held() {
+		return false
+	}
+	u := t.inPair()
+	quiet := u != nil && u.Here().Quiet
+	if !quiet {
+		t.habit.alive = false
+	}
+	return quiet && !t.habit.alive
+}
+
+// unproven tells whether it is to be found out if the target answers pings.
+func (t *Target) unproven() bool {
+	if t.habit.pings || t.habit.tries >= mostTries || t.fact.Value != rules.Answered || t.held() {
+		return false
+	}
+	u := t.inPair()
+	return u != nil && u.Pings
+}
+
+// inPair is the first to depend on the target whose alias or partner it is; nil for a
+// router or witness. All whose partner it is talk to one daemon.
+func (t *Target) inPair() *subject {
+	for _, u := range t.users {
+		if u.alias == t || u.partner == t {
+			return u
+		}
+	}
+	return nil
 }
 
 // held tells whether the target is an alias that we hold ourselves.
