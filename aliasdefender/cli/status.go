@@ -111,7 +111,7 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	if a.Says != nil {
 		fold(w, "the partner"+saysOf(*a.Says, now))
 	}
-	for _, line := range standbyOf(a.Standby) {
+	for _, line := range standbyOf(a.Standby, a.Says) {
 		fold(w, line)
 	}
 	if a.Handover != "" {
@@ -140,11 +140,13 @@ func readyOf(s *control.Standby) string {
 
 // standbyOf says below the row of an alias why nobody stands by for it, and why it
 // could not be handed over.
-func standbyOf(s *control.Standby) (lines []string) {
+func standbyOf(s *control.Standby, says *control.Says) (lines []string) {
 	if s == nil {
 		return nil
 	}
 	switch {
+	case s.Ready == "no" && s.Level != "" && says != nil && says.Why == s.Why: // the line above has it
+		lines = append(lines, s.Level+": nobody would take the alias if this host failed")
 	case !s.Problem():
 	case s.Level == "" && s.Host == "us": // the row says that it is parked
 	case s.Level == "":

@@ -209,7 +209,7 @@ func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, wi
 	usable := func(addr netip.Addr, what string) bool {
 		why := l.noThirdParty(a, addr, partner)
 		if why != "" && refused == "" {
-			refused = fmt.Sprintf("%s %s: it proves nothing about our own network; set router or witnesses", fmt.Sprintf(what, addr), why)
+			refused = fmt.Sprintf("%s %s: set router or witnesses", fmt.Sprintf(what, addr), why)
 		}
 		return why == ""
 	}
@@ -217,7 +217,7 @@ func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, wi
 		router = netip.Addr{}
 	} else if !router.IsValid() {
 		for _, r := range l.net.state.Routes {
-			if r.NIC == a.cfg.NIC && usable(r.Gateway, "the gateway %s of the default route out of "+r.NIC) {
+			if r.NIC == a.cfg.NIC && usable(r.Gateway, "the gateway %s of "+r.NIC+"'s default route") {
 				router = r.Gateway
 				break
 			}
@@ -229,11 +229,11 @@ func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, wi
 		}
 	}
 	if refused != a.refused && refused != "" {
-		e := a.log(l, "not_third_party")
+		e, text := a.log(l, "not_third_party"), refused+"; its answer proves nothing about our own network"
 		if router.IsValid() || len(witnesses) > 0 {
-			e.Warn(refused)
+			e.Warn(text)
 		} else {
-			e.Error(refused)
+			e.Error(text)
 		}
 	}
 	a.refused = refused

@@ -73,13 +73,13 @@ func TestAStandbyThatCouldNotTakeSaysSoBeforeItHasTo(t *testing.T) {
 	}{
 		"all is well": {},
 		"its default route leads through the alias": {set: func(w *world) { w.b.router = aliasIP },
-			reason: "no router known", why: "the gateway 10.0.0.100 of the default route out of eth0 is an alias"},
+			reason: "no router known", why: "the gateway 10.0.0.100 of eth0's default route is an alias"},
 		"its default route leads through the partner": {set: func(w *world) { w.b.router = w.a.own.Addr() },
-			reason: "no router known", why: "the gateway 10.0.0.1 of the default route out of eth0 is the partner"},
+			reason: "no router known", why: "the gateway 10.0.0.1 of eth0's default route is the partner"},
 		"its default route leads through another address of the partner": {set: func(w *world) {
 			w.b.router = netip.MustParseAddr("10.0.0.11")
 			w.cfgB.Settings.Peer.Paths = map[string][]netip.Addr{w.cfgB.Aliases[0].Partner.Name: {w.b.router}}
-		}, reason: "no router known", why: "the gateway 10.0.0.11 of the default route out of eth0 is the partner too"},
+		}, reason: "no router known", why: "the gateway 10.0.0.11 of eth0's default route is the partner too"},
 		"its router is the partner by another address": {set: func(w *world) {
 			w.b.router = netip.MustParseAddr("10.0.0.11")
 			w.a.foreign[w.b.router] = true
@@ -150,7 +150,7 @@ func TestAStandbyThatCouldNotTakeSaysSoBeforeItHasTo(t *testing.T) {
 // TestAHolderShowsWhetherItsPartnerCouldTake, by the channel or by what it hears itself.
 func TestAHolderShowsWhetherItsPartnerCouldTake(t *testing.T) {
 	keyed(t, func(w *world) { w.b.router = aliasIP }, func(w *world) {
-		w.standsBy(w.a, "no", "no router known", "the gateway 10.0.0.100 of the default route out of eth0 is an alias")
+		w.standsBy(w.a, "no", "no router known", "the gateway 10.0.0.100 of eth0's default route is an alias")
 		if a, _ := w.show(w.a); a.Standby.Host != "partner" || a.Standby.HandOver != "no" {
 			w.fail("%+v", *a.Standby)
 		}
