@@ -22,8 +22,15 @@ func (a *app) statusCmd() *cobra.Command {
 		Short: "Show each alias: its holder, and why",
 		Long: `Show each alias of the running Monitor: its holder (us, partner, a hardware
 address, nobody, unknown), this host's role, whether router and partner answer,
-since when, and why. With a channel, a line below each alias shows what the partner
-says about it, and any contradiction between the two hosts' files.
+since when, and why.
+
+STANDBY tells whether another host would take the alias if its holder failed now: of
+an alias that is elsewhere this host, of one that is here the partner, which tells it
+on the channel. It is ready, not ready, parked or, where nothing is heard that should
+be, unknown; - stands where that cannot be told, or not yet. A line below says why.
+
+With a channel, a line below each alias shows what the partner says about it, and any
+contradiction between the two hosts' files.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it.`,
@@ -69,10 +76,10 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	}
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "ALIAS\tNIC\tHOLDER\tROLE\tROUTER\tPARTNER\tSINCE\tWHY")
+	fmt.Fprintln(t, "ALIAS\tNIC\tHOLDER\tROLE\tROUTER\tPARTNER\tSTANDBY\tSINCE\tWHY")
 	for _, a := range s.Aliases {
-		fmt.Fprintf(t, "%s/%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Alias, a.Prefix, a.NIC, a.Holder, a.Role,
-			a.Router.Answer, a.Partner.Answer, ago(s.Now.Sub(a.Since)), marked(a))
+		fmt.Fprintf(t, "%s/%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", a.Alias, a.Prefix, a.NIC, a.Holder, a.Role,
+			a.Router.Answer, a.Partner.Answer, readyOf(a.Standby), ago(s.Now.Sub(a.Since)), marked(a))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -104,12 +111,57 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	if a.Says != nil {
 		fold(w, "the partner"+saysOf(*a.Says, now))
 	}
+	for _, line := range standbyOf(a.Standby, a.Says) {
+		fold(w, line)
+	}
 	if a.Handover != "" {
 		fold(w, "hand-over open: "+a.Handover)
 	}
 	for _, wrong := range a.Pair {
 		fold(w, "ALARM: the pair does not fit: "+wrong)
 	}
+}
+
+// readyOf is whether the alias has a standby, in a word.
+func readyOf(s *control.Standby) string {
+	switch {
+	case s == nil: // of an older Monitor
+	case s.Ready == "yes":
+		return "ready"
+	case s.Ready == "no" && s.Level == "":
+		return "parked"
+	case s.Ready == "no":
+		return "not ready"
+	case s.Level != "":
+		return "unknown"
+	}
+	return "-"
+}
+
+// standbyOf says below the row of an alias why nobody stands by for it, and why it
+// could not be handed over.
+func standbyOf(s *control.Standby, says *control.Says) (lines []string) {
+	if s == nil {
+		return nil
+	}
+	switch {
+	case s.Ready == "no" && s.Level != "" && says != nil && says.Why == s.Why: // the line above has it
+		lines = append(lines, s.Level+": nobody would take the alias if this host failed")
+	case !s.Problem():
+	case s.Level == "" && s.Host == "us": // the row says that it is parked
+	case s.Level == "":
+		lines = append(lines, "nobody would take the alias if this host failed: it is parked on the partner")
+	case s.Host == "us" && s.Row != "":
+		lines = append(lines, fmt.Sprintf("%s: if the holder failed now, this host would not take the alias (%s): %s", s.Level, s.Row, s.Why))
+	case s.Ready == "unknown":
+		lines = append(lines, fmt.Sprintf("%s: it is not known whether anybody would take the alias if this host failed: %s", s.Level, s.Why))
+	default:
+		lines = append(lines, fmt.Sprintf("%s: nobody would take the alias if this host failed: %s", s.Level, s.Why))
+	}
+	if s.HandOver == "no" && s.HandOverWhy != s.Why {
+		lines = append(lines, "a hand-over would not work now: "+s.HandOverWhy)
+	}
+	return lines
 }
 
 // screen is how wide a terminal is that Status is read on.

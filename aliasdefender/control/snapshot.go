@@ -77,6 +77,7 @@ type Alias struct {
 	Facts  []Fact    `json:"facts"`
 
 	Pair     []string `json:"pair,omitempty"`      // what in the two hosts' files does not fit
+	Standby  *Standby `json:"standby,omitempty"`   // whether another host would take it
 	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
 	Handover string   `json:"hand_over,omitempty"` // where an open one stands
 
@@ -113,6 +114,25 @@ type Says struct {
 	State   string    `json:"state,omitempty"` // how it stands to the alias
 	Why     string    `json:"why,omitempty"`   // the reason of that
 }
+
+// Standby is what is known of whether another host would take the alias if its holder
+// failed now: this one, or for its holder the partner.
+type Standby struct {
+	Host   string    `json:"host"`             // us, partner
+	Ready  string    `json:"ready"`            // yes, no, unknown
+	Since  time.Time `json:"since,omitzero"`   // of that
+	Row    string    `json:"row,omitempty"`    // of ours: the row that says so
+	Reason string    `json:"reason,omitempty"` // why it is not ready, or not known to be
+	Why    string    `json:"why,omitempty"`    // the reason as a sentence
+	Level  string    `json:"level,omitempty"`  // warning; empty: all well, too early to tell, or an operator's own doing
+
+	HandOver    string `json:"hand_over,omitempty"` // a planned one would work now: yes, no, unknown; only where there is a channel
+	HandOverWhy string `json:"hand_over_why,omitempty"`
+}
+
+// Problem tells whether somebody must look at it. A nil Standby, of an older Monitor,
+// tells of none.
+func (s *Standby) Problem() bool { return s != nil && (s.Ready == "no" || s.Level != "") }
 
 // Outcome is what became of an order for one alias.
 type Outcome struct {

@@ -9,6 +9,7 @@ type Tally struct {
 	Held        int  // of them, by this host
 	Parked      int  // of them, by an operator
 	Maintenance bool // then all are parked
+	Without     int  // held, and the partner has parked them: they have no standby
 	Problems    int  // that somebody must look at: of aliases, and of the Monitor
 }
 
@@ -16,6 +17,8 @@ type Tally struct {
 type Part struct {
 	Held, Parked bool
 	Level        string // as Alias.Level
+	Unready      bool   // nobody would take it if its holder failed now: Standby.Problem
+	Meant        bool   // for an operator wants it so
 }
 
 // Add adds one alias.
@@ -27,14 +30,17 @@ func (t *Tally) Add(p Part) {
 	if p.Parked {
 		t.Parked++
 	}
-	if p.Level != "" {
+	switch {
+	case p.Level != "" || p.Unready && !p.Meant:
 		t.Problems++
+	case p.Unready && !p.Parked:
+		t.Without++
 	}
 }
 
-// Well tells whether there is nothing that somebody must look at. Then Status exits
-// with 0.
-func (t Tally) Well() bool { return t.Problems == 0 }
+// Well tells whether all aliases are defended, and there is nothing that somebody must
+// look at. Then Status exits with 0. What is parked is defended by one host at most.
+func (t Tally) Well() bool { return t.Problems == 0 && t.Without == 0 && t.Parked == 0 }
 
 // String is the sum in one line: "holding 1 of 3 aliases; 1 parked; 1 problem".
 func (t Tally) String() string {
@@ -45,7 +51,10 @@ func (t Tally) String() string {
 	case t.Parked > 0:
 		said += fmt.Sprintf("; %d parked", t.Parked)
 	}
-	if !t.Well() {
+	if t.Without > 0 {
+		said += fmt.Sprintf("; %d parked on the partner", t.Without)
+	}
+	if t.Problems > 0 {
 		said += "; " + count(t.Problems, "problem", "problems")
 	}
 	return said
@@ -68,4 +77,9 @@ func (s Snapshot) Tally() Tally {
 	return t
 }
 
-func (a Alias) part() Part { return Part{Held: a.Holder == "us", Parked: a.Parked, Level: a.Level} }
+func (a Alias) part() Part {
+	return Part{
+		Held: a.Holder == "us", Parked: a.Parked, Level: a.Level,
+		Unready: a.Standby.Problem(), Meant: a.Standby != nil && a.Standby.Level == "",
+	}
+}

@@ -174,7 +174,7 @@ func newDaemon(t *testing.T, aliases int, log *logrus.Logger, manager *sdnotify.
 			return fakeWire{fakeHost: d.host}, nil
 		},
 		Ping:     d.host.ping,
-		Resolve:  func(context.Context, string) (netip.Addr, error) { return fakePartner, nil },
+		Resolve:  func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{fakePartner}, nil },
 		Boottime: func() time.Duration { return time.Since(begin) },
 		Beat:     manager.Beat, BeatEvery: manager.BeatEvery(),
 	}
@@ -307,10 +307,10 @@ func TestNothingThatHangsHoldsUpTheMonitor(t *testing.T) {
 			d.options.Config, err = d.load()
 			must(t, err)
 			never, asked := forever(t), make(chan struct{}, 16)
-			d.options.Resolve = func(context.Context, string) (netip.Addr, error) {
+			d.options.Resolve = func(context.Context, string) ([]netip.Addr, error) {
 				asked <- struct{}{}
 				<-never
-				return netip.Addr{}, errors.New("never")
+				return nil, errors.New("never")
 			}
 			d.start()
 			<-asked

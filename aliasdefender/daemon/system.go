@@ -75,19 +75,24 @@ func (s System) options(cfg *config.Config, version string, log logrus.FieldLogg
 	return o
 }
 
-// Resolve looks a partner's name up, in DNS or the hosts file. Of several
-// addresses the first one counts, as with the original's ping.
-func Resolve(ctx context.Context, name string) (netip.Addr, error) {
+// Resolve looks a partner's name up, in DNS or the hosts file: all addresses that a
+// host can have, of which the first one counts, as with the original's ping, unless it
+// cannot be the partner's.
+func Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
 	if err != nil {
-		return netip.Addr{}, err
+		return nil, err
 	}
+	all := make([]netip.Addr, 0, len(addrs))
 	for _, a := range addrs {
 		if a = a.Unmap(); !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() {
-			return a, nil
+			all = append(all, a)
 		}
 	}
-	return netip.Addr{}, fmt.Errorf("%s: %w", name, errNoAddress)
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s: %w", name, errNoAddress)
+	}
+	return all, nil
 }
 
 // errNoAddress: Debian's hosts file has 127.0.1.1 for the host's own name, and

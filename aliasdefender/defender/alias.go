@@ -22,7 +22,8 @@ type alias struct {
 	verdict
 	errand errand
 	pairing
-	order *order // of an operator, under way; nil: none
+	standby standby
+	order   *order // of an operator, under way; nil: none
 
 	due   agenda.Entry // the next decision that time alone calls for
 	dirty bool         // a fact changed: it is among those to decide
@@ -40,9 +41,10 @@ type targets struct {
 	partner   *detect.Target // nil: its name is not resolved
 	router    *detect.Target // nil: none known
 	witnesses []*detect.Target
-	wrong     netip.Addr // an address of the partner's that cannot be one, said once
-	claimant  *claimant  // who claims it while we hold it; nil: nobody, or nobody that can be asked
-	claimed   time.Time  // since when
+	noPartner string    // why the file's Partner cannot be asked, said once
+	refused   string    // a router or witness that cannot be one, said once
+	claimant  *claimant // who claims it while we hold it; nil: nobody, or nobody that can be asked
+	claimed   time.Time // since when
 }
 
 // readings are what this host says of the alias and its NIC, by the last reading
@@ -50,6 +52,7 @@ type targets struct {
 type readings struct {
 	nic, carrier, own, kernel rules.Fact
 	behind                    rules.Fact                  // an own address of its subnet stands behind it
+	onOther                   rules.Fact                  // another NIC of this host has it
 	sourced                   [rules.FactCount]rules.Fact // what sources observed
 
 	here      bool          // its NIC has it
@@ -81,6 +84,8 @@ func idOf(addr netip.Addr, nic string) netip.Addr {
 func (l *loop) newAlias(c config.Alias) *alias {
 	a := &alias{}
 	a.due.Do = func() { l.mark(a) }
+	a.standby.watch(l.now)
+	a.standby.due.Do = func() { l.appraise(a, l.facts(a)) }
 	a.set(c)
 	l.mark(a)
 	return a
@@ -145,7 +150,7 @@ func (a *alias) third() iter.Seq[*detect.Target] {
 
 // here is how this host stands to the alias, for what is asked about it.
 func (a *alias) stands() detect.Here {
-	return detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value}
+	return detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value, Quiet: a.talk != nil && a.talk.mood == fellQuiet}
 }
 
 // decide puts the facts before the rules and has the answer carried out.
@@ -169,6 +174,7 @@ func (l *loop) decide(a *alias) {
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)
+	l.appraise(a, f)
 	l.reword(a, f)
 	at := d.Again
 	if retry := a.errand.failure.retry; at.IsZero() || !retry.IsZero() && retry.Before(at) {

@@ -129,6 +129,9 @@ func (a *alias) unlinked() string {
 	if err := a.iface.ready(); err != nil {
 		return err.Error()
 	}
+	if a.elsewhere != "" {
+		return a.elsewhere + ": take it off there by hand"
+	}
 	return a.why()
 }
 

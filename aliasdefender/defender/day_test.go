@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,7 +60,9 @@ type day struct {
 	resolve time.Duration // and no longer two after it
 	stale   time.Duration // what was answered longer ago is unknown
 
-	broken string // the first promise that was, and how
+	looked   int       // how often Status was looked at while nothing was broken
+	lookedAt time.Time // and when last
+	broken   string    // the first promise that was, and how
 
 	// Since when it is so.
 	parted   since // nothing passes between the two
@@ -161,7 +164,10 @@ func (d *day) play(length time.Duration) {
 	}
 	d.mend()
 	d.rest(2*d.detect + time.Second)
-	d.t.Logf("%d faults, %d changes of holder", d.begun, d.switches)
+	if d.looked == 0 {
+		d.t.Errorf("Status was never looked at while nothing was broken")
+	}
+	d.t.Logf("%d faults, %d changes of holder, %d looks at a Status without a problem", d.begun, d.switches, d.looked)
 }
 
 // next is the fault that comes next: a new one, or as often one that ends.
@@ -347,9 +353,45 @@ func (d *day) check() {
 	if during(65*time.Second, d.wrong) || during(d.detect, d.wrong, d.pair) && during(65*time.Second, d.audible) {
 		d.breaks("promise 5: since %v the client believes it at %v", d.wrong, d.client.cache[aliasIP])
 	}
+	calm := during(d.detect+d.stale, d.calm, d.pair) && time.Since(d.lookedAt) > d.Interval
+	d.seg.mu.Unlock()
+	if calm {
+		d.checkWell()
+	}
+	d.seg.mu.Lock()
 	broken := d.broken
 	d.seg.mu.Unlock()
 	if broken != "" {
 		d.fail("%s", broken)
+	}
+}
+
+// checkWell: where nothing is broken, neither host's Status has a problem with
+// the alias that stays in the files, and its standby says that it is ready.
+func (d *day) checkWell() {
+	d.t.Helper()
+	for _, h := range d.hosts {
+		s, err := h.daemon.Snapshot(d.t.Context(), false)
+		if err != nil {
+			d.fail("%s: %v", h.name, err)
+		}
+		problems := s.Problems
+		for _, a := range s.Aliases {
+			if a.Alias != aliasIP.String() {
+				continue // it may have come a moment ago
+			}
+			failed := strings.HasPrefix(a.Why, "the alias could not be added") && !during(time.Minute+2*d.Interval+d.detect, d.calm)
+			if a.Level != "" && !failed || a.Standby.Problem() { // that stays on show for as long, see moot
+				problems = append(problems, fmt.Sprintf("%s: %s: %s; standby %+v", a.Alias, a.Level, a.Why, *a.Standby))
+			}
+			if a.Standby.Host == "us" && a.Standby.Ready != "yes" {
+				problems = append(problems, fmt.Sprintf("%s: its standby is not said to be ready: %+v", a.Alias, *a.Standby))
+			}
+		}
+		d.seg.mu.Lock()
+		if d.looked, d.lookedAt = d.looked+1, time.Now(); len(problems) > 0 {
+			d.breaks("nothing is broken since %v, and Status of %s has %q", d.calm, h.name, problems)
+		}
+		d.seg.mu.Unlock()
 	}
 }

@@ -9,7 +9,7 @@ import (
 func (l *loop) facts(a *alias) rules.Facts {
 	f := rules.Facts{
 		Now: l.now,
-		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel, Behind: a.behind,
+		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel, Behind: a.behind, Elsewhere: a.onOther,
 		ParkedKnown: l.memory.ask(l.now),
 		Alias:       a.alias.Fact(),
 		RouterKnown: a.router != nil || len(a.witnesses) > 0,
@@ -29,6 +29,7 @@ func (l *loop) facts(a *alias) rules.Facts {
 		f.Peer.Heard = l.lastHeard(a.talk)
 	}
 	f.ByPartner, f.WeAreLow = a.whose()
+	l.conclusions(a, &f)
 	for _, r := range rules.FactRows() {
 		if Observable(r.ID) {
 			*r.Of(&f) = a.sourced[r.ID]

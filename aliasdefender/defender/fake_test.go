@@ -28,10 +28,11 @@ type segment struct {
 	split     map[*station]bool // those on the far side of a partition; nil: none
 	loss      map[*station]float64
 	rng       *rand.Rand
-	frames    []frame    // the claims that were sent, oldest first
-	questions []question // all frames, likewise
-	echoes    []framed   // the echoes to a hardware address, likewise
-	changed   func()     // called with mu held after any change of holders or paths
+	frames    []frame                // the claims that were sent, oldest first
+	questions []question             // all frames, likewise
+	echoes    []framed               // the echoes to a hardware address, likewise
+	fabric    map[netip.Addr]host.HW // it answers ARP for what it has learned, EVPN-like; nil: it does not
+	changed   func()                 // called with mu held after any change of holders or paths
 }
 
 // frame is a claim on the wire: who said that which address is where.
@@ -73,6 +74,7 @@ type station struct {
 	muted   bool                // its port passes nothing, with carrier kept
 	filters bool                // drops ICMP
 	foreign map[netip.Addr]bool // addresses that nobody here decides about
+	proxies map[netip.Addr]bool // addresses that it answers ARP for, and has not
 	sun     *sun                // of a Solaris: no ARP for its daemon
 
 	wires      []*fakeWire
@@ -161,6 +163,12 @@ func (s *segment) send(from, to *station, f host.Sighting) {
 	if f.Sender == f.Target {
 		s.frames = append(s.frames, frame{time.Now(), from, f})
 	}
+	if hw := s.fabric[f.Target]; !f.Reply && f.Sender != f.Target && !hw.IsZero() {
+		answer := host.Sighting{Sender: f.Target, HW: hw, Target: f.Sender, Reply: true}
+		time.AfterFunc(wireDelay, func() { from.receive(from, answer) })
+	} else if s.fabric != nil && !f.Sender.IsUnspecified() {
+		s.fabric[f.Sender] = f.HW
+	}
 	for _, st := range s.stations {
 		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) || st.unreached {
 			continue
@@ -192,7 +200,7 @@ func (st *station) receive(from *station, f host.Sighting) {
 			s.changed()
 		}
 	}
-	if !f.Reply && f.Sender != f.Target && st.has(f.Target) {
+	if !f.Reply && f.Sender != f.Target && (st.has(f.Target) || st.proxies[f.Target]) {
 		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hwOf(f.Target), Target: f.Sender, Reply: true})
 	}
 	var hears []*fakeWire
@@ -505,8 +513,8 @@ func (st *station) start(c *config.Config, log io.Writer) {
 			<-ctx.Done()
 			return nil
 		},
-		Resolve: func(_ context.Context, name string) (netip.Addr, error) {
-			return netip.Addr{}, fmt.Errorf("no such host: %s", name)
+		Resolve: func(_ context.Context, name string) ([]netip.Addr, error) {
+			return nil, fmt.Errorf("no such host: %s", name)
 		},
 		Boottime: func() time.Duration {
 			st.seg.mu.Lock()

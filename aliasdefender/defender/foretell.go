@@ -82,6 +82,8 @@ func (l *loop) foretellTake(a *alias, o control.Order) (done bool, text string) 
 		return true, hasAlready
 	case !l.net.readAt.IsZero() && a.iface.ready() != nil:
 		return false, "would be refused: " + a.unlinked()
+	case a.elsewhere != "":
+		return false, "would be refused: " + a.unlinked()
 	case o.Force && answers == rules.Answered:
 		return true, fmt.Sprintf("would be taken from %s", l.rival(a))
 	case o.Force && answers == rules.Unknown:

@@ -106,6 +106,9 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	if p.Word.Standing == rules.SaysHolding {
 		p.Held = p.Said
 	}
+	if p.Since = was.Since; was.Said.IsZero() || was.Word.Standing != p.Word.Standing {
+		p.Since = l.now
+	}
 	if hw := host.HW(w.HW); !hw.IsZero() && a.iface.wire != nil {
 		p.HWLower = rules.Of(a.iface.wire.HW().Less(hw))
 	}

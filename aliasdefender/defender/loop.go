@@ -233,6 +233,7 @@ func (l *loop) awake() {
 			a.kernel, a.behind = rules.Fact{}, rules.Fact{}
 			a.state.Awoke(l.now)
 			a.peer.Forget(l.now)
+			a.standby.watch(l.now)
 		}
 	}
 	for _, t := range l.channel.talks {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -15,10 +16,10 @@ const resolveAgain = 30 * time.Second
 
 // name is a partner's name that has to be resolved.
 type name struct {
-	addr netip.Addr // the last good answer
-	next time.Time
-	busy bool
-	err  string
+	addrs []netip.Addr // the last good answer
+	next  time.Time
+	busy  bool
+	err   string // why there was none last; empty: there was
 }
 
 // resolve has the partners' names looked up that are due.
@@ -31,8 +32,8 @@ func (l *loop) resolve() {
 		l.beside(func() {
 			ctx, cancel := context.WithTimeout(l.ctx, resolveEvery/2)
 			defer cancel()
-			addr, err := l.o.Resolve(ctx, s)
-			l.d.post(func(l *loop) { l.resolved(s, addr, err) })
+			addrs, err := l.o.Resolve(ctx, s)
+			l.d.post(func(l *loop) { l.resolved(s, addrs, err) })
 		})
 	}
 }
@@ -49,26 +50,28 @@ func (l *loop) notAHost(addr netip.Addr) error {
 	return nil
 }
 
-// resolved takes in the address of a partner's name; the last good one is kept.
-func (l *loop) resolved(s string, addr netip.Addr, err error) {
+// resolved takes in the addresses of a partner's name; the last good ones are kept.
+// Which of them is the partner's, [loop.partnerOf] finds out.
+func (l *loop) resolved(s string, addrs []netip.Addr, err error) {
 	n := l.names[s]
 	if n == nil {
 		return
 	}
 	n.busy = false
-	if err == nil {
-		err = l.notAHost(addr)
-	}
 	if err != nil {
 		n.next = l.now.Add(resolveAgain)
 		if n.err != err.Error() {
 			n.err = err.Error()
 			l.event("name_unresolved").WithField("partner", s).WithError(err).Error("the partner's name does not resolve")
+			l.relink()
 		}
 		return
 	}
-	if n.err = ""; n.addr != addr {
-		n.addr = addr
+	if !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return l.notAHost(addr) == nil }) {
+		n.next = l.now.Add(resolveAgain)
+	}
+	if n.err = ""; !slices.Equal(n.addrs, addrs) {
+		n.addrs = addrs
 		l.relink()
 	}
 }

@@ -216,6 +216,7 @@ func (l *loop) readNIC(n *nic) {
 	for _, a := range l.list {
 		if a.cfg.NIC == n.name {
 			a.state.LinkIsUp(l.now)
+			a.standby.watch(l.now)
 		}
 	}
 }
@@ -238,6 +239,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	file(&a.nic, rules.Of(n.index != 0 && n.up && a.place.renamed == ""))
 	file(&a.carrier, rules.Of(n.carrier))
 	file(&a.own, rules.Of(len(n.own) > 0))
+	file(&a.onOther, rules.Of(a.other != ""))
 	if l.looks(a, asked) {
 		l.gateOpened(a)
 	}

@@ -76,6 +76,7 @@ func (l *loop) note(a *alias, d rules.Decision) {
 func (l *loop) transition(a *alias, d rules.Decision) {
 	l.moved(a, record.Moved, d)
 	a.decision, a.since, a.said = d, l.now, l.now
+	a.standby.watch(l.now)
 	l.mark(a)
 	l.asks.Moved(l.now, a.key())
 }

@@ -35,6 +35,7 @@ func (l *loop) reload(c *config.Config) {
 		case sameConfig(a.cfg, row) && a.next == nil && !a.state.Leaving:
 		case samePlace(a.cfg, row):
 			a.set(row)
+			a.standby.watch(l.now)
 			a.next = nil
 			l.then(a, a.state.Obey(rules.RowStays, rules.Facts{}))
 		default:
@@ -128,6 +129,7 @@ func (l *loop) replace(a *alias) {
 	l.answer(a, false, "its row was changed or removed meanwhile")
 	a.gone = true
 	l.agenda.Set(&a.due, time.Time{})
+	l.agenda.Set(&a.standby.due, time.Time{})
 	id := a.id()
 	i := 0
 	for ; i < len(l.list) && l.list[i] != a; i++ {

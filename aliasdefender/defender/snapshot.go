@@ -106,9 +106,10 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if deaf := l.deafness(a, a.decision.Reason); deaf != "" {
 		c.Why += ": " + deaf
 	}
-	if a.errand.failure.is() || a.elsewhere != "" || a.place.only != "" {
-		c.Why = strings.TrimSpace(strings.TrimSpace(a.errand.failure.text+" "+a.elsewhere) + " " + a.place.only)
+	if trouble := a.trouble(); a.errand.failure.is() || trouble != "" {
+		c.Why = strings.TrimSpace(a.errand.failure.text + " " + trouble)
 	}
+	c.Standby = a.showStandby()
 	c.Pair = a.pair
 	if h := a.state.Handover; h.Side != rules.NoSide {
 		c.Handover = h.Side.String()
@@ -133,7 +134,7 @@ func (a *alias) level() string {
 	switch lv := a.decision.Reason.Level(); {
 	case len(a.pair) > 0:
 		return "alarm"
-	case a.errand.failure.is() || a.elsewhere != "" || a.place.only != "":
+	case a.errand.failure.is() || a.trouble() != "":
 		return "error"
 	case lv > rules.Info:
 		return [...]string{"", "warning", "error", "alarm"}[lv]

@@ -32,9 +32,13 @@ type Observation struct {
 }
 
 // Observable tells whether a fact is a Source's to observe: what the loop reads of
-// this host and what answers on the wire are not.
+// this host, what answers on the wire and what we conclude ourselves are not.
 func Observable(id rules.FactID) bool {
-	return id < rules.FactCount && !rules.FactRows()[id].Host && !rules.FactRows()[id].Address
+	if id >= rules.FactCount {
+		return false
+	}
+	r := rules.FactRows()[id]
+	return !r.Host && !r.Address && !r.Ours
 }
 
 // runSources runs the sources beside the loop.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/rules"
 )
 
 // Tally is the sum of a Snapshot, for who wants no more: it costs the loop
@@ -31,7 +32,11 @@ func (l *loop) tally() Tally {
 	t := Tally{Read: !l.net.readAt.IsZero() || l.net.readErr != ""}
 	t.Maintenance, t.Problems = l.maintenance, len(l.problems())
 	for _, a := range l.list {
-		t.Add(control.Part{Held: a.state.Holding, Parked: a.state.Parked, Level: a.level()})
+		is := a.standby.is
+		t.Add(control.Part{
+			Held: a.state.Holding, Parked: a.state.Parked, Level: a.level(),
+			Unready: is.Problem(), Meant: is.Level() == rules.Info,
+		})
 	}
 	return t
 }

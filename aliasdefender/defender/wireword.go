@@ -33,11 +33,15 @@ func theirs[T comparable](words []T, word T) int { return max(slices.Index(words
 func (a *alias) wireWord(f rules.Facts) peer.Word {
 	w := peer.Word{
 		Alias: a.cfg.Addr, Bits: uint8(a.cfg.Prefix.Bits()), Link: peer.LinkOf(a.cfg.Addr, a.iface.own), Primary: a.cfg.Primary,
-		Standing: standingOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number, Why: a.word.Why.Wire(),
+		Standing: standingOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number,
 		Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: uint8(a.cfg.Misses),
 	}
-	if a.word.Why != rules.NoRow {
-		w.Text = a.word.Why.Text()
+	why, text := a.word.Why, a.word.Why.Text()
+	if is := a.standby.is; why == rules.NoRow && a.word.Step == rules.NoStep && !a.state.Holding && is.Ready == rules.No {
+		why, text = is.Reason, is.Text() // it could be handed the alias, and yet would not take it
+	}
+	if w.Why = why.Wire(); why != rules.NoRow {
+		w.Text = a.explain(why, text)
 	}
 	for _, r := range rules.FactRows() {
 		if fact := r.Of(&f); r.Wire != 0 && a.fresh(*fact, f.Now) {

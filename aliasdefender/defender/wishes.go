@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -62,6 +63,7 @@ func (l *loop) arrange() {
 		was := a.targets
 		a.alias, a.partner, a.router, a.witnesses = l.asks.At(w.Alias), l.asks.At(w.Partner), l.asks.At(w.Router), witnesses
 		if was.alias != a.alias || was.partner != a.partner || was.router != a.router || !slices.Equal(was.witnesses, witnesses) {
+			a.standby.watch(l.now)
 			l.mark(a)
 		}
 	}
@@ -79,39 +81,25 @@ func (a *alias) untied() bool { return a.alias == nil }
 // sameWish tells whether two wishes are for the same; who stands how to an alias is
 // the alias's.
 func sameWish(a, b detect.Wish) bool {
-	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && slices.Equal(a.Witnesses, b.Witnesses)
+	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && a.Pings == b.Pings && slices.Equal(a.Witnesses, b.Witnesses)
 }
 
 // wish is what the alias wants to have asked.
 func (l *loop) wish(a *alias) detect.Wish {
-	partner := a.cfg.Partner.Addr
-	if !partner.IsValid() {
-		partner = l.names[a.cfg.Partner.Name].addr
+	partner, err := l.partnerOf(a)
+	if why := fmt.Sprint(err); err == nil {
+		a.noPartner = ""
+	} else if a.noPartner != why {
+		a.noPartner = why
+		a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(err).Error("this cannot be the partner: whether the partner is alive is not known")
 	}
-	if wrong := l.notAHost(partner); partner.IsValid() && wrong != nil {
-		// Also where the file has the address: both hosts with one file, say.
-		if partner != a.wrong {
-			a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(wrong).Error("this cannot be the partner: whether the partner is alive is not known")
-		}
-		a.wrong, partner = partner, netip.Addr{}
-	} else {
-		a.wrong = netip.Addr{}
-	}
-	router := a.cfg.Router
-	for _, r := range l.net.state.Routes {
-		if router.IsValid() {
-			break
-		}
-		if r.NIC == a.cfg.NIC {
-			router = r.Gateway
-		}
-	}
+	router, witnesses := l.thirdParties(a, partner)
 	w := detect.Wish{
 		Alias: a.key(), Partner: l.keyOf(a, partner), Router: l.keyOf(a, router),
 		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
-		Here:   a.stands, Owner: a,
+		Here:   a.stands, Owner: a, Pings: a.policy.Channel,
 	}
-	for _, addr := range a.cfg.Witnesses {
+	for _, addr := range witnesses {
 		w.Witnesses = append(w.Witnesses, l.keyOf(a, addr))
 	}
 	return w

@@ -17,7 +17,12 @@ func (s *Set) ask(t *Target) {
 	local := n != nil && !s.noARP
 	onlyARP := local && (t.held() || t.of != nil && len(n.subjects) > mostPinged)
 	byARP := onlyARP || local && (t.byARP || t.Interval < pingRhythm) == (t.window.put%2 == 0)
-	s.askBy(t, byARP, local && t.vain+t.blind > 0 && !onlyARP)
+	both := t.vain+t.blind > 0 || t.mistrusted()
+	if !both && byARP && t.unproven() {
+		both = true
+		t.habit.tries++
+	}
+	s.askBy(t, byARP, local && !onlyARP && both)
 }
 
 // askBy puts one question by ARP or by ICMP, or by both. Only a host that answered
@@ -127,7 +132,7 @@ func (s *Set) Answered(now time.Time, q Question) {
 		}
 	default:
 		t.byARP = t.of != nil
-		t.proof.pings = true
+		t.habit.pings = true
 		s.answered(t, q.Put)
 	}
 }
@@ -153,6 +158,12 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	if t.of != nil && t.proxied() {
 		s.byProxy(t)
 		return
+	}
+	if t.mistrusted() {
+		if f.Reply && f.Sender != f.Target {
+			return // the ping that was put with the question tells
+		}
+		t.habit.alive = true
 	}
 	t.byARP = t.byARP || f.Reply && t.vain > 0 // where ICMP asked in vain
 	s.answered(t, f.At)

@@ -72,6 +72,10 @@ type Wish struct {
 	Witnesses []Key
 	Rhythm
 
+	// Pings has alias and partner asked by ICMP too for a few times where ARP answers:
+	// so it is known later that they do no more.
+	Pings bool
+
 	// Here tells how this host stands to the alias at the moment of the call. It
 	// must not wait, nor call the Set.
 	Here func() Here
@@ -86,6 +90,7 @@ type Here struct {
 	Holding bool
 	Working bool        // it is being added or removed
 	Kernel  rules.Value // the kernel has it
+	Quiet   bool        // the partner's daemon was heard, and has fallen silent
 }
 
 // Link is what is known of one NIC.

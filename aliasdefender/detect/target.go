@@ -20,6 +20,7 @@ type Target struct {
 
 	fact     rules.Fact
 	hw       host.HW        // of the last frame that claimed the address
+	habit    habit          // how it answers
 	byARP    bool           // ask by ARP first: an alias, or it answers by ARP only
 	troubles [media]trouble // why a medium cannot ask
 
@@ -35,6 +36,16 @@ type Target struct {
 	lost      bool // it fell silent, and was not heard since
 	toldNewer bool // and it has not been taken in yet
 }
+
+// habit is what is known of how a target answers, whatever it does now.
+type habit struct {
+	pings bool  // it has answered by ICMP
+	tries uint8 // how often it was asked by ICMP to find that out
+	alive bool  // its host has sent a frame of its own since the partner's daemon fell silent
+}
+
+// mostTries is how often it is tried to find out whether a target answers pings.
+const mostTries = 10
 
 // window is one timeout's worth of questions.
 type window struct {
@@ -90,18 +101,17 @@ func (t *Target) HW() host.HW { return t.hw }
 
 // proof is how the address has answered.
 type proof struct {
-	pings   bool      // it has answered a ping
 	tried   time.Time // when it was last pinged to find out
 	replied time.Time // when its last ARP reply to somebody came
 }
 
 // Pings tells whether the address was ever heard to answer a ping.
-func (t *Target) Pings() bool { return t.proof.pings }
+func (t *Target) Pings() bool { return t.habit.pings }
 
 // FindPings tells whether it is time to ping an address of which that is not known; at
 // a fast rhythm ARP alone may ask it for years.
 func (t *Target) FindPings(now time.Time) bool {
-	if t.proof.pings || now.Sub(t.proof.tried) < time.Second {
+	if t.habit.pings || now.Sub(t.proof.tried) < time.Second {
 		return false
 	}
 	t.proof.tried = now
@@ -109,12 +119,12 @@ func (t *Target) FindPings(now time.Time) bool {
 }
 
 // HasPinged takes in that it answers pings.
-func (t *Target) HasPinged() { t.proof.pings = true }
+func (t *Target) HasPinged() { t.habit.pings = true }
 
 // OnlyARP tells whether hw answered for the address by ARP since then, where no ping
 // was ever answered. A frame that nobody asked for is no answer.
 func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
-	return !t.proof.pings && t.hw == hw && !t.proof.replied.Before(since)
+	return !t.habit.pings && t.hw == hw && !t.proof.replied.Before(since)
 }
 
 // Doubted tells whether the target may be about to fall silent by then, unless it
@@ -147,6 +157,42 @@ func (t *Target) For(yield func(any) bool) {
 			return
 		}
 	}
+}
+
+// mistrusted tells whether an answer by ARP alone proves nothing of the target: it has
+// answered pings before, and the partner's daemon has fallen silent. A fabric that
+// answers ARP for its hosts (EVPN) goes on to for a while when one has died. A host
+// that sends frames of its own has not.
+func (t *Target) mistrusted() bool {
+	if !t.habit.pings || t.held() {
+		return false
+	}
+	u := t.inPair()
+	quiet := u != nil && u.Here().Quiet
+	if !quiet {
+		t.habit.alive = false
+	}
+	return quiet && !t.habit.alive
+}
+
+// unproven tells whether it is to be found out if the target answers pings.
+func (t *Target) unproven() bool {
+	if t.habit.pings || t.habit.tries >= mostTries || t.fact.Value != rules.Answered || t.held() {
+		return false
+	}
+	u := t.inPair()
+	return u != nil && u.Pings
+}
+
+// inPair is the first to depend on the target whose alias or partner it is; nil for a
+// router or witness. All whose partner it is talk to one daemon.
+func (t *Target) inPair() *subject {
+	for _, u := range t.users {
+		if u.alias == t || u.partner == t {
+			return u
+		}
+	}
+	return nil
 }
 
 // held tells whether the target is an alias that we hold ourselves.

@@ -85,7 +85,7 @@ type Subject struct {
 
 // NICSettings are the settings of a NIC that are read into Sysctls, for each NIC of
 // the table and for "all".
-var NICSettings = []string{"arp_ignore", "arp_announce", "rp_filter", "promote_secondaries"}
+var NICSettings = []string{"arp_ignore", "arp_announce", "rp_filter", "promote_secondaries", "proxy_arp_pvlan"}
 
 // Sysctl is an IPv4 setting of a NIC, such as "rp_filter"; ok is false if it is
 // unknown.
@@ -115,6 +115,10 @@ var Rules = []func(*Subject) []Finding{
 	unitCannotWrite,
 	unitNotInGroup,
 	nobodyAfterStop,
+	routeThroughParty,
+	partnerName,
+	aliasElsewhere,
+	answersForOthers,
 }
 
 // Inspect is what all rules find, the worst first.

@@ -39,21 +39,25 @@ const (
 	HandoverEnded Kind = "hand_over_ended" // without success: the alias stayed where it was
 	PairMisfit    Kind = "pair_misfit"     // something in the two hosts' files cannot be meant so
 	PairFits      Kind = "pair_fits"       // that is over
-	Failed        Kind = "failed"          // something could not be done
-	Ordered       Kind = "ordered"         // an operator ordered something
-	PartnerHeard  Kind = "partner_heard"   // the partner's daemon is heard on the channel
-	PartnerSilent Kind = "partner_silent"  // it has fallen silent, or never spoke
-	Started       Kind = "started"         // the Monitor
-	Reloaded      Kind = "reloaded"        // the Monitor, or it refused to
-	Ended         Kind = "ended"           // the Monitor
-	Repeated      Kind = "repeated"        // Event.Drops more of something in the last minute, not recorded one by one
-	Lost          Kind = "lost"            // Event.Drops events are missing here
+
+	StandbyNotReady Kind = "standby_not_ready" // nobody is ready to take the alias if its holder fails
+	StandbyReady    Kind = "standby_ready"     // that is over
+
+	Failed        Kind = "failed"         // something could not be done
+	Ordered       Kind = "ordered"        // an operator ordered something
+	PartnerHeard  Kind = "partner_heard"  // the partner's daemon is heard on the channel
+	PartnerSilent Kind = "partner_silent" // it has fallen silent, or never spoke
+	Started       Kind = "started"        // the Monitor
+	Reloaded      Kind = "reloaded"       // the Monitor, or it refused to
+	Ended         Kind = "ended"          // the Monitor
+	Repeated      Kind = "repeated"       // Event.Drops more of something in the last minute, not recorded one by one
+	Lost          Kind = "lost"           // Event.Drops events are missing here
 )
 
 // Journal tells whether Why shows events of this kind.
 func (k Kind) Journal() bool {
 	switch k {
-	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit:
+	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit, StandbyNotReady, StandbyReady:
 		return true
 	}
 	return false

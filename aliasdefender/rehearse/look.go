@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,10 +106,14 @@ func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[s
 		}
 		asked[name] = true
 		all.Go(func() {
-			if addr, err := resolve(ctx, name); err == nil {
+			addrs, err := resolve(ctx, name)
+			addrs = slices.DeleteFunc(addrs, func(addr netip.Addr) bool { // as a Monitor passes over it
+				return slices.ContainsFunc(cfg.Aliases, func(a config.Alias) bool { return a.Addr == addr })
+			})
+			if err == nil && len(addrs) > 0 {
 				mu.Lock()
 				defer mu.Unlock()
-				names[name] = addr
+				names[name] = addrs[0]
 			}
 		})
 	}

@@ -25,8 +25,8 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// Resolver looks up the address of a partner's name.
-type Resolver func(ctx context.Context, name string) (netip.Addr, error)
+// Resolver looks up the addresses of a partner's name, in the order in which they count.
+type Resolver func(ctx context.Context, name string) ([]netip.Addr, error)
 
 // Request says what is to be rehearsed.
 type Request struct {

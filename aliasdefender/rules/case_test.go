@@ -48,8 +48,9 @@ func nobody() instance {
 		f: Facts{
 			Now: noon,
 			NIC: seen(Yes, time.Hour), Carrier: seen(Yes, time.Hour), Own: seen(Yes, time.Hour), Kernel: seen(No, time.Hour),
-			Alias: alias, Partner: seen(Answered, time.Hour), Router: seen(Answered, time.Hour), RouterKnown: true,
 			ParkedKnown: seen(Yes, time.Hour),
+			Elsewhere:   seen(No, time.Hour),
+			Alias:       alias, Partner: seen(Answered, time.Hour), Router: seen(Answered, time.Hour), RouterKnown: true,
 		},
 	}
 }

@@ -88,7 +88,7 @@ func (c instance) actsAsPrimary() bool {
 // mayTake: nothing on this host forbids it to take the alias.
 func (c instance) mayTake() bool {
 	return !c.s.Holding && !c.s.Parked && !c.s.Leaving && !c.perhapsParked() && c.link() == Yes &&
-		(!c.failing() || c.partnerFails())
+		c.read(c.f.Elsewhere) == No && (!c.failing() || c.partnerFails())
 }
 
 // perhapsParked: an operator may have parked it, has not ordered it here since, and the

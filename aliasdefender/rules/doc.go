@@ -73,6 +73,8 @@
 //	      -> wait: no link
 //	W2  link not known
 //	      -> wait: link unknown
+//	W2  another NIC of this host has the alias, or that is not known
+//	      -> wait: on another NIC
 //	W3  own service failing, and the partner's not known to fail too
 //	      -> wait: service failing
 //	W4  ordered by an operator, and no other host answers for it, or forced

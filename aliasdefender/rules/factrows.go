@@ -17,6 +17,9 @@ const (
 	FactClaimant
 	FactBehind
 	FactParkedKnown
+	FactElsewhere
+	FactReady
+	FactHears
 
 	FactCount // how many there are
 )
@@ -46,6 +49,7 @@ type FactRow struct {
 	Unknown string // and if it is unknown
 
 	Wire   uint8 // the number under which the partner is told the value; 0: it is not told
+	Ours   bool  // our own conclusion, for the partner to hear: nobody observes it, and no row reads it
 	Hidden bool  // shown only while its value is known: nothing may be set up that tells it
 	Rare   bool  // shown only while it is yes
 	Quiet  bool  // shown only while it is not yes: else nobody asks
@@ -84,6 +88,12 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Behind }},
 	FactParkedKnown: {ID: FactParkedKnown, Name: "parked known", Host: true, Quiet: true,
 		Of: func(f *Facts) *Fact { return &f.ParkedKnown }},
+	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Elsewhere }},
+	FactReady: {ID: FactReady, Name: "ready", Ours: true, Wire: 3, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Ready }},
+	FactHears: {ID: FactHears, Name: "hears partner", Ours: true, Wire: 4, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Hears }},
 }
 
 // Spell is a value as one of this fact.

@@ -86,6 +86,10 @@ type Facts struct {
 	// that has it cannot be read, unknown as long as it was not read.
 	ParkedKnown Fact
 
+	// Elsewhere: another interface of this host has the alias. Its kernel answers for
+	// it there, so that nobody can be asked, and would answer for it in all segments.
+	Elsewhere Fact
+
 	// The segment. Alias is about other hosts only: not holding it tells
 	// whether one serves the alias, holding it whether there is a rival.
 	Alias Fact
@@ -100,10 +104,19 @@ type Facts struct {
 	Claimant Fact
 
 	Partner     Fact
-	Router      Fact // the router or any witness: yes if one answered, no if all are silent
-	RouterKnown bool // there is a router or witness to ask
+	Router      Fact  // the router or any witness: yes if one answered, no if all are silent
+	RouterKnown bool  // there is a router or witness to ask
+	RouterIs    Value // yes: no router but the partner answers, by its hardware address; no row reads it
 
 	Peer Peer
+
+	// What we have concluded ourselves and the partner is told. No row reads them.
+	Ready Fact // we would take the alias if its holder failed now: [Ready]
+	Hears Fact // we hear the partner's daemon
+
+	// Watched is since when all of this is observed as it is now: our start, a reload
+	// that changed the row, a pause, a change of holder. Zero: long since.
+	Watched time.Time
 }
 
 // Peer is what the partner's daemon says over the channel. All of it is unknown
@@ -114,9 +127,10 @@ type Peer struct {
 	Said  time.Time // when it last spoke of this alias; zero: never
 	Held  time.Time // when it last said that it holds it; zero: never
 
-	Word    Word  // of Said, as all that follows
-	Primary Value // its role
-	HWLower Value // our hardware address is lower than the partner's
+	Since   time.Time // since when its Standing is what it is; zero: long since
+	Word    Word      // of Said, as all that follows
+	Primary Value     // its role
+	HWLower Value     // our hardware address is lower than the partner's
 
 	// Facts are the values of its own facts that it tells: those with a number
 	// in [FactRow].Wire; the others are unknown.

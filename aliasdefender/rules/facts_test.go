@@ -27,6 +27,9 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 		"claimant answered/silent/unknown, wire 0, host false, unknown shown false",
 		"own address behind yes/no/unknown, wire 0, host true, unknown shown false",
 		"parked known yes/no/unknown, wire 0, host true, unknown shown true",
+		"on another nic yes/no/unknown, wire 0, host true, unknown shown false",
+		"ready yes/no/unknown, wire 3, host false, unknown shown false",
+		"hears partner yes/no/unknown, wire 4, host false, unknown shown false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -404,10 +404,11 @@ func (m *member) facts(c *setting, i int) Facts {
 	own := Fact{Value: Yes, Since: agoTable[old], Asked: noon}
 	f := Facts{
 		Now: noon, NIC: own, Own: own, ParkedKnown: own, RouterKnown: true,
-		Carrier: Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
-		Kernel:  Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
-		Behind:  Fact{Value: Of(m.kernel && m.behind), Since: agoTable[old], Asked: noon},
-		Alias:   m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),
+		Elsewhere: Fact{Value: No, Since: agoTable[old], Asked: noon},
+		Carrier:   Fact{Value: Of(m.cable), Since: m.carrier.time(), Asked: noon},
+		Kernel:    Fact{Value: Of(m.kernel), Since: agoTable[old], Asked: noon},
+		Behind:    Fact{Value: Of(m.kernel && m.behind), Since: agoTable[old], Asked: noon},
+		Alias:     m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),
 		ByPartner: Of(!c.nics), Claimant: m.claimant.fact(), WeAreLow: Of(i == 0), Service: Fact{Value: Of(!m.ill), Since: agoTable[old], Asked: noon},
 	}
 	if m.daemonHeard != never {

@@ -141,7 +141,7 @@ func (s *State) Report(c Command, d Decision) Answer {
 			// The partner is being asked, or is handing it over.
 		case d.Reason == Served:
 			answer = IsServed
-		case d.Reason == NoLink:
+		case d.Reason == NoLink, d.Reason == OnOtherNIC:
 			answer = IsUnlinked
 		}
 		if answer != Pending {

@@ -32,6 +32,8 @@ func waiting() []Row {
 			func(v *view) bool { return v.link() == No }},
 		{"W2", false, "link not known", Wait, LinkUnknown,
 			func(v *view) bool { return v.link() == Unknown }},
+		{"W2", false, "another NIC of this host has the alias, or that is not known", Wait, OnOtherNIC,
+			func(v *view) bool { return v.local(v.f.Elsewhere) != No }},
 		{"W3", false, "own service failing, and the partner's not known to fail too", Wait, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Facts[FactService]) != No }},
 		{"W4", false, "ordered by an operator, and no other host answers for it, or forced", Take, OperatorTakes,

@@ -211,7 +211,7 @@ func wrongAtRest(c *setting, circle []pair) string {
 			return what
 		}
 	}
-	return ""
+	return circle[0].lies(c)
 }
 
 // wrong is what must not be where the world rests.

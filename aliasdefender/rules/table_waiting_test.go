@@ -32,6 +32,12 @@ func waitingExamples() []example {
 			func(c *instance) { c.f.Own = seen(No, 0) }, Wait, NoLink, tooOld},
 		{"W2", "link not known", "", func(c *instance) { c.f.Carrier = Fact{} }, Wait, LinkUnknown, tooOld},
 		{"W2", "link not known", "read too long ago", func(c *instance) { c.f.NIC.Asked = noon.Add(-tooOld) }, Wait, LinkUnknown, tooOld},
+		{"W2", "another NIC of this host has the alias, or that is not known", "though forced", func(c *instance) {
+			c.f.Elsewhere, c.s.Order = seen(Yes, time.Hour), OrderForce
+		}, Wait, OnOtherNIC, tooOld},
+		{"W2", "another NIC of this host has the alias, or that is not known", "not known", func(c *instance) {
+			c.f.Elsewhere = Fact{}
+		}, Wait, OnOtherNIC, tooOld},
 		{"W3", "own service failing, and the partner's not known to fail too", "even when ordered",
 			func(c *instance) { c.f.Service, c.s.Order = seen(No, 0), OrderForce }, Wait, ServiceFailing, tooOld},
 		{"W4", "ordered by an operator, and no other host answers for it, or forced", "ordered",

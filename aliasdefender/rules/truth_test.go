@@ -14,6 +14,7 @@ func truth() map[Reason]func(c instance) bool {
 		},
 		NoLink:      func(c instance) bool { return c.link() == No },
 		LinkUnknown: func(c instance) bool { return c.link() == Unknown },
+		OnOtherNIC:  func(c instance) bool { return c.read(c.f.Elsewhere) != No && c.link() == Yes },
 		ServiceFailing: func(c instance) bool {
 			return c.failing() && (c.s.Holding || !c.partnerFails())
 		},

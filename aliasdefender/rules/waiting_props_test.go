@@ -35,6 +35,9 @@ func takesNot() []property {
 		never("what may be parked is taken by order or from a silent partner only", instance.perhapsParked),
 		never("a bad link takes nothing", func(c instance) bool { return c.link() == No }),
 		never("an unknown link takes nothing", func(c instance) bool { return c.link() == Unknown }),
+		never("an alias that another NIC of this host has, or may have, is not taken", func(c instance) bool {
+			return c.read(c.f.Elsewhere) != No
+		}),
 		never("a failing service takes nothing unless the partner's fails too", func(c instance) bool {
 			return c.failing() && !c.partnerFails()
 		}),

@@ -93,6 +93,8 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysCannot, ParkedUnknown
 	case v.link() == No:
 		return SaysCannot, NoLink
+	case v.local(v.f.Elsewhere) == Yes:
+		return SaysCannot, OnOtherNIC
 	case v.fresh(v.f.Service) == No:
 		return SaysCannot, ServiceFailing
 	case !v.f.RouterKnown:
@@ -103,7 +105,7 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysCannot, Flapping
 	case v.link() == Yes && v.unknownLong(v.f.Alias):
 		return SaysCannot, AliasUnknown
-	case v.link() == Yes && v.router() == Answered:
+	case v.link() == Yes && v.local(v.f.Elsewhere) == No && v.router() == Answered:
 		return SaysAble, NoRow
 	case v.link() == Yes && v.unknownLong(v.f.Router):
 		return SaysCannot, RouterUnknown

@@ -53,7 +53,7 @@ func TestHandoverAndMaintenanceAtTheCommandLine(t *testing.T) {
 	_, err := p.Start(p.B)
 	stage.Must(t, err)
 	stage.Said(t, p.Monitor(p.B), "event=maintenance")
-	stage.Saying(t, p, p.B, 0, []string{"in maintenance: this host stays out of all aliases until 'aliasdefender Maintenance off'\nALIAS "}, "Status")
+	stage.Saying(t, p, p.B, 1, []string{"in maintenance: this host stays out of all aliases until 'aliasdefender Maintenance off'\nALIAS "}, "Status")
 	stage.Saying(t, p, p.B, 1, []string{"refused: this host is in maintenance; 'Maintenance off' ends it"}, "AddAlias")
 	untilSaid(t, p, "parked")
 	stage.Saying(t, p, p.A, 0, []string{"released: it is off this host, and stays off until 'Maintenance off'",

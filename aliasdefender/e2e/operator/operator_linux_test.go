@@ -45,7 +45,7 @@ func TestParkedAliasStaysOffOverAReboot(t *testing.T) {
 	stage.Saying(t, p, p.B, 0, []string{"released", "the partner, if it is primary and well, takes it"}, "RemoveAlias")
 	stage.Held(t, p)
 	stage.Unchanged(t, p, 5*time.Second)
-	stage.Saying(t, p, p.A, 0, []string{"10.77.0.100/24", "parked"}, "Status")
+	stage.Saying(t, p, p.A, 1, []string{"10.77.0.100/24", "parked"}, "Status")
 
 	stage.Saying(t, p, p.A, 0, []string{"would be taken"}, "AddAlias", "--dry-run")
 	stage.Saying(t, p, p.A, 0, []string{"10.77.0.100: taken: this host has it", "next: this host keeps it"}, "AddAlias")

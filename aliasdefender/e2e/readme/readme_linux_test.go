@@ -227,6 +227,7 @@ func TestReadmeShowsTheChannel(t *testing.T) {
 	s.held("b")
 	s.until("b", "the partner says: able", "Status")
 	s.until("b", "we hold the alias", "Status")
+	s.until("b", "  ready ", "Status")
 	s.alike("b", "Status")
 	s.alike("b", "Maintenance", "on")
 	s.held("a")

@@ -1,0 +1,245 @@
+package defender
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+// Whether the alias has a standby is found out beside each decision, for what changes
+// it changes that: a pair at rest pays nothing for it.
+
+// appraiseEvery is the most often that it is found out for one alias.
+const appraiseEvery = time.Second
+
+// standby is what is known of whether another host would take the alias if its holder
+// failed.
+type standby struct {
+	is      rules.Readiness
+	since   time.Time // of it
+	at      time.Time // when it was found out; zero: not yet
+	watched time.Time // since when all is observed as it is now
+	told    bool      // it was said that there is none
+	toldAt  time.Time // and when
+
+	due agenda.Entry // the next look that time alone calls for; nothing is decided then
+}
+
+// watch begins to observe anew: nothing is said before all could be heard.
+func (s *standby) watch(now time.Time) {
+	s.watched, s.at = now, time.Time{}
+	if s.is.Ready != rules.Unknown || s.is.Reason != rules.NotYet {
+		s.is, s.since = rules.Readiness{Reason: rules.NotYet}, now
+	}
+}
+
+// appraise finds out whether the alias has a standby, and says so where that has
+// changed.
+func (l *loop) appraise(a *alias, f rules.Facts) {
+	s := &a.standby
+	switch again := s.at.Add(appraiseEvery); {
+	case l.o.Deeds == OrderedDeeds || l.ending.begun():
+		return
+	case l.now.Before(again):
+		l.agenda.Set(&s.due, again)
+		return
+	}
+	is := rules.Ready(a.policy, a.state, f)
+	l.agenda.Set(&s.due, is.Again)
+	is.Again, s.at = time.Time{}, l.now
+	if is != s.is {
+		if s.is.Ready != is.Ready {
+			s.since = l.now
+		}
+		if a.talk != nil {
+			a.talk.urgent = true
+		}
+	}
+	was := s.is
+	s.is = is
+	l.sayStandby(a, was)
+}
+
+// sayStandby records that the alias has no standby, or has one again. What the last
+// decision says already is not said twice.
+func (l *loop) sayStandby(a *alias, was rules.Readiness) {
+	s := &a.standby
+	e := record.Event{Kind: record.StandbyNotReady, Level: s.is.Level(), Decision: record.Decision{
+		Row: s.is.Row, Action: "not ready", Reason: s.is.Reason.String(), Why: a.explain(s.is.Reason, s.is.Text()),
+	}}
+	switch same := s.is.Reason == was.Reason && s.told; {
+	case s.is.Ready == rules.Yes && s.told:
+		s.told = false
+		e.Kind, e.Text = record.StandbyReady, "this host is ready to take the alias again"
+		if a.state.Holding {
+			e.Text = "the partner is ready to take the alias again"
+		}
+		e.Decision.Action, e.Decision.Reason, e.Decision.Why = "ready", "ready", e.Text
+		l.record(a, e)
+		return
+	case !s.is.Problem() || s.is.Row != "" && s.is.Row == a.decision.Row && s.is.Reason == a.decision.Reason:
+		return
+	case same && (e.Level == rules.Info || l.now.Sub(s.toldAt) < sayAgain):
+		return
+	case same:
+		e.Kind = record.Lasts
+	}
+	s.told, s.toldAt = true, l.now
+	if e.Text = "this host would not take the alias if its holder failed now: "; a.state.Holding {
+		e.Text = "nobody would take the alias if this host failed now: "
+	}
+	e.Text += e.Decision.Why
+	l.record(a, e)
+}
+
+// explain is why an alias is not taken, by the names of what stands in the way.
+func (a *alias) explain(r rules.Reason, text string) string {
+	switch {
+	case a.state.Holding && a.says.Text != "" && r == rules.ReasonFromWire(a.says.Why):
+		return a.says.Text // the partner's own words
+	case a.state.Holding:
+	case r == rules.NoRouter && a.refused != "":
+		return a.refused
+	case r == rules.PartnerUnknown && a.noPartner != "":
+		return a.noPartner
+	case r == rules.OnOtherNIC && a.elsewhere != "":
+		return a.elsewhere
+	}
+	return text
+}
+
+// trouble is what is wrong with what the alias depends on, whatever is decided.
+func (a *alias) trouble() string {
+	switch {
+	case a.elsewhere != "":
+		return a.elsewhere
+	case a.place.only != "":
+		return a.place.only
+	case a.noPartner != "":
+		return a.noPartner
+	case a.refused != "" && a.router == nil && len(a.witnesses) == 0:
+		return a.refused
+	}
+	return ""
+}
+
+// conclusions are what the partner is told of our own.
+func (l *loop) conclusions(a *alias, f *rules.Facts) {
+	f.Watched = a.standby.watched
+	if a.router != nil && a.partner != nil && len(a.witnesses) == 0 && !a.router.HW().IsZero() {
+		f.RouterIs = rules.Of(a.router.HW() == a.partner.HW())
+	}
+	if !a.state.Holding {
+		f.Ready = rules.Fact{Value: a.standby.is.Ready, Since: a.standby.since, Asked: l.now}
+	}
+	if t := a.talk; t != nil && t.mood != unheard {
+		f.Hears = rules.Fact{Value: rules.Of(t.mood == speaking), Since: t.moodAt, Asked: l.now}
+	}
+}
+
+// showStandby is what is known of the standby in the form that leaves the process.
+func (a *alias) showStandby() *control.Standby {
+	is := a.standby.is
+	s := &control.Standby{Host: "us", Ready: is.Ready.String(), Since: a.standby.since.Round(0)}
+	if a.state.Holding {
+		s.Host = "partner"
+	}
+	if is.Ready != rules.Yes {
+		s.Row, s.Reason, s.Why = is.Row, is.Reason.String(), a.explain(is.Reason, is.Text())
+	}
+	if is.Level() > rules.Info {
+		s.Level = "warning"
+	}
+	if a.talk != nil {
+		if s.HandOver = is.HandOver.String(); is.HandOver != rules.Yes {
+			s.HandOverWhy = a.explain(is.Hindrance, is.Hindrance.Text())
+		}
+	}
+	return s
+}
+
+// partnerOf is the partner's address: of several that its name has, the first that
+// can be another host's. The error is why there is none; nil without an address: its
+// name was not looked up yet.
+func (l *loop) partnerOf(a *alias) (netip.Addr, error) {
+	all := []netip.Addr{a.cfg.Partner.Addr}
+	if !a.cfg.Partner.Addr.IsValid() {
+		n := l.names[a.cfg.Partner.Name]
+		if all = n.addrs; len(all) == 0 && n.err != "" {
+			return netip.Addr{}, fmt.Errorf("the partner's name %s does not resolve: %s", a.cfg.Partner.Name, n.err)
+		}
+	}
+	var wrong error
+	for _, addr := range all {
+		err := l.notAHost(addr)
+		if err == nil {
+			return addr, nil
+		}
+		if wrong == nil {
+			wrong = err
+		}
+	}
+	if wrong != nil {
+		wrong = fmt.Errorf("%s cannot be the partner: %w", a.cfg.Partner.Name, wrong)
+	}
+	return netip.Addr{}, wrong
+}
+
+// noThirdParty is why an address proves nothing about our own network: the answer of
+// one of the two parties, or of the alias, does not. Empty: it does prove something.
+func (l *loop) noThirdParty(a *alias, addr, partner netip.Addr) string {
+	switch {
+	case l.aliases[idOf(addr, a.cfg.NIC)] != nil:
+		return "is an alias, which moves"
+	case addr == partner:
+		return "is the partner"
+	case slices.Contains(l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name], addr), !a.cfg.Partner.Addr.IsValid() && slices.Contains(l.names[a.cfg.Partner.Name].addrs, addr):
+		return "is the partner too"
+	}
+	return ""
+}
+
+// thirdParties are the router and the witnesses that the alias is to ask. The default
+// route of its NIC does for a router, unless it leads to one of the two hosts: config
+// refuses the same where it is written down.
+func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, witnesses []netip.Addr) {
+	refused := ""
+	usable := func(addr netip.Addr, what string) bool {
+		why := l.noThirdParty(a, addr, partner)
+		if why != "" && refused == "" {
+			refused = fmt.Sprintf("%s %s: set router or witnesses", fmt.Sprintf(what, addr), why)
+		}
+		return why == ""
+	}
+	if router = a.cfg.Router; router.IsValid() && !usable(router, "the router %s") {
+		router = netip.Addr{}
+	} else if !router.IsValid() {
+		for _, r := range l.net.state.Routes {
+			if r.NIC == a.cfg.NIC && usable(r.Gateway, "the gateway %s of "+r.NIC+"'s default route") {
+				router = r.Gateway
+				break
+			}
+		}
+	}
+	for _, addr := range a.cfg.Witnesses {
+		if usable(addr, "the witness %s") {
+			witnesses = append(witnesses, addr)
+		}
+	}
+	if refused != a.refused && refused != "" {
+		e, text := a.log(l, "not_third_party"), refused+"; its answer proves nothing about our own network"
+		if router.IsValid() || len(witnesses) > 0 {
+			e.Warn(text)
+		} else {
+			e.Error(text)
+		}
+	}
+	a.refused = refused
+	return router, witnesses
+}

@@ -1,0 +1,118 @@
+package inspect
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+)
+
+// What is found here makes a standby that could not take over: it looks well until
+// the holder fails. A running Monitor says the same of itself (Status, STANDBY).
+
+// partners are the addresses of a row's partner, as far as they are known.
+func (s *Subject) partners(a config.Alias) []netip.Addr {
+	if a.Partner.Addr.IsValid() {
+		return append([]netip.Addr{a.Partner.Addr}, s.Config.Settings.Peer.Paths[a.Partner.Name]...)
+	}
+	return append(slices.Clone(s.Names[a.Partner.Name]), s.Config.Settings.Peer.Paths[a.Partner.Name]...)
+}
+
+// routeThroughParty: router = "auto", and the default route leads through an alias or
+// the partner, whose answer proves nothing.
+func routeThroughParty(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		if a.Router.IsValid() || len(a.Witnesses) > 0 {
+			return nil
+		}
+		what := ""
+		for _, r := range s.Host.Routes {
+			switch {
+			case r.NIC != a.NIC:
+			case s.isAlias(r.Gateway):
+				what = fmt.Sprintf("the default route out of %s leads through %s, which is an alias", nic.Name, r.Gateway)
+			case slices.Contains(s.partners(a), r.Gateway):
+				what = fmt.Sprintf("the default route out of %s leads through %s, which is the partner", nic.Name, r.Gateway)
+			default:
+				return nil // that one is asked
+			}
+		}
+		if what == "" {
+			return nil
+		}
+		return []Finding{{Warning, s.Row(a), what,
+			fmt.Sprintf("%s is not taken here when the partner fails: the router falls silent with it", a.Addr),
+			fmt.Sprintf("in %s, below [alias.%q]: router = \"an address of a third host that always answers on %s\"", s.Settings, a.Addr, nic.Name)}}
+	})
+}
+
+// partnerName: none of the addresses that the partner's name has can be the partner's.
+func partnerName(s *Subject) (found []Finding) {
+	if s.Names == nil {
+		return nil
+	}
+	for _, a := range s.Config.Aliases {
+		if a.Partner.Addr.IsValid() {
+			continue
+		}
+		addrs := s.Names[a.Partner.Name]
+		usable := func(addr netip.Addr) bool {
+			if s.Host != nil {
+				if _, _, ours := s.Host.Find(addr); ours {
+					return false
+				}
+			}
+			return addr.Is4() && !addr.IsLoopback() && !s.isAlias(addr)
+		}
+		what := ""
+		switch {
+		case len(addrs) == 0:
+			what = fmt.Sprintf("the partner's name %s does not resolve", a.Partner.Name)
+		case !slices.ContainsFunc(addrs, usable):
+			what = fmt.Sprintf("the partner's name %s has no address that another host can have: %s", a.Partner.Name, addrs[0])
+		default:
+			continue
+		}
+		found = append(found, Finding{Warning, s.Row(a), what,
+			fmt.Sprintf("whether the partner is alive cannot be asked, and without that a host that is not primary does not take %s", a.Addr),
+			"write the partner's address instead, or mend its name in DNS or /etc/hosts"})
+	}
+	return found
+}
+
+// aliasElsewhere: another NIC of this host has the alias, lo for one.
+func aliasElsewhere(s *Subject) (found []Finding) {
+	if s.Host == nil {
+		return nil
+	}
+	for _, a := range s.Config.Aliases {
+		for _, nic := range s.Host.NICs {
+			if nic.Name == a.NIC || a.Addr.IsLinkLocalUnicast() || !s.Host.On(nic.Name, a.Addr) {
+				continue
+			}
+			found = append(found, Finding{Warning, s.Row(a),
+				fmt.Sprintf("%s has %s, not %s", nic.Name, a.Addr, a.NIC),
+				fmt.Sprintf("%s is not taken here (W2): this host's own kernel answers whoever asks for it", a.Addr),
+				fmt.Sprintf("ip address del %s dev %s", a.Addr, nic.Name)})
+		}
+	}
+	return found
+}
+
+// answersForOthers: the NIC answers ARP for addresses of other hosts on its own
+// segment, dead ones too.
+func answersForOthers(s *Subject) []Finding {
+	var seen []string
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		if on, _ := s.Sysctl(nic.Name, "proxy_arp_pvlan"); on != "1" || slices.Contains(seen, nic.Name) {
+			return nil
+		}
+		seen = append(seen, nic.Name)
+		return []Finding{{Warning, nic.Name,
+			fmt.Sprintf("proxy_arp_pvlan is set on %s", nic.Name),
+			"this host answers ARP for every address of the segment, aliases that nobody has too: its partner takes none of them",
+			fmt.Sprintf("sysctl -w net.ipv4.conf.%s.proxy_arp_pvlan=0, and the same in /etc/sysctl.d", nic.Name)}}
+	})
+}

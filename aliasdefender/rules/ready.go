@@ -1,0 +1,204 @@
+package rules
+
+import "time"
+
+// Readiness is whether the alias has a standby: a host that would take it if its
+// holder failed now. Where we do not hold the alias it is about us, where we do about
+// the partner, as far as it tells.
+type Readiness struct {
+	Ready  Value  // Unknown: it is not known, or not yet
+	Row    string // of ours: the row that answers
+	Reason Reason // why not; NoRow if it is ready
+
+	// HandOver is whether a planned hand-over would work now; Hindrance is why not.
+	HandOver  Value
+	Hindrance Reason
+
+	Again time.Time // while it is not known yet: when it may be
+}
+
+// Level is how serious it is. What an operator parked is as he wants it.
+func (r Readiness) Level() Level {
+	switch {
+	case r.Ready == Yes, r.Reason == Parked, r.Reason == NotYet:
+		return Info
+	}
+	return Warning
+}
+
+// Problem tells whether a failure of the holder would leave the alias without a host,
+// as far as is known.
+func (r Readiness) Problem() bool { return r.Ready == No || r.Level() > Info }
+
+// hypothetical is what a reason says of a failure that has not happened, where its
+// own sentence would be wrong.
+var hypothetical = map[Reason]string{
+	AliasUnknown:   "it cannot be found out whether the alias answers",
+	RouterSilent:   "the router is silent",
+	RouterUnknown:  "the router cannot be asked",
+	PartnerUnknown: "it cannot be found out whether the partner is alive",
+	PartnerAlive:   "we are not primary, and the partner is not silent",
+	NoPrimary:      "we are not primary, and the partner is not silent",
+}
+
+// Text explains in one clause why it is not ready; empty if it is.
+func (r Readiness) Text() string {
+	if text, ok := hypothetical[r.Reason]; ok {
+		return text
+	}
+	if r.Ready == Yes {
+		return ""
+	}
+	return r.Reason.Text()
+}
+
+// Ready tells whether the alias has a standby. Nothing is decided by it.
+//
+// Who does not hold the alias asks the table what it would do if the holder's host
+// failed now; what is unknown stays unknown, and what is silent silent. Nothing is
+// said until all could be heard: for as long as a fact lives after a start, a
+// change, a pause, or something that has just become unknown.
+func Ready(p Policy, s State, f Facts) Readiness { return ready(Rows(), p, s, f) }
+
+func ready(rows []Row, p Policy, s State, f Facts) Readiness {
+	v := view{p: p, s: s, f: f}
+	r := Readiness{}
+	switch {
+	case s.Holding:
+		r.Ready, r.Reason = v.partnerReady()
+	case s.Parked || s.Leaving || v.watched():
+		w := v.withoutHolder()
+		d := w.decide(rows)
+		r.Ready, r.Row = Of(d.Action == Take), d.Row
+		if why := v.deceived(); d.Action == Take && why != NoRow {
+			r.Ready, r.Row, r.Reason = No, "", why
+		} else if d.Action != Take {
+			r.Reason = d.Reason
+		}
+	default:
+		r.Reason = NotYet
+	}
+	if r.Reason == NotYet {
+		r.Again = v.again
+	}
+	if r.Hindrance = v.hindrance(); r.Hindrance == NoRow {
+		r.HandOver = Yes
+	} else if r.Hindrance != NotYet {
+		r.HandOver = No
+	}
+	return r
+}
+
+// watched tells whether all has been observed for long enough to be judged.
+func (v *view) watched() bool {
+	since := v.f.Watched
+	for _, f := range []Fact{v.f.Alias, v.f.Partner, v.f.Router} {
+		if f.Value == Unknown && f.Since.After(since) {
+			since = f.Since
+		}
+	}
+	if v.f.Alias.Value == Silent && v.f.Alias.Since.After(since) {
+		since = v.f.Alias.Since // it may be about to be taken
+	}
+	return since.IsZero() || v.reached(since.Add(v.p.Stale()))
+}
+
+// withoutHolder is the view a moment after the holder's host has failed, when all that
+// follows from that is known: its address and the alias are silent, and so is its
+// daemon. Who acts as primary asks neither.
+func (v *view) withoutHolder() *view {
+	w := &view{p: v.p, s: v.s, f: v.f}
+	gone := Fact{Value: Silent, Since: v.f.Now.Add(-2 * v.p.Doubt()), Asked: v.f.Now}
+	if w.alias() == Answered {
+		w.f.Alias = gone
+	}
+	w.s.Order, w.s.Handover, w.s.OursLast = NoOrder, Handover{}, false
+	if v.primary() {
+		// Its word is forgotten, but for what makes us act as primary.
+		w.f.Peer.Word, w.f.Peer.Facts = Word{}, [FactCount]Value{}
+		return w
+	}
+	if w.fresh(w.f.Partner) == Answered {
+		w.f.Partner = gone
+	}
+	w.f.Peer = Peer{}
+	if !v.f.Peer.Heard.IsZero() {
+		w.f.Peer.Heard = v.f.Now.Add(-v.p.ChannelSilent() - time.Second)
+	}
+	return w
+}
+
+// deceived is why what answers now would not fall silent with the holder, or would
+// although it should not: somebody answers ARP for others, or is two of the three.
+func (v *view) deceived() Reason {
+	said := v.word().Standing
+	switch {
+	case v.f.RouterIs == Yes:
+		return RouterIsPartner
+	case v.alias() == Answered && v.f.ByPartner == Yes && said != NotSaid && said != SaysHolding && v.reached(v.f.Peer.Since.Add(v.p.Stale())):
+		return AnsweredForNobody
+	}
+	return NoRow
+}
+
+// partnerReady is what is known of the readiness of the partner of a holder.
+func (v *view) partnerReady() (Value, Reason) {
+	word := v.word()
+	switch word.Standing {
+	case SaysParked:
+		return No, Parked
+	case SaysCannot, SaysReleased:
+		return No, orNotReady(word.Why)
+	}
+	switch told := v.told(v.f.Peer.Facts[FactReady]); {
+	case told == Yes:
+		return Yes, NoRow
+	case told == No:
+		return No, orNotReady(word.Why)
+	case !v.watched():
+		return Unknown, NotYet
+	case v.p.Channel && !v.said():
+		return Unknown, PartnerUnheard
+	case v.fresh(v.f.Partner) == Silent:
+		return No, PartnerDown
+	}
+	return Unknown, NotYet
+}
+
+// orNotReady is the reason that the partner gives, or that it gives none.
+func orNotReady(why Reason) Reason {
+	if why == NoRow {
+		return PartnerNotReady
+	}
+	return why
+}
+
+// hindrance is why a planned hand-over, from us or to us, would not work now.
+func (v *view) hindrance() Reason {
+	word := v.word()
+	switch {
+	case !v.p.Channel:
+		return NoChannel
+	case v.daemon() != Yes || !v.said():
+		return PartnerUnheard
+	case v.told(v.f.Peer.Facts[FactHears]) == No:
+		return PartnerDeaf
+	case v.s.Holding && word.Standing == SaysAble && v.link() != No:
+		return NoRow
+	case v.s.Holding && word.Standing == SaysParked:
+		return Parked
+	case v.s.Holding && word.Standing == SaysUnsure:
+		return NotYet
+	case v.s.Holding:
+		return orNotReady(word.Why)
+	case word.Standing != SaysHolding:
+		return NotServed
+	}
+	switch standing, why := v.standing(); {
+	case standing == SaysAble:
+		return NoRow
+	case why != NoRow:
+		return why
+	}
+	return NotYet
+}
