@@ -106,7 +106,6 @@ var Rules = []func(*Subject) []Finding{
 	ownIsAlias,
 	maskDiffers,
 	ownBehind,
-	strictFilter,
 	noReaders,
 }
 

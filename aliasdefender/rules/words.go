@@ -182,10 +182,10 @@ var reasons = [reasonCount]struct {
 	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
 	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
 	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
-	OwnBehind:        {60, "own address behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias: we put the alias behind it again"},
-	OwnBehindAgain:   {61, "own address behind again", Alarm, "another program keeps putting this host's own address behind the alias: we put the alias behind it again, ever more seldom"},
-	OwnStaysBehind:   {62, "own address stays behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias; what we did about it is too recent, or something else comes first"},
-	OwnGone:          {63, "own address gone", Warning, "the NIC has no address of its own any more: we keep the alias, and this host speaks with it"},
+	OwnBehind:        {80, "own address behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias: we put the alias behind it again"},
+	OwnBehindAgain:   {81, "own address behind again", Alarm, "another program keeps putting this host's own address behind the alias: we put the alias behind it again, ever more seldom"},
+	OwnStaysBehind:   {82, "own address stays behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias; what we did about it is too recent, or something else comes first"},
+	OwnGone:          {83, "own address gone", Warning, "the NIC has no address of its own any more: we keep the alias, and this host speaks with it"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
