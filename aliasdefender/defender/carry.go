@@ -195,6 +195,7 @@ func (l *loop) noteKernel(a *alias, d rules.Decision, began time.Time) {
 	switch d.Action {
 	case rules.Take, rules.Restore:
 		a.kernel.Set(rules.Yes, began, l.now)
+		a.place.index = a.iface.index // it may have another name before it is read
 	case rules.Reorder:
 		a.kernel.Set(rules.Yes, began, l.now)
 		a.behind.Set(rules.No, began, l.now)

@@ -109,6 +109,7 @@ type station struct {
 	sending    time.Duration             // how long a frame needs to leave
 	adding     time.Duration             // and addresses to be added
 	deafened   error                     // each ear ends at once with it
+	added      func()                    // called once, when addresses were added
 	ears       int                       // that were opened
 	openErr    error                     // of its channel
 	earLoses   float64                   // the part of the frames, and answers to pings, that its ears have no room for
@@ -142,8 +143,8 @@ func (s *segment) add(name string, n byte) *station {
 // up tells whether frames leave and reach the station.
 func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted }
 
-// nic is the one that is plugged in.
-func (st *station) nic() *host.NIC { return st.kernel.nic("eth0") }
+// nic is the one that is plugged in, whatever its name.
+func (st *station) nic() *host.NIC { return &st.kernel.nics[0] }
 
 func (st *station) has(ip netip.Addr) bool { return st.foreign[ip] || st.kernel.has(ip) }
 
@@ -369,7 +370,12 @@ func (st *station) Add(orders []host.Placement) []error {
 		return slices.Repeat([]error{errors.Join(st.addErr, errors.New("not added"))}, len(orders))
 	}
 	defer st.seg.changed()
-	return st.kernel.Add(orders)
+	errs := st.kernel.Add(orders)
+	if st.added != nil {
+		st.added()
+		st.added = nil
+	}
+	return errs
 }
 
 func (st *station) Remove(orders []host.Placement) []error {

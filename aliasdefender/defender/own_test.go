@@ -252,16 +252,24 @@ func TestAMaskThatIsNotTheNICsIsSaidOnce(t *testing.T) {
 	}
 }
 
-// TestAliasOnANICThatWasRenamedIsTakenOffThere, and comes back with the name.
+// TestAliasOnANICThatWasRenamedIsTakenOffThere, also where it was not read there yet,
+// and comes back with the name.
 func TestAliasOnANICThatWasRenamedIsTakenOffThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.b.on = false
+		nic, taken := w.a.nic(), false
+		w.a.added = func() { taken, nic.Name = true, "lan1" }
 		w.a.start(w.cfgA, &w.log)
 		defer w.end()
-		w.settle()
-		w.expect("a", "at the start")
-		nic := w.a.nic()
+		w.wait(time.Minute)
+		w.expect("", "its NIC has another name as soon as the alias is there")
+		if !taken {
+			w.fail("it was not taken")
+		}
+		w.a.set(func() { nic.Name = "eth0" })
+		w.wait(time.Minute)
+		w.expect("a", "the name is back")
 		w.a.set(func() { nic.Name = "lan0" })
 		w.wait(100 * time.Millisecond)
 		w.expect("", "its NIC has another name")
@@ -270,6 +278,6 @@ func TestAliasOnANICThatWasRenamedIsTakenOffThere(t *testing.T) {
 		}
 		w.a.set(func() { nic.Name = "eth0" })
 		w.wait(time.Minute)
-		w.expect("a", "the name is back")
+		w.expect("a", "the name is back again")
 	})
 }
