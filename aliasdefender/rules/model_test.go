@@ -205,6 +205,7 @@ type member struct {
 	claimant               heard // of a rival: whether it answers to the partner's address
 	asking                 bool  // it is being asked
 	forged                 bool  // the last claim that it saw was nobody's
+	owned                  bool  // one that it saw since it heard of a rival was the other host's
 
 	verifying bool // a ping from the alias is on its way
 	deaf      bool // and the next will not be answered
