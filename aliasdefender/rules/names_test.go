@@ -16,7 +16,7 @@ var wireReasons = map[uint8]Reason{
 	35: KernelLost, 36: RivalPartner, 37: FailbackRefused, 38: TwoPrimaries, 39: LeaseDue, 40: PartnerDefended,
 	41: ForeignDefended, 42: RivalGone, 43: PartnerClaims, 44: ForeignClaims, 45: Isolated, 46: AnnouncementDue, 47: Held,
 	48: Refused, 49: NoAnswer, 50: NotVerified, 51: Withdrawn, 52: Adopted, 53: NotTaken,
-	60: ClaimDefended, 61: ClaimAsked,
+	70: ClaimDefended, 71: ClaimAsked,
 	255: NotKnownHere,
 }
 
