@@ -154,6 +154,27 @@ func TestFlappingEndsByItself(t *testing.T) {
 	})
 }
 
+// TestFlappingHostIsRelievedByItsPartner: it says that it cannot serve the alias.
+func TestFlappingHostIsRelievedByItsPartner(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) {
+		w.withKey()
+		w.cfgA.Aliases[0].MaxTakes = 1
+	}, func(w *world) {
+		w.settle()
+		w.expect("a", "its first take, which is one too many for another")
+		w.a.set(func() { w.a.nic().Carrier = false })
+		w.wait(600 * time.Millisecond) // it lets go, and is back before anybody else has missed it
+		w.a.set(func() { w.a.nic().Carrier = true })
+		w.wait(4 * time.Second)
+		w.expect("b", "the partner")
+		if w.logged("on=b reason=\"partner cannot\"") == 0 {
+			w.fail("not for the partner's word")
+		}
+		w.wait(2 * time.Minute)
+		w.expect("b", "and it stays there")
+	})
+}
+
 func TestIsolatedHolderReleasesWhenToldTo(t *testing.T) {
 	playWith(t, 1, true, false, func(w *world) {
 		w.cfgA.Aliases[0].OnIsolation = config.IsolationRelease

@@ -158,7 +158,7 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 		if left && d.Action == Release && p.mustServe(c, i, d.Reason) {
 			*wrong = hosts[i] + " releases (" + d.Reason.String() + "), and nobody has the alias"
 		}
-		if d.Reason.YieldsToRival() && m.forged && !p.h[1-i].kernel {
+		if d.Reason.YieldsToRival() && m.forged && !m.owned && !p.h[1-i].kernel {
 			*wrong = hosts[i] + " yields to a forged claim"
 		}
 	case Announce:
@@ -231,6 +231,7 @@ func (m *member) sees(forged bool) {
 	if m.alias.value != Answered || m.forged != forged {
 		m.claimant = unheard
 	}
+	m.owned = !forged || m.owned && m.alias.value == Answered
 	m.forged = forged
 	m.alias.answered()
 }
@@ -353,7 +354,7 @@ func (p *pair) ask(i int) {
 	}
 	switch {
 	case !m.holding || m.alias.value != Answered:
-		m.claimant, m.forged = unheard, m.forged && m.alias.value == Answered
+		m.claimant, m.forged, m.owned = unheard, m.forged && m.alias.value == Answered, m.owned && m.alias.value == Answered
 	case p.answersTo(i):
 		m.claimant.answered()
 	default:

@@ -218,6 +218,7 @@ type member struct {
 	claimant               heard // of a rival: whether it answers to the partner's address
 	asking                 bool  // it is being asked
 	forged                 bool  // the last claim that it saw was nobody's
+	owned                  bool  // one that it saw since it heard of a rival was the other host's
 
 	lossy bool // its ARP listener loses frames: what is not heard is unknown
 

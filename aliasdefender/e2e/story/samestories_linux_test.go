@@ -22,6 +22,7 @@ func TestTheSameStoriesWithAKey(t *testing.T) {
 		{"a host that is cut off", cutOffHostTakesNothing},
 		{"loss", lossTakesNothing},
 		{"a foreign host", foreignHostIsDefendedAgainst},
+		{"forged claims", forgedClaimsAreNotYieldedTo},
 		{"cuts and heals", everyHealEndsWithOneHolderThatServes},
 		{"a Monitor that is killed", killedMonitorsAliasIsAdopted},
 	} {

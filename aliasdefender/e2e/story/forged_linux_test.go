@@ -1,0 +1,50 @@
+package story
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+// TestForgedClaimsAreNotYieldedTo: real frames to the holder that is not primary, "the
+// partner is at M" and "the alias is at M". It let go, and told the segment so itself.
+func TestForgedClaimsAreNotYieldedTo(t *testing.T) {
+	t.Parallel()
+	forgedClaimsAreNotYieldedTo(t, stage.Stage{})
+}
+
+func forgedClaimsAreNotYieldedTo(t *testing.T, on stage.Stage) {
+	p := on.Begun(t)
+	crashedOnce(t, p)
+	mallory, err := p.Lab.Host(lab.HostSpec{Name: "mallory", NICs: []lab.NICSpec{{
+		Name: "eth0", Switch: p.Switch, Addrs: stage.Prefixes("10.77.0.66/24"),
+	}}})
+	stage.Must(t, err)
+	sniff, err := p.User.Port().Sniff()
+	stage.Must(t, err)
+	defer sniff.Close()
+	nic, b := mallory.NIC("eth0"), p.B.NIC("eth0").MAC
+	from := time.Now()
+	for range 10 {
+		for _, ip := range []netip.Addr{pair.OwnA.Addr(), pair.Alias} {
+			f := lab.Gratuitous(ip, nic.MAC)
+			f.EthDst = b
+			stage.Must(t, nic.SendARP(f))
+		}
+		stage.Unchanged(t, p, 300*time.Millisecond)
+	}
+	stage.Said(t, p.Monitor(p.B), `reason="foreign host claims`)
+	stage.Served(t, p, "b")
+	if n := p.Holders.Tenure(from, time.Time{}).Takes; n != 0 {
+		t.Errorf("%d takes", n)
+	}
+	for _, f := range sniff.Frames() {
+		if f.Claim(pair.Alias) && f.SenderHW.String() != b.String() {
+			t.Errorf("the segment was told: %s", f)
+		}
+	}
+}
