@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,16 +20,16 @@ import (
 )
 
 func (a *app) checkCmd() *cobra.Command {
-	partner, filesOnly := "", false
+	partner, filesOnly, asJSON := "", false, false
 	c := &cobra.Command{
 		Use:   "Check",
 		Short: "Read the files, and say what they mean or what is wrong",
 		Long: `Read both files and the keys that they name. If they are good, say what they mean:
 a line for each alias, and one for the channel to the partner. If not, list every
 mistake and exit with 3. Then say what on this host keeps the aliases from being
-defended well: what it is, what comes of it, and what mends it. Such warnings do not
-change the exit code. Check sends nothing, changes nothing, and needs no privilege
-but to read the files.
+defended well: what it is, what comes of it, and what mends it. A mistake among that
+exits with 3 too; warnings and notes do not change the exit code. Check sends nothing,
+changes nothing, and needs no privilege but to read the files.
 
 With --files, look at the files alone: for scripts that must know, before they stop
 a Monitor, whether the next one would start.
@@ -46,30 +47,46 @@ alias. Check lists what does not match, and exits with 1.`,
 			if err != nil {
 				return err
 			}
-			a.printConfig(cfg)
+			if !asJSON {
+				a.printConfig(cfg)
+			}
+			found := []inspect.Finding{}
 			if !filesOnly {
-				printFindings(a.stdout, inspect.Inspect(a.subject(c.Context(), cfg)))
+				found = append(found, inspect.Inspect(a.subject(c.Context(), cfg))...)
+			}
+			if err := a.showFindings(found, asJSON); err != nil {
+				return err
 			}
 			if partner != "" {
-				return a.checkPartner(cfg.Aliases, partner)
+				err = a.checkPartner(cfg.Aliases, partner)
 			}
-			return nil
+			if slices.ContainsFunc(found, func(f inspect.Finding) bool { return f.Severity == inspect.Mistake }) {
+				err = &exit{exitConfig, err}
+			}
+			return err
 		},
 	}
 	c.Flags().BoolVar(&filesOnly, "files", false, "look at the files alone, not at this host")
+	c.Flags().BoolVar(&asJSON, "json", false, "print what was found on this host as JSON, and nothing else")
 	c.Flags().StringVar(&partner, "partner-file", "", "compare with the table of the other host")
 	return c
 }
 
-// printFindings says each finding: where and what it is, what comes of it, and what
+// showFindings says each finding: where and what it is, what comes of it, and what
 // mends it.
-func printFindings(w io.Writer, found []inspect.Finding) {
+func (a *app) showFindings(found []inspect.Finding, asJSON bool) error {
+	if asJSON {
+		out := json.NewEncoder(a.stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(found)
+	}
 	for _, f := range found {
-		fmt.Fprintf(w, "%s: %s: %s\n    %s\n", f.About, f.Severity, f.What, f.Why)
+		fmt.Fprintf(a.stdout, "%s: %s: %s\n    why: %s\n", f.About, f.Severity, f.What, f.Why)
 		if f.Mend != "" {
-			fmt.Fprintf(w, "    mend: %s\n", f.Mend)
+			fmt.Fprintf(a.stdout, "    mend: %s\n", f.Mend)
 		}
 	}
+	return nil
 }
 
 func (a *app) printConfig(cfg *config.Config) {

@@ -13,11 +13,13 @@ import (
 	"io"
 	"strings"
 
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/logs"
 )
 
 // The files, where the command line names no others.
@@ -66,7 +68,7 @@ func Run(ctx context.Context, args []string, o Options) int {
 		// A line each, with the program's name: in a boot log it stands
 		// among the lines of others.
 		for line := range strings.Lines(text) {
-			fmt.Fprintf(a.stderr, "aliasdefender: %s\n", strings.TrimRight(line, "\n"))
+			logs.Prefixed(a.stderr, logrus.ErrorLevel, "aliasdefender: "+line)
 		}
 	}
 	return code

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/inspect"
 )
 
@@ -21,6 +22,17 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	if system, err := a.open(); err == nil {
 		if state, err := system.Host.Read(); err == nil {
 			s.Host = &state
+		}
+	}
+	if g := cfg.Settings.Readers.Group; g != "" {
+		if _, err := control.GroupID(g); err != nil {
+			s.NoReaders = err.Error()
+		}
+	}
+	s.Unit = installedUnit(unitDirs)
+	for _, name := range append([]string{a.aliases, a.settings}, cfg.Settings.Peer.KeyFiles...) {
+		if f, err := lookAt(name); err == nil {
+			s.Files = append(s.Files, f)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)

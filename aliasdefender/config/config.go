@@ -82,11 +82,18 @@ const (
 type Settings struct {
 	OnExit   OnExit
 	Socket   string // path of the control socket
+	Readers  Readers
 	StateDir string
 	Events   Events
 	LogTo    LogTo
 	LogLevel string // a logrus level name
 	Peer     Peer
+}
+
+// Readers are the users who may ask for Status and Why, and order nothing.
+type Readers struct {
+	Group string // a name or a number; empty: none
+	Line  int    // of the setting; 0 where it is empty
 }
 
 // Events is the event log in StateDir.

@@ -98,7 +98,7 @@ func readKey(path string) (Key, string) {
 	case errors.Is(err, fs.ErrNotExist):
 		return Key{}, fmt.Sprintf("does not exist; make it with 'aliasdefender GenKey %s' and copy it to the partner, or copy the partner's", shown)
 	case errors.Is(err, fs.ErrPermission):
-		return Key{}, "may not be read by this user; run as root"
+		return Key{}, "may not be read: permission denied; " + toRead(os.Geteuid(), path)
 	case err != nil:
 		return Key{}, "cannot be opened: " + cause(err)
 	}

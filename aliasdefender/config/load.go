@@ -77,10 +77,19 @@ func unopened(path, ifMissing string, err error) input {
 	case errors.Is(err, fs.ErrNotExist):
 		return refused(path, 0, "does not exist; "+ifMissing)
 	case errors.Is(err, fs.ErrPermission):
-		return refused(path, 0, "permission denied; run as root, or as a user that may read it")
+		return refused(path, 0, "permission denied; "+toRead(os.Geteuid(), path))
 	default:
 		return refused(path, 0, "cannot be opened: "+cause(err))
 	}
+}
+
+// toRead is what to do where a user may not read a file. Root may not where a unit has
+// taken that power from it: "run as root" would lead him nowhere.
+func toRead(uid int, path string) string {
+	if uid == 0 {
+		return fmt.Sprintf("it is another user's, and this process is root without CAP_DAC_OVERRIDE, as systemd starts it: 'chown root %s', and chmod the directories above it so that root may pass", showPath(path))
+	}
+	return "run as root, or as a user that may read it"
 }
 
 // read takes in a file and refuses what is not a text of sane size, so that

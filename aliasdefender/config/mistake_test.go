@@ -116,9 +116,18 @@ func TestAReadErrorIsSaidInTheSystemsWords(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	in := unopened("hostname.alias", "", &os.PathError{Op: "open", Path: "hostname.alias", Err: os.ErrPermission})
-	want := Mistakes{{File: "hostname.alias", Text: "permission denied; run as root, or as a user that may read it"}}
+	want := Mistakes{{File: "hostname.alias", Text: "permission denied; " + toRead(os.Geteuid(), "hostname.alias")}}
 	if diff := cmp.Diff(want, in.mistakes); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestRootThatMayNotReadIsNotToldToBeRoot(t *testing.T) {
+	if said := toRead(0, "/etc/a.key"); strings.Contains(said, "run as root") || !strings.Contains(said, "'chown root /etc/a.key'") {
+		t.Errorf("root is told: %s", said)
+	}
+	if said := toRead(1000, "/etc/a.key"); said != "run as root, or as a user that may read it" {
+		t.Errorf("another user is told: %s", said)
 	}
 }
 

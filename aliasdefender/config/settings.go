@@ -69,6 +69,9 @@ var tables = map[string]map[string]key{
 		"socket": func(f *SettingsFile, _ *scope, v value) Mistakes {
 			return fillPlain(&f.Socket, v, absolute(DefaultSocket, MaxSocket))
 		},
+		"readers": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fillPlain(&f.Readers, v, readers)
+		},
 	},
 	"state": {
 		"dir": func(f *SettingsFile, _ *scope, v value) Mistakes {
@@ -163,6 +166,7 @@ func readSettings(in input) *SettingsFile {
 		f.take(v)
 	}
 	f.finishPeer()
+	f.finishReaders()
 	f.mistakes = append(f.mistakes, f.all.checkTimes(f.file, scope{})...)
 	for _, s := range f.aliases {
 		f.mistakes = append(f.mistakes, s.checkTimes(f.file, f.all)...)

@@ -49,8 +49,25 @@ func Dial(socket string) *Client {
 }
 
 // Status returns what the Monitor knows; with journal, also each alias's last
-// transitions.
+// transitions. Who may not open the control socket asks on that of the readers, if
+// there is one.
 func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
+	s, err := c.status(ctx, journal)
+	if errors.Is(err, fs.ErrPermission) {
+		if s, again := Dial(c.socket+ReadersSuffix).status(ctx, journal); again == nil || !isAbsent(again) {
+			return s, again
+		}
+	}
+	return s, err
+}
+
+// isAbsent tells that there is no readers' socket, or that we are none of them: what
+// was said of the control socket says more.
+func isAbsent(err error) bool {
+	return errors.Is(err, ErrNotRunning) || errors.Is(err, fs.ErrPermission)
+}
+
+func (c *Client) status(ctx context.Context, journal bool) (Snapshot, error) {
 	path := "/v1/status"
 	if journal {
 		path += "?journal=1"
@@ -124,7 +141,7 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: the socket %s is left over from a Monitor that died; start it again", ErrNotRunning, c.socket)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s: permission denied: its Monitor runs as another user; run as root", c.socket)
+		return fmt.Errorf("%s: %w: its Monitor runs as another user; run as root, or, for Status and Why, as a member of the group that [control] readers names", c.socket, fs.ErrPermission)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%s: interrupted", c.socket)
 	case errors.As(err, &timeout) && timeout.Timeout():

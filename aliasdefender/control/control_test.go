@@ -185,7 +185,7 @@ func TestAnotherUserIsToldToBeRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, said := child(t, "status", socket, attr)
-	if want := socket + ": permission denied: its Monitor runs as another user; run as root"; said != want {
+	if want := socket + ": permission denied: its Monitor runs as another user; run as root, or, for Status and Why, as a member of the group that [control] readers names"; said != want {
 		t.Errorf("got  %s\nwant %s", said, want)
 	}
 }

@@ -98,21 +98,10 @@ func setLock(f *os.File) error {
 // Release gives the right up. The socket must be closed by then.
 func (l *Lock) Release() error { return l.file.Close() }
 
-// listen opens the socket. A socket that is there already was left by a
-// Monitor that died, for a living one has the lock; anything else is not ours
-// to remove.
+// listen opens the socket.
 func (l *Lock) listen() (net.Listener, error) {
-	info, err := os.Lstat(l.socket)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	if err := sweep(l.socket); err != nil {
 		return nil, err
-	case info.Mode().Type() != fs.ModeSocket:
-		return nil, fmt.Errorf("%s: exists, but is not a socket; move it away, or set another [control] socket", l.socket)
-	default:
-		if err := os.Remove(l.socket); err != nil {
-			return nil, explainFile(err)
-		}
 	}
 	ln, err := bind(l.socket)
 	if err != nil {
@@ -124,6 +113,24 @@ func (l *Lock) listen() (net.Listener, error) {
 		return nil, explainFile(err)
 	}
 	return ln, nil
+}
+
+// sweep removes a socket that a Monitor left that died, for a living one has the
+// lock. Anything else is not ours to remove.
+func sweep(socket string) error {
+	info, err := os.Lstat(socket)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s: exists, but is not a socket; move it away, or set another [control] socket", socket)
+	}
+	if err := os.Remove(socket); err != nil {
+		return explainFile(err)
+	}
+	return nil
 }
 
 // bind opens a socket that is private from its birth: Linux gives the file the

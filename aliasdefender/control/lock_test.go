@@ -28,6 +28,8 @@ func TestMain(m *testing.M) {
 		_, err := Acquire(socket)
 		fmt.Println(says(err))
 		io.Copy(io.Discard, os.Stdin) // hold it until we are killed
+	case "reload":
+		fmt.Println(says(Dial(socket).Reload(context.Background())))
 	case "status":
 		_, err := Dial(socket).Status(context.Background(), false)
 		fmt.Println(says(err))

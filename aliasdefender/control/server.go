@@ -62,6 +62,7 @@ type Server struct {
 	version  string
 	handlers Handlers
 	listener net.Listener
+	readers  net.Listener // nil: nobody but its owner may ask
 
 	reading, working, writing time.Duration // the constants above, shorter in tests
 }
@@ -80,17 +81,54 @@ func (s *Server) Listen() error {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	s.listener = ln
+	// Where readers are no longer wanted, none shall find a socket of those before us.
+	_ = sweep(s.lock.socket + ReadersSuffix)
 	return nil
 }
 
-// Close closes a socket that is not served (Serve closes it itself).
-func (s *Server) Close() error { return s.listener.Close() }
+// Close closes sockets that are not served (Serve closes them itself).
+func (s *Server) Close() error {
+	if s.readers != nil {
+		s.readers.Close()
+	}
+	return s.listener.Close()
+}
 
 // Serve answers until ctx ends, and then gives the answers under way a second.
 // It removes the socket. The error is one of the socket; nil after ctx's end.
 func (s *Server) Serve(ctx context.Context) error {
+	all := s.servings()
+	ended := make(chan error, len(all))
+	webs := make([]*http.Server, len(all))
+	for i, one := range all {
+		webs[i] = s.web(ctx, one)
+		go func() { ended <- webs[i].Serve(limit(one.on, one.most)) }()
+	}
+	left := len(all)
+	var err error
+	select {
+	case err = <-ended:
+		err = fmt.Errorf("control socket: %w", err)
+		left--
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	for _, web := range webs {
+		if err != nil || web.Shutdown(last) != nil {
+			web.Close() // a client that does not read its answer does not hold us
+		}
+	}
+	for range left {
+		<-ended
+	}
+	return err
+}
+
+// web is the server of one socket.
+func (s *Server) web(ctx context.Context, one serving) *http.Server {
 	web := &http.Server{
-		Handler:        http.MaxBytesHandler(s.routes(), maxBody),
+		Handler:        http.MaxBytesHandler(s.named(one.routes), maxBody),
 		ReadTimeout:    s.reading,
 		WriteTimeout:   s.writing,
 		MaxHeaderBytes: maxHeader,
@@ -102,35 +140,22 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	// A command asks once; a connection that is kept would hold a place.
 	web.SetKeepAlivesEnabled(false)
-
-	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(limit(s.listener, maxClients)) }()
-	select {
-	case err := <-ended:
-		web.Close()
-		return fmt.Errorf("control socket: %w", err)
-	case <-ctx.Done():
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	if web.Shutdown(last) != nil {
-		web.Close() // a client that does not read its answer does not hold us
-	}
-	<-ended
-	return nil
+	return web
 }
 
 // routes is the whole interface. Orders are POST. What the client gets for each
 // is documented at the client's method.
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /v1/status", s.answer(s.working, func(r *http.Request) (any, error) {
-		return s.handlers.Status(r.Context(), r.URL.Query().Get("journal") == "1")
-	}))
+func (s *Server) routes() *http.ServeMux {
+	mux := s.readRoutes()
 	mux.Handle("POST /v1/reload", s.answer(s.working, func(r *http.Request) (any, error) {
 		return struct{}{}, s.handlers.Reload(r.Context())
 	}))
 	mux.Handle("POST /v1/orders", s.order())
+	return mux
+}
+
+// named puts our version on every answer.
+func (s *Server) named(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(versionHeader, s.version)
 		mux.ServeHTTP(w, r)

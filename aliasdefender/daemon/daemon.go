@@ -59,6 +59,7 @@ func Run(ctx context.Context, o Options) error {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
+	defer watchAbort(o.Stderr)()
 
 	// Before the lock, whose directory an ordinary user cannot make either:
 	// what he lacks is said by its name.
@@ -93,6 +94,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := server.Listen(); err != nil {
 		return err
 	}
+	m.openReaders(server)
 	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
 	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
@@ -130,6 +132,8 @@ type monitor struct {
 	events   events
 	manager  *sdnotify.Notifier // nil: none asks
 	slowest  atomic.Int64       // time.Duration: see patience
+
+	unread string // why readers cannot ask, though they should; empty: they can
 
 	reportEvery time.Duration // the constant, shorter in tests
 	read        chan struct{} // closed once the loop has read this host
@@ -238,7 +242,7 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 				// TERM from being heard. The error is in the log.
 				go func() { _ = m.reload(ctx) }()
 			case syscall.SIGUSR2:
-				m.stop(defender.ExitKeep)
+				m.stop(defender.ExitNext)
 			default:
 				m.stop(defender.ExitAsSet) // a second one changes nothing
 			}
@@ -263,9 +267,25 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 }
 
 // problems are those that the loop knows nothing of.
-func (m *monitor) problems() []string {
+func (m *monitor) problems() (all []string) {
 	if broken := m.keeper.Trouble(); broken != nil {
-		return strings.Split(broken.Error(), "\n")
+		all = strings.Split(broken.Error(), "\n")
 	}
-	return nil
+	if m.unread != "" {
+		all = append(all, m.unread)
+	}
+	return all
+}
+
+// openReaders opens the socket of the readers. A Monitor whose group has gone keeps
+// the aliases alive all the same.
+func (m *monitor) openReaders(server *control.Server) {
+	group := m.settings.Readers.Group
+	if group == "" {
+		return
+	}
+	if err := server.ListenReaders(group); err != nil {
+		m.unread = "[control] readers has no effect: " + err.Error()
+		m.event("no_readers").Error(m.unread)
+	}
 }

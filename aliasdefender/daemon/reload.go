@@ -92,6 +92,7 @@ func (m *monitor) warnOfFixed(now config.Settings) {
 	type setting struct{ name, was, is string }
 	fixed := []setting{
 		{"control.socket", m.settings.Socket, now.Socket},
+		{"control.readers", m.settings.Readers.Group, now.Readers.Group},
 		{"state.dir", m.settings.StateDir, now.StateDir},
 		{"log.to", string(m.settings.LogTo), string(now.LogTo)},
 		{"events.size", config.Bytes(m.settings.Events.Size), config.Bytes(now.Events.Size)},

@@ -152,8 +152,8 @@ func (a *alias) stands() detect.Here {
 // decide puts the facts before the rules and has the answer carried out.
 func (l *loop) decide(a *alias) {
 	a.dirty = false
-	if l.net.readAt.IsZero() && l.net.readErr == "" || a.alias == nil || a.gone {
-		return // the host was not read yet: nothing is known
+	if a.nic.Asked.IsZero() && l.net.readErr == "" || a.alias == nil || a.gone {
+		return // the host was not read yet, or not since the row came: nothing is known
 	}
 	if due(a.errand.failure.retry, l.now) {
 		a.errand.failure.retry = time.Time{}

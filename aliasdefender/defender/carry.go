@@ -87,11 +87,11 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 	}
 }
 
-// last tells the kernel that the alias stays without us.
+// last tells the kernel for how long the alias stays without us.
 func (l *loop) last(a *alias) {
 	a.errand.stage, a.errand.at = working, l.now
 	l.worker.queue = append(l.worker.queue, job{
-		trade: l.trades.last, what: host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix},
+		trade: l.trades.last, what: host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix, Lease: l.stays(a)},
 		done: func(_ time.Time, err error) {
 			l.endErrand(a)
 			if err != nil && !errors.Is(err, host.ErrNotThere) {

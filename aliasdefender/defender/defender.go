@@ -128,7 +128,8 @@ type Exit uint8
 // The ways to end.
 const (
 	ExitAsSet Exit = iota // as on_exit says
-	ExitKeep              // keep every alias, for the next Monitor to adopt
+	ExitKeep              // keep every alias, for as long as nobody takes it off
+	ExitNext              // keep every alias for the next Monitor to adopt, which comes within NextWithin
 )
 
 // Stop tells the loop to end; Run returns when it has.

@@ -15,12 +15,17 @@ const (
 	// lastWords bounds how long an exit waits for the kernel to be told that the
 	// aliases stay.
 	lastWords = 500 * time.Millisecond
+	// NextWithin is how long an alias that has a lease waits for the next Monitor. One
+	// that never comes, for its files have a mistake, must not leave the alias on a
+	// host that nobody watches.
+	NextWithin = 5 * time.Minute
 )
 
 // ending is how far the end has come.
 type ending struct {
 	stage    endStage
 	deadline time.Time // of the stage
+	next     bool      // another Monitor is to follow
 }
 
 // endStage is what the end is about at the moment.
@@ -45,9 +50,11 @@ func (l *loop) stop(e Exit) {
 	if l.ending.begun() {
 		return
 	}
-	l.ending = ending{keeping, l.now.Add(releaseWithin)}
+	l.ending = ending{keeping, l.now.Add(releaseWithin), e == ExitNext}
 	text := "ending; the aliases stay on this host"
 	switch {
+	case e == ExitNext:
+		text += " for the next Monitor; those with a lease for " + config.Tidy(NextWithin)
 	case e == ExitKeep || l.cfg.Settings.OnExit == config.ExitKeep:
 	case l.cfg.Settings.OnExit == config.ExitHandover:
 		l.ending.stage, text = giving, "ending; handing the aliases over"
@@ -71,7 +78,8 @@ func (l *loop) obeyAll(c rules.Command) {
 }
 
 // settle ends the loop once there is nothing left to hand over or to release.
-// What stays is told to stay: it outlives its daemon, as the original's did.
+// What stays is told to stay: it outlives its daemon, as the original's did, or lasts
+// until the next Monitor must have come.
 func (l *loop) settle() {
 	e := &l.ending
 	if !e.begun() || e.stage == over {
@@ -87,9 +95,9 @@ func (l *loop) settle() {
 	if e.stage == giving {
 		l.obeyAll(rules.StopAndKeep)
 	}
-	*e = ending{lasting, l.now.Add(lastWords)}
+	e.stage, e.deadline = lasting, l.now.Add(lastWords)
 	for _, a := range l.list {
-		if a.state.Holding && !a.state.Lease.IsZero() && a.errand.stage == idle && l.outlives(a) && !a.doubtful(l.now) {
+		if a.state.Holding && (!a.state.Lease.IsZero() || l.stays(a) > 0) && a.errand.stage == idle && l.outlives(a) && !a.doubtful(l.now) {
 			l.last(a)
 		}
 	}
@@ -97,6 +105,14 @@ func (l *loop) settle() {
 	if !l.worker.busy {
 		e.stage = over
 	}
+}
+
+// stays is for how long the kernel is told to keep the alias without us; 0: for ever.
+func (l *loop) stays(a *alias) time.Duration {
+	if lifetime := a.policy.Lifetime(); l.ending.next && lifetime > 0 {
+		return max(NextWithin, lifetime)
+	}
+	return 0
 }
 
 // stillEnding tells whether the stage has something left to do.

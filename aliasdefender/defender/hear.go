@@ -110,6 +110,11 @@ func (a *alias) hear(l *loop, w peer.Word) {
 		p.HWLower = rules.Of(a.iface.wire.HW().Less(hw))
 	}
 	a.peer, a.says = p, w
+	if !a.state.Holding && was.Word.Standing == rules.SaysHolding && p.Word.Standing != rules.SaysHolding {
+		// Its host may have rebooted in a moment: that it answered a while ago tells
+		// nothing, and at a slow rhythm it would be asked much later.
+		l.asks.Look(l.now, a.alias)
+	}
 	a.compare(l, w)
 	was.Said, p.Said = time.Time{}, time.Time{}
 	if was != p || !a.settled() {

@@ -67,10 +67,15 @@ func (l *loop) transition(a *alias, d rules.Decision) {
 	l.asks.Moved(l.now, a.key())
 }
 
-// moved records something that was done, or begun.
+// moved records something that was done, or begun. A failover is a warning, although
+// what comes of it is all well: somebody has to find out why.
 func (l *loop) moved(a *alias, kind record.Kind, d rules.Decision) {
+	level := d.Reason.Level()
+	if d.Action == rules.Take && d.Reason.Failover() {
+		level = max(level, rules.Warning)
+	}
 	l.record(a, record.Event{
-		Kind: kind, Level: d.Reason.Level(), Decision: record.DecisionOf(d),
+		Kind: kind, Level: level, Decision: record.DecisionOf(d),
 		Text: d.Action.String() + ": " + d.Reason.Text(),
 	})
 }

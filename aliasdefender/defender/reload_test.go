@@ -24,5 +24,8 @@ func TestRowThatChangesItsLabelIsServedAgain(t *testing.T) {
 				w.fail("%v, %+v", err, s.Aliases)
 			}
 		}
+		if n := w.logged("the state of the NIC cannot be read"); n > 0 {
+			w.fail("said %d times of a NIC that was only not read yet", n)
+		}
 	})
 }

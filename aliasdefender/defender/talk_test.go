@@ -102,7 +102,7 @@ func TestDaemonThatDiesIsRelievedWhenItsLeaseEnds(t *testing.T) {
 
 func TestRestartWithUSR2OutlivesTheLease(t *testing.T) {
 	talking(t, true, false, func(w *world) {
-		w.a.daemon.Stop(ExitKeep)
+		w.a.daemon.Stop(ExitNext)
 		w.wait(30 * time.Second)
 		w.expect("a", "it stays for the next Monitor")
 		w.a.start(w.cfgA, &w.log)
@@ -111,6 +111,28 @@ func TestRestartWithUSR2OutlivesTheLease(t *testing.T) {
 		w.a.kill()
 		w.wait(20 * time.Second)
 		w.expect("b", "adoption made it finite again")
+	})
+}
+
+// A restart whose next Monitor never comes, for the files have a mistake.
+func TestAfterUSR2ThePartnerTakesWhatNoMonitorAdopts(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.a.daemon.Stop(ExitNext)
+		w.wait(NextWithin - 10*time.Second)
+		w.expect("a", "it stays for the next Monitor")
+		w.wait(30 * time.Second)
+		w.expect("b", "no Monitor has come")
+	})
+}
+
+// Without a channel nobody would know that the primary's daemon is gone: its alias
+// stays, as the original's did.
+func TestAfterUSR2ThePrimarysAliasStaysWithoutAChannel(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.daemon.Stop(ExitNext)
+		w.wait(2 * NextWithin)
+		w.expect("a", "for ever")
 	})
 }
 

@@ -46,13 +46,17 @@ func (s Severity) String() string {
 	}
 }
 
-// Finding is one thing that Check says of this host.
+// MarshalText is String, for the JSON of Check.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Finding is one thing that Check says of this host. The names of its JSON form are
+// kept from version to version.
 type Finding struct {
-	Severity Severity
-	About    string // where: "hostname.alias:3", "aliasdefender.toml: router", or a NIC
-	What     string // what is the case, as one sentence without a full stop
-	Why      string // what comes of it here, in the same form
-	Mend     string // the command or the line of a file that mends it; empty for some notes
+	Severity Severity `json:"severity"`
+	About    string   `json:"about"`          // where: "hostname.alias:3", "aliasdefender.toml: router", or a NIC
+	What     string   `json:"what"`           // what is the case, as one sentence without a full stop
+	Why      string   `json:"why"`            // what comes of it here, in the same form
+	Mend     string   `json:"mend,omitempty"` // the command or the line of a file that mends it; empty for some notes
 }
 
 // Subject is what was read of this host. A zero field was not read.
@@ -70,6 +74,13 @@ type Subject struct {
 	// Names are the addresses of each partner that is written as a name, in the
 	// resolver's order; absent where it does not resolve.
 	Names map[string][]netip.Addr
+
+	// NoReaders says why the group of [control] readers is none; empty: it is one, or
+	// none is named.
+	NoReaders string
+
+	Unit  *Unit  // that starts the Monitor; nil: none is installed
+	Files []File // that the Monitor has to read, as far as they could be looked at
 }
 
 // NICSettings are the settings of a NIC that are read into Sysctls, for each NIC of
@@ -99,6 +110,11 @@ var Rules = []func(*Subject) []Finding{
 	partnerName,
 	aliasElsewhere,
 	answersForOthers,
+	noReaders,
+	unitCannotRead,
+	unitCannotWrite,
+	unitNotInGroup,
+	nobodyAfterStop,
 }
 
 // Inspect is what all rules find, the worst first.

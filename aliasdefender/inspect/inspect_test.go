@@ -50,6 +50,18 @@ func TestEachFindingIsFound(t *testing.T) {
 			s.Host.Routes = nil
 			s.Config.Aliases[0].Router = netip.MustParseAddr("172.16.1.1")
 		}, nil},
+		{"a primary that releases at its end", func(s *Subject) {
+			s.Config.Settings.OnExit, s.Config.Aliases[0].Primary = config.ExitRelease, true
+		}, []string{"warning hostname.alias:3 on_exit = \"release\" takes 172.16.1.2 off this host"}},
+		{"with a key the partner takes it first", func(s *Subject) {
+			s.Config.Settings.OnExit, s.Config.Aliases[0].Primary = config.ExitRelease, true
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, nil},
+		{"who is not primary releases at its end", func(s *Subject) { s.Config.Settings.OnExit = config.ExitRelease }, nil},
+		{"a group of readers that does not exist", func(s *Subject) {
+			s.Config.Settings.Readers = config.Readers{Group: "nagios", Line: 7}
+			s.NoReaders = `no group "nagios" in /etc/group`
+		}, []string{`mistake aliasdefender.toml:7 control.readers: no group "nagios"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()

@@ -56,14 +56,19 @@ func Open(o Options) (log *logrus.Logger, end func()) {
 			to = Syslog
 		}
 	}
+	journal := IsJournal(o.Stderr)
 	write := func(_ context.Context, l line) error {
-		_, err := fmt.Fprintf(o.Stderr, "%s %-7s %s\n", l.at.Format("2006-01-02 15:04:05.000"), l.level, l.text)
+		before := ""
+		if journal {
+			before = Prefix(l.level)
+		}
+		_, err := fmt.Fprintf(o.Stderr, "%s%s %-7s %s\n", before, l.at.Format("2006-01-02 15:04:05.000"), l.level, l.text)
 		return err
 	}
 	if to == Syslog {
 		write = systemLog(o.SyslogSocket, func(text string) {
 			// Standard error may be stuck too.
-			go fmt.Fprintf(o.Stderr, "aliasdefender: %s\n", text)
+			go Prefixed(o.Stderr, logrus.WarnLevel, "aliasdefender: "+text)
 		})
 	}
 	q := startQueue(queueRoom, write)
@@ -83,7 +88,7 @@ func Open(o Options) (log *logrus.Logger, end func()) {
 func sayLost(stderr io.Writer, lost int) {
 	said := make(chan struct{})
 	go func() {
-		fmt.Fprintf(stderr, "aliasdefender: %d lines of the log were not written: syslog did not take them\n", lost)
+		Prefixed(stderr, logrus.WarnLevel, fmt.Sprintf("aliasdefender: %d lines of the log were not written: syslog did not take them", lost))
 		close(said)
 	}()
 	select {

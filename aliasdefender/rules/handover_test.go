@@ -212,7 +212,8 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 		"the kernel lost it":  {holder, func(c *instance) { c.f.Kernel = seen(No, 0) }, Word{Standing: SaysUnsure, Why: KernelLost}},
 		"able":                {nobody, func(*instance) {}, Word{Standing: SaysAble}},
 		"parked":              {nobody, func(c *instance) { c.s.Parked = true }, Word{Standing: SaysParked, Why: Parked}},
-		"released":            {nobody, func(c *instance) { c.s.Leaving = true }, Word{Standing: SaysReleased, Why: OperatorReleases}},
+		"released":            {nobody, func(c *instance) { c.s.Leaving = true }, Word{Standing: SaysReleased, Why: RowGone}},
+		"stopped":             {nobody, func(c *instance) { c.s.Obey(StopAndRelease, c.f) }, Word{Standing: SaysReleased, Why: Stopped}},
 		"no link":             {nobody, func(c *instance) { c.f.Carrier = seen(No, 0) }, Word{Standing: SaysCannot, Why: NoLink}},
 		"service failing":     {nobody, func(c *instance) { c.f.Service = seen(No, 0) }, Word{Standing: SaysCannot, Why: ServiceFailing}},
 		"no router known":     {nobody, func(c *instance) { c.f.RouterKnown = false }, Word{Standing: SaysCannot, Why: NoRouter}},
@@ -239,7 +240,7 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
 			c.s.notTaken(noon)
 		}, Word{SaysHolding, Takes, 1, Held}},
-		"takes nothing, for it ends": {nobody, func(c *instance) { c.s.Ending = true }, Word{Standing: SaysReleased, Why: OperatorReleases}},
+		"takes nothing, for it ends": {nobody, func(c *instance) { c.s.Ending = true }, Word{Standing: SaysReleased, Why: Stopped}},
 		"holds it, and ends":         {holder, func(c *instance) { c.s.Ending = true }, Word{Standing: SaysHolding, Why: Held}},
 		"refuses an offer": {nobody, func(c *instance) {
 			says(c, Word{SaysHolding, Offers, 1, NoRow})

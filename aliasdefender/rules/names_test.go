@@ -15,8 +15,8 @@ var wireReasons = map[uint8]Reason{
 	28: OperatorReleases, 29: WouldNot, 30: LinkLost, 31: Asked, 32: LostToOther, 33: LeaseEnded, 34: Restored,
 	35: KernelLost, 36: RivalPartner, 37: FailbackRefused, 38: TwoPrimaries, 39: LeaseDue, 40: PartnerDefended,
 	41: ForeignDefended, 42: RivalGone, 43: PartnerClaims, 44: ForeignClaims, 45: Isolated, 46: AnnouncementDue, 47: Held,
-	48: Refused, 49: NoAnswer, 50: NotVerified, 51: Withdrawn, 52: Adopted, 53: NotTaken,
-	70: OnOtherNIC, 71: NotYet, 72: PartnerDown, 73: PartnerUnheard, 74: PartnerNotReady, 75: PartnerDeaf, 76: NotServed, 77: NoChannel, 78: AnsweredForNobody, 79: RouterIsPartner,
+	70: OnOtherNIC, 71: NotYet, 72: PartnerDown, 73: PartnerUnheard, 74: PartnerNotReady, 75: PartnerDeaf, 76: NotServed, 77: NoChannel, 78: ServedByNobody, 79: RouterIsPartner,
+	48: Refused, 49: NoAnswer, 50: NotVerified, 51: Withdrawn, 52: Adopted, 53: NotTaken, 54: Stopped, 55: RowGone,
 	255: NotKnownHere,
 }
 

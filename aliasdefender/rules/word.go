@@ -83,8 +83,10 @@ func (v *view) standing() (Standing, Reason) {
 		return SaysHolding, Held
 	case v.s.Parked:
 		return SaysParked, Parked
-	case v.s.Leaving, v.s.Ending:
-		return SaysReleased, OperatorReleases
+	case v.s.Ending, v.s.Leaving && v.s.Exit != NoExit:
+		return SaysReleased, Stopped
+	case v.s.Leaving:
+		return SaysReleased, RowGone
 	case v.link() == No:
 		return SaysCannot, NoLink
 	case v.local(v.f.Elsewhere) == Yes:

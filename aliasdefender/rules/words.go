@@ -115,8 +115,10 @@ const (
 	PartnerDeaf
 	NotServed
 	NoChannel
-	AnsweredForNobody
+	ServedByNobody
 	RouterIsPartner
+	Stopped
+	RowGone
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -132,71 +134,73 @@ var reasons = [reasonCount]struct {
 	level Level
 	text  string
 }{
-	NoRow:             {0, "no row", Alarm, "no row of the table matches: a bug in this program"},
-	Parked:            {1, "parked", Info, "an operator took the alias off this host"},
-	NoLink:            {2, "no link", Warning, "the NIC is missing, down, without carrier or without an address of its own"},
-	LinkUnknown:       {3, "link unknown", Warning, "the state of the NIC cannot be read"},
-	OnOtherNIC:        {70, "on another NIC", Error, "another NIC of this host has the alias, or may have it"},
-	ServiceFailing:    {4, "service failing", Warning, "our own service fails its check"},
-	OperatorTakes:     {5, "operator", Info, "an operator ordered it"},
-	OperatorAsks:      {6, "operator", Info, "an operator ordered it; we ask the partner to hand it over"},
-	Offered:           {7, "offered", Info, "the partner is handing it over to us"},
-	FailbackAsks:      {8, "failback", Info, "we are primary, and everything has been well for failback_after"},
-	FailbackTakes:     {9, "failback", Info, "we are primary, and everything has been well for failback_after"},
-	Served:            {10, "served", Info, "another host serves the alias"},
-	AliasUnknown:      {11, "cannot ask", Warning, "it is not known whether the alias answers"},
-	RouterSilent:      {12, "router silent", Warning, "the alias is silent, but so is the router: our own network may be at fault"},
-	NoRouter:          {13, "no router known", Error, "there is no default route out of the NIC and no router or witness is set: nobody can prove that our own network works"},
-	RouterUnknown:     {14, "router unknown", Info, "the router has not been heard since the alias fell silent"},
-	Flapping:          {15, "flapping", Alarm, "taken too often within an hour; AddAlias ends this"},
-	PrimaryTakes:      {16, "primary", Info, "the alias is silent, the router answers, and we are primary"},
-	DoubtedTwice:      {17, "doubted twice", Info, "the alias is silent, but the partner is not: we ask for as long again"},
-	PartnerCannot:     {18, "partner cannot", Info, "the partner says that it cannot serve the alias"},
-	OursBefore:        {19, "ours before", Info, "we were the last to hold it, and nobody has taken it since"},
-	DaemonDead:        {20, "partner's daemon dead", Warning, "the partner's host is alive, but its daemon has fallen silent"},
-	NoPrimary:         {21, "partner alive, nobody serves", Alarm, "the partner is alive, and nobody has served the alias for a minute: no primary on either host?"},
-	PartnerAlive:      {22, "partner alive", Warning, "the alias is silent, but the partner is alive, and we are not primary"},
-	PartnerUnknown:    {23, "cannot ask the partner", Warning, "since the alias fell silent it is not known whether the partner is alive"},
-	PartnerSilent:     {24, "partner silent", Info, "alias and partner are silent, and the router answers"},
-	HandedOver:        {25, "handed over", Info, "the partner took it and confirmed"},
-	GivenBack:         {26, "given back", Warning, "the router does not answer the alias here, and the partner still has it"},
-	HandingOver:       {27, "handing over", Info, "it is being handed over"},
-	OperatorReleases:  {28, "operator", Info, "an operator ordered it"},
-	WouldNot:          {29, "partner would not take", Warning, "it is to be handed over, but the partner is not heard, cannot serve it or would not take it"},
-	LinkLost:          {30, "no link", Warning, "the NIC is missing, down or without carrier"},
-	Asked:             {31, "asked", Info, "the partner asked for it, and would take it"},
-	LostToOther:       {32, "lost to another", Warning, "it was removed from this host, and another host claims it"},
-	LeaseEnded:        {33, "lease ended", Warning, "we did not renew its lease in time: this process was away"},
-	Restored:          {34, "restored", Warning, "another program removed it from this host, and nobody else claims it"},
-	KernelLost:        {35, "lost", Warning, "it was removed from this host; the link is not good, or it is not known whether another host claims it"},
-	RivalPartner:      {36, "rival", Warning, "the partner claims it too, and we are not primary"},
-	FailbackRefused:   {37, "failback refused", Error, "the partner did not yield to two announcements; failback is given up until the alias changes hands"},
-	TwoPrimaries:      {38, "two primaries", Error, "another primary keeps claiming it, and our hardware address is the higher: is Primary true on both hosts?"},
-	LeaseDue:          {39, "lease", Info, "its lease is due: we renew it"},
-	PartnerDefended:   {40, "partner claims it", Warning, "the partner claims the alias that we keep: we announce it in answer"},
-	ForeignDefended:   {41, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: we announce it in answer"},
-	RivalGone:         {42, "rival gone", Info, "the rival has fallen silent: we announce it once more"},
-	PartnerClaims:     {43, "partner claims it", Warning, "the partner claims the alias that we keep; we announce it at most once in ten seconds"},
-	ForeignClaims:     {44, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; we announce it at most once in ten seconds"},
-	Isolated:          {45, "isolated", Warning, "neither router nor partner has answered for isolated_after"},
-	AnnouncementDue:   {46, "announcement due", Info, "an announcement was due"},
-	Adopted:           {52, "adopted", Info, "it was found on this host"},
-	Held:              {47, "held", Info, "we hold the alias, and nothing calls for a change"},
-	Refused:           {48, "refused", Warning, "the partner refused the hand-over"},
-	NoAnswer:          {49, "no answer", Warning, "the partner did not answer in time"},
-	NotVerified:       {50, "not verified", Warning, "the router did not answer the alias here"},
-	Withdrawn:         {51, "withdrawn", Warning, "the hand-over was no longer open"},
-	NotTaken:          {53, "not taken", Warning, "the alias could not be added here"},
-	NotYet:            {71, "not known yet", Info, "too little has been heard since the start, a change or a pause"},
-	PartnerDown:       {72, "partner down", Warning, "the partner is silent"},
-	PartnerUnheard:    {73, "partner unheard", Warning, "the partner's daemon says nothing about the alias"},
-	PartnerNotReady:   {74, "partner not ready", Warning, "the partner says that it would not take the alias"},
-	PartnerDeaf:       {75, "partner deaf", Warning, "the partner does not hear this host on the channel"},
-	NotServed:         {76, "not served", Info, "neither host says that it has the alias"},
-	NoChannel:         {77, "no channel", Info, "without a key on both hosts nothing can be handed over"},
-	AnsweredForNobody: {78, "answered for nobody", Warning, "the partner says that it does not have the alias, and yet it is answered with the partner's hardware address: does something answer ARP for others (proxy_arp_pvlan)?"},
-	RouterIsPartner:   {79, "router is the partner", Warning, "the router answers with the partner's hardware address, and would fall silent with it; set router or witnesses"},
-	NotKnownHere:      {255, "not known here", Info, "a reason that this version does not know"},
+	NoRow:            {0, "no row", Alarm, "no row of the table matches: a bug in this program"},
+	Parked:           {1, "parked", Info, "an operator took the alias off this host"},
+	NoLink:           {2, "no link", Warning, "the NIC is missing, down, without carrier or without an address of its own"},
+	LinkUnknown:      {3, "link unknown", Warning, "the state of the NIC cannot be read"},
+	OnOtherNIC:       {70, "on another NIC", Error, "another NIC of this host has the alias, or may have it"},
+	ServiceFailing:   {4, "service failing", Warning, "our own service fails its check"},
+	OperatorTakes:    {5, "operator", Info, "an operator ordered it"},
+	OperatorAsks:     {6, "operator", Info, "an operator ordered it; we ask the partner to hand it over"},
+	Offered:          {7, "offered", Info, "the partner is handing it over to us"},
+	FailbackAsks:     {8, "failback", Info, "we are primary, and everything has been well for failback_after"},
+	FailbackTakes:    {9, "failback", Info, "we are primary, and everything has been well for failback_after"},
+	Served:           {10, "served", Info, "another host serves the alias"},
+	AliasUnknown:     {11, "cannot ask", Warning, "it is not known whether the alias answers"},
+	RouterSilent:     {12, "router silent", Warning, "the alias is silent, but so is the router: our own network may be at fault"},
+	NoRouter:         {13, "no router known", Error, "there is no default route out of the NIC and no router or witness is set: nobody can prove that our own network works"},
+	RouterUnknown:    {14, "router unknown", Info, "the router has not been heard since the alias fell silent"},
+	Flapping:         {15, "flapping", Alarm, "taken too often within an hour; AddAlias ends this"},
+	PrimaryTakes:     {16, "primary", Info, "the alias is silent, the router answers, and we are primary"},
+	DoubtedTwice:     {17, "doubted twice", Info, "the alias is silent, but the partner is not: we ask for as long again"},
+	PartnerCannot:    {18, "partner cannot", Info, "the partner says that it cannot serve the alias"},
+	OursBefore:       {19, "ours before", Info, "we were the last to hold it, and nobody has taken it since"},
+	DaemonDead:       {20, "partner's daemon dead", Warning, "the partner's host is alive, but its daemon has fallen silent"},
+	NoPrimary:        {21, "partner alive, nobody serves", Alarm, "the partner is alive, and nobody has served the alias for a minute: no primary on either host?"},
+	PartnerAlive:     {22, "partner alive", Warning, "the alias is silent, but the partner is alive, and we are not primary"},
+	PartnerUnknown:   {23, "cannot ask the partner", Warning, "since the alias fell silent it is not known whether the partner is alive"},
+	PartnerSilent:    {24, "partner silent", Info, "alias and partner are silent, and the router answers"},
+	HandedOver:       {25, "handed over", Info, "the partner took it and confirmed"},
+	GivenBack:        {26, "given back", Warning, "the router does not answer the alias here, and the partner still has it"},
+	HandingOver:      {27, "handing over", Info, "it is being handed over"},
+	OperatorReleases: {28, "operator", Info, "an operator ordered it"},
+	WouldNot:         {29, "partner would not take", Warning, "it is to be handed over, but the partner is not heard, cannot serve it or would not take it"},
+	LinkLost:         {30, "no link", Warning, "the NIC is missing, down or without carrier"},
+	Asked:            {31, "asked", Info, "the partner asked for it, and would take it"},
+	LostToOther:      {32, "lost to another", Warning, "it was removed from this host, and another host claims it"},
+	LeaseEnded:       {33, "lease ended", Warning, "we did not renew its lease in time: this process was away"},
+	Restored:         {34, "restored", Warning, "another program removed it from this host, and nobody else claims it"},
+	KernelLost:       {35, "lost", Warning, "it was removed from this host; the link is not good, or it is not known whether another host claims it"},
+	RivalPartner:     {36, "rival", Warning, "the partner claims it too, and we are not primary"},
+	FailbackRefused:  {37, "failback refused", Error, "the partner did not yield to two announcements; failback is given up until the alias changes hands"},
+	TwoPrimaries:     {38, "two primaries", Error, "another primary keeps claiming it, and our hardware address is the higher: is Primary true on both hosts?"},
+	LeaseDue:         {39, "lease", Info, "its lease is due: we renew it"},
+	PartnerDefended:  {40, "partner claims it", Warning, "the partner claims the alias that we keep: we announce it in answer"},
+	ForeignDefended:  {41, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold: we announce it in answer"},
+	RivalGone:        {42, "rival gone", Info, "the rival has fallen silent: we announce it once more"},
+	PartnerClaims:    {43, "partner claims it", Warning, "the partner claims the alias that we keep; we announce it at most once in ten seconds"},
+	ForeignClaims:    {44, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; we announce it at most once in ten seconds"},
+	Isolated:         {45, "isolated", Warning, "neither router nor partner has answered for isolated_after"},
+	AnnouncementDue:  {46, "announcement due", Info, "an announcement was due"},
+	Adopted:          {52, "adopted", Info, "it was found on this host"},
+	Held:             {47, "held", Info, "we hold the alias, and nothing calls for a change"},
+	Refused:          {48, "refused", Warning, "the partner refused the hand-over"},
+	NoAnswer:         {49, "no answer", Warning, "the partner did not answer in time"},
+	NotVerified:      {50, "not verified", Warning, "the router did not answer the alias here"},
+	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
+	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
+	NotYet:           {71, "not known yet", Info, "too little has been heard since the start, a change or a pause"},
+	PartnerDown:      {72, "partner down", Warning, "the partner is silent"},
+	PartnerUnheard:   {73, "partner unheard", Warning, "the partner's daemon says nothing about the alias"},
+	PartnerNotReady:  {74, "partner not ready", Warning, "the partner says that it would not take the alias"},
+	PartnerDeaf:      {75, "partner deaf", Warning, "the partner does not hear this host on the channel"},
+	NotServed:        {76, "not served", Info, "neither host says that it has the alias"},
+	NoChannel:        {77, "no channel", Info, "without a key on both hosts nothing can be handed over"},
+	ServedByNobody:   {78, "answered for nobody", Warning, "the partner says that it does not have the alias, and yet it is answered with the partner's hardware address: does something answer ARP for others (proxy_arp_pvlan)?"},
+	RouterIsPartner:  {79, "router is the partner", Warning, "the router answers with the partner's hardware address, and would fall silent with it; set router or witnesses"},
+	Stopped:          {54, "stopped", Info, "the daemon was stopped"},
+	RowGone:          {55, "row gone", Info, "its row was changed or removed in the file"},
+	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
 // row is the reason's line of the table, the last one if it has none.
@@ -234,6 +238,12 @@ func ReasonFromWire(n uint8) Reason {
 // rival, or because the rival has gone, and not by the schedule: rows H7.
 func (r Reason) Defence() bool {
 	return r == PartnerDefended || r == ForeignDefended || r == RivalGone
+}
+
+// Failover tells whether the alias is taken for this reason because nobody serves it
+// any more, and nobody had ordered that. The log has it as a warning.
+func (r Reason) Failover() bool {
+	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead
 }
 
 // Routine tells whether the deed is a scheduled step while the alias is held and

@@ -384,6 +384,22 @@ func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
 	})
 }
 
+// An ordinary user may neither ask the Monitor nor signal it, but he sees the process.
+func TestInitScriptTellsAnOrdinaryUserThatItRuns(t *testing.T) {
+	t.Parallel()
+	wanted(t, "dash", "dash")
+	s := newScript(t, []string{"dash"}, `interval = "1s"`)
+	s.does(0, "started", "start")
+	must(t, os.Mkdir(s.file("denied"), 0o755))
+	must(t, os.WriteFile(s.file("denied/aliasdefender"), []byte("#!/bin/sh\necho permission denied >&2\nexit 1\n"), 0o755))
+	s.set("ALIAS_DEFENDER=" + s.file("denied/aliasdefender") + "\nid() { echo 'uid=1000(somebody)'; }\nkill() { return 1; }")
+	s.does(0, "only root may ask it for more", "status")
+	s.set("")
+	s.does(0, "stopped", "stop")
+	s.set("ALIAS_DEFENDER=" + s.file("denied/aliasdefender") + "\nid() { echo 'uid=1000(somebody)'; }\nkill() { return 1; }")
+	s.does(4, "not known; only root may ask", "status")
+}
+
 func TestInitScriptSaysThatItCannotLog(t *testing.T) {
 	t.Parallel()
 	wanted(t, "dash", "dash")

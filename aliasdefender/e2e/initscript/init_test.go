@@ -218,6 +218,27 @@ func TestInstallLaysOutAndUninstallLeavesNothing(t *testing.T) {
 	}
 }
 
+// update-rc.d renames the links by the order of the script's header, or turns them into
+// those of a service that is not to start.
+func TestASecondInstallLeavesTheLinksThatTheSystemHasMade(t *testing.T) {
+	r := newRoot(t)
+	r.make("install", "INIT=sysv-debian")
+	for ours, theirs := range map[string]string{"rc2.d/S99": "rc2.d/S02", "rc3.d/S99": "rc3.d/K01"} {
+		must(t, os.Rename(r.path("/etc/"+ours+"AliasDefender"), r.path("/etc/"+theirs+"AliasDefender")))
+	}
+	// As a second install of an earlier version has left it.
+	must(t, os.Symlink("../init.d/AliasDefender", r.path("/etc/rc2.d/S99AliasDefender")))
+	if said := r.make("install", "INIT=sysv-debian"); !strings.Contains(said, "has a link to the script already") {
+		t.Errorf("said: %s", said)
+	}
+	for dir, want := range map[string]string{"rc2.d": "S02", "rc3.d": "K01", "rc4.d": "S99"} {
+		links, err := filepath.Glob(filepath.Join(r.path("/etc/"+dir), "*AliasDefender"))
+		if err != nil || len(links) != 1 || filepath.Base(links[0]) != want+"AliasDefender" {
+			t.Errorf("%s has %q, %v; want %s alone", dir, links, err, want)
+		}
+	}
+}
+
 func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
 	r := newRoot(t)
 	r.make("install", "INIT=none", "PREFIX=/usr")

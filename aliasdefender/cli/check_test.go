@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/inspect"
+)
+
+// checked is an app with a good table and settings, on a host that cannot be read.
+func checked(t *testing.T, settings string) (args []string, o Options, out *bytes.Buffer) {
+	t.Helper()
+	dir := t.TempDir()
+	table, set := filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
+	for path, text := range map[string]string{table: "eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true\n", set: settings} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out = &bytes.Buffer{}
+	o = Options{Version: "test", Stdin: strings.NewReader(""), Stdout: out, Stderr: out,
+		Open: func() (daemon.System, error) { return daemon.System{}, errors.New("not here") }}
+	return []string{"Check", "--aliases", table, "--settings", set}, o, out
+}
+
+const noGroup = "[control]\nreaders = \"no-such-group\"\n"
+
+func TestCheckSaysWhatWhyAndMend(t *testing.T) {
+	args, o, out := checked(t, noGroup)
+	if code := Run(t.Context(), args, o); code != exitConfig {
+		t.Errorf("exit code %d", code)
+	}
+	for _, want := range []string{
+		`aliasdefender.toml:2: mistake: control.readers: no group "no-such-group"`,
+		"    why: only the Monitor's own user may ask", "    mend: groupadd --system no-such-group\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+// What only this host can tell must not keep a script from a restart that would work.
+func TestCheckOfTheFilesAloneLooksAtNothingElse(t *testing.T) {
+	args, o, out := checked(t, noGroup)
+	if code := Run(t.Context(), append(args, "--files"), o); code != exitDone || strings.Contains(out.String(), "mistake") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	args, o, out = checked(t, "[control]\nreader = 1\n")
+	if code := Run(t.Context(), append(args, "--files"), o); code != exitConfig {
+		t.Errorf("a mistake in a file: exit code %d:\n%s", code, out)
+	}
+}
+
+func TestChecksFindingsAreJSON(t *testing.T) {
+	for settings, want := range map[string]int{noGroup: 1, "": 0} {
+		args, o, out := checked(t, settings)
+		Run(t.Context(), append(args, "--json"), o)
+		var found []map[string]string
+		if err := json.Unmarshal(out.Bytes(), &found); err != nil || len(found) != want || found == nil {
+			t.Errorf("%v: %s", err, out)
+		}
+		if want > 0 && (found[0]["severity"] != inspect.Mistake.String() || found[0]["mend"] == "") {
+			t.Errorf("%v", found)
+		}
+	}
+}
+
+func TestFilesAndSocketsAgreeOnTheReaders(t *testing.T) {
+	if config.ReadersSuffix != control.ReadersSuffix {
+		t.Errorf("%q and %q", config.ReadersSuffix, control.ReadersSuffix)
+	}
+}

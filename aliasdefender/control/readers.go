@@ -1,0 +1,89 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"strconv"
+)
+
+// ReadersSuffix makes the path of the second socket, on which a group of users may
+// ask, of the control socket's.
+const ReadersSuffix = ".read" // as config has it
+
+// maxReaders is how many of them are answered at a time. They have places of their
+// own: those who may only look must not keep an operator's order waiting.
+const maxReaders = 8
+
+// readersMode is the mode of their socket: its group's and root's.
+const readersMode = 0o660
+
+// GroupID is the number of a group, which may be written as a number. The program is
+// linked without the C library: it reads /etc/group, and knows no other groups by
+// their names.
+func GroupID(group string) (int, error) {
+	if n, err := strconv.ParseUint(group, 10, 31); err == nil {
+		return int(n), nil
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return 0, fmt.Errorf("no group %q in /etc/group; make one with groupadd, or write its number", group)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// ListenReaders opens the socket on which the members of a group may ask for Status
+// and Why, and order nothing. It comes after Listen. Without it there is none.
+func (s *Server) ListenReaders(group string) error {
+	gid, err := GroupID(group)
+	if err != nil {
+		return err
+	}
+	path := s.lock.socket + ReadersSuffix
+	if err := sweep(path); err != nil {
+		return err
+	}
+	ln, err := bind(path)
+	if err != nil {
+		return explainFile(err)
+	}
+	// First whose it is: the old group must not come in meanwhile.
+	if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, readersMode)); err != nil {
+		ln.Close()
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%s: this process is not in the group %s, and may not give the socket to it; under systemd: 'systemctl edit aliasdefender', with SupplementaryGroups=%s below [Service]", path, group, group)
+		}
+		return explainFile(err)
+	}
+	s.readers = ln
+	return nil
+}
+
+// readRoutes are the questions of those who may order nothing.
+func (s *Server) readRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /v1/status", s.answer(s.working, func(r *http.Request) (any, error) {
+		return s.handlers.Status(r.Context(), r.URL.Query().Get("journal") == "1")
+	}))
+	return mux
+}
+
+// serving is one socket with what is answered on it.
+type serving struct {
+	on     net.Listener
+	routes *http.ServeMux
+	most   int // clients at a time
+}
+
+// servings are the sockets that are open.
+func (s *Server) servings() []serving {
+	all := []serving{{s.listener, s.routes(), maxClients}}
+	if s.readers != nil {
+		all = append(all, serving{s.readers, s.readRoutes(), maxReaders})
+	}
+	return all
+}

@@ -1,0 +1,111 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// read serves both sockets, and returns their path and what makes a process a
+// reader: one of the group for whom the control socket is closed.
+func read(t *testing.T, h Handlers) (socket string, reader, stranger *syscall.SysProcAttr) {
+	t.Helper()
+	socket = place(t)
+	s := NewServer(acquire(t, socket), "1.2.3", h)
+	group := fmt.Sprint(os.Getgid())
+	if os.Getuid() == 0 {
+		group = "65533"
+		reader = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65533}}
+		stranger = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	for _, err := range []error{s.Listen(), s.ListenReaders(group)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if os.Getuid() != 0 {
+		if err := os.Chmod(socket, 0); err != nil { // is to us as root's is
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if _, err := os.Lstat(socket + ReadersSuffix); err == nil {
+			t.Error("the readers' socket is left")
+		}
+	})
+	return socket, reader, stranger
+}
+
+func TestReadersMayAskAndOrderNothing(t *testing.T) {
+	socket, reader, _ := read(t, Handlers{
+		Status: func(context.Context, bool) (Snapshot, error) { return Snapshot{}, nil },
+		Reload: func(context.Context) error { t.Error("a reader's order was carried out"); return nil },
+	})
+	if _, said := child(t, "status", socket, reader); said != "done" {
+		t.Errorf("Status: %s", said)
+	}
+	if _, said := child(t, "reload", socket, reader); !strings.HasPrefix(said, socket+": permission denied") {
+		t.Errorf("Reload: %s", said)
+	}
+	// Nor one that goes to the readers' socket by itself.
+	if _, said := child(t, "reload", socket+ReadersSuffix, reader); !strings.Contains(said, "does not know this order") {
+		t.Errorf("Reload on the readers' socket: %s", said)
+	}
+	if info, err := os.Stat(socket + ReadersSuffix); err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("its mode is %v, %v", info.Mode(), err)
+	}
+}
+
+func TestWhoIsNoReaderIsToldOfBothWays(t *testing.T) {
+	socket, _, stranger := read(t, Handlers{Status: func(context.Context, bool) (Snapshot, error) { return Snapshot{}, nil }})
+	if stranger == nil {
+		if err := os.Chmod(socket+ReadersSuffix, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, said := child(t, "status", socket, stranger); !strings.Contains(said, "run as root, or, for Status and Why, as a member of the group") {
+		t.Errorf("said: %s", said)
+	}
+}
+
+func TestAGroupThatDoesNotExistIsSaid(t *testing.T) {
+	s := NewServer(acquire(t, place(t)), "1.2.3", Handlers{})
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.ListenReaders("no-such-group"); err == nil || !strings.Contains(err.Error(), `no group "no-such-group" in /etc/group`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A Monitor that was killed left its readers' socket; the next one has no readers.
+func TestASocketForReadersThatIsNotWantedGoes(t *testing.T) {
+	socket := place(t)
+	lock := acquire(t, socket)
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket + ReadersSuffix, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close()
+	s := NewServer(lock, "1.2.3", Handlers{})
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := os.Lstat(socket + ReadersSuffix); err == nil {
+		t.Error("it is still there")
+	}
+}

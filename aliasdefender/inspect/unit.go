@@ -1,0 +1,135 @@
+package inspect
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// Unit is the systemd unit that starts the Monitor, with its drop-ins, as far as it
+// says what the Monitor may read and write.
+type Unit struct {
+	Name    string              // "aliasdefender.service"
+	service map[string][]string // the settings of [Service]: all values of each, in their order
+}
+
+// UnitName is the name of the unit that make install brings.
+const UnitName = "aliasdefender.service"
+
+// ParseUnit reads a unit's file and then its drop-ins, in systemd's order.
+func ParseUnit(texts ...string) *Unit {
+	u := &Unit{Name: UnitName, service: map[string][]string{}}
+	for _, text := range texts {
+		in := ""
+		for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+			line = strings.TrimSpace(line)
+			name, value, is := strings.Cut(line, "=")
+			switch name = strings.TrimSpace(name); {
+			case line == "" || line[0] == '#' || line[0] == ';':
+			case line[0] == '[':
+				in = line
+			case !is || in != "[Service]":
+			case strings.TrimSpace(value) == "":
+				delete(u.service, name) // what stands before counts no more
+			default:
+				u.service[name] = append(u.service[name], strings.TrimSpace(value))
+			}
+		}
+	}
+	return u
+}
+
+// words are all words of a setting that is a list.
+func (u *Unit) words(name string) []string {
+	return strings.Fields(strings.Join(u.service[name], " "))
+}
+
+// Last is the value of a setting of which the last counts; empty: it is not there.
+func (u *Unit) Last(name string) string {
+	if all := u.service[name]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return ""
+}
+
+// on tells whether a setting that is a truth value is true, or more than that:
+// "strict", "tmpfs".
+func (u *Unit) on(name string) bool {
+	return !slices.Contains([]string{"", "no", "false", "off", "0"}, strings.ToLower(u.Last(name)))
+}
+
+// option is what the command line of the Monitor gives for an option, such as
+// "--settings", or byDefault.
+func (u *Unit) option(name, byDefault string) string {
+	words := u.words("ExecStart")
+	for i, w := range words {
+		if value, is := strings.CutPrefix(w, name+"="); is {
+			return value
+		}
+		if w == name && i+1 < len(words) {
+			return words[i+1]
+		}
+	}
+	return byDefault
+}
+
+// isRoot tells whether the Monitor runs as root there.
+func (u *Unit) isRoot() bool {
+	return slices.Contains([]string{"", "root", "0"}, u.Last("User"))
+}
+
+// has tells whether the Monitor keeps a power of root's.
+func (u *Unit) has(capability string) bool {
+	set := u.words("CapabilityBoundingSet")
+	return len(set) == 0 || strings.HasPrefix(set[0], "~") || slices.Contains(set, capability)
+}
+
+// below tells whether a path is in a directory, or is it.
+func below(name string, dirs ...string) bool {
+	return slices.ContainsFunc(dirs, func(dir string) bool {
+		return dir == "/" || name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
+	})
+}
+
+// hides says what of the unit hides a path from the Monitor; empty: nothing.
+func (u *Unit) hides(name string) string {
+	switch {
+	case u.on("PrivateTmp") && below(name, "/tmp", "/var/tmp"):
+		return "PrivateTmp"
+	case u.on("ProtectHome") && u.Last("ProtectHome") != "read-only" && below(name, "/root", "/home", "/run/user"):
+		return "ProtectHome"
+	}
+	return ""
+}
+
+// writable tells whether the unit lets the Monitor write below a directory.
+func (u *Unit) writable(dir string) bool {
+	if u.Last("ProtectSystem") != "strict" {
+		return true
+	}
+	var dirs []string
+	for _, s := range []struct{ setting, above string }{{"RuntimeDirectory", "/run"}, {"StateDirectory", "/var/lib"}, {"LogsDirectory", "/var/log"}} {
+		for _, name := range u.words(s.setting) {
+			dirs = append(dirs, path.Join(s.above, name))
+		}
+	}
+	for _, name := range u.words("ReadWritePaths") {
+		dirs = append(dirs, strings.TrimLeft(name, "-+"))
+	}
+	return below(dir, dirs...)
+}
+
+// judged is the unit, where it starts a Monitor with these very files; else nil.
+func (s *Subject) judged() *Unit {
+	u := s.Unit
+	if u == nil || u.option("--aliases", DefaultAliases) != s.Aliases || u.option("--settings", DefaultSettings) != s.Settings {
+		return nil
+	}
+	return u
+}
+
+// edit is the mend that adds a line to the unit.
+func edit(line string) string {
+	return fmt.Sprintf("systemctl edit aliasdefender, and there, below [Service]: %s", line)
+}

@@ -1,0 +1,44 @@
+package logs
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
+)
+
+// JournalEnv is how systemd says which file the journal reads from us: its device and
+// inode (systemd.exec(5)).
+const JournalEnv = "JOURNAL_STREAM"
+
+// IsJournal tells whether w is the file that the journal reads. What is written there
+// has priority 6 unless the line says otherwise.
+func IsJournal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	said := os.Getenv(JournalEnv)
+	if !ok || said == "" {
+		return false
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false
+	}
+	return said == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// Prefix is what gives a line of the journal its priority: "<4>" (sd-daemon(3)).
+func Prefix(l logrus.Level) string { return fmt.Sprintf("<%d>", severity(l)) }
+
+// Prefixed writes lines to w, with the level in front of each where w is the journal.
+func Prefixed(w io.Writer, l logrus.Level, text string) {
+	before := ""
+	if IsJournal(w) {
+		before = Prefix(l)
+	}
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(w, "%s%s\n", before, strings.TrimRight(line, "\n"))
+	}
+}
