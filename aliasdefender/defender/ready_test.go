@@ -246,9 +246,9 @@ func TestAnAliasThatLoHasIsNotTakenBesideIt(t *testing.T) {
 	})
 }
 
-// TestWhatIsAnsweredForNobodyIsSaid: the partner's host answers ARP for an alias that it
+// TestWhatIsServedByNobodyIsSaid: the partner's host answers ARP for an alias that it
 // says it has not (proxy_arp_pvlan).
-func TestWhatIsAnsweredForNobodyIsSaid(t *testing.T) {
+func TestWhatIsServedByNobodyIsSaid(t *testing.T) {
 	keyed(t, func(w *world) { w.a.proxies = map[netip.Addr]bool{aliasIP: true} }, func(w *world) {
 		w.standsBy(w.b, "yes", "", "")
 		w.a.set(func() { w.b.dumb = true }) // so that it is released, and not handed over

@@ -110,15 +110,15 @@ var Rules = []func(*Subject) []Finding{
 	maskDiffers,
 	ownBehind,
 	strictPaths,
+	routeThroughParty,
+	partnerName,
+	aliasElsewhere,
+	answersForOthers,
 	noReaders,
 	unitCannotRead,
 	unitCannotWrite,
 	unitNotInGroup,
 	nobodyAfterStop,
-	routeThroughParty,
-	partnerName,
-	aliasElsewhere,
-	answersForOthers,
 }
 
 // Inspect is what all rules find, the worst first.

@@ -136,7 +136,7 @@ func (v *view) deceived() Reason {
 	case v.f.RouterIs == Yes:
 		return RouterIsPartner
 	case v.alias() == Answered && v.f.ByPartner == Yes && said != NotSaid && said != SaysHolding && v.reached(v.f.Peer.Since.Add(v.p.Stale())):
-		return AnsweredForNobody
+		return ServedByNobody
 	}
 	return NoRow
 }

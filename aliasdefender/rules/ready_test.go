@@ -69,7 +69,7 @@ func TestReadyAsksTheTableWhatAFailureWouldBring(t *testing.T) {
 			c.f.Router = Fact{Value: Unknown, Since: noon.Add(-time.Second), Asked: noon}
 		}, Unknown, NotYet, ""},
 		"the router is the partner": {func(c *instance) { c.f.RouterIs = Yes }, No, RouterIsPartner, ""},
-		"answered for nobody":       {func(c *instance) { says(c, Word{Standing: SaysAble}) }, No, AnsweredForNobody, ""},
+		"answered for nobody":       {func(c *instance) { says(c, Word{Standing: SaysAble}) }, No, ServedByNobody, ""},
 		"let go a moment ago": {func(c *instance) {
 			says(c, Word{Standing: SaysParked})
 			c.f.Peer.Since = noon.Add(1 - tooOld)
