@@ -121,6 +121,23 @@ test-deps:
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
 
+# Where the Debian system is that test-system boots, and what make install laid out for it.
+SYSTEMDIR ?= /var/cache/aliasdefender-system
+
+# Two real Debian systems, booted by systemd-nspawn on hosts of the lab, with what make
+# install lays out: docs/init.md. As root, for a quarter of an hour. What it has measured
+# is printed, and is in build/system.md.
+test-system: build
+	@if [ ! -e $(SYSTEMDIR)/root.made ]; then echo 'test-system: no Debian system in $(SYSTEMDIR): run make test-system-deps' >&2; exit 1; fi
+	@rm -rf $(SYSTEMDIR)/program
+	@$(MAKE) --no-print-directory install DESTDIR=$(SYSTEMDIR)/program INIT=systemd >/dev/null
+	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(SYSTEMDIR) -report $(CURDIR)/build/system.md $(TESTFLAGS)
+
+# Nothing of the new system runs outside test-system, and nothing is written outside SYSTEMDIR.
+test-system-deps: PEERS = debootstrap:debootstrap systemd-nspawn:systemd-container unshare:util-linux
+test-system-deps: test-deps
+	sh aliasdefender/e2e/system/root $(SYSTEMDIR)/root
+
 # Nothing is built where the program is there: root need not have Go. Nothing is
 # started or enabled, and no configuration is overwritten.
 install: $(PROGRAM)
@@ -205,4 +222,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-real test-pure race soak test-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build test test-real test-pure race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
