@@ -128,15 +128,19 @@ SYSTEMDIR ?= /var/cache/aliasdefender-system
 # install lays out: docs/init.md. As root, for a quarter of an hour. What it has measured
 # is printed, and is in build/system.md.
 test-system: build
-	@if [ ! -e $(SYSTEMDIR)/root.made ]; then echo 'test-system: no Debian system in $(SYSTEMDIR): run make test-system-deps' >&2; exit 1; fi
-	@rm -rf $(SYSTEMDIR)/program
-	@$(MAKE) --no-print-directory install DESTDIR=$(SYSTEMDIR)/program INIT=systemd >/dev/null
+	@set -e; for kind in systemd:systemd sysv:sysv-debian; do \
+		dir=$(SYSTEMDIR)/$${kind%:*}; \
+		if [ ! -e $$dir.made ]; then echo "test-system: no Debian system in $$dir: run make test-system-deps" >&2; exit 1; fi; \
+		rm -rf $$dir-program; \
+		$(MAKE) --no-print-directory install DESTDIR=$$dir-program INIT=$${kind#*:} >/dev/null; \
+	done
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(SYSTEMDIR) -report $(CURDIR)/build/system.md $(TESTFLAGS)
 
-# Nothing of the new system runs outside test-system, and nothing is written outside SYSTEMDIR.
+# Nothing of the new systems runs outside test-system, and they are all in SYSTEMDIR.
 test-system-deps: PEERS = debootstrap:debootstrap systemd-nspawn:systemd-container unshare:util-linux
 test-system-deps: test-deps
-	sh aliasdefender/e2e/system/root $(SYSTEMDIR)/root
+	sh aliasdefender/e2e/system/root systemd $(SYSTEMDIR)/systemd
+	sh aliasdefender/e2e/system/root sysv $(SYSTEMDIR)/sysv
 
 # Nothing is built where the program is there: root need not have Go. Nothing is
 # started or enabled, and no configuration is overwritten.

@@ -30,18 +30,19 @@ type machine struct {
 	host *lab.Host
 	own  netip.Prefix
 	dir  string // what the system has written, and where it is mounted
+	kind string // systemd or sysv: what its process 1 is
 
 	nspawn *lab.Process
 	init   int // process 1 of the system, as this process sees it; 0: not booted
 }
 
-// newMachine makes a machine that has these files over those of the Debian system, by
+// newMachine makes a machine that has these files over those of a kind of Debian system, by
 // their paths; text that begins with "-> " is a link. It is not booted yet.
-func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, files map[string]string) *machine {
+func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, kind string, files map[string]string) *machine {
 	t.Helper()
 	dir, err := os.MkdirTemp(*systemDir, "host-"+h.Name+"-")
 	stage.Must(t, err)
-	m := &machine{host: h, own: own, dir: dir}
+	m := &machine{host: h, own: own, dir: dir, kind: kind}
 	t.Cleanup(func() { m.remove(t) })
 	for path, text := range files {
 		path = filepath.Join(dir, "written", path)
@@ -79,7 +80,8 @@ func (m *machine) begin(t *testing.T) {
 	t.Helper()
 	ctx := patiently(t)
 	p, err := m.host.StartCommand(lab.Command{Name: "system", Argv: []string{
-		"sh", script(t, "boot"), "up", m.host.Name, m.dir, filepath.Join(*systemDir, "program"), filepath.Join(*systemDir, "root")}})
+		"sh", script(t, "boot"), "up", m.host.Name, m.dir,
+		filepath.Join(*systemDir, m.kind+"-program"), filepath.Join(*systemDir, m.kind)}})
 	stage.Must(t, err)
 	m.nspawn, m.init = p, 0
 	until(t, ctx, m.host.Name+" has a process 1", func() bool {
@@ -98,6 +100,10 @@ func (m *machine) booted(t *testing.T) {
 	t.Helper()
 	ctx := patiently(t)
 	until(t, ctx, m.host.Name+" is up", func() bool {
+		if m.kind == "sysv" { // which cannot tell; ours is the last of its scripts
+			_, err := m.status(ctx)
+			return err == nil
+		}
 		out, _, _ := m.in(ctx, "systemctl", "is-system-running")
 		switch strings.TrimSpace(out) {
 		case "running":
@@ -158,7 +164,7 @@ func (m *machine) status(ctx context.Context) (control.Snapshot, error) {
 // reboot has the system reboot as its administrator would, and boots it again.
 func (m *machine) reboot(t *testing.T) {
 	t.Helper()
-	m.do(t, "systemctl", "reboot")
+	m.do(t, "reboot")
 	code, err := m.nspawn.Wait(patiently(t))
 	stage.Must(t, err)
 	if code != wantsReboot {
@@ -195,8 +201,8 @@ func (m *machine) tell(t *testing.T) {
 	for _, argv := range [][]string{
 		{"ip", "-4", "addr", "show", "dev", "eth0"},
 		{"aliasdefender", "Status"},
-		{"systemctl", "--no-pager", "--failed"},
 		{"journalctl", "--no-pager", "--output=short-precise", "--lines=" + lines},
+		{"tail", "-n", lines, "/var/log/aliasdefender.log"},
 	} {
 		out, errs, code := m.in(patiently(t), argv...)
 		t.Logf("%s: %s: exit %d\n%s%s", m.host.Name, strings.Join(argv, " "), code, out, errs)

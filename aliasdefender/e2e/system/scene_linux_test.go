@@ -70,12 +70,12 @@ func newScene(t *testing.T, m manager) *scene {
 	stage.Must(t, err)
 	s.control, err = client.Client(lab.ClientSpec{Target: routerAddr.Addr(), Every: every, Keep: 15 * time.Minute})
 	stage.Must(t, err)
-	if m.dhcp {
+	if m.is("DHCP") {
 		s.dhcp = serveDHCP(t, s.router, map[string]netip.Prefix{a.NIC("eth0").MAC.String(): ownA, b.NIC("eth0").MAC.String(): ownB})
 	}
 	key := string(config.NewKey().File())
-	s.a = newMachine(t, a, ownA, files(m, "a", ownA, ownB.Addr(), true, key))
-	s.b = newMachine(t, b, ownB, files(m, "b", ownB, ownA.Addr(), false, key))
+	s.a = newMachine(t, a, ownA, m.kind(), files(m, "a", ownA, ownB.Addr(), true, key))
+	s.b = newMachine(t, b, ownB, m.kind(), files(m, "b", ownB, ownA.Addr(), false, key))
 	s.a.begin(t)
 	s.b.begin(t)
 	s.a.booted(t)
@@ -86,14 +86,15 @@ func newScene(t *testing.T, m manager) *scene {
 
 // files are what an administrator has written on a machine.
 func files(m manager, name string, own netip.Prefix, partner netip.Addr, primary bool, key string) map[string]string {
-	const wants = "etc/systemd/system/multi-user.target.wants/"
 	all := map[string]string{
-		"etc/hostname":                  name + "\n",
-		"etc/machine-id":                strings.Repeat(name, 32) + "\n",
-		"etc/hostname.alias":            fmt.Sprintf("eth0:1 | %s | 255.255.255.0 | %s | %t\n", aliasAddr, partner, primary),
-		"etc/aliasdefender.toml":        settings,
-		"etc/aliasdefender.key":         key,
-		wants + "aliasdefender.service": "-> /usr/local/lib/systemd/system/aliasdefender.service",
+		"etc/hostname":           name + "\n",
+		"etc/machine-id":         strings.Repeat(name, 32) + "\n",
+		"etc/hostname.alias":     fmt.Sprintf("eth0:1 | %s | 255.255.255.0 | %s | %t\n", aliasAddr, partner, primary),
+		"etc/aliasdefender.toml": settings,
+		"etc/aliasdefender.key":  key,
+	}
+	if m.kind() == "systemd" {
+		all[units+"multi-user.target.wants/aliasdefender.service"] = "-> /usr/local/lib/systemd/system/aliasdefender.service"
 	}
 	maps.Copy(all, m.files(own))
 	return all
@@ -173,15 +174,14 @@ const quiet = 3 * time.Second
 // settle waits until nothing has changed for a while since a story: the same one holder,
 // answers without a gap, and no problem in either Status. What has not come to rest when
 // its patience ends is returned in words.
-func (s *scene) settle(t *testing.T) (wrong []string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (s *scene) settle() (wrong []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
 	since := time.Now()
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		now := s.faults(t)
+		now := s.faults()
 		if len(now) > 0 || !slices.Equal(now, wrong) {
 			since = time.Now()
 		}
@@ -198,9 +198,9 @@ func (s *scene) settle(t *testing.T) (wrong []string) {
 }
 
 // faults are what is not as it should be now.
-func (s *scene) faults(t *testing.T) (wrong []string) {
-	t.Helper()
-	ctx := patiently(t)
+func (s *scene) faults() (wrong []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
 	holders := s.holders.Holders()
 	if len(holders) != 1 {
 		wrong = append(wrong, fmt.Sprintf("held by %q", holders))

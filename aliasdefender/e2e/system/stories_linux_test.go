@@ -1,6 +1,8 @@
 package system
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,35 +13,37 @@ import (
 // story is something that happens to the machine a, which serves.
 type story struct {
 	name string
-	only string // of managers whose name begins so; "": of all
-	dhcp bool   // of managers that ask a DHCP server
+	on   string // what the managers must all be whose story it is; "": of each
 	deed func(*testing.T, *scene)
+
+	serves string // who has the alias at the end; "": either
+	held   bool   // and somebody has it at each moment
 }
 
 var stories = []story{
-	{name: "standby: systemctl restart aliasdefender", deed: func(t *testing.T, s *scene) {
+	{name: "standby: systemctl restart aliasdefender", on: "systemd", serves: "a", held: true, deed: func(t *testing.T, s *scene) {
 		s.b.do(t, "systemctl", "restart", "aliasdefender")
 	}},
-	{name: "standby: reboot", deed: func(t *testing.T, s *scene) { s.b.reboot(t) }},
-	{name: "aliasdefender Handover", deed: func(t *testing.T, s *scene) {
+	{name: "standby: reboot", serves: "a", held: true, deed: func(t *testing.T, s *scene) { s.b.reboot(t) }},
+	{name: "aliasdefender Handover", serves: "b", held: true, deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "aliasdefender", "Handover")
 	}},
-	{name: "systemctl restart aliasdefender", deed: func(t *testing.T, s *scene) {
+	{name: "systemctl restart aliasdefender", on: "systemd", serves: "a", held: true, deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "systemctl", "restart", "aliasdefender")
 	}},
-	{name: "systemctl stop, then start aliasdefender", deed: func(t *testing.T, s *scene) {
+	{name: "systemctl stop, then start aliasdefender", on: "systemd", serves: "b", held: true, deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "systemctl", "stop", "aliasdefender")
 		stage.Must(t, s.holders.Wait(patiently(t), "b"))
 		s.a.do(t, "systemctl", "start", "aliasdefender")
 	}},
-	{name: "kill -9 of the Monitor", deed: func(t *testing.T, s *scene) {
+	{name: "kill -9 of the Monitor", on: "systemd", serves: "a", held: true, deed: func(t *testing.T, s *scene) {
 		anotherMonitor(t, s.a, func() { s.a.do(t, "systemctl", "kill", "--signal=KILL", "aliasdefender") })
 	}},
-	{name: "the Monitor hangs: the watchdog", deed: func(t *testing.T, s *scene) {
+	{name: "the Monitor hangs: the watchdog", on: "systemd", serves: "b", deed: func(t *testing.T, s *scene) {
 		anotherMonitor(t, s.a, func() { s.a.do(t, "systemctl", "kill", "--signal=STOP", "aliasdefender") })
 	}},
-	{name: "reboot", deed: func(t *testing.T, s *scene) { s.a.reboot(t) }},
-	{name: "power cut, and back", deed: func(t *testing.T, s *scene) {
+	{name: "reboot", serves: "b", held: true, deed: func(t *testing.T, s *scene) { s.a.reboot(t) }},
+	{name: "power cut, and back", serves: "b", deed: func(t *testing.T, s *scene) {
 		s.a.crash(t)
 		stage.Must(t, s.holders.Wait(patiently(t), "b"))
 		stage.Must(t, s.a.host.Boot())
@@ -51,50 +55,66 @@ var stories = []story{
 		s.a.boot(t)
 	}},
 	{name: "link away for 0.3 s", deed: func(t *testing.T, s *scene) { flap(t, s, 300*time.Millisecond) }},
-	{name: "link away for 5 s", deed: func(t *testing.T, s *scene) { flap(t, s, 5*time.Second) }},
+	{name: "link away for 5 s", serves: "b", deed: func(t *testing.T, s *scene) { flap(t, s, 5*time.Second) }},
 
-	{name: "networkctl reconfigure eth0", only: "networkd", deed: func(t *testing.T, s *scene) {
+	{name: "networkctl reconfigure eth0", on: "networkd", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "networkctl", "reconfigure", "eth0")
 	}},
-	{name: "systemctl restart systemd-networkd", only: "networkd", deed: func(t *testing.T, s *scene) {
+	{name: "systemctl restart systemd-networkd", on: "networkd", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "systemctl", "restart", "systemd-networkd")
 	}},
-	{name: "systemctl stop, then start systemd-networkd", only: "networkd", deed: func(t *testing.T, s *scene) {
+	{name: "systemctl stop, then start systemd-networkd", on: "networkd", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "systemctl", "stop", "systemd-networkd")
 		s.a.do(t, "systemctl", "start", "systemd-networkd")
 	}},
-	{name: "networkctl down, then up eth0", only: "networkd", deed: func(t *testing.T, s *scene) {
+	{name: "networkctl down, then up eth0", on: "networkd", serves: "b", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "networkctl", "down", "eth0")
 		stage.Must(t, s.holders.Wait(patiently(t), "b"))
 		s.a.do(t, "networkctl", "up", "eth0")
 	}},
-	{name: "systemctl restart NetworkManager", only: "NetworkManager", deed: func(t *testing.T, s *scene) {
+	{name: "systemctl restart NetworkManager", on: "NetworkManager", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "systemctl", "restart", "NetworkManager")
 	}},
-	{name: "nmcli device reapply eth0", only: "NetworkManager", deed: func(t *testing.T, s *scene) {
+	{name: "nmcli device reapply eth0", on: "NetworkManager", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "nmcli", "device", "reapply", "eth0")
 	}},
-	{name: "nmcli connection up eth0", only: "NetworkManager", deed: func(t *testing.T, s *scene) {
+	{name: "nmcli connection up eth0", on: "NetworkManager", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "nmcli", "connection", "up", "eth0")
 	}},
-	{name: "nmcli connection down, then up eth0", only: "NetworkManager", deed: func(t *testing.T, s *scene) {
+	{name: "nmcli connection down, then up eth0", on: "NetworkManager", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "nmcli", "connection", "down", "eth0")
 		s.a.do(t, "nmcli", "connection", "up", "eth0")
 	}},
-	{name: "systemctl restart networking", only: "ifupdown", deed: func(t *testing.T, s *scene) {
+	{name: "systemctl restart networking", on: "systemd ifupdown", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "systemctl", "restart", "networking")
 	}},
-	{name: "ifdown, then ifup eth0", only: "ifupdown", deed: func(t *testing.T, s *scene) {
+	{name: "service AliasDefender restart", on: "sysv", serves: "a", held: true, deed: func(t *testing.T, s *scene) {
+		s.a.do(t, "service", "AliasDefender", "restart")
+	}},
+	{name: "service AliasDefender stop, then start", on: "sysv", serves: "b", held: true, deed: func(t *testing.T, s *scene) {
+		s.a.do(t, "service", "AliasDefender", "stop")
+		stage.Must(t, s.holders.Wait(patiently(t), "b"))
+		s.a.do(t, "service", "AliasDefender", "start")
+	}},
+	{name: "kill -9 of the Monitor, later started", on: "sysv", serves: "b", deed: func(t *testing.T, s *scene) {
+		s.a.do(t, "pkill", "-KILL", "-x", "aliasdefender")
+		stage.Must(t, s.holders.Wait(patiently(t), "b"))
+		s.a.do(t, "service", "AliasDefender", "start")
+	}},
+	{name: "service networking restart", on: "sysv", deed: func(t *testing.T, s *scene) {
+		s.a.do(t, "service", "networking", "restart")
+	}},
+	{name: "ifdown, then ifup eth0", on: "ifupdown", deed: func(t *testing.T, s *scene) {
 		s.a.do(t, "ifdown", "eth0")
 		s.a.do(t, "ifup", "eth0")
 	}},
-	{name: "DHCP: the lease runs out, then the server is back", dhcp: true, deed: func(t *testing.T, s *scene) {
+	{name: "DHCP: the lease runs out, then the server is back", on: "DHCP", deed: func(t *testing.T, s *scene) {
 		s.dhcp.set(dhcpSilent)
 		ownGone(t, s.a)
 		s.dhcp.set(dhcpAnswers)
 		ownBack(t, s.a)
 	}},
-	{name: "DHCP: the server refuses, then gives the same", dhcp: true, deed: func(t *testing.T, s *scene) {
+	{name: "DHCP: the server refuses, then gives the same", on: "DHCP", deed: func(t *testing.T, s *scene) {
 		s.dhcp.set(dhcpRefuses)
 		ownGone(t, s.a)
 		s.dhcp.set(dhcpAnswers)
@@ -112,7 +132,7 @@ func TestStoriesOfARealSystem(t *testing.T) {
 		t.Run(m.name, func(t *testing.T) {
 			s := newScene(t, m)
 			for _, story := range stories {
-				if strings.HasPrefix(m.name, story.only) && (m.dhcp || !story.dhcp) {
+				if m.is(story.on) {
 					t.Run(story.name, func(t *testing.T) { s.play(t, r, m, story) })
 				}
 			}
@@ -139,7 +159,13 @@ func (s *scene) play(t *testing.T, r *report, m manager, story story) {
 		t.Logf("gap %v, the machine's own %v, held by both %v, served by %s", f.gap, f.noise, f.both, f.by)
 	}()
 	story.deed(t, s)
-	f.wrong = s.settle(t)
+	f.wrong = s.settle()
+	if holders := s.holders.Holders(); story.serves != "" && !slices.Equal(holders, []string{story.serves}) {
+		f.wrong = append(f.wrong, fmt.Sprintf("%q have it, and it should be %s", holders, story.serves))
+	}
+	if none := s.holders.Tenure(since, time.Time{}).LongestNobody; story.held && none > 0 {
+		f.wrong = append(f.wrong, fmt.Sprintf("nobody had it for %v", none))
+	}
 	for _, w := range f.wrong {
 		t.Error(w)
 	}
