@@ -125,9 +125,11 @@ test-deps:
 SYSTEMDIR ?= /var/cache/aliasdefender-system
 
 # Two real Debian systems, booted by systemd-nspawn on hosts of the lab, with what make
-# install lays out: docs/init.md. As root, for a quarter of an hour. What it has measured
-# is printed, and is in build/system.md.
+# install lays out: docs/init.md. As root, for half an hour; a part of it:
+# TESTFLAGS='-run Stories/NetworkManager'. What it has measured is printed, and is in
+# build/system.md.
 test-system: build
+	@if [ "$$(id -u)" != 0 ]; then echo 'test-system: run as root: systems are booted' >&2; exit 1; fi
 	@set -e; for kind in systemd:systemd sysv:sysv-debian; do \
 		dir=$(SYSTEMDIR)/$${kind%:*}; \
 		if [ ! -e $$dir.made ]; then echo "test-system: no Debian system in $$dir: run make test-system-deps" >&2; exit 1; fi; \

@@ -68,6 +68,9 @@ func script(t *testing.T, name string) string {
 	return path
 }
 
+// group is the name of its control group, which no other run of this test has.
+func (m *machine) group() string { return fmt.Sprintf("aliasdefender-%d-%s", os.Getpid(), m.host.Name) }
+
 // boot boots the system and returns when it says that it is up.
 func (m *machine) boot(t *testing.T) {
 	t.Helper()
@@ -80,7 +83,7 @@ func (m *machine) begin(t *testing.T) {
 	t.Helper()
 	ctx := patiently(t)
 	p, err := m.host.StartCommand(lab.Command{Name: "system", Argv: []string{
-		"sh", script(t, "boot"), "up", m.host.Name, m.dir,
+		"sh", script(t, "boot"), "up", m.host.Name, m.group(), m.dir,
 		filepath.Join(*systemDir, m.kind+"-program"), filepath.Join(*systemDir, m.kind)}})
 	stage.Must(t, err)
 	m.nspawn, m.init = p, 0
@@ -98,12 +101,12 @@ func (m *machine) begin(t *testing.T) {
 // booted waits until the system says that everything has been started.
 func (m *machine) booted(t *testing.T) {
 	t.Helper()
+	if m.kind == "sysv" {
+		m.bootedSysV(t)
+		return
+	}
 	ctx := patiently(t)
 	until(t, ctx, m.host.Name+" is up", func() bool {
-		if m.kind == "sysv" { // which cannot tell; ours is the last of its scripts
-			_, err := m.status(ctx)
-			return err == nil
-		}
 		out, _, _ := m.in(ctx, "systemctl", "is-system-running")
 		switch strings.TrimSpace(out) {
 		case "running":
@@ -115,6 +118,25 @@ func (m *machine) booted(t *testing.T) {
 		}
 		return false
 	})
+}
+
+// bootedSysV waits until the scripts of the run level have ended. What make install has
+// linked for the boot must have been started by them; where it was not, that is an error,
+// and what Debian's administrators do about it is done.
+func (m *machine) bootedSysV(t *testing.T) {
+	t.Helper()
+	ctx := patiently(t)
+	until(t, ctx, m.host.Name+" is up", func() bool {
+		level, _, _ := m.in(ctx, "runlevel")
+		_, _, running := m.in(ctx, "pgrep", "-x", "rc|startpar")
+		return strings.TrimSpace(level) == "N 2" && running != 0
+	})
+	if _, err := m.status(ctx); err == nil {
+		return
+	}
+	t.Errorf("%s: the boot has not started what make install linked for it (%s)", m.host.Name, "/etc/rc2.d/S99AliasDefender")
+	m.do(t, "update-rc.d", "AliasDefender", "defaults")
+	m.do(t, "service", "AliasDefender", "start")
 }
 
 // firstProcess is the process of the tree below pid that is number 1 in its own
@@ -189,7 +211,7 @@ func (m *machine) crash(t *testing.T) {
 // sweep removes the control groups of a system that has ended.
 func (m *machine) sweep(t *testing.T) {
 	t.Helper()
-	if out, err := command(t, "sh", script(t, "boot"), "down", m.host.Name); err != nil {
+	if out, err := command(t, "sh", script(t, "boot"), "down", m.host.Name, m.group()); err != nil {
 		t.Errorf("control groups of %s: %v\n%s", m.host.Name, err, out)
 	}
 }

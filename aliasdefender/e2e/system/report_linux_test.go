@@ -90,10 +90,9 @@ func versions(t *testing.T) string {
 	t.Helper()
 	var u unix.Utsname
 	stage.Must(t, unix.Uname(&u))
-	const program = "/systemd-program/usr/local/sbin/aliasdefender"
-	ours, err := command(t, *systemDir+program, "--version")
+	ours, err := command(t, *systemDir+"/sysv-program/usr/local/sbin/aliasdefender", "--version")
 	stage.Must(t, err)
-	text, err := os.ReadFile(*systemDir + "/systemd/etc/debian_version")
+	text, err := os.ReadFile(*systemDir + "/sysv/etc/debian_version")
 	stage.Must(t, err)
 	return fmt.Sprintf("Measured on %s: %s, Debian %s, Linux %s, %d processors.", time.Now().UTC().Format("2006-01-02 15:04 UTC"),
 		strings.TrimSpace(ours), strings.TrimSpace(string(text)), unix.ByteSliceToString(u.Release[:]), runtime.NumCPU())

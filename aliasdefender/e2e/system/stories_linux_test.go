@@ -155,6 +155,7 @@ func (s *scene) play(t *testing.T, r *report, m manager, story story) {
 		f.noise = stage.Stillness(s.control, s.control, since, now)
 		f.both = s.holders.Tenure(since, now).LongestBoth
 		f.by = strings.Join(s.holders.Holders(), " and ")
+		s.disorder = len(f.wrong) > 0
 		r.figures = append(r.figures, f)
 		t.Logf("gap %v, the machine's own %v, held by both %v, served by %s", f.gap, f.noise, f.both, f.by)
 	}()
