@@ -98,12 +98,10 @@ func versions(t *testing.T) string {
 		strings.TrimSpace(ours), strings.TrimSpace(string(text)), unix.ByteSliceToString(u.Release[:]), runtime.NumCPU())
 }
 
-// write prints the table, and writes it to the file that -report names.
-func (r *report) write(t *testing.T) {
+// save writes what there is so far to the file that -report names.
+func (r *report) save(t *testing.T) {
 	t.Helper()
-	text := r.markdown()
-	fmt.Println(text)
 	if *reportFile != "" {
-		stage.Must(t, os.WriteFile(*reportFile, []byte(text), 0o644))
+		stage.Must(t, os.WriteFile(*reportFile, []byte(r.markdown()), 0o644))
 	}
 }

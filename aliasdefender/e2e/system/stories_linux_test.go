@@ -127,9 +127,10 @@ var stories = []story{
 func TestStoriesOfARealSystem(t *testing.T) {
 	wanted(t)
 	r := &report{versions: versions(t)}
-	defer r.write(t)
+	defer func() { fmt.Println(r.markdown()) }()
 	for _, m := range managers {
 		t.Run(m.name, func(t *testing.T) {
+			defer r.save(t)
 			s := newScene(t, m)
 			for _, story := range stories {
 				if m.is(story.on) {
