@@ -27,7 +27,7 @@ var (
 // every is the rhythm of the clients' questions: the figures are no finer.
 const every = 2 * time.Millisecond
 
-// settings are those of both hosts.
+// settings are those of both hosts: the alias moves more often than flapping allows.
 const settings = `interval = "1s"
 max_takes = 1000
 
@@ -37,9 +37,7 @@ key_file = "/etc/aliasdefender.key"
 
 // scene is two machines, their router and a client on one switch.
 type scene struct {
-	lab            *lab.Lab
 	a, b           *machine
-	router         *lab.Host
 	asker, control *lab.Client // ask the alias, and the router: what both miss is the machine's own noise
 	holders        *lab.Watch
 	dhcp           *dhcpServer // nil where the addresses are static
@@ -47,11 +45,11 @@ type scene struct {
 }
 
 // newScene boots two machines with this manager of addresses, and waits until a serves and
-// b would.
+// b would take over.
 func newScene(t *testing.T, m manager) *scene {
 	t.Helper()
 	l := lab.ForTest(t)
-	s := &scene{lab: l}
+	s := &scene{}
 	lan, err := l.Switch("lan")
 	stage.Must(t, err)
 	nic := func(addrs ...netip.Prefix) []lab.NICSpec {
@@ -61,7 +59,7 @@ func newScene(t *testing.T, m manager) *scene {
 	stage.Must(t, err)
 	b, err := l.Host(lab.HostSpec{Name: "b", NICs: nic()})
 	stage.Must(t, err)
-	s.router, err = l.Host(lab.HostSpec{Name: "router", NICs: nic(routerAddr), Forward: true})
+	router, err := l.Host(lab.HostSpec{Name: "router", NICs: nic(routerAddr), Forward: true})
 	stage.Must(t, err)
 	client, err := l.Host(lab.HostSpec{Name: "client", NICs: nic(clientAddr), Gateway: routerAddr.Addr()})
 	stage.Must(t, err)
@@ -72,7 +70,7 @@ func newScene(t *testing.T, m manager) *scene {
 	s.control, err = client.Client(lab.ClientSpec{Target: routerAddr.Addr(), Every: every, Keep: 15 * time.Minute})
 	stage.Must(t, err)
 	if m.is("DHCP") {
-		s.dhcp = serveDHCP(t, s.router, map[string]netip.Prefix{a.NIC("eth0").MAC.String(): ownA, b.NIC("eth0").MAC.String(): ownB})
+		s.dhcp = serveDHCP(t, router, map[string]netip.Prefix{a.NIC("eth0").MAC.String(): ownA, b.NIC("eth0").MAC.String(): ownB})
 	}
 	key := string(config.NewKey().File())
 	s.a = newMachine(t, a, ownA, m.kind(), files(m, "a", ownA, ownB.Addr(), true, key))
@@ -99,14 +97,6 @@ func files(m manager, name string, own netip.Prefix, partner netip.Addr, primary
 	}
 	maps.Copy(all, m.files(own))
 	return all
-}
-
-// other is the machine beside m.
-func (s *scene) other(m *machine) *machine {
-	if m == s.a {
-		return s.b
-	}
-	return s.a
 }
 
 // rest brings the scene to where each story begins: a serves, b would take the alias, and
