@@ -136,7 +136,7 @@ test-system: build
 		rm -rf $$dir-program; \
 		$(MAKE) --no-print-directory install DESTDIR=$$dir-program INIT=$${kind#*:} >/dev/null; \
 	done
-	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(SYSTEMDIR) -report $(CURDIR)/build/system.md $(TESTFLAGS)
+	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(abspath $(SYSTEMDIR)) -report $(CURDIR)/build/system.md $(TESTFLAGS)
 
 # Nothing of the new systems runs outside test-system, and they are all in SYSTEMDIR.
 test-system-deps: PEERS = debootstrap:debootstrap systemd-nspawn:systemd-container unshare:util-linux

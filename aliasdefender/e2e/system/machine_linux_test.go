@@ -44,16 +44,16 @@ func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, kind string, files 
 	stage.Must(t, err)
 	m := &machine{host: h, own: own, dir: dir, kind: kind}
 	t.Cleanup(func() { m.remove(t) })
-	for path, text := range files {
-		path = filepath.Join(dir, "written", path)
+	for name, text := range files {
+		path := filepath.Join(dir, "written", name)
 		stage.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		if to, link := strings.CutPrefix(text, "-> "); link {
 			stage.Must(t, os.Symlink(to, path))
 			continue
 		}
 		mode := fs.FileMode(0o644)
-		if strings.Contains(path, "key") || strings.Contains(path, "system-connections") {
-			mode = 0o600
+		if strings.Contains(name, "key") || strings.Contains(name, "system-connections") {
+			mode = 0o600 // secrets, as their programs want them
 		}
 		stage.Must(t, os.WriteFile(path, []byte(text), mode))
 	}
