@@ -134,7 +134,7 @@ test-system: build
 		dir=$(SYSTEMDIR)/$${kind%:*}; \
 		if [ ! -e $$dir.made ]; then echo "test-system: no Debian system in $$dir: run make test-system-deps" >&2; exit 1; fi; \
 		rm -rf $$dir-program; \
-		$(MAKE) --no-print-directory install DESTDIR=$$dir-program INIT=$${kind#*:} >/dev/null; \
+		$(LAYOUT) DESTDIR=$$dir-program INIT=$${kind#*:} sh init/install install >/dev/null; \
 	done
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(abspath $(SYSTEMDIR)) -report $(CURDIR)/build/system.md $(TESTFLAGS)
 
