@@ -40,7 +40,7 @@ type machine struct {
 // their paths; text that begins with "-> " is a link. It is not booted yet.
 func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, kind string, files map[string]string) *machine {
 	t.Helper()
-	dir, err := os.MkdirTemp(*systemDir, "host-"+h.Name+"-")
+	dir, err := os.MkdirTemp(*systemDir, fmt.Sprintf("host-%d-%s-", os.Getpid(), h.Name))
 	stage.Must(t, err)
 	m := &machine{host: h, own: own, dir: dir, kind: kind}
 	t.Cleanup(func() { m.remove(t) })
@@ -58,6 +58,20 @@ func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, kind string, files 
 		stage.Must(t, os.WriteFile(path, []byte(text), mode))
 	}
 	return m
+}
+
+// sweepDead removes from the directory of the systems what runs that were killed have left
+// there: the machines of processes that are no more.
+func sweepDead(t *testing.T, dir string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, "host-*"))
+	stage.Must(t, err)
+	for _, path := range all {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), "host-"), "-")
+		if _, err := os.Stat("/proc/" + pid); err != nil {
+			stage.Must(t, os.RemoveAll(path))
+		}
+	}
 }
 
 // script is the path of one of the shell scripts beside this file.

@@ -126,6 +126,7 @@ var stories = []story{
 // other on the same two machines.
 func TestStoriesOfARealSystem(t *testing.T) {
 	wanted(t)
+	sweepDead(t, *systemDir)
 	r := &report{versions: versions(t)}
 	defer func() { fmt.Println(r.markdown()) }()
 	for _, m := range managers {

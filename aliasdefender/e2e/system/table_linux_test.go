@@ -1,11 +1,16 @@
 package system
 
 import (
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"alias-defender/aliasdefender/e2e/stage"
 )
 
 // What needs no machine is tested wherever all tests are.
@@ -46,5 +51,19 @@ func TestTheDHCPServerGivesRefusesAndIsSilent(t *testing.T) {
 	request[28]++
 	if a := s.answer(request, dhcpAnswers); a != nil {
 		t.Errorf("answers a host that it does not know: %v", a)
+	}
+}
+
+func TestOnlyWhatDeadRunsLeftIsSwept(t *testing.T) {
+	dir := t.TempDir()
+	ours, dead := filepath.Join(dir, fmt.Sprintf("host-%d-a-1", os.Getpid())), filepath.Join(dir, "host-99999999-a-1")
+	for _, d := range []string{ours, dead, filepath.Join(dir, "systemd")} {
+		stage.Must(t, os.Mkdir(d, 0o755))
+	}
+	sweepDead(t, dir)
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	stage.Must(t, err)
+	if diff := cmp.Diff([]string{ours, filepath.Join(dir, "systemd")}, left); diff != "" {
+		t.Error(diff)
 	}
 }
