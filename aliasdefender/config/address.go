@@ -195,9 +195,6 @@ func splitNIC(s string) (nic, problem string) {
 			return "", fmt.Sprintf("%s contains %q, which no interface name can have", show(s), r)
 		}
 	}
-	if before, _, is := strings.Cut(nic, "@"); is {
-		return "", fmt.Sprintf("%s is how ip(8) shows a NIC and the one it hangs on; write %s", show(s), show(before))
-	}
 	return nic, ""
 }
 

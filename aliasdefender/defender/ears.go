@@ -35,6 +35,7 @@ type ear struct {
 // ears is what the loop knows of its hearing as a whole.
 type ears struct {
 	pings   ear
+	frames  int       // and pings in this turn
 	backlog time.Time // since when events wait that were not taken in; zero: none did
 }
 

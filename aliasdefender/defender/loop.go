@@ -49,7 +49,6 @@ type loop struct {
 	agenda      agenda.Agenda
 	flood       flood
 	judge       rules.Judge
-	frames      int                                 // and pings in this turn
 	verifying   int                                 // how many aliases the router is asked from
 	interesting atomic.Pointer[map[netip.Addr]bool] // addresses that the listeners listen for
 }

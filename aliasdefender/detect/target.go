@@ -37,16 +37,6 @@ type Target struct {
 	toldNewer bool // and it has not been taken in yet
 }
 
-// habit is what is known of how a target answers, whatever it does now.
-type habit struct {
-	pings bool  // it has answered by ICMP
-	tries uint8 // how often it was asked by ICMP to find that out
-	alive bool  // its host has sent a frame of its own since the partner's daemon fell silent
-}
-
-// mostTries is how often it is tried to find out whether a target answers pings.
-const mostTries = 10
-
 // window is one timeout's worth of questions.
 type window struct {
 	start time.Time // zero: none open
@@ -99,34 +89,6 @@ func (t *Target) Fact() rules.Fact { return t.fact }
 // was seen.
 func (t *Target) HW() host.HW { return t.hw }
 
-// proof is how the address has answered.
-type proof struct {
-	tried   time.Time // when it was last pinged to find out
-	replied time.Time // when its last ARP reply to somebody came
-}
-
-// Pings tells whether the address was ever heard to answer a ping.
-func (t *Target) Pings() bool { return t.habit.pings }
-
-// FindPings tells whether it is time to ping an address of which that is not known; at
-// a fast rhythm ARP alone may ask it for years.
-func (t *Target) FindPings(now time.Time) bool {
-	if t.habit.pings || now.Sub(t.proof.tried) < time.Second {
-		return false
-	}
-	t.proof.tried = now
-	return true
-}
-
-// HasPinged takes in that it answers pings.
-func (t *Target) HasPinged() { t.habit.pings = true }
-
-// OnlyARP tells whether hw answered for the address by ARP since then, where no ping
-// was ever answered. A frame that nobody asked for is no answer.
-func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
-	return !t.habit.pings && t.hw == hw && !t.proof.replied.Before(since)
-}
-
 // Doubted tells whether the target may be about to fall silent by then, unless it
 // answers.
 func (t *Target) Doubted(now, by time.Time) bool {
@@ -157,42 +119,6 @@ func (t *Target) For(yield func(any) bool) {
 			return
 		}
 	}
-}
-
-// mistrusted tells whether an answer by ARP alone proves nothing of the target: it has
-// answered pings before, and the partner's daemon has fallen silent. A fabric that
-// answers ARP for its hosts (EVPN) goes on to for a while when one has died. A host
-// that sends frames of its own has not.
-func (t *Target) mistrusted() bool {
-	if !t.habit.pings || t.held() {
-		return false
-	}
-	u := t.inPair()
-	quiet := u != nil && u.Here().Quiet
-	if !quiet {
-		t.habit.alive = false
-	}
-	return quiet && !t.habit.alive
-}
-
-// unproven tells whether it is to be found out if the target answers pings.
-func (t *Target) unproven() bool {
-	if t.habit.pings || t.habit.tries >= mostTries || t.fact.Value != rules.Answered || t.held() {
-		return false
-	}
-	u := t.inPair()
-	return u != nil && u.Pings
-}
-
-// inPair is the first to depend on the target whose alias or partner it is; nil for a
-// router or witness. All whose partner it is talk to one daemon.
-func (t *Target) inPair() *subject {
-	for _, u := range t.users {
-		if u.alias == t || u.partner == t {
-			return u
-		}
-	}
-	return nil
 }
 
 // held tells whether the target is an alias that we hold ourselves.

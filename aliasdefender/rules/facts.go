@@ -71,6 +71,9 @@ func (f *Fact) Set(v Value, asked, now time.Time) {
 
 // Facts are everything that is known about one alias at one moment. Each [Fact]
 // in it has a row in [FactRows].
+//
+// fields: each is one thing that is observed by itself, and the tests change them one at
+// a time.
 type Facts struct {
 	Now time.Time
 
