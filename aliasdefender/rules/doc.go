@@ -19,6 +19,7 @@
 //	               before a deed that takes a while
 //	State.Done     records how it ended, and returns as a [Follow] what to do next
 //	Say            is what the partner is told
+//	Ready          says whether another host would take the alias if its holder failed
 //
 // [State.Obey] takes in commands: from operators, from the file, and from the caller
 // that ends the daemon. State.Pinged, Awoke, LinkIsUp, PartnerIsBack and ProbedFor
