@@ -136,6 +136,8 @@ func (s *segment) add(name string, n byte) *station {
 	}
 	st.kernel.nics = []host.NIC{{Name: "eth0", Index: 2, HW: st.hw, Up: true, Carrier: true}}
 	_ = st.kernel.Own("eth0", st.own)
+	s.mu.Lock() // daemons may run already
+	defer s.mu.Unlock()
 	s.stations = append(s.stations, st)
 	return st
 }

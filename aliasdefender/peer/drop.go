@@ -15,7 +15,7 @@ const (
 	Own                    // our own, sent back to us
 	Replayed               // heard already over the same path, or too old to tell
 	Former                 // meant for a former process of ours, or from one of the partner's that is not the present one
-	Unchecked              // more of the doubtful than are worth the time to open them
+	Unchecked              // more of the doubtful than are worth the time to open or to answer them
 	Duplicate              // heard already over another path
 	Late                   // its words were overtaken by newer ones
 	kinds

@@ -286,7 +286,7 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 		if from == nil || to != s.boot || in.response != from.ours {
 			// It does not live for certain: it is asked to prove it.
 			if from = s.ask(in.from, path); from == nil {
-				return o, Former
+				return o, Unchecked
 			}
 			from.second = in.flags&flagSecond != 0 // a process does not learn: its oldest datagram says the same
 			if in.challenge != 0 {

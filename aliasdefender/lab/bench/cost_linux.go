@@ -125,6 +125,12 @@ func kill(p *lab.Process) error {
 	if err != nil {
 		return err
 	}
+	// Who sees a child die may end by itself: none runs any more when the first dies.
+	for _, pid := range all {
+		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+			return err
+		}
+	}
 	for _, pid := range slices.Backward(all) {
 		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 			return err
