@@ -380,9 +380,10 @@ func (c instance) defenceDue() bool {
 	return c.s.Defended.IsZero() || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery
 }
 
-// rivalGone: one that was not answered counts once in ten seconds.
+// rivalGone: one that was not answered counts once in ten seconds; and who says so has to
+// know that it has the alias.
 func (c instance) rivalGone() bool {
-	return c.rival() == No && c.s.Claimed && (c.s.Defences > 0 || c.s.Defended.IsZero() || c.age(c.s.Defended) >= 10*time.Second)
+	return c.rival() == No && c.read(c.f.Kernel) == Yes && c.s.Claimed && (c.s.Defences > 0 || c.s.Defended.IsZero() || c.age(c.s.Defended) >= 10*time.Second)
 }
 
 func (c instance) isolated() bool {

@@ -64,6 +64,8 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 	v := view{p: p, s: s, f: f}
 	r := Readiness{}
 	switch {
+	case s.Holding && v.local(f.Kernel) == No:
+		r.Ready, r.Reason = v.restores()
 	case s.Holding:
 		r.Ready, r.Reason = v.partnerReady()
 	case s.Parked || s.Leaving || v.watched():
@@ -87,6 +89,18 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 		r.HandOver = No
 	}
 	return r
+}
+
+// restores is whether who has lost the alias from its kernel would have it again by
+// itself: whatever keeps it from that now would keep it from that then.
+func (v *view) restores() (Value, Reason) {
+	switch {
+	case v.link() == No:
+		return No, NoLink
+	case v.unknownLong(v.f.Alias):
+		return No, KernelLost
+	}
+	return Unknown, NotYet
 }
 
 // watched tells whether all has been observed for long enough to be judged.

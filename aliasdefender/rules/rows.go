@@ -153,7 +153,9 @@ func holding() []Row {
 				return v.rivalIs(Unknown) && v.link() == Yes && v.defendsUnknown() && v.defenceDue()
 			}},
 		{"H7", true, "the rival has fallen silent", Announce, RivalGone,
-			func(v *view) bool { return v.rival() == No && v.link() == Yes && v.s.Claimed && v.goneDue() }},
+			func(v *view) bool {
+				return v.rival() == No && v.link() == Yes && v.local(v.f.Kernel) == Yes && v.s.Claimed && v.goneDue()
+			}},
 		{"H10", true, "an own address stands behind the alias, for the third time in a row", Reorder, OwnBehindAgain,
 			func(v *view) bool { return v.reorderDue() && v.reorders() >= 2 }},
 		{"H10", true, "an own address stands behind the alias, link good, no hand-over open", Reorder, OwnBehind, (*view).reorderDue},
