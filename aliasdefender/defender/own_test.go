@@ -181,7 +181,6 @@ func TestWhatTheKernelLostWithItsOwnAddressIsRestoredAtOnce(t *testing.T) {
 			w.fail("restored after %v", d)
 		}
 		w.wait(time.Minute)
-		gone = time.Now()
 		w.a.blink(w, 1100*time.Millisecond, true)
 		w.wait(100 * time.Millisecond)
 		w.expect("", "who may have it meanwhile is asked first")
