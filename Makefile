@@ -70,7 +70,7 @@ test-real:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
 
 # The race detector is with the unit tests, which include defender's simulated worlds,
-# and not with the stories, the search and a thousand aliases, which it would make ten
+# and not with the stories, the search and very many aliases, which it would make ten
 # times as long.
 test-pure:
 	@if [ -z '$(CCFOUND)' ]; then \
@@ -80,7 +80,7 @@ test-pure:
 	else \
 		set -ex; \
 		CGO_ENABLED=1 nice -n 3 $(GO) test -race -timeout 30m $(TESTFLAGS) $(OTHERS); \
-		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search|Thousand' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
+		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
 	fi
 
 # The race detector where make test has none, for it makes a program with real stacks

@@ -49,6 +49,9 @@ func (st *station) asked(d time.Duration) (all []question) {
 }
 
 func TestHolderOfManyAsksForRivalsFiftyTimesASecond(t *testing.T) {
+	if leftToTheOther(t) {
+		return
+	}
 	playWith(t, 1, true, false, func(w *world) { w.crowd(400) }, func(w *world) {
 		w.wait(2 * time.Minute)
 		if n := w.a.held(); n != 400 {
@@ -77,6 +80,9 @@ func TestHolderOfManyAsksForRivalsFiftyTimesASecond(t *testing.T) {
 }
 
 func TestAliasOfManyIsRestoredAtOnce(t *testing.T) {
+	if leftToTheOther(t) {
+		return
+	}
 	playWith(t, 1, true, false, func(w *world) { w.crowd(400) }, func(w *world) {
 		w.wait(2 * time.Minute)
 		one := w.cfgA.Aliases[321]
@@ -165,6 +171,9 @@ func (w *world) fastCrowd() {
 }
 
 func TestDoubtAboutManyIsNoFlood(t *testing.T) {
+	if leftToTheOther(t) {
+		return
+	}
 	playWith(t, 1, true, false, (*world).fastCrowd, func(w *world) {
 		w.wait(3 * time.Second)
 		if a, b := w.a.held(), w.b.held(); a != 1000 || b != 0 {
@@ -197,6 +206,9 @@ func TestDoubtAboutManyIsNoFlood(t *testing.T) {
 // TestDoubtAboutOneOfManyIsAThoroughOne: where frames are lost, the one that seems
 // silent is asked as often as if it were alone.
 func TestDoubtAboutOneOfManyIsAThoroughOne(t *testing.T) {
+	if leftToTheOther(t) {
+		return
+	}
 	playWith(t, 1, true, false, (*world).fastCrowd, func(w *world) {
 		w.wait(3 * time.Second)
 		one := w.cfgA.Aliases[5].Addr
@@ -265,6 +277,9 @@ func TestAliasThatLeavesTheFileWhileItsTakeWaits(t *testing.T) {
 }
 
 func TestManyThatWentWithTheirNICAreBackTogether(t *testing.T) {
+	if leftToTheOther(t) {
+		return
+	}
 	playWith(t, 1, true, false, func(w *world) { w.crowd(400) }, func(w *world) {
 		w.wait(2 * time.Minute)
 		w.a.set(func() { w.a.kernel.lose(); w.a.nic().Index++ }) // made anew in a moment

@@ -2,10 +2,20 @@
 
 package defender
 
+import "testing"
+
 // raceEnabled leaves the thousands of stories to the run without the race
 // detector: it does not outlive that many bubbles (a fault in the runtime of Go
 // 1.26, not in a goroutine of ours). Those of one story each it watches.
 const raceEnabled = true
+
+// leftToTheOther tells that a test is left to the run without the race detector, under
+// which it takes as long as a hundred others. What it does they do as well, with fewer
+// aliases.
+func leftToTheOther(t *testing.T) bool {
+	t.Log("left to the run without the race detector, where make test plays it")
+	return true
+}
 
 // aThousand aliases are fewer here: they would take as long as all other tests together.
 const aThousand = 200

@@ -42,7 +42,12 @@ func TestARowOfWhatIsHeldIsNotDroppedUnasked(t *testing.T) {
 			return &config.Config{Settings: w.cfgA.Settings, Aliases: rows}
 		}
 		w.a.daemon.Reload(of(first, second))
-		w.b.daemon.Reload(of(first, second))
+		theirs := second
+		theirs.Partner, theirs.Primary = w.cfgB.Aliases[0].Partner, false
+		ofB := func(more ...config.Alias) *config.Config {
+			return &config.Config{Settings: w.cfgB.Settings, Aliases: append([]config.Alias{w.cfgB.Aliases[0]}, more...)}
+		}
+		w.b.daemon.Reload(ofB(theirs))
 		w.settle()
 		dropped, err := w.a.daemon.ReloadUnless(w.t.Context(), of(first))
 		if err != nil || len(dropped) != 1 || dropped[0].Addr != second.Addr {
@@ -57,7 +62,7 @@ func TestARowOfWhatIsHeldIsNotDroppedUnasked(t *testing.T) {
 			w.fail("%d aliases, %v", len(s.Aliases), err)
 		}
 		// Who does not hold it loses nothing.
-		if dropped, err := w.b.daemon.ReloadUnless(w.t.Context(), of(first)); err != nil || len(dropped) != 0 {
+		if dropped, err := w.b.daemon.ReloadUnless(w.t.Context(), ofB()); err != nil || len(dropped) != 0 {
 			w.fail("of b: %v, %v", dropped, err)
 		}
 		// A row on another NIC, or with another label, is a row.
