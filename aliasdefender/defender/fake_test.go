@@ -115,6 +115,7 @@ type station struct {
 	earLoses   float64                   // the part of the frames, and answers to pings, that its ears have no room for
 	pingsLost  uint64                    // of these answers
 	earLate    time.Duration             // how late its ear is
+	pingless   bool                      // its kernel has no room for answers to pings
 	filterErr  error                     // of what its ear is to hear
 	unreached  bool                      // what is sent to it is lost, and what it sends arrives
 	gates      []Gate
@@ -454,7 +455,7 @@ func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
 	}
 	switch {
 	case q.Send == nil && !st.reaches(q.Target), q.Send != nil && !st.reachesAt(st.echoed, q.Target):
-	case st.earLoses > 0 && s.rng.Float64() < st.earLoses:
+	case st.pingless, st.earLoses > 0 && s.rng.Float64() < st.earLoses:
 		st.pingsLost++
 	default:
 		time.AfterFunc(2*wireDelay, func() { heard(at, nil) })
