@@ -3,6 +3,7 @@ package defender
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"alias-defender/aliasdefender/control"
 )
@@ -36,5 +37,21 @@ func TestAFailoverIsAWarningAndWhatWasOrderedIsNone(t *testing.T) {
 		if got := w.levelOf("take: the partner is handing it over to us"); got != "info" {
 			w.fail("a hand-over has level %q", got)
 		}
+	})
+}
+
+// TestWhatKeepsVanishingIsServedByThePartner: while this host waits before it adds the
+// alias once more, the partner may have it.
+func TestWhatKeepsVanishingIsServedByThePartner(t *testing.T) {
+	keyed(t, func(*world) {}, func(w *world) {
+		w.wait(20 * time.Second)
+		w.expect("a", "before")
+		for range 80 {
+			w.a.set(func() { w.a.kernel.lose() })
+			w.wait(100 * time.Millisecond)
+		}
+		w.expect("b", "a program on A removes it again and again")
+		w.wait(time.Minute)
+		w.expect("b", "and A leaves it to B")
 	})
 }
