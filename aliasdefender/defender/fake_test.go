@@ -89,6 +89,7 @@ type station struct {
 	addErr     error
 	removeErr  error
 	parked     []netip.Addr              // before the daemon starts
+	memory     Memory                    // what that is worth
 	slept      time.Duration             // beyond the bubble's time, as CLOCK_BOOTTIME counts it
 	tries      int                       // of adding and removing
 	line       *line                     // its end of the channel; nil: none is open
@@ -504,7 +505,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Hearing: st.pingsHeard, Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Memory: st.memory, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Hearing: st.pingsHeard, Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
 		Beat: func() {
 			st.seg.mu.Lock()
 			f := st.beat
