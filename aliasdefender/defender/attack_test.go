@@ -277,3 +277,27 @@ func TestHealTakesARoundTrip(t *testing.T) {
 		})
 	}
 }
+
+// TestAClaimantThatCouldNotBeHeardIsNotForeign: the answers to all questions were lost on
+// this host, so that nothing is known of who claims the alias, and no alarm names it.
+func TestAClaimantThatCouldNotBeHeardIsNotForeign(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.wait(40 * time.Second)
+		w.partition(w.a)
+		w.wait(10 * time.Second)
+		w.expect("ab", "parted, each serves its side")
+		w.b.set(func() { w.b.pingless = true })
+		w.partition()
+		w.wait(30 * time.Second)
+		w.expect("ab", "B cannot know who claims it")
+		if w.logged("on=b reason=\"foreign host claims it\"") > 0 {
+			w.fail("a false alarm")
+		}
+		if w.logged("on=b reason=claimed") == 0 {
+			w.fail("it is not said that the claimant is not known")
+		}
+		w.b.set(func() { w.b.pingless = false })
+		w.wait(3 * time.Second)
+		w.expect("a", "B hears again")
+	})
+}

@@ -109,6 +109,9 @@ func keysOf(keys []config.Key) *peer.Keys {
 	return peer.NewKeys(plain[0], plain[1:]...)
 }
 
+// hasChannel tells whether the settings want a channel to the partners.
+func (l *loop) hasChannel() bool { return len(l.cfg.Settings.Peer.Keys) > 0 && l.o.Channel != nil }
+
 // introduce works out from the aliases who is to be talked to.
 func (l *loop) introduce() {
 	c := &l.channel
@@ -120,7 +123,7 @@ func (l *loop) introduce() {
 	for _, a := range l.list {
 		was := a.talk
 		a.talk = nil
-		a.policy.Channel = len(l.cfg.Settings.Peer.Keys) > 0 && l.o.Channel != nil
+		a.policy.Channel = l.hasChannel()
 		if a.partner == nil || !a.policy.Channel {
 			a.peer, a.pair = rules.Peer{}, nil
 			continue

@@ -133,12 +133,19 @@ func (l *loop) goOnAsking(c *claimant) {
 	case c.put.Before(c.began): // nothing could be sent
 		c.began = time.Time{}
 		l.agenda.Set(&c.due, l.now.Add(a.cfg.Timeout))
+	case l.unheard(c, a):
+		l.fileClaimant(c, rules.Unknown, c.put)
+		l.agenda.Set(&c.due, l.now.Add(a.cfg.Timeout))
 	default:
 		l.fileClaimant(c, rules.Silent, c.put)
 	}
-	for _, a := range c.users {
-		l.mark(a)
-	}
+}
+
+// unheard tells whether the claimant may have answered and was not heard: then it is not
+// known whose the claim is.
+func (l *loop) unheard(c *claimant, a *alias) bool {
+	byARP := a.partner != nil && a.partner.Addr == c.partner && !a.partner.Pings()
+	return l.asks.Missed(detect.ICMP, "", c.began, a.cfg.Timeout) || byARP && l.asks.Missed(detect.ARP, c.nic, c.began, a.cfg.Timeout)
 }
 
 // tryClaimant puts one question.
@@ -178,10 +185,12 @@ func (l *loop) claimantAnswered(c *claimant, put time.Time) {
 func (l *loop) fileClaimant(c *claimant, v rules.Value, asked time.Time) {
 	c.fact.Set(v, asked, l.now)
 	c.began = time.Time{}
-	l.agenda.Set(&c.due, l.now.Add(c.users[0].cfg.Interval))
+	every := c.users[0].cfg.Interval
 	for _, a := range c.users {
+		every = min(every, a.cfg.Interval)
 		l.mark(a)
 	}
+	l.agenda.Set(&c.due, l.now.Add(every))
 }
 
 // keeper is the hardware address of the partner that keeps the alias, as its word or

@@ -89,6 +89,7 @@ type station struct {
 	addErr     error
 	removeErr  error
 	parked     []netip.Addr              // before the daemon starts
+	memory     Memory                    // what that is worth
 	slept      time.Duration             // beyond the bubble's time, as CLOCK_BOOTTIME counts it
 	tries      int                       // of adding and removing
 	line       *line                     // its end of the channel; nil: none is open
@@ -115,6 +116,7 @@ type station struct {
 	earLoses   float64                   // the part of the frames, and answers to pings, that its ears have no room for
 	pingsLost  uint64                    // of these answers
 	earLate    time.Duration             // how late its ear is
+	pingless   bool                      // its kernel has no room for answers to pings
 	filterErr  error                     // of what its ear is to hear
 	unreached  bool                      // what is sent to it is lost, and what it sends arrives
 	gates      []Gate
@@ -456,7 +458,7 @@ func (st *station) Ask(q probe.Question, heard func(time.Time, error)) error {
 	}
 	switch {
 	case q.Send == nil && !st.reaches(q.Target), q.Send != nil && !st.reachesAt(st.echoed, q.Target):
-	case st.earLoses > 0 && s.rng.Float64() < st.earLoses:
+	case st.pingless, st.earLoses > 0 && s.rng.Float64() < st.earLoses:
 		st.pingsLost++
 	default:
 		time.AfterFunc(2*wireDelay, func() { heard(at, nil) })
@@ -505,7 +507,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Hearing: st.pingsHeard, Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Memory: st.memory, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Hearing: st.pingsHeard, Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
 		Beat: func() {
 			st.seg.mu.Lock()
 			f := st.beat

@@ -109,7 +109,6 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.id())
-			l.memory.ordered[a.id()] = l.memory.ordered[a.id()] || !o.DryRun && !o.Give
 			l.obey(a, o, was, func(out control.Outcome) { b.outcomes <- out })
 			b.orders = append(b.orders, a.order)
 		}
@@ -207,6 +206,9 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 	}
 	if l.sparesLast(a, o, c, answer) {
 		return
+	}
+	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing of what was parked before
+		l.memory.ordered[a.id()] = true
 	}
 	if a.order != nil {
 		l.answer(a, false, "another order was given meanwhile")

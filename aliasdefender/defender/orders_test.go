@@ -333,3 +333,23 @@ func TestOrderToALoopThatHangsIsGivenUpAndNotCarriedOutLater(t *testing.T) {
 		w.expect("a", "the order came too late")
 	})
 }
+
+// TestMaintenanceForgetsNothingThatTheDiskIsLateWith: the disk answers while this host is
+// in maintenance, and has it that an operator parked the alias before.
+func TestMaintenanceForgetsNothingThatTheDiskIsLateWith(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) { w.a.memory = NotReadYet }, func(w *world) {
+		w.wait(5 * time.Second)
+		var now Kept
+		_, err := w.a.daemon.Order(w.t.Context(), control.Order{Maintenance: control.On}, func(Kept) error {
+			now, _ = w.a.daemon.Kept(Kept{Parked: []netip.Addr{aliasIP}}, Remembered)
+			return nil
+		})
+		if err != nil || !now.Maintenance || len(now.Parked) != 1 {
+			w.fail("%+v, %v", now, err)
+		}
+		out := w.order(w.a, control.Order{Maintenance: control.Off})
+		if out.Text != staysParked {
+			w.fail("%+v", out)
+		}
+	})
+}

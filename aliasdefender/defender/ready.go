@@ -91,7 +91,7 @@ func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 		e.Kind = record.Lasts
 	}
 	s.told, s.toldAt = true, l.now
-	if e.Text = "this host would not take the alias if its holder failed now: "; a.state.Holding {
+	if e.Text = "this host would not take the alias if its holder failed now: "; a.state.Holding && s.is.Row == "" {
 		e.Text = "nobody would take the alias if this host failed now: "
 	}
 	e.Text += e.Decision.Why
@@ -147,7 +147,7 @@ func (l *loop) conclusions(a *alias, f *rules.Facts) {
 func (a *alias) showStandby() *control.Standby {
 	is := a.standby.is
 	s := &control.Standby{Host: "us", Ready: is.Ready.String(), Since: a.standby.since.Round(0)}
-	if a.state.Holding {
+	if a.state.Holding && is.Row == "" { // else it is about what we have lost
 		s.Host = "partner"
 	}
 	if is.Ready != rules.Yes {

@@ -88,10 +88,24 @@ func (l *loop) moved(a *alias, kind record.Kind, d rules.Decision) {
 	if d.Action == rules.Take && d.Reason.Failover() {
 		level = max(level, rules.Warning)
 	}
-	l.record(a, record.Event{
-		Kind: kind, Level: level, Decision: record.DecisionOf(d),
-		Text: d.Action.String() + ": " + d.Reason.Text(),
-	})
+	e := record.Event{Kind: kind, Level: level, Decision: record.DecisionOf(d)}
+	e.Decision.Why = a.cause(d.Reason)
+	e.Text = d.Action.String() + ": " + e.Decision.Why
+	l.record(a, e)
+}
+
+// cause is why the alias goes, or is offered: what is ordered off (H2) may be so by the
+// end of the daemon, or for its row has gone, and no operator has named it.
+func (a *alias) cause(r rules.Reason) string {
+	s := a.state
+	switch {
+	case r != rules.OperatorReleases || s.Parked:
+	case s.Exit != rules.NoExit && (s.Leaving || s.Exit == rules.ExitGive):
+		r = rules.Stopped
+	case s.Leaving:
+		r = rules.RowGone
+	}
+	return r.Text()
 }
 
 // failedEvent is something that could not be done.

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,6 +70,30 @@ func TestARowOfWhatIsHeldIsNotDroppedUnasked(t *testing.T) {
 		first.NIC, first.Label, second.Label = "eth1", "eth1:1", "eth0:9"
 		if dropped, err := w.a.daemon.ReloadUnless(w.t.Context(), of(first, second)); err != nil || len(dropped) != 0 {
 			w.fail("moved: %v, %v", dropped, err)
+		}
+	})
+}
+
+// A row that a reload adds is asked as those of the start are: whether it answers pings
+// is found out, so that a fabric that answers ARP for a dead host delays nobody.
+func TestARowThatComesLaterIsPingedToo(t *testing.T) {
+	keyed(t, func(*world) {}, func(w *world) {
+		w.wait(20 * time.Second)
+		second := row(2, true)
+		second.Label, second.Addr = "eth0:2", netip.MustParseAddr("10.0.0.101")
+		second.Prefix = netip.PrefixFrom(second.Addr, 24)
+		w.b.daemon.Reload(&config.Config{Settings: w.cfgB.Settings, Aliases: append([]config.Alias{w.cfgB.Aliases[0]}, second)})
+		w.wait(time.Minute)
+		pings := make(chan []bool, 1)
+		w.b.daemon.post(func(l *loop) {
+			var all []bool
+			for _, one := range l.wishes {
+				all = append(all, one.Pings)
+			}
+			pings <- all
+		})
+		if got := <-pings; !slices.Equal(got, []bool{true, true}) {
+			w.fail("pinged: %v", got)
 		}
 	})
 }

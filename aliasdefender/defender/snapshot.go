@@ -92,7 +92,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		Role: "secondary", Parked: a.state.Parked, Holder: a.holder(f),
 		Partner: about(a.partner), Router: about(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
-		Why: a.decision.Reason.Text(), Since: a.since.Round(0), Level: a.level(),
+		Why: a.cause(a.decision.Reason), Since: a.since.Round(0), Level: a.level(),
 		Facts: shown(a.list(f)),
 	}
 	c.Partner.Name = a.cfg.Partner.Name

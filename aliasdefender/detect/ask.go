@@ -15,7 +15,7 @@ import (
 func (s *Set) ask(t *Target) {
 	n := t.nic
 	local := n != nil && !s.noARP
-	onlyARP := local && (t.held() || t.of != nil && len(n.subjects) > mostPinged)
+	onlyARP := local && (t.held() || t.crowd())
 	byARP := onlyARP || local && (t.byARP || t.Interval < pingRhythm) == (t.window.put%2 == 0)
 	both := t.vain+t.blind > 0 || t.mistrusted()
 	if !both && byARP && t.unproven() {

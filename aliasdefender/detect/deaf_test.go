@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -145,6 +146,44 @@ func TestARivalIsNotGoneWhileNothingCanBeHeard(t *testing.T) {
 			b.run(3 * time.Second)
 			if got := b.set.At(alias).Fact().Value.Answer(); got != x.want {
 				t.Errorf("the rival is %s, want %s", got, x.want)
+			}
+		})
+	}
+}
+
+// TestWhatIsNotPingedIsBelievedByARP: an alias that answered pings is one of many after a
+// reload, which are asked by ARP only. When the partner's daemon falls silent, its
+// answers by ARP count still: no ping is put that would tell more.
+func TestWhatIsNotPingedIsBelievedByARP(t *testing.T) {
+	for name, tt := range map[string]struct {
+		others int
+		want   string
+	}{
+		"one of few":  {0, "silent"},
+		"one of many": {70, "answered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, true)
+			b.quiet = true
+			first := b.wish(alias, usual)
+			first.Pings = true
+			b.begin(first)
+			b.run(15 * time.Second)
+			if !b.set.At(alias).Pings() {
+				t.Fatal("it was not found out that it answers pings")
+			}
+			wishes := []detect.Wish{first}
+			for i := range tt.others {
+				w := b.wish(at("eth0", fmt.Sprintf("10.0.0.%d", 110+i)), usual)
+				w.Pings = true
+				wishes = append(wishes, w)
+			}
+			b.set.Want(b.now, wishes)
+			b.here[alias].Quiet = true
+			b.host(alias).filters = true
+			b.run(30 * time.Second)
+			if got := b.set.At(alias).Fact().Value.Answer(); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
 	}

@@ -12,9 +12,9 @@ type ear struct {
 	late time.Duration // for how long the oldest has waited that was not taken in
 }
 
-// missed tells whether an answer may have come in a window that was not heard.
-func (e *ear) missed(w *window, timeout time.Duration) bool {
-	return e.lost.After(w.start) || e.late >= timeout
+// missed tells whether an answer may have come since then that was not heard.
+func (e *ear) missed(since time.Time, timeout time.Duration) bool {
+	return e.lost.After(since) || e.late >= timeout
 }
 
 // Heard takes in how well answers by a medium are heard: by ARP those on a NIC, by
@@ -37,12 +37,22 @@ func (s *Set) Heard(now time.Time, m Medium, nic string, lost bool, late time.Du
 	}
 }
 
+// Missed tells whether an answer by a medium may have come since then that was not heard,
+// to a question that waits for it as long as timeout: by ARP one on a NIC.
+func (s *Set) Missed(m Medium, nic string, since time.Time, timeout time.Duration) bool {
+	if m == ICMP {
+		return s.pings.missed(since, timeout)
+	}
+	n := s.nics[nic]
+	return n != nil && n.ear.missed(since, timeout)
+}
+
 // deafened tells whether the answer to a question of the open window may have come,
 // and was not heard.
 func (s *Set) deafened(t *Target) bool {
 	w := &t.window
-	return w.by[ICMP].left() && s.pings.missed(w, t.Timeout) ||
-		w.by[ARP].left() && t.nic.ear.missed(w, t.Timeout)
+	return w.by[ICMP].left() && s.pings.missed(w.start, t.Timeout) ||
+		w.by[ARP].left() && t.nic.ear.missed(w.start, t.Timeout)
 }
 
 // unheard ends a window whose answer may have been lost on the way to us: it is

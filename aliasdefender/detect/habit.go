@@ -49,8 +49,8 @@ func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
 // answers ARP for its hosts (EVPN) goes on to for a while when one has died. A host
 // that sends frames of its own has not.
 func (t *Target) mistrusted() bool {
-	if !t.habit.pings || t.held() {
-		return false
+	if !t.habit.pings || t.held() || t.crowd() {
+		return false // or it is asked by ARP only
 	}
 	u := t.inPair()
 	quiet := u != nil && u.Here().Quiet
@@ -62,12 +62,16 @@ func (t *Target) mistrusted() bool {
 
 // unproven tells whether it is to be found out if the target answers pings.
 func (t *Target) unproven() bool {
-	if t.habit.pings || t.habit.tries >= mostTries || t.fact.Value != rules.Answered || t.held() {
+	if t.habit.pings || t.habit.tries >= mostTries || t.fact.Value != rules.Answered || t.held() || t.crowd() {
 		return false
 	}
 	u := t.inPair()
 	return u != nil && u.Pings
 }
+
+// crowd tells whether the target is one of so many aliases of its NIC that none of them
+// is pinged.
+func (t *Target) crowd() bool { return t.of != nil && t.nic != nil && len(t.nic.subjects) > mostPinged }
 
 // inPair is the first to depend on the target whose alias or partner it is; nil for a
 // router or witness. All whose partner it is talk to one daemon.

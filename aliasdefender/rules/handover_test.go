@@ -228,19 +228,30 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 		"rivals unknown for long":                     {holder, func(c *instance) { c.f.Alias = unknown(c, 0) }, Word{Standing: SaysHolding, Why: Held}},
 		"holding":                                     {holder, func(*instance) {}, Word{Standing: SaysHolding, Why: Held}},
 		"the kernel lost it":                          {holder, func(c *instance) { c.f.Kernel = seen(No, 0) }, Word{Standing: SaysUnsure, Why: KernelLost}},
-		"able":                                        {nobody, func(*instance) {}, Word{Standing: SaysAble}},
-		"parked":                                      {nobody, func(c *instance) { c.s.Parked = true }, Word{Standing: SaysParked, Why: Parked}},
-		"released":                                    {nobody, func(c *instance) { c.s.Leaving = true }, Word{Standing: SaysReleased, Why: RowGone}},
-		"stopped":                                     {nobody, func(c *instance) { c.s.Obey(StopAndRelease, c.f) }, Word{Standing: SaysReleased, Why: Stopped}},
-		"no link":                                     {nobody, func(c *instance) { c.f.Carrier = seen(No, 0) }, Word{Standing: SaysCannot, Why: NoLink}},
-		"service failing":                             {nobody, func(c *instance) { c.f.Service = seen(No, 0) }, Word{Standing: SaysCannot, Why: ServiceFailing}},
-		"no router known":                             {nobody, func(c *instance) { c.f.RouterKnown = false }, Word{Standing: SaysCannot, Why: NoRouter}},
-		"router silent":                               {nobody, func(c *instance) { c.f.Router = seen(Silent, 0) }, Word{Standing: SaysCannot, Why: RouterSilent}},
-		"flapping":                                    {nobody, flaps, Word{Standing: SaysCannot, Why: Flapping}},
-		"flapping, but alone":                         {nobody, func(c *instance) { flaps(c); c.f.Partner = seen(Silent, 0) }, Word{Standing: SaysAble}},
-		"router not known":                            {nobody, func(c *instance) { c.f.Router = Fact{} }, Word{Standing: SaysUnsure}},
-		"link not known":                              {nobody, func(c *instance) { c.f.NIC = Fact{} }, Word{Standing: SaysUnsure}},
-		"offers":                                      {holder, func(c *instance) { giving(c, Word{}) }, Word{SaysHolding, Offers, 1, OperatorReleases}},
+		"it keeps vanishing": {holder, func(c *instance) {
+			c.f.Kernel, c.s.Restores, c.s.Restored = seen(No, 0), 4, noon
+		}, Word{Standing: SaysCannot, Why: KeepsVanishing}},
+		"it keeps vanishing, and is restored": {holder, func(c *instance) {
+			c.f.Kernel, c.s.Restores, c.s.Restored = seen(No, 0), 4, noon.Add(-4*time.Second)
+		}, Word{Standing: SaysUnsure, Why: KernelLost}},
+		"the kernel lost it, one of many that are asked in turns": {holder, func(c *instance) {
+			c.f.Kernel, c.f.AliasEvery = seen(No, 0), 4*c.p.Stale()
+			c.f.Alias = aged(c, 0)
+			c.f.Alias.Value = No
+		}, Word{Standing: SaysUnsure, Why: KernelLost}},
+		"able":                {nobody, func(*instance) {}, Word{Standing: SaysAble}},
+		"parked":              {nobody, func(c *instance) { c.s.Parked = true }, Word{Standing: SaysParked, Why: Parked}},
+		"released":            {nobody, func(c *instance) { c.s.Leaving = true }, Word{Standing: SaysReleased, Why: RowGone}},
+		"stopped":             {nobody, func(c *instance) { c.s.Obey(StopAndRelease, c.f) }, Word{Standing: SaysReleased, Why: Stopped}},
+		"no link":             {nobody, func(c *instance) { c.f.Carrier = seen(No, 0) }, Word{Standing: SaysCannot, Why: NoLink}},
+		"service failing":     {nobody, func(c *instance) { c.f.Service = seen(No, 0) }, Word{Standing: SaysCannot, Why: ServiceFailing}},
+		"no router known":     {nobody, func(c *instance) { c.f.RouterKnown = false }, Word{Standing: SaysCannot, Why: NoRouter}},
+		"router silent":       {nobody, func(c *instance) { c.f.Router = seen(Silent, 0) }, Word{Standing: SaysCannot, Why: RouterSilent}},
+		"flapping":            {nobody, flaps, Word{Standing: SaysCannot, Why: Flapping}},
+		"flapping, but alone": {nobody, func(c *instance) { flaps(c); c.f.Partner = seen(Silent, 0) }, Word{Standing: SaysAble}},
+		"router not known":    {nobody, func(c *instance) { c.f.Router = Fact{} }, Word{Standing: SaysUnsure}},
+		"link not known":      {nobody, func(c *instance) { c.f.NIC = Fact{} }, Word{Standing: SaysUnsure}},
+		"offers":              {holder, func(c *instance) { giving(c, Word{}) }, Word{SaysHolding, Offers, 1, OperatorReleases}},
 		"asks": {nobody, func(c *instance) {
 			c.s.Handover = Handover{Side: Asking, Number: 4, Why: FailbackAsks, Began: noon}
 		}, Word{SaysAble, Asks, 4, FailbackAsks}},

@@ -55,7 +55,7 @@ func (r Readiness) Text() string {
 // Ready tells whether the alias has a standby. Nothing is decided by it.
 //
 // Who does not hold the alias asks the table what it would do if the holder's host
-// failed now; what is unknown stays unknown, and what is silent silent. Nothing is
+// failed now, and who has lost it what it does to get it back; what is unknown stays unknown, and what is silent silent. Nothing is
 // said until all could be heard: for as long as a fact lives after a start, a
 // change, a pause, or something that has just become unknown.
 func Ready(p Policy, s State, f Facts) Readiness { return ready(Rows(), p, s, f) }
@@ -64,8 +64,11 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 	v := view{p: p, s: s, f: f}
 	r := Readiness{}
 	switch {
-	case s.Holding && v.local(f.Kernel) == No:
-		r.Ready, r.Reason = v.restores()
+	case v.lostLong():
+		d := v.decide(rows)
+		if r.Ready, r.Row = Of(d.Action == Restore), d.Row; d.Action != Restore {
+			r.Reason = d.Reason
+		}
 	case s.Holding:
 		r.Ready, r.Reason = v.partnerReady()
 	case s.Parked || s.Leaving || v.watched():
@@ -91,16 +94,10 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 	return r
 }
 
-// restores is whether who has lost the alias from its kernel would have it again by
-// itself: whatever keeps it from that now would keep it from that then.
-func (v *view) restores() (Value, Reason) {
-	switch {
-	case v.link() == No:
-		return No, NoLink
-	case v.unknownLong(v.f.Alias):
-		return No, KernelLost
-	}
-	return Unknown, NotYet
+// lostLong tells whether the kernel has not had for long what we hold by our record: we
+// do not serve it, and the partner may.
+func (v *view) lostLong() bool {
+	return v.s.Holding && v.local(v.f.Kernel) == No && v.reached(v.f.Kernel.Since.Add(v.p.Stale()))
 }
 
 // watched tells whether all has been observed for long enough to be judged.

@@ -149,6 +149,30 @@ func TestAHolderTellsWhetherItsPartnerCouldTake(t *testing.T) {
 	}
 }
 
+// TestAHostThatLostTheAliasIsNoStandby: it has it by its record, and its kernel does not.
+// The partner may serve it meanwhile, and nobody would after it.
+func TestAHostThatLostTheAliasIsNoStandby(t *testing.T) {
+	for name, tt := range map[string]struct {
+		since  time.Duration
+		rivals Value
+		ready  Value
+		why    Reason
+	}{
+		"rivals are not known": {time.Minute, Unknown, No, KernelLost},
+		"it is restored":       {time.Minute, No, Yes, NoRow},
+		"a moment ago":         {time.Second, Unknown, Unknown, NotYet},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := holder()
+			c.f.Kernel = Fact{Value: No, Since: noon.Add(-tt.since), Asked: noon}
+			c.f.Alias = Fact{Value: tt.rivals, Since: noon.Add(-tt.since), Asked: noon}
+			if r := Ready(c.p, c.s, c.f); r.Ready != tt.ready || r.Reason != tt.why {
+				t.Errorf("%s, %s; want %s, %s", r.Ready, r.Reason, tt.ready, tt.why)
+			}
+		})
+	}
+}
+
 // TestAHandOverWouldWork: the second answer.
 func TestAHandOverWouldWork(t *testing.T) {
 	hears := func(s Standing) func(*instance) {

@@ -10,7 +10,7 @@ const (
 	SaysUnsure
 	SaysHolding
 	SaysAble     // it holds nothing; link, router and service are good: it would take
-	SaysCannot   // W1 (what is parked is not known), W2, W3, W8 or W9 holds there, or what it does not know it has not known for long
+	SaysCannot   // W1 (what is parked is not known), W2, W3, W8 or W9 holds there, H5 waits there as the alias keeps vanishing, or what it does not know it has not known for long
 	SaysParked   // W1: an operator took it off that host
 	SaysReleased // its daemon is ending, or has lost the row: it let the alias go
 )
@@ -77,8 +77,10 @@ func Say(p Policy, s State, f Facts) Word {
 // standing is how we stand to the alias, and why it cannot be served.
 func (v *view) standing() (Standing, Reason) {
 	switch {
-	case v.s.Holding && v.local(v.f.Kernel) == No && v.unknownLong(v.f.Alias):
+	case v.s.Holding && v.local(v.f.Kernel) == No && v.alias() == Unknown && v.unknownLong(v.f.Alias):
 		return SaysCannot, KernelLost
+	case v.s.Holding && v.local(v.f.Kernel) == No && v.vanishes() && !v.restoreDue():
+		return SaysCannot, KeepsVanishing
 	case v.s.Holding && v.local(v.f.Kernel) == No:
 		return SaysUnsure, KernelLost
 	case v.s.Holding:
