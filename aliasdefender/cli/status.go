@@ -33,7 +33,8 @@ With a channel, a line below each alias shows what the partner says about it, an
 contradiction between the two hosts' files.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
-running, so monitoring systems can call it.`,
+running, so monitoring systems can call it. They need not be root: [control] readers
+in the settings names a group that may ask.`,
 		Example: `  aliasdefender Status
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,
 		Args: noArgs,
