@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"maps"
 	"os"
 	"regexp"
@@ -126,5 +127,36 @@ func TestTheDesignNamesFilesThatAreThere(t *testing.T) {
 	}
 	if len(named) < 15 {
 		t.Errorf("only %d files are named", len(named))
+	}
+}
+
+// TestTheTestsOfTheFaultsAreThere: docs/faults.md names a test for each promise.
+func TestTheTestsOfTheFaultsAreThere(t *testing.T) {
+	text, err := os.ReadFile("../docs/faults.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllStringSubmatch(string(text), -1)
+	if len(named) == 0 {
+		t.Fatal("docs/faults.md names no test")
+	}
+	there := map[string]bool{}
+	err = fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(source), -1) {
+			there[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range named {
+		if !there[m[1]] {
+			t.Errorf("docs/faults.md: there is no %s", m[1])
+		}
 	}
 }

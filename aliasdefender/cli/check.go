@@ -28,8 +28,9 @@ func (a *app) checkCmd() *cobra.Command {
 a line for each alias, and one for the channel to the partner. If not, list every
 mistake and exit with 3. Then say what on this host keeps the aliases from being
 defended well: what it is, what comes of it, and what mends it. A mistake among that
-exits with 3 too; warnings and notes do not change the exit code. Check sends nothing,
-changes nothing, and needs no privilege but to read the files.
+exits with 3 too; warnings and notes do not change the exit code. Check changes
+nothing, sends nothing but the names of partners to the resolver, and needs no
+privilege but to read the files.
 
 With --files, look at the files alone: for scripts that must know, before they stop
 a Monitor, whether the next one would start.
@@ -58,7 +59,11 @@ alias. Check lists what does not match, and exits with 1.`,
 				return err
 			}
 			if partner != "" {
-				err = a.checkPartner(cfg.Aliases, partner)
+				fit := a.stdout
+				if asJSON { // which is all that stands there
+					fit = io.Discard
+				}
+				err = a.checkPartner(fit, cfg.Aliases, partner)
 			}
 			if slices.ContainsFunc(found, func(f inspect.Finding) bool { return f.Severity == inspect.Mistake }) {
 				err = &exit{exitConfig, err}

@@ -74,6 +74,17 @@ func TestChecksFindingsAreJSON(t *testing.T) {
 	}
 }
 
+func TestChecksJSONStandsAloneBesideAPartnersFile(t *testing.T) {
+	args, o, out := checked(t, "")
+	theirs := filepath.Join(t.TempDir(), "partner.alias")
+	if err := os.WriteFile(theirs, []byte("eth0:1 | 172.16.1.2 | /24 | 172.16.1.4 | false\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := Run(t.Context(), append(args, "--json", "--partner-file", theirs), o); code != exitDone || !json.Valid(out.Bytes()) {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
 func TestFilesAndSocketsAgreeOnTheReaders(t *testing.T) {
 	if config.ReadersSuffix != control.ReadersSuffix {
 		t.Errorf("%q and %q", config.ReadersSuffix, control.ReadersSuffix)

@@ -14,7 +14,8 @@ func (a *app) monitorCmd() *cobra.Command {
 starts it.
 
   TERM, INT  end; on_exit says what becomes of the aliases
-  HUP        read the files again; if they have mistakes, nothing changes
+  HUP        read the files again; if they have mistakes, or no row any more for an
+             alias that is here (Reload --drop), nothing changes
   USR2       end and keep the aliases; the next Monitor adopts them`,
 		Example: `  aliasdefender Monitor
   aliasdefender Monitor --aliases ./hostname.alias --settings ./aliasdefender.toml`,

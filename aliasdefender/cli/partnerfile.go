@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 
@@ -16,8 +17,8 @@ const mostProblems = 100
 
 // checkPartner compares our file with the partner's and prints what would make
 // the two hosts disagree. The error is a mistake in the partner's file, or only
-// the exit code.
-func (a *app) checkPartner(ours []config.Alias, path string) error {
+// the exit code. That they fit goes to w.
+func (a *app) checkPartner(w io.Writer, ours []config.Alias, path string) error {
 	f, err := files.Open(path, os.O_RDONLY, 0, files.Want{})
 	if err != nil {
 		return &exit{exitConfig, fmt.Errorf("the partner's file: %w", err)}
@@ -38,7 +39,7 @@ func (a *app) checkPartner(ours []config.Alias, path string) error {
 	if len(problems) > 0 {
 		return &exit{code: exitFailed}
 	}
-	fmt.Fprintf(a.stdout, "%s and %s fit together\n", a.aliases, path)
+	fmt.Fprintf(w, "%s and %s fit together\n", a.aliases, path)
 	return nil
 }
 

@@ -23,7 +23,7 @@ the alias is released. A row that moves an alias to another NIC needs no --drop.
 
 The Monitor reads the files that it was started with; --aliases and --settings
 only tell this command where to find the Monitor.`,
-		Example: `  aliasdefender Check && aliasdefender Reload
+		Example: `  aliasdefender Check --files && aliasdefender Reload
   aliasdefender Reload --drop`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

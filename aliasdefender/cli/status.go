@@ -33,7 +33,8 @@ With a channel, a line below each alias shows what the partner says about it, an
 contradiction between the two hosts' files.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
-running, so monitoring systems can call it.`,
+running, so monitoring systems can call it. They need not be root: [control] readers
+in the settings names a group that may ask.`,
 		Example: `  aliasdefender Status
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,
 		Args: noArgs,
@@ -111,7 +112,7 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	if a.Says != nil {
 		fold(w, "the partner"+saysOf(*a.Says, now))
 	}
-	for _, line := range standbyOf(a.Standby, a.Says) {
+	for _, line := range standbyOf(a) {
 		fold(w, line)
 	}
 	if a.Handover != "" {
@@ -140,7 +141,8 @@ func readyOf(s *control.Standby) string {
 
 // standbyOf says below the row of an alias why nobody stands by for it, and why it
 // could not be handed over.
-func standbyOf(s *control.Standby, says *control.Says) (lines []string) {
+func standbyOf(a control.Alias) (lines []string) {
+	s, says := a.Standby, a.Says
 	if s == nil {
 		return nil
 	}
@@ -158,7 +160,7 @@ func standbyOf(s *control.Standby, says *control.Says) (lines []string) {
 	default:
 		lines = append(lines, fmt.Sprintf("%s: nobody would take the alias if this host failed: %s", s.Level, s.Why))
 	}
-	if s.HandOver == "no" && s.HandOverWhy != s.Why {
+	if s.HandOver == "no" && a.Handover == "" && s.HandOverWhy != s.Why {
 		lines = append(lines, "a hand-over would not work now: "+s.HandOverWhy)
 	}
 	return lines

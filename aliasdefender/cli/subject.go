@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"alias-defender/aliasdefender/config"
@@ -38,15 +39,34 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
 	readNIC(s, "all")
+	names := map[string]bool{}
 	for _, alias := range cfg.Aliases {
 		readNIC(s, alias.NIC)
-		if name := alias.Partner.Name; !alias.Partner.Addr.IsValid() && s.Names[name] == nil {
-			if found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name); err == nil {
-				s.Names[name] = found
-			}
+		if !alias.Partner.Addr.IsValid() {
+			names[alias.Partner.Name] = true
 		}
 	}
+	resolve(ctx, names, s.Names)
 	return s
+}
+
+// resolve asks for all names at once: one whose server is dead must not use up the time
+// of the others.
+func resolve(ctx context.Context, names map[string]bool, into map[string][]netip.Addr) {
+	var asking sync.WaitGroup
+	var mu sync.Mutex
+	for name := range names {
+		asking.Go(func() {
+			found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			into[name] = found
+		})
+	}
+	asking.Wait()
 }
 
 // readNIC reads the kernel's settings of a NIC.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"syscall"
 	"time"
 )
@@ -54,7 +55,8 @@ func Dial(socket string) *Client {
 func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
 	s, err := c.status(ctx, journal)
 	if errors.Is(err, fs.ErrPermission) {
-		if s, again := Dial(c.socket+ReadersSuffix).status(ctx, journal); again == nil || !isAbsent(again) {
+		readers := c.socket + ReadersSuffix
+		if s, again := Dial(readers).status(ctx, journal); again == nil || !isAbsent(readers, again) {
 			return s, again
 		}
 	}
@@ -62,8 +64,11 @@ func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
 }
 
 // isAbsent tells that there is no readers' socket, or that we are none of them: what
-// was said of the control socket says more.
-func isAbsent(err error) bool {
+// was said of the control socket says more. One that a Monitor left that died is there.
+func isAbsent(readers string, err error) bool {
+	if _, missing := os.Lstat(readers); missing == nil && errors.Is(err, ErrNotRunning) {
+		return false
+	}
 	return errors.Is(err, ErrNotRunning) || errors.Is(err, fs.ErrPermission)
 }
 

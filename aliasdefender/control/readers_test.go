@@ -79,6 +79,33 @@ func TestWhoIsNoReaderIsToldOfBothWays(t *testing.T) {
 	}
 }
 
+// Both sockets of a Monitor that was killed are there, and nobody behind them. That is
+// what a reader's monitoring has to hear, and not that it may not ask.
+func TestAReaderIsToldThatTheMonitorHasDied(t *testing.T) {
+	socket := place(t)
+	acquire(t, socket) // makes the directory
+	for path, mode := range map[string]os.FileMode{socket: 0o600, socket + ReadersSuffix: 0o666} {
+		left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left.SetUnlinkOnClose(false)
+		left.Close()
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var reader *syscall.SysProcAttr
+	if os.Getuid() == 0 {
+		reader = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65533}}
+	} else if err := os.Chmod(socket, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, said := child(t, "status", socket, reader); !strings.Contains(said, ErrNotRunning.Error()) {
+		t.Errorf("said: %s", said)
+	}
+}
+
 func TestAGroupThatDoesNotExistIsSaid(t *testing.T) {
 	s := NewServer(acquire(t, place(t)), "1.2.3", Handlers{})
 	if err := s.Listen(); err != nil {

@@ -126,7 +126,7 @@ func (l *loop) goOnAsking(c *claimant) {
 	switch {
 	case c.began.IsZero():
 		l.askClaimant(c) // does it still?
-	case a.partner != nil && a.partner.Addr == c.partner && a.partner.OnlyARP(c.hw, c.began):
+	case a.partner != nil && a.partner.Addr == c.partner && (a.partner.OnlyARP(c.hw, c.began) || c.put.Before(c.began) && a.partner.Replied(c.hw, c.began)):
 		l.fileClaimant(c, rules.Answered, c.began)
 	case l.now.Before(c.began.Add(a.policy.Doubt())):
 		l.tryClaimant(c)
@@ -167,6 +167,8 @@ func (l *loop) tryClaimant(c *claimant) {
 	})
 	if err == nil {
 		c.put = put
+	} else if p := a.partner; p != nil && p.Addr == c.partner {
+		l.asks.AskByARP(l.now, p) // who may put no pings has nothing better
 	}
 }
 

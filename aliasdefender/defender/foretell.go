@@ -55,7 +55,7 @@ func (a *alias) foretellRemoval(o control.Order) (done bool, text string) {
 	}
 	switch {
 	case a.lastAddress() && !o.Force:
-		return false, "would be refused: " + a.lastText() + "; --force takes it off nevertheless"
+		return false, "would be refused: " + a.lastText() + "; RemoveAlias --force takes it off nevertheless"
 	case a.onHost() && a.able():
 		text = "would be handed over to the partner, and " + parked
 	case a.onHost():

@@ -223,6 +223,11 @@ func TestTheOnlyAddressOfANICIsNotAdoptedUnlessItIsOurs(t *testing.T) {
 			if len(w.remembered) > 0 {
 				w.fail("refused, and parked %v", w.remembered)
 			}
+			// Maintenance has no --force: RemoveAlias has.
+			out = w.order(w.a, control.Order{Maintenance: control.On, DryRun: true})
+			if out.Done || !strings.Contains(out.Text, "; RemoveAlias --force takes it off") {
+				w.fail("Maintenance --dry-run: %+v", out)
+			}
 			out = w.order(w.a, control.Order{Maintenance: control.On})
 			if out.Done || !w.a.kernel.has(aliasIP) {
 				w.fail("Maintenance: %+v", out)

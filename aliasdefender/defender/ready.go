@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -102,7 +104,7 @@ func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 func (a *alias) explain(r rules.Reason, text string) string {
 	switch {
 	case a.state.Holding && a.says.Text != "" && r == rules.ReasonFromWire(a.says.Why):
-		return a.says.Text // the partner's own words
+		return inFull(a.says.Text, r) // the partner's own words
 	case a.state.Holding:
 	case r == rules.NoRouter && a.refused != "":
 		return a.refused
@@ -112,6 +114,18 @@ func (a *alias) explain(r rules.Reason, text string) string {
 		return a.elsewhere
 	}
 	return text
+}
+
+// inFull is what the partner said of a reason, of which the channel carries no more than
+// so much: the reason's own text where that begins so, or a mark that more was said.
+func inFull(said string, r rules.Reason) string {
+	switch {
+	case len(said) < peer.MaxText:
+		return said
+	case strings.HasPrefix(r.Text(), said):
+		return r.Text()
+	}
+	return strings.TrimSpace(said) + "…"
 }
 
 // trouble is what is wrong with what the alias depends on, whatever is decided.

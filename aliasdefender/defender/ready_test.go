@@ -13,6 +13,8 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/rules"
 )
 
 // show is what a daemon knows of the alias, and whether Status ends with 1.
@@ -310,4 +312,24 @@ func TestAPartnerThatOnlyAnswersARPIsNotRobbed(t *testing.T) {
 			w.fail("%d announcements in ten minutes: it is doubted all the time", n)
 		}
 	})
+}
+
+// The channel carries the first bytes of what the partner says.
+func TestWhatThePartnerSaysIsShownInFull(t *testing.T) {
+	known := rules.NoRouter.Text()
+	long := strings.Repeat("w", peer.MaxText)
+	for _, tt := range []struct {
+		said string
+		of   rules.Reason
+		want string
+	}{
+		{"the router is silent", rules.RouterSilent, "the router is silent"},
+		{known[:peer.MaxText], rules.NoRouter, known},
+		{long, rules.NoRouter, long + "…"},
+		{"", rules.NoRow, ""},
+	} {
+		if got := inFull(tt.said, tt.of); got != tt.want {
+			t.Errorf("%q is shown as %q, want %q", tt.said, got, tt.want)
+		}
+	}
 }

@@ -70,8 +70,11 @@ func (t *talk) problems() (all []string) {
 	if t.unreadable {
 		all = append(all, fmt.Sprintf("the packets of the partner %s cannot be read: different keys?", t.addr))
 	}
-	if t.mood == neverCame || t.mood == fellQuiet {
-		all = append(all, fmt.Sprintf("the daemon of the partner %s is %s on the channel", t.addr, moods[t.mood]))
+	switch t.mood {
+	case neverCame:
+		all = append(all, fmt.Sprintf("the daemon of the partner %s has not been heard on the channel since our start", t.addr))
+	case fellQuiet:
+		all = append(all, fmt.Sprintf("the daemon of the partner %s has fallen silent on the channel", t.addr))
 	}
 	if t.cloned {
 		all = append(all, clonedText)
@@ -117,7 +120,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if t := a.talk; t != nil {
 		c.Says = &control.Says{Daemon: moods[t.mood], Version: t.version, At: a.peer.Said.Round(0)}
 		if !a.peer.Said.IsZero() {
-			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.Standing.String()+", "+a.says.Step.String(), ", "), a.says.Text
+			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.Standing.String()+", "+a.says.Step.String(), ", "), inFull(a.says.Text, rules.ReasonFromWire(a.says.Why))
 			if a.says.Primary {
 				c.Says.Role = "primary"
 			}

@@ -39,9 +39,15 @@ func (t *Target) FindPings(now time.Time) bool {
 func (t *Target) HasPinged() { t.habit.pings = true }
 
 // OnlyARP tells whether hw answered for the address by ARP since then, where no ping
-// was ever answered. A frame that nobody asked for is no answer.
+// was ever answered.
 func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
-	return !t.habit.pings && t.hw == hw && !t.proof.replied.Before(since)
+	return !t.habit.pings && t.Replied(hw, since)
+}
+
+// Replied tells whether hw answered for the address by ARP since then. A frame that
+// nobody asked for is no answer.
+func (t *Target) Replied(hw host.HW, since time.Time) bool {
+	return t.hw == hw && !t.proof.replied.Before(since)
 }
 
 // mistrusted tells whether an answer by ARP alone proves nothing of the target: it has

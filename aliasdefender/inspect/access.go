@@ -83,12 +83,23 @@ func unitCannotWrite(s *Subject) (found []Finding) {
 		return nil
 	}
 	set := s.Config.Settings
-	for _, place := range []struct{ setting, dir, comes string }{
-		{"control.socket", path.Dir(set.Socket), "the Monitor does not start: it has nowhere to listen"},
-		{"state.dir", set.StateDir, "what an operator parks is forgotten at the next start, and Why knows one run only"},
+	for _, place := range []struct {
+		setting, dir string
+		severity     Severity
+		comes        string
+	}{
+		{"control.socket", path.Dir(set.Socket), Mistake, "the Monitor does not start: it has nowhere to listen"},
+		{"state.dir", set.StateDir, Warning, "what an operator parks is forgotten at the next start, and Why knows one run only"},
 	} {
-		if u.hides(place.dir) != "" || !u.writable(place.dir) {
-			found = append(found, Finding{Warning, s.Settings + ": " + place.setting,
+		about := s.Settings + ": " + place.setting
+		switch by := u.hides(place.dir); {
+		case by != "": // ReadWritePaths= would not help
+			found = append(found, Finding{place.severity, about,
+				fmt.Sprintf("%s of this host hides %s from the Monitor: %s", u.Name, place.dir, by),
+				"it does not start there, or uses a directory that nobody else sees",
+				fmt.Sprintf("leave %s out, or set a place below /run, /var/lib or /srv", place.setting)})
+		case !u.writable(place.dir):
+			found = append(found, Finding{place.severity, about,
 				fmt.Sprintf("%s of this host does not let the Monitor write to %s", u.Name, place.dir),
 				place.comes, edit("ReadWritePaths=" + place.dir)})
 		}
@@ -102,7 +113,7 @@ func unitNotInGroup(s *Subject) []Finding {
 	if u == nil || r.Group == "" || s.NoReaders != "" || u.has("CAP_CHOWN") || !u.isRoot() {
 		return nil
 	}
-	for _, group := range append(u.words("SupplementaryGroups"), "root", "0") {
+	for _, group := range append(u.words("SupplementaryGroups"), u.Last("Group"), "root", "0") {
 		if group == r.Group {
 			return nil
 		}

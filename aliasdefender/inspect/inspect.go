@@ -97,6 +97,12 @@ func (s *Subject) Sysctl(nic, setting string) (value string, ok bool) {
 // SysctlName is the name in Subject.Sysctls of an IPv4 setting of a NIC.
 func SysctlName(nic, setting string) string { return "net/ipv4/conf/" + nic + "/" + setting }
 
+// set is the command that sets an IPv4 setting of a NIC. With slashes, for a NIC may
+// have dots in its name: eth0.100.
+func set(nic, setting, value string) string {
+	return fmt.Sprintf("sysctl -w %s=%s", SysctlName(nic, setting), value)
+}
+
 // Row is the About of a row of the table.
 func (s *Subject) Row(a config.Alias) string { return fmt.Sprintf("%s:%d", s.Aliases, a.Line) }
 
@@ -105,6 +111,8 @@ func (s *Subject) Row(a config.Alias) string { return fmt.Sprintf("%s:%d", s.Ali
 var Rules = []func(*Subject) []Finding{
 	nicMissing,
 	nicDown,
+	noCarrier,
+	noOwnAddress,
 	noDefaultRoute,
 	ownIsAlias,
 	maskDiffers,

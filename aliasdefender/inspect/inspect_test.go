@@ -44,6 +44,12 @@ func TestEachFindingIsFound(t *testing.T) {
 			[]string{"warning hostname.alias:3 this host has no NIC eth9"}},
 		{"NIC down", func(s *Subject) { s.Host.NICs[0].Up = false },
 			[]string{"warning hostname.alias:3 eth0 is down"}},
+		{"no carrier", func(s *Subject) { s.Host.NICs[0].Carrier = false }, []string{"warning eth0 eth0 has no carrier"}},
+		{"no address of its own", func(s *Subject) { s.Host.NICs[0].Addrs = nil }, []string{"warning eth0 eth0 has no address of its own"}},
+		{"a Monitor's address alone, and two rows", func(s *Subject) {
+			s.Host.NICs[0].Addrs = []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.2/24"), Ours: true}}
+			s.Config.Aliases = append(s.Config.Aliases, s.Config.Aliases[0])
+		}, []string{"warning eth0 eth0 has no address of its own"}},
 		{"no default route", func(s *Subject) { s.Host.Routes = nil },
 			[]string{"warning hostname.alias:3 no default route goes out of eth0"}},
 		{"a router in the file", func(s *Subject) {
@@ -122,5 +128,17 @@ func TestTheWorstIsSaidFirst(t *testing.T) {
 	found := Inspect(good())
 	if len(found) != 3 || found[0].Severity != Mistake || found[2].Severity != Note {
 		t.Errorf("%v", found)
+	}
+}
+
+// A NIC of a VLAN has a dot in its name, which sysctl takes for a slash unless the name
+// of the setting is written with slashes.
+func TestWhatMendsASettingNamesANICWithADot(t *testing.T) {
+	s := good()
+	s.Host.NICs[0].Name, s.Host.Routes[0].NIC, s.Config.Aliases[0].NIC = "eth0.100", "eth0.100", "eth0.100"
+	s.Sysctls = map[string]string{SysctlName("eth0.100", "proxy_arp_pvlan"): "1"}
+	found := Inspect(s)
+	if len(found) != 1 || !strings.HasPrefix(found[0].Mend, "sysctl -w net/ipv4/conf/eth0.100/proxy_arp_pvlan=0,") {
+		t.Errorf("%+v", found)
 	}
 }

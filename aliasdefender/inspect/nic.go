@@ -48,3 +48,42 @@ func nicDown(s *Subject) []Finding {
 			"ip link set " + nic.Name + " up"}}
 	})
 }
+
+// eachNIC calls find for each NIC of the table that is up, once.
+func (s *Subject) eachNIC(find func(host.NIC) []Finding) []Finding {
+	seen := map[string]bool{}
+	return s.rows(func(_ config.Alias, nic host.NIC) []Finding {
+		if seen[nic.Name] || !nic.Up {
+			return nil
+		}
+		seen[nic.Name] = true
+		return find(nic)
+	})
+}
+
+// noCarrier: nothing can be taken on a NIC without a link.
+func noCarrier(s *Subject) []Finding {
+	return s.eachNIC(func(nic host.NIC) []Finding {
+		if nic.Carrier {
+			return nil
+		}
+		return []Finding{{Warning, nic.Name,
+			fmt.Sprintf("%s has no carrier", nic.Name),
+			"no alias is taken there while it has none (W2)",
+			"look at its cable and at the port of its switch"}}
+	})
+}
+
+// noOwnAddress: an alias must never become a NIC's first address. Where the aliases
+// themselves are the host's own, ownIsAlias says so.
+func noOwnAddress(s *Subject) []Finding {
+	return s.eachNIC(func(nic host.NIC) []Finding {
+		if len(s.own(nic)) > 0 || s.onlyAliases(nic) {
+			return nil
+		}
+		return []Finding{{Warning, nic.Name,
+			fmt.Sprintf("%s has no address of its own", nic.Name),
+			"no alias is taken there while it has none (W2)",
+			fmt.Sprintf("give it the address that this host always has: ip address add ADDRESS/BITS dev %s; and write it into the network's configuration", nic.Name)}}
+	})
+}

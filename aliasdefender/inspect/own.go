@@ -20,6 +20,12 @@ func (s *Subject) own(nic host.NIC) (own []netip.Prefix) {
 	return own
 }
 
+// onlyAliases tells whether a NIC has no address but aliases that no Monitor put there.
+func (s *Subject) onlyAliases(nic host.NIC) bool {
+	ours := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Ours })
+	return len(nic.Addrs) > 0 && !ours && len(s.own(nic)) == 0
+}
+
 func (s *Subject) isAlias(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.Config.Aliases, func(a config.Alias) bool { return a.Addr == addr })
 }
@@ -28,9 +34,8 @@ func (s *Subject) isAlias(addr netip.Addr) bool {
 // Monitor's doing.
 func ownIsAlias(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
-		ours := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Ours })
 		here := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix.Addr() == a.Addr })
-		if !here || ours || len(s.own(nic)) > 0 {
+		if !here || !s.onlyAliases(nic) {
 			return nil
 		}
 		return []Finding{{Mistake, s.Row(a),
@@ -73,7 +78,7 @@ func ownBehind(s *Subject) []Finding {
 			}
 			mend := fmt.Sprintf("ip address del %s dev %s; ip address add %s dev %s", a.Prefix, nic.Name, a.Prefix, nic.Name)
 			if !s.promotes(nic.Name) { // else the own address would go with the alias
-				mend = fmt.Sprintf("sysctl -w net.ipv4.conf.%s.promote_secondaries=1; %s", nic.Name, mend)
+				mend = set(nic.Name, "promote_secondaries", "1") + "; " + mend
 			}
 			return []Finding{{Warning, s.Row(a),
 				fmt.Sprintf("%s stands before %s on %s", a.Addr, x.Prefix.Addr(), nic.Name),

@@ -43,7 +43,7 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		{"it stands between two", addrs(own, alias, "172.16.1.5/24"), nil},
 		{"where the order means nothing", func(s *Subject) { addrs(alias, own)(s); s.Host.Ordered = false }, nil},
 		{"the only address", addrs(alias), []string{"mistake hostname.alias:3 172.16.1.2 is an address of this host itself: eth0 has no other"}},
-		{"the only address, and a Monitor's", addrs(alias + "*"), nil},
+		{"the only address, and a Monitor's", addrs(alias + "*"), []string{"warning eth0 eth0 has no address of its own"}},
 		{"another alias has lost its own address", addrs("172.16.1.3/24"), nil},
 		{"another mask", mask("172.16.1.2/16"), []string{"warning hostname.alias:3 the mask is /16, and that of 172.16.1.4 on eth0 is /24"}},
 		{"a mask of one address", mask("172.16.1.2/32"), nil},

@@ -27,7 +27,7 @@ func strictPaths(s *Subject) []Finding {
 				found = append(found, Finding{Warning, s.Row(a),
 					fmt.Sprintf("%s has rp_filter=1, and %s has an address of the same segment (%s)", nic.Name, other.Name, ip),
 					fmt.Sprintf("if the partner's file has %s as Partner, this host does not answer when the partner asks who claims %s: after a partition both may keep it", ip, a.Addr),
-					"sysctl -w " + fmt.Sprintf("net.ipv4.conf.%s.rp_filter=2", nic.Name) + ", and a line in /etc/sysctl.d; or a key on both hosts"})
+					set(nic.Name, "rp_filter", "2") + ", and a line in /etc/sysctl.d; or a key on both hosts"})
 				return found
 			}
 		}

@@ -89,13 +89,14 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 	}
 	for _, a := range s.Config.Aliases {
 		for _, nic := range s.Host.NICs {
-			if nic.Name == a.NIC || a.Addr.IsLinkLocalUnicast() || !s.Host.On(nic.Name, a.Addr) {
+			at := slices.IndexFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix.Addr() == a.Addr })
+			if nic.Name == a.NIC || a.Addr.IsLinkLocalUnicast() || at < 0 {
 				continue
 			}
 			found = append(found, Finding{Warning, s.Row(a),
 				fmt.Sprintf("%s has %s, not %s", nic.Name, a.Addr, a.NIC),
 				fmt.Sprintf("%s is not taken here (W2): this host's own kernel answers whoever asks for it", a.Addr),
-				fmt.Sprintf("ip address del %s dev %s", a.Addr, nic.Name)})
+				fmt.Sprintf("ip address del %s dev %s", nic.Addrs[at].Prefix, nic.Name)})
 		}
 	}
 	return found
@@ -113,6 +114,6 @@ func answersForOthers(s *Subject) []Finding {
 		return []Finding{{Warning, nic.Name,
 			fmt.Sprintf("proxy_arp_pvlan is set on %s", nic.Name),
 			"this host answers ARP for every address of the segment, aliases that nobody has too: its partner takes none of them",
-			fmt.Sprintf("sysctl -w net.ipv4.conf.%s.proxy_arp_pvlan=0, and the same in /etc/sysctl.d", nic.Name)}}
+			set(nic.Name, "proxy_arp_pvlan", "0") + ", and the same in /etc/sysctl.d"}}
 	})
 }

@@ -31,7 +31,7 @@ func ParseUnit(texts ...string) *Unit {
 				in = line
 			case !is || in != "[Service]":
 			case strings.TrimSpace(value) == "":
-				delete(u.service, name) // what stands before counts no more
+				u.service[name] = []string{""} // what stands before counts no more
 			default:
 				u.service[name] = append(u.service[name], strings.TrimSpace(value))
 			}
@@ -81,8 +81,21 @@ func (u *Unit) isRoot() bool {
 
 // has tells whether the Monitor keeps a power of root's.
 func (u *Unit) has(capability string) bool {
-	set := u.words("CapabilityBoundingSet")
-	return len(set) == 0 || strings.HasPrefix(set[0], "~") || slices.Contains(set, capability)
+	// As systemd does it: what is set first, or after an empty line or a lone ~, counts
+	// alone; a later line adds, and one with ~ takes away.
+	all, kept := true, true
+	for _, line := range u.service["CapabilityBoundingSet"] {
+		but, less := strings.CutPrefix(line, "~")
+		names := strings.Fields(but)
+		switch named := slices.Contains(names, capability); {
+		case all || len(names) == 0:
+			kept = named != less
+		case named:
+			kept = !less
+		}
+		all = less && len(names) == 0
+	}
+	return kept
 }
 
 // below tells whether a path is in a directory, or is it.

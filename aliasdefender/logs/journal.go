@@ -17,7 +17,7 @@ const JournalEnv = "JOURNAL_STREAM"
 // IsJournal tells whether w is the file that the journal reads. What is written there
 // has priority 6 unless the line says otherwise.
 func IsJournal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := Raw(w).(*os.File) // cli escapes what is written there
 	said := os.Getenv(JournalEnv)
 	if !ok || said == "" {
 		return false

@@ -34,7 +34,10 @@ func TestEachLineForTheJournalHasItsPriority(t *testing.T) {
 	log.Warn("a warning")
 	log.Info("two\nlines")
 	end()
-	Prefixed(f, logrus.ErrorLevel, "first\nsecond\n")
+	Prefixed(Escape(f), logrus.ErrorLevel, "first\nsecond\n")
+	log, end = Open(Options{To: Stderr, Stderr: Escape(f)})
+	log.Warn("from a verb")
+	end()
 	text, err := os.ReadFile(f.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -44,6 +47,7 @@ func TestEachLineForTheJournalHasItsPriority(t *testing.T) {
 <6>\S+ \S+ info +two\\nlines
 <3>first
 <3>second
+<4>\S+ \S+ warning from a verb
 $`
 	if !regexp.MustCompile(want).Match(text) {
 		t.Errorf("the journal reads:\n%s", text)

@@ -246,6 +246,9 @@ func (s *File) replace(text []byte, damaged bool) error {
 		return files.Replace(s.path(), text, 0o644)
 	}
 	beside := filepath.Join(s.dir, DamagedName)
+	// What stood there before is one that somebody has had the time to look at; a
+	// directory takes no file's name. A directory with something in it stays.
+	_ = os.Remove(beside)
 	if info, err := os.Lstat(s.path()); err == nil && info.IsDir() { // it has one name only
 		if err := os.Rename(s.path(), beside); err != nil {
 			return err
@@ -256,8 +259,6 @@ func (s *File) replace(text []byte, damaged bool) error {
 		}
 		return err
 	}
-	// What stood there before is one that somebody has had the time to look at.
-	_ = os.Remove(beside)
 	_ = os.Link(s.path(), beside) // no reason not to write
 	return files.Replace(s.path(), text, 0o644)
 }

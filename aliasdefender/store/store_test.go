@@ -229,6 +229,14 @@ func TestWhatStandsInTheWayOfTheStateFileIsNamed(t *testing.T) {
 		t.Errorf("the old one: %v, %v", info, err)
 	}
 
+	// A file that is kept beside it is in no directory's way.
+	if err := errors.Join(os.Remove(s.path()), os.Mkdir(s.path(), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if anew, err := s.Write(keptOf("10.0.0.1")); !anew || err != nil {
+		t.Errorf("a directory in its place, and an older damaged file: %v, %v", anew, err)
+	}
+
 	// A FIFO would hold whoever opens it.
 	s = In(t.TempDir())
 	if err := unix.Mkfifo(s.path(), 0o644); err != nil {

@@ -220,6 +220,15 @@ func TestASecondInstallLeavesTheLinksThatTheSystemHasMade(t *testing.T) {
 	}
 }
 
+// The links alone start nothing at a Debian's boot.
+func TestInstallOnDebianNamesWhatTheNextBootNeeds(t *testing.T) {
+	t.Parallel()
+	said := newRoot(t).make("install", "INIT=sysv-debian")
+	if !strings.Contains(said, "'update-rc.d AliasDefender defaults', or the next boot does not start it") || strings.Contains(said, "linked for the next boot") {
+		t.Errorf("said: %s", said)
+	}
+}
+
 func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
