@@ -85,7 +85,7 @@ func TestWhatTheWatchdogEndsKeepsItsAliasForTheNext(t *testing.T) {
 	stage.Must(t, m.Signal(unix.SIGABRT))
 	code, err := m.Wait(stage.Patiently(t))
 	stage.Must(t, err)
-	if code != 2 || !strings.Contains(m.Output(), "(*loop).run") {
+	if code != 2 || !strings.Contains(m.Output(), "defender.(*loop).") {
 		t.Errorf("exit %d, and it does not say where it stood:\n%s", code, m.Output())
 	}
 	unit, err := os.ReadFile(filepath.Join("..", "..", "..", "init", "aliasdefender.service"))
