@@ -126,10 +126,12 @@ func (l *loop) goOnAsking(c *claimant) {
 	switch {
 	case c.began.IsZero():
 		l.askClaimant(c) // does it still?
-	case a.partner != nil && a.partner.Addr == c.partner && (a.partner.OnlyARP(c.hw, c.began) || c.put.Before(c.began) && a.partner.Replied(c.hw, c.began)):
+	case a.partner != nil && a.partner.Addr == c.partner && a.partner.OnlyARP(c.hw, c.began):
 		l.fileClaimant(c, rules.Answered, c.began)
 	case l.now.Before(c.began.Add(a.policy.Doubt())):
 		l.tryClaimant(c)
+	case c.put.Before(c.began) && a.partner != nil && a.partner.Addr == c.partner && a.partner.Replied(c.hw, c.began):
+		l.fileClaimant(c, rules.Answered, c.began) // in the whole doubt no ping could be put: there is nothing better
 	case c.put.Before(c.began): // nothing could be sent
 		c.began = time.Time{}
 		l.agenda.Set(&c.due, l.now.Add(a.cfg.Timeout))
@@ -168,7 +170,7 @@ func (l *loop) tryClaimant(c *claimant) {
 	if err == nil {
 		c.put = put
 	} else if p := a.partner; p != nil && p.Addr == c.partner {
-		l.asks.AskByARP(l.now, p) // who may put no pings has nothing better
+		l.asks.AskByARP(l.now, p)
 	}
 }
 
