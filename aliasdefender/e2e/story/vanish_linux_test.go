@@ -64,6 +64,7 @@ func deletedTwice(t *testing.T, n int, back, announced *stage.Figures) {
 // saysWhatVanished looks for the alias and the time in the log and in Why.
 func saysWhatVanished(t *testing.T, p *pair.Pair, deleted time.Time) {
 	t.Helper()
+	stage.Said(t, p.Monitor(p.A), "action=restore") // the line comes after the address
 	told := false
 	for line := range strings.Lines(p.Monitor(p.A).Output()) {
 		at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:min(len(line), 23)], time.Local)
