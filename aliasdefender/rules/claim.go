@@ -54,6 +54,13 @@ func (v *view) rivalIs(partner Value) bool {
 	return v.rival() == Yes && v.claimant() == partner
 }
 
+// defends tells whether a rival is answered now. Who was away looks first whether its own
+// kernel still has the alias: the lease may have ended meanwhile, and the rival be the one
+// who serves.
+func (v *view) defends() bool {
+	return v.link() == Yes && v.looked() && v.defenceDue()
+}
+
 // defendsUnknown tells whether a claim is answered although it is not known whose it is:
 // who acts as primary keeps the alias from either, and nobody waits for ever.
 func (v *view) defendsUnknown() bool {

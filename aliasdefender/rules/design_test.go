@@ -376,8 +376,9 @@ func (c instance) yields() bool {
 	return c.partnersClaim() && !c.actsAsPrimary() || c.failbackRefused() || c.otherPrimaryIsLower()
 }
 
+// defenceDue: not before we have looked, after a pause of our own, whether we have it still.
 func (c instance) defenceDue() bool {
-	return c.s.Defended.IsZero() || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery
+	return c.looked() && (c.s.Defended.IsZero() || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery)
 }
 
 // rivalGone: one that was not answered counts once in ten seconds; and who says so has to

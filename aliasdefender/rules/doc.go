@@ -171,9 +171,9 @@
 //	      -> reorder: own address behind again
 //	H10 an own address stands behind the alias, link good, no hand-over open
 //	      -> reorder: own address behind
-//	H7  the rival is the partner, and the last defence is too recent
+//	H7  the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent
 //	      -> keep: partner claims it
-//	H7  the rival is some third host, and the last defence is too recent
+//	H7  the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent
 //	      -> keep: foreign host claims it
 //	H7  it is not known yet who the rival is: it is being asked
 //	      -> keep: claimed

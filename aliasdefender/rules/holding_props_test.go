@@ -97,6 +97,9 @@ func keeps() []property {
 		brokenIf("a bad or unknown link announces nothing", func(c instance, d Decision) bool {
 			return c.link() != Yes && d.Action == Announce
 		}),
+		brokenIf("who was away answers no rival before the kernel has told that the alias is here", func(c instance, d Decision) bool {
+			return !c.s.Woke.IsZero() && c.f.Kernel.Value == Unknown && d.Action == Announce
+		}),
 		brokenIf("who stays says so at once, and again when it is due", func(c instance, d Decision) bool {
 			waits := c.strangeClaim() && !c.actsAsPrimary() && !c.askedEnough()
 			return has(c) && c.rival() == Yes && !c.yields() && !waits && c.link() == Yes && c.defenceDue() && !c.leaseDue() && d.Action != Announce

@@ -144,13 +144,13 @@ func holding() []Row {
 			func(v *view) bool { return v.local(v.f.Kernel) == Yes && v.leaseDue() && v.looked() }},
 		{"H7", true, "the rival is the partner, and we stay", Announce, PartnerDefended,
 			func(v *view) bool {
-				return v.rivalIs(Yes) && v.link() == Yes && v.defenceDue()
+				return v.rivalIs(Yes) && v.defends()
 			}},
 		{"H7", true, "the rival is some third host", Announce, ForeignDefended,
-			func(v *view) bool { return v.rivalIs(No) && v.link() == Yes && v.defenceDue() }},
+			func(v *view) bool { return v.rivalIs(No) && v.defends() }},
 		{"H7", true, "it is not known yet who the rival is, and we act as primary, or have asked for long enough", Announce, ClaimDefended,
 			func(v *view) bool {
-				return v.rivalIs(Unknown) && v.link() == Yes && v.defendsUnknown() && v.defenceDue()
+				return v.rivalIs(Unknown) && v.defendsUnknown() && v.defends()
 			}},
 		{"H7", true, "the rival has fallen silent", Announce, RivalGone,
 			func(v *view) bool {
@@ -159,9 +159,9 @@ func holding() []Row {
 		{"H10", true, "an own address stands behind the alias, for the third time in a row", Reorder, OwnBehindAgain,
 			func(v *view) bool { return v.reorderDue() && v.reorders() >= 2 }},
 		{"H10", true, "an own address stands behind the alias, link good, no hand-over open", Reorder, OwnBehind, (*view).reorderDue},
-		{"H7", true, "the rival is the partner, and the last defence is too recent", Keep, PartnerClaims,
+		{"H7", true, "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", Keep, PartnerClaims,
 			func(v *view) bool { return v.rivalIs(Yes) }},
-		{"H7", true, "the rival is some third host, and the last defence is too recent", Keep, ForeignClaims,
+		{"H7", true, "the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent", Keep, ForeignClaims,
 			func(v *view) bool { return v.rivalIs(No) }},
 		{"H7", true, "it is not known yet who the rival is: it is being asked", Keep, ClaimAsked,
 			func(v *view) bool { return v.rival() == Yes }},

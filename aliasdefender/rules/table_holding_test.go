@@ -138,6 +138,10 @@ func holdingExamples() []example {
 			defended(Yes, 2, DefendEvery)(c)
 			c.f.WeAreLow = Yes
 		}, Announce, PartnerDefended, tooOld},
+		{"H7", "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", "back from a pause, and the kernel has not told yet whether we have it", func(c *instance) {
+			rival(Yes)(c)
+			c.s.Woke, c.f.Kernel = noon, Fact{}
+		}, Keep, PartnerClaims, tooOld},
 		{"H7", "the rival is some third host", "", rival(No), Announce, ForeignDefended, tooOld},
 		{"H7", "the rival is some third host", "it has the partner's hardware address, and the partner says that it has nothing", func(c *instance) {
 			rival(Yes)(c)
@@ -164,16 +168,16 @@ func holdingExamples() []example {
 			c.p.Primary = false
 		}, Keep, ClaimAsked, 2 * second},
 		{"H7", "the rival has fallen silent", "", func(c *instance) { c.s.Claimed = true }, Announce, RivalGone, tooOld},
-		{"H7", "the rival is the partner, and the last defence is too recent", "", defended(Yes, 1, 4*second), Keep, PartnerClaims, 6 * second},
-		{"H7", "the rival is the partner, and the last defence is too recent", "the claim was on its way", func(c *instance) {
+		{"H7", "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", "", defended(Yes, 1, 4*second), Keep, PartnerClaims, 6 * second},
+		{"H7", "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", "the claim was on its way", func(c *instance) {
 			defended(Yes, 2, second)(c)
 			c.f.WeAreLow = No
 		}, Keep, PartnerClaims, 9 * second},
-		{"H7", "the rival is some third host, and the last defence is too recent", "not primary", func(c *instance) {
+		{"H7", "the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent", "not primary", func(c *instance) {
 			defended(No, 3, 4*second)(c)
 			c.p.Primary = false
 		}, Keep, ForeignClaims, 6 * second},
-		{"H7", "the rival is some third host, and the last defence is too recent", "not heard since", func(c *instance) {
+		{"H7", "the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent", "not heard since", func(c *instance) {
 			defended(No, 1, 0)(c)
 		}, Keep, ForeignClaims, tooOld},
 		{"H8", "router and partner silent for isolated_after, and on_isolation = \"release\"", "", func(c *instance) {
