@@ -169,7 +169,7 @@ func (s System) aloneOptions(cfg *config.Config, rows []config.Alias, version st
 // mute keeps a Defender from asking anybody: it opens no socket on the wire.
 func mute(o *defender.Options) {
 	if o.Listen != nil {
-		o.Listen = func(string, func([]host.Sighting)) (defender.Wire, error) { return nil, errNotAsked }
+		o.Listen = func(string, host.Family, func([]host.Sighting)) (defender.Wire, error) { return nil, errNotAsked }
 	}
 	o.Ask = nil
 	o.Ping = func(context.Context, probe.Question) (bool, error) { return false, errNotAsked }

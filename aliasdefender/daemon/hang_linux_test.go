@@ -169,7 +169,7 @@ func newDaemon(t *testing.T, aliases int, log *logrus.Logger, manager *sdnotify.
 	begin := time.Now()
 	d.options = defender.Options{
 		Config: cfg, Version: "test", Network: d.host, Log: log,
-		Listen: func(_ string, see func([]host.Sighting)) (defender.Wire, error) {
+		Listen: func(_ string, _ host.Family, see func([]host.Sighting)) (defender.Wire, error) {
 			d.host.see = see
 			return fakeWire{fakeHost: d.host}, nil
 		},

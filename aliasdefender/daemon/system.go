@@ -20,7 +20,7 @@ import (
 // System is the network that the daemon works on.
 type System struct {
 	Host     defender.Network
-	Listen   func(nic string, see func([]host.Sighting)) (defender.Wire, error) // nil: ARP is not ours to hear
+	Listen   func(nic string, f host.Family, see func([]host.Sighting)) (defender.Wire, error) // nil: ARP is not ours to hear
 	Watch    func(ctx context.Context, wake func()) error
 	Boottime func() time.Duration
 	Ping     *probe.Pinger // nil: each ping has its own sockets
@@ -38,8 +38,8 @@ func OpenHost() (System, error) {
 		s.Ping = nil // go-ping can do what it does, at a price
 	}
 	if host.HearsARP {
-		s.Listen = func(nic string, see func([]host.Sighting)) (defender.Wire, error) {
-			w, err := h.Listen(nic, see)
+		s.Listen = func(nic string, f host.Family, see func([]host.Sighting)) (defender.Wire, error) {
+			w, err := h.Listen(nic, f, see)
 			if err != nil {
 				return nil, err // not w: a nil pointer in an interface is not nil
 			}

@@ -36,7 +36,7 @@ func (st *station) network() Network {
 	return st
 }
 
-func (st *station) listen() func(string, func([]host.Sighting)) (Wire, error) {
+func (st *station) listen() func(string, host.Family, func([]host.Sighting)) (Wire, error) {
 	if st.sun != nil {
 		return nil
 	}

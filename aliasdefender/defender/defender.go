@@ -90,8 +90,8 @@ type Options struct {
 	Sources  []Source         // of facts that are no answers on the wire
 
 	Network  Network
-	Listen   func(nic string, see func([]host.Sighting)) (Wire, error) // what is seen is lent
-	Watch    func(ctx context.Context, wake func()) error              // nil: the host is only polled
+	Listen   func(nic string, f host.Family, see func([]host.Sighting)) (Wire, error) // what is seen is lent
+	Watch    func(ctx context.Context, wake func()) error                             // nil: the host is only polled
 	Ping     func(context.Context, probe.Question) (bool, error)
 	Ask      func(probe.Question, func(at time.Time, err error)) error    // does not wait; nil: Ping asks
 	Hearing  func() hearing.Report                                        // how well the answers to Ask are heard; nil: not known

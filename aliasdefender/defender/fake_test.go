@@ -246,7 +246,7 @@ type fakeWire struct {
 	lost   uint64              // frames that it had no room for
 }
 
-func (st *station) Listen(nic string, see func([]host.Sighting)) (Wire, error) {
+func (st *station) Listen(nic string, _ host.Family, see func([]host.Sighting)) (Wire, error) {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
 	w := &fakeWire{st: st, hw: st.nic().HW, see: see, done: make(chan struct{})}

@@ -46,7 +46,7 @@ func (l *loop) listen(n *nic) {
 	n.opening = true
 	index := n.index
 	l.beside(func() {
-		w, err := l.o.Listen(n.name, l.see)
+		w, err := l.o.Listen(n.name, host.IPv4, l.see)
 		if err != nil {
 			l.d.post(func(l *loop) { l.notListening(n, index, err) })
 			return

@@ -20,7 +20,7 @@ func listen(t testing.TB, space *nstest.Space, see func([]host.Sighting)) *host.
 		t.Fatal(err)
 	}
 	var w *host.Wire
-	space.Do(func() { w, err = h.Listen("eth0", see) })
+	space.Do(func() { w, err = h.Listen("eth0", host.IPv4, see) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -65,12 +66,12 @@ type NIC struct {
 	HW      HW
 	Up      bool // administratively up
 	Carrier bool
-	Addrs   []Address // IPv4, in the kernel's order
+	Addrs   []Address // in the kernel's order
 }
 
 // Address is one address of a NIC.
 type Address struct {
-	Prefix netip.Prefix // not masked
+	Prefix netip.Prefix // not masked, and without a zone: the NIC is the zone of a link-local one
 	Label  string       // equal to the NIC's name without one
 	Ours   bool         // carries the tag that Add put on it
 
@@ -79,10 +80,10 @@ type Address struct {
 	Lease time.Duration
 }
 
-// Route is a default route.
+// Route is a default route of either family.
 type Route struct {
 	NIC     string
-	Gateway netip.Addr
+	Gateway netip.Addr // with the NIC as the zone where it is link-local
 }
 
 // NIC returns the interface of that name.
@@ -95,11 +96,12 @@ func (s State) NIC(name string) (NIC, bool) {
 	return NIC{}, false
 }
 
-// Find returns the NIC that has ip, with whatever prefix.
+// Find returns the NIC that has ip, with whatever prefix; one with a zone is looked
+// for on that NIC.
 func (s State) Find(ip netip.Addr) (nic string, a Address, ok bool) {
 	for _, n := range s.NICs {
 		for _, a := range n.Addrs {
-			if a.Prefix.Addr() == ip {
+			if Zoned(a.Prefix.Addr(), n.Name) == Zoned(ip, cmp.Or(ip.Zone(), n.Name)) {
 				return n.Name, a, true
 			}
 		}
@@ -110,7 +112,7 @@ func (s State) Find(ip netip.Addr) (nic string, a Address, ok bool) {
 // On tells whether the NIC has the address.
 func (s State) On(nic string, ip netip.Addr) bool {
 	n, _ := s.NIC(nic)
-	return slices.ContainsFunc(n.Addrs, func(a Address) bool { return a.Prefix.Addr() == ip })
+	return slices.ContainsFunc(n.Addrs, func(a Address) bool { return a.Prefix.Addr() == ip.WithZone("") })
 }
 
 // Owns reports whether hw is one of this host's own NICs. Of two NICs on one
@@ -145,11 +147,12 @@ type Placement struct {
 // the kernel itself looks for that.
 var ErrDuplicate = errors.New("another host has it: the kernel calls it a DUPLICATE")
 
-// Sighting is one ARP frame that another host sent: who claims which address.
+// Sighting is one frame that another host sent, of ARP or of neighbour discovery: who
+// claims which address. A link-local address of IPv6 has the NIC as its zone.
 type Sighting struct {
 	NIC    string
 	At     time.Time  // of its arrival, by the kernel's time stamp
-	Sender netip.Addr // 0.0.0.0 in an RFC 5227 probe
+	Sender netip.Addr // unspecified in a probe
 	HW     HW         // the sender's
 	Target netip.Addr // whom it asks for; equal to Sender in an announcement
 	Reply  bool       // operation: reply rather than request

@@ -58,7 +58,7 @@ func TestACallThatHangsIsLeftBehind(t *testing.T) {
 				t.Errorf("%s: %v", what, errs)
 			}
 		}
-		if _, err := h.Listen("eth0", func([]Sighting) {}); !errors.Is(err, ErrNoAnswer) {
+		if _, err := h.Listen("eth0", IPv4, func([]Sighting) {}); !errors.Is(err, ErrNoAnswer) {
 			t.Errorf("listen: %v", err)
 		}
 		close(release)

@@ -18,7 +18,7 @@ var (
 		Refresh([]Placement) []error
 		Reorder([]Placement) []error
 		Watch(ctx context.Context, wake func()) error
-		Listen(nic string, see func([]Sighting)) (*Wire, error)
+		Listen(nic string, f Family, see func([]Sighting)) (*Wire, error)
 		Boottime() time.Duration
 	} = (*Host)(nil)
 

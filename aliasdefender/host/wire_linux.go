@@ -60,7 +60,10 @@ type Wire struct {
 // source or its sender inside, so neither a switch that sends our frames back
 // nor a host that announces us for us is taken for a rival. A frame with a VLAN
 // tag that no interface of ours has taken off is another segment's.
-func (h *Host) Listen(nic string, see func([]Sighting)) (*Wire, error) {
+func (h *Host) Listen(nic string, f Family, see func([]Sighting)) (*Wire, error) {
+	if f != IPv4 {
+		return nil, fmt.Errorf("host: listen on %s: no neighbour discovery", nic)
+	}
 	links, err := withKernel(h, func(t *talk) ([]NIC, error) { return retried("interfaces", t.links) })
 	if err != nil {
 		return nil, err

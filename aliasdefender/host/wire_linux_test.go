@@ -316,7 +316,7 @@ func TestCloseWaitsForACallUnderWay(t *testing.T) {
 	var w *host.Wire
 	k.space.Do(func() {
 		var err error
-		w, err = k.Listen("eth0", func([]host.Sighting) {
+		w, err = k.Listen("eth0", host.IPv4, func([]host.Sighting) {
 			close(entered)
 			<-release
 		})
@@ -346,7 +346,7 @@ func TestListenRefusesWhatIsNoEthernet(t *testing.T) {
 	k, _ := pair(t)
 	for _, nic := range []string{"lo", "missing0"} {
 		k.space.Do(func() {
-			if w, err := k.Listen(nic, func([]host.Sighting) {}); err == nil {
+			if w, err := k.Listen(nic, host.IPv4, func([]host.Sighting) {}); err == nil {
 				t.Errorf("listens on %s", nic)
 				_ = w.Close()
 			}

@@ -22,7 +22,7 @@ const BringUp = "ifconfig %s up"
 var errDeaf = errors.New("host: no ARP on " + runtime.GOOS)
 
 // Listen is not served on this system.
-func (h *Host) Listen(string, func([]Sighting)) (*Wire, error) { return nil, errDeaf }
+func (h *Host) Listen(string, Family, func([]Sighting)) (*Wire, error) { return nil, errDeaf }
 
 // Wire is the ARP listener and the ARP sender on one NIC.
 type Wire struct{}

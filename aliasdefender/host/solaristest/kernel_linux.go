@@ -121,7 +121,7 @@ func (m *Machine) bring(u *Unit) error {
 		return err
 	}
 	claimed := make(chan struct{}, 1)
-	wire, err := h.Listen(nic, func(all []host.Sighting) {
+	wire, err := h.Listen(nic, host.IPv4, func(all []host.Sighting) {
 		if slices.ContainsFunc(all, func(s host.Sighting) bool { return s.Sender == u.Addr }) {
 			select {
 			case claimed <- struct{}{}:

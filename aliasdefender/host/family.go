@@ -1,0 +1,52 @@
+package host
+
+import "net/netip"
+
+// Family is an address family. Neighbours are found by ARP in the one and by neighbour
+// discovery in the other, and what is known of a NIC in the one says nothing of the other.
+type Family uint8
+
+// The families.
+const (
+	IPv4 Family = 4
+	IPv6 Family = 6
+)
+
+// FamilyOf is the family of an address. An IPv4-mapped address is one of IPv4: no
+// address here is mapped.
+func FamilyOf(a netip.Addr) Family {
+	if a.Is6() && !a.Is4In6() {
+		return IPv6
+	}
+	return IPv4
+}
+
+// String returns IPv4 or IPv6.
+func (f Family) String() string {
+	if f == IPv6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+// Side is one family's half of a NIC: it has addresses of its own, a listener of its
+// own, and may be without either while the other half has both.
+type Side struct {
+	NIC    string
+	Family Family
+}
+
+// Zoned is an address as it is told apart on this host: one of IPv6 that is link-local
+// (RFC 4291, 2.5.6) may be on two NICs and has its NIC as the zone (RFC 4007), all
+// others have none.
+func Zoned(addr netip.Addr, nic string) netip.Addr {
+	if addr.Is6() && addr.IsLinkLocalUnicast() {
+		return addr.WithZone(nic)
+	}
+	return addr.WithZone("")
+}
+
+// Has tells whether the address, whatever its zone, is in the subnet of the prefix.
+func Has(subnet netip.Prefix, addr netip.Addr) bool {
+	return subnet.Masked().Contains(addr.WithZone(""))
+}
