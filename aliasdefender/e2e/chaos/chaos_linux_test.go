@@ -54,6 +54,9 @@ type chaos struct {
 	judged time.Time // what ended before has been judged
 	full   []crowd   // as of each moment
 	noise  int       // violations that were the machine's own
+
+	mallory  *attacker
+	removals [2]int // how often deeds took aliases off a host since its Monitor was started
 }
 
 type watchedAlias struct {
@@ -140,8 +143,9 @@ func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
 	}
 	c.now.router = true
 	var err error
-	c.sniff, err = c.p.User.Port().Sniff()
+	c.sniff, err = c.p.User.Port().SniffOf(segment)
 	stage.Must(t, err)
+	c.mallory = c.newAttacker()
 	c.watched = []watchedAlias{{pair.Alias, c.p.Holders, c.p.Asker}}
 	second := watchedAlias{alias: stage.Rows(aliases, true)[aliases-1].Alias.Addr()}
 	second.Watch, err = c.p.Lab.Watch(second.alias)
@@ -209,9 +213,13 @@ func (c *chaos) quiet() {
 	}
 	was := c.slowest()
 	for i := range c.hosts {
+		stage.Must(c.t, c.rest(i))
 		stage.Must(c.t, c.reload(i, c.whole(i)))
 	}
 	c.tell("quiet")
+	for _, w := range c.watched {
+		<-time.After(time.Until(c.owed(w)))
+	}
 	mended := time.Now()
 	calm := max(was, c.slowest()) + c.now.rivalry() + lateness
 	<-time.After(calm)

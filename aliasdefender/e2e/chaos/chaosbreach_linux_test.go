@@ -44,7 +44,7 @@ func TestBreachesAreFoundAndNothingElse(t *testing.T) {
 			[]string{"held by nobody that b hears, which should take it"}},
 		{"nobody, the primary without a cable", func(m *moment) { m.hosts[hostA].cable = false }, nobody,
 			[]string{"held by nobody that b hears, which should take it"}},
-		{"a holder that the other side of a cut does not hear", func(m *moment) { m.group = [4]int{1, 2, 2, 2} }, []lab.Span{span("a", 0, 10)},
+		{"a holder that the other side of a cut does not hear", func(m *moment) { m.group = [5]int{1, 2, 2, 2, 2} }, []lab.Span{span("a", 0, 10)},
 			[]string{"held by nobody that b hears, which should take it"}},
 		{"taken by a daemon that has just been started, and hears the holder",
 			func(m *moment) { m.hosts[hostA].daemon = dead }, []lab.Span{span("b", 0, 10), span("a", 9.05, 9.1)},
