@@ -56,7 +56,8 @@ type chaos struct {
 	noise  int       // violations that were the machine's own
 
 	mallory  *attacker
-	removals [2]int // how often deeds took aliases off a host since its Monitor was started
+	played   map[string]int // each deed of the bursts, how often
+	removals [2]int         // how often deeds took aliases off a host since its Monitor was started
 }
 
 type watchedAlias struct {
@@ -110,8 +111,8 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 			t.Logf("-chaos %v -seed %d: %d aliases", *chaosFor, used, aliases)
 			bursts, deeds := 0, 0
 			defer func() {
-				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late",
-					deeds, bursts, time.Since(c.began).Round(time.Second), c.takes(), c.noise)
+				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late; %v",
+					deeds, bursts, time.Since(c.began).Round(time.Second), c.takes(), c.noise, c.played)
 				if t.Failed() {
 					t.Logf("-chaos %v -seed %d; what was done:\n%s", *chaosFor, used, strings.Join(c.told, "\n"))
 				}
@@ -133,7 +134,7 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
 	t.Helper()
 	c := &chaos{
-		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond,
+		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond, played: map[string]int{},
 	}
 	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond})
 	c.hosts = [2]*lab.Host{c.p.A, c.p.B}
@@ -188,6 +189,7 @@ func (c *chaos) burst() (done int) {
 		if err := a.do(); err != nil {
 			c.t.Fatalf("%s: %v", a.name, err)
 		}
+		c.played[a.name]++
 		done++
 		slow := c.slowest()
 		switch c.rnd.IntN(4) {
