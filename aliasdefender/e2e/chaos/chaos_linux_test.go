@@ -185,6 +185,10 @@ func (c *chaos) burst() (done int) {
 		if some := slices.DeleteFunc(slices.Clone(deeds), func(a deed) bool { return a.repair != repair }); len(some) > 0 {
 			deeds = some
 		}
+		some := slices.DeleteFunc(slices.Clone(deeds), func(a deed) bool { return !slices.Contains(byOthers, a.name) })
+		if c.rnd.IntN(3) == 0 && len(some) > 0 {
+			deeds = some
+		}
 		a := deeds[c.rnd.IntN(len(deeds))]
 		if err := a.do(); err != nil {
 			c.t.Fatalf("%s: %v", a.name, err)
@@ -240,6 +244,7 @@ func (c *chaos) quiet() {
 	}
 	c.judge(end)
 	for i, h := range c.hosts {
+		c.ownFirst(i)
 		select {
 		case <-c.p.Monitor(h).Done():
 			c.t.Errorf("the Monitor of %s has ended by itself", names[i])

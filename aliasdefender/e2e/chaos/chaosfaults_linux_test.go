@@ -55,6 +55,10 @@ func (c *chaos) deeds() []deed {
 	return all
 }
 
+// byOthers are faults that are neither the two's nor the network's: every third one of
+// all is one of them.
+var byOthers = []string{"forge", "laptop", "storm", "delete", "delete in a loop", "blink", "no own"}
+
 // often are the deeds that make the other host take, or this one yield.
 var often = []string{"partition", "mute", "crash", "delete", "heal", "forge", "laptop"}
 

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vishvananda/netlink"
+
+	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
 	"alias-defender/aliasdefender/lab/pair"
 )
@@ -70,6 +73,9 @@ func continues(story []moment, spans []lab.Span, s lab.Span) bool {
 	})
 }
 
+// blinks notes that the own address has come back.
+func (m *member) blinks() { m.blinkedBefore, m.blinked = m.blinked, time.Now() }
+
 // manages are the deeds of another program of one host that manages its addresses.
 func (c *chaos) manages(i int) []deed {
 	h, nic := &c.now.hosts[i], c.hosts[i].NIC("eth0")
@@ -92,7 +98,8 @@ func (c *chaos) manages(i int) []deed {
 			return c.ownAddress(i, c.rnd.IntN(2) == 0, false)
 		}},
 		{"own", true, h.up && !h.off && h.noOwn, on("the own address is back on", func(m *member) {
-			m.noOwn, m.blinked = false, time.Now()
+			m.noOwn = false
+			m.blinks()
 		}, func() error { return c.giveOwn(i) })},
 		{"delete in a loop", false, h.up && few, func() error { return c.deleteInALoop(i) }},
 		{"strange address", false, h.up && !h.off && !h.noOwn, func() error { return c.strangeAddress(i) }},
@@ -114,7 +121,9 @@ func (c *chaos) ownAddress(i int, promote, again bool) error {
 	}
 	what := fmt.Sprintf("the own address goes, promote_secondaries %t, back at once %t:", promote, again)
 	return c.on(i, what+" "+names[i], func(m *member) {
-		m.noOwn, m.blinked = !again, time.Now()
+		if m.noOwn = !again; again {
+			m.blinks()
+		}
 	}, func() error {
 		err := c.hosts[i].Do(func() error {
 			return os.WriteFile("/proc/sys/net/ipv4/conf/eth0/promote_secondaries", []byte(value), 0o644)
@@ -139,6 +148,29 @@ func (c *chaos) giveOwn(i int) error {
 		return err
 	}
 	return c.hosts[i].SetDefaultRoute(pair.Router.Addr())
+}
+
+// ownFirst wants a host to speak with its own address, where it had to put that before
+// its aliases not more than once within a minute: what comes again waits (H10).
+func (c *chaos) ownFirst(i int) {
+	if h := &c.now.hosts[i]; h.blinked.Sub(h.blinkedBefore) < time.Minute {
+		return
+	}
+	var first netip.Addr
+	stage.Must(c.t, c.hosts[i].Do(func() error {
+		eth0, err := netlink.LinkByName("eth0")
+		if err != nil {
+			return err
+		}
+		all, err := netlink.AddrList(eth0, netlink.FAMILY_V4)
+		if err == nil && len(all) > 0 {
+			first, _ = netip.AddrFromSlice(all[0].IP.To4())
+		}
+		return err
+	}))
+	if first != own(i).Addr() {
+		c.t.Errorf("%s speaks with %v, and not with its own address", names[i], first)
+	}
 }
 
 // takenOff notes what a host has lost of what it had.

@@ -47,6 +47,8 @@ type member struct {
 	removed []removal // what other programs took off it, since its daemon started
 	blinked time.Time // when its own address last came back
 
+	blinkedBefore time.Time // and the time before that
+
 	// Of the files that its daemon has read.
 	interval time.Duration
 	rows     []stage.Row
