@@ -127,6 +127,15 @@ type Sniffer struct {
 
 // Sniff starts to record at the port of the NIC's cable.
 func (p *Port) Sniff() (*Sniffer, error) {
+	return p.SniffOf(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+}
+
+// SniffOf records only frames whose sender's address is of a subnet. The kernel filters
+// them, so that a storm of others takes no room of theirs.
+func (p *Port) SniffOf(senders netip.Prefix) (*Sniffer, error) {
+	if !senders.Addr().Is4() {
+		return nil, fmt.Errorf("sniff at port %s: ARP has no senders in %v", p.name, senders)
+	}
 	l := p.sw.lab
 	l.mu.Lock()
 	index := p.index
@@ -136,7 +145,7 @@ func (p *Port) Sniff() (*Sniffer, error) {
 	}
 	s := &Sniffer{more: make(chan struct{})}
 	err := p.sw.space.do(func() error {
-		fd, err := openSniffer(index)
+		fd, err := openSniffer(index, senders.Masked())
 		if err == nil {
 			s.file = os.NewFile(uintptr(fd), "arp at "+p.name) // non-blocking: reads can be ended
 		}
@@ -150,16 +159,20 @@ func (p *Port) Sniff() (*Sniffer, error) {
 	return s, nil
 }
 
-func openSniffer(index int) (int, error) {
+func openSniffer(index int, senders netip.Prefix) (int, error) {
 	// All protocols, filtered below: a socket for ARP alone does not see what
 	// leaves, nor what a bridge takes.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return 0, err
 	}
-	filter := []unix.SockFilter{ // ldh [12]; jeq #arp, 0, 1; ret #65535; ret #0
+	subnet, mask := senders.Addr().As4(), net.CIDRMask(senders.Bits(), 32)
+	filter := []unix.SockFilter{ // ldh [12]; jeq #arp, 0, 4; ld [28]; and #mask; jeq #subnet, 0, 1; ret #65535; ret #0
 		{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 12},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: etherARP},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 4, K: etherARP},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 28},
+		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: binary.BigEndian.Uint32(mask)},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: binary.BigEndian.Uint32(subnet[:])},
 		{Code: unix.BPF_RET | unix.BPF_K, K: 65535},
 		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
 	}

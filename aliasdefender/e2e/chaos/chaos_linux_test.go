@@ -54,6 +54,10 @@ type chaos struct {
 	judged time.Time // what ended before has been judged
 	full   []crowd   // as of each moment
 	noise  int       // violations that were the machine's own
+
+	mallory  *attacker
+	played   map[string]int // each deed of the bursts, how often
+	removals [2]int         // how often deeds took aliases off a host since its Monitor was started
 }
 
 type watchedAlias struct {
@@ -107,8 +111,8 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 			t.Logf("-chaos %v -seed %d: %d aliases", *chaosFor, used, aliases)
 			bursts, deeds := 0, 0
 			defer func() {
-				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late",
-					deeds, bursts, time.Since(c.began).Round(time.Second), c.takes(), c.noise)
+				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late; %v",
+					deeds, bursts, time.Since(c.began).Round(time.Second), c.takes(), c.noise, c.played)
 				if t.Failed() {
 					t.Logf("-chaos %v -seed %d; what was done:\n%s", *chaosFor, used, strings.Join(c.told, "\n"))
 				}
@@ -130,7 +134,7 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
 	t.Helper()
 	c := &chaos{
-		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond,
+		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond, played: map[string]int{},
 	}
 	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond})
 	c.hosts = [2]*lab.Host{c.p.A, c.p.B}
@@ -140,8 +144,9 @@ func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
 	}
 	c.now.router = true
 	var err error
-	c.sniff, err = c.p.User.Port().Sniff()
+	c.sniff, err = c.p.User.Port().SniffOf(segment)
 	stage.Must(t, err)
+	c.mallory = c.newAttacker()
 	c.watched = []watchedAlias{{pair.Alias, c.p.Holders, c.p.Asker}}
 	second := watchedAlias{alias: stage.Rows(aliases, true)[aliases-1].Alias.Addr()}
 	second.Watch, err = c.p.Lab.Watch(second.alias)
@@ -180,10 +185,15 @@ func (c *chaos) burst() (done int) {
 		if some := slices.DeleteFunc(slices.Clone(deeds), func(a deed) bool { return a.repair != repair }); len(some) > 0 {
 			deeds = some
 		}
+		some := slices.DeleteFunc(slices.Clone(deeds), func(a deed) bool { return !slices.Contains(byOthers, a.name) })
+		if c.rnd.IntN(3) == 0 && len(some) > 0 {
+			deeds = some
+		}
 		a := deeds[c.rnd.IntN(len(deeds))]
 		if err := a.do(); err != nil {
 			c.t.Fatalf("%s: %v", a.name, err)
 		}
+		c.played[a.name]++
 		done++
 		slow := c.slowest()
 		switch c.rnd.IntN(4) {
@@ -209,9 +219,13 @@ func (c *chaos) quiet() {
 	}
 	was := c.slowest()
 	for i := range c.hosts {
+		stage.Must(c.t, c.rest(i))
 		stage.Must(c.t, c.reload(i, c.whole(i)))
 	}
 	c.tell("quiet")
+	for _, w := range c.watched {
+		<-time.After(time.Until(c.owed(w)))
+	}
 	mended := time.Now()
 	calm := max(was, c.slowest()) + c.now.rivalry() + lateness
 	<-time.After(calm)
@@ -230,6 +244,7 @@ func (c *chaos) quiet() {
 	}
 	c.judge(end)
 	for i, h := range c.hosts {
+		c.ownFirst(i)
 		select {
 		case <-c.p.Monitor(h).Done():
 			c.t.Errorf("the Monitor of %s has ended by itself", names[i])

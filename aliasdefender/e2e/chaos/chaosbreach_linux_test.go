@@ -44,11 +44,61 @@ func TestBreachesAreFoundAndNothingElse(t *testing.T) {
 			[]string{"held by nobody that b hears, which should take it"}},
 		{"nobody, the primary without a cable", func(m *moment) { m.hosts[hostA].cable = false }, nobody,
 			[]string{"held by nobody that b hears, which should take it"}},
-		{"a holder that the other side of a cut does not hear", func(m *moment) { m.group = [4]int{1, 2, 2, 2} }, []lab.Span{span("a", 0, 10)},
+		{"a holder that the other side of a cut does not hear", func(m *moment) { m.group = [5]int{1, 2, 2, 2, 2} }, []lab.Span{span("a", 0, 10)},
 			[]string{"held by nobody that b hears, which should take it"}},
 		{"taken by a daemon that has just been started, and hears the holder",
 			func(m *moment) { m.hosts[hostA].daemon = dead }, []lab.Span{span("b", 0, 10), span("a", 9.05, 9.1)},
 			[]string{"taken by a while b, which it hears, held it"}},
+		{"taken by one that hears a laptop with it", nil, []lab.Span{span("mallory", 0, 10), span("a", 5, 10)},
+			[]string{"taken by a while mallory, which it hears, held it"}},
+		{"a laptop that takes what is held, and leaves", nil, []lab.Span{span("a", 0, 10), span("mallory", 2, 9)}, nil},
+		{"a laptop that has it alone, and leaves", nil, []lab.Span{span("a", 0, 2), span("mallory", 2, 5), span("a", 5.5, 10)}, nil},
+		{"nobody, once a laptop that had it has left", nil, []lab.Span{span("a", 0, 2), span("mallory", 2, 5), span("a", 6, 10)},
+			[]string{"held by nobody that a hears, which should take it"}},
+		{"nobody, and a laptop has it on the other side of a cut", func(m *moment) { m.group = [5]int{1, 1, 1, 1, 2} },
+			[]lab.Span{span("a", 0, 2), span("mallory", 0, 10), span("a", 5, 10)},
+			[]string{"held by nobody that a hears, which should take it"}},
+		{"nobody, while it is claimed falsely", func(m *moment) { m.forged = pair.Alias }, nobody,
+			[]string{"let go by a for the claim of an attacker"}},
+		{"nobody, while another alias is claimed falsely", func(m *moment) { m.forged = pair.Alias.Next() }, nobody,
+			[]string{"held by nobody that a hears, which should take it"}},
+		{"nobody in a storm", func(m *moment) { m.storm = true }, nobody, []string{"held by nobody that a hears, which should take it"}},
+		{"two, and it is claimed falsely", func(m *moment) { m.forged = pair.Alias }, both,
+			[]string{"held by both, which hear each other", "taken by b while a, which it hears, held it"}},
+		{"nobody, one host dead, and frames come in its name", func(m *moment) {
+			m.hosts[hostA].up, m.forged, m.inName = false, pair.Alias.Next(), true
+		}, nobody, nil},
+		{"let go for a false claim", func(m *moment) { m.forged = pair.Alias }, []lab.Span{span("a", 0, 5), span("a", 5.4, 10)},
+			[]string{"let go by a for the claim of an attacker"}},
+		{"let go for a laptop", func(m *moment) { m.laptop = pair.Alias }, []lab.Span{span("a", 0, 5), span("mallory", 4, 10)},
+			[]string{"let go by a for the claim of an attacker"}},
+		{"let go for a claim with the other's hardware address", func(m *moment) { m.forged, m.byPair = pair.Alias, true },
+			[]lab.Span{span("a", 0, 5), span("a", 5.4, 10)}, nil},
+		{"let go while it is claimed, and the other claims it too", func(m *moment) { m.forged = pair.Alias },
+			[]lab.Span{span("a", 0, 5), span("b", 4.9, 10)}, []string{"taken by b while a, which it hears, held it"}},
+		{"nobody, the own address of the primary gone", func(m *moment) { m.hosts[hostA].noOwn = true }, nobody, nil},
+		{"nobody, the NIC of the primary set down", func(m *moment) { m.hosts[hostA].off = true }, nobody,
+			[]string{"held by nobody that b hears, which should take it"}},
+		{"nobody for a second, taken off for the third time", func(m *moment) {
+			for range 3 {
+				m.hosts[hostA].takeOff(pair.Alias, at(2))
+			}
+		}, []lab.Span{span("a", 0, 2), span("a", 3.2, 10)}, nil},
+		{"nobody for longer, taken off for the third time", func(m *moment) {
+			for range 3 {
+				m.hosts[hostA].takeOff(pair.Alias, at(2))
+			}
+		}, []lab.Span{span("a", 0, 2), span("a", 4, 10)}, []string{"held by nobody that a hears, which should take it"}},
+		{"nobody for a second, taken off for the second time", func(m *moment) {
+			for range 2 {
+				m.hosts[hostA].takeOff(pair.Alias, at(2))
+			}
+		}, []lab.Span{span("a", 0, 2), span("a", 3.2, 10)}, []string{"held by nobody that a hears, which should take it"}},
+		{"put behind the own address beside a laptop", func(m *moment) { m.hosts[hostA].blinked = at(1) },
+			[]lab.Span{span("a", 0, 6), span("mallory", 2, 10), span("a", 6.001, 10)}, nil},
+		{"put on again beside a laptop, with nothing to put in order", nil,
+			[]lab.Span{span("a", 0, 6), span("mallory", 2, 10), span("a", 6.001, 10)},
+			[]string{"taken by a while mallory, which it hears, held it"}},
 		{"held without a row", func(m *moment) { m.hosts[hostA].rows = nil }, []lab.Span{span("a", 0, 10)}, []string{"held by a without a row"}},
 	} {
 		m := moment{at: at(0), router: true}

@@ -28,9 +28,9 @@ type deed struct {
 func (c *chaos) deeds() []deed {
 	m := &c.now
 	all := []deed{
-		{"partition", false, m.group == [4]int{}, c.partition},
-		{"heal", true, m.group != [4]int{}, func() error {
-			return c.onNet("heal", func(m *moment) { m.group = [4]int{} }, c.p.Switch.Heal)
+		{"partition", false, m.group == [5]int{}, c.partition},
+		{"heal", true, m.group != [5]int{}, func() error {
+			return c.onNet("heal", func(m *moment) { m.group = [5]int{} }, c.p.Switch.Heal)
 		}},
 		{"router dies", false, m.router, func() error {
 			return c.onNet("the router dies", func(m *moment) { m.router = false }, c.p.Router.Crash)
@@ -39,10 +39,12 @@ func (c *chaos) deeds() []deed {
 			return c.onNet("the router returns", func(m *moment) { m.router = true }, c.p.Router.Boot)
 		}},
 		{"swap roles", false, m.hosts[hostA].daemon == running && m.hosts[hostB].daemon == running, c.swapRoles},
-		{"delete", false, m.hosts[hostA].up || m.hosts[hostB].up, c.deleteAlias},
+		{"delete", false, (m.hosts[hostA].up || m.hosts[hostB].up) && c.removals[hostA] < removals && c.removals[hostB] < removals, c.deleteAlias},
 	}
+	all = append(all, c.attacks()...)
 	for i := range m.hosts {
 		all = append(all, c.deedsOn(i)...)
+		all = append(all, c.manages(i)...)
 	}
 	all = slices.DeleteFunc(all, func(a deed) bool { return !a.can })
 	for _, a := range all {
@@ -53,8 +55,12 @@ func (c *chaos) deeds() []deed {
 	return all
 }
 
+// byOthers are faults that are neither the two's nor the network's: every third one of
+// all is one of them.
+var byOthers = []string{"forge", "laptop", "storm", "delete", "delete in a loop", "blink", "no own"}
+
 // often are the deeds that make the other host take, or this one yield.
-var often = []string{"partition", "mute", "crash", "delete", "heal"}
+var often = []string{"partition", "mute", "crash", "delete", "heal", "forge", "laptop"}
 
 // deedsOn are those on one host.
 func (c *chaos) deedsOn(i int) []deed {
@@ -71,7 +77,9 @@ func (c *chaos) deedsOn(i int) []deed {
 	}
 	alive := h.up && h.daemon == running
 	return []deed{
-		{"crash", false, h.up, simple("crash", func(m *member) { m.up, m.daemon = false, dead }, host.Crash)},
+		{"crash", false, h.up, simple("crash", func(m *member) {
+			m.up, m.off, m.noOwn, m.daemon = false, false, false, dead
+		}, host.Crash)},
 		{"boot", true, !h.up, simple("boot", func(m *member) { m.up = true }, host.Boot)},
 		{"pull", false, h.cable, simple("pull the cable of", func(m *member) { m.cable = false }, func() error {
 			return errors.Join(port.Down(), c.carrier(i, false))
@@ -83,7 +91,7 @@ func (c *chaos) deedsOn(i int) []deed {
 		{"unmute", true, h.mute, simple("unmute", func(m *member) { m.mute = false }, port.Unmute)},
 		{"loss", false, !h.lossy, simple("30 % loss at", func(m *member) { m.lossy = true }, func() error { return port.Loss(30, 30) })},
 		{"no loss", true, h.lossy, simple("no loss at", func(m *member) { m.lossy = false }, func() error { return port.Loss(0, 0) })},
-		{"recreate", false, h.up, simple("make the NIC anew of", func(*member) {}, func() error {
+		{"recreate", false, h.up && !h.off, simple("make the NIC anew of", func(m *member) { m.noOwn = false }, func() error {
 			return errors.Join(host.NIC("eth0").Recreate(), c.carrier(i, h.cable))
 		})},
 		{"pause", false, alive, daemon("SIGSTOP", paused, signal(unix.SIGSTOP))},
@@ -94,7 +102,10 @@ func (c *chaos) deedsOn(i int) []deed {
 		{"kill", false, alive, daemon("kill -9", dead, c.end(i, unix.SIGKILL))},
 		{"stop", false, alive, daemon("TERM", dead, c.end(i, unix.SIGTERM))},
 		{"leave", false, alive, daemon("USR2", dead, c.end(i, unix.SIGUSR2))},
-		{"start", true, h.up && h.daemon == dead, daemon("start the Monitor of", running, func() error { return c.start(i) })},
+		{"start", true, h.up && h.daemon == dead, func() error {
+			c.removals[i] = 0
+			return c.onDaemon(i, "start the Monitor of "+name, func(m *member) { m.removed = nil }, func() error { return c.start(i) })
+		}},
 		{"reload", false, alive, func() error { return c.reload(i, c.shakeFile(i)) }},
 		{"bad reload", false, alive, func() error { return c.badReload(i) }},
 	}
@@ -137,13 +148,13 @@ func (c *chaos) onNet(what string, change func(*moment), f func() error) error {
 	return err
 }
 
-// partition sorts the four into two groups, neither of them empty.
+// partition sorts the five into two groups, neither of them empty.
 func (c *chaos) partition() error {
-	var group [4]int
-	sides := 1 + c.rnd.IntN(14) // of the 16 ways, those that cut
+	var group [5]int
+	sides := 1 + c.rnd.IntN(30) // of the 32 ways, those that cut
 	var ports [2][]*lab.Port
 	words := ""
-	for i, h := range []*lab.Host{c.hosts[hostA], c.hosts[hostB], c.p.Router, c.p.User} {
+	for i, h := range []*lab.Host{c.hosts[hostA], c.hosts[hostB], c.p.Router, c.p.User, c.mallory.host} {
 		side := sides >> i & 1
 		group[i] = 1 + side
 		ports[side] = append(ports[side], h.Port())
@@ -158,11 +169,12 @@ func (c *chaos) partition() error {
 func (c *chaos) deleteAlias() error {
 	alias := c.watched[c.rnd.IntN(len(c.watched))].alias
 	c.tell("delete " + alias.String())
-	for i, h := range c.hosts {
+	for i := range c.hosts {
+		c.removals[i]++
 		if !c.now.hosts[i].up {
 			continue
 		}
-		if err := h.NIC("eth0").DelAddr(alias); err != nil {
+		if err := c.delete(i, alias); err != nil {
 			return err
 		}
 	}
@@ -173,6 +185,7 @@ func (c *chaos) carrier(i int, want bool) error {
 	if !c.now.hosts[i].up {
 		return nil
 	}
+	want = want && !c.now.hosts[i].off
 	return c.hosts[i].NIC("eth0").WaitCarrier(stage.Patiently(c.t), want)
 }
 

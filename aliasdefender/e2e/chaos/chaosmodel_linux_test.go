@@ -40,37 +40,51 @@ type member struct {
 	mute   bool // nothing passes its port
 	lossy  bool // something does
 	busy   bool // something is being done to its network: what, is known when it is done
+	noOwn  bool // its NIC has no address of its own
+	off    bool // its NIC was set down inside the host
 	daemon daemonState
+
+	removed []removal // what other programs took off it, since its daemon started
+	blinked time.Time // when its own address last came back
+
+	blinkedBefore time.Time // and the time before that
 
 	// Of the files that its daemon has read.
 	interval time.Duration
 	rows     []stage.Row
 }
 
-// the two, the router and the client in the model's arrays.
+// the two, the router, the client and the attacker in the model's arrays.
 const (
 	hostA = iota
 	hostB
 	theRouter
 	theClient
+	mallory
 )
 
-var names = [...]string{"a", "b", "router", "client"}
+var names = [...]string{"a", "b", "router", "client", "mallory"}
 
 // moment is the state of everything that faults change, from a time on.
 type moment struct {
 	at      time.Time
 	hosts   [2]member
 	router  bool   // it is up
-	group   [4]int // of a partition; all 0: none
+	group   [5]int // of a partition; all 0: none
 	netBusy bool   // router or partition are being changed
+
+	forged netip.Addr // the alias that an attacker claims without having it
+	inName bool       // and with it the own addresses of the two
+	byPair bool       // with the hardware address of one of the two
+	laptop netip.Addr // the alias that the attacker's kernel has; when, its spans tell
+	storm  bool       // the attacker floods the segment: nothing is excused by that
 }
 
 func (m *member) reachable() sure {
 	switch {
 	case m.busy:
 		return maybe
-	case !m.up || !m.cable || m.mute:
+	case !m.up || !m.cable || m.mute || m.off:
 		return no
 	case m.lossy:
 		return maybe
@@ -100,9 +114,9 @@ func (m *moment) reach(x, y int) sure {
 
 // faults counts what is broken.
 func (m *moment) faults() (n int) {
-	broken := []bool{!m.router, m.group != [4]int{}}
+	broken := []bool{!m.router, m.group != [5]int{}, m.forged.IsValid(), m.laptop.IsValid(), m.storm}
 	for _, h := range m.hosts {
-		broken = append(broken, !h.up, !h.cable, h.mute, h.lossy, h.up && h.daemon < running)
+		broken = append(broken, !h.up, !h.cable, h.mute, h.lossy, h.off, h.noOwn, h.up && h.daemon < running)
 	}
 	for _, b := range broken {
 		if b {
@@ -125,18 +139,19 @@ func (m *member) has(alias netip.Addr) (stage.Row, bool) {
 func (m *moment) runs(i int, alias netip.Addr) bool {
 	h := &m.hosts[i]
 	_, has := h.has(alias)
-	return h.up && !h.busy && h.daemon == running && has
+	return h.up && !h.busy && !h.noOwn && h.daemon == running && has
 }
 
 // should tells whether a host certainly has to take the alias if it is silent:
 // it can, and it is primary or its partner is silent too (rows W10 and W14; what
-// W12 excepts is not among it).
+// W12 excepts is not among it). A claim of the alias, true or forged, is a sign of its
+// life (W6), and a frame in the partner's name one of the partner's.
 func (m *moment) should(i int, alias netip.Addr) bool {
-	if !m.runs(i, alias) || m.reach(i, theRouter) != yes {
+	if !m.runs(i, alias) || m.reach(i, theRouter) != yes || m.forged == alias {
 		return false
 	}
 	r, _ := m.hosts[i].has(alias)
-	return r.Primary || m.reach(i, 1-i) == no
+	return r.Primary || m.reach(i, 1-i) == no && !m.inName
 }
 
 func (m *member) timeout() time.Duration {
@@ -205,8 +220,9 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 	for _, at := range turns(story, spans, end) {
 		m := stateAt(story, at)
 		holders := holdersAt(spans, at)
+		both := slices.Contains(holders, hostA) && slices.Contains(holders, hostB)
 		bothRun := m.runs(hostA, alias) && m.runs(hostB, alias)
-		track(at, "held by both, which hear each other", len(holders) == 2 && bothRun && m.reach(hostA, hostB) == yes, m.rivalry()+lateness)
+		track(at, "held by both, which hear each other", both && bothRun && m.reach(hostA, hostB) == yes, m.rivalry()+lateness)
 		for i := range m.hosts {
 			served := sure(no)
 			for _, h := range holders {
@@ -216,14 +232,14 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 					served = max(served, m.reach(i, h))
 				}
 			}
-			track(at, "held by nobody that "+names[i]+" hears, which should take it", served == no && m.should(i, alias), m.hosts[i].detection()+lateness)
+			track(at, "held by nobody that "+names[i]+" hears, which should take it", served == no && m.should(i, alias) && !at.Before(m.hosts[i].restores(alias)), m.hosts[i].detection()+lateness)
 			h := &m.hosts[i]
 			_, has := h.has(alias)
 			left := h.up && !h.busy && h.daemon == running && !has && slices.Contains(holders, i)
 			track(at, "held by "+names[i]+" without a row", left, lateness)
 		}
 	}
-	return append(all, stolen(story, spans, alias)...)
+	return append(append(all, stolen(story, spans, alias)...), yielded(story, spans, alias)...)
 }
 
 // stolen finds what was taken though another host answered for it: all the time
@@ -231,6 +247,9 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation) {
 	for _, s := range spans {
 		taker := slices.Index(names[:], s.By)
+		if taker == mallory || continues(story, spans, s) {
+			continue
+		}
 		m := stateAt(story, s.From)
 		doubt := s.From.Add(-m.hosts[taker].detection() - lateness)
 		from := doubt
@@ -273,6 +292,14 @@ func turns(story []moment, spans []lab.Span, end time.Time) []time.Time {
 	for _, m := range story {
 		all = append(all, m.at)
 	}
+	for i := range story {
+		for h := range story[i].hosts {
+			r := story[i].hosts[h].removed
+			if n := len(r); n > 0 && (i == 0 || len(story[i-1].hosts[h].removed) != n) {
+				all = append(all, r[n-1].again)
+			}
+		}
+	}
 	for _, s := range spans {
 		all = append(all, s.From, s.To)
 	}
@@ -294,7 +321,7 @@ func stateAt(story []moment, at time.Time) *moment {
 
 func holdersAt(spans []lab.Span, at time.Time) (all []int) {
 	for _, s := range spans {
-		if i := slices.Index(names[:2], s.By); i >= 0 && !s.From.After(at) && (s.To.After(at) || s.Open) && !slices.Contains(all, i) {
+		if i := slices.Index(names[:], s.By); i >= 0 && !s.From.After(at) && (s.To.After(at) || s.Open) && !slices.Contains(all, i) {
 			all = append(all, i)
 		}
 	}
