@@ -228,7 +228,7 @@ func yielded(story []moment, spans []lab.Span, alias netip.Addr) (all []violatio
 		if i == mallory || s.Open {
 			continue
 		}
-		from := s.To.Add(-stateAt(story, s.To).rivalry() - 2*lateness)
+		from := s.To.Add(-lateness)
 		after := stateAt(story, s.To.Add(lateness))
 		calm := func(m *moment) bool {
 			old, had := m.hosts[i].has(alias)
@@ -238,14 +238,14 @@ func yielded(story []moment, spans []lab.Span, alias netip.Addr) (all []violatio
 		}
 		claimed := func(m *moment) bool { return m.laptop == alias || m.forged == alias && !m.byPair }
 		other := slices.ContainsFunc(spans, func(o lab.Span) bool {
-			return o.By == names[1-i] && o.From.Before(s.To.Add(lateness)) && o.To.After(from)
+			return o.By == names[1-i] && o.From.Before(s.To.Add(lateness)) && o.To.After(from.Add(-2*stateAt(story, from).rivalry()-lateness))
 		})
 		put := slices.ContainsFunc(spans, func(o lab.Span) bool { // on anew, see continues
 			return o.By == s.By && !o.From.Before(s.To) && o.From.Sub(s.To) < 50*time.Millisecond && continues(story, spans, o)
 		})
 		at := s.To.Add(lateness)
 		if claimed(stateAt(story, s.To)) && !other && !put && calm(after) && !since(story, at, calm).After(from) {
-			all = append(all, violation{alias, "let go by " + s.By + " for the claim of an attacker", from, s.To, 0})
+			all = append(all, violation{alias, "let go by " + s.By + " for the claim of an attacker", s.To, s.To, 0}) // no lateness excuses it
 		}
 	}
 	return all

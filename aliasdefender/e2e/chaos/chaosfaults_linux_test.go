@@ -91,8 +91,13 @@ func (c *chaos) deedsOn(i int) []deed {
 		{"unmute", true, h.mute, simple("unmute", func(m *member) { m.mute = false }, port.Unmute)},
 		{"loss", false, !h.lossy, simple("30 % loss at", func(m *member) { m.lossy = true }, func() error { return port.Loss(30, 30) })},
 		{"no loss", true, h.lossy, simple("no loss at", func(m *member) { m.lossy = false }, func() error { return port.Loss(0, 0) })},
-		{"recreate", false, h.up && !h.off, simple("make the NIC anew of", func(m *member) { m.noOwn = false }, func() error {
-			return errors.Join(host.NIC("eth0").Recreate(), c.carrier(i, h.cable))
+		{"recreate", false, h.up && !h.off && c.removals[i] < removals, simple("make the NIC anew of", func(m *member) { m.noOwn = false }, func() error {
+			c.removals[i]++ // back at once, it is a NIC from which the alias has vanished
+			had, err := host.Addrs()
+			if err = errors.Join(err, host.NIC("eth0").Recreate(), c.carrier(i, h.cable)); err == nil {
+				c.takenOff(i, had)
+			}
+			return err
 		})},
 		{"pause", false, alive, daemon("SIGSTOP", paused, signal(unix.SIGSTOP))},
 		{"resume", true, h.daemon == paused, daemon("SIGCONT", running, func() error {
