@@ -11,17 +11,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxLabel is the longest NIC name or label that Linux takes: IFNAMSIZ less
-// the closing zero. A longer one is refused by the kernel at the worst moment,
-// the take.
+// maxLabel is the longest NIC name or label that Linux takes: IFNAMSIZ less the final
+// zero. The kernel would refuse a longer one at the worst moment, the take.
 const maxLabel = 15
 
-// shortLabel is how long what follows the colon may be on any NIC: where all together
-// is too long, the kernel is given less of the NIC's name.
+// shortLabel is how long the part after the colon may be on any NIC: if all together is
+// too long, the kernel is given less of the NIC's name.
 const shortLabel = 3
 
-// parseHost reads the IPv4 address of one host. The problem is empty if it is
-// one that a host may own.
+// parseHost reads the IPv4 address of one host. The problem is empty if a host may own
+// the address.
 func parseHost(s string) (addr netip.Addr, problem string) {
 	addr, problem = parseIPv4(s)
 	if problem == "" {
@@ -33,8 +32,8 @@ func parseHost(s string) (addr netip.Addr, problem string) {
 	return addr, ""
 }
 
-// parseIPv4 reads a dotted address and says what is wrong with it in words of
-// its own, for netip's speak to programmers.
+// parseIPv4 reads a dotted address, and says in its own words what is wrong with it:
+// netip's errors speak to programmers.
 func parseIPv4(s string) (netip.Addr, string) {
 	addr, err := netip.ParseAddr(s)
 	switch {
@@ -58,8 +57,8 @@ func parseIPv4(s string) (netip.Addr, string) {
 	return netip.Addr{}, fmt.Sprintf("%s is not an IPv4 address, such as 172.16.1.2", show(s))
 }
 
-// withoutLeadingZeros returns the address that remains, if leading zeros are
-// all that is wrong.
+// withoutLeadingZeros returns the address without leading zeros, if they are all that is
+// wrong with it.
 func withoutLeadingZeros(s string) (string, bool) {
 	octets := strings.Split(s, ".")
 	for i, o := range octets {
@@ -165,7 +164,7 @@ func maskLength(s string, mask uint32) (length int, problem string) {
 }
 
 // splitNIC reads an interface with an optional ":label" as Linux has them
-// (dev_valid_name, in net/core/dev.c). What is no text at all is refused too:
+// (dev_valid_name, in net/core/dev.c). It also refuses names with unprintable characters:
 // the name goes into the log and onto terminals.
 func splitNIC(s string) (nic, problem string) {
 	nic, number, labelled := strings.Cut(s, ":")
@@ -198,8 +197,8 @@ func splitNIC(s string) (nic, problem string) {
 	return nic, ""
 }
 
-// parsePartner reads an address or a host name as RFC 1123, section 2.1 has
-// it, and with the underscores that hosts files have besides.
+// parsePartner reads an address, or a host name as in RFC 1123, section 2.1, but with the
+// underscores that hosts files also have.
 func parsePartner(s string) (Partner, string) {
 	if s == "" {
 		return Partner{}, "is missing"
@@ -226,9 +225,9 @@ func parsePartner(s string) (Partner, string) {
 	return Partner{Name: s}, ""
 }
 
-// addressLike tells what was meant as an address: a misspelt one must not be
-// taken for a name that the resolver then looks for in vain. No top-level
-// domain is all digits, so neither is the last label of a name.
+// addressLike tells whether the text was meant as an address: a misspelt address must not
+// be taken for a name, for which the resolver would then look in vain. No top-level
+// domain is all digits, and so the last label of a name is not either.
 func addressLike(s string) bool {
 	s = strings.TrimSuffix(s, ".")
 	last := s[strings.LastIndexByte(s, '.')+1:]

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// fieldNames heads the five columns, as the original's documentation does.
+// fieldNames names the five columns, as the original's documentation does.
 const fieldNames = "Nic | Alias IP | NetMask | Partner | Primary"
 
-// exampleRow is what an administrator without a row is shown.
+// exampleRow is shown to an administrator who has no row.
 const exampleRow = "eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true"
 
-// ParseAliases reads a hostname.alias from r; name is the file in messages.
-// The aliases have the five fields of their rows and nothing else: Join adds
-// the settings. The error is of type Mistakes; a table without rows is one.
+// ParseAliases reads a hostname.alias from r; messages call the file name. The aliases
+// have the five fields of their rows and nothing else: Join adds the settings. The error
+// is of type Mistakes; a table without rows is a mistake.
 func ParseAliases(r io.Reader, name string) ([]Alias, error) {
 	t := readTable(read(r, name))
 	if err := t.mistakes.err(); err != nil {
@@ -27,11 +27,11 @@ func ParseAliases(r io.Reader, name string) ([]Alias, error) {
 // table is hostname.alias as far as it could be understood.
 type table struct {
 	file     string
-	rows     []Alias // those with mistakes too, with the fields that were good
+	rows     []Alias // rows with mistakes too, with those fields that were good
 	mistakes Mistakes
 
-	// partial means that there may be aliases which are not among the rows.
-	// Whoever misses one then must not blame the other file.
+	// partial means that there may be aliases which are not among the rows. Code that
+	// misses an alias must then not blame the other file.
 	partial bool
 }
 
@@ -57,7 +57,7 @@ func readTable(in input) table {
 	return t
 }
 
-// add reads one row that is not empty.
+// add reads one row, which is not empty.
 func (t *table) add(line int, row string) {
 	fields := strings.Split(row, "|")
 	if len(fields) != 5 {
@@ -127,8 +127,7 @@ func (t *table) checkRows() {
 			aliases[a.Addr] = a.Line
 		}
 	}
-	// A partner that is an alias moves: now and then it would be ourselves
-	// who answer for him.
+	// A partner that is an alias moves: now and then we ourselves would answer for it.
 	for _, a := range t.rows {
 		if line, moves := aliases[a.Partner.Addr]; moves && a.Partner.Addr != a.Addr {
 			t.mistake(a.Line, "partner", fmt.Sprintf(
@@ -141,7 +140,7 @@ func (t *table) mistake(line int, field, text string) {
 	t.mistakes = append(t.mistakes, Mistake{File: t.file, Line: line, Field: field, Text: text})
 }
 
-// Row is the alias as hostname.alias has it, without a line end.
+// Row is the alias as a line of hostname.alias, without the line end.
 func (a Alias) Row() string {
 	return fmt.Sprintf("%s | %s | /%d | %s | %t", a.Label, a.Addr, a.Prefix.Bits(), a.Partner.Name, a.Primary)
 }

@@ -17,9 +17,9 @@ import (
 type Alias struct {
 	Line    int          // line in hostname.alias, from 1
 	NIC     string       // interface without label: "eth0"
-	Label   string       // with label as written, "eth0:1"; equal to NIC without one
+	Label   string       // with its label as written, "eth0:1"; equal to NIC if it has none
 	Addr    netip.Addr   // the alias IP
-	Prefix  netip.Prefix // Addr with the NetMask's length, not masked: 172.16.1.2/24
+	Prefix  netip.Prefix // Addr with the NetMask's length, host bits included: 172.16.1.2/24
 	Partner Partner
 	Primary bool
 
@@ -29,12 +29,12 @@ type Alias struct {
 
 	OnIsolation   OnIsolation
 	IsolatedAfter time.Duration
-	MaxTakes      int // takes within an hour until the alias counts as flapping
+	MaxTakes      int // so many takes within an hour make the alias flap
 	Failback      bool
 	FailbackAfter time.Duration
 
-	// Lease is for how long the alias outlives a daemon that does not renew
-	// it, in whole seconds; 0: for ever.
+	// Lease is how long the alias outlives a daemon that does not renew it, in whole
+	// seconds; 0: for ever.
 	Lease time.Duration
 }
 
@@ -44,14 +44,14 @@ type Partner struct {
 	Addr netip.Addr // valid if Name is an address
 }
 
-// Rhythm is how often is asked and how long an answer may take.
+// Rhythm is how often an address is asked and how long an answer may take.
 type Rhythm struct {
 	Interval time.Duration // one question to each address per interval
 	Timeout  time.Duration // how long one answer may take
 	Misses   int           // this many timeouts in vain, in a row, mean silent
 }
 
-// OnExit says what becomes of the aliases when the daemon is told to end.
+// OnExit says what happens to the aliases when the daemon is told to end.
 type OnExit string
 
 // OnIsolation says what a holder does that can reach neither router nor partner.
@@ -77,8 +77,8 @@ const (
 	LogStderr LogTo = "stderr"
 )
 
-// Settings are the parts of aliasdefender.toml that belong to the daemon as a
-// whole; what applies per alias is in Alias.
+// Settings are the parts of aliasdefender.toml that are about the daemon as a whole; what
+// applies to one alias is in Alias.
 type Settings struct {
 	OnExit   OnExit
 	Socket   string // path of the control socket
@@ -90,10 +90,10 @@ type Settings struct {
 	Peer     Peer
 }
 
-// Readers are the users who may ask for Status and Why, and order nothing.
+// Readers are the users who may ask for Status and Why, and give no orders.
 type Readers struct {
 	Group string // a name or a number; empty: none
-	Line  int    // of the setting; 0 where it is empty
+	Line  int    // of the setting; 0 if it is empty
 }
 
 // Events is the event log in StateDir.
@@ -104,14 +104,14 @@ type Events struct {
 // Peer is the channel to the partners' daemons. There is one if there is a key.
 type Peer struct {
 	KeyFiles []string   // the first one's key seals, each opens
-	Keys     []Key      // what is in them; only LoadWithKeys looks
-	Port     uint16     // UDP, on both hosts
+	Keys     []Key      // read from KeyFiles; only LoadWithKeys does that
+	Port     uint16     // UDP, the same on both hosts
 	Listen   netip.Addr // own address; the zero Addr means any
 	// Paths are further addresses of partners, by Partner.Name.
 	Paths map[string][]netip.Addr
 }
 
-// Config is both files, read whole.
+// Config is both files together.
 type Config struct {
 	Settings Settings
 	Aliases  []Alias // in the order of the file

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Join adds to each alias the settings that apply to it, and checks the two
-// files against each other. The error is of type Mistakes and names the lines
-// of the settings file. The aliases given are not changed.
+// Join adds to each alias the settings that apply to it, and checks the two files against
+// each other. The error is of type Mistakes and names lines of the settings file. The
+// given aliases are not changed.
 func Join(aliases []Alias, settings *SettingsFile) (*Config, error) {
 	return join(table{rows: aliases}, settings)
 }
 
-// join reports what it finds together with what each file has by itself.
+// join reports what it finds, together with the mistakes of each file.
 func join(t table, f *SettingsFile) (*Config, error) {
 	j := joint{table: t, settings: f, seen: map[Mistake]bool{}, lines: map[netip.Addr]int{}}
 	for _, a := range t.rows {
@@ -32,7 +32,7 @@ func join(t table, f *SettingsFile) (*Config, error) {
 		if !a.Addr.IsValid() {
 			continue
 		}
-		// A scope that is not there is the empty one.
+		// A scope that is not there counts as an empty one.
 		own := byAddr[a.Addr]
 		s := own.within(f.all)
 		j.checkThirdParties(a, s)
@@ -58,15 +58,15 @@ type joint struct {
 	settings *SettingsFile
 	lines    map[netip.Addr]int // of every alias, in hostname.alias
 	found    Mistakes
-	seen     map[Mistake]bool // kinds of mistakes found: see thirdParty
+	seen     map[Mistake]bool // kinds of mistakes that were reported: see thirdParty
 }
 
 func (j *joint) mistake(p place, text string) {
 	j.found = append(j.found, Mistake{File: j.settings.file, Line: p.line, Field: p.field, Text: text})
 }
 
-// checkThirdParties refuses a router or witness that says nothing about our
-// own network because it is one of the two parties.
+// checkThirdParties refuses a router or witness that proves nothing about our own network
+// because it is one of the two hosts.
 func (j *joint) checkThirdParties(a Alias, s scope) {
 	if router := s.router; router.value.IsValid() {
 		j.thirdParty(a, router.value, router.place())
@@ -91,8 +91,8 @@ func (j *joint) thirdParty(a Alias, addr netip.Addr, p place) {
 	}
 }
 
-// once reports one kind of mistake about one address and place. A setting for
-// all aliases would else be reported for each of them.
+// once reports one kind of mistake about one address and place. Otherwise a setting for
+// all aliases would be reported for each of them.
 func (j *joint) once(p place, kind string, addr netip.Addr, text string) {
 	mark := Mistake{Line: p.line, Field: p.field, Text: kind + addr.String()}
 	if !j.seen[mark] {

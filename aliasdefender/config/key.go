@@ -14,10 +14,10 @@ import (
 	"alias-defender/aliasdefender/files"
 )
 
-// Key is what both hosts of a channel know. It prints as nothing of itself.
+// Key is the secret that both hosts of a channel know. It never prints itself.
 type Key [32]byte
 
-// maxKeyFile is more than a key and any comment take.
+// maxKeyFile is more than a key and any comment need.
 const maxKeyFile = 4096 // bytes
 
 // NewKey makes a key that nobody else has.
@@ -35,8 +35,8 @@ func (k Key) File() []byte {
 // Format keeps the key out of logs, whatever the verb.
 func (k Key) Format(s fmt.State, _ rune) { io.WriteString(s, "(a key)") }
 
-// ParseKey reads a key file: one line of base64, RFC 4648, section 4, beside
-// blank lines and lines that begin with #. The problem is empty if it is one.
+// ParseKey reads a key file: one line of base64 (RFC 4648, section 4), besides blank
+// lines and lines that begin with #. The problem is empty if the text is a key.
 func ParseKey(text []byte) (k Key, problem string) {
 	found := ""
 	for line := range strings.Lines(strings.TrimPrefix(string(text), "\xef\xbb\xbf")) {
@@ -65,8 +65,8 @@ func ParseKey(text []byte) (k Key, problem string) {
 	return Key(bytes), ""
 }
 
-// LoadWithKeys is Load for who talks to partners: it reads the key files too,
-// and their mistakes are among the others, each under the line of key_file.
+// LoadWithKeys is Load for a daemon that talks to partners: it reads the key files too.
+// Their mistakes are among the others, each under the line of key_file.
 func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
 	if !f.keyFiles.bad {
@@ -81,7 +81,7 @@ func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Con
 	return join(t, f)
 }
 
-// showPath shows a path whole: a command is to be made of it.
+// showPath shows the whole path: the user makes a command of it.
 func showPath(path string) string {
 	if plain := show(path); strings.HasPrefix(plain, `"`) {
 		return strconv.Quote(path)
@@ -89,7 +89,7 @@ func showPath(path string) string {
 	return path
 }
 
-// readKey reads one key file, and says of one that is not good what to do.
+// readKey reads one key file. If it is not good, it says what to do.
 func readKey(path string) (Key, string) {
 	shown := showPath(path)
 	anew := fmt.Sprintf("move it away, make a new one with 'aliasdefender GenKey %s', and copy that to the partner", shown)
@@ -112,7 +112,7 @@ func readKey(path string) (Key, string) {
 	return k, ""
 }
 
-// strangeKey says of a key file that is not as it should be what to do; shown is its
+// strangeKey says what to do about a key file that is not as it should be; shown is its
 // path, anew how to get another.
 func strangeKey(e *files.Error, shown, anew string) string {
 	switch {

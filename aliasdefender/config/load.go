@@ -12,17 +12,16 @@ import (
 	"alias-defender/aliasdefender/files"
 )
 
-// MaxFile is what no file of ours comes near, in bytes: 10,000 aliases take less.
-// Beyond it, it is some other file.
+// MaxFile is far more than any file of ours has, in bytes: 10,000 aliases need less. A
+// larger file is some other file.
 const MaxFile = 1 << 20
 
-// maxLine is the same of a line.
+// maxLine is the same for a line.
 const maxLine = 4096 // bytes
 
-// Load reads both files, joins them and checks them against each other. Only
-// where settingsRequired is false may the settings be absent: everything in
-// them has a default. The error is of type Mistakes and has those of both
-// files at once; the Config is then nil.
+// Load reads both files, joins them and checks them against each other. The settings may
+// be missing only if settingsRequired is false: everything in them has a default. The
+// error is of type Mistakes and has those of both files at once; the Config is then nil.
 func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	return join(loadBoth(aliasesPath, settingsPath, settingsRequired))
 }
@@ -41,8 +40,8 @@ func loadBoth(aliasesPath, settingsPath string, settingsRequired bool) (table, *
 	return t, readSettings(in)
 }
 
-// exists is false only if the system says so. Whatever else is in the way of
-// a file is reported by reading it.
+// exists is false only if the system says that there is no such file. Any other obstacle
+// is reported when the file is read.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)
@@ -55,7 +54,7 @@ type input struct {
 	mistakes Mistakes
 }
 
-// lines splits the text, without line ends of either kind.
+// lines splits the text at line ends of either kind, and drops those.
 func (in input) lines() []string {
 	lines := strings.Split(string(in.text), "\n")
 	for i, l := range lines {
@@ -70,7 +69,7 @@ func readFile(path, ifMissing string) input {
 	if err != nil {
 		return unopened(path, ifMissing, err)
 	}
-	defer f.Close() // nothing was written: its error has no meaning
+	defer f.Close() // nothing was written, so its error means nothing
 	return read(f, path)
 }
 
@@ -91,8 +90,8 @@ func unopened(path, ifMissing string, err error) input {
 	}
 }
 
-// toRead is what to do where a user may not read a file. Root may not where a unit has
-// taken that power from it: "run as root" would lead him nowhere.
+// toRead is what to do if a user may not read a file. Root may not if a unit has taken
+// that power away: then "run as root" would be wrong advice.
 func toRead(uid int, path string) string {
 	if uid == 0 {
 		return fmt.Sprintf("it is another user's, and this process is root without CAP_DAC_OVERRIDE, as systemd starts it: 'chown root %s', and chmod the directories above it so that root may pass", showPath(path))
@@ -100,8 +99,8 @@ func toRead(uid int, path string) string {
 	return "run as root, or as a user that may read it"
 }
 
-// read takes in a file and refuses what is not a text of sane size, so that
-// the parsers need not think of it.
+// read takes in a file and refuses whatever is not a text of sane size, so that the
+// parsers need not think of that.
 func read(r io.Reader, file string) input {
 	text, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
 	switch {
@@ -128,7 +127,7 @@ func refused(file string, line int, text string) input {
 	return input{file: file, mistakes: Mistakes{{File: file, Line: line, Text: text}}}
 }
 
-// cause is the system's word without the path, which the mistake has already.
+// cause is the system's error without the path, which the mistake already has.
 func cause(err error) string {
 	if p := new(fs.PathError); errors.As(err, &p) {
 		return p.Err.Error()

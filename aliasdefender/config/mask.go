@@ -2,10 +2,10 @@ package config
 
 import "net/netip"
 
-// OtherMask finds among a NIC's own addresses one in the alias's subnet that has
-// another mask than the row: the row then makes a second route to the subnet. The zero
-// Prefix: there is none, or one with the same mask too. A mask of one address makes no
-// subnet.
+// OtherMask finds among a NIC's own addresses one in the alias's subnet whose mask
+// differs from the row's: the row then makes a second route to the subnet. The result is
+// the zero Prefix if there is none, or if one has the same mask too. A mask of one
+// address makes no subnet.
 func (a Alias) OtherMask(own []netip.Prefix) (other netip.Prefix) {
 	if a.Prefix.IsSingleIP() {
 		return netip.Prefix{}

@@ -10,12 +10,12 @@ import (
 	"unicode/utf8"
 )
 
-// Mistake is one thing in a file that the daemon must not run with.
+// Mistake is one thing in a file with which the daemon must not run.
 type Mistake struct {
 	File  string // the path as it was given
-	Line  int    // from 1; 0 where the file as a whole is meant
-	Field string // "netmask", "log.level"; empty where the whole line is meant
-	Text  string // what is wrong and, where it is not plain, what to write instead
+	Line  int    // from 1; 0 if it is about the whole file
+	Field string // "netmask", "log.level"; empty if it is about the whole line
+	Text  string // what is wrong and, unless that is plain, what to write instead
 }
 
 // Error is the mistake as an administrator reads it:
@@ -37,7 +37,7 @@ func (m Mistake) Error() string {
 // only type of error that this package returns, and is then never empty.
 type Mistakes []Mistake
 
-// Error joins the mistakes, one a line.
+// Error joins the mistakes, one to a line.
 func (ms Mistakes) Error() string {
 	lines := make([]string, len(ms))
 	for i, m := range ms {
@@ -46,29 +46,28 @@ func (ms Mistakes) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err returns the sorted mistakes, or a nil error if there are none: a nil
-// Mistakes inside an error interface would not compare equal to nil.
+// err returns the sorted mistakes, or a nil error if there are none: a nil Mistakes
+// inside an error interface would not compare equal to nil.
 func (ms Mistakes) err() error {
 	if len(ms) == 0 {
 		return nil
 	}
-	// Stable, for the fields of one line are found in the order in which
-	// they stand there.
+	// Stable, because the fields of one line are found in the order in which they stand
+	// there.
 	slices.SortStableFunc(ms, func(a, b Mistake) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 	return ms.first(mostMistakes)
 }
 
-// A file with this many mistakes is some other file: more are counted and not shown,
-// and beyond enoughMistakes the table of aliases is not read on.
+// A file with this many mistakes is some other file: further mistakes are counted and not
+// shown, and after enoughMistakes the table of aliases is not read any further.
 const (
 	mostMistakes   = 100 // of a file
 	enoughMistakes = 1000
 )
 
-// first are the first most mistakes of each file, and how many more were found. They
-// are sorted.
+// first are the first most mistakes of each file, sorted, and how many more were found.
 func (ms Mistakes) first(most int) (short Mistakes) {
 	for len(ms) > 0 {
 		n := 0 // of this file

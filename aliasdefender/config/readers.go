@@ -9,12 +9,12 @@ import (
 // maxGroup is the longest name of a group that Linux takes, groupadd(8).
 const maxGroup = 32
 
-// ReadersSuffix is what the path of the readers' socket has more than the control
-// socket's.
+// ReadersSuffix is appended to the control socket's path to make that of the readers'
+// socket.
 const ReadersSuffix = ".read"
 
-// readers reads the name or the number of a group. Whether there is such a group only
-// this host tells: Check and the Monitor ask it.
+// readers reads the name or the number of a group. Only this host can tell whether there
+// is such a group: Check and the Monitor ask it.
 func readers(v value) (Readers, Mistakes) {
 	s, mistakes := text(v, "monitoring")
 	switch {
@@ -26,7 +26,8 @@ func readers(v value) (Readers, Mistakes) {
 	return Readers{Group: s, Line: v.line}, nil
 }
 
-// finishReaders refuses a socket whose readers' socket would have too long a path.
+// finishReaders refuses a socket path that makes the path of the readers' socket too
+// long.
 func (f *SettingsFile) finishReaders() {
 	if r := f.Readers; r.Group != "" && len(f.Socket)+len(ReadersSuffix) > MaxSocket {
 		f.mistake(r.Line, "control.readers", fmt.Sprintf("the readers' socket has the path of control.socket and %q, and that has more than %d bytes: write a shorter control.socket", ReadersSuffix, MaxSocket))

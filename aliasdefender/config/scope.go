@@ -6,59 +6,59 @@ import (
 	"time"
 )
 
-// Defaults of aliasdefender.toml. With them a silent alias is known as silent
-// after 23 s at worst, inside the original's 30 s.
+// Defaults of aliasdefender.toml. With them an alias that falls silent is known to be
+// silent after 23 s at worst, within the original's 30 s.
 const (
 	DefaultInterval      = 20 * time.Second
 	DefaultMisses        = 3
-	DefaultIsolatedAfter = time.Minute // more where Rhythm.Detect is longer
+	DefaultIsolatedAfter = time.Minute // longer if Rhythm.Detect is longer
 	DefaultMaxTakes      = 10
 	DefaultFailbackAfter = time.Minute
 	DefaultPort          = 6940 // UDP
 )
 
-// The bounds of the settings. Those whose reason is not plain:
+// The bounds of the settings, with their reasons unless these are plain:
 const (
 	// Below 10 ms the answer of a busy but healthy host comes too late.
 	minInterval, maxInterval = 10 * time.Millisecond, time.Hour
 	minTimeout, maxTimeout   = time.Millisecond, 10 * time.Second
 
-	// One timeout has four questions, so a single lost packet moves nothing
-	// even with one miss. But the four may all fall into one hiccup of a
-	// switch, and H3 waits (misses - 1) timeouts for a lost carrier: with one
-	// miss a blink of the link would release the alias.
+	// One timeout has four questions, so one lost packet changes nothing even with one
+	// miss. But all four may fall into one hiccup of a switch. And H3 waits (misses - 1)
+	// timeouts for a lost carrier: with one miss a blink of the link would release the
+	// alias.
 	minMisses, maxMisses = 2, 100
 
-	// A doubt of more intervals than this makes the interval meaningless: the
-	// time to detect would be all doubt.
+	// If a doubt took more intervals than this, the interval would mean nothing: the time
+	// to detect would be all doubt.
 	maxDoubt = 4
 
 	// The rules remember each take of the last hour.
 	minTakes, maxTakes = 1, 1000
 
-	// Longer waits are a wish for "never", which has settings of its own.
+	// Whoever wants to wait longer wants "never", which has settings of its own.
 	maxWait = 24 * time.Hour
 
-	// The kernel counts a lease in whole seconds, and looks now and then. The
-	// loop renews it each interval, and may be late for one.
+	// The kernel counts a lease in whole seconds, and checks only now and then. The loop
+	// renews it each interval, and may be late once.
 	minLease       = 3 * time.Second
 	leaseIntervals = 2
 )
 
-// DefaultLease is the lease of an interval without one of its own: three of
-// it, at least 10 s.
+// DefaultLease is the lease for an interval that has none of its own: three intervals, at
+// least 10 s.
 func DefaultLease(interval time.Duration) time.Duration {
 	return max(10*time.Second, (3*interval + time.Second - 1).Truncate(time.Second))
 }
 
-// DefaultTimeout is the timeout of an interval without one of its own: a
-// quarter of it, from 5 ms to 1 s.
+// DefaultTimeout is the timeout for an interval that has none of its own: a quarter of
+// it, from 5 ms to 1 s.
 func DefaultTimeout(interval time.Duration) time.Duration {
 	return min(max(interval/4, 5*time.Millisecond), time.Second)
 }
 
-// Detect is how long a silent address goes unnoticed at worst: until the next
-// question, and then the doubt of Misses timeouts.
+// Detect is for how long at worst nobody notices that an address is silent: until the
+// next question, and then for the doubt of Misses timeouts.
 func (r Rhythm) Detect() time.Duration {
 	return r.Interval + r.doubt()
 }
@@ -68,7 +68,7 @@ func (r Rhythm) doubt() time.Duration { return time.Duration(r.Misses) * r.Timeo
 // scope is what one part of aliasdefender.toml gives for aliases: the top of
 // the file for all, a table [alias."..."] for one.
 type scope struct {
-	addr netip.Addr // the alias; the zero Addr for the top and for a bad name
+	addr netip.Addr // the alias; the zero Addr: the top of the file, or a bad name
 	place
 
 	interval, timeout, isolatedAfter, failbackAfter, lease given[time.Duration]
@@ -85,7 +85,7 @@ type place struct {
 	field string
 }
 
-// within joins a scope with the wider one, setting by setting.
+// within joins a scope with the wider one around it, setting by setting.
 func (s scope) within(wide scope) scope {
 	s.interval = s.interval.or(wide.interval)
 	s.timeout = s.timeout.or(wide.timeout)
@@ -101,8 +101,8 @@ func (s scope) within(wide scope) scope {
 	return s
 }
 
-// rhythm fills in the defaults. That of the timeout follows the interval that
-// is in force, so an alias with a faster one need not name both.
+// rhythm fills in the defaults. The default timeout follows the interval in force, so a
+// faster alias need not set both.
 func (s scope) rhythm() Rhythm {
 	interval := s.interval.orDefault(DefaultInterval)
 	return Rhythm{
@@ -123,19 +123,18 @@ func (s scope) apply(a *Alias) {
 	a.OnIsolation = s.onIsolation.orDefault(IsolationKeep)
 	a.IsolatedAfter = s.isolatedAfter.orDefault(max(DefaultIsolatedAfter, a.Detect()))
 	a.MaxTakes = s.maxTakes.orDefault(DefaultMaxTakes)
-	// Said for all, failback means those aliases that have it to ask back.
+	// Set for all aliases, failback means those of which this host is primary.
 	a.Failback = s.failback.value && a.Primary
 	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
 	a.Lease = s.lease.orDefault(DefaultLease(a.Interval))
 }
 
-// checkTimes finds times that contradict each other, in s as it stands within
-// wide. Only what s itself gives is blamed: the rest is wrong where it stands
-// and is reported there.
+// checkTimes finds times that contradict each other in s, within wide. It blames only
+// what s itself sets: the rest is wrong elsewhere and is reported there.
 func (s scope) checkTimes(file string, wide scope) (mistakes Mistakes) {
 	all := s.within(wide)
 	if all.interval.bad || all.timeout.bad || all.misses.bad {
-		return nil // on a value that has been refused nothing can be built
+		return nil // nothing can be concluded from a value that was refused
 	}
 	blame := func(text string, candidates ...place) {
 		for _, c := range candidates {

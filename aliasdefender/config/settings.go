@@ -18,15 +18,15 @@ const (
 	DefaultEventsSize = 10 << 20 // bytes
 )
 
-// MaxSocket is what the system takes as the path of a socket (sun_path, unix(7)).
+// MaxSocket is the longest path of a socket that the system takes (sun_path, unix(7)).
 const MaxSocket = 107
 
-// maxStateDir is what it takes as any path, less room for the names of the files
-// in the directory.
+// maxStateDir is the longest path that the system takes, less room for the names of the
+// files in the directory.
 const maxStateDir = 4000
 
-// SettingsFile is aliasdefender.toml, read and checked as far as that goes
-// without the aliases. Join brings them together.
+// SettingsFile is aliasdefender.toml, read and checked as far as possible without the
+// aliases. Join brings both together.
 type SettingsFile struct {
 	Settings // the daemon's own, with defaults filled in
 
@@ -40,11 +40,11 @@ type SettingsFile struct {
 	mistakes Mistakes
 
 	scopes  map[string]*scope // the aliases by the name of their table
-	refused map[string]bool   // tables reported as a whole: not each key again
+	refused map[string]bool   // tables that were reported as a whole: their keys are not reported too
 }
 
-// ParseSettings reads an aliasdefender.toml from r; name is the file in
-// messages. The error is of type Mistakes.
+// ParseSettings reads an aliasdefender.toml from r; messages call the file name. The
+// error is of type Mistakes.
 func ParseSettings(r io.Reader, name string) (*SettingsFile, error) {
 	f := readSettings(read(r, name))
 	if err := f.mistakes.err(); err != nil {
@@ -56,9 +56,8 @@ func ParseSettings(r io.Reader, name string) (*SettingsFile, error) {
 // key is one setting that a table knows: where its value goes.
 type key func(f *SettingsFile, s *scope, v value) Mistakes
 
-// tables are all tables of the file and their keys; "" is the top. It is the
-// one list of what may be written, and the suggestions for what may not come
-// from it.
+// tables are all tables of the file and their keys; "" is the top. It is the only list of
+// what may be written; suggestions for anything else come from it.
 var tables = map[string]map[string]key{
 	"": aliasKeys(map[string]key{
 		"on_exit": func(f *SettingsFile, _ *scope, v value) Mistakes {
@@ -87,8 +86,8 @@ var tables = map[string]map[string]key{
 		"to": func(f *SettingsFile, _ *scope, v value) Mistakes {
 			return fillPlain(&f.LogTo, v, oneOf(LogAuto, LogSyslog, LogStderr))
 		},
-		// logrus knows fatal and panic too, but a daemon that logs those
-		// only could not say why it did anything.
+		// logrus has fatal and panic too, but a daemon that logged only those could not
+		// say why it did anything.
 		"level": func(f *SettingsFile, _ *scope, v value) Mistakes {
 			return fillPlain(&f.LogLevel, v, oneOf("error", "warning", "info", "debug", "trace"))
 		},
@@ -104,8 +103,8 @@ var tables = map[string]map[string]key{
 	"alias": aliasKeys(map[string]key{}),
 }
 
-// aliasKeys adds the keys that stand at the top for all aliases and in a table
-// for one.
+// aliasKeys adds the keys that may stand at the top, for all aliases, and in a table, for
+// one.
 func aliasKeys(keys map[string]key) map[string]key {
 	wait := duration(minInterval, maxWait)
 	for name, set := range map[string]func(*scope, value) Mistakes{
@@ -126,7 +125,7 @@ func aliasKeys(keys map[string]key) map[string]key {
 	return keys
 }
 
-// fillPlain reads a setting that exists once, so its place need not be kept.
+// fillPlain reads a setting that exists only once, so its place need not be kept.
 func fillPlain[T any](to *T, v value, parse parser[T]) Mistakes {
 	x, mistakes := parse(v)
 	*to = x
@@ -175,7 +174,7 @@ func readSettings(in input) *SettingsFile {
 }
 
 // maxDepth is the length of the longest name that is refused as a whole:
-// peer.paths.172.16.1.5, for lack of quotes.
+// peer.paths.172.16.1.5, which lacks quotes.
 const maxDepth = 6
 
 // take files one value or header under its name.
@@ -221,8 +220,8 @@ func (f *SettingsFile) take(v value) {
 	}
 }
 
-// aliasScope finds the scope of an [alias."..."], or makes it at its first
-// mention. With a bad address it is there too, for its keys to be checked.
+// aliasScope finds the scope of an [alias."..."], or makes it when it is first mentioned.
+// Even one with a bad address gets a scope, so that its keys are checked.
 func (f *SettingsFile) aliasScope(v value) *scope {
 	field := joinPath(v.path[:2])
 	if s := f.scopes[field]; s != nil {
@@ -253,13 +252,13 @@ func (f *SettingsFile) mistake(line int, field, text string) {
 	f.mistakes = append(f.mistakes, Mistake{File: f.file, Line: line, Field: field, Text: text})
 }
 
-// refuse reports a table once and passes over what is in it.
+// refuse reports a table once and skips what is in it.
 func (f *SettingsFile) refuse(v value, table []string, text string) {
 	f.mistake(v.line, joinPath(table), text)
 	f.refused[joinPath(table)] = true
 }
 
-// plainKey is a key as misspellings leave it: case and separators apart.
+// plainKey is a key without what misspellings change: case and separators.
 func plainKey(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '_' || r == '-' {

@@ -9,21 +9,21 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// The bounds of the event log, in bytes. Below the least it would hold but a few
-// events; above the most a unit is wrong.
+// The bounds of the event log, in bytes. Below the least it would hold only a few events;
+// a size above the most is probably a wrong unit.
 const (
 	minEvents = 64 << 10
 	maxEvents = 10 << 30
 )
 
-// units are those of a size, the longest first: each ends with the B of the last.
+// units are the units of a size. B comes last, because the others end with a B too.
 var units = []struct {
 	name  string
 	bytes int64
 }{{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}, {"B", 1}}
 
-// byteSize reads a size such as "10MB", at least least and at most most bytes, or 0
-// for none. A KB has 1024 bytes.
+// byteSize reads a size such as "10MB", at least least and at most most bytes, or 0 for
+// none. A KB has 1024 bytes.
 func byteSize(least, most int64) parser[int64] {
 	return func(v value) (int64, Mistakes) {
 		if v.kind == unstable.Integer && v.text == "0" {

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// unknownKey says what might have been meant by a key that its table does not
-// have: one that is spelt alike, one of another table, or any.
+// unknownKey says what a key that its table does not have may have been meant to be: one
+// that is spelt alike, one of another table, or any.
 func unknownKey(table, name string) string {
 	known := slices.Sorted(maps.Keys(tables[table]))
 	if near, ok := nearest(name, known); ok {
 		return fmt.Sprintf("unknown; did you mean %s?", near)
 	}
-	// TOML has no way back to the top: a key below the first header belongs
-	// to that table, wherever it was meant to be.
+	// TOML has no way back to the top: a key below the first header belongs to that
+	// header's table, wherever it was meant to be.
 	if table != "" && tables[""][name] != nil {
 		return "unknown here; write it above the first [table]"
 	}
@@ -27,7 +27,7 @@ func unknownKey(table, name string) string {
 	return "unknown; known here: " + strings.Join(known, ", ")
 }
 
-// unknownTable is the same for a table.
+// unknownTable does the same for a table.
 func unknownTable(table, name string) string {
 	if tables[table][name] != nil {
 		return fmt.Sprintf("is a setting and not a table; write %s = …", name)
@@ -42,12 +42,12 @@ func unknownTable(table, name string) string {
 	return "unknown; the tables are [" + strings.Join(known, "], [") + "]"
 }
 
-// nearest finds the known word that is most like the one given, if any is.
+// nearest finds the known word that is most like the given one, if there is one.
 func nearest(word string, known []string) (near string, ok bool) {
 	word = plainKey(word)
-	best := 3 // more edits make another word
+	best := 3 // with more edits it is another word
 	for _, k := range known {
-		// Of a short word two edits leave nothing.
+		// In a short word two edits leave nothing.
 		if d := distance(word, plainKey(k)); d < best && d*2 < len(k) {
 			near, best = k, d
 		}
@@ -55,8 +55,8 @@ func nearest(word string, known []string) (near string, ok bool) {
 	return near, near != ""
 }
 
-// distance counts the letters to insert, delete or replace to make b out of a
-// (Levenshtein). Words that are long are far from everything we know.
+// distance counts the letters to insert, delete or replace to turn a into b
+// (Levenshtein). A long word is far from everything that we know.
 func distance(a, b string) int {
 	if len(a) > 2*len(b)+2 {
 		return len(a)

@@ -16,14 +16,14 @@ import (
 // value is one right-hand side of aliasdefender.toml, or the header of a
 // table, with its place.
 //
-// go-toml's decoder stops at the first value of a wrong type and forgets the
-// lines of all others. That is why the settings are not decoded into a struct:
-// the decoder judges the document, and its parser hands out the values.
+// go-toml's decoder stops at the first value of a wrong type and forgets the lines of all
+// others. So the settings are not decoded into a struct: the decoder judges the document,
+// and its parser hands out the values.
 type value struct {
 	path  []string // {"alias", "172.16.1.2", "interval"}
 	kind  unstable.Kind
-	text  string // of a string what is between the quotes, else as written
-	line  int    // of the key; of an item of a list, its own
+	text  string // of a string what is between the quotes, otherwise as written
+	line  int    // of the key; an item of a list has its own
 	items []value
 }
 
@@ -44,8 +44,8 @@ func joinPath(path []string) string {
 	return strings.Join(parts, ".")
 }
 
-// parseTOML returns every value and every header of a table, in the order of
-// the document, or the one mistake that makes it no TOML.
+// parseTOML returns every value and every table header in the order of the document, or
+// the mistake because of which it is no TOML.
 func parseTOML(in input) ([]value, Mistakes) {
 	var ignored map[string]any
 	if err := toml.Unmarshal(in.text, &ignored); err != nil {
@@ -59,7 +59,7 @@ func parseTOML(in input) ([]value, Mistakes) {
 	return d.values, nil
 }
 
-// tomlMistake carries over the line of a syntax error or of a key given twice.
+// tomlMistake keeps the line of a syntax error, or of a key that is given twice.
 func tomlMistake(file string, err error) Mistake {
 	m := Mistake{File: file, Text: strings.TrimPrefix(err.Error(), "toml: ")}
 	if strings.ContainsFunc(m.Text, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -80,7 +80,7 @@ type document struct {
 	table  []string // the header that we are under
 	values []value
 
-	lineUpTo int // the walk goes downwards only, so lines are counted once
+	lineUpTo int // the walk only goes down, so each line is counted once
 	lines    int
 }
 
@@ -95,8 +95,8 @@ func (d *document) expression(n *unstable.Node) {
 	}
 }
 
-// keyValue files one key and its value. An inline table is another way to
-// write a table, and becomes the same values.
+// keyValue files one key and its value. An inline table is another way to write a table,
+// and gives the same values.
 func (d *document) keyValue(table []string, n *unstable.Node) {
 	path, line := d.key(table, n)
 	val := n.Value()
@@ -113,8 +113,8 @@ func (d *document) keyValue(table []string, n *unstable.Node) {
 		at := line
 		for it := val.Children(); it.Next(); {
 			item := it.Node()
-			// The parser gives no place to a list in a list, which is
-			// a mistake in any case: it stands near the item before.
+			// The parser gives no place for a list within a list, which is a mistake in
+			// any case: it is near the previous item.
 			if item.Raw.Length > 0 {
 				at = d.line(item.Raw)
 			}

@@ -12,18 +12,18 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// given is one setting as a scope of the file gives it. The zero given is one
-// that the scope does not mention.
+// given is one setting as a scope of the file gives it. The zero given is a setting that
+// the scope does not mention.
 type given[T any] struct {
 	value T
 	line  int    // 0 if not given
-	field string // its full name, for what is found out about it later
-	bad   bool   // has been reported: nothing may be concluded from value
+	field string // its full name, for mistakes that are found in it later
+	bad   bool   // a mistake in it was reported: nothing may be concluded from value
 }
 
 func (g given[T]) isSet() bool { return g.line > 0 }
 
-// or is the nearer of two: g if it is given, else wider.
+// or is the nearer of the two: g if it is given, otherwise wider.
 func (g given[T]) or(wider given[T]) given[T] {
 	if g.isSet() {
 		return g
@@ -41,8 +41,7 @@ func (g given[T]) orDefault(d T) T {
 
 func (g given[T]) place() place { return place{g.line, g.field} }
 
-// parser reads one type of value. Its mistakes have line and text; fill adds
-// the rest.
+// parser reads one type of value. Its mistakes have line and text; fill adds the rest.
 type parser[T any] func(value) (T, Mistakes)
 
 // fill reads v into a setting.
@@ -57,7 +56,7 @@ func wrong(v value, format string, args ...any) Mistakes {
 	return Mistakes{{Line: v.line, Text: fmt.Sprintf(format, args...)}}
 }
 
-// is names what the administrator wrote, for a message on a value of the wrong type.
+// is names what the administrator wrote, for a message about a value of the wrong type.
 func (v value) is() string {
 	switch v.kind {
 	case unstable.String:

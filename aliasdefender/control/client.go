@@ -15,17 +15,16 @@ import (
 	"time"
 )
 
-// askWithin is longer than the server may take, so that it is the server who
-// says what it waited for.
+// askWithin is longer than the server may take, so that the server is the one to say what
+// it waited for.
 const askWithin = workWithin + 2*time.Second
 
-// maxAnswer bounds what is read from whatever listens on the socket: 10,000
-// aliases with their journals take less.
+// maxAnswer bounds what is read from whatever listens on the socket: 10,000 aliases with
+// their journals need less.
 const maxAnswer = 256 << 20 // bytes
 
-// ErrNotRunning is wrapped by the error of every call that found no Monitor
-// behind the socket, as opposed to one that does not answer or that we may not
-// ask.
+// ErrNotRunning is wrapped by the error of every call that finds no Monitor behind the
+// socket. A Monitor that does not answer, or that we may not ask, is another error.
 var ErrNotRunning = errors.New("no Monitor is running")
 
 // Client asks the Monitor of one socket. Its errors are one line that says
@@ -50,8 +49,8 @@ func Dial(socket string) *Client {
 }
 
 // Status returns what the Monitor knows; with journal, also each alias's last
-// transitions. Who may not open the control socket asks on that of the readers, if
-// there is one.
+// transitions. A caller that may not open the control socket asks on the readers' socket,
+// if there is one.
 func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
 	s, err := c.status(ctx, journal)
 	if errors.Is(err, fs.ErrPermission) {
@@ -63,8 +62,9 @@ func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
 	return s, err
 }
 
-// isAbsent tells that there is no readers' socket, or that we are none of them: what
-// was said of the control socket says more. One that a Monitor left that died is there.
+// isAbsent tells that there is no readers' socket, or that we may not use it: then the
+// error about the control socket says more. A socket that a dead Monitor has left is not
+// absent.
 func isAbsent(readers string, err error) bool {
 	if _, missing := os.Lstat(readers); missing == nil && errors.Is(err, ErrNotRunning) {
 		return false
@@ -82,21 +82,21 @@ func (c *Client) status(ctx context.Context, journal bool) (Snapshot, error) {
 	return s, err
 }
 
-// Reload has the Monitor read its files again. Where they have mistakes the
-// error is a *Refusal of KindConfig that lists them, and nothing has changed. Where they
-// lack rows of aliases that the host holds it is one of KindDrop.
+// Reload has the Monitor read its files again. If they have mistakes the error is a
+// *Refusal of KindConfig that lists them, and nothing has changed. If they lack rows of
+// aliases that the host holds, it is one of KindDrop.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/v1/reload", nil, &struct{}{})
 }
 
-// ReloadAndDrop is Reload, and releases aliases that the host holds and the files have no
-// row for any more. A Monitor of a version before it does so with any Reload.
+// ReloadAndDrop is Reload, and releases aliases that the host holds and for which the
+// files no longer have a row. A Monitor of an earlier version does so at every Reload.
 func (c *Client) ReloadAndDrop(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/v1/reload?drop=1", nil, &struct{}{})
 }
 
-// do sends one order, with in as its JSON if that is not nil, and reads its
-// answer into out.
+// do sends one order, with in as its JSON if that is not nil, and reads the answer into
+// out.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	var question io.Reader
 	if in != nil {
@@ -106,7 +106,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 		}
 		question = bytes.NewReader(text)
 	}
-	// The host is a placeholder: the transport knows one way only.
+	// The host is a placeholder: the transport goes to the socket, whatever the name.
 	req, err := http.NewRequestWithContext(ctx, method, "http://monitor"+path, question)
 	if err != nil {
 		return err
@@ -143,8 +143,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	return fmt.Errorf("%s: the Monitor failed: %s; look at its log", c.socket, f.Error)
 }
 
-// explain says what it means that the question did not even arrive, or that no
-// answer came.
+// explain says what it means that the question did not arrive, or that no answer came.
 func (c *Client) explain(err error) error {
 	var timeout net.Error
 	switch {
@@ -164,7 +163,7 @@ func (c *Client) explain(err error) error {
 	return fmt.Errorf("%s: the request failed: %w; is an Alias Defender Monitor behind it?", c.socket, errors.Unwrap(err))
 }
 
-// garbled says that a Monitor answered what we cannot read.
+// garbled says that a Monitor gave an answer that we cannot read.
 func (c *Client) garbled(version string, err error) error {
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 		return c.explain(err)

@@ -14,16 +14,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock is the right to be the Monitor of one control socket. It is a POSIX
-// lock on a file beside the socket: of the locks that Unix knows it is the one
-// that tells the second comer who the first is, that ends with its process
-// however that ended, and that no child inherits.
+// Lock is the right to be the Monitor of one control socket. It is a POSIX lock on a file
+// beside the socket. Of the locks that Unix has, this is the one that tells the second
+// comer who the first is, that ends with its process however that ended, and that no
+// child inherits.
 //
-// Two of its habits are guarded against. It belongs to a process, so a second
-// one in the same process would be granted: a process takes it once. And it is
-// lost when the process closes any descriptor of the file: nothing else here
-// opens it. The file itself stays, for who removed it could hand the lock's
-// name to a second file while the first is still held.
+// It has two traps. It belongs to a process, so a second one in the same process would be
+// granted: a process takes it once. And it is lost when the process closes any descriptor
+// of the file: nothing else here opens the file. The file itself is never removed:
+// otherwise its name could go to a second file while the first is still locked.
 type Lock struct {
 	socket string
 	file   *os.File
@@ -32,7 +31,7 @@ type Lock struct {
 // HeldError says that the socket has a Monitor already.
 type HeldError struct {
 	Socket string
-	PID    int // of the holder; 0 where it lives in another PID namespace
+	PID    int // of the holder; 0 if it lives in another PID namespace
 }
 
 func (e *HeldError) Error() string {
@@ -43,17 +42,17 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s: a Monitor %s has this socket already; stop that one, or set another [control] socket for this one", e.Socket, who)
 }
 
-// Acquire takes the lock of the socket, and makes the socket's directory where
-// it is missing. Where another process has it the error is a *HeldError.
+// Acquire takes the lock of the socket, and makes the socket's directory if it is
+// missing. If another process has the lock, the error is a *HeldError.
 func Acquire(socket string) (*Lock, error) {
-	// Everybody may pass: whoever has no right to the socket should be told
-	// so, and not that nobody runs.
+	// Everybody may enter: a user who has no right to the socket should be told so, and
+	// not that no Monitor runs.
 	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
 		return nil, fmt.Errorf("directory of the control socket: %w", explainFile(err))
 	}
-	// Not even readable for others: who can open the file can put a shared
-	// lock on it, and so keep the Monitor from starting. Not through a
-	// symbolic link: root would follow it wherever it leads.
+	// Others may not even read it: a process that can open the file can put a shared lock
+	// on it, and so keep the Monitor from starting. No symbolic link is followed: root
+	// would follow it wherever it leads.
 	f, err := os.OpenFile(socket+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock of the control socket: %w", explainFile(err))
@@ -69,10 +68,10 @@ func Acquire(socket string) (*Lock, error) {
 	return &Lock{socket: socket, file: f}, nil
 }
 
-// setLock locks the whole file or tells who has it.
+// setLock locks the whole file, or tells who has it.
 func setLock(f *os.File) error {
-	// The holder may end between our attempt and our question for it; then
-	// the lock is free and we try again. A few times is plenty.
+	// The holder may end between our attempt and our question who it is; then the lock is
+	// free and we try again. A few times are plenty.
 	for range 10 {
 		whole := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart}
 		err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &whole)
@@ -95,7 +94,7 @@ func setLock(f *os.File) error {
 	return errors.New("other processes keep taking it; try again")
 }
 
-// Release gives the right up. The socket must be closed by then.
+// Release gives up the right. The socket must be closed by then.
 func (l *Lock) Release() error { return l.file.Close() }
 
 // listen opens the socket.
@@ -107,7 +106,7 @@ func (l *Lock) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, explainFile(err)
 	}
-	// Where the mode at birth is not heeded it comes now.
+	// On a system that ignores the mode at birth, it is set now.
 	if err := os.Chmod(l.socket, 0o600); err != nil {
 		ln.Close()
 		return nil, explainFile(err)
@@ -115,8 +114,8 @@ func (l *Lock) listen() (net.Listener, error) {
 	return ln, nil
 }
 
-// sweep removes a socket that a Monitor left that died, for a living one has the
-// lock. Anything else is not ours to remove.
+// sweep removes a socket that a dead Monitor has left: a living one would have the lock.
+// Anything else is not ours to remove.
 func sweep(socket string) error {
 	info, err := os.Lstat(socket)
 	switch {
@@ -133,9 +132,8 @@ func sweep(socket string) error {
 	return nil
 }
 
-// bind opens a socket that is private from its birth: Linux gives the file the
-// mode that the socket has before it is bound, so that there is no moment at
-// which others could connect.
+// bind opens a socket that is private from its birth: Linux gives the file the mode that
+// the socket has before it is bound, so that others can never connect.
 func bind(path string) (net.Listener, error) {
 	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })

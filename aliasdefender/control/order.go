@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// OrderWithin is what an order of an operator may take at most. It waits for
-// answers of the network, or for their absence, in the rhythm that the
-// administrator chose; with the default one that is some seconds.
+// OrderWithin is how long an operator's order may take at most. It waits for answers from
+// the network, or for their absence, in the rhythm that the administrator chose; with the
+// default one that takes some seconds.
 const OrderWithin = 2 * time.Minute
 
-// Order is an order of an operator: RemoveAlias with Remove, Handover with Give,
-// Maintenance with that; AddAlias without any of them.
+// Order is an operator's order: RemoveAlias if Remove is set, Handover if Give is,
+// Maintenance if that is; AddAlias if none of them is.
 type Order struct {
 	Alias  netip.Addr `json:"alias,omitzero"` // the zero Addr: every alias of the file
 	Remove bool       `json:"remove,omitempty"`
@@ -27,32 +27,32 @@ type Order struct {
 
 	Maintenance Switch `json:"maintenance,omitempty"` // of this host, with all its aliases
 
-	// Within is how long the order may take, at most OrderWithin; what is not
-	// carried out by then is withdrawn. 0: as long as the Monitor thinks fit.
+	// Within is how long the order may take, at most OrderWithin; what is not carried out
+	// by then is withdrawn. 0: the Monitor decides.
 	Within time.Duration `json:"within_ns,omitempty"`
 }
 
-// Switch is turned on or off, or left alone.
+// Switch says to turn something on or off, or to leave it alone.
 type Switch string
 
-// The ways to turn it.
+// Its values.
 const (
 	Leave Switch = ""
 	On    Switch = "on"
 	Off   Switch = "off"
 )
 
-// KindAlias is the kind of the refusal of an order for what is no alias.
+// KindAlias is the kind of refusal for an order about an address that is no alias.
 const KindAlias Kind = "alias"
 
-// Order gives an order to the Monitor and waits until it is carried out or
-// refused, which the Outcomes tell for each alias. It may take OrderWithin. If
-// ctx ends earlier, what is not yet carried out is withdrawn.
+// Order gives an order to the Monitor and waits until it is carried out or refused; the
+// Outcomes tell this for each alias. It may take OrderWithin. If ctx ends earlier, what
+// is not yet carried out is withdrawn.
 //
-// The error is a *Refusal of KindAlias if no alias of the file was meant.
+// The error is a *Refusal of KindAlias if the order fits no alias of the file.
 func (c *Client) Order(ctx context.Context, o Order) ([]Outcome, error) {
-	// First a question that is answered at once: a Monitor that takes its
-	// time is told by it from one that is stopped.
+	// First ask something that is answered at once: this tells a Monitor that takes its
+	// time from one that is stopped.
 	if _, err := c.Status(ctx, false); err != nil {
 		return nil, err
 	}
@@ -63,11 +63,11 @@ func (c *Client) Order(ctx context.Context, o Order) ([]Outcome, error) {
 	return all, err
 }
 
-// order is the server's side of it.
+// order is the server's side of Order.
 func (s *Server) order() http.Handler {
 	return s.answer(OrderWithin, func(r *http.Request) (any, error) {
 		in := json.NewDecoder(r.Body)
-		in.DisallowUnknownFields() // an order that is only half understood is not carried out
+		in.DisallowUnknownFields() // an order that is only half understood must not be carried out
 		var o Order
 		if err := in.Decode(&o); err != nil {
 			return nil, errUnknownOrder
@@ -82,6 +82,5 @@ func (s *Server) order() http.Handler {
 	})
 }
 
-// errUnknownOrder is answered like a path that is not known: the client is of
-// another version.
+// errUnknownOrder is answered like an unknown path: the client has another version.
 var errUnknownOrder = errors.New("unknown order")

@@ -8,10 +8,10 @@ import (
 )
 
 // limit lets at most n connections of ln be open at a time: descriptors that hanging
-// clients take are not there for the questions on which the aliases depend. When all
-// places are taken, the client that has said nothing for the longest time makes room
-// for the next: a command of ours asks at once. If all have asked, the next waits at
-// the door, and those beyond it in the kernel.
+// clients hold are missing for the questions on which the aliases depend. When all places
+// are taken, the client that has said nothing for the longest time makes room for the
+// next one; a command of ours asks at once. If all have asked, the next client waits at
+// the door, and those after it wait in the kernel.
 func limit(ln net.Listener, n int) net.Listener {
 	l := &limited{Listener: ln, places: make(chan struct{}, n), closed: make(chan struct{})}
 	l.close = sync.OnceValue(func() error {
@@ -25,7 +25,7 @@ type limited struct {
 	net.Listener
 	places chan struct{}
 	closed chan struct{}
-	close  func() error // more than once is as once
+	close  func() error // it may be called more than once
 
 	mu   sync.Mutex
 	open []*placed // oldest first
@@ -62,8 +62,8 @@ func (l *limited) Accept() (net.Conn, error) {
 	return p, nil
 }
 
-// makeRoom closes the connection that has said nothing for the longest time, if there
-// is one.
+// makeRoom closes the connection that has said nothing for the longest time, if there is
+// one.
 func (l *limited) makeRoom() {
 	l.mu.Lock()
 	i := slices.IndexFunc(l.open, func(p *placed) bool { return !p.spoke.Load() })
@@ -77,13 +77,13 @@ func (l *limited) makeRoom() {
 	}
 }
 
-// Close ends the waiting for a place too.
+// Close also ends the wait for a place.
 func (l *limited) Close() error { return l.close() }
 
 // placed is a connection that gives its place back when it is closed.
 type placed struct {
 	net.Conn
-	spoke atomic.Bool // something came
+	spoke atomic.Bool // something has come from it
 	close func() error
 }
 

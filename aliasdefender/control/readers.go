@@ -11,20 +11,20 @@ import (
 	"strconv"
 )
 
-// ReadersSuffix makes the path of the second socket, on which a group of users may
-// ask, of the control socket's.
-const ReadersSuffix = ".read" // as config has it
+// ReadersSuffix is appended to the control socket's path to make that of the second
+// socket, on which a group of users may ask.
+const ReadersSuffix = ".read" // config has the same
 
-// maxReaders is how many of them are answered at a time. They have places of their
-// own: those who may only look must not keep an operator's order waiting.
+// maxReaders is how many of them are answered at a time. They have places of their own:
+// users who may only look must not keep an operator's order waiting.
 const maxReaders = 8
 
-// readersMode is the mode of their socket: its group's and root's.
+// readersMode is the mode of their socket: for its owner and its group.
 const readersMode = 0o660
 
-// GroupID is the number of a group, which may be written as a number. The program is
-// linked without the C library: it reads /etc/group, and knows no other groups by
-// their names.
+// GroupID is the number of a group, which may itself be written as a number. The program
+// is linked without the C library: it reads /etc/group, and knows other groups only by
+// number.
 func GroupID(group string) (int, error) {
 	if n, err := strconv.ParseUint(group, 10, 31); err == nil {
 		return int(n), nil
@@ -36,8 +36,9 @@ func GroupID(group string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
-// ListenReaders opens the socket on which the members of a group may ask for Status
-// and Why, and order nothing. It comes after Listen. Without it there is none.
+// ListenReaders opens the socket on which the members of a group may ask for Status and
+// Why, and give no orders. It is called after Listen. If it is not called there is no
+// such socket.
 func (s *Server) ListenReaders(group string) error {
 	gid, err := GroupID(group)
 	if err != nil {
@@ -51,7 +52,7 @@ func (s *Server) ListenReaders(group string) error {
 	if err != nil {
 		return explainFile(err)
 	}
-	// First whose it is: the old group must not come in meanwhile.
+	// The owner comes first: otherwise the old group could connect in between.
 	if err := errors.Join(os.Chown(path, -1, gid), os.Chmod(path, readersMode)); err != nil {
 		ln.Close()
 		if errors.Is(err, fs.ErrPermission) {
@@ -63,7 +64,7 @@ func (s *Server) ListenReaders(group string) error {
 	return nil
 }
 
-// readRoutes are the questions of those who may order nothing.
+// readRoutes are the questions that readers may ask.
 func (s *Server) readRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /v1/status", s.answer(s.working, func(r *http.Request) (any, error) {
@@ -76,7 +77,7 @@ func (s *Server) readRoutes() *http.ServeMux {
 type serving struct {
 	on     net.Listener
 	routes *http.ServeMux
-	most   int // clients at a time
+	most   int // how many clients at a time
 }
 
 // servings are the sockets that are open.

@@ -12,24 +12,23 @@ import (
 	"time"
 )
 
-// versionHeader is on every answer: it tells a Monitor from any other server,
-// and one version of it from another.
+// versionHeader is on every answer: it tells a Monitor from any other server, and one
+// version from another.
 const versionHeader = "Aliasdefender-Version"
 
-// What one client may cost. A client is a command of ours on this host: it
-// asks at once, reads at once and leaves.
+// What one client may cost. A client is a command of ours on this host: it asks at once,
+// reads at once and leaves.
 const (
-	maxClients  = 32               // at a time; who says nothing makes room for the next
+	maxClients  = 32               // at a time; a client that says nothing makes room for the next
 	readWithin  = 2 * time.Second  // the whole question
-	writeWithin = 10 * time.Second // the whole of it, answer included
+	writeWithin = 10 * time.Second // from the question to the end of the answer
 	workWithin  = 5 * time.Second  // what the daemon may take to answer
 	maxHeader   = 8 << 10          // bytes
 	maxBody     = 64 << 10         // bytes
-	endWithin   = time.Second      // answers under way when we end
+	endWithin   = time.Second      // for answers under way when we end
 )
 
-// Refusal is the answer of a daemon that understood an order and does not
-// carry it out.
+// Refusal is the answer of a daemon that understood an order and does not carry it out.
 type Refusal struct {
 	Kind Kind
 	Text string // one line for each thing that is wrong
@@ -47,9 +46,9 @@ const (
 	KindBusy   Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
 )
 
-// Handlers are what the daemon does for its clients. Each may be called from
-// several goroutines at once, and gives up when its context ends. An error
-// that is a *Refusal reaches the client as such.
+// Handlers are what the daemon does for its clients. Each may be called from several
+// goroutines at once, and gives up when its context ends. If its error is a *Refusal, the
+// client gets it as such.
 type Handlers struct {
 	Status func(ctx context.Context, journal bool) (Snapshot, error)
 	Reload func(ctx context.Context, drop bool) error
@@ -63,35 +62,35 @@ type Server struct {
 	handlers Handlers
 	listener net.Listener
 	clients  int          // at a time
-	readers  net.Listener // nil: nobody but its owner may ask
+	readers  net.Listener // nil: only the owner may ask
 
 	reading, working, writing time.Duration // the constants above, shorter in tests
 }
 
-// NewServer returns the server of the lock's socket: without the lock there is no
+// NewServer returns the server for the lock's socket: without the lock there is no
 // server. It starts nothing.
 func NewServer(l *Lock, version string, h Handlers) *Server {
 	return &Server{lock: l, version: version, handlers: h, clients: maxClients, reading: readWithin, working: workWithin, writing: writeWithin}
 }
 
-// AtMost bounds how many clients may be there at a time, where that is fewer than 32:
-// each takes a descriptor. It is called before Serve.
+// AtMost bounds how many clients there may be at a time, if that is fewer than 32: each
+// takes a descriptor. Call it before Serve.
 func (s *Server) AtMost(clients int) { s.clients = min(s.clients, max(clients, 1)) }
 
-// Listen opens the socket, so that what is wrong with it is known before any
-// alias is touched. Clients that come before Serve wait for it.
+// Listen opens the socket, so that any trouble with it is known before an alias is
+// touched. Clients that come before Serve wait.
 func (s *Server) Listen() error {
 	ln, err := s.lock.listen()
 	if err != nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	s.listener = ln
-	// Where readers are no longer wanted, none shall find a socket of those before us.
+	// If readers are no longer wanted, they must not find a socket of an earlier Monitor.
 	_ = sweep(s.lock.socket + ReadersSuffix)
 	return nil
 }
 
-// Close closes sockets that are not served (Serve closes them itself).
+// Close closes sockets that are not being served (Serve closes its own).
 func (s *Server) Close() error {
 	if s.readers != nil {
 		s.readers.Close()
@@ -99,8 +98,8 @@ func (s *Server) Close() error {
 	return s.listener.Close()
 }
 
-// Serve answers until ctx ends, and then gives the answers under way a second.
-// It removes the socket. The error is one of the socket; nil after ctx's end.
+// Serve answers until ctx ends, then gives the answers under way one second, and removes
+// the socket. The error is one of the socket; nil if ctx has ended.
 func (s *Server) Serve(ctx context.Context) error {
 	all := s.servings()
 	ended := make(chan error, len(all))
@@ -121,7 +120,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer cancel()
 	for _, web := range webs {
 		if err != nil || web.Shutdown(last) != nil {
-			web.Close() // a client that does not read its answer does not hold us
+			web.Close() // a client that does not read its answer must not hold us up
 		}
 	}
 	for range left {
@@ -137,19 +136,19 @@ func (s *Server) web(ctx context.Context, one serving) *http.Server {
 		ReadTimeout:    s.reading,
 		WriteTimeout:   s.writing,
 		MaxHeaderBytes: maxHeader,
-		// The requests of a server that ends are not cut off by its context
-		// but by the deadline below.
+		// When the server ends, the deadline below cuts off requests under way, and not
+		// their context.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-		// It would speak of clients that went away; nobody can act on that.
+		// It would only report clients that went away; nobody can act on that.
 		ErrorLog: stdlog.New(io.Discard, "", 0),
 	}
-	// A command asks once; a connection that is kept would hold a place.
+	// A command asks once; a connection that is kept open would hold a place.
 	web.SetKeepAlivesEnabled(false)
 	return web
 }
 
-// routes is the whole interface. Orders are POST. What the client gets for each
-// is documented at the client's method.
+// routes is the whole interface. Orders are POST. The client's methods document what the
+// client gets for each.
 func (s *Server) routes() *http.ServeMux {
 	mux := s.readRoutes()
 	mux.Handle("POST /v1/reload", s.answer(s.working, func(r *http.Request) (any, error) {
@@ -173,12 +172,12 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-// answer makes an HTTP handler of a function that may take so long: its value
-// or its error as JSON.
+// answer makes an HTTP handler of a function that may take that long: the client gets its
+// value or its error as JSON.
 func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The server's own deadline for an answer is counted from the question,
-		// and would cut off one for which we take our time.
+		// The server's own deadline for an answer counts from the question, and would cut
+		// off an answer for which we take our time.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within + s.writing))
 		ctx, cancel := context.WithTimeout(r.Context(), within)
 		defer cancel()
@@ -199,7 +198,7 @@ func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		// A client that left is no fault of ours.
+		// It is not our fault if the client has left.
 		if snapshot, is := value.(Snapshot); is {
 			_ = snapshot.write(w)
 		} else {

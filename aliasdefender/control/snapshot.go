@@ -30,8 +30,8 @@ type Snapshot struct {
 	Aliases []Alias `json:"aliases"`
 }
 
-// write writes the snapshot as JSON, an alias to a line. Encoded as a whole a
-// thousand aliases would take some megabytes, which the daemon would then keep.
+// write writes the snapshot as JSON, one alias to a line. If it were encoded as a whole,
+// a thousand aliases would take some megabytes, which the daemon would then keep.
 func (s Snapshot) write(to io.Writer) error {
 	aliases := s.Aliases
 	s.Aliases = []Alias{}
@@ -54,7 +54,7 @@ func (s Snapshot) write(to io.Writer) error {
 	}
 	w.Write(end)
 	w.WriteByte('\n')
-	return w.Flush() // which has the first error of all
+	return w.Flush() // Flush returns the first error of all writes
 }
 
 // Alias is one alias as the daemon sees it.
@@ -116,7 +116,7 @@ type Says struct {
 }
 
 // Standby is what is known of whether another host would take the alias if its holder
-// failed now: this one, or for its holder the partner.
+// failed now. That other host is this one or, if this host holds the alias, the partner.
 type Standby struct {
 	Host   string    `json:"host"`             // us, partner
 	Ready  string    `json:"ready"`            // yes, no, unknown
@@ -130,8 +130,8 @@ type Standby struct {
 	HandOverWhy string `json:"hand_over_why,omitempty"`
 }
 
-// Problem tells whether somebody must look at it. A nil Standby, of an older Monitor,
-// tells of none.
+// Problem tells whether somebody must look at it. A nil Standby, from an older Monitor,
+// is no problem.
 func (s *Standby) Problem() bool { return s != nil && (s.Ready == "no" || s.Level != "") }
 
 // Outcome is what became of an order for one alias.
@@ -141,11 +141,11 @@ type Outcome struct {
 	Text  string `json:"text"`           // what happened, or why not
 	Next  string `json:"next,omitempty"` // what will happen if nothing else does
 
-	// NotRemembered says why a restart will not know of the order; empty if it will.
+	// NotRemembered says why a restart will not know of the order; empty if it will know.
 	NotRemembered string `json:"not_remembered,omitempty"`
 
-	// Anew says that what was on the disk could not be read, and was written anew:
-	// what operators ordered before is forgotten. Empty if it was read.
+	// Anew says that what was on the disk could not be read and was written anew: what
+	// operators ordered earlier is forgotten. Empty if it could be read.
 	Anew string `json:"anew,omitempty"`
 }
 
@@ -157,7 +157,7 @@ type Peer struct {
 	Answer string `json:"answer"` // answered, silent, unknown
 }
 
-// Fact is one thing observed.
+// Fact is one observed thing.
 type Fact struct {
 	Name  string    `json:"name"`
 	Value string    `json:"value"`
@@ -166,7 +166,7 @@ type Fact struct {
 	Asked time.Time `json:"asked,omitzero"` // when it was last asked
 }
 
-// Entry is one transition with the facts it was made of.
+// Entry is one transition with the facts that it was decided by.
 type Entry struct {
 	At     time.Time `json:"at"`
 	Row    string    `json:"row"`

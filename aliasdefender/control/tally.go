@@ -2,15 +2,15 @@ package control
 
 import "fmt"
 
-// Tally is a Snapshot summed up. Status takes its exit code from it, and systemd its
-// line of status, so that the two cannot contradict each other.
+// Tally is a Snapshot summed up. The exit code of Status and the status line for systemd
+// both come from it, so that they cannot contradict each other.
 type Tally struct {
 	Aliases     int
-	Held        int  // of them, by this host
-	Parked      int  // of them, by an operator
-	Maintenance bool // then all are parked
-	Without     int  // held, and the partner has parked them: they have no standby
-	Problems    int  // that somebody must look at: of aliases, and of the Monitor
+	Held        int  // of them, held by this host
+	Parked      int  // of them, parked by an operator
+	Maintenance bool // if set, all are parked
+	Without     int  // held, but the partner has parked them: they have no standby
+	Problems    int  // that somebody must look at, with aliases and with the Monitor
 }
 
 // Part is what a Tally takes of one alias.
@@ -18,7 +18,7 @@ type Part struct {
 	Held, Parked bool
 	Level        string // as Alias.Level
 	Unready      bool   // nobody would take it if its holder failed now: Standby.Problem
-	Meant        bool   // for an operator wants it so
+	Meant        bool   // because an operator wants it so
 }
 
 // Add adds one alias.
@@ -39,7 +39,7 @@ func (t *Tally) Add(p Part) {
 }
 
 // Well tells whether all aliases are defended, and there is nothing that somebody must
-// look at. Then Status exits with 0. What is parked is defended by one host at most.
+// look at. Then Status exits with 0. A parked alias is defended by one host at most.
 func (t Tally) Well() bool { return t.Problems == 0 && t.Without == 0 && t.Parked == 0 }
 
 // String is the sum in one line: "holding 1 of 3 aliases; 1 parked; 1 problem".

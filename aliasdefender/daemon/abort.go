@@ -17,20 +17,20 @@ import (
 )
 
 const (
-	// exitAborted is what a Go program ends with on ABRT, and the unit restarts.
+	// exitAborted is the exit code of a Go program after ABRT; the unit restarts it.
 	exitAborted = 2
-	// stacksMost is how much of the goroutines' stacks is looked at.
+	// stacksMost is how much of the goroutines' stacks are looked at.
 	stacksMost = 1 << 20 // bytes
-	// framesMost is how many functions of a goroutine are named, the innermost first.
+	// framesMost is how many functions of a goroutine are named, innermost first.
 	framesMost = 12
-	// abortWithin bounds the writing: who reads it may hang too.
+	// abortWithin bounds the writing: the reader may hang too.
 	abortWithin = time.Second
 )
 
-// watchAbort ends the process on ABRT, as Go does by itself, but says in one line
-// for each goroutine where it stands: Go's own hundreds of lines are of priority 6
-// each in the journal. It is how a watchdog ends a Monitor that hangs, and does not
-// need the loop. Where Go cannot run even this, the manager kills it.
+// watchAbort ends the process on ABRT, as Go does by itself, but says in one line for
+// each goroutine where it stands: Go's own hundreds of lines would each be of priority 6
+// in the journal. A watchdog sends ABRT to end a Monitor that hangs; watchAbort does not
+// need the loop. If Go cannot run even this, the manager kills the process.
 func watchAbort(stderr io.Writer) (stop func()) {
 	aborts := make(chan os.Signal, 1)
 	signal.Notify(aborts, syscall.SIGABRT)
@@ -59,8 +59,8 @@ func watchAbort(stderr io.Writer) (stop func()) {
 	}
 }
 
-// standing makes a line for each goroutine of what runtime.Stack wrote. Goroutines
-// that stand at the same place share one.
+// standing makes one line for each goroutine in what runtime.Stack wrote. Goroutines that
+// stand at the same place share a line.
 func standing(stacks string) string {
 	var places []string
 	times := map[string]int{}

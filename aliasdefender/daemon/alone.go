@@ -19,25 +19,24 @@ import (
 	"alias-defender/aliasdefender/store"
 )
 
-// The rhythm of an order where no Monitor runs, whatever the settings say: an
-// operator waits. An alias that nobody has is silent after aloneMisses timeouts.
+// The rhythm of an order where no Monitor runs, whatever the settings say: an operator is
+// waiting. An alias that nobody has is silent after aloneMisses timeouts.
 const (
 	aloneInterval = time.Second
 	aloneTimeout  = 300 * time.Millisecond
 	aloneMisses   = 3
 
-	// lookWithin is how long it may take to find out who has the aliases. Then the
-	// order is given nevertheless, and answered with what is not known.
+	// lookWithin is how long it may take to find out who has the aliases. After that the
+	// order is given all the same, and its answer says what is not known.
 	lookWithin = 3 * time.Second
 )
 
-// Alone carries out an operator's order where no Monitor runs: a Defender on the
-// rows that the order is for, which does what is ordered and nothing else, and
-// ends. What it took stays on this host. Of the Options it needs Load, Aliases,
-// Version and Open.
+// Alone carries out an operator's order where no Monitor runs. It runs a Defender on the
+// rows that the order is for, which does what is ordered and nothing else, and ends. What
+// it took stays on this host. Of the Options it needs Load, Aliases, Version and Open.
 //
-// The error is that of a start without an alias touched: of Load, of a process that
-// may not change this host, of another one that is at work.
+// The error means that nothing was begun, and no alias touched: it is Load's, or that the
+// process may not change this host, or that another one is at work.
 func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outcome, error) {
 	cfg, err := o.Load()
 	if err != nil {
@@ -65,7 +64,7 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 		return nil, fmt.Errorf("%s: %w", cfg.Settings.StateDir, errNoAnswer)
 	}
 	if damage != nil && order.DryRun && order.Maintenance == control.Off {
-		return nil, damage // whether it would end anything is not known
+		return nil, damage // it is not known whether this would end anything
 	}
 	options := network.aloneOptions(cfg, rows, o.Version, order)
 	options.Kept = defender.Kept(kept)
@@ -88,7 +87,8 @@ func giveAlone(ctx context.Context, d *defender.Defender, order control.Order, r
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		// Its error would be that something beside it hangs: the order is answered by then.
+		// It would return an error only if something beside it hung; the order is
+		// answered by then.
 		_ = d.Run(context.WithoutCancel(ctx))
 	}()
 	defer func() {
@@ -126,7 +126,7 @@ func (o Options) rowsFor(cfg *config.Config, alias netip.Addr) ([]config.Alias, 
 	return nil, NoSuchAlias(alias, o.Aliases, known)
 }
 
-// openFor opens the network for an order. Who only reads it needs no privilege.
+// openFor opens the network for an order. An order that only reads it needs no privilege.
 func (o Options) openFor(order control.Order) (System, error) {
 	changes := order.Maintenance != control.Off && !order.DryRun
 	if changes || asks(order) {
@@ -138,8 +138,8 @@ func (o Options) openFor(order control.Order) (System, error) {
 	return OpenHost()
 }
 
-// inPlaceOfMonitor takes the lock: a Monitor that starts now would look and take, as
-// we do. It waits until we have done, or is told of us.
+// inPlaceOfMonitor takes the lock: a Monitor that started now would look and take, as we
+// do. It waits until we are done, or is told of us.
 func inPlaceOfMonitor(socket string) (*control.Lock, error) {
 	lock, err := control.Acquire(socket)
 	if held := (*control.HeldError)(nil); errors.As(err, &held) {
@@ -148,10 +148,10 @@ func inPlaceOfMonitor(socket string) (*control.Lock, error) {
 	return lock, err
 }
 
-// aloneOptions are those of a Defender for one order.
+// aloneOptions are the options of a Defender for one order.
 func (s System) aloneOptions(cfg *config.Config, rows []config.Alias, version string, order control.Order) defender.Options {
 	log := logrus.New()
-	log.SetOutput(io.Discard) // the answer says it all
+	log.SetOutput(io.Discard) // the answer says everything
 	chosen := *cfg
 	chosen.Aliases = make([]config.Alias, len(rows))
 	for i, al := range rows {
@@ -166,7 +166,7 @@ func (s System) aloneOptions(cfg *config.Config, rows []config.Alias, version st
 	return o
 }
 
-// mute keeps a Defender from asking anybody: it opens no socket on the wire.
+// mute keeps a Defender from asking any host: it opens no socket on the wire.
 func mute(o *defender.Options) {
 	if o.Listen != nil {
 		o.Listen = func(string, host.Family, func([]host.Sighting)) (defender.Wire, error) { return nil, errNotAsked }
@@ -177,8 +177,8 @@ func mute(o *defender.Options) {
 
 var errNotAsked = errors.New("this order asks nobody")
 
-// alone is the row as it is taken for an order: at once, for good, and without a
-// thought of what a Monitor would do with it.
+// alone is the row in the form in which an order takes it: at once, for good, and
+// whatever a Monitor would do with it.
 func alone(al config.Alias) config.Alias {
 	al.Interval, al.Timeout, al.Misses = aloneInterval, aloneTimeout, aloneMisses
 	al.Router, al.Witnesses = netip.Addr{}, nil
@@ -186,9 +186,9 @@ func alone(al config.Alias) config.Alias {
 	return al
 }
 
-// narrow is this host's network as an order needs it: without a router, which
-// decides only what nobody has ordered, and with no alias of the file taken for an
-// address of the NIC's own, whatever the order is for.
+// narrow is this host's network as an order needs it. It has no router, which decides
+// only about deeds that nobody has ordered. And no alias of the file counts as an own
+// address of the NIC, whichever alias the order is for.
 type narrow struct {
 	defender.Network
 	aliases []config.Alias

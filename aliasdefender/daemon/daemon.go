@@ -43,25 +43,25 @@ type Options struct {
 	Open    func() (System, error) // opens the network to work on; nil: OpenHost
 }
 
-// Run is a Monitor from its start to its end. When ctx ends, it ends as on TERM.
-// The error is that of a start without an alias touched, among them
-// config.Mistakes and *control.HeldError, or of the loop.
+// Run is a Monitor from its start to its end. When ctx ends, it ends as on TERM. The
+// error is that of a start that touched no alias, such as config.Mistakes and
+// *control.HeldError, or of the loop.
 func Run(ctx context.Context, o Options) error {
 	cfg, err := o.Load()
 	if err != nil {
 		return err
 	}
 	frugal(len(cfg.Aliases))
-	// A reader of our standard error that dies must not take the aliases
-	// with it, and neither must a signal that comes before we are ready.
+	// If a reader of our standard error dies, that must not take the aliases with it, and
+	// neither must a signal that comes before we are ready.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
 	defer watchAbort(o.Stderr)()
 
-	// Before the lock, whose directory an ordinary user cannot make either:
-	// what he lacks is said by its name.
+	// This comes before the lock, whose directory an ordinary user cannot make either: an
+	// ordinary user is told by name which privileges are missing.
 	network, err := o.open()
 	if err != nil {
 		return err
@@ -118,25 +118,25 @@ func logOptions(s config.Settings, stderr io.Writer) logs.Options {
 	return logs.Options{To: to[s.LogTo], Level: s.LogLevel, Stderr: stderr}
 }
 
-// monitor links the loop with all that asks it and gives it orders.
+// monitor connects the loop with everything that asks it and gives it orders.
 type monitor struct {
-	load     func() (*config.Config, error) // reads the files, and waits for their disk
+	load     func() (*config.Config, error) // reads the files; it waits for their disk
 	aliases  string                         // the path of the table of aliases
 	log      *logrus.Logger
 	defender *defender.Defender
 	memory   *memory
 	events   events
-	manager  *sdnotify.Notifier // nil: none asks
+	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
 
-	unread string // why readers cannot ask, though they should; empty: they can
+	unread string // why readers cannot ask although they should; empty: they can
 
-	reportEvery time.Duration // the constant, shorter in tests
+	reportEvery time.Duration // the constant reportEvery; shorter in tests
 	read        chan struct{} // closed once the loop has read this host
 
-	reloading chan struct{}          // full while a reload is under way: one at a time
-	settings  config.Settings        // in force; of the reload
-	failed    atomic.Pointer[string] // why the last reload changed nothing; nil: it did not fail
+	reloading chan struct{}          // full while a reload is under way, so that there is only one at a time
+	settings  config.Settings        // those in force; the reload owns them
+	failed    atomic.Pointer[string] // why the last reload changed nothing; nil: it succeeded
 }
 
 // newMonitor makes a Monitor that has no loop yet.
@@ -150,16 +150,16 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 	return m
 }
 
-// event is a log line with a name that stays, on which filters can hang.
+// event is a log line with a name that stays; filters can rely on it.
 func (m *monitor) event(name string) logrus.FieldLogger { return m.log.WithField("event", name) }
 
-// run runs the tasks until the loop has ended, and all of them have.
+// run runs the tasks until the loop has ended, and then all others.
 func (m *monitor) run(ctx context.Context, server *control.Server, signals <-chan os.Signal) error {
 	loop, others := m.tasks(ctx, server, signals)
 	return runAll(ctx, m.log, loop, others)
 }
 
-// tasks is all that a Monitor runs. The report is the last of them, and waits for
+// tasks is everything that a Monitor runs. The report is the last of them, and waits for
 // the others to be ready.
 func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-chan os.Signal) (loop Task, others []Task) {
 	loop = task{"the loop", m.loop, m.read}
@@ -174,7 +174,7 @@ func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-c
 	}
 	others = append(others, m.eventTasks()...)
 	if m.memory.late {
-		// No other task waits for it: the disk may never answer.
+		// No other task waits for this one: the disk may never answer.
 		others = append(others, task{"the reading of the state directory", m.tellLate, atOnce()})
 	}
 	if m.manager != nil {
@@ -199,9 +199,9 @@ func (m *monitor) loop(ctx context.Context) error {
 	return err
 }
 
-// How long to wait before the loop is asked again whether it has read this host:
-// little at first, for that takes no time, and then twice as long each time. Each
-// question wakes the loop; while the kernel hangs there must be few.
+// How long to wait before the loop is asked again whether it has read this host: a moment
+// at first, because a reading takes no time, and then twice as long each time. Each
+// question wakes the loop, so there must be few of them while the kernel hangs.
 const (
 	askReadFirst = 10 * time.Millisecond
 	askReadMost  = 250 * time.Millisecond
@@ -222,8 +222,7 @@ func (m *monitor) watchRead(ctx context.Context) {
 	}
 }
 
-// obey carries out signals until ctx ends. Once over is closed, it is as if TERM
-// had come.
+// obey carries out signals until ctx ends. The close of over counts as TERM.
 func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan os.Signal) error {
 	for {
 		select {
@@ -236,19 +235,19 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 			m.event("signal").WithField("signal", s.String()).Info("signal received")
 			switch s {
 			case syscall.SIGHUP:
-				// Beside: a file on a disk that hangs must not keep a
-				// TERM from being heard. The error is in the log.
+				// Beside, so that files on a disk that hangs do not keep a TERM from
+				// being heard. The log has the error.
 				go func() { _ = m.reload(ctx, false) }()
 			case syscall.SIGUSR2:
 				m.stop(defender.ExitNext)
 			default:
-				m.stop(defender.ExitAsSet) // a second one changes nothing
+				m.stop(defender.ExitAsSet) // a second order changes nothing
 			}
 		}
 	}
 }
 
-// stop gives the order to end, and tells the manager of it.
+// stop orders the loop to end, and tells the manager.
 func (m *monitor) stop(e defender.Exit) {
 	m.manager.Stopping()
 	m.defender.Stop(e)
@@ -264,7 +263,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	return s, err
 }
 
-// problems are those that the loop knows nothing of.
+// problems are those that the loop does not know of.
 func (m *monitor) problems() (all []string) {
 	if broken := m.memory.trouble(); broken != nil {
 		all = strings.Split(broken.Error(), "\n")
@@ -275,8 +274,8 @@ func (m *monitor) problems() (all []string) {
 	return all
 }
 
-// openReaders opens the socket of the readers. A Monitor whose group has gone keeps
-// the aliases alive all the same.
+// openReaders opens the readers' socket. If their group is gone, the Monitor keeps the
+// aliases alive all the same.
 func (m *monitor) openReaders(server *control.Server) {
 	group := m.settings.Readers.Group
 	if group == "" {

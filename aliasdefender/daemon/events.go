@@ -9,8 +9,8 @@ import (
 	"alias-defender/aliasdefender/record"
 )
 
-// events is where everything that happens is kept: in memory for Why, in the log,
-// and on disk so that Why can answer after a restart and a reboot.
+// events is where everything that happens is kept: in memory for Why, in the log, and on
+// disk, so that Why can answer after a restart and a reboot.
 type events struct {
 	*record.Recorder
 	ring *record.Ring
@@ -18,7 +18,7 @@ type events struct {
 	dir  string
 }
 
-// newEvents makes them. Nothing is read or written before the task runs.
+// newEvents makes events. Nothing is read or written before its tasks run.
 func newEvents(m *monitor, cfg *config.Config) events {
 	e := events{ring: record.NewRing(), dir: cfg.Settings.StateDir}
 	sinks := []record.Sink{e.ring, defender.LogSink(m.log)}
@@ -37,13 +37,13 @@ func newEvents(m *monitor, cfg *config.Config) events {
 	return e
 }
 
-// daemonEvent records something that happened to the daemon as a whole. The log has
-// a line of its own for it.
+// daemonEvent records something that happened to the daemon as a whole. The log has its
+// own line about it.
 func (m *monitor) daemonEvent(kind record.Kind, level record.Level, text string) {
 	m.events.Record(record.Event{Time: time.Now(), Kind: kind, Level: level, Text: text})
 }
 
-// tasks are what events have to run.
+// eventTasks are the tasks that events need.
 func (m *monitor) eventTasks() []Task {
 	if m.events.disk == nil {
 		return nil
@@ -54,10 +54,10 @@ func (m *monitor) eventTasks() []Task {
 	}
 }
 
-// lookAgain is when a last line without an end is looked at again.
+// lookAgain is after how long a last line without an end is looked at once more.
 const lookAgain = 100 * time.Millisecond
 
-// unreadable counts the lines that were passed over.
+// unreadable counts the lines that were skipped.
 func unreadable(s record.Skipped) int {
 	n := s.Lines + s.Long
 	if s.Torn {
@@ -66,11 +66,11 @@ func unreadable(s record.Skipped) int {
 	return n
 }
 
-// loadEvents gives Why what earlier runs wrote. A disk that hangs delays neither the
-// start nor the end.
+// loadEvents gives Why what earlier runs wrote. It delays neither the start nor the end
+// if the disk hangs.
 func (m *monitor) loadEvents(ctx context.Context) error {
 	select {
-	case <-m.read: // the loop has told the ring which aliases there are
+	case <-m.read: // by now the loop has told the ring which aliases there are
 	case <-ctx.Done():
 		return nil
 	}
@@ -79,7 +79,7 @@ func (m *monitor) loadEvents(ctx context.Context) error {
 		defer close(done)
 		skipped, err := record.Load(m.events.dir, m.events.ring)
 		if skipped.Torn {
-			// By a crash, or it is being written: the second look tells.
+			// A crash cut it off, or it is being written: a second look tells.
 			select {
 			case <-ctx.Done():
 				return

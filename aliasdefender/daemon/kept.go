@@ -13,38 +13,39 @@ import (
 	"alias-defender/aliasdefender/store"
 )
 
-// startWithin is how long a start waits for the disk of the state directory. After
-// that the loop begins without it, and takes nothing while the partner may be alive:
-// an operator may have parked the alias.
+// startWithin is how long a start waits for the disk of the state directory. After that
+// the loop begins without it, and takes nothing while the partner may be alive: an
+// operator may have parked the alias.
 const startWithin = 2 * time.Second
 
-// memory is the state directory as a Monitor uses it: read beside the start, written
-// beside the loop.
+// memory is the state directory as a Monitor uses it: it is read beside the start, and
+// written beside the loop.
 type memory struct {
 	dir    string
 	file   *store.File
 	keeper *store.Keeper
 	load   func() parked // waits for the disk; tests make it hang
 
-	read   chan struct{} // closed once found is there
-	joined chan struct{} // closed once the loop has what was late
+	read   chan struct{} // closed once found is set
+	joined chan struct{} // closed once the loop has what came late
 	found  parked
-	late   bool        // it was not when the loop began
-	unread atomic.Bool // it is not yet
+	late   bool        // found was not set when the loop began
+	unread atomic.Bool // found is not set yet
 }
 
-// parked is what the file of parked aliases has.
+// parked is what the file of parked aliases says.
 type parked struct {
 	kept   store.Kept
-	damage error // what is parked is not known
+	damage error // why it is not known what is parked; nil: it is known
 }
 
-// identity is what a start wants of the state directory besides. Making it writes: it
-// is read apart from what is parked, which an alias may have to wait for.
+// identity is what else a start needs from the state directory. To make it, the directory
+// has to be written; so it is read apart from what is parked, because an alias may have
+// to wait for that.
 type identity struct {
 	id    store.ID
-	noID  error // the next start has another
-	ready error // the directory cannot be written
+	noID  error // why the next start has another number
+	ready error // why the directory cannot be written
 }
 
 // newMemory makes it. Nothing is read yet.
@@ -61,9 +62,9 @@ func (m *memory) all() (p parked) {
 	return p
 }
 
-// open reads the state directory, and waits for it for no longer than within. A disk
-// that hangs is left to it: the number is one for this run then, and read is closed
-// when the disk has answered.
+// open reads the state directory, and waits for it no longer than within. If the disk
+// hangs, the reading goes on by itself: this run then has a number of its own, and read
+// is closed when the disk has answered.
 func (m *memory) open(within time.Duration) (p parked, i identity) {
 	m.unread.Store(true)
 	late := time.NewTimer(within)
@@ -100,7 +101,7 @@ func (m *memory) hangs() error {
 	return fmt.Errorf("%s: its disk does not answer: what operators parked is not known; it is read as soon as the disk does", m.dir)
 }
 
-// state is what the loop is told of what was found.
+// state is what the loop is told about what was found.
 func (m *memory) state(p parked) defender.Memory {
 	switch {
 	case m.late && m.unread.Load():
@@ -111,8 +112,8 @@ func (m *memory) state(p parked) defender.Memory {
 	return defender.Remembered
 }
 
-// trouble is why a restart may not know what is parked, or why this Monitor does not;
-// nil if it is well.
+// trouble is why a restart may not know what is parked, or why this Monitor does not; nil
+// if all is well.
 func (m *memory) trouble() error {
 	if m.unread.Load() {
 		return m.hangs()
@@ -120,8 +121,8 @@ func (m *memory) trouble() error {
 	return m.keeper.Trouble()
 }
 
-// tellLate gives the loop what was not read in time. It returns when it has, or ctx
-// has ended.
+// tellLate gives the loop what was not read in time. It returns when it has done so, or
+// when ctx has ended.
 func (m *monitor) tellLate(ctx context.Context) error {
 	select {
 	case <-m.memory.read:
@@ -133,7 +134,7 @@ func (m *monitor) tellLate(ctx context.Context) error {
 	now, running := m.defender.Kept(defender.Kept(p.kept), m.memory.state(p))
 	close(m.memory.joined)
 	if running && p.damage == nil && !same(now, p.kept) {
-		// What was ordered meanwhile is not on the disk yet.
+		// Orders that were given meanwhile are not on the disk yet.
 		if _, err := m.memory.keeper.Remember(store.Kept(now)); err != nil {
 			m.notRemembered(err)
 		}
@@ -153,10 +154,11 @@ func same(a defender.Kept, b store.Kept) bool {
 	return true
 }
 
-// remember writes what is parked. Its error goes to the user who gave the order.
+// remember writes what is parked. The user who gave the order gets its error.
 func (m *monitor) remember(kept defender.Kept) error {
 	if m.memory.late {
-		// The loop knows all that is parked only since it was told what was read.
+		// Only since it was told what was read does the loop know everything that is
+		// parked.
 		select {
 		case <-m.memory.joined:
 		case <-time.After(store.Within):
@@ -188,7 +190,7 @@ func (m *monitor) notRemembered(err error) error {
 	return err
 }
 
-// sayIdentity tells the log what is wrong with the state directory.
+// sayIdentity logs what is wrong with the state directory.
 func (m *monitor) sayIdentity(i identity) {
 	if i.noID != nil {
 		m.event("host_id").WithError(i.noID).Warn("this host's number could not be kept: the next start makes a new one")
@@ -198,7 +200,7 @@ func (m *monitor) sayIdentity(i identity) {
 	}
 }
 
-// sayKept tells the log what was read of the file of parked aliases.
+// sayKept logs what was read from the file of parked aliases.
 func (m *monitor) sayKept(f parked, cfg *config.Config) {
 	if f.damage != nil {
 		m.event("parked").Error("the file of parked aliases: " + f.damage.Error())
@@ -220,7 +222,7 @@ func (m *monitor) sayKept(f parked, cfg *config.Config) {
 	}
 }
 
-// waited runs f, and waits for it for no longer than within: false if it goes on.
+// waited runs f, and waits for it no longer than within: false if f goes on.
 func waited(within time.Duration, f func()) bool {
 	done := make(chan struct{})
 	go func() {

@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// What a Monitor takes of the machine: docs/decisions/0017 has what was measured.
+// What a Monitor takes of the machine: docs/decisions/0017 has the measurements.
 const (
-	gcPercent = 50  // that the heap may grow before garbage is collected
-	fewUpTo   = 100 // aliases: for these one processor does
+	gcPercent = 50  // by how much the heap may grow before garbage is collected
+	fewUpTo   = 100 // up to so many aliases one processor is enough
 )
 
-// frugal limits what a Monitor of so many aliases takes. What the environment
-// says (GOMAXPROCS; GOGC, GOMEMLIMIT) is left.
+// frugal limits what a Monitor with so many aliases takes. What the environment says
+// (GOMAXPROCS; GOGC, GOMEMLIMIT) stays as it is.
 func frugal(aliases int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		if n := processors(aliases); n != runtime.GOMAXPROCS(0) {
@@ -27,9 +27,8 @@ func frugal(aliases int) {
 	}
 }
 
-// processors is how many are of use at a time. With one, all that is done
-// beside the loop waits for it and it for them, which for many aliases is
-// noticed; more than two only cost.
+// processors is how many are useful at a time. With one, the loop and the work beside it
+// wait for each other, which many aliases make noticeable. More than two only cost.
 func processors(aliases int) int {
 	if aliases <= fewUpTo {
 		return 1
@@ -37,16 +36,17 @@ func processors(aliases int) int {
 	return min(2, runtime.NumCPU())
 }
 
-// What of the descriptors is not for clients of the control socket: sockets and files
-// that are always open, those of a reading of the kernel, and of the pings that do not
-// share a socket, two each.
+// How many descriptors are not for clients of the control socket: sockets and files that
+// are always open, those of a reading of the kernel, and two for each ping that does not
+// share a socket.
 const (
 	ownDescriptors  = 20
 	pingDescriptors = 2 * 64
 )
 
-// clients is how many may be at the control socket at a time, so that the loop can
-// always open what it needs. Where there are next to no descriptors two have to do.
+// clients is how many clients of the control socket there may be at a time, so that the
+// loop can always open what it needs. If there are hardly any descriptors, two clients
+// must be enough.
 func clients(descriptors uint64, aliases int) int {
 	kept := uint64(ownDescriptors + min(2*aliases, pingDescriptors))
 	if descriptors < kept {
@@ -59,7 +59,7 @@ func clients(descriptors uint64, aliases int) int {
 func descriptors() uint64 {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
-		return math.MaxInt32 // the control socket has a bound of its own
+		return math.MaxInt32 // the control socket has its own bound
 	}
 	return uint64(l.Cur)
 }

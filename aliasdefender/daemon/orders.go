@@ -13,7 +13,7 @@ import (
 	"alias-defender/aliasdefender/defender"
 )
 
-// longestOrder leaves the server time for its answer.
+// longestOrder leaves the server time to answer.
 const longestOrder = control.OrderWithin - 2*time.Second
 
 // order carries out an order that came over the socket.
@@ -43,13 +43,13 @@ func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome
 	return nil, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 }
 
-// patience is how long an order may wait for the network: as long as an alias
-// may take to be found silent, doubted twice.
+// patience is how long an order may wait for the network: as long as it may take to find
+// an alias silent, with two doubts.
 func (m *monitor) patience() time.Duration {
 	return min(time.Duration(m.slowest.Load())+2*time.Second, longestOrder)
 }
 
-// slowest is the longest time that finding any one of the aliases silent may take.
+// slowest is the longest time that it may take to find any one of the aliases silent.
 func slowest(aliases []config.Alias) (d time.Duration) {
 	for _, al := range aliases {
 		d = max(d, al.Detect()+time.Duration(al.Misses)*al.Timeout)
@@ -57,8 +57,8 @@ func slowest(aliases []config.Alias) (d time.Duration) {
 	return d
 }
 
-// NoSuchAlias is the error of an address that is no alias of a file. It names those
-// that are, or the first of them.
+// NoSuchAlias is the error for an address that is no alias of a file. It names the
+// aliases of the file, or the first of them.
 func NoSuchAlias(addr netip.Addr, file string, aliases []string) error {
 	const most = 8
 	list := strings.Join(aliases, ", ")

@@ -13,17 +13,16 @@ import (
 	"alias-defender/aliasdefender/record"
 )
 
-// reload reads both files whole and puts them in force, or, where they have
-// mistakes, says all of them and changes nothing. It is never called by the
-// loop, which waits for no disk, and does not wait for one itself any longer
-// than ctx: then nothing is changed either.
+// reload reads both files whole and puts them in force. If they have mistakes it reports
+// all of them and changes nothing. The loop, which waits for no disk, never calls it. It
+// does not wait for a disk longer than ctx either: then nothing is changed.
 //
-// Whether ctx ended first or the files were read first is settled once, by a
-// token. So an answer that says that it was given up is never followed by new
-// files in force.
+// A token settles once which came first, the end of ctx or the reading of the files. So
+// once it has been answered that the reload was given up, new files never come into force
+// after all.
 //
-// With drop, files that have no row any more for an alias that this host holds are put
-// in force too, and it is released; else they are refused.
+// With drop, files that no longer have a row for an alias that this host holds are put in
+// force too, and the alias is released; otherwise they are refused.
 func (m *monitor) reload(ctx context.Context, drop bool) error {
 	select {
 	case m.reloading <- struct{}{}:
@@ -31,7 +30,7 @@ func (m *monitor) reload(ctx context.Context, drop bool) error {
 		return ctx.Err()
 	}
 	m.manager.Reloading()
-	var settled atomic.Bool // by who sets it
+	var settled atomic.Bool // whoever sets it settles it
 	done := make(chan error, 1)
 	go func() {
 		cfg, err := m.load()
@@ -54,7 +53,7 @@ func (m *monitor) reload(ctx context.Context, drop bool) error {
 	if settled.CompareAndSwap(false, true) {
 		return ctx.Err()
 	}
-	return <-done // the files are being put in force, or refused, just now
+	return <-done // just now the files are being put in force, or refused
 }
 
 // inForce puts new files in force, or says which rows they lack.
@@ -69,7 +68,7 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 	m.warnOfFixed(cfg.Settings)
 	logs.SetLevel(m.log, cfg.Settings.LogLevel)
 	if len(m.settings.Peer.Keys) == 0 || len(cfg.Settings.Peer.Keys) == 0 {
-		m.settings.Peer = cfg.Settings.Peer // the channel is opened with these, or closed
+		m.settings.Peer = cfg.Settings.Peer // with these the channel is opened, or closed
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
 	frugal(len(cfg.Aliases))
@@ -96,7 +95,7 @@ func (m *monitor) sayDropped(rows []config.Alias) string {
 	return text.String()
 }
 
-// mostLogged is how many mistakes the log has; Check has more.
+// mostLogged is how many mistakes are logged; Check shows more.
 const mostLogged = 20
 
 // refused says what is wrong with the files.
@@ -128,8 +127,8 @@ func (m *monitor) refused(err error) error {
 	return err
 }
 
-// warnOfFixed says what a reload cannot change, for its mistake would otherwise
-// be found at the next restart.
+// warnOfFixed says what a reload cannot change: otherwise the mistake would be found only
+// at the next restart.
 func (m *monitor) warnOfFixed(now config.Settings) {
 	type setting struct{ name, was, is string }
 	fixed := []setting{
@@ -139,7 +138,7 @@ func (m *monitor) warnOfFixed(now config.Settings) {
 		{"log.to", string(m.settings.LogTo), string(now.LogTo)},
 		{"events.size", config.Bytes(m.settings.Events.Size), config.Bytes(now.Events.Size)},
 	}
-	if was := m.settings.Peer; len(was.Keys) > 0 && len(now.Peer.Keys) > 0 { // there is a channel, and it stays
+	if was := m.settings.Peer; len(was.Keys) > 0 && len(now.Peer.Keys) > 0 { // there is a channel before and after
 		fixed = append(fixed, setting{"peer.port", fmt.Sprint(was.Port), fmt.Sprint(now.Peer.Port)},
 			setting{"peer.listen", listenOf(was), listenOf(now.Peer)})
 	}

@@ -7,16 +7,16 @@ import (
 	"alias-defender/aliasdefender/logs"
 )
 
-// reportEvery is how often the loop is asked for the manager's line of status.
+// reportEvery is how often the loop is asked for the manager's status line.
 const reportEvery = 5 * time.Second
 
-// report keeps the service manager informed until ctx ends: that we are ready,
-// and then how we are.
+// report keeps the service manager informed until ctx ends: first that we are ready, then
+// how we are.
 //
-// We are ready once all other tasks are. The loop is, after its first reading of
-// this host, be it one that failed: by then the door is open, and what a Monitor
-// before us left here is in our hands or unknown. No network has to be there for
-// it: a boot that waits for this waits for no cable and no partner.
+// We are ready once all other tasks are. The loop is ready after its first reading of
+// this host, even one that failed: by then the control socket is open, and we have taken
+// over what an earlier Monitor left here, or it is unknown. No network has to work for
+// that: a boot that waits for us waits for no cable and no partner.
 func (m *monitor) report(ctx context.Context, others []Task) error {
 	n := m.manager
 	n.Start(func(err error) {
@@ -46,8 +46,7 @@ func (m *monitor) report(ctx context.Context, others []Task) error {
 	}
 }
 
-// reported tells the manager that a reload is over: the loop has what there
-// was to be had.
+// reported tells the manager that a reload is over: the loop has taken in what there was.
 func (m *monitor) reported(ctx context.Context) {
 	if m.manager != nil {
 		status, _ := m.inOneLine(ctx)
@@ -55,8 +54,8 @@ func (m *monitor) reported(ctx context.Context) {
 	}
 }
 
-// inOneLine is what Status says, summed up; read is false before the first
-// reading of the host. At the end it is empty.
+// inOneLine is the sum of what Status says; read is false before the first reading of the
+// host. status is empty once ctx has ended.
 func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	within, cancel := context.WithTimeout(ctx, m.reportEvery)
 	defer cancel()

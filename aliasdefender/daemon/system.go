@@ -26,8 +26,8 @@ type System struct {
 	Ping     *probe.Pinger // nil: each ping has its own sockets
 }
 
-// OpenHost opens this host. Reading it needs no privilege; host.Capable tells what
-// a process lacks to change it.
+// OpenHost opens this host. Reading it needs no privilege; host.Capable tells what a
+// process lacks to change it.
 func OpenHost() (System, error) {
 	h, err := host.New()
 	if err != nil {
@@ -35,7 +35,7 @@ func OpenHost() (System, error) {
 	}
 	s := System{Host: h, Watch: h.Watch, Boottime: h.Boottime}
 	if s.Ping, err = probe.NewPinger(); err != nil {
-		s.Ping = nil // go-ping can do what it does, at a price
+		s.Ping = nil // go-ping can do the same, at a higher price
 	}
 	if host.HearsARP {
 		s.Listen = func(nic string, f host.Family, see func([]host.Sighting)) (defender.Wire, error) {
@@ -49,7 +49,7 @@ func OpenHost() (System, error) {
 	return s, nil
 }
 
-// options joins host and probe with the interfaces that the loop declares.
+// options connects host and probe with the interfaces that the loop declares.
 func (s System) options(cfg *config.Config, version string, log logrus.FieldLogger) defender.Options {
 	o := defender.Options{
 		Config:   cfg,
@@ -75,8 +75,8 @@ func (s System) options(cfg *config.Config, version string, log logrus.FieldLogg
 	return o
 }
 
-// Resolve looks a partner's name up, in DNS or the hosts file: all addresses that a
-// host can have, of which the first one counts, as with the original's ping, unless it
+// Resolve looks up a partner's name, in DNS or the hosts file. It returns all addresses
+// that a host can have. The first one counts, as with the original's ping, unless it
 // cannot be the partner's.
 func Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
@@ -95,6 +95,6 @@ func Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
 	return all, nil
 }
 
-// errNoAddress: Debian's hosts file has 127.0.1.1 for the host's own name, and
-// a partner at such an address would be ourselves, alive for ever.
+// errNoAddress: Debian's hosts file has 127.0.1.1 for the host's own name. A partner with
+// such an address would be ourselves, alive for ever.
 var errNoAddress = errors.New("has no address that another host can have")

@@ -9,11 +9,11 @@ import (
 
 // Task is one of the things that a daemon runs.
 type Task interface {
-	// Run runs the task until ctx ends, or until the task cannot go on: then
-	// the error says why.
+	// Run runs the task until ctx ends, or until the task cannot go on: then the error
+	// says why.
 	Run(ctx context.Context) error
 
-	// Ready is closed once the task does what it is for.
+	// Ready is closed once the task does its work.
 	Ready() <-chan struct{}
 
 	// String is the task's name, as the log has it.
@@ -31,20 +31,20 @@ func (t task) Run(ctx context.Context) error { return t.run(ctx) }
 func (t task) Ready() <-chan struct{}        { return t.ready }
 func (t task) String() string                { return t.name }
 
-// atOnce is Ready of a task that is ready before it runs.
+// atOnce is the Ready of a task that is ready before it runs.
 func atOnce() <-chan struct{} {
 	ready := make(chan struct{})
 	close(ready)
 	return ready
 }
 
-// runAll runs first, and the others for as long as first runs. All of them have
-// ended when it returns; the error is that of first.
+// runAll runs first, and the others for as long as first runs. All have ended when it
+// returns; it returns first's error.
 //
-// The end of ctx ends none of them: what a Monitor does at its end is first's to
-// decide, and until it is done the others are needed. A task that ends by itself
-// with an error is logged; the rest goes on, for what the daemon keeps alive
-// matters more than who can look at it.
+// The end of ctx ends none of them: first decides what a Monitor does at its end, and
+// until that is done the others are needed. If a task ends by itself with an error, it is
+// logged and the rest goes on, because what the daemon keeps alive matters more than who
+// can look at it.
 func runAll(ctx context.Context, log logrus.FieldLogger, first Task, others []Task) error {
 	ctx = context.WithoutCancel(ctx)
 	beside, end := context.WithCancel(ctx)
@@ -58,7 +58,7 @@ func runAll(ctx context.Context, log logrus.FieldLogger, first Task, others []Ta
 	}
 	var all sync.WaitGroup
 	for _, t := range others {
-		all.Go(func() { _ = run(beside, t) }) // it is in the log
+		all.Go(func() { _ = run(beside, t) }) // the log has the error
 	}
 	err := run(ctx, first)
 	end()

@@ -63,15 +63,15 @@ type readings struct {
 	place     place         // among the NIC's addresses
 }
 
-// verdict is the last decision, announcements of the schedule left out.
+// verdict is the last decision; announcements of the schedule do not count.
 type verdict struct {
 	decision rules.Decision
 	since    time.Time // of it
 	said     time.Time // when it was last logged
 }
 
-// id is what the alias is known by: its address, and where one address may be an
-// alias on two NICs (link-local ones, RFC 4007) the NIC too, as the zone.
+// id is what the alias is known by: its address. A link-local address may be an alias on
+// two NICs (RFC 4007); its id has the NIC too, as the zone.
 func (a *alias) id() netip.Addr { return idOf(a.cfg.Addr, a.cfg.NIC) }
 
 func idOf(addr netip.Addr, nic string) netip.Addr {
@@ -119,8 +119,8 @@ func PolicyOf(c config.Alias, channel bool) rules.Policy {
 	}
 }
 
-// settled tells whether the alias stays as it is as long as no fact changes its
-// value: it is served elsewhere, or held without a rival.
+// settled tells whether the alias stays as it is until a fact changes its value: another
+// host serves it, or we hold it and there is no rival.
 func (a *alias) settled() bool {
 	switch {
 	case a.dirty || a.order != nil:
@@ -148,7 +148,7 @@ func (a *alias) third() iter.Seq[*detect.Target] {
 	}
 }
 
-// here is how this host stands to the alias, for what is asked about it.
+// stands is how this host stands to the alias: that decides what is asked about it.
 func (a *alias) stands() detect.Here {
 	return detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value, Quiet: a.talk != nil && a.talk.mood == fellQuiet}
 }
@@ -157,7 +157,7 @@ func (a *alias) stands() detect.Here {
 func (l *loop) decide(a *alias) {
 	a.dirty = false
 	if a.nic.Asked.IsZero() && l.net.readErr == "" || a.alias == nil || a.gone {
-		return // the host was not read yet, or not since the row came: nothing is known
+		return // the host was not read yet, or not since the row was added: nothing is known
 	}
 	if due(a.errand.failure.retry, l.now) {
 		a.errand.failure.retry = time.Time{}

@@ -35,7 +35,7 @@ func (l *loop) answer(a *alias, done bool, text string) {
 	o.answer(control.Outcome{Alias: a.id().String(), Done: done, Text: text, Next: next})
 }
 
-// report answers the order under way for an alias if its end can be told now.
+// report answers the order under way for an alias once it is known how it has ended.
 func (l *loop) report(a *alias) {
 	o := a.order
 	switch {
@@ -159,8 +159,8 @@ const (
 	notPrimary       = "the partner is not primary and takes nothing while this host answers its pings (W12); "
 )
 
-// until is what ends that the alias is kept off this host, and the same as
-// something to do here.
+// until is what will end the time in which the alias is kept off this host. here is the
+// same, worded as something to do on this host.
 func (l *loop) until(a *alias, maintenance bool) (end, here string) {
 	switch {
 	case !maintenance:

@@ -8,8 +8,8 @@ import (
 	"alias-defender/aliasdefender/probe"
 )
 
-// put puts the questions that are due on the wire. What cannot be put may bring
-// another question, by the other medium.
+// put puts the questions that are due on the wire. A question that cannot be put may lead
+// to another one, by the other medium.
 func (l *loop) put() {
 	for q := l.asks.Questions(); len(q) > 0; q = l.asks.Questions() {
 		for _, one := range q {
@@ -46,7 +46,7 @@ func (l *loop) ping(q detect.Question) {
 		return
 	}
 	l.beside(func() {
-		// Silence is told by the window's end.
+		// silence needs no event: the window's end tells it
 		if yes, err := l.o.Ping(l.ctx, ask); yes || err != nil {
 			told(err)
 		}
@@ -64,5 +64,5 @@ func (l *loop) pinged(q detect.Question, err error) {
 	}
 }
 
-// errNoListener is for a question that the listener was closed under.
+// errNoListener is for a question whose listener was closed before it could be put.
 var errNoListener = errors.New("there is no ARP listener")

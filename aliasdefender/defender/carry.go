@@ -9,12 +9,12 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// crowd is how many other takes are worth waiting for: fewer cost the kernel less
-// than that.
+// crowd is how many other takes are worth waiting for: to add fewer costs the kernel less
+// time than the wait.
 const crowd = 32
 
-// carry starts what the decision asks for. While something is under way for
-// the alias nothing else is begun; its end decides again.
+// carry begins what the decision asks for. It begins nothing while something else is
+// under way for the alias: the end of that decides again.
 func (l *loop) carry(a *alias, d rules.Decision) {
 	e := &a.errand
 	if e.stage != idle || !l.mayDo(a, d) || !e.failure.retry.IsZero() && d.Action == e.failure.action {
@@ -24,7 +24,7 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	e.opened = 0
 	switch d.Action {
 	case rules.Take:
-		// Each gate has it decided again: only then may the alias come.
+		// each gate that opens has the take decided again; the alias is added only after the last
 		if a.state.MayBegin(d) && l.gate(a, d, opened) {
 			l.take(a, d)
 		}
@@ -37,7 +37,7 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	case rules.HandOver, rules.AskHandover:
 		l.openHandover(a, d)
 	case rules.Refresh:
-		if l.ending.stage != lasting { // what was told to stay without us stays so
+		if l.ending.stage != lasting { // what was told to stay without us is left so
 			l.change(a, d, l.trades.refresh)
 		}
 	case rules.Reorder:
@@ -59,7 +59,7 @@ func (l *loop) take(a *alias, d rules.Decision) {
 	l.asks.Rest(l.now, a.alias)
 }
 
-// change has the kernel changed as the decision says.
+// change has a worker change the kernel as the decision says.
 func (l *loop) change(a *alias, d rules.Decision, t *trade) {
 	l.worker.queue = append(l.worker.queue, l.job(a, d, t))
 }
@@ -86,7 +86,7 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 				l.failedDeed(a, d, err)
 			}
 			done(began, rules.Outcome{Result: resultOf(err)})
-			if err == nil && d.Action == rules.Forget { // the remains of a duplicate: who has it was heard as a rival
+			if err == nil && d.Action == rules.Forget { // what is left of a duplicate: its owner was heard as a rival
 				l.asks.Forget(l.now, a.alias)
 			}
 		},
@@ -135,7 +135,7 @@ func (l *loop) crowded() bool {
 	return n > crowd
 }
 
-// resultOf is what the kernel's answer means.
+// resultOf is what the kernel's answer to a deed means to the rules.
 func resultOf(err error) rules.Result {
 	switch {
 	case err == nil:
@@ -154,7 +154,7 @@ func resultOf(err error) rules.Result {
 func (l *loop) failedDeed(a *alias, d rules.Decision, err error) {
 	switch d.Action {
 	case rules.Refresh:
-		if !errors.Is(err, host.ErrNotThere) { // else the rules decide by what is read
+		if !errors.Is(err, host.ErrNotThere) { // otherwise the next reading tells the rules
 			l.failed(a, d.Action, "the alias's lease could not be renewed", err)
 		}
 	case rules.Release, rules.Forget:
@@ -179,7 +179,7 @@ func (l *loop) done(a *alias, d rules.Decision, o rules.Outcome) {
 	}
 	switch {
 	case follow.Tell && d.Action == rules.Reorder:
-		l.moved(a, record.Decided, d) // it is where it was
+		l.moved(a, record.Decided, d) // nothing moved: it is where it was
 	case follow.Tell:
 		l.transition(a, d)
 	}
@@ -190,12 +190,12 @@ func (l *loop) done(a *alias, d rules.Decision, o rules.Outcome) {
 	}
 }
 
-// noteKernel files what a deed has made of the kernel's addresses.
+// noteKernel files what a deed has changed in the kernel's addresses.
 func (l *loop) noteKernel(a *alias, d rules.Decision, began time.Time) {
 	switch d.Action {
 	case rules.Take, rules.Restore:
 		a.kernel.Set(rules.Yes, began, l.now)
-		a.place.index = a.iface.index // it may have another name before it is read
+		a.place.index = a.iface.index // by the next reading the NIC may have another name
 	case rules.Reorder:
 		a.kernel.Set(rules.Yes, began, l.now)
 		a.behind.Set(rules.No, began, l.now)

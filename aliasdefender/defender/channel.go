@@ -26,7 +26,7 @@ type Channel interface {
 // openAgain is when a channel that could not be opened is tried again.
 const openAgain = 10 * time.Second
 
-// channel is the channel to the partners, and who is talked to over it.
+// channel is the channel to the partners, with those who are talked to over it.
 type channel struct {
 	up       Channel // nil: none
 	hangUp   context.CancelFunc
@@ -35,12 +35,12 @@ type channel struct {
 	err      string // why there is none, said once
 	talks    map[netip.Addr]*talk
 	partners []peer.Partner            // that it knows
-	from     map[netip.Addr]netip.Addr // and from which address they are written to, where that is not the system's choice
+	from     map[netip.Addr]netip.Addr // the address of ours that they are written to from, where the system would choose another
 	number   uint32                    // of the last hand-over that we began
 }
 
-// openChannel has the channel opened that the settings want, or ends the one that
-// they want no more.
+// openChannel opens the channel that the settings want, or closes one that they no longer
+// want.
 func (l *loop) openChannel() {
 	c, set := &l.channel, l.cfg.Settings.Peer
 	switch {
@@ -89,7 +89,7 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 	l.introduce()
 }
 
-// noChannel says why there is no channel, once, and has it tried again.
+// noChannel says once why there is no channel, and has it tried again.
 func (l *loop) noChannel(err error) {
 	c := &l.channel
 	c.openAt = l.now.Add(openAgain)
@@ -112,7 +112,7 @@ func keysOf(keys []config.Key) *peer.Keys {
 // hasChannel tells whether the settings want a channel to the partners.
 func (l *loop) hasChannel() bool { return len(l.cfg.Settings.Peer.Keys) > 0 && l.o.Channel != nil }
 
-// introduce works out from the aliases who is to be talked to.
+// introduce works out from the aliases which partners to talk to.
 func (l *loop) introduce() {
 	c := &l.channel
 	talks := map[netip.Addr]*talk{}

@@ -12,20 +12,21 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// triesPerTimeout is how often a claimant is asked in a timeout until it answers, as an
-// address in doubt is.
+// triesPerTimeout is how often in a timeout a claimant is asked until it answers: as
+// often as an address in doubt.
 const triesPerTimeout = 4
 
-// claimant is a host that claims something that we hold. A frame can be sent in
-// anybody's name, so the host that has its hardware address is asked whether it has the
-// partner's address: by an ICMP echo in a frame to that hardware address, which no other
-// host gets. One that has two NICs on the segment answers, and so is known although its
-// alias is not on the NIC with its own address. One that forwards does not answer.
+// claimant is a host that claims something that we hold. Anybody can send a frame in
+// anybody's name. So the host that has the claimant's hardware address is asked whether
+// it has the partner's address: by an ICMP echo in a frame to that hardware address,
+// which no other host gets. A partner with two NICs on the segment answers too, so it is
+// recognised although the alias is not on the NIC with its own address. A host that
+// merely forwards does not answer.
 type claimant struct {
 	claimantKey
 	users []*alias   // that it claims
 	fact  rules.Fact // whether it has answered
-	began time.Time  // when the questions began that are open; zero: none are
+	began time.Time  // when the round of questions began that is under way; zero: none is
 	put   time.Time  // when the last one was put
 	due   agenda.Entry
 }
@@ -36,8 +37,8 @@ type claimantKey struct {
 	partner netip.Addr // that it is asked for
 }
 
-// heedClaim has the host asked that claims the alias, for as long as it does while we
-// hold it. The partner is told at once, and answers with its word.
+// heedClaim has the claimant asked, for as long as it claims the alias and we hold it. It
+// tells the partner at once, which answers with its word.
 func (l *loop) heedClaim(a *alias) {
 	f, hw := a.alias.Fact(), a.alias.HW()
 	if !a.state.Holding || f.Value != rules.Answered {
@@ -57,7 +58,7 @@ func (l *loop) heedClaim(a *alias) {
 	c := a.claimant
 	if k := (claimantKey{a.cfg.NIC, hw, a.partner.Addr}); c == nil || c.claimantKey != k {
 		if c != nil && l.now.Sub(c.put) < a.cfg.Timeout/triesPerTimeout {
-			return // who claims it changes from frame to frame: each in its turn
+			return // the claimant changes from frame to frame: ask one after the other
 		}
 		if c = l.net.claimants[k]; c == nil {
 			c = &claimant{claimantKey: k}
@@ -71,9 +72,10 @@ func (l *loop) heedClaim(a *alias) {
 	}
 }
 
-// wantWord tells the partner at once that a claim is seen, which it answers with its
-// word. After a partition both kernels may be looking for each other once a second, and
-// keep packets until then: one ARP question tells both where the other is.
+// wantWord tells the partner at once that we see a claim; the partner answers with its
+// word. After a partition both kernels may be searching for each other only once a
+// second, and keep our packets until then. One ARP question tells both where the other
+// is.
 func (l *loop) wantWord(a *alias) {
 	a.talk.urgent = true
 	if p := a.partner; p.NIC == a.cfg.NIC && a.iface.wire != nil {
@@ -84,7 +86,8 @@ func (l *loop) wantWord(a *alias) {
 	}
 }
 
-// tieClaimant notes who claims the alias, and forgets who claims nothing any more.
+// tieClaimant notes who claims the alias, and forgets a claimant that no longer claims
+// anything.
 func (l *loop) tieClaimant(a *alias, c *claimant) {
 	was := a.claimant
 	if was == c {
@@ -110,12 +113,12 @@ func (l *loop) tidyClaimant(c *claimant) {
 func (l *loop) askClaimant(c *claimant) {
 	c.began = l.now
 	if p := c.users[0].partner; p != nil && !p.Pings() {
-		l.asks.AskByARP(l.now, p) // a partner that answers ARP only
+		l.asks.AskByARP(l.now, p) // for a partner that answers ARP only
 	}
 	l.tryClaimant(c)
 }
 
-// goOnAsking is for when an answer should have come.
+// goOnAsking is called when an answer should have come.
 func (l *loop) goOnAsking(c *claimant) {
 	c.users = slices.DeleteFunc(c.users, func(a *alias) bool { return a.gone })
 	if len(c.users) == 0 {
@@ -125,13 +128,13 @@ func (l *loop) goOnAsking(c *claimant) {
 	a := c.users[0]
 	switch {
 	case c.began.IsZero():
-		l.askClaimant(c) // does it still?
+		l.askClaimant(c) // does it still claim?
 	case a.partner != nil && a.partner.Addr == c.partner && a.partner.OnlyARP(c.hw, c.began):
 		l.fileClaimant(c, rules.Answered, c.began)
 	case l.now.Before(c.began.Add(a.policy.Doubt())):
 		l.tryClaimant(c)
 	case c.put.Before(c.began) && a.partner != nil && a.partner.Addr == c.partner && a.partner.Replied(c.hw, c.began):
-		l.fileClaimant(c, rules.Answered, c.began) // in the whole doubt no ping could be put: there is nothing better
+		l.fileClaimant(c, rules.Answered, c.began) // no ping could be put in the whole doubt: this is the best proof there is
 	case c.put.Before(c.began): // nothing could be sent
 		c.began = time.Time{}
 		l.agenda.Set(&c.due, l.now.Add(a.cfg.Timeout))
@@ -143,8 +146,8 @@ func (l *loop) goOnAsking(c *claimant) {
 	}
 }
 
-// unheard tells whether the claimant may have answered and was not heard: then it is not
-// known whose the claim is.
+// unheard tells whether the claimant may have answered without our hearing it: then it is
+// unknown whose the claim is.
 func (l *loop) unheard(c *claimant, a *alias) bool {
 	byARP := a.partner != nil && a.partner.Addr == c.partner && !a.partner.Pings()
 	return l.asks.Missed(detect.ICMP, "", c.began, a.cfg.Timeout) || byARP && l.asks.Missed(detect.ARP, c.nic, c.began, a.cfg.Timeout)
@@ -174,7 +177,7 @@ func (l *loop) tryClaimant(c *claimant) {
 	}
 }
 
-// claimantAnswered takes in that a claimant has answered a question put then.
+// claimantAnswered takes in that a claimant has answered the question put at that time.
 func (l *loop) claimantAnswered(c *claimant, put time.Time) {
 	if l.net.claimants[c.claimantKey] != c || put.Before(c.fact.Asked) {
 		return
@@ -197,8 +200,8 @@ func (l *loop) fileClaimant(c *claimant, v rules.Value, asked time.Time) {
 	l.agenda.Set(&c.due, l.now.Add(every))
 }
 
-// keeper is the hardware address of the partner that keeps the alias, as its word or
-// its answer tell; zero if neither does.
+// keeper is the hardware address of the partner that keeps the alias, as the partner's
+// word or its answer tells it; zero if neither does.
 func (l *loop) keeper(a *alias) host.HW {
 	hw := host.HW(a.says.HW)
 	said := a.talk != nil && a.peer.Word.Standing == rules.SaysHolding && l.now.Sub(a.peer.Said) < a.policy.ChannelSilent()
@@ -211,8 +214,8 @@ func (l *loop) keeper(a *alias) host.HW {
 	return host.HW{}
 }
 
-// findPings finds out whether a partner that is heard answers pings, before that
-// matters: then ARP alone, which anybody can send, is no answer of its.
+// findPings finds out whether a partner that is heard answers pings, before it matters.
+// Of one that does, ARP alone no longer counts as an answer: anybody can send it.
 func (l *loop) findPings(t *detect.Target) {
 	if l.o.Ask == nil || t.Fact().Value != rules.Answered || !t.FindPings(l.now) {
 		return

@@ -36,44 +36,46 @@ import (
 	"alias-defender/aliasdefender/record"
 )
 
-// Network is this host's network, as package host has it. What became of each
-// order stands at its index.
+// Network is this host's network, as package host provides it. Each method returns its
+// errors in the order of its arguments.
 type Network interface {
 	Read() (host.State, error)
-	Add([]host.Placement) []error    // done if it is there
-	Remove([]host.Placement) []error // done if it is not there
-	// Refresh renews leases; host.ErrNotThere where there is nothing to renew.
+	Add([]host.Placement) []error    // no error if it is already there
+	Remove([]host.Placement) []error // no error if it is not there
+	// Refresh renews leases; the error is host.ErrNotThere where there is nothing to
+	// renew.
 	Refresh([]host.Placement) []error
-	// Reorder puts addresses behind an own one of their subnet that has come later:
-	// off and on again; host.ErrNotThere where there is nothing to put.
+	// Reorder puts addresses behind an own one of their subnet that was added later: it
+	// removes and adds them again. The error is host.ErrNotThere where there is nothing
+	// to put.
 	Reorder([]host.Placement) []error
 }
 
 // Wire is ARP on one NIC. Nothing it does waits.
 type Wire interface {
-	// Ask sends a question for target, sender from; to the hardware address
-	// to, or to all if that is zero.
+	// Ask sends a question for target from the address from: to the hardware address to,
+	// or to all if that is zero.
 	Ask(target, from netip.Addr, to host.HW) error
-	// Probe asks without claiming an address of one's own (RFC 5227, 2.1.1).
+	// Probe asks without claiming an address for the asker (RFC 5227, 2.1.1).
 	Probe(target netip.Addr) error
 	// Announce tells the segment that alias is at hw, or here if that is zero.
 	Announce(alias netip.Addr, hw host.HW) error
 	// Echo sends an ICMP message for target to that hardware address, whoever has it.
 	Echo(target, from netip.Addr, to host.HW, icmp []byte) error
-	// Want has it hear only frames that speak of these addresses, and such others
-	// as cannot be kept out. After an error it is not known what it hears.
+	// Want has it hear only frames that speak of these addresses, and others that the
+	// filter cannot keep out. After an error it is not known what it hears.
 	Want(addrs []netip.Addr) error
 	// Hearing tells what was lost, and how late what is seen is.
 	Hearing() hearing.Report
 	HW() host.HW
-	Done() <-chan struct{} // closed once the wire is of no use any more
+	Done() <-chan struct{} // closed once the wire is no longer of use
 	Err() error            // why it ended by itself; nil if it did not
 	Close() error
 }
 
 // Options are what a Defender is made of.
 //
-// fields: each is one thing that the daemon hands in by name, and a test only those
+// fields: each is one thing that the daemon hands in by name; a test names only those
 // that it is about.
 type Options struct {
 	Config  *config.Config
@@ -94,9 +96,9 @@ type Options struct {
 	Watch    func(ctx context.Context, wake func()) error                             // nil: the host is only polled
 	Ping     func(context.Context, probe.Question) (bool, error)
 	Ask      func(probe.Question, func(at time.Time, err error)) error    // does not wait; nil: Ping asks
-	Hearing  func() hearing.Report                                        // how well the answers to Ask are heard; nil: not known
+	Hearing  func() hearing.Report                                        // how well the answers to Ask are heard; nil: unknown
 	Channel  func(peer.Options) (Channel, error)                          // nil: there is none, whatever the settings say
-	Resolve  func(ctx context.Context, name string) ([]netip.Addr, error) // in the order in which they count
+	Resolve  func(ctx context.Context, name string) ([]netip.Addr, error) // in order of preference
 	Boottime func() time.Duration                                         // goes on while the host sleeps
 
 	Beat      func()        // called at the end of each turn of the loop; must not wait
@@ -114,7 +116,7 @@ type Defender struct {
 	changes chan struct{} // one place: this host has changed
 	over    chan struct{} // closed when Run has returned
 
-	ordering chan struct{} // full while an order begins: one at a time
+	ordering chan struct{} // full while an order begins, so that only one does at a time
 
 	recorder *record.Recorder
 	ring     *record.Ring
@@ -144,8 +146,8 @@ type Exit uint8
 // The ways to end.
 const (
 	ExitAsSet Exit = iota // as on_exit says
-	ExitKeep              // keep every alias, for as long as nobody takes it off
-	ExitNext              // keep every alias for the next Monitor to adopt, which comes within NextWithin
+	ExitKeep              // keep every alias until somebody takes it off
+	ExitNext              // keep every alias for the next Monitor to adopt, which starts within NextWithin
 )
 
 // Stop tells the loop to end; Run returns when it has.
@@ -173,8 +175,8 @@ func (d *Defender) Snapshot(ctx context.Context, journal bool) (control.Snapshot
 	}
 }
 
-// post hands an event to the loop. It waits only while more events are under
-// way than the loop has room for, and never after the loop's end.
+// post hands an event to the loop. It waits only while the loop has no room for more
+// events, and never after the loop's end.
 func (d *Defender) post(e func(*loop)) {
 	select {
 	case d.events <- e:

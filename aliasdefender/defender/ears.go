@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// earRests is how long an ear hears all before its trouble is over, and how long
-	// a trouble lasts before it is a problem.
+	// earRests is how long an ear must hear everything before its trouble is over, and
+	// how long a trouble must last before it is a problem.
 	earRests = 10 * time.Second
-	// earSays is how often a trouble that goes on is logged.
+	// earSays is how often a trouble that persists is logged.
 	earSays = time.Minute
 )
 
-// ear is one socket by which answers come, and what it did not hear. While it hears
-// not all there is no silence (package detect).
+// ear is one socket by which answers come, and what it did not hear. As long as an ear
+// misses something, no silence counts (package detect).
 type ear struct {
-	counted     uint64 // what the socket said last
+	counted     uint64 // what the socket reported last
 	lost        uint64 // in the present trouble,
 	unsaid      uint64 // of these not logged yet
 	worst       time.Duration
@@ -35,12 +35,13 @@ type ear struct {
 // ears is what the loop knows of its hearing as a whole.
 type ears struct {
 	pings   ear
-	frames  int       // and pings in this turn
-	backlog time.Time // since when events wait that were not taken in; zero: none did
+	frames  int       // ARP frames and pings in this turn
+	backlog time.Time // since when the queue has had events that the loop has not taken in; zero: it has none
 }
 
-// gauge asks all sockets how well they hear. It stands before the events are taken
-// in that came meanwhile: what has waited until now is then known, or counted as late.
+// gauge asks all sockets how well they hear. It is called before the loop takes in the
+// events that came meanwhile: so whatever has waited until now is known, or counted as
+// late.
 func (l *loop) gauge() {
 	behind := l.behind()
 	for _, n := range l.net.nics {
@@ -53,7 +54,7 @@ func (l *loop) gauge() {
 	}
 }
 
-// behind is for how long events have waited for the loop itself.
+// behind is how long events have waited for the loop itself.
 func (l *loop) behind() time.Duration {
 	if l.backlog.IsZero() {
 		return 0
@@ -61,7 +62,7 @@ func (l *loop) behind() time.Duration {
 	return l.now.Sub(l.backlog)
 }
 
-// tookIn notes whether all events were taken in that waited at the last gauge.
+// tookIn notes whether all events that waited at the last gauge were taken in.
 func (l *loop) tookIn(all bool) {
 	switch {
 	case all && !l.backlog.IsZero():
@@ -75,7 +76,7 @@ func (l *loop) tookIn(all bool) {
 // hears takes in what one socket says of its hearing.
 func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind time.Duration) {
 	if r.Lost < e.counted {
-		e.counted = 0 // it is another socket
+		e.counted = 0 // it is a new socket
 	}
 	lost, late := r.Lost-e.counted, max(r.Late, behind)
 	e.counted = r.Lost
@@ -104,7 +105,7 @@ func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind t
 	}
 }
 
-// failing says what an ear did not hear, or how late it hears if it lost nothing.
+// failing says what an ear did not hear; or, if it lost nothing, how late it hears.
 func failing(lost uint64, late time.Duration) string {
 	if lost == 0 {
 		return fmt.Sprintf("is %s late", late.Round(time.Millisecond))
@@ -123,8 +124,8 @@ func (e *ear) trouble() string {
 // lasts tells whether the trouble has gone on for so long that it is a problem.
 func (e *ear) lasts() bool { return e.last.Sub(e.begun) >= earRests }
 
-// deafness is why it is not known whether something answers, as far as ears are the
-// cause; empty: it is not that, or they are not.
+// deafness is why it is not known whether something answers, where the ears are the
+// cause; empty: it is known, or they are not the cause.
 func (l *loop) deafness(a *alias, why rules.Reason) string {
 	switch why {
 	case rules.AliasUnknown, rules.RouterUnknown, rules.PartnerUnknown, rules.KernelLost:
@@ -155,8 +156,9 @@ func (l *loop) earProblems() (all []string) {
 	return all
 }
 
-// narrow has the listener of a NIC hear only what speaks of an address that is asked
-// there. A filter that cannot be set may hide what matters: the listener is closed.
+// narrow has the listener of a NIC hear only frames that speak of an address that is
+// asked there. Where the filter cannot be set, the listener may miss what matters: it is
+// closed.
 func (l *loop) narrow(n *nic) {
 	if n.wire == nil {
 		return

@@ -9,15 +9,14 @@ import (
 )
 
 const (
-	// releaseWithin bounds how long an exit waits for the kernel to take the aliases
-	// off.
+	// releaseWithin bounds how long an exit waits for the kernel to remove the aliases.
 	releaseWithin = 2 * time.Second
-	// lastWords bounds how long an exit waits for the kernel to be told that the
-	// aliases stay.
+	// lastWords bounds how long an exit waits until the kernel knows that the aliases
+	// stay.
 	lastWords = 500 * time.Millisecond
-	// NextWithin is how long an alias that has a lease waits for the next Monitor. One
-	// that never comes, for its files have a mistake, must not leave the alias on a
-	// host that nobody watches.
+	// NextWithin is how long an alias that has a lease waits for the next Monitor. The
+	// next Monitor may never come, because its files have a mistake; then the alias must
+	// not stay on a host that nobody watches.
 	NextWithin = 5 * time.Minute
 )
 
@@ -28,21 +27,20 @@ type ending struct {
 	next     bool      // another Monitor is to follow
 }
 
-// endStage is what the end is about at the moment.
+// endStage is what the end is doing at the moment.
 type endStage uint8
 
-// The stages. From one of the middle three it goes on to lasting, and then it is
-// over.
+// The stages. Each of the middle three leads to lasting, and that to the end.
 const (
 	running   endStage = iota
 	keeping            // every alias stays
 	giving             // every alias is handed over, if the partner takes it
 	releasing          // every alias goes
-	lasting            // what stays is told to stay without us
+	lasting            // the kernel is told how long to keep what stays
 	over
 )
 
-// begun tells whether we are ending: nothing is taken any more.
+// begun tells whether we are ending: then nothing is taken any more.
 func (e *ending) begun() bool { return e.stage != running }
 
 // stop begins the end.
@@ -77,8 +75,8 @@ func (l *loop) obeyAll(c rules.Command) {
 	}
 }
 
-// settle ends the loop once there is nothing left to hand over or to release.
-// What stays is told to stay: it outlives its daemon, as the original's did, or lasts
+// settle ends the loop once there is nothing left to hand over or to release. What stays
+// is told to stay: like an alias of the original it outlives its daemon, or it lasts
 // until the next Monitor must have come.
 func (l *loop) settle() {
 	e := &l.ending
@@ -119,22 +117,22 @@ func (l *loop) stays(a *alias) time.Duration {
 func (l *loop) stillEnding() bool {
 	switch e := l.ending.stage; {
 	case e == releasing && l.net.readAt.IsZero() && l.net.readErr == "":
-		return true // what a Monitor before us left here is released too
+		return true // what an earlier Monitor left here is released too
 	case !l.worker.idle():
 		return true
 	case e == giving && slices.ContainsFunc(l.list, (*alias).leaves):
 		return true
 	case slices.ContainsFunc(l.list, func(a *alias) bool { return a.state.Between() }):
-		return true // who of the two has it in the end is not told yet
+		return true // it is not yet known which of the two will have it in the end
 	}
 	return slices.ContainsFunc(l.list, func(a *alias) bool { return a.state.Holding && a.state.Leaving })
 }
 
-// doubtful tells whether the partner may have it as well when we end: it has not
-// heard from us that it can let go, or has begun to take what we offer, or may be
-// about to: it lives, and has not answered yet. Were it to stay without us, both
-// hosts would have it for good; so it goes with its lease, and a partner that has
-// not taken it takes it then.
+// doubtful tells whether the partner may have the alias too when we end. It may not yet
+// have heard that it can let go, or may have begun to take what we offer, or may be about
+// to: it lives, and has not answered yet. If the alias stayed here without us, both hosts
+// might have it for good. So it goes with its lease, and a partner that has not taken it
+// takes it then.
 func (a *alias) doubtful(now time.Time) bool {
 	h, w := a.state.Handover, a.peer.Word
 	switch {

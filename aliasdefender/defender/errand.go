@@ -8,11 +8,11 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// errand is what is under way for an alias outside the loop, and what came of the
-// last one. While one is, nothing else is begun for the alias; its end decides again.
+// errand is what is under way for an alias outside the loop, and the result of the last
+// one. While one is under way nothing else is begun for the alias; its end decides again.
 type errand struct {
 	stage  stage
-	at     time.Time // when the last stage but idle began, or an errand ended: a reading from before may not know of it
+	at     time.Time // when the last stage but idle began, or an errand ended: an older reading may not show what it did
 	opened int       // gates that have opened for the take that is decided
 
 	failure failure // of what failed last and is still wanted; zero: nothing
@@ -32,7 +32,7 @@ type failure struct {
 	action rules.Action
 	text   string    // said once for each cause
 	at     time.Time // the last time
-	retry  time.Time // and not before then is it tried again; zero: it may be
+	retry  time.Time // it is not tried again before; zero: it may be at once
 }
 
 func (f *failure) is() bool { return f.text != "" }
@@ -45,17 +45,17 @@ type Take struct {
 	Why   rules.Reason
 }
 
-// Gate may hold a take until it opens. After each gate the decision is made again,
-// and the last look at wire and kernel comes after all of them.
+// Gate may hold a take until it opens. After each gate the decision is made again, and
+// the last look at wire and kernel comes after all gates.
 type Gate interface {
-	// Ask asks the gate to open. It must not wait. It calls open once, from
-	// anywhere, with why the take must not go on, or nil; after ctx has ended it
-	// need not. A gate keeps its own time: the take waits as long as it does.
+	// Ask asks the gate to open. It must not wait. It calls open once, from anywhere:
+	// with nil, or with why the take must not go on. After ctx has ended it need not
+	// call. A gate keeps its own time: the take waits as long as the gate does.
 	Ask(ctx context.Context, t Take, open func(error))
 	String() string // its name, for the log
 }
 
-// gate has a take go through the next gate; true if it has passed all of them.
+// gate sends a take through the next gate; true if it has passed all of them.
 func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 	e := &a.errand
 	if opened > len(l.o.Gates) {
@@ -86,22 +86,22 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 	return false
 }
 
-// gateOpened notes that the gate has opened that a take waits for. A gate does nothing to
-// the kernel: what is read since it was asked counts.
+// gateOpened notes that the gate has opened for which a take waits. A gate changes
+// nothing in the kernel: a reading since it was asked counts as the last look.
 func (l *loop) gateOpened(a *alias) {
 	a.errand.stage = idle
 	a.errand.opened++
 	l.mark(a)
 }
 
-// looks tells whether the take waits for the last look at the kernel, and a reading
-// that was begun at asked is one.
+// looks tells whether the take waits for the last look at the kernel, and whether a
+// reading that began at asked is such a look.
 func (l *loop) looks(a *alias, asked time.Time) bool {
 	e := &a.errand
 	return e.stage == gated && e.opened == len(l.o.Gates) && !asked.Before(e.at)
 }
 
-// failed says what could not be done, once for each cause, and has it tried again.
+// failed says once for each cause what could not be done, and has it tried again.
 func (l *loop) failed(a *alias, doing rules.Action, what string, err error) {
 	f := &a.errand.failure
 	text := what + ": " + err.Error()
@@ -112,9 +112,9 @@ func (l *loop) failed(a *alias, doing rules.Action, what string, err error) {
 	}
 }
 
-// moot tells whether what failed is not wanted any more, or is as it should be by
-// other means. What is to be taken waits for facts before each try: until some time
-// after the last it is the same failure.
+// moot tells whether what failed is no longer wanted, or has come about by other means. A
+// take waits for facts before each try: for some time after the last try it counts as the
+// same failure.
 func (a *alias) moot(now time.Time, d rules.Decision) bool {
 	off := a.state.Parked || a.state.Leaving
 	switch f := a.errand.failure; f.action {
@@ -133,5 +133,5 @@ func (a *alias) moot(now time.Time, d rules.Decision) bool {
 // pause is when what failed is tried again.
 func (a *alias) pause() time.Duration { return min(a.cfg.Interval, time.Second) }
 
-// mended ends what failed.
+// mended forgets the failure.
 func (a *alias) mended() { a.errand.failure = failure{} }

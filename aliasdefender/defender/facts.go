@@ -5,7 +5,7 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// facts are what the rules are asked with.
+// facts are the facts that the rules decide by.
 func (l *loop) facts(a *alias) rules.Facts {
 	f := rules.Facts{
 		Now: l.now,
@@ -48,7 +48,7 @@ func (a *alias) whose() (partner, weAreLow rules.Value) {
 	if a.partner != nil && !a.partner.HW().IsZero() {
 		partner = rules.Of(a.partner.HW() == hw)
 	}
-	if a.talk != nil && hw == host.HW(a.says.HW) { // its NIC for the alias may be none that has its own address
+	if a.talk != nil && hw == host.HW(a.says.HW) { // the partner's NIC for the alias may not be the one with its own address
 		partner = rules.Yes
 	}
 	if a.iface.wire != nil {
@@ -57,8 +57,8 @@ func (a *alias) whose() (partner, weAreLow rules.Value) {
 	return partner, weAreLow
 }
 
-// thirdFact is what router and witnesses say together: yes if one answered, no
-// if all are silent.
+// thirdFact is what router and witnesses say together: yes if one answered, no if all are
+// silent.
 func (a *alias) thirdFact() rules.Fact {
 	var f rules.Fact
 	first := true
@@ -68,7 +68,8 @@ func (a *alias) thirdFact() rules.Fact {
 		case first:
 			f, first = o, false
 		case o.Value == rules.Answered && f.Value == rules.Answered:
-			// Answered without a break as long as the longer of the two.
+			// Together they have answered without a break for as long as the longer of
+			// the two.
 			if f.Asked.Before(o.Asked) {
 				f.Asked = o.Asked
 			}

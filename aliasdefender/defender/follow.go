@@ -7,8 +7,8 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// follow has all follow that the changes of facts bring: which aliases are decided
-// again, and what a holder notes. What is asked because of them stands in package
+// follow does what follows from changed facts: it marks the aliases to decide again, and
+// notes what a holder has to know. What is asked because of a change is in package
 // detect, with the asking.
 func (l *loop) follow() {
 	for changes := l.asks.Changes(); len(changes) > 0; changes = l.asks.Changes() {
@@ -18,7 +18,7 @@ func (l *loop) follow() {
 				continue
 			}
 			for owner := range c.Target.For {
-				if a := owner.(*alias); !a.gone { // one that took its place is marked when it is tied
+				if a := owner.(*alias); !a.gone { // the alias that took its place is marked when it is tied
 					l.follows(a, c)
 				}
 			}
@@ -31,8 +31,9 @@ func (l *loop) follows(a *alias, c detect.Change) {
 	t := c.Target
 	switch c.What {
 	case detect.Newer:
-		// What is settled without it is not decided again, nor what is under way,
-		// whose end decides. It is when the older one would have become too old.
+		// An alias that is settled without this fact is not decided again, nor is one
+		// with an errand under way, whose end decides. It is decided when the older fact
+		// would have become too old.
 		if a.errand.stage != working && !a.settled() {
 			l.mark(a)
 		}
@@ -47,7 +48,7 @@ func (l *loop) follows(a *alias, c detect.Change) {
 		}
 	case detect.Back:
 		if t == a.partner {
-			a.state.PartnerIsBack(l.now) // what is asked because of it is
+			a.state.PartnerIsBack(l.now) // package detect asks what has to be asked because of it
 		}
 	}
 }
@@ -64,7 +65,7 @@ func (l *loop) sighted(s host.Sighting) {
 	}
 	a.known = a.known || s.Reply && s.Sender == a.verifier()
 	if s.Sender.IsUnspecified() && l.now.Sub(a.announced) >= time.Second {
-		// Somebody doubts that it is served: let the whole segment hear where it is.
+		// Somebody doubts that it is served: tell the whole segment where it is.
 		a.state.ProbedFor(l.now)
 		l.mark(a)
 	}

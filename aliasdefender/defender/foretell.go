@@ -43,8 +43,8 @@ func (l *loop) foretellUnpark(a *alias) string {
 	return "this host would serve it again if its rules say so"
 }
 
-// onHost tells whether this host has the alias: on record, or put there by somebody
-// whose doing an order would make ours.
+// onHost tells whether this host has the alias: because our record says so, or because
+// somebody put it here by hand and an order would make it ours.
 func (a *alias) onHost() bool { return a.state.Holding || a.kernel.Value == rules.Yes }
 
 // foretellRemoval says what RemoveAlias and Maintenance would do.

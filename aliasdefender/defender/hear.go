@@ -19,8 +19,8 @@ func (l *loop) heard(h peer.Heard) {
 		return
 	}
 	if h.NewBoot || h.Say > t.say {
-		t.say, t.heard = h.Say, l.now // a repeat is no newer sign of life
-		l.channel.err = ""            // the channel works: what kept it from being opened is over
+		t.say, t.heard = h.Say, l.now // a repeat is not a newer sign of life
+		l.channel.err = ""            // the channel works: whatever kept it from opening is over
 	}
 	if h.NewBoot {
 		t.boot, t.strangers = l.now, nil
@@ -43,8 +43,8 @@ func (l *loop) heard(h peer.Heard) {
 	}
 }
 
-// meant is the alias of ours that a partner's word is about; nil if it is none. The
-// address tells, but for a link-local one, which may be an alias on two NICs.
+// meant is the alias of ours that a partner's word is about; nil if it is none of ours.
+// The address alone tells, except a link-local one, which may be an alias on two NICs.
 func (l *loop) meant(t *talk, w peer.Word) *alias {
 	if a := l.aliases[w.Alias]; a != nil {
 		if a.talk != t {
@@ -60,8 +60,8 @@ func (l *loop) meant(t *talk, w peer.Word) *alias {
 	return nil
 }
 
-// identify takes in which host speaks. The same number as ours is that of a machine
-// that was cloned with its state directory.
+// identify takes in which host speaks. If it has our own number, it is a machine that was
+// cloned together with its state directory.
 func (t *talk) identify(l *loop, h peer.Heard) {
 	t.host = h.Host
 	if t.cloned == h.Cloned {
@@ -76,8 +76,8 @@ func (t *talk) identify(l *loop, h peer.Heard) {
 
 const clonedText = "the partner has this host's own number: was one machine cloned from the other? Remove the file host-id from the state directory of one of them, and restart its Monitor"
 
-// lastHeard is when the partner's daemon was last heard, by whichever of its
-// addresses: a host with three is one partner.
+// lastHeard is when the partner's daemon was last heard, from any of its addresses: a
+// host with three addresses is one partner.
 func (l *loop) lastHeard(t *talk) time.Time {
 	at := t.heard
 	for _, other := range l.channel.talks {
@@ -114,11 +114,11 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	}
 	a.peer, a.says = p, w
 	if seesClaim(p) && !(seesClaim(was) && l.now.Sub(was.Said) < a.policy.ChannelSilent()) {
-		a.talk.urgent = true // it waits for our word to know whose claim that is
+		a.talk.urgent = true // the partner waits for our word, which tells it whose claim that is
 	}
 	if !a.state.Holding && was.Word.Standing == rules.SaysHolding && p.Word.Standing != rules.SaysHolding {
-		// Its host may have rebooted in a moment: that it answered a while ago tells
-		// nothing, and at a slow rhythm it would be asked much later.
+		// The partner's host may have rebooted quickly: an answer from a while ago proves
+		// nothing, and at a slow rhythm it would be asked only much later.
 		l.asks.Look(l.now, a.alias)
 	}
 	a.compare(l, w)
@@ -133,8 +133,8 @@ func seesClaim(p rules.Peer) bool {
 	return p.Word.Standing == rules.SaysHolding && p.Facts[rules.FactAlias] == rules.Yes
 }
 
-// wonder says when the partner's daemon is heard, and when it is not and should
-// be.
+// wonder logs when the partner's daemon is heard, and when it is not heard although it
+// should be.
 func (t *talk) wonder(l *loop) {
 	m := t.mood
 	switch late := t.silentAfter(); {

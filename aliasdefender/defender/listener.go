@@ -13,17 +13,17 @@ type listener struct {
 	wire     Wire // nil: there is none
 	ear      ear
 	opening  bool
-	opened   time.Time    // when the last one was,
-	heardOn  int          // and on which index
-	wanted   []netip.Addr // that it hears of,
-	narrowed bool         // since it was told so
-	err      error        // why there is none; nil: none was tried yet
-	ended    string       // why the last one ended by itself,
+	opened   time.Time    // when the last one was opened,
+	heardOn  int          // and on which NIC index
+	wanted   []netip.Addr // the addresses that it should hear of,
+	narrowed bool         // and whether it was told so since
+	err      error        // why there is none; nil: opening one was not tried yet
+	ended    string       // why the last one stopped by itself,
 	endedAt  time.Time    // and when that was said
 }
 
-// close closes the listener beside the loop: it waits for its reader, and the
-// reader may be waiting for the loop.
+// close closes the listener beside the loop: closing waits for the listener's reader, and
+// the reader may be waiting for the loop.
 func (n *nic) close(l *loop) {
 	if w := n.wire; w != nil {
 		n.wire = nil
@@ -31,8 +31,8 @@ func (n *nic) close(l *loop) {
 	}
 }
 
-// listen opens an ARP listener on the NIC if there is none, beside the loop. Those
-// that end as soon as they are opened are opened once a second.
+// listen opens an ARP listener on the NIC if there is none, beside the loop. A listener
+// that stops as soon as it is opened is reopened once a second.
 func (l *loop) listen(n *nic) {
 	if n.wire != nil || n.opening || n.index == 0 || l.deaf() {
 		return
@@ -64,7 +64,7 @@ func (l *loop) listen(n *nic) {
 	})
 }
 
-// accepts gives a listener to the loop and tells whether that has taken it. It is
+// accepts hands a listener to the loop and tells whether the loop has taken it. It is
 // called outside the loop.
 func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
 	done := make(chan struct{})
@@ -86,7 +86,7 @@ func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
 	case <-done:
 	case <-l.d.over:
 		select {
-		case <-done: // both may have been ready
+		case <-done: // both channels may have been ready
 		default:
 			return false
 		}
@@ -94,7 +94,7 @@ func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
 	return kept
 }
 
-// notListening is for a NIC on which no listener can be opened.
+// notListening is called where no listener can be opened on a NIC.
 func (l *loop) notListening(n *nic, index int, err error) {
 	n.opening = false
 	if l.net.nics[n.name] != n || n.index != index || l.ctx.Err() != nil {
@@ -107,7 +107,7 @@ func (l *loop) notListening(n *nic, index int, err error) {
 	l.link(n)
 }
 
-// stoppedListening is for a listener that has ended by itself.
+// stoppedListening is called when a listener has stopped by itself.
 func (l *loop) stoppedListening(n *nic, w Wire) {
 	if n.wire != w {
 		return
@@ -121,12 +121,11 @@ func (l *loop) stoppedListening(n *nic, w Wire) {
 	l.read()
 }
 
-// sightings are lists that have been read: a thousand frames a second make no
-// garbage.
+// sightings holds lists for reuse, so that a thousand frames a second make no garbage.
 var sightings = sync.Pool{New: func() any { return new([]host.Sighting) }}
 
-// see is called by the listeners, outside the loop, with frames of other hosts,
-// which are only lent. Those that come together are one event.
+// see is called by the listeners, outside the loop, with frames of other hosts. The
+// frames are only lent. Those that come together are one event.
 func (l *loop) see(all []host.Sighting) {
 	m := l.interesting.Load()
 	if m == nil {

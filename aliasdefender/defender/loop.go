@@ -20,11 +20,11 @@ import (
 var errEnded = errors.New("the daemon has ended")
 
 const (
-	// eventsPerTurn bounds how many events are taken in before the loop asks and
-	// decides again: a flood on the wire must not keep it from its work.
+	// eventsPerTurn bounds how many events the loop takes in before it asks and decides
+	// again: a flood on the wire must not keep it from its work.
 	eventsPerTurn = 512
-	// questionsPerTurn bounds likewise how many questions are put before the loop
-	// looks for events: a thousand addresses are asked in bursts.
+	// questionsPerTurn bounds how many questions the loop puts before it looks for events
+	// again: a thousand addresses are asked in bursts.
 	questionsPerTurn = 256
 )
 
@@ -49,7 +49,7 @@ type loop struct {
 	agenda      agenda.Agenda
 	flood       flood
 	judge       rules.Judge
-	verifying   int                                 // how many aliases the router is asked from
+	verifying   int                                 // how many aliases are being verified: the router is pinged from them
 	interesting atomic.Pointer[map[netip.Addr]bool] // addresses that the listeners listen for
 }
 
@@ -59,7 +59,7 @@ type outside struct {
 	wg  sync.WaitGroup
 }
 
-// times are the loop's.
+// times are the loop's times.
 type times struct {
 	now   time.Time     // of this turn
 	epoch time.Time     // where the grids of all rhythms begin
@@ -67,19 +67,19 @@ type times struct {
 	plan  time.Time     // when the loop meant to wake
 }
 
-// roster is the aliases, and what operators said of them that outlives a row.
+// roster is the aliases, and those orders of operators that outlive a row.
 type roster struct {
-	aliases     map[netip.Addr]*alias // by what they are known by
+	aliases     map[netip.Addr]*alias // by their ids
 	list        []*alias              // as in the file
-	wishes      []detect.Wish         // that are asked, as in list
+	wishes      []detect.Wish         // what the aliases want to have asked, in the order of list
 	marked      []*alias              // to be decided
 	deciding    []*alias              // in this turn
 	every       time.Duration         // the shortest interval of all
-	parked      map[netip.Addr]bool   // what operators took off this host; kept for rows that come back
-	maintenance bool                  // and all is, until that ends
-	memory      memory                // whether that is known
+	parked      map[netip.Addr]bool   // what operators took off this host; remembered for rows that come back
+	maintenance bool                  // and every alias is parked until maintenance ends
+	memory      memory                // whether all of this is known
 	untidy      bool                  // a row has gone in this turn
-	lookers     []looker              // who waits for the first look to have been
+	lookers     []looker              // who waits until the first look is done
 }
 
 // Run runs the loop until Stop, or until ctx ends, which keeps every alias.
@@ -101,7 +101,7 @@ func (d *Defender) Run(ctx context.Context) error {
 	l.reload(d.o.Config)
 	l.run(ctx)
 	cancel()
-	close(d.over) // from here on nobody waits for the loop
+	close(d.over) // from here on nobody need wait for the loop
 	for _, n := range l.net.nics {
 		n.close(l)
 	}
@@ -132,8 +132,8 @@ func (d *Defender) newLoop(work context.Context) *loop {
 	return l
 }
 
-// wait waits for the work beside the loop. A kernel or a name server that does
-// not answer does not keep the process from ending.
+// wait waits for the work beside the loop. It does not let a kernel or a name server that
+// never answers keep the process from ending.
 func (l *loop) wait() error {
 	ended := make(chan struct{})
 	go func() {
@@ -170,7 +170,7 @@ func (l *loop) run(ctx context.Context) {
 		l.gauge()
 		l.tookIn(l.takeIn())
 		l.turn()
-		timer.Reset(time.Until(l.plan)) // the turn has taken its time
+		timer.Reset(time.Until(l.plan)) // the turn itself took time
 	}
 }
 
@@ -187,8 +187,8 @@ func (l *loop) takeIn() (all bool) {
 	return false
 }
 
-// changed notes that something on this host has changed. However often that
-// is, one reading follows: a flood does not fill the queue of events.
+// changed notes that something on this host has changed. Many changes lead to one
+// reading, so that a flood of them does not fill the queue of events.
 func (d *Defender) changed() {
 	select {
 	case d.changes <- struct{}{}:
@@ -202,11 +202,11 @@ func (l *loop) beside(f func()) {
 }
 
 // awake notes the time, and whether the process itself was away: it heard nothing
-// meanwhile, so nothing is known about the others. It was if it wakes later than
-// planned (stopped, starved), and if the host's clock that goes on in a sleep has
-// run ahead of the one that does not (suspended). Longer than the detection time,
-// and nothing known counts; shorter, and a window of questions that it fell into
-// begins anew.
+// meanwhile, so nothing is known about the others. It was away if it wakes later than
+// planned (stopped, starved), or if the clock that goes on while the host sleeps has run
+// ahead of the one that does not (suspended). After an absence longer than the detection
+// time nothing known counts any more. After a shorter one, the window of questions that
+// it fell into begins anew.
 func (l *loop) awake() {
 	now, boot := time.Now(), l.o.Boottime()
 	passed := boot - l.boot
@@ -218,7 +218,7 @@ func (l *loop) awake() {
 	}
 	for _, t := range l.channel.talks {
 		if !t.heard.IsZero() {
-			t.heard = t.heard.Add(min(away, l.now.Sub(t.heard))) // nobody listened meanwhile
+			t.heard = t.heard.Add(min(away, l.now.Sub(t.heard))) // during the absence nobody listened
 		}
 	}
 	forgotten := l.asks.Away(l.now, away)
@@ -237,7 +237,7 @@ func (l *loop) awake() {
 	}
 	for _, t := range l.channel.talks {
 		if !t.heard.IsZero() {
-			t.heard, t.boot = l.now, l.now // it has the whole time anew before it counts as silent, on any alias
+			t.heard, t.boot = l.now, l.now // on every alias it has its whole time again before it counts as silent
 		}
 	}
 	l.read()
@@ -245,12 +245,12 @@ func (l *loop) awake() {
 
 // turn does what is due and finds out when to wake next.
 func (l *loop) turn() {
-	l.awake() // once more: the events may have been taken in on either side of a pause
+	l.awake() // once more: there may have been a pause before or after the events were taken in
 	if !l.now.Before(l.net.next) {
 		l.read()
 	}
 	l.resolve()
-	l.flush() // the kernel goes on while what it has done is noted and announced
+	l.flush() // the kernel works on while we note and announce what it has already done
 	l.collect()
 	l.asks.Turn(l.now, questionsPerTurn)
 	for e := l.agenda.Take(l.now); e != nil; e = l.agenda.Take(l.now) {
@@ -275,13 +275,13 @@ func (l *loop) turn() {
 	}
 }
 
-// decideMarked decides the aliases that are marked. What is marked meanwhile has its
-// turn at once after.
+// decideMarked decides the aliases that are marked. An alias that is marked meanwhile is
+// decided in the next turn, which follows at once.
 func (l *loop) decideMarked() {
 	l.deciding, l.marked = l.marked, l.deciding[:0]
 	l.frames = 0
 	for i, a := range l.deciding {
-		if l.frames >= questionsPerTurn { // announcements, which cost as much as questions
+		if l.frames >= questionsPerTurn { // announcements count too: each costs as much as a question
 			l.marked = append(l.marked, l.deciding[i:]...)
 			break
 		}

@@ -12,9 +12,9 @@ type Memory uint8
 
 // The states of the memory.
 const (
-	Remembered Memory = iota // it is all that operators ordered
-	NotReadYet               // the disk has not answered: Defender.Kept follows
-	Damaged                  // the file cannot be read: there may be more
+	Remembered Memory = iota // all that operators ordered is known
+	NotReadYet               // the disk has not answered yet: Defender.Kept follows
+	Damaged                  // the file cannot be read: there may be more than Kept has
 )
 
 // known is the fact of that name.
@@ -28,9 +28,9 @@ func (m Memory) known() rules.Value {
 	return rules.Unknown
 }
 
-// Kept tells the loop what was read of the disk after its start, and what the disk
-// has to say from now on: an order that was given meanwhile counts for its alias.
-// false: the loop has ended.
+// Kept hands the loop what was read from the disk after the loop's start. An order that
+// was given meanwhile outweighs the disk for its alias. now is what the disk should have
+// from now on. ok is false if the loop has ended.
 func (d *Defender) Kept(k Kept, m Memory) (now Kept, ok bool) {
 	merged := make(chan Kept, 1)
 	d.post(func(l *loop) { merged <- l.remembers(k, m) })
@@ -42,7 +42,7 @@ func (d *Defender) Kept(k Kept, m Memory) (now Kept, ok bool) {
 	}
 }
 
-// WhatIsKept is what the disk has to say now. false: the loop has ended.
+// WhatIsKept is what the disk should have now; false: the loop has ended.
 func (d *Defender) WhatIsKept() (Kept, bool) {
 	kept := make(chan Kept, 1)
 	d.post(func(l *loop) { kept <- l.kept() })
@@ -54,10 +54,10 @@ func (d *Defender) WhatIsKept() (Kept, bool) {
 	}
 }
 
-// remembers takes in what was read of the disk.
+// remembers takes in what was read from the disk.
 func (l *loop) remembers(k Kept, m Memory) Kept {
 	if l.memory.state == Remembered {
-		return l.kept() // an order has written the file anew
+		return l.kept() // an order has already written the file anew
 	}
 	l.memory.set(m, l.now)
 	if k.Maintenance && !l.memory.switched {
@@ -77,7 +77,7 @@ func (l *loop) remembers(k Kept, m Memory) Kept {
 	return l.kept()
 }
 
-// written is called when an order has been remembered: from then on the disk says what
+// written is called when an order has been remembered: from then on the disk has all that
 // the loop knows.
 func (l *loop) written() {
 	if l.memory.state == Remembered {
@@ -89,11 +89,11 @@ func (l *loop) written() {
 	}
 }
 
-// memory is how much is known of what operators ordered before our start.
+// memory is how much the loop knows of what operators ordered before our start.
 type memory struct {
 	state    Memory
 	fact     rules.Fact
-	ordered  map[netip.Addr]bool // aliases of which an operator has ordered something since
+	ordered  map[netip.Addr]bool // aliases that operators have given orders for since
 	switched bool                // and maintenance was
 }
 
@@ -102,7 +102,7 @@ func (m *memory) set(to Memory, now time.Time) {
 	m.fact.Set(to.known(), now, now)
 }
 
-// ask is the fact: what is in memory does not grow old.
+// ask is the fact; it never becomes too old, because memory does not change by itself.
 func (m *memory) ask(now time.Time) rules.Fact {
 	f := m.fact
 	f.Asked = now

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// resolveEvery is how long a partner's name is believed.
+// resolveEvery is for how long the answer for a partner's name is used.
 const resolveEvery = 5 * time.Minute
 
 // resolveAgain is when a name that does not resolve is asked for again.
@@ -19,10 +19,10 @@ type name struct {
 	addrs []netip.Addr // the last good answer
 	next  time.Time
 	busy  bool
-	err   string // why there was none last; empty: there was
+	err   string // why the last lookup gave none; empty: it gave one
 }
 
-// resolve has the partners' names looked up that are due.
+// resolve looks up, beside the loop, the partners' names that are due.
 func (l *loop) resolve() {
 	for s, n := range l.names {
 		if n.busy || l.now.Before(n.next) {
@@ -50,8 +50,8 @@ func (l *loop) notAHost(addr netip.Addr) error {
 	return nil
 }
 
-// resolved takes in the addresses of a partner's name; the last good ones are kept.
-// Which of them is the partner's, [loop.partnerOf] finds out.
+// resolved takes in the addresses of a partner's name. After a failed lookup the last
+// good ones are kept. [loop.partnerOf] finds out which of them is the partner's.
 func (l *loop) resolved(s string, addrs []netip.Addr, err error) {
 	n := l.names[s]
 	if n == nil {

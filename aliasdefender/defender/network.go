@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// readEvery is the most often that the host is read unless it tells of a change.
+	// readEvery is how often the host is read at most, unless it tells of a change.
 	readEvery = time.Second
-	// echo is for how long what the kernel tells is taken for our own doing while we
-	// work on it.
+	// echo is how long a reading waits when the kernel tells of a change while we are
+	// changing it: the change is probably ours.
 	echo = 50 * time.Millisecond
 )
 
@@ -27,7 +27,7 @@ type network struct {
 	paths []path // of state
 	spare []path // for the next reading
 
-	readAt    time.Time // when the newest reading was begun; zero: none has come back
+	readAt    time.Time // when the newest reading began; zero: no reading has come back
 	readErr   string
 	reading   bool // one is under way
 	readAgain bool // and another is wanted after it
@@ -42,12 +42,12 @@ type nic struct {
 	index   int
 	up      bool
 	carrier bool
-	own     []netip.Prefix // its own addresses, not masked
+	own     []netip.Prefix // its own addresses, host bits included
 	listener
 }
 
-// path is an address of this host that is no alias: what lies in its subnet is
-// reached directly.
+// path is an address of this host that is no alias. Addresses in its subnet are reached
+// directly.
 type path struct {
 	nic    string
 	prefix netip.Prefix
@@ -68,12 +68,12 @@ func (n *nic) ready() error {
 	return nil
 }
 
-// bare tells whether all that is missing is an address of its own.
+// bare tells whether the NIC lacks nothing but an address of its own.
 func (n *nic) bare() bool { return n.index != 0 && n.up && n.carrier && len(n.own) == 0 }
 
-// told takes in that something on this host has changed. It is read at once,
-// unless it is we who are changing it: a reading for each of a thousand
-// addresses would hold up the rest of them.
+// told takes in that something on this host has changed. The host is read at once, unless
+// we are the ones who change it: a reading for each of a thousand addresses would delay
+// the rest of them.
 func (l *loop) told() {
 	soon := l.now.Add(echo)
 	switch {
@@ -84,11 +84,11 @@ func (l *loop) told() {
 	}
 }
 
-// read has the host's network read beside the loop. One reading at a time:
-// a kernel that does not answer is not asked twice.
+// read has the host's network read beside the loop. There is one reading at a time: a
+// kernel that does not answer is not asked a second time.
 func (l *loop) read() {
 	n := &l.net
-	n.next = agenda.Grid(l.epoch, l.now, max(l.every, readEvery)) // in one wake with the questions
+	n.next = agenda.Grid(l.epoch, l.now, max(l.every, readEvery)) // due in the same wake as the questions
 	if n.reading {
 		n.readAgain = true
 		return
@@ -138,7 +138,8 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	}
 }
 
-// notRead is for a kernel that cannot be read. What was known grows old by itself.
+// notRead is called when the kernel cannot be read. What was known becomes too old by
+// itself.
 func (l *loop) notRead(err error) {
 	if l.net.readErr == err.Error() {
 		return
@@ -175,8 +176,8 @@ func (l *loop) place() []path {
 	return paths
 }
 
-// leftovers says what a Monitor before us put on this host and no row of the
-// file has any more. It is not removed: another Monitor may run here, with
+// leftovers logs the addresses that an earlier Monitor put on this host and that no row
+// of the file has any more. They are not removed: another Monitor may run here, with
 // another file.
 func (l *loop) leftovers() {
 	for _, n := range l.net.state.NICs {
@@ -201,7 +202,7 @@ func (l *loop) readNIC(n *nic) {
 	}
 	another := n.wire != nil && (n.index != index || n.wire.HW() != now.HW && !now.HW.IsZero())
 	if another {
-		n.close(l) // another interface of the same name, or with another hardware address
+		n.close(l) // it is another interface of the same name, or has another hardware address
 		n.heardOn = 0
 	}
 	l.listen(n)
@@ -221,7 +222,7 @@ func (l *loop) readNIC(n *nic) {
 	}
 }
 
-// link tells what is asked of the NIC.
+// link tells package detect whether and how the NIC can carry questions.
 func (l *loop) link(n *nic) {
 	l.asks.Link(l.now, detect.Link{NIC: n.name, Index: n.index, Err: n.ready(), Bare: n.bare(), Own: n.own, Hears: n.wire != nil, Deaf: n.err})
 }
@@ -244,7 +245,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		l.gateOpened(a)
 	}
 	if a.errand.stage == working || asked.Before(a.errand.at) {
-		return // the reading is from before our own work on it
+		return // the reading began before our own work on the alias
 	}
 	l.readElsewhere(a)
 	l.readOwn(a)
@@ -276,14 +277,14 @@ func (l *loop) readElsewhere(a *alias) {
 	a.elsewhere = elsewhere
 }
 
-// A system without ARP for us (Options.Listen is nil: Solaris, illumos) asks by
-// ICMP alone. Its kernel announces what it has by itself, looks for others with
-// the same address, and tells what it has found with the reading.
+// On a system that gives us no ARP (Options.Listen is nil: Solaris, illumos) the loop
+// asks by ICMP alone. There the kernel announces its addresses by itself, looks for other
+// hosts with the same address, and tells in each reading what it has found.
 
-// deaf tells whether ARP can be neither heard nor sent.
+// deaf tells whether this system lets us neither hear nor send ARP.
 func (l *loop) deaf() bool { return l.o.Listen == nil }
 
-// kernelTold files what the kernel tells of other hosts, as of a reading begun at asked.
+// kernelTold files what the kernel says of other hosts in a reading that began at asked.
 func (l *loop) kernelTold(s host.State, asked time.Time) {
 	for _, t := range l.asks.Targets() {
 		if hw, ok := s.Neighbours[t.Addr]; ok {
@@ -301,8 +302,8 @@ func (l *loop) kernelTold(s host.State, asked time.Time) {
 	}
 }
 
-// duplicate tells that the kernel has taken the alias down, for another host has
-// it. Its remains are to be removed: the kernel would bring it up again some day.
+// duplicate tells that the kernel has taken the alias down because another host has it.
+// What is left of it has to be removed, or the kernel would bring it up again some day.
 func (l *loop) duplicate(a *alias) bool {
 	return slices.Contains(l.net.state.Duplicates, a.cfg.Addr)
 }

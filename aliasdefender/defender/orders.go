@@ -16,31 +16,32 @@ import (
 
 // Kept is what operators ordered that outlives the daemon.
 type Kept struct {
-	Parked      []netip.Addr // aliases that were taken off this host
-	Maintenance bool         // all were, whatever else is said of each
+	Parked      []netip.Addr // aliases that an operator took off this host
+	Maintenance bool         // all were taken off, whatever was ordered for any one of them
 }
 
 // order is an operator's order under way for one alias.
 type order struct {
 	command rules.Command
-	stay    string    // what becomes of one that is off this host then
+	stay    string    // what then becomes of an alias that is off this host
 	handed  bool      // the partner took it
 	had     bool      // the alias was here when the order came
-	from    string    // who answered for it then, where it is to be taken from him
+	from    string    // who answered for it then, where the order takes it from that host
 	asked   time.Time // when the order put its question; zero: it put none
 	answer  func(control.Outcome)
 
-	announced int // how often the alias was since it came
+	announced int // how often the alias was announced since the order came
 }
 
 // takes tells whether the order wants the alias here.
 func (o *order) takes() bool { return o.command == rules.AddAlias || o.command == rules.ForceAlias }
 
-// Order gives an operator's order to the loop and waits until it is carried
-// out, or refused, for each alias. What is not by the end of ctx is withdrawn
-// and told so. remember is called outside the loop with all that is parked,
-// for one order at a time and in their order, and must have synced it when it
-// returns; an *Anew it may return nevertheless. Handover leaves nothing to remember.
+// Order gives an operator's order to the loop and waits until the order is carried out,
+// or refused, for each alias. What is not carried out by the end of ctx is withdrawn, and
+// its outcome says so. remember is called outside the loop with all that is parked: for
+// one order at a time, in the order in which they came. When it returns it must have
+// synced this to the disk; it may have done so and still return an *Anew. Handover leaves
+// nothing to remember.
 //
 // The error is ErrNoAlias if no alias of that address is in the file.
 func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kept) error) ([]control.Outcome, error) {
@@ -70,25 +71,25 @@ func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kep
 	return all, nil
 }
 
-// begun is an order that the loop has.
+// begun is an order that the loop has taken on.
 type begun struct {
 	outcomes  chan control.Outcome
 	aliases   []netip.Addr // one outcome comes for each
 	orders    []*order     // in the same order; nil for a dry run
 	kept      Kept
-	forgotten string // why a restart will not know
-	anew      string // what a restart will not know of what was before
+	forgotten string // why a restart will know nothing of it
+	anew      string // what a restart will not know of earlier orders
 }
 
-// Anew is what remember returns where the disk has what it was given, but had before
-// what could not be read.
+// Anew is what remember returns where the disk now has what it was given, but had
+// something before that could not be read.
 type Anew struct{ Text string }
 
 func (a *Anew) Error() string { return a.Text }
 
 // begin gives an order to the loop and has what is parked remembered.
 func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kept) error) (begun, error) {
-	// Of two orders at once the later one's list must be written last.
+	// If two orders come at once, the list of the later one must be written last.
 	select {
 	case d.ordering <- struct{}{}:
 		defer func() { <-d.ordering }()
@@ -96,7 +97,7 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 		return begun{}, ctx.Err()
 	}
 	start := make(chan begun, 1)
-	var settled atomic.Bool // the loop has it, or we have given it up
+	var settled atomic.Bool // true: the loop has the order, or we have given up
 	d.post(func(l *loop) {
 		if !settled.CompareAndSwap(false, true) {
 			return
@@ -122,7 +123,7 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 		return begun{}, errEnded
 	case <-ctx.Done():
 		if settled.CompareAndSwap(false, true) {
-			return begun{}, ctx.Err() // the loop hangs, and will find it settled
+			return begun{}, ctx.Err() // the loop hangs, and will find that we have given up
 		}
 		b = <-start
 	}
@@ -131,7 +132,7 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 		return begun{}, ErrNoAlias
 	case o.DryRun, o.Give:
 	default:
-		// Also where nothing changed: the last time it may have failed.
+		// This is done also where nothing changed: the last write may have failed.
 		anew := (*Anew)(nil)
 		switch err := remember(b.kept); {
 		case errors.As(err, &anew):
@@ -165,8 +166,8 @@ func (a *alias) partnerSays() string {
 	}
 }
 
-// chosen are the aliases that an order is for. One that is on its way out of
-// the file is none.
+// chosen are the aliases that an order is for. An alias that is about to leave the file
+// is not among them.
 func (l *loop) chosen(alias netip.Addr) (all []*alias) {
 	for _, a := range l.list {
 		if (!alias.IsValid() || a.id() == alias) && (!a.state.Leaving || a.next != nil) {
@@ -207,7 +208,7 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 	if l.sparesLast(a, o, c, answer) {
 		return
 	}
-	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing of what was parked before
+	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing about what was parked before it
 		l.memory.ordered[a.id()] = true
 	}
 	if a.order != nil {
@@ -240,15 +241,15 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 	follow := a.state.Obey(c, l.facts(a))
 	switch {
 	case l.o.Deeds == OrderedDeeds:
-		follow.Look = rules.NoLook // Looked has waited for it
+		follow.Look = rules.NoLook // the verb has already waited for Looked
 	case adds && !a.state.Holding:
 		a.order.asked = l.now
 	}
 	l.then(a, follow)
 }
 
-// claim takes on record what is on this host and is not ours, for an operator has
-// ordered what becomes of it: a parked alias that somebody put here by hand, say.
+// claim takes on record an alias that is on this host and not ours, because an operator
+// has ordered what becomes of it: a parked alias that somebody put here by hand, say.
 func (l *loop) claim(a *alias) {
 	if a.state.Holding || a.kernel.Value != rules.Yes || a.errand.stage == working {
 		return
@@ -270,8 +271,8 @@ func (l *loop) unpark(a *alias, was bool) {
 	}
 }
 
-// withdraw ends what is still under way of an order. An order given meanwhile
-// is somebody else's.
+// withdraw ends what is still under way of an order. A newer order for the same alias is
+// left alone.
 func (l *loop) withdraw(orders []*order) {
 	for _, a := range l.list {
 		if a.order == nil || !slices.Contains(orders, a.order) {
@@ -279,7 +280,7 @@ func (l *loop) withdraw(orders []*order) {
 		}
 		l.then(a, a.state.Obey(rules.WithdrawCommand, rules.Facts{}))
 		if a.order.takes() && a.state.Holding {
-			l.answerHere(a) // it was about to be announced
+			l.answerHere(a) // it was taken, and was about to be announced
 			continue
 		}
 		if a.order.command == rules.HandoverAlias && a.state.Handover.Side == rules.Giving {

@@ -13,10 +13,10 @@ import (
 // place is how the alias stands among the addresses of its NIC, by the last reading.
 type place struct {
 	index   int    // of the NIC that it was last seen on
-	renamed string // the name that this NIC has now, where it is not the row's; of what we hold
+	renamed string // the name that this NIC has now, where it is not the row's; only of an alias that we hold
 	leads   bool   // an own address of its subnet stands behind it
 	only    string // it is the NIC's only address, and not by us: what there is to say of that, said once
-	mask    string // what there is to say of its mask, said once
+	mask    string // what is to be said of its mask; said once
 }
 
 // owned are the NIC's own addresses with their places among all of its addresses.
@@ -27,8 +27,8 @@ type ownAddress struct {
 	prefix netip.Prefix
 }
 
-// ownOf are the addresses that nobody but this host has: no alias of the file, and
-// not put there by a Monitor.
+// ownOf are the addresses that this host alone has: they are no aliases of the file, and
+// no Monitor put them there.
 func (l *loop) ownOf(n host.NIC) (own owned) {
 	for i, a := range n.Addrs {
 		if !a.Ours && l.aliases[idOf(a.Prefix.Addr(), n.Name)] == nil {
@@ -38,8 +38,8 @@ func (l *loop) ownOf(n host.NIC) (own owned) {
 	return own
 }
 
-// behind tells whether an own address stands behind the address at that place, and
-// none before it, in the same subnet.
+// behind tells whether in the same subnet an own address stands behind the address at
+// that place, and none before it.
 func (o owned) behind(at int, prefix netip.Prefix) bool {
 	for _, own := range o {
 		if own.prefix.Masked() == prefix.Masked() {
@@ -60,9 +60,9 @@ func (a *alias) ownBehind(s host.State) rules.Value {
 	return rules.Of(a.place.leads)
 }
 
-// speakFrom has the channel written from this host's own address where the system
-// would choose an alias that stands before it: the partner knows this host by its
-// own address, and is deaf to all that comes from an alias.
+// speakFrom has the channel written from this host's own address where the system would
+// choose an alias that stands before it: the partner knows this host by its own address,
+// and ignores whatever comes from an alias.
 func (l *loop) speakFrom() {
 	c := &l.channel
 	if c.up == nil || !l.net.state.Ordered {
@@ -82,8 +82,9 @@ func (l *loop) speakFrom() {
 	}
 }
 
-// ownFor is the own address that an alias stands before where this host speaks to
-// that address, or to the router on the way to it; the zero Addr if none does.
+// ownFor is the own address to speak from where an alias stands before it on the way to
+// that address: on the address's own subnet, or on the router's. It is the zero Addr
+// where no alias does.
 func (l *loop) ownFor(to netip.Addr) netip.Addr {
 	own, direct := l.ownOnLink("", to)
 	if direct {
@@ -96,8 +97,8 @@ func (l *loop) ownFor(to netip.Addr) netip.Addr {
 	return own
 }
 
-// ownOnLink is the same of an address in a subnet of a NIC, of any if none is named;
-// direct tells whether there is such a subnet.
+// ownOnLink is the same for an address in a subnet of the named NIC, or of any NIC if
+// none is named; direct tells whether there is such a subnet.
 func (l *loop) ownOnLink(nic string, to netip.Addr) (own netip.Addr, direct bool) {
 	for _, n := range l.net.state.NICs {
 		if nic != "" && n.Name != nic {
@@ -153,8 +154,8 @@ func (a *alias) otherMask() string {
 		a.cfg.Prefix.Bits(), other.Addr(), a.cfg.NIC, other.Bits(), other.Bits())
 }
 
-// sparesLast refuses to take a NIC's last address off it, unless that is forced. An
-// alias that is not ours is then at least not taken on record.
+// sparesLast refuses, unless forced, to take a NIC's last address off it. If the alias is
+// not ours, it is then not taken on record either.
 func (l *loop) sparesLast(a *alias, o control.Order, c rules.Command, answer func(control.Outcome)) bool {
 	if c != rules.RemoveAlias || o.Force || !a.lastAddress() {
 		return false
@@ -171,6 +172,6 @@ func (a *alias) lastText() string {
 	return "it is the last address of " + a.cfg.NIC + ", and with it go the routes of this host there"
 }
 
-// lastAddress tells that to take the alias off would take the last address off its
-// NIC, and with it the NIC's routes.
+// lastAddress tells whether the alias is the last address of its NIC: without it the NIC
+// would lose its routes too.
 func (a *alias) lastAddress() bool { return a.here && len(a.iface.own) == 0 }

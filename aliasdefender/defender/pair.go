@@ -11,7 +11,7 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// stranger is an alias that the partner speaks of, and we have not.
+// stranger is an alias that the partner speaks of and our file does not have.
 type stranger struct {
 	addr  netip.Addr
 	since time.Time // when it spoke of it first
@@ -30,8 +30,8 @@ func (t *talk) stranger(l *loop, addr netip.Addr) {
 	}
 }
 
-// check compares at a heartbeat which aliases the two files have. One host reads
-// its file before the other: what lasts is told.
+// check compares at a heartbeat which aliases the two files have. After a change one host
+// reads its file before the other, so only what lasts is reported.
 func (t *talk) check(l *loop) {
 	late := t.silentAfter()
 	t.strangers = slices.DeleteFunc(t.strangers, func(s stranger) bool { return t.mood == speaking && l.now.Sub(s.at) > late })
@@ -48,7 +48,7 @@ func (t *talk) check(l *loop) {
 	}
 }
 
-// compare finds what in the two files cannot be meant so.
+// compare finds out what in the two files cannot be meant as it is.
 func (a *alias) compare(l *loop, w peer.Word) {
 	theirs := rules.Half{
 		Policy: rules.Policy{Primary: w.Primary, Interval: w.Interval, Timeout: w.Timeout, Misses: int(w.Misses)}, Bits: int(w.Bits),
@@ -95,10 +95,11 @@ func (a *alias) alarm(l *loop, wrong []string) {
 	}
 }
 
-// missing tells whether the partner's daemon is heard and says nothing of the
-// alias. One that is released because its row went may well be gone there. What counts
-// is for how long the partner spoke without a word of it, and not what time it is now:
-// a partner that has died is about to count as silent, and says nothing of anything.
+// missing tells whether the partner's daemon is heard and says nothing of the alias. An
+// alias that we release because its row is gone may well be gone there too. What counts
+// is how long the partner has spoken without a word of the alias, and not what time it is
+// now: a partner that has just died does not yet count as silent, and says nothing of
+// anything.
 func (a *alias) missing() bool {
 	t := a.talk
 	if t == nil || a.state.Leaving || t.mood != speaking || t.boot.IsZero() {

@@ -14,10 +14,10 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Whether the alias has a standby is found out beside each decision, for what changes
-// it changes that: a pair at rest pays nothing for it.
+// Whether the alias has a standby is found out beside each decision, because the same
+// facts change both: so a pair at rest pays nothing for it.
 
-// appraiseEvery is the most often that it is found out for one alias.
+// appraiseEvery is how often at most it is found out for one alias.
 const appraiseEvery = time.Second
 
 // standby is what is known of whether another host would take the alias if its holder
@@ -26,14 +26,14 @@ type standby struct {
 	is      rules.Readiness
 	since   time.Time // of it
 	at      time.Time // when it was found out; zero: not yet
-	watched time.Time // since when all is observed as it is now
-	told    bool      // it was said that there is none
+	watched time.Time // since when everything has been observed as it is now
+	told    bool      // it was said that there is none,
 	toldAt  time.Time // and when
 
-	due agenda.Entry // the next look that time alone calls for; nothing is decided then
+	due agenda.Entry // when it is found out again because of time alone; nothing is decided then
 }
 
-// watch begins to observe anew: nothing is said before all could be heard.
+// watch begins to observe anew: nothing is said before everything could have been heard.
 func (s *standby) watch(now time.Time) {
 	s.watched, s.at = now, time.Time{}
 	if s.is.Ready != rules.Unknown || s.is.Reason != rules.NotYet {
@@ -41,8 +41,7 @@ func (s *standby) watch(now time.Time) {
 	}
 }
 
-// appraise finds out whether the alias has a standby, and says so where that has
-// changed.
+// appraise finds out whether the alias has a standby, and says so if that has changed.
 func (l *loop) appraise(a *alias, f rules.Facts) {
 	s := &a.standby
 	switch again := s.at.Add(appraiseEvery); {
@@ -68,8 +67,8 @@ func (l *loop) appraise(a *alias, f rules.Facts) {
 	l.sayStandby(a, was)
 }
 
-// sayStandby records that the alias has no standby, or has one again. What the last
-// decision says already is not said twice.
+// sayStandby records that the alias has no standby, or has one again. It does not repeat
+// what the last decision says already.
 func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 	s := &a.standby
 	e := record.Event{Kind: record.StandbyNotReady, Level: s.is.Level(), Decision: record.Decision{
@@ -100,7 +99,7 @@ func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 	l.record(a, e)
 }
 
-// explain is why an alias is not taken, by the names of what stands in the way.
+// explain is why an alias is not taken; it names what stands in the way.
 func (a *alias) explain(r rules.Reason, text string) string {
 	switch {
 	case a.state.Holding && a.says.Text != "" && r == rules.ReasonFromWire(a.says.Why):
@@ -116,8 +115,9 @@ func (a *alias) explain(r rules.Reason, text string) string {
 	return text
 }
 
-// inFull is what the partner said of a reason, of which the channel carries no more than
-// so much: the reason's own text where that begins so, or a mark that more was said.
+// inFull is the whole text of a reason that the partner gave. The channel cuts texts:
+// where ours for this reason begins with what came, it is our text; otherwise what came,
+// with a mark that more was said.
 func inFull(said string, r rules.Reason) string {
 	switch {
 	case len(said) < peer.MaxText:
@@ -143,7 +143,7 @@ func (a *alias) trouble() string {
 	return ""
 }
 
-// conclusions are what the partner is told of our own.
+// conclusions are the facts that we conclude ourselves and tell the partner.
 func (l *loop) conclusions(a *alias, f *rules.Facts) {
 	f.Watched = a.standby.watched
 	if a.router != nil && a.partner != nil && len(a.witnesses) == 0 && !a.router.HW().IsZero() {
@@ -178,8 +178,8 @@ func (a *alias) showStandby() *control.Standby {
 	return s
 }
 
-// partnerOf is the partner's address: of several that its name has, the first that
-// can be another host's. The error is why there is none; nil without an address: its
+// partnerOf is the partner's address: of several that its name has, the first that can be
+// another host's. The error is why there is none. Without an address and an error the
 // name was not looked up yet.
 func (l *loop) partnerOf(a *alias) (netip.Addr, error) {
 	all := []netip.Addr{a.cfg.Partner.Addr}
@@ -205,8 +205,8 @@ func (l *loop) partnerOf(a *alias) (netip.Addr, error) {
 	return netip.Addr{}, wrong
 }
 
-// noThirdParty is why an address proves nothing about our own network: the answer of
-// one of the two parties, or of the alias, does not. Empty: it does prove something.
+// noThirdParty is why an address proves nothing about our own network: it is the alias,
+// or one of the two hosts. Empty: it does prove something.
 func (l *loop) noThirdParty(a *alias, addr, partner netip.Addr) string {
 	switch {
 	case l.aliases[idOf(addr, a.cfg.NIC)] != nil:

@@ -33,9 +33,9 @@ func (a *alias) log(l *loop, name string) logrus.FieldLogger {
 	return l.log.WithFields(logrus.Fields{"event": name, "alias": a.id().String(), "nic": a.cfg.Label})
 }
 
-// note keeps the decision, and records it where it changed or has lasted an hour.
-// What moves the alias is recorded when it is done, and announcements of the
-// schedule not at all.
+// note keeps the decision, and records it if it changed or has lasted an hour. A decision
+// that moves the alias is recorded when it is done; scheduled announcements are not
+// recorded at all.
 func (l *loop) note(a *alias, d rules.Decision) {
 	if d.Reason.Routine() {
 		if a.state.Holding && a.decision.Action == rules.Keep {
@@ -81,8 +81,8 @@ func (l *loop) transition(a *alias, d rules.Decision) {
 	l.asks.Moved(l.now, a.key())
 }
 
-// moved records something that was done, or begun. A failover is a warning, although
-// what comes of it is all well: somebody has to find out why.
+// moved records something that was done, or begun. A failover is a warning, although all
+// is well after it: somebody has to find out why it happened.
 func (l *loop) moved(a *alias, kind record.Kind, d rules.Decision) {
 	level := d.Reason.Level()
 	if d.Action == rules.Take && d.Reason.Failover() {
@@ -94,8 +94,8 @@ func (l *loop) moved(a *alias, kind record.Kind, d rules.Decision) {
 	l.record(a, e)
 }
 
-// cause is why the alias goes, or is offered: what is ordered off (H2) may be so by the
-// end of the daemon, or for its row has gone, and no operator has named it.
+// cause is why the alias goes, or is offered. An alias may be ordered off (H2) because
+// the daemon ends or because its row has gone; then no operator has ordered it.
 func (a *alias) cause(r rules.Reason) string {
 	s := a.state
 	switch {
@@ -127,14 +127,14 @@ type flood struct {
 	due agenda.Entry
 }
 
-// may tells whether one more of that sort is recorded, and sees to the count if not.
+// may tells whether one more event of that sort is recorded; if not, it is counted.
 func (l *loop) may(s record.Sort) bool {
 	told := l.flood.May(s, l.now)
 	l.agenda.Set(&l.flood.due, l.flood.Next())
 	return told
 }
 
-// sayRepeated records how often something has happened that was not recorded.
+// sayRepeated records how often something has happened that was not recorded each time.
 func (l *loop) sayRepeated() {
 	for _, more := range l.flood.Due(l.now) {
 		text := fmt.Sprintf("%d more in the last minute: %s", more.N, more.Kind)
@@ -150,7 +150,7 @@ func (l *loop) sayRepeated() {
 	l.agenda.Set(&l.flood.due, l.flood.Next())
 }
 
-// sort is what counts as the same happening again.
+// sort is the sort of an event: two of one sort are the same happening again.
 func (a *alias) sort(e record.Event) record.Sort {
 	s := record.Sort{Alias: a.id(), Kind: e.Kind, Reason: e.Decision.Reason}
 	if s.Reason == "" {
@@ -182,18 +182,18 @@ func (l *loop) keepRing() {
 // recorded is the alias as events name it.
 func (a *alias) recorded() record.Alias { return record.Alias{Addr: a.cfg.Addr, NIC: a.cfg.NIC} }
 
-// LogSink makes log lines of events. An event without a Text is none.
+// LogSink turns events into log lines. An event without a Text makes none.
 func LogSink(log logrus.FieldLogger) record.Sink {
 	return record.SinkFunc(func(e record.Event) {
 		switch e.Kind {
 		case record.Started, record.Reloaded, record.Ended:
-			return // the daemon says these with more than an event has
+			return // the daemon logs these itself, and says more than the event has
 		}
 		if e.Text == "" {
 			return
 		}
-		// All fields are given at once: each further go would copy those before it,
-		// and a thousand aliases are told of in a moment.
+		// Give all fields at once: each further call would copy the earlier ones, and a
+		// thousand aliases may be logged in a moment.
 		fields := logrus.Fields{"event": string(e.Kind)}
 		set := func(name, value string) {
 			if value != "" {
@@ -215,8 +215,8 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 	})
 }
 
-// describe is the facts in one line of the log: this host's by what is wrong, the
-// network's with their ages.
+// describe is the facts in one line of the log: of this host's facts those that are
+// wrong, of the network's all, with their ages.
 func describe(facts []record.Fact, now time.Time) string {
 	link, parts := "good", []string{}
 	for _, f := range facts {

@@ -11,9 +11,9 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// reload compares the new configuration with what runs and applies the
-// difference. An alias that moves to another NIC or mask is released or handed
-// over first and taken again after, so that it never stands in two places.
+// reload compares the new configuration with what runs and applies the difference. An
+// alias that moves to another NIC or mask is first released or handed over, and then
+// taken again, so that it is never in two places.
 func (l *loop) reload(c *config.Config) {
 	if l.ending.begun() {
 		return
@@ -64,15 +64,15 @@ func (l *loop) reload(c *config.Config) {
 	l.read()
 }
 
-// ReloadUnless is Reload, but for a configuration that has no row any more for an alias
-// that this host holds: then nothing is changed, and dropped are the rows that it has
-// now, in their order. A file that was cut short between two rows is such a one. A row
-// that moves its alias to another NIC is none.
+// ReloadUnless is Reload, but it refuses a configuration that no longer has a row for an
+// alias that this host holds: then nothing is changed, and dropped has the present rows
+// of these aliases, in their order. A file that was cut short between two rows is such a
+// configuration. A row that moves its alias to another NIC does not count as gone.
 //
-// The error is that of ctx, or that the loop has ended; nothing is changed then.
+// The error is ctx's, or that the loop has ended; then nothing is changed.
 func (d *Defender) ReloadUnless(ctx context.Context, c *config.Config) (dropped []config.Alias, err error) {
 	answer := make(chan []config.Alias, 1)
-	var settled atomic.Bool // the loop has it, or we have given it up
+	var settled atomic.Bool // true: the loop has it, or we have given up
 	d.post(func(l *loop) {
 		if !settled.CompareAndSwap(false, true) {
 			return
@@ -96,8 +96,8 @@ func (d *Defender) ReloadUnless(ctx context.Context, c *config.Config) (dropped 
 	return <-answer, nil
 }
 
-// drops are the rows that the configuration does not have any more, of aliases that
-// this host holds.
+// drops are the present rows, of aliases that this host holds, that the configuration no
+// longer has.
 func (l *loop) drops(c *config.Config) (dropped []config.Alias) {
 	has, comes := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, row := range c.Aliases {
@@ -137,11 +137,11 @@ func (l *loop) replace(a *alias) {
 	if a.next == nil {
 		delete(l.aliases, id)
 		l.list = append(l.list[:i:i], l.list[i+1:]...)
-		l.untidy = true // a thousand rows that go in one turn are looked through once
+		l.untidy = true // if a thousand rows go in one turn, they are looked through once
 	} else {
 		n := l.newAlias(*a.next)
 		n.state = a.state.Successor(a.decision)
-		n.errand.at = l.now // a reading that is under way may have it still
+		n.errand.at = l.now // a reading that is under way may still show it
 		l.aliases[id], l.list[i] = n, n
 		l.d.ring.Move(a.recorded(), n.recorded())
 		l.relink()

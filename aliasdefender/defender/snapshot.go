@@ -13,7 +13,7 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// snapshot is the loop's knowledge in the form that leaves the process.
+// snapshot is what the loop knows, in the form that leaves the process.
 func (l *loop) snapshot(journal bool) control.Snapshot {
 	s := control.Snapshot{
 		Version: l.o.Version, PID: os.Getpid(), Started: l.d.started.Round(0), Now: time.Now().Round(0),
@@ -158,8 +158,8 @@ func (a *alias) holder(f rules.Facts) string {
 	return a.rival(f)
 }
 
-// rival names the host that answers for the alias. Of what we hold ourselves only a
-// partner that has proven to be it is called so.
+// rival names the host that answers for the alias. Of an alias that we hold ourselves, a
+// rival is called the partner only where that is proven.
 func (a *alias) rival(f rules.Facts) string {
 	by := f.ByPartner
 	if a.state.Holding {

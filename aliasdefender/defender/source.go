@@ -9,15 +9,15 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Source finds out facts that are no answers to a ping: whether the service behind
-// an alias is well, say. It runs beside the loop, which never waits for it.
+// Source observes facts that are no answers on the wire: whether the service behind an
+// alias is well, say. It runs beside the loop, which never waits for it.
 type Source interface {
 	// Want tells which aliases there are, at the start and after each reload. It must
 	// not wait.
 	Want(aliases []netip.Addr)
 
-	// Run posts what it observes until ctx ends. If it returns before, what it posted
-	// grows old, and so unknown, by itself.
+	// Run posts what it observes until ctx ends. If it returns earlier, what it posted
+	// becomes too old, and so unknown, by itself.
 	Run(ctx context.Context, post func(Observation)) error
 
 	String() string // its name, for the log
@@ -28,11 +28,11 @@ type Observation struct {
 	Alias netip.Addr // as Want has it
 	Fact  rules.FactID
 	Value rules.Value
-	Asked time.Time // from when on it is proven: when the question behind it was put
+	Asked time.Time // from when on it is proven: when its question was put
 }
 
-// Observable tells whether a fact is a Source's to observe: what the loop reads of
-// this host, what answers on the wire and what we conclude ourselves are not.
+// Observable tells whether a Source may observe a fact. It may not observe what the loop
+// reads of this host, what answers on the wire, or what we conclude ourselves.
 func Observable(id rules.FactID) bool {
 	if id >= rules.FactCount {
 		return false
@@ -66,8 +66,8 @@ func (l *loop) wantSources() {
 	}
 }
 
-// observed files what a source has observed. One that is older than what is known,
-// or of an alias that has gone, changes nothing.
+// observed files what a source has observed. It changes nothing if something newer is
+// known, or if the alias has gone.
 func (l *loop) observed(o Observation) {
 	a := l.aliases[o.Alias]
 	if a == nil || !Observable(o.Fact) {
@@ -75,7 +75,7 @@ func (l *loop) observed(o Observation) {
 	}
 	f, asked := &a.sourced[o.Fact], o.Asked
 	if asked.After(l.now) {
-		asked = l.now // it was put while this wake lasted, or its clock is ahead: it proves no more than now
+		asked = l.now // it was put during this wake, or the source's clock is ahead: it proves no more than now
 	}
 	if asked.Before(f.Asked) {
 		return

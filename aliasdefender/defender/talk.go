@@ -12,24 +12,24 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// wordsPerTimeout is how often a word that has changed is said in a timeout until
-// it was heard.
+// wordsPerTimeout is how often in a timeout a word that has changed is said until it is
+// acknowledged.
 const wordsPerTimeout = 4
 
-// pairing is what an alias has of the talk with its partner.
+// pairing is what an alias knows of the talk with its partner.
 type pairing struct {
 	talk         *talk      // nil: no channel, or no partner known
-	talkingSince time.Time  // since when that is who is talked to
+	talkingSince time.Time  // since when this is the partner that is talked to
 	word         rules.Word // what we said of the alias last
 	peer         rules.Peer // what the partner said
 	says         peer.Word  // the same as it came
-	pair         []string   // what in the two files does not fit
+	pair         []string   // what in the two files does not fit together
 	pairAt       time.Time  // when that was said
 }
 
-// talk is what this host and one partner's daemon say to each other. A word is
-// said in each heartbeat, and at once when it changes; what the partner says is
-// filed under its alias, and the rules look at how old it is.
+// talk is what this host and one partner's daemon say to each other. A word is said in
+// each heartbeat, and at once when it changes. What the partner says is filed under its
+// alias; the rules look at how old it is.
 type talk struct {
 	addr  netip.Addr
 	users []*alias
@@ -39,7 +39,7 @@ type talk struct {
 
 	begun      time.Time // when the talk began
 	heard      time.Time // when its daemon said something new; zero: not since our start
-	say        uint64    // the number of what it said last
+	say        uint64    // the number of what it last said
 	version    string
 	mood       mood
 	moodAt     time.Time          // when that was logged
@@ -47,7 +47,7 @@ type talk struct {
 	strangers  []stranger         // aliases of the partner's file that are not in ours
 	boot       time.Time          // when this run of its daemon was first heard
 	host       [peer.HostLen]byte // its number; zero: not said
-	cloned     bool               // which is ours too
+	cloned     bool               // and that number is ours too
 }
 
 // record records an event about the partner.
@@ -58,14 +58,14 @@ func (t *talk) record(l *loop, kind record.Kind, level rules.Level, text string)
 	l.d.recorder.Record(record.Event{Time: l.now, Kind: kind, Level: level, Partner: t.addr.String(), Text: text})
 }
 
-// mood is what there is to say about a partner's daemon.
+// mood is how things stand with a partner's daemon, as far as there is something to say.
 type mood uint8
 
 const (
-	unheard   mood = iota // nothing yet, and it is too early to wonder
+	unheard   mood = iota // not heard yet, and it is too early to wonder
 	speaking              // it is heard
 	neverCame             // it has not been heard, and should have been
-	fellQuiet             // it was heard, and is no more
+	fellQuiet             // it was heard, and is no longer
 )
 
 var moods = [...]string{unheard: "not heard yet", speaking: "heard", neverCame: "not heard since our start", fellQuiet: "fallen silent"}
@@ -93,7 +93,7 @@ func (t *talk) log(l *loop, name string) logrus.FieldLogger {
 	return l.event(name).WithField("partner", t.addr.String())
 }
 
-// heartbeat is how often the partner is told how things are.
+// heartbeat is how often the partner is told how things stand.
 func (t *talk) heartbeat() time.Duration {
 	d := time.Second
 	for _, a := range t.users {
@@ -102,8 +102,8 @@ func (t *talk) heartbeat() time.Duration {
 	return d
 }
 
-// silentAfter is how long nothing is heard before that means something for all
-// that the partner shares with us.
+// silentAfter is how long the partner must be unheard before that counts for all aliases
+// that it shares with us.
 func (t *talk) silentAfter() time.Duration {
 	d := time.Duration(0)
 	for _, a := range t.users {
@@ -123,8 +123,8 @@ func (t *talk) beat(l *loop) {
 	l.agenda.Set(&t.due, agenda.Grid(l.epoch, l.now, every))
 }
 
-// speak says how we stand to all aliases that the partner shares with us; what
-// has changed is said again until it was heard.
+// speak says how we stand to each alias that the partner shares with us. A word that has
+// changed is repeated until it is acknowledged.
 func (t *talk) speak(l *loop) {
 	changed := t.urgent
 	t.urgent = false
@@ -144,7 +144,7 @@ func (t *talk) speak(l *loop) {
 	l.channel.up.Say(t.addr, m, again)
 }
 
-// reword notes that the alias's word may have changed: then it is said at once.
+// reword notes that the alias's word may have changed. If it has, it is said at once.
 func (l *loop) reword(a *alias, f rules.Facts) {
 	if a.talk == nil || a.talk.urgent {
 		return
@@ -154,7 +154,7 @@ func (l *loop) reword(a *alias, f rules.Facts) {
 	}
 }
 
-// sayChanged says at the end of a turn what has changed in it.
+// sayChanged says at the end of a turn which words have changed in it.
 func (l *loop) sayChanged() {
 	if l.channel.up == nil || l.net.readAt.IsZero() {
 		return

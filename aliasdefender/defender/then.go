@@ -6,9 +6,9 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// then has all happen that has to follow a deed, a command or an observation about
-// the alias. The record has it already: these are the parts that need a wire, a
-// kernel or a log.
+// then carries out what has to follow a deed, a command or an observation about the
+// alias. The record has it already: these are the parts that need a wire, a kernel or a
+// log.
 func (l *loop) then(a *alias, f rules.Follow) {
 	if f.Ended {
 		l.handoverEnded(a)
@@ -38,7 +38,7 @@ func (l *loop) then(a *alias, f rules.Follow) {
 }
 
 // point tells the segment that the alias is at the partner that keeps it, where that is
-// proven. A claim alone says nothing: we would spread what an attacker says.
+// proven. A claim alone proves nothing: we would repeat what an attacker says.
 func (l *loop) point(a *alias) {
 	rival := l.keeper(a)
 	if a.iface.wire == nil || rival.IsZero() {
@@ -78,7 +78,7 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 	l.then(a, follow)
 }
 
-// openHandover begins a hand-over as d says.
+// openHandover begins the hand-over that d asks for.
 func (l *loop) openHandover(a *alias, d rules.Decision) {
 	c := &l.channel
 	number := c.number + 1

@@ -11,24 +11,24 @@ import (
 )
 
 // Where no Monitor runs, a verb runs a Defender for as long as its order takes. It
-// gathers facts, asks the rules and begins deeds as a Monitor's does, but no deed
-// that an operator has not ordered: nobody asked it to watch. What it leaves behind
-// is watched by nobody either, and its answers say so.
+// gathers facts, asks the rules and begins deeds as a Monitor's does, but only deeds that
+// an operator has ordered: nobody asked it to watch. Nobody watches what it leaves behind
+// either, and its answers say so.
 
-// Deeds are which of the deeds that the rules decide a Defender carries out.
+// Deeds are which of the deeds that the rules decide on a Defender carries out.
 type Deeds uint8
 
 // The deeds.
 const (
 	AllDeeds     Deeds = iota // a Monitor's
-	OrderedDeeds              // what the order under way for the alias wants, and no more
+	OrderedDeeds              // only what the order under way for the alias wants
 )
 
-// announcements is how often what was taken is announced before the order for it is
-// answered, where nobody would go on with that.
+// announcements is how often a taken alias is announced before its order is answered,
+// where nobody would go on announcing it.
 const announcements = 2
 
-// mayDo tells whether the deed of d is carried out.
+// mayDo tells whether this Defender carries out the deed of d.
 func (l *loop) mayDo(a *alias, d rules.Decision) bool {
 	o := a.order
 	switch {
@@ -42,8 +42,8 @@ func (l *loop) mayDo(a *alias, d rules.Decision) bool {
 	return o.command == rules.RemoveAlias && d.Reason == rules.OperatorReleases
 }
 
-// decisive are the facts that the alias is decided by. Who carries out an order
-// neither yields to a rival nor defends: it only says who claims the alias.
+// decisive are the facts that the alias is decided by. A Defender that only carries out
+// an order neither yields to a rival nor defends: it only says who claims the alias.
 func (l *loop) decisive(a *alias) rules.Facts {
 	f := l.facts(a)
 	if l.o.Deeds == OrderedDeeds && a.state.Holding {
@@ -52,18 +52,18 @@ func (l *loop) decisive(a *alias) rules.Facts {
 	return f
 }
 
-// outlives tells whether what the kernel has on a lease is to stay after us.
+// outlives tells whether an alias that the kernel has on a lease is to stay after us.
 func (l *loop) outlives(a *alias) bool { return l.o.Deeds == AllDeeds || a.wanted }
 
 // looker waits for the first look.
 type looker struct {
-	wire bool // at the wire too, not only at this host
+	wire bool // wait for a look at the wire too, and not only at this host
 	told chan error
 }
 
-// Looked waits until this host was read and, if wire is set, until it is known of
-// each alias who has it, as far as that can be found out. The error is that this
-// host cannot be read, or ctx's.
+// Looked waits until this host has been read and, if wire is set, until it is known of
+// each alias who has it, as far as that can be found out. The error is that this host
+// cannot be read, or ctx's.
 func (d *Defender) Looked(ctx context.Context, wire bool) error {
 	w := looker{wire, make(chan error, 1)}
 	d.post(func(l *loop) { l.lookers = append(l.lookers, w) })
@@ -77,7 +77,7 @@ func (d *Defender) Looked(ctx context.Context, wire bool) error {
 	}
 }
 
-// tellLookers ends the waiting of those who know enough.
+// tellLookers ends the waiting of those for whom enough is known.
 func (l *loop) tellLookers() {
 	l.lookers = slices.DeleteFunc(l.lookers, func(w looker) bool {
 		switch {
@@ -92,7 +92,7 @@ func (l *loop) tellLookers() {
 	})
 }
 
-// unsure tells whether it may soon be known, and is not yet, who has the alias.
+// unsure tells whether it is not known yet, but may be soon, who has the alias.
 func (l *loop) unsure(a *alias) bool {
 	n := a.iface
 	switch a.alias.Fact().Value {
@@ -111,8 +111,8 @@ func (l *loop) unsure(a *alias) bool {
 	return a.partner.NIC != "" && a.partner.Fact().Value != rules.Silent
 }
 
-// reportUnwatched answers the order under way for an alias where a Monitor would go
-// on trying, and tells whether the order is answered, or has to wait.
+// reportUnwatched answers the order under way for an alias where a Monitor would go on
+// trying. It tells whether the order is dealt with here: answered, or left to wait.
 func (l *loop) reportUnwatched(a *alias) bool {
 	o, f := a.order, a.errand.failure
 	switch {
@@ -136,7 +136,7 @@ func (l *loop) reportUnwatched(a *alias) bool {
 	return true
 }
 
-// unannounced is what an answer adds where what was taken could not be announced.
+// unannounced is what an answer adds if the taken alias could not be announced.
 func (l *loop) unannounced(a *alias) string {
 	f := a.errand.failure
 	switch {
@@ -189,7 +189,7 @@ func (l *loop) nextUnwatched(a *alias, c rules.Command) string {
 	return goOnLater
 }
 
-// nextForetold says likewise what would become of it.
+// nextForetold says the same of an order that is only foretold.
 func (l *loop) nextForetold(a *alias, o control.Order, done bool) string {
 	switch {
 	case o.Maintenance == control.Off:
@@ -208,8 +208,8 @@ func (l *loop) nextForetold(a *alias, o control.Order, done bool) string {
 	return "--force would take it nevertheless"
 }
 
-// afterRemoval says what becomes of an alias that this host lets go. Who serves it
-// now was not asked.
+// afterRemoval says what becomes of an alias that this host lets go. It was not asked who
+// serves it now.
 func (l *loop) afterRemoval(a *alias, maintenance bool) string {
 	end, here := l.until(a, maintenance)
 	partner := "the partner, if it is primary and well,"

@@ -9,13 +9,12 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// verifications is how many may be under way. Of a thousand aliases taken at
-// once these few tell whether the router listens to us, and a router with
-// little room for neighbours is not made to learn all of them in a moment.
+// verifications is how many may be under way. Of a thousand aliases taken at once these
+// few suffice to tell whether the router listens to us, and a router with little room for
+// neighbours does not have to learn them all in a moment.
 const verifications = 32
 
-// verifier is the router, or a witness where that one answers and the router
-// does not.
+// verifier is the router, or a witness where that answers and the router does not.
 func (a *alias) verifier() (addr netip.Addr) {
 	for t := range a.third() {
 		if t.Fact().Value == rules.Answered {
@@ -28,9 +27,9 @@ func (a *alias) verifier() (addr netip.Addr) {
 	return addr
 }
 
-// verify pings the router from the alias. An answer proves that the router
-// knows us; none is no reason to release, but for what was handed over to us:
-// the giver has it still.
+// verify pings the router from the alias. An answer proves that the router knows us. No
+// answer is no reason to release, except for an alias that was handed over to us: the
+// giver still has it.
 func (l *loop) verify(a *alias, how rules.Verify) {
 	getting := how == rules.VerifyForGiver
 	router := a.verifier()
@@ -42,7 +41,7 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 	id, tries := a.id(), 1
 	if getting {
 		tries = a.cfg.Misses
-		q.Timeout = min(q.Timeout, a.policy.GiveWithin()/time.Duration(2*tries)) // the giver has to hear of it in time
+		q.Timeout = min(q.Timeout, a.policy.GiveWithin()/time.Duration(2*tries)) // the giver has to hear the result in time
 	}
 	own := l.asks.Source(a.cfg.NIC, router)
 	if a.known = false; getting && a.iface.wire != nil {
@@ -63,7 +62,8 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 		l.d.post(func(l *loop) {
 			l.verifying--
 			if a := l.aliases[id]; a != nil && a.state.Holding {
-				// A router that answers no pings has answered the alias by ARP.
+				// A router that answers no pings has answered an ARP question from the
+				// alias.
 				l.verified(a, router, yes || getting && !pings && a.known, err)
 			}
 		})

@@ -9,8 +9,8 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// This is the one border between the rules' words and those of the wire. A word that
-// the partner's version knows and ours does not is none.
+// This is the only place where the rules' words become those of the wire, and back. A
+// word that the partner's version knows and ours does not becomes none.
 
 // standingOf, stepOf and valueOf are the rules' words in the channel's.
 var (
@@ -28,8 +28,8 @@ var (
 // theirs finds the channel's word among ours; the zero word if it is none.
 func theirs[T comparable](words []T, word T) int { return max(slices.Index(words, word), 0) }
 
-// wireWord is the alias's word as it goes to the partner, with the facts that it is
-// told.
+// wireWord is the alias's word as it goes to the partner, with the facts that the partner
+// is told.
 func (a *alias) wireWord(f rules.Facts) peer.Word {
 	w := peer.Word{
 		Alias: a.cfg.Addr, Bits: uint8(a.cfg.Prefix.Bits()), Link: peer.LinkOf(a.cfg.Addr, a.iface.own), Primary: a.cfg.Primary,
@@ -38,7 +38,7 @@ func (a *alias) wireWord(f rules.Facts) peer.Word {
 	}
 	why, text := a.word.Why, a.word.Why.Text()
 	if is := a.standby.is; why == rules.NoRow && a.word.Step == rules.NoStep && !a.state.Holding && is.Ready == rules.No {
-		why, text = is.Reason, is.Text() // it could be handed the alias, and yet would not take it
+		why, text = is.Reason, is.Text() // it could be handed the alias, but would not take it by itself
 	}
 	if w.Why = why.Wire(); why != rules.NoRow {
 		w.Text = a.explain(why, text)

@@ -47,7 +47,7 @@ func (l *loop) relink() {
 	}
 }
 
-// arrange has the wishes asked, and ties every alias to its targets.
+// arrange passes the wishes to package detect, and ties every alias to its targets.
 func (l *loop) arrange() {
 	l.asks.Want(l.now, l.wishes)
 	for _, n := range l.net.nics {
@@ -74,12 +74,12 @@ func (l *loop) arrange() {
 	l.introduce()
 }
 
-// untied tells whether nobody has tied the alias to its targets yet, whether or not
-// they are asked already for the one whose place it takes.
+// untied tells whether the alias has not been tied to its targets yet. They may be asked
+// already, for the alias whose place it takes.
 func (a *alias) untied() bool { return a.alias == nil }
 
-// sameWish tells whether two wishes are for the same; who stands how to an alias is
-// the alias's.
+// sameWish tells whether two wishes ask for the same. How a host stands to an alias is
+// the alias's matter.
 func sameWish(a, b detect.Wish) bool {
 	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && a.Pings == b.Pings && slices.Equal(a.Witnesses, b.Witnesses)
 }
@@ -108,9 +108,9 @@ func (l *loop) wish(a *alias) detect.Wish {
 // key is the alias as an address to ask.
 func (a *alias) key() detect.Key { return detect.Key{NIC: a.cfg.NIC, Addr: a.cfg.Addr} }
 
-// keyOf is the key of an address that the alias depends on: on its NIC where
-// that reaches it directly, else wherever the kernel routes to it. The zero Key is
-// that of no address.
+// keyOf is the key of an address that the alias depends on: on the alias's NIC where that
+// reaches it directly, else wherever the kernel routes to it. The key of no address is
+// the zero Key.
 func (l *loop) keyOf(a *alias, addr netip.Addr) detect.Key {
 	if !addr.IsValid() {
 		return detect.Key{}

@@ -6,21 +6,21 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// worker has the kernel worked on beside the loop: jobs in the order of the
-// decisions, those of one trade together, one batch at a time. It knows no aliases:
-// what a job is for, and whether it is wanted still, its functions tell.
+// worker has the kernel worked on beside the loop. It does jobs in the order of the
+// decisions, those of one trade together, one batch at a time. It knows no aliases: a
+// job's functions tell what it is for, and whether it is still wanted.
 type worker struct {
 	queue    []job
 	busy     bool
-	batch    int       // how many jobs it may be given in one go
-	gathered time.Time // until when the first one waits for others; zero: it does not
+	batch    int       // how many jobs the next batch may have
+	gathered time.Time // until when the first job waits for others; zero: it does not
 	results  []result  // of jobs that are done, not noted yet
 }
 
 // job is one piece of work on the kernel. Its functions are called by the loop.
 type job struct {
 	trade    *trade
-	what     any         // as the trade has it
+	what     any         // in the form that the trade takes
 	gathers  func() bool // whether it is worth waiting a moment for others like it; nil: no
 	wanted   func() bool // asked just before it is done; nil: it is
 	unwanted func()      // it was not
@@ -28,7 +28,7 @@ type job struct {
 	began    time.Time
 }
 
-// trade is one kind of work. What became of each job stands at its index.
+// trade is one kind of work. The error of each job stands at its index.
 type trade struct {
 	do func(what []any) []error // may take as long as the kernel takes
 }
@@ -45,7 +45,7 @@ type trades struct {
 	remove  *trade
 	refresh *trade // its lease
 	reorder *trade // it steps behind an own address
-	last    *trade // it stays without us, at the end
+	last    *trade // what stays is told to stay without us, at the end
 }
 
 func tradesOn(n Network) trades {
@@ -62,24 +62,24 @@ func tradesOn(n Network) trades {
 }
 
 const (
-	// batchSize is how many addresses are put to the kernel in one go at most.
+	// batchSize is how many addresses the kernel is given in one go at most.
 	batchSize = 1024
-	// swift is how long a kernel may take that is to be trusted with so many.
+	// swift is how fast a batch must end before the kernel is given so many.
 	swift = 100 * time.Millisecond
 	// gatherFor is how long takes wait at most for others to join them.
 	gatherFor = 25 * time.Millisecond
-	// resultsPerTurn bounds how many ends of jobs are noted, logged and announced
-	// before the loop looks for events.
+	// resultsPerTurn bounds how many finished jobs are noted, logged and announced before
+	// the loop looks for events.
 	resultsPerTurn = 64
 )
 
 // idle tells whether nothing is under way, waits, or is still to be noted.
 func (w *worker) idle() bool { return !w.busy && len(w.queue) == 0 && len(w.results) == 0 }
 
-// flush hands the next jobs of one trade to the worker. One batch at a time: what
-// waits behind a slow one is decided again before it is done. The first is of one
-// job, and only if that goes swiftly the next has all: a kernel that hangs has not
-// got a thousand decisions that grow old.
+// flush hands the next jobs of one trade to the worker. There is one batch at a time:
+// whatever waits behind a slow one is decided again before it is done. The first batch
+// has one job; only if that goes swiftly does the next one have all. So a kernel that
+// hangs does not get a thousand decisions that grow old.
 func (l *loop) flush() {
 	w := &l.worker
 	switch {
@@ -110,9 +110,10 @@ func (l *loop) flush() {
 	}
 }
 
-// gathers tells whether the first job waits a moment for many others that are about
-// to come. A thousand questions need some time to leave, and their silences come as
-// far apart; while one batch is put on, the next would wait for all of it.
+// gathers tells whether the first job waits a moment for many others that are about to
+// come. A thousand questions take some time to leave, and their silences arrive as far
+// apart; while the kernel adds one batch, those that come a moment later would wait for
+// all of it.
 func (l *loop) gathers() bool {
 	w := &l.worker
 	if w.queue[0].gathers == nil {

@@ -7,11 +7,11 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// ask puts one question. Where the target is on a NIC's own subnet the two
-// media take turns: a host that filters ICMP is not taken for dead. In doubt it
-// is put by both: where three frames of ten are lost each way, nine questions by
-// one of the two are all in vain once in 430 times, and these once in 90,000. An alias
-// that we hold is asked by ARP only, as our own kernel would answer the rest.
+// ask puts one question. Where the target is on a NIC's own subnet the two media take
+// turns, so that a host that filters ICMP is not taken for dead. In doubt the question is
+// put by both: if three frames of ten are lost each way, nine questions by one medium are
+// all in vain once in 430 times, and these once in 90,000. An alias that we hold is asked
+// by ARP only, because our own kernel would answer a ping.
 func (s *Set) ask(t *Target) {
 	n := t.nic
 	local := n != nil && !s.noARP
@@ -25,9 +25,9 @@ func (s *Set) ask(t *Target) {
 	s.askBy(t, byARP, local && !onlyARP && both)
 }
 
-// askBy puts one question by ARP or by ICMP, or by both. Only a host that answered
-// to the last question is asked by ARP alone, and the segment spared: somebody
-// else may have the address of one that is silent.
+// askBy puts one question by ARP or by ICMP, or by both. A host that answered the last
+// question is asked by an ARP frame to it alone, which spares the segment. For a silent
+// one the whole segment is asked: somebody else may have its address.
 func (s *Set) askBy(t *Target, byARP, both bool) {
 	n := t.nic
 	probe := t.lastLook(s.now)
@@ -36,7 +36,7 @@ func (s *Set) askBy(t *Target, byARP, both bool) {
 	if n != nil && n.Err != nil || !s.askable(t) {
 		return // the rules tell of the NIC (W2 and H3)
 	}
-	if byARP || both || n != nil && !s.noARP && t.hw.IsZero() { // who answers tells the partner from the router and from others
+	if byARP || both || n != nil && !s.noARP && t.hw.IsZero() { // the answer's hardware address tells the partner from the router and from others
 		if !n.Hears {
 			s.say(t, ARP, n.Deaf) // asked again as soon as there is an ARP listener
 			return
@@ -66,8 +66,9 @@ func (s *Set) put(t *Target, q Question) {
 	s.questions = append(s.questions, q)
 }
 
-// askable tells whether an answer would be another host's. Without ARP our own
-// kernel answers for what it has, or may have: then what others say is not known.
+// askable tells whether an answer would come from another host. Where the asker has no
+// ARP, our own kernel answers for what it has, or may have: then it is unknown what
+// others would say.
 func (s *Set) askable(t *Target) bool {
 	if !s.noARP || t.of == nil {
 		return true
@@ -95,15 +96,16 @@ func (s *Set) CouldNot(now time.Time, q Question, err error) {
 	s.say(t, q.Medium, err)
 }
 
-// unsent is for a ping that could not be sent. A window that was closed as one
-// in vain before this came to light has proved nothing if ping was all it had.
+// unsent is called for a ping that could not be sent. A window that was already closed as
+// one in vain has proved nothing if this ping was all it had.
 func (s *Set) unsent(t *Target, q Question) {
 	local := t.nic != nil && !s.noARP
 	switch {
 	case t.window.start.Equal(q.window):
 		known := t.byARP
 		if t.byARP = known || local; local && !known && !t.window.by[ARP].left() && t.vain+t.blind == 0 {
-			// At once, and with all the time that an answer may take; in doubt it was.
+			// Ask at once, with all the time that an answer may take: in a doubt it had
+			// that.
 			t.window = window{start: s.now, most: t.most()}
 			s.askBy(t, true, false)
 			s.plan(t)
@@ -125,9 +127,9 @@ func (s *Set) Answered(now time.Time, q Question) {
 	case t.held() && !s.noARP || !s.askable(t):
 		// An answer to a question put before we took the alias.
 	case q.Put.Before(t.since):
-		// Put before all was made unknown.
+		// It was put before everything was made unknown.
 	case t.of != nil && t.proxied():
-		if s.noARP { // else the frame itself has told
+		if s.noARP { // with ARP the frame itself has told
 			s.byProxy(t)
 		}
 	default:
@@ -137,7 +139,7 @@ func (s *Set) Answered(now time.Time, q Question) {
 	}
 }
 
-// Alive takes in a sign of life at that time that was no answer to a question.
+// Alive takes in a sign of life from that time that was no answer to a question.
 func (s *Set) Alive(now time.Time, t *Target, at time.Time) {
 	s.now = now
 	if !at.Before(t.since) {
@@ -150,7 +152,7 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	s.now = now
 	t := s.targets[Key{f.NIC, f.Sender}]
 	if t == nil || f.At.Before(t.since) {
-		return // nobody's, or from before all was made unknown
+		return // nobody's, or from before everything was made unknown
 	}
 	if t.hw = f.HW; f.Reply && f.Sender != f.Target {
 		t.proof.replied = f.At
@@ -161,16 +163,16 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	}
 	if t.mistrusted() {
 		if f.Reply && f.Sender != f.Target {
-			return // the ping that was put with the question tells
+			return // the ping that was put with the question decides
 		}
 		t.habit.alive = true
 	}
-	t.byARP = t.byARP || f.Reply && t.vain > 0 // where ICMP asked in vain
+	t.byARP = t.byARP || f.Reply && t.vain > 0 // where questions by ICMP were in vain
 	s.answered(t, f.At)
 }
 
-// Neighbour takes in who has an address as the kernel knows it, where we hear no
-// ARP ourselves.
+// Neighbour takes in who has an address according to the kernel, where we hear no ARP
+// ourselves.
 func (s *Set) Neighbour(now time.Time, t *Target, hw host.HW) {
 	s.now = now
 	if t.nic != nil && s.askable(t) && t.hw != hw {
@@ -179,7 +181,8 @@ func (s *Set) Neighbour(now time.Time, t *Target, hw host.HW) {
 	}
 }
 
-// answered files an answer, or any frame that the target sent, proven since that time.
+// answered files an answer, or any frame that the target sent; it is proven since that
+// time.
 func (s *Set) answered(t *Target, at time.Time) {
 	if at.Before(t.fact.Asked) && t.fact.Value == rules.Answered {
 		at = t.fact.Asked
@@ -189,7 +192,7 @@ func (s *Set) answered(t *Target, at time.Time) {
 	}
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 	if at.Before(t.wanted) {
-		s.openWindow(t) // an answer, but to a question from before
+		s.openWindow(t) // an answer, but to an earlier question
 	}
 	back := t.lost
 	t.lost = false
@@ -212,9 +215,9 @@ func (s *Set) answered(t *Target, at time.Time) {
 	s.plan(t)
 }
 
-// back is for a target that was silent and is heard. Who fell silent together
-// with it, or while it was, may have been cut off from us by the same fault, and
-// a partner that was may have taken the alias meanwhile.
+// back is called for a target that was silent and is heard again. Hosts that fell silent
+// together with it, or while it was silent, may have been cut off from us by the same
+// fault. A partner that was cut off may have taken the alias meanwhile.
 func (s *Set) back(t *Target) {
 	s.note(Change{Target: t, What: Back})
 	for _, u := range t.users {
@@ -236,8 +239,8 @@ func (s *Set) back(t *Target) {
 	}
 }
 
-// proxied tells whether what answers for an alias is the router, for others:
-// proxy ARP. Nothing is known of the alias then.
+// proxied tells whether the router answers for an alias that it does not have: proxy ARP.
+// Then nothing is known of the alias.
 func (t *Target) proxied() bool {
 	for _, u := range t.users {
 		if u.alias != t || u.router == nil || t.hw.IsZero() || u.router.hw != t.hw {

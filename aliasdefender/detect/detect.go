@@ -46,8 +46,8 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Key names one address to ask. An address off every subnet of ours has no NIC:
-// the kernel routes to it.
+// Key names one address to ask. An address outside our subnets has no NIC: the kernel
+// routes to it.
 type Key struct {
 	NIC  string
 	Addr netip.Addr
@@ -67,13 +67,13 @@ func (r Rhythm) Doubt() time.Duration { return time.Duration(r.Misses) * r.Timeo
 // decide what its silence means.
 type Wish struct {
 	Alias     Key
-	Partner   Key // the zero Key: not known
-	Router    Key // the zero Key: not known
+	Partner   Key // the zero Key: unknown
+	Router    Key // the zero Key: unknown
 	Witnesses []Key
 	Rhythm
 
-	// Pings has alias and partner asked by ICMP too for a few times where ARP answers:
-	// so it is known later that they do no more.
+	// Pings has alias and partner asked by ICMP too, a few times, although they answer
+	// ARP. So it is noticed later if they no longer answer pings.
 	Pings bool
 
 	// Here tells how this host stands to the alias at the moment of the call. It
@@ -84,7 +84,7 @@ type Wish struct {
 	Owner any
 }
 
-// Here is how this host stands to an alias: what we hold ourselves is asked for
+// Here is how this host stands to an alias: an alias that we hold ourselves is asked for
 // in another way.
 type Here struct {
 	Holding bool
@@ -96,12 +96,12 @@ type Here struct {
 // Link is what is known of one NIC.
 type Link struct {
 	NIC   string
-	Index int            // of the interface; another one is another interface
+	Index int            // of the interface; another index means another interface
 	Err   error          // why the NIC carries no questions; nil: it can
-	Bare  bool           // of Err: all that is missing is an address of its own
-	Own   []netip.Prefix // this host's own addresses on it, not masked
+	Bare  bool           // if Err is set: all that is missing is an address of its own
+	Own   []netip.Prefix // this host's own addresses on it, host bits included
 	Hears bool           // there is an ARP listener on it
-	Deaf  error          // why not; nil: none was opened yet
+	Deaf  error          // why there is none; nil: none was opened yet
 }
 
 // Medium is a way to ask.
@@ -114,66 +114,67 @@ const (
 	media
 )
 
-// Question is one to be put on the wire. If it cannot be, its user says so
-// ([Set.CouldNot]); an answer by ICMP comes back with it ([Set.Answered]).
+// Question is one to be put on the wire. If it cannot be put, the user says so
+// ([Set.CouldNot]); an answer by ICMP is returned together with it ([Set.Answered]).
 type Question struct {
 	Key
 	Medium  Medium
 	Source  netip.Addr    // our address to ask from; the zero Addr: the kernel's choice
-	To      host.HW       // ARP: whom; zero: everybody
+	To      host.HW       // ARP: the host that is asked; zero: all hosts
 	Probe   bool          // ARP: claim no address of our own (RFC 5227, 2.1.1)
 	Timeout time.Duration // how long an answer counts
 	Shared  bool          // ICMP: asked often enough to be worth a shared socket
 	Put     time.Time
 
-	window time.Time // when the window began that it was put in
+	window time.Time // when the window began in which it was put
 }
 
-// What is what has become of a fact.
+// What is how a fact has changed.
 type What uint8
 
 // The changes.
 const (
-	Newer  What = iota // it is what it was, proven anew
-	Missed             // its first answer was missed; it is what it was
-	Other              // it is another, or its doubt goes on
+	Newer  What = iota // same value, newer proof
+	Missed             // its first answer was missed; same value
+	Other              // another value, or its doubt goes on
 	Back               // it is answered, and was silent
 	Cannot             // a medium cannot ask it; Change.Err says why
 )
 
-// Change is one change of a target's fact, in the order in which they came to be.
+// Change is one change of a target's fact. Changes come in the order in which they
+// happened.
 type Change struct {
 	Target *Target
 	What   What
-	Err    error // of Cannot: said on change and once an hour
+	Err    error // of Cannot: told on change and once an hour
 }
 
 const (
 	// perWindow is how many questions a window has in a doubt.
 	perWindow = 4
 
-	// doubtsPerSecond is how many questions about aliases a segment is put to in a
-	// second while all of a NIC are in doubt: a thousand at the rhythm of 100 ms would
-	// be asked for 160,000 times, each a frame to everybody.
+	// doubtsPerSecond is how many questions a second about aliases a segment has to bear
+	// while all aliases of a NIC are in doubt. A thousand aliases at the rhythm of 100 ms
+	// would be asked for 160,000 times a second, each time in a frame to everybody.
 	doubtsPerSecond = 20000
 
 	// pingRhythm is the rhythm below which a ping costs too much to be the first
-	// question: ARP asks those on the segment.
+	// question: hosts on the segment are then asked by ARP.
 	pingRhythm = time.Second
 
-	// mostPinged is up to how many aliases of a NIC are asked by ICMP too. A ping
-	// makes the kernel look for its target: hundreds of dead ones at a time fill the
-	// table of neighbours (1,024 by default), and then it finds no client either.
+	// mostPinged is up to how many aliases of a NIC are asked by ICMP too. A ping makes
+	// the kernel look for its target. Hundreds of dead targets at a time fill the table
+	// of neighbours (1,024 by default), and then the kernel finds no client either.
 	mostPinged = 64
 
-	// sharedRhythm is the rhythm below which pings share their sockets, where they
-	// can; above it a ping of its own does as well (docs/decisions/0015).
+	// sharedRhythm is the rhythm below which pings share their sockets, where they can.
+	// At slower rhythms a socket for each ping does as well (docs/decisions/0015).
 	sharedRhythm = 10 * time.Second
 
-	// rivalsPerSecond is how many questions for rivals of what we hold a segment is
-	// put to in a second, all aliases of a NIC together.
+	// rivalsPerSecond is how many questions a second a segment has to bear that look for
+	// rivals of what we hold, for all aliases of a NIC together.
 	rivalsPerSecond = 50
 
-	// sayAgain is when a trouble that lasts is told again.
+	// sayAgain is when a trouble that persists is told again.
 	sayAgain = time.Hour
 )

@@ -8,21 +8,21 @@ import (
 
 // ear is how well answers by one medium are heard.
 type ear struct {
-	lost time.Time     // when it was last found that some were lost
-	late time.Duration // for how long the oldest has waited that was not taken in
+	lost time.Time     // when answers were last found to be lost
+	late time.Duration // how long the oldest answer has waited that was not taken in
 }
 
-// missed tells whether an answer may have come since then that was not heard.
+// missed tells whether we may have missed an answer since then.
 func (e *ear) missed(since time.Time, timeout time.Duration) bool {
 	return e.lost.After(since) || e.late >= timeout
 }
 
-// Heard takes in how well answers by a medium are heard: by ARP those on a NIC, by
-// ICMP all. lost tells that the kernel has had no room for some since this was last
-// told; late is for how long the oldest has waited that was not taken in yet.
+// Heard takes in how well we hear the answers by a medium: by ARP those on a NIC, by ICMP
+// all. lost tells that the kernel has had no room for some since this was last told. late
+// is how long the oldest answer has waited that was not taken in yet.
 //
-// It has to be told before the answers are taken in that a Turn is to know of: what
-// waited before may have been taken in since.
+// Heard has to be called before the answers are taken in that a Turn is to know of:
+// afterwards, what had waited may have been taken in.
 func (s *Set) Heard(now time.Time, m Medium, nic string, lost bool, late time.Duration) {
 	e := &s.pings
 	if m == ARP {
@@ -37,8 +37,8 @@ func (s *Set) Heard(now time.Time, m Medium, nic string, lost bool, late time.Du
 	}
 }
 
-// Missed tells whether an answer by a medium may have come since then that was not heard,
-// to a question that waits for it as long as timeout: by ARP one on a NIC.
+// Missed tells whether since then we may have missed an answer by a medium (by ARP: on a
+// NIC) to a question that waits for it as long as timeout.
 func (s *Set) Missed(m Medium, nic string, since time.Time, timeout time.Duration) bool {
 	if m == ICMP {
 		return s.pings.missed(since, timeout)
@@ -47,17 +47,17 @@ func (s *Set) Missed(m Medium, nic string, since time.Time, timeout time.Duratio
 	return n != nil && n.ear.missed(since, timeout)
 }
 
-// deafened tells whether the answer to a question of the open window may have come,
-// and was not heard.
+// deafened tells whether we may have missed the answer to a question of the open window.
 func (s *Set) deafened(t *Target) bool {
 	w := &t.window
 	return w.by[ICMP].left() && s.pings.missed(w.start, t.Timeout) ||
 		w.by[ARP].left() && t.nic.ear.missed(w.start, t.Timeout)
 }
 
-// unheard ends a window whose answer may have been lost on the way to us: it is
-// neither an answer nor one in vain. What was silent is unknown at once; what
-// answered, or was never asked before, when it would have become silent.
+// unheard ends a window whose answer may have been lost on its way to us: the window
+// counts neither as an answer nor as one in vain. A silent target becomes unknown at
+// once. One that answered, or was never asked before, becomes unknown when it would have
+// become silent.
 func (s *Set) unheard(t *Target) {
 	t.blind++
 	late := t.blind >= t.Misses && (t.fact.Value == rules.Answered || t.fact.Since.IsZero())

@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// mostTries is how often it is tried to find out whether a target answers pings.
+// mostTries is how often a target is pinged at most to find out whether it answers pings.
 const mostTries = 10
 
-// habit is what is known of how a target answers, whatever it does now.
+// habit is what is known of how a target answers in general, whatever it does now.
 type habit struct {
 	pings bool  // it has answered by ICMP
-	tries uint8 // how often it was asked by ICMP to find that out
+	tries uint8 // how often it was pinged to find that out
 	alive bool  // its host has sent a frame of its own since the partner's daemon fell silent
 }
 
-// proof is how the address has answered.
+// proof is when the address was tried, and has answered.
 type proof struct {
 	tried   time.Time // when it was last pinged to find out
 	replied time.Time // when its last ARP reply to somebody came
 }
 
-// Pings tells whether the address was ever heard to answer a ping.
+// Pings tells whether the address has ever answered a ping.
 func (t *Target) Pings() bool { return t.habit.pings }
 
-// FindPings tells whether it is time to ping an address of which that is not known; at
-// a fast rhythm ARP alone may ask it for years.
+// FindPings tells whether it is time to ping an address of which it is not known whether
+// it answers pings: at a fast rhythm it may be asked by ARP alone for years.
 func (t *Target) FindPings(now time.Time) bool {
 	if t.habit.pings || now.Sub(t.proof.tried) < time.Second {
 		return false
@@ -35,16 +35,16 @@ func (t *Target) FindPings(now time.Time) bool {
 	return true
 }
 
-// HasPinged takes in that it answers pings.
+// HasPinged takes in that it has answered a ping.
 func (t *Target) HasPinged() { t.habit.pings = true }
 
-// OnlyARP tells whether hw answered for the address by ARP since then, where no ping
-// was ever answered.
+// OnlyARP tells whether hw has answered for the address by ARP since then, and the
+// address has never answered a ping.
 func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
 	return !t.habit.pings && t.Replied(hw, since)
 }
 
-// Replied tells whether hw answered for the address by ARP since then. A frame that
+// Replied tells whether hw has answered for the address by ARP since then. A frame that
 // nobody asked for is no answer.
 func (t *Target) Replied(hw host.HW, since time.Time) bool {
 	return t.hw == hw && !t.proof.replied.Before(since)
@@ -52,11 +52,11 @@ func (t *Target) Replied(hw host.HW, since time.Time) bool {
 
 // mistrusted tells whether an answer by ARP alone proves nothing of the target: it has
 // answered pings before, and the partner's daemon has fallen silent. A fabric that
-// answers ARP for its hosts (EVPN) goes on to for a while when one has died. A host
-// that sends frames of its own has not.
+// answers ARP for its hosts (EVPN) goes on answering for a while after one has died. A
+// host that sends frames of its own is alive.
 func (t *Target) mistrusted() bool {
 	if !t.habit.pings || t.held() || t.crowd() {
-		return false // or it is asked by ARP only
+		return false // otherwise nothing but ARP asks it
 	}
 	u := t.inPair()
 	quiet := u != nil && u.Here().Quiet
@@ -66,7 +66,7 @@ func (t *Target) mistrusted() bool {
 	return quiet && !t.habit.alive
 }
 
-// unproven tells whether it is to be found out if the target answers pings.
+// unproven tells whether it has to be found out if the target answers pings.
 func (t *Target) unproven() bool {
 	if t.habit.pings || t.habit.tries >= mostTries || t.fact.Value != rules.Answered || t.held() || t.crowd() {
 		return false
@@ -75,12 +75,11 @@ func (t *Target) unproven() bool {
 	return u != nil && u.Pings
 }
 
-// crowd tells whether the target is one of so many aliases of its NIC that none of them
-// is pinged.
+// crowd tells whether the target's NIC has so many aliases that none of them is pinged.
 func (t *Target) crowd() bool { return t.of != nil && t.nic != nil && len(t.nic.subjects) > mostPinged }
 
-// inPair is the first to depend on the target whose alias or partner it is; nil for a
-// router or witness. All whose partner it is talk to one daemon.
+// inPair is the first alias that has the target as alias or partner; nil for a router or
+// witness. All aliases that have it as partner talk to one daemon.
 func (t *Target) inPair() *subject {
 	for _, u := range t.users {
 		if u.alias == t || u.partner == t {

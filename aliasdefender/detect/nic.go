@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// nic is one interface that aliases are on, as far as asking goes.
+// nic is one interface that aliases are on, as far as asking is concerned.
 type nic struct {
 	Link
 	ear                     // of its ARP listener
-	known    bool           // it was told of
-	bared    time.Time      // when it lost its own addresses, if that is all it lost,
-	had      []netip.Prefix // and which these were
+	known    bool           // its state was told
+	bared    time.Time      // when it lost its own addresses, if it lost nothing else,
+	had      []netip.Prefix // and which addresses these were
 	subjects []*subject     // the aliases on it
 	holding  int            // how many of them we hold,
-	counted  time.Time      // as of then; zero: not counted
+	counted  time.Time      // when they were counted; zero: not yet
 	doubts   int            // how many of them are in doubt, as far as that matters
 
-	asksFrom time.Time // when this second of questions for rivals began
-	asks     int       // and how many were put in it
+	asksFrom time.Time // when the present second of questions for rivals began
+	asks     int       // and how many questions were put in it
 }
 
 // nic is the interface of that name; nothing is known of it before it is told of.
@@ -32,10 +32,10 @@ func (s *Set) nic(name string) *nic {
 	return n
 }
 
-// Link takes in what has become of a NIC. Where it can carry questions again, or
-// no more, or is another interface, all that was known by it is asked anew; but for
-// the moment in which a program configures it: its own addresses go, and are back
-// within a target's timeout. Its cable was in, and what others said was heard.
+// Link takes in what has become of a NIC. If it can carry questions again, or no longer,
+// or is another interface, everything known through it is asked anew. The exception is
+// the moment in which a program configures it: its own addresses go, and are back within
+// a target's timeout. Then the cable was in, and others were heard.
 func (s *Set) Link(now time.Time, l Link) {
 	s.now = now
 	n := s.nics[l.NIC]
@@ -62,7 +62,7 @@ func (s *Set) Link(now time.Time, l Link) {
 	}
 }
 
-// Renew makes all unknown that was known by a NIC, and asks anew.
+// Renew makes everything unknown that was known through a NIC, and asks anew.
 func (s *Set) Renew(now time.Time, name string) {
 	s.now = now
 	for _, t := range s.asked {
@@ -72,7 +72,7 @@ func (s *Set) Renew(now time.Time, name string) {
 	}
 }
 
-// held is how many of its aliases we hold. They are counted once in a wake.
+// held is how many of its aliases we hold. They are counted once in a wake of the loop.
 func (n *nic) held(now time.Time) int {
 	if !n.counted.Equal(now) {
 		n.holding, n.counted = 0, now
@@ -85,8 +85,8 @@ func (n *nic) held(now time.Time) int {
 	return n.holding
 }
 
-// crowded tells whether so many are held that the segment cannot be asked for the
-// rivals of all at once.
+// crowded tells whether we hold so many that the segment cannot be asked for the rivals
+// of all of them at once.
 func (n *nic) crowded(now time.Time) bool {
 	return len(n.subjects) > rivalsPerSecond && n.held(now) > rivalsPerSecond
 }
@@ -101,7 +101,7 @@ func (n *nic) mayAsk(now time.Time) bool {
 	return n.asks <= rivalsPerSecond
 }
 
-// source is our own address to ask from: one in the target's subnet if there is.
+// source is our own address to ask from: one in the target's subnet if there is one.
 func (n *nic) source(target netip.Addr) netip.Addr {
 	for _, p := range n.Own {
 		if p.Masked().Contains(target) {
@@ -129,8 +129,8 @@ func mostOf(n int, timeout time.Duration) int {
 	return int(int64(timeout) * doubtsPerSecond / int64(time.Second) / int64(max(1, n)))
 }
 
-// countDoubts works out how many aliases of each NIC are in doubt, where that may
-// be too many.
+// countDoubts counts how many aliases of each NIC are in doubt, where there may be too
+// many.
 func (s *Set) countDoubts() {
 	crowded := false
 	for _, n := range s.nics {

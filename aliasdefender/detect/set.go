@@ -12,20 +12,20 @@ import (
 
 // Set is all addresses that are asked. One goroutine uses it.
 type Set struct {
-	noARP bool // ARP is not ours to hear: the kernel answers and announces by itself
+	noARP bool // we have no ARP: the kernel answers and announces by itself
 	epoch time.Time
 	now   time.Time // of the call under way
-	ready bool      // this host was read: there is something to ask from
+	ready bool      // this host was read: there is an address to ask from
 
 	subjects map[Key]*subject
 	targets  map[Key]*Target
-	asked    []*Target // the same, in the order of their making
+	asked    []*Target // the same, in the order in which they were made
 	nics     map[string]*nic
 	agenda   agenda.Agenda
 	brisk    time.Duration // the shortest timeout of all
-	pings    ear           // for the answers to all pings
+	pings    ear           // hears the answers to all pings
 
-	questions, lentQuestions []Question // those to take out, and those that were
+	questions, lentQuestions []Question // those to take out, and those taken out before
 	changes, lentChanges     []Change
 }
 
@@ -44,8 +44,8 @@ func New(epoch time.Time, arp bool) *Set {
 	return &Set{epoch: epoch, noARP: !arp, subjects: map[Key]*subject{}, targets: map[Key]*Target{}, nics: map[string]*nic{}}
 }
 
-// Want puts new wishes in the place of those before. What is known of an address
-// that is still wanted stays known. No two Wishes may have one alias.
+// Want replaces all wishes. What is known of an address that is still wanted stays known.
+// No two Wishes may have the same alias.
 func (s *Set) Want(now time.Time, wishes []Wish) {
 	s.now = now
 	for _, t := range s.asked {
@@ -103,7 +103,7 @@ func (s *Set) tidy() {
 	}
 }
 
-// target is the target of that key, made if there is none.
+// target is the target of that key; it is made if there is none.
 func (s *Set) target(k Key, r Rhythm) *Target {
 	t := s.targets[k]
 	if t == nil {
@@ -119,8 +119,8 @@ func (s *Set) target(k Key, r Rhythm) *Target {
 	return t
 }
 
-// serve adds u to those who depend on the target, whose rhythm is the fastest
-// that any of them wants.
+// serve adds u to the users of the target. The target's rhythm is the fastest that any of
+// them wants.
 func (s *Set) serve(t *Target, u *subject) {
 	if len(t.users) == 0 || u.Interval < t.Interval {
 		t.Interval = u.Interval
@@ -157,7 +157,7 @@ func (u *subject) others() iter.Seq[*Target] {
 // At is the target of a key that is wanted; nil of any other.
 func (s *Set) At(k Key) *Target { return s.targets[k] }
 
-// Targets are all that is asked, in no order that means anything.
+// Targets are all targets, in no particular order.
 func (s *Set) Targets() []*Target { return s.asked }
 
 // Addrs are the addresses whose frames matter.
@@ -172,8 +172,8 @@ func (s *Set) Addrs() map[netip.Addr]bool {
 // Brisk is the shortest timeout of all; an hour where nothing is asked.
 func (s *Set) Brisk() time.Duration { return s.brisk }
 
-// Begin lets the asking begin: before this host was read nobody knows what there
-// is to ask from.
+// Begin lets the asking begin: before this host has been read, nobody knows an address to
+// ask from.
 func (s *Set) Begin(now time.Time) {
 	s.now, s.ready = now, true
 	for _, t := range s.asked {
@@ -181,9 +181,8 @@ func (s *Set) Begin(now time.Time) {
 	}
 }
 
-// Turn lets time pass: windows that are over close, and questions that are due
-// are put into [Set.Questions], until there are most of them. What is left is due
-// at once again.
+// Turn lets time pass: it closes windows that are over, and puts questions that are due
+// into [Set.Questions], until there are most of them. The rest is due at once again.
 func (s *Set) Turn(now time.Time, most int) {
 	s.now = now
 	s.countDoubts()
@@ -199,15 +198,15 @@ func (s *Set) Turn(now time.Time, most int) {
 // Next is when Turn has something to do; zero: never.
 func (s *Set) Next() time.Time { return s.agenda.Next() }
 
-// Questions takes out the questions that are to be put, in their order. They are
-// lent until Questions is called again.
+// Questions takes out the questions that are to be put, in their order. The slice is lent
+// until Questions is called again.
 func (s *Set) Questions() []Question {
 	s.questions, s.lentQuestions = s.lentQuestions[:0], s.questions
 	return s.lentQuestions
 }
 
-// Changes takes out what has changed since the last call, in its order. It is
-// lent until Changes is called again.
+// Changes takes out the changes since the last call, in their order. The slice is lent
+// until Changes is called again.
 func (s *Set) Changes() []Change {
 	s.changes, s.lentChanges = s.lentChanges[:0], s.changes
 	for _, c := range s.lentChanges {
@@ -218,12 +217,12 @@ func (s *Set) Changes() []Change {
 	return s.lentChanges
 }
 
-// changed notes that a target's fact is another.
+// changed notes that a target's fact has another value.
 func (s *Set) changed(t *Target) { s.note(Change{Target: t, What: Other}) }
 
 func (s *Set) note(c Change) { s.changes = append(s.changes, c) }
 
-// confirmed notes that it is only newer; of many frames the first tells.
+// confirmed notes that the fact is only newer. Of many frames only the first is noted.
 func (s *Set) confirmed(t *Target) {
 	if !t.toldNewer {
 		t.toldNewer = true
@@ -231,10 +230,9 @@ func (s *Set) confirmed(t *Target) {
 	}
 }
 
-// Away takes in that this process did not hear anything for so long. A target
-// that may have fallen silent meanwhile is unknown, and asked anew; a window that
-// the pause fell into begins again. It returns the aliases of which something is
-// unknown now.
+// Away takes in that this process heard nothing for so long. A target that may have
+// fallen silent meanwhile becomes unknown, and is asked anew. A window that the pause
+// fell into begins again. Away returns the aliases of which something is unknown now.
 func (s *Set) Away(now time.Time, away time.Duration) (forgotten []Key) {
 	s.now = now
 	seen := map[*subject]bool{}
@@ -256,8 +254,8 @@ func (s *Set) Away(now time.Time, away time.Duration) (forgotten []Key) {
 	return forgotten
 }
 
-// Moved takes in that the alias came to this host or left it: what is asked more
-// often from now on is asked sooner.
+// Moved takes in that the alias came to this host or left it: what is asked more often
+// from now on has its next question sooner.
 func (s *Set) Moved(now time.Time, alias Key) {
 	s.now = now
 	if u := s.subjects[alias]; u != nil {
@@ -274,14 +272,14 @@ func (s *Set) Ask(now time.Time, t *Target) {
 	s.askNow(t)
 }
 
-// AskByARP asks likewise, by ARP.
+// AskByARP does the same by ARP.
 func (s *Set) AskByARP(now time.Time, t *Target) {
 	s.now = now
 	t.byARP = true
 	s.askNow(t)
 }
 
-// Forget makes a target unknown, and asks anew.
+// Forget makes a target unknown, and asks it anew.
 func (s *Set) Forget(now time.Time, t *Target) {
 	s.now = now
 	s.forget(t)
@@ -294,9 +292,9 @@ func (s *Set) Look(now time.Time, t *Target) {
 	s.plan(t)
 }
 
-// Rest ends the doubt about an alias that is about to be put on: a thousand that
-// are should have the kernel for themselves. Where that takes long it is asked
-// for as usual, so that the fact stays fresh.
+// Rest ends the doubt about an alias that is about to be added: when a thousand are, the
+// kernel should have no other work. If adding takes long, the alias is asked for as
+// usual, so that its fact stays fresh.
 func (s *Set) Rest(now time.Time, t *Target) {
 	s.now = now
 	t.window, t.vain, t.blind = window{}, 0, 0

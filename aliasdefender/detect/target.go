@@ -15,8 +15,8 @@ type Target struct {
 	Key
 	Rhythm            // the fastest of those who depend on it
 	users  []*subject // who depend on it
-	of     *subject   // whose alias this is: asked by ARP first, and twice as long; nil: of none
-	nic    *nic       // that it is on; nil: off every subnet of ours
+	of     *subject   // the alias that it is: asked by ARP first, and twice as long; nil: it is none
+	nic    *nic       // the NIC that it is on; nil: it is outside our subnets
 
 	fact     rules.Fact
 	hw       host.HW        // of the last frame that claimed the address
@@ -26,27 +26,27 @@ type Target struct {
 
 	turn   agenda.Entry
 	next   time.Time // the next regular question
-	since  time.Time // answers to questions from before count for nothing
-	wanted time.Time // somebody needs an answer to a question put since
+	since  time.Time // answers to earlier questions do not count
+	wanted time.Time // somebody needs an answer to a question put since then
 	window window
 
 	vain      int // windows in a row without an answer
 	blind     int // windows of this doubt in which nothing could be asked, or heard
 	proof     proof
-	lost      bool // it fell silent, and was not heard since
-	toldNewer bool // and it has not been taken in yet
+	lost      bool // it fell silent, and has not been heard since
+	toldNewer bool // that its fact is newer was noted, and has not been taken out yet
 }
 
 // window is one timeout's worth of questions.
 type window struct {
 	start time.Time // zero: none open
 	put   int       // questions put in it,
-	most  int       // of so many where it is one of a doubt
+	most  int       // of at most so many if it belongs to a doubt
 	by    [media]asked
 }
 
-// asked is when the questions of a window were put by one medium, but for those
-// that could not be sent.
+// asked is when the questions of a window were put by one medium. Those that could not be
+// sent are left out.
 type asked struct {
 	at [perWindow]time.Time // in their order
 	n  int
@@ -54,7 +54,7 @@ type asked struct {
 
 func (a *asked) left() bool { return a.n > 0 }
 
-// last is when the newest of them was put; zero: none is left.
+// last is when the newest of them was put; zero: there is none.
 func (a *asked) last() time.Time {
 	if a.n == 0 {
 		return time.Time{}
@@ -71,7 +71,7 @@ func (a *asked) add(at time.Time) {
 	a.n++
 }
 
-// drop takes out the one that was put then.
+// drop takes out the question that was put at that time.
 func (a *asked) drop(at time.Time) {
 	for i, x := range a.at[:a.n] {
 		if x.Equal(at) {
@@ -89,30 +89,29 @@ func (t *Target) Fact() rules.Fact { return t.fact }
 // was seen.
 func (t *Target) HW() host.HW { return t.hw }
 
-// Doubted tells whether the target may be about to fall silent by then, unless it
-// answers.
+// Doubted tells whether the target may fall silent by then if it does not answer.
 func (t *Target) Doubted(now, by time.Time) bool {
 	return t.fact.Value != rules.Silent && t.vain+1 >= t.needed(now) &&
 		!t.window.start.IsZero() && !t.window.start.Add(t.Timeout).After(by)
 }
 
-// Every is how often the target is asked at present; the rules have to know where
-// that is less often than its Interval.
+// Every is how often the target is asked at present. The rules have to know when that is
+// less often than its Interval.
 func (t *Target) Every(now time.Time) time.Duration {
 	switch {
 	case t.held():
-		// A segment is asked for rivals of all that we hold at most rivalsPerSecond
-		// times a second.
+		// To look for rivals of all that we hold, a segment is asked at most
+		// rivalsPerSecond times a second.
 		return max(t.Interval, time.Duration(t.nic.held(now))*time.Second/rivalsPerSecond)
 	case t.fact.Value == rules.Silent && slices.ContainsFunc(t.users, func(u *subject) bool { return u.alias != t && u.partner != t && u.Here().Holding }):
-		// A router that is silent beside an alias that we hold: we may be cut off, and
-		// the partner have the alias too, until we are heard again.
+		// The router is silent beside an alias that we hold. We may be cut off, and the
+		// partner may have the alias too, until we are heard again.
 		return t.Timeout
 	}
 	return t.Interval
 }
 
-// For tells the Owners of the Wishes that the target bears on.
+// For yields the Owners of the Wishes that depend on the target.
 func (t *Target) For(yield func(any) bool) {
 	for _, u := range t.users {
 		if !yield(u.Owner) {
@@ -124,10 +123,10 @@ func (t *Target) For(yield func(any) bool) {
 // held tells whether the target is an alias that we hold ourselves.
 func (t *Target) held() bool { return t.of != nil && t.of.Here().Holding }
 
-// inTurns tells whether so many aliases are held on the NIC that the segment
-// cannot be asked for the rivals of all at once. One question in vain is then
-// enough: a rival is heard rather than asked for. What the kernel has lost is
-// asked for at once: nobody serves it meanwhile.
+// inTurns tells whether we hold so many aliases on the NIC that the segment cannot be
+// asked for the rivals of all of them at once. Then one question in vain is enough: a
+// rival is normally heard without being asked. An alias that the kernel has lost is asked
+// for at once: nobody serves it meanwhile.
 func (t *Target) inTurns(now time.Time) bool {
 	return t.held() && t.nic.crowded(now) && t.of.Here().Kernel != rules.No
 }
@@ -167,7 +166,7 @@ func (s *Set) plan(t *Target) {
 	s.agenda.Set(&t.turn, at)
 }
 
-// needed is how many windows in a row have to pass in vain.
+// needed is how many windows in a row must be in vain.
 func (t *Target) needed(now time.Time) int {
 	if t.inTurns(now) {
 		return 1
@@ -175,8 +174,8 @@ func (t *Target) needed(now time.Time) int {
 	return t.Misses
 }
 
-// dense tells whether the open window is one of a doubt, with all its
-// questions. Where one window decides, the first is.
+// dense tells whether the open window belongs to a doubt, and so has all its questions.
+// Where one window decides, the first one does.
 func (t *Target) dense(now time.Time) bool {
 	return (t.vain+t.blind > 0 || t.Misses == 1) && !t.inTurns(now)
 }
@@ -186,8 +185,8 @@ func (t *Target) slot() time.Time {
 	return t.window.start.Add(time.Duration(t.window.put) * t.Timeout / time.Duration(t.window.most))
 }
 
-// most is how many questions a window of a doubt has that begins now: while many
-// aliases are in doubt at a fast rhythm fewer, so that their segment can carry them.
+// most is how many questions a doubt's window has that begins now. It is fewer while many
+// aliases are in doubt at a fast rhythm, so that their segment can carry the questions.
 func (t *Target) most() int {
 	if t.of == nil || t.nic == nil {
 		return perWindow
@@ -195,8 +194,8 @@ func (t *Target) most() int {
 	return max(1, min(perWindow, mostOf(t.nic.doubts, t.Timeout)))
 }
 
-// lastLook tells whether what is asked now is a probe: the last questions before
-// the alias would be taken.
+// lastLook tells whether the present question is a probe: one of the last before the
+// alias would be taken.
 func (t *Target) lastLook(now time.Time) bool {
 	if doubt := t.vain+t.blind > 0 || t.Misses == 1 && t.window.put > 0; t.of == nil || !doubt {
 		return false
@@ -207,7 +206,7 @@ func (t *Target) lastLook(now time.Time) bool {
 	return t.vain+1 >= t.needed(now)
 }
 
-// hasten brings the next question forward where the rhythm has become faster.
+// hasten brings the next question forward if the rhythm has become faster.
 func (s *Set) hasten(t *Target) {
 	every := t.Every(s.now)
 	if at := s.now.Add(every); every < t.Interval && t.next.After(at) {
@@ -225,7 +224,7 @@ func (s *Set) openWindow(t *Target) {
 // askNow asks out of turn, if nothing is being asked already.
 func (s *Set) askNow(t *Target) {
 	if !t.window.start.IsZero() && !s.now.Before(t.window.start.Add(t.Timeout)) {
-		s.close(t) // over in this very turn: it counts, and goes on as a doubt
+		s.close(t) // it ends in this very turn: it counts, and goes on as a doubt
 	}
 	switch {
 	case !t.window.start.IsZero() && (t.vain+t.blind > 0 || !t.window.start.Before(s.now)):
@@ -258,7 +257,7 @@ func (s *Set) close(t *Target) {
 		return
 	}
 	if t.fact.Value == rules.Silent && t.vain == 0 {
-		t.fact.Set(rules.Silent, last, s.now) // silent before, and still
+		t.fact.Set(rules.Silent, last, s.now) // it was silent before, and still is
 		s.confirmed(t)
 		return
 	}
@@ -269,7 +268,7 @@ func (s *Set) close(t *Target) {
 		s.missed(t)
 	}
 	if t.vain == 2 {
-		s.changed(t) // a holder notes that its router was away, if it was for more than a blink
+		s.changed(t) // a holder notes that its router was away for more than a blink
 	}
 	fallen := t.vain >= t.needed(s.now) && t.fact.Value != rules.Silent
 	t.lost = t.lost || fallen
@@ -282,7 +281,7 @@ func (s *Set) close(t *Target) {
 	case t.vain >= t.lastWindow(s.now):
 		t.vain, t.blind = 0, 0
 	case fallen && t.dense(s.now):
-		// What follows from the silence comes first, if it is that of a thousand.
+		// What follows from the silence of a thousand aliases comes first.
 		most := t.most()
 		t.window = window{start: s.now, most: most, put: min(1, most-1)}
 	default:
@@ -290,8 +289,8 @@ func (s *Set) close(t *Target) {
 	}
 }
 
-// lastWindow is how many windows are asked in doubt. An alias that has fallen
-// silent is asked for as long again: a primary whose partner lives waits for it.
+// lastWindow is for how many windows a target in doubt is asked. An alias that has fallen
+// silent is asked for as long again: a primary whose partner lives waits for that.
 func (t *Target) lastWindow(now time.Time) int {
 	if t.of != nil && !t.held() {
 		return 2 * t.Misses
@@ -299,8 +298,8 @@ func (t *Target) lastWindow(now time.Time) int {
 	return t.needed(now)
 }
 
-// missed begins a doubt. What the decision will rest on is asked at once: an
-// answer from before proves nothing about the network now.
+// missed begins a doubt. The addresses that the decision will rest on are asked at once:
+// an earlier answer proves nothing about the network now.
 func (s *Set) missed(t *Target) {
 	t.fact.Miss = s.now
 	s.note(Change{Target: t, What: Missed})
@@ -326,7 +325,7 @@ func (s *Set) couldNot(t *Target) {
 	t.blind = 0
 }
 
-// unknown makes of a target what its doubt has not decided.
+// unknown makes a target unknown whose doubt has decided nothing.
 func (s *Set) unknown(t *Target) {
 	t.vain = 0
 	t.fact = rules.Fact{Since: t.fact.Since, Value: t.fact.Value}
@@ -343,7 +342,7 @@ type trouble struct {
 // errProxy is why an answer says nothing about an alias.
 var errProxy = errors.New("the router answers for it (proxy ARP): it is not known whether any host serves it")
 
-// say tells why a medium cannot ask the target.
+// say reports why a medium cannot ask the target.
 func (s *Set) say(t *Target, m Medium, err error) {
 	was := &t.troubles[m]
 	since := s.now.Sub(was.at)

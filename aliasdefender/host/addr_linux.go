@@ -12,26 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Add puts each address on its NIC, with its label (the NIC's name if empty), a
-// broadcast address where the subnet has one (not /31 and /32, RFC 3021), and
-// our tag. An address that is there already is left as it is, and its lease too;
-// that is done.
-// The orders are carried out as if one after the other, and one that fails does
-// not keep the others from being done; what became of each stands at its index.
+// Add puts each address on its NIC, with its label (the NIC's name if empty), a broadcast
+// address where the subnet has one (not /31 and /32, RFC 3021), and our tag. An address
+// that is already there, and its lease, are left as they are, without an error.
+// The orders are carried out as if one after the other. One that fails does not keep the
+// others from being done; the error of each stands at its index.
 //
-// It is an error if the address has another prefix there or stands on another
-// NIC, for the kernel would take a second copy without a word; if the NIC has
-// no address that somebody else put there, for an alias must not become the
-// one that the host speaks with; if the label is longer than 15 bytes, but for the
-// one of a long NIC's name, which is shortened; and if
-// the address is none that a host can have.
+// It is an error if the address has another prefix there or stands on another NIC,
+// because the kernel would take a second copy without a word; if the NIC has no address
+// that somebody else put there, because an alias must not become the one that the host
+// speaks with; if the label is longer than 15 bytes, except where a long NIC's name makes
+// it so, which is shortened; and if no host can have the address.
 func (h *Host) Add(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).add)
 }
 
-// Remove takes each address off its NIC, whatever its prefix, its label and
-// whoever put it there. An address or a NIC that is not there is done. The same
-// address on another NIC stays: it is not this order's. Errors are as for Add.
+// Remove takes each address off its NIC, whatever its prefix, its label and whoever put
+// it there. It is no error if the address or the NIC is not there. The same address on
+// another NIC stays: this order does not mean it. Errors are as for Add.
 //
 // Where an order has an Index, the address goes from the NIC of that number too.
 //
@@ -42,21 +40,21 @@ func (h *Host) Remove(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).remove)
 }
 
-// Refresh gives each address that is there its lease anew, and changes nothing
-// else of it. It puts no packet on the wire. The error is ErrNotThere if the NIC
-// does not have the address, with this prefix: what has lapsed, or was taken off,
-// does not come back by a refresh.
+// Refresh gives each address that is there its lease anew, and changes nothing else of
+// it. It puts no packet on the wire. The error is ErrNotThere if the NIC does not have
+// the address with this prefix: a refresh does not bring back an address that has lapsed
+// or was removed.
 func (h *Host) Refresh(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).refresh)
 }
 
-// carryOut has f carry out the orders; where it cannot even begin, its error is
-// each order's.
+// carryOut has f carry out the orders. If f cannot even begin, its error is that of each
+// order.
 func (h *Host) carryOut(orders []Placement, f func(*talk, []Placement) ([]error, error)) []error {
 	if len(orders) == 0 {
 		return nil
 	}
-	orders = slices.Clone(orders) // one that is left behind may look at them later
+	orders = slices.Clone(orders) // a call that is left behind may look at them later
 	errs, err := withKernel(h, func(t *talk) ([]error, error) { return f(t, orders) })
 	if err != nil {
 		return slices.Repeat([]error{err}, len(orders))
@@ -86,7 +84,7 @@ func (t *talk) add(orders []Placement) ([]error, error) {
 		return errs, nil
 	}
 	var later []error
-	if quicker { // whether with the same address, a second look tells
+	if quicker { // a second look tells whether it was with the same address
 		if s, _, err := t.inventory(); err == nil {
 			todo, later = s.Judge(orders)
 		}
@@ -128,8 +126,8 @@ func newAddr(index int, o Placement) *nl.NetlinkRequest {
 // forEver is INFINITY_LIFE_TIME (linux/if_addr.h).
 const forEver = 1<<32 - 1
 
-// lifetimes is struct ifa_cacheinfo. Both are given, for the kernel counts down
-// neither while the preferred one is for ever.
+// lifetimes is struct ifa_cacheinfo. Both lifetimes are given: while the preferred one is
+// for ever, the kernel counts down neither.
 func lifetimes(lease time.Duration) *nl.RtAttr {
 	seconds := uint32(forEver)
 	if lease > 0 {
@@ -170,7 +168,7 @@ func (t *talk) refresh(orders []Placement) ([]error, error) {
 			lost = true
 		}
 	}
-	if !lost { // since the reading
+	if !lost { // gone since the reading
 		return errs, nil
 	}
 	if s, _, err := t.inventory(); err == nil {
@@ -183,11 +181,11 @@ func (t *talk) refresh(orders []Placement) ([]error, error) {
 	return errs, nil
 }
 
-// renewAddr changes an address's lifetimes. The kernel would add one that is not
-// there, whatever the request says; but one that is to join its own multicast
-// group it adds only after that, which no other than a multicast address can.
-// Of one that is there it does not look at the flags. What it does replace is
-// given as it is.
+// renewAddr changes an address's lifetimes. Whatever the request says, the kernel would
+// add an address that is not there. So the request wants the address to join its own
+// multicast group. The kernel adds such an address only after it has joined, which only a
+// multicast address can. For an address that is there, it does not look at this flag.
+// Everything else that the request replaces is given as it is.
 func renewAddr(e entry, lease time.Duration) *nl.NetlinkRequest {
 	req := aboutAddr(unix.RTM_NEWADDR, unix.NLM_F_REPLACE|unix.NLM_F_ACK, e)
 	req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_MCAUTOJOIN)))
@@ -220,9 +218,9 @@ func (t *talk) remove(orders []Placement) ([]error, error) {
 			}
 		}
 	}
-	// An address may be there with several prefixes. Those on which others of
-	// their subnet depend go last: each time one leaves, the kernel promotes
-	// another and moves all the rest over to it.
+	// An address may be there with several prefixes. Those on which other addresses of
+	// their subnet depend are removed last: each time one leaves, the kernel promotes
+	// another and moves all the rest to it.
 	var going, last []entry
 	for _, e := range addrs {
 		switch {

@@ -19,9 +19,9 @@ var (
 	errNotIPv4 = errors.New("not an IPv4 address")
 )
 
-// ARP for IPv4 on Ethernet (RFC 826). Each field has its place in such a frame,
-// so it is read and written where it stands: a thousand a second must leave
-// nothing behind for the garbage collector.
+// ARP for IPv4 on Ethernet (RFC 826). Each field has its place in such a frame, so it is
+// read and written there: a thousand frames a second must leave nothing for the garbage
+// collector.
 const (
 	atDest      = 0  // of the frame
 	atSource    = 6  // of the frame
@@ -33,7 +33,7 @@ const (
 	atTargetHW  = 32
 	atTarget    = 38
 	packetEnd   = 42
-	shortest    = 60 // what an Ethernet frame is padded to
+	shortest    = 60 // an Ethernet frame is padded to this length
 	typeARP     = 0x0806
 	opRequest   = 1
 	opReply     = 2
@@ -64,8 +64,8 @@ func decode(frame []byte) (s Sighting, source HW, err error) {
 		Target: netip.AddrFrom4([4]byte(frame[atTarget:])),
 		Reply:  operation == opReply,
 	}
-	// A group address is let through: a load-balancing cluster has one, and
-	// what it owns is owned.
+	// A group address is accepted: a load-balancing cluster has one, and what it owns is
+	// owned.
 	if s.HW.IsZero() || s.HW == broadcast {
 		return Sighting{}, HW{}, errNobody
 	}
@@ -82,9 +82,9 @@ type message struct {
 	senderHW, destHW HW // of the packet inside
 }
 
-// announcement says that hw has the alias (RFC 5227, 2.3), in both forms, for
-// each is ignored by somebody. The reply names its own sender as the target:
-// Linux takes another for some other host's business.
+// announcement says that hw has the alias (RFC 5227, 2.3), in both forms, because some
+// hosts ignore the one and some the other. The reply names its own sender as the target:
+// Linux takes a reply with another target for some other host's business.
 func announcement(alias netip.Addr, hw, source HW) [2]message {
 	request := message{source: source, dest: broadcast, sender: alias, target: alias, senderHW: hw}
 	reply := request
@@ -92,15 +92,15 @@ func announcement(alias netip.Addr, hw, source HW) [2]message {
 	return [2]message{request, reply}
 }
 
-// forms are a request and a reply with nobody's addresses in them, as
-// mdlayher's packages write them.
+// forms are a request and a reply as mdlayher's packages write them, with no addresses in
+// them yet.
 var forms = [...][shortest]byte{form(arp.OperationRequest), form(arp.OperationReply)}
 
 func form(operation arp.Operation) (b [shortest]byte) {
 	nobody := make(net.HardwareAddr, len(HW{}))
 	p, err := arp.NewPacket(operation, nobody, netip.IPv4Unspecified(), nobody, netip.IPv4Unspecified())
 	if err != nil {
-		panic(err) // four good addresses
+		panic(err) // cannot be: four good addresses
 	}
 	packet, err := p.MarshalBinary()
 	if err != nil {
@@ -114,8 +114,7 @@ func form(operation arp.Operation) (b [shortest]byte) {
 	return b
 }
 
-// encode writes the frame, with its padding: the form, and the addresses each
-// in its place.
+// encode writes the frame with its padding: the form, and each address in its place.
 func (m message) encode(b *[shortest]byte) error {
 	if !m.sender.Is4() || !m.target.Is4() {
 		return errNotIPv4

@@ -13,28 +13,28 @@ import (
 )
 
 const (
-	// commandWithin is how long a program of the system may take. Bringing an
-	// address up waits for the kernel's own look for a duplicate.
+	// commandWithin is how long a program of the system may take. One that brings an
+	// address up waits while the kernel looks for a duplicate.
 	commandWithin = 10 * time.Second
 
-	// maxCommands is how many may hang at a time, so that a system on which
-	// none returns is not filled with them.
+	// maxCommands is how many may hang at a time, so that a system on which none returns
+	// is not filled with them.
 	maxCommands = 8
 )
 
-// Runner runs a program of the system and returns its standard output. An error
-// has what the program said on standard error, or that it was not there or was
-// ended because ctx or its time was over.
+// Runner runs a program of the system and returns its standard output. An error has what
+// the program said on standard error, or says that it was not there, or was ended because
+// ctx or its time was over.
 type Runner func(ctx context.Context, name string, args ...string) (stdout string, err error)
 
-// SystemDirs is where Solaris and illumos have ifconfig and its like.
+// SystemDirs are where Solaris and illumos have ifconfig and its like.
 var SystemDirs = []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"}
 
-// Programs is a Runner for the programs in dirs, the first that has one of the
-// name. What the user has in PATH and as language is not asked: output is read.
+// Programs is a Runner for the programs in dirs; the first directory that has the program
+// counts. The user's PATH and language are not used: the output has to be parsed.
 //
-// A program that takes longer than 10 s is killed together with all that it has
-// started; one that cannot be killed, in the grip of a driver, is left behind.
+// A program that takes longer than 10 s is killed together with everything that it has
+// started. One that cannot be killed, because a driver holds it, is left behind.
 func Programs(dirs ...string) Runner {
 	free := make(chan struct{}, maxCommands)
 	return func(ctx context.Context, name string, args ...string) (string, error) {
@@ -74,9 +74,9 @@ func runGroup(ctx context.Context, path string, args, env []string, ended func()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(path, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, &stdout, &stderr
-	// A Ctrl-C for us is none for an ifconfig that is half way.
+	// A Ctrl-C meant for us must not reach an ifconfig that is half way.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.WaitDelay = time.Second // for whoever left the group and keeps the pipe
+	cmd.WaitDelay = time.Second // for a process that left the group and keeps the pipe open
 	if err := cmd.Start(); err != nil {
 		ended()
 		return "", err

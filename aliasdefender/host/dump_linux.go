@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ifaProto is IFA_PROTO (Linux 5.18, if_addr.h): who put the address there. The
-// netlink package at hand does not know it, so addresses are read and written
-// here by hand. An older kernel passes over it, and nothing is marked as ours.
+// ifaProto is IFA_PROTO (Linux 5.18, if_addr.h): who put the address there. The netlink
+// package does not know it, so this file reads and writes addresses itself. An older
+// kernel ignores it, and then nothing is marked as ours.
 const ifaProto = 11
 
-// tag is our IFA_PROTO. The kernel uses 1 to 3; the rest is for programs.
+// tag is our IFA_PROTO. The kernel uses 1 to 3; the rest is free for programs.
 const tag = 0xad
 
 // entry is an address as the kernel has it.
 type entry struct {
 	Address
 	index     int
-	peer      netip.Prefix // the subnet that it opens; its own one but for point-to-point
+	peer      netip.Prefix // the subnet that it opens; the address's own one, except for point-to-point
 	secondary bool         // leaves with its subnet's first address
 	proto     uint8        // IFA_PROTO
 	metric    uint32       // of its subnet's route
@@ -36,8 +36,8 @@ type route struct {
 	metric  uint32
 }
 
-// skipStats is RTEXT_FILTER_SKIP_STATS: counters are most of what an interface
-// has to tell.
+// skipStats is RTEXT_FILTER_SKIP_STATS: counters are most of what an interface would
+// tell.
 const skipStats = 1 << 3
 
 func (t *talk) links() (nics []NIC, err error) {
@@ -67,11 +67,10 @@ func (t *talk) links() (nics []NIC, err error) {
 	return nics, err
 }
 
-// carrier reports whether frames get through. LOWER_UP is the cable, and turns
-// at once; RUNNING is the operational state (RFC 2863: up, or unknown where the
-// driver does not say), and until it turns the queue drops every frame without
-// an error, so a cable alone is not yet a carrier. A veth, bond or VLAN gets
-// both from what is below it.
+// carrier reports whether frames get through. LOWER_UP is the cable, and turns at once.
+// RUNNING is the operational state (RFC 2863: up, or unknown where the driver does not
+// say); until it turns the queue drops every frame without an error, so a cable alone is
+// not yet a carrier. A veth, bond or VLAN gets both from the device below it.
 func carrier(flags uint32) bool {
 	const both = unix.IFF_LOWER_UP | unix.IFF_RUNNING
 	return flags&both == both
@@ -134,8 +133,7 @@ func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
 	return e, local.Is4() && peer.Is4(), err
 }
 
-// lease is what valid_lft says. Its last second is told as 0, which is not what
-// 0 means to us.
+// lease is what valid_lft says. In its last second that is 0, which to us means for ever.
 func lease(seconds uint32) time.Duration {
 	if seconds == forEver {
 		return 0
@@ -143,8 +141,8 @@ func lease(seconds uint32) time.Duration {
 	return time.Duration(max(seconds, 1)) * time.Second
 }
 
-// routes returns the next hops that have a gateway of the main table's default
-// routes, best metric first.
+// routes returns those next hops of the main table's default routes that have a gateway,
+// best metric first.
 func (t *talk) routes() (list []route, err error) {
 	query := [unix.SizeofRtMsg]byte{0: unix.AF_INET, 4: unix.RT_TABLE_MAIN, 7: unix.RTN_UNICAST}
 	err = t.dump(unix.RTM_GETROUTE, query[:], unix.RTM_NEWROUTE, func(m []byte) error {
@@ -158,14 +156,15 @@ func (t *talk) routes() (list []route, err error) {
 		list, err = appendHops(list, m[unix.SizeofRtMsg:])
 		return err
 	})
-	if errors.Is(err, unix.ENOENT) { // no such table yet: nobody has made a route
+	if errors.Is(err, unix.ENOENT) { // there is no such table yet: nobody has made a route
 		list, err = nil, nil
 	}
 	slices.SortStableFunc(list, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
 	return list, err
 }
 
-// appendHops adds a route's next hops; without a gateway there is nobody to ask.
+// appendHops adds a route's next hops. One without a gateway is left out: there is nobody
+// to ask.
 func appendHops(list []route, attrs []byte) ([]route, error) {
 	one := route{}
 	hops := []byte(nil)

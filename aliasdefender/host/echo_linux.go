@@ -15,11 +15,11 @@ const (
 	echoFrame  = 128
 )
 
-// Echo sends an ICMP message for target, from an address of this host, in a frame to
-// that hardware address: whatever this host believes of where target is, the host with
-// that hardware address gets it, and only one that has target answers. Nobody forwards
-// it, for it may take one hop. The answer comes as any packet does, to whoever listens
-// for it. Errors are as for Ask.
+// Echo sends an ICMP message for target, from an address of this host, in a frame to that
+// hardware address. Wherever this host believes target to be, the host with that hardware
+// address gets the frame, and answers only if it has target. Nobody forwards the message:
+// it may take one hop only. The answer comes as any packet does, to whoever listens for
+// it. Errors are as for Ask.
 func (w *Wire) Echo(target, from netip.Addr, to HW, icmp []byte) error {
 	frame, err := echoIn(target, from, to, w.hw, icmp)
 	if err == nil {
@@ -71,8 +71,8 @@ func checksum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// sayFrame sends a frame that is not ARP, or fails at once. The socket speaks ARP; what
-// looks at frames on their way out is told what this one is.
+// sayFrame sends a frame that is not ARP, or fails at once. The socket is for ARP, so
+// programs that look at outgoing frames have to be told what this one is.
 func (v *sender) sayFrame(w *Wire, frame []byte) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

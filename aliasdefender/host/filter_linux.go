@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mostSpans is how many spans of addresses a filter tells apart: each costs some
-// eight instructions, and the kernel takes 4,096.
+// mostSpans is how many spans of addresses a filter can tell apart: each costs some eight
+// instructions, and the kernel takes 4,096.
 const mostSpans = 400
 
-// Want has the kernel pass only frames that speak of these addresses, as sender or
-// as target; before the first call it passes all of this segment. A storm of other
-// hosts' ARP then neither wakes this process nor takes the room of frames that
-// matter. One filter takes the place of the other at once, and nothing is lost. What
-// the old one let in may still be delivered, and so may frames about addresses that
-// lie between the wanted ones: there is no room for thousands of single ones. Other
-// addresses than those of IPv4 have no ARP, and are passed over.
+// Want has the kernel pass only frames that speak of these addresses, as sender or as
+// target. Before the first call it passes all frames of this segment. A storm of other
+// hosts' ARP then neither wakes this process nor takes the room of frames that matter.
+// One filter replaces the other at once, and nothing is lost. Frames that the old filter
+// let in may still be delivered. So may frames about addresses that lie between the
+// wanted ones: a filter has no room for thousands of single addresses. Only IPv4
+// addresses have ARP; others are ignored.
 //
-// After an error it is not known what the filter passes: the Wire is to be closed.
+// After an error it is not known what the filter passes: close the Wire.
 func (w *Wire) Want(addrs []netip.Addr) error {
 	all := spans(addrs)
 	// The kernel bounds the memory of a socket's filters (net.core.optmem_max).
@@ -45,9 +45,9 @@ func (w *Wire) attach(filter []bpf.Instruction) error {
 	return w.conn.SetBPF(raw)
 }
 
-// onlyThisSegment drops what is for another host. That includes every frame of
-// a VLAN that has no interface here: the kernel takes the tag off before we see
-// the frame, and marks it so; nothing else tells it from one of this segment.
+// onlyThisSegment drops frames for other hosts, and every frame of a VLAN that has no
+// interface here. The kernel takes such a frame's tag off before we see it and marks the
+// frame so; nothing else tells it from a frame of this segment.
 var onlyThisSegment = append(dropOtherHosts, bpf.RetConstant{Val: frameSize})
 
 var dropOtherHosts = []bpf.Instruction{
@@ -56,10 +56,10 @@ var dropOtherHosts = []bpf.Instruction{
 	bpf.RetConstant{Val: 0},
 }
 
-// span is a run of addresses, both ends in it.
+// span is a run of addresses, including both ends.
 type span struct{ from, to uint32 }
 
-// spans are the IPv4 addresses as runs, in their order.
+// spans are the IPv4 addresses as runs, in ascending order.
 func spans(addrs []netip.Addr) (all []span) {
 	var numbers []uint32
 	for _, a := range addrs {
@@ -79,7 +79,7 @@ func spans(addrs []netip.Addr) (all []span) {
 	return all
 }
 
-// join makes at most so many spans of them, across the smallest gaps.
+// join reduces them to at most so many spans, by closing the smallest gaps.
 func join(all []span, most int) []span {
 	if len(all) <= most {
 		return all
@@ -89,7 +89,7 @@ func join(all []span, most int) []span {
 		gaps[i] = all[i+1].from - all[i].to
 	}
 	sorted := slices.Sorted(slices.Values(gaps))
-	widest := sorted[len(all)-most-1] // of those that are closed
+	widest := sorted[len(all)-most-1] // the widest gap that is closed
 	fewer := []span{all[0]}
 	for i, gap := range gaps {
 		if gap <= widest {
@@ -101,8 +101,8 @@ func join(all []span, most int) []span {
 	return fewer
 }
 
-// speaksOf is the filter that passes what has a sender or a target in the spans.
-// Where a frame is too short for them the kernel drops it.
+// speaksOf is the filter that passes frames whose sender or target is in the spans. The
+// kernel drops a frame that is too short to have them.
 func speaksOf(all []span) []bpf.Instruction {
 	filter := slices.Clone(dropOtherHosts)
 	for _, at := range []uint32{atSender, atTarget} {
@@ -119,9 +119,9 @@ func speaksOf(all []span) []bpf.Instruction {
 	return append(filter, bpf.RetConstant{Val: 0})
 }
 
-// search passes the frame if the number is in the spans, by halving them, and else
-// goes on so many instructions after its own end. The number is known not to be
-// below the first span.
+// search passes the frame if the number is in the spans, which it finds by halving.
+// Otherwise it goes on that many instructions after its own end. The number is known not
+// to be below the first span.
 func search(all []span, after int) []bpf.Instruction {
 	if len(all) == 1 {
 		return []bpf.Instruction{
@@ -134,7 +134,7 @@ func search(all []span, after int) []bpf.Instruction {
 	upper := search(all[half:], after)
 	lower := search(all[:half], after+len(upper))
 	decide := []bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[half].from, SkipTrue: uint8(len(lower))}}
-	if len(lower) > 255 { // further than a condition can jump
+	if len(lower) > 255 { // a condition cannot jump further
 		decide = []bpf.Instruction{
 			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[half].from, SkipFalse: 1},
 			bpf.Jump{Skip: uint32(len(lower))},

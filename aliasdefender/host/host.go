@@ -37,11 +37,11 @@ func (h HW) Less(o HW) bool {
 	return false
 }
 
-// ErrNoAnswer is the kernel's not answering within 5 s. Whether what it was asked
-// to do has been done, or will be later, only a reading tells.
+// ErrNoAnswer says that the kernel has not answered within 5 s. Only a reading tells
+// whether it has done what it was asked, and it may still do it later.
 var ErrNoAnswer = errors.New("host: the kernel does not answer")
 
-// ErrNotThere is that an address to be refreshed is not there.
+// ErrNotThere says that an address to be refreshed or reordered is not there.
 var ErrNotThere = errors.New("it is not there")
 
 // State is one reading of the host's network.
@@ -49,20 +49,20 @@ type State struct {
 	NICs   []NIC
 	Routes []Route // default routes only, best first
 
-	// Ordered: of the addresses of one subnet that a NIC has, the first is the one
-	// that the host speaks with, and [Host.Reorder] can change which one that is.
+	// Ordered: of a NIC's addresses in one subnet, the host speaks with the first, and
+	// [Host.Reorder] can change which one is first.
 	Ordered bool
 
-	// Where the kernel answers for its addresses by itself and we cannot listen
-	// (HearsARP is false), what it has found out.
-	Duplicates []netip.Addr      // taken down by it: another host has them too
+	// What the kernel has found out, where it answers for its addresses by itself and we
+	// cannot listen (HearsARP is false).
+	Duplicates []netip.Addr      // the kernel took them down: another host has them too
 	Neighbours map[netip.Addr]HW // who had an address when it last heard of it
 }
 
 // NIC is one interface.
 type NIC struct {
 	Name    string
-	Index   int // a re-created interface has another one
+	Index   int // an interface that is made anew has another one
 	HW      HW
 	Up      bool // administratively up
 	Carrier bool
@@ -75,8 +75,8 @@ type Address struct {
 	Label  string       // equal to the NIC's name without one
 	Ours   bool         // carries the tag that Add put on it
 
-	// Lease is how long it stays until the system takes it off by itself, in
-	// seconds, rounded up; 0 is for ever.
+	// Lease is how long it stays until the system removes it by itself. It counts in
+	// seconds, rounded up; 0: for ever.
 	Lease time.Duration
 }
 
@@ -115,9 +115,9 @@ func (s State) On(nic string, ip netip.Addr) bool {
 	return slices.ContainsFunc(n.Addrs, func(a Address) bool { return a.Prefix.Addr() == ip.WithZone("") })
 }
 
-// Owns reports whether hw is one of this host's own NICs. Of two NICs on one
-// segment each hears the other, and Linux answers for all of its addresses on
-// both: what such a Sighting claims is claimed by nobody else.
+// Owns reports whether hw is one of this host's own NICs. Of two NICs on one segment each
+// hears the other, and Linux answers on both for all of its addresses: what such a
+// Sighting claims, no other host claims.
 func (s State) Owns(hw HW) bool {
 	for _, n := range s.NICs {
 		if n.HW == hw && !hw.IsZero() {
@@ -131,20 +131,20 @@ func (s State) Owns(hw HW) bool {
 type Placement struct {
 	NIC    string
 	Label  string
-	Prefix netip.Prefix // not masked
+	Prefix netip.Prefix // host bits included
 
-	// Index is that of a NIC that has been given another name since the address was
-	// put on it: Remove takes it off there too. 0: none has.
+	// Index is that of a NIC that was renamed after the address was put on it: Remove
+	// takes the address off there too. 0: none was.
 	Index int
 
-	// Lease is how long the address stays unless it is refreshed: then the
-	// system takes it off by itself, within half a second. It counts in whole
-	// seconds, rounded up; 0 is for ever.
+	// Lease is how long the address stays if it is not refreshed; then the system removes
+	// it by itself, within half a second. It counts in whole seconds, rounded up; 0: for
+	// ever.
 	Lease time.Duration
 }
 
-// ErrDuplicate is the error of adding an address that another host has, where
-// the kernel itself looks for that.
+// ErrDuplicate is the error of adding an address that another host has, on a system whose
+// kernel looks for that itself.
 var ErrDuplicate = errors.New("another host has it: the kernel calls it a DUPLICATE")
 
 // Sighting is one frame that another host sent, of ARP or of neighbour discovery: who

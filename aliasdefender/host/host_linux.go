@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readAttempts is how often a reading that the kernel says changed under our
-// eyes is tried again. A host that changes its network without a pause is not
-// worth a guess.
+// readAttempts is how often a reading is repeated if the kernel says that the network
+// changed meanwhile. About a host whose network changes without a pause it is better to
+// know nothing than to guess.
 const readAttempts = 5
 
-// HearsARP: what is on the segment can be heard, and has to be told.
+// HearsARP: we hear the ARP of the segment, and have to announce ourselves.
 const HearsARP = true
 
 // Leases: the kernel drops an address when its time is up.
@@ -25,22 +25,21 @@ const Leases = true
 // BringUp is what an administrator says to a NIC that is down; %s is its name.
 const BringUp = "ip link set %s up"
 
-// Host is this host's network: that of the calling thread's namespace. Each call
-// opens a socket of its own, so that no answer to an earlier question can be
-// taken for one to this, and calls from several goroutines do not wait for each
-// other. None waits longer than 5 s for the kernel: then it fails with
-// ErrNoAnswer.
+// Host is this host's network: that of the calling thread's namespace. Each call opens a
+// socket of its own. So no answer to an earlier question can be taken for the answer to
+// this one, and calls from several goroutines do not wait for each other. No call waits
+// longer than 5 s for the kernel: then it fails with ErrNoAnswer.
 type Host struct {
 	send   func(fd int, b []byte) (int, error)
 	within time.Duration
 	stuck  atomic.Int32 // calls that were left behind and are not back yet
 }
 
-// New returns this host's network. Reading it needs no privilege; whether the
-// process may also change it and hear ARP, Capable tells.
+// New returns this host's network. Reading it needs no privilege. Capable tells whether
+// the process may also change it and hear ARP.
 func New() (*Host, error) { return &Host{send: unix.Write, within: answerWithin}, nil }
 
-// Capable returns nil if this process may do all that this package does, or one
+// Capable returns nil if this process may do everything that this package does, or one
 // error that names each missing capability and what to do about it.
 func Capable() error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
@@ -67,8 +66,9 @@ func Capable() error {
 		strings.Join(missing, " and "))
 }
 
-// Boottime returns the time since the host's start, suspension included, which
-// the monotonic clock of package time leaves out: the two apart tell a pause.
+// Boottime returns the time since the host's start, time in suspension included. The
+// monotonic clock of package time leaves that out: the difference of the two tells a
+// pause.
 func (h *Host) Boottime() time.Duration {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
@@ -77,10 +77,10 @@ func (h *Host) Boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Read returns the host's interfaces, their IPv4 addresses and the default
-// routes. The three are asked one after the other, so an interface that comes
-// meanwhile may be missing in one of them; the event that it causes brings the
-// next reading. An error means that nothing is known.
+// Read returns the host's interfaces, their IPv4 addresses and the default routes. The
+// three are read one after the other, so an interface that appears meanwhile may be
+// missing in one of them; its event causes the next reading. An error means that nothing
+// is known.
 func (h *Host) Read() (State, error) {
 	return withKernel(h, func(t *talk) (State, error) {
 		s, _, err := t.inventory()
@@ -103,7 +103,7 @@ func (h *Host) Read() (State, error) {
 	})
 }
 
-// inventory reads the interfaces and their addresses, addrs only lent.
+// inventory reads the interfaces and their addresses; addrs is only lent.
 func (t *talk) inventory() (s State, addrs []entry, err error) {
 	if s.NICs, err = retried("interfaces", t.links); err != nil {
 		return State{}, nil, err
@@ -111,7 +111,7 @@ func (t *talk) inventory() (s State, addrs []entry, err error) {
 	if addrs, err = retried("addresses", t.inetAddrs); err != nil {
 		return State{}, nil, err
 	}
-	// One piece of memory for all, each interface's together and in the
+	// All addresses are in one piece of memory, each interface's together and in the
 	// kernel's order.
 	all := make([]Address, 0, len(addrs))
 	for i := range s.NICs {
@@ -128,8 +128,8 @@ func (t *talk) inventory() (s State, addrs []entry, err error) {
 	return s, addrs, nil
 }
 
-// retried reads again while the kernel marks its answer NLM_F_DUMP_INTR: the
-// list changed while it was written and may lack an entry that never left.
+// retried reads again while the kernel marks its answer NLM_F_DUMP_INTR: the list changed
+// while it was written, and may lack an entry that was there all the time.
 func retried[T any](what string, read func() ([]T, error)) ([]T, error) {
 	var err error
 	for range readAttempts {

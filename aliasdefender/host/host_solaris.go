@@ -9,8 +9,8 @@ import (
 // Host is this host's network, by ifconfig.
 type Host struct{ *Ifconfig }
 
-// New returns this host's network. Reading it needs no privilege; whether the
-// process may also change it, Capable tells.
+// New returns this host's network. Reading it needs no privilege. Capable tells whether
+// the process may also change it.
 func New() (*Host, error) {
 	h, err := NewIfconfig(Programs(SystemDirs...))
 	if err != nil {
@@ -29,7 +29,6 @@ func Capable() error {
 
 var start = time.Now()
 
-// Boottime returns the time since the process's start. No clock is known here
-// that goes on while the host sleeps; that the process was stopped shows in
-// this one too.
+// Boottime returns the time since the process's start. We know of no clock here that goes
+// on while the host sleeps. If the process was stopped, this one shows it too.
 func (h *Host) Boottime() time.Duration { return time.Since(start) }

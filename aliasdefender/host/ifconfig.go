@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// lookEvery is how often the list of interfaces is compared with the one
-// before: Solaris tells of changes by a socket that Go's packages do not read.
+// lookEvery is how often the list of interfaces is compared with the previous one:
+// Solaris tells of changes by a socket that Go's packages cannot read.
 const lookEvery = 2 * time.Second
 
 // Ifconfig is a host's network as Solaris and illumos give it to a program: by
@@ -19,12 +19,12 @@ const lookEvery = 2 * time.Second
 // called from several goroutines.
 type Ifconfig struct {
 	run   Runner
-	plumb bool // a unit has to be plumbed before it can have an address
+	plumb bool // before a unit can have an address, it has to be plumbed
 
-	change sync.Mutex // one at a time changes units
+	change sync.Mutex // only one call at a time changes units
 
 	mu   sync.Mutex
-	ours map[netip.Addr]string // what this process has added, and on which unit
+	ours map[netip.Addr]string // the addresses that this process has added, and on which unit
 }
 
 // NewIfconfig asks the system for its release and returns its network.
@@ -46,11 +46,11 @@ func needsPlumb(release string) bool {
 	return major > 5 || major == 5 && minor >= 8
 }
 
-// Read returns the host's NICs with the IPv4 addresses that are up, the default
-// routes, and what the kernel knows of others. An error means that nothing is
-// known; that no route or neighbour could be read is none.
+// Read returns the host's NICs with the IPv4 addresses that are up, the default routes,
+// and what the kernel knows of other hosts. An error means that nothing is known; it is
+// no error if routes or neighbours could not be read.
 //
-// No tag tells who added an address: Ours is what this process has added.
+// No tag tells who added an address: Ours means that this process has added it.
 func (h *Ifconfig) Read() (State, error) {
 	s, _, err := h.read()
 	if err != nil {
@@ -86,8 +86,8 @@ func (h *Ifconfig) read() (State, []unit, error) {
 	return state(units, h.ours), units, nil
 }
 
-// Watch calls wake at once, and then when the list of interfaces has changed,
-// up to two seconds late. It returns nil when ctx is done.
+// Watch calls wake at once, and later whenever the list of interfaces has changed, up to
+// two seconds late. It returns nil when ctx is done.
 func (h *Ifconfig) Watch(ctx context.Context, wake func()) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -109,7 +109,7 @@ func (h *Ifconfig) Watch(ctx context.Context, wake func()) error {
 	}
 }
 
-// remember notes that this process has added the address there; an empty unit
+// remember notes that this process has added the address to the unit; an empty unit means
 // that it is gone.
 func (h *Ifconfig) remember(ip netip.Addr, unit string) {
 	h.mu.Lock()

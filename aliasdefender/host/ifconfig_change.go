@@ -10,19 +10,19 @@ import (
 	"strings"
 )
 
-// Add puts each address on the unit that its order's label names, which must be
-// one such as iprb1:1, and brings it up. The result has an error, or nil for
-// done, for each order. What is there already, whatever its unit, is left as it
-// is and done. It is announced by the kernel, which also looks whether another
-// host has the address: then the error wraps ErrDuplicate.
+// Add puts each address on the unit that its order's label names, which must be one such
+// as iprb1:1, and brings it up. The result has for each order an error, or nil if it is
+// done. An address that is already there, on whatever unit, is left as it is, and counts
+// as done. The kernel announces it, and also looks whether another host has it: then the
+// error wraps ErrDuplicate.
 //
-// It is an error if the address has another prefix there, or stands on another
-// NIC or in another zone; if the unit has another address; if the NIC has no
-// address of its own, or is not plumbed: that is the administrator's to do.
-// What a failed order has begun is taken off again.
+// It is an error if the address has another prefix there, or stands on another NIC or in
+// another zone; if the unit has another address; or if the NIC has no address of its own,
+// or is not plumbed, which is the administrator's job. What a failed order has begun is
+// undone.
 //
-// The system knows no lease: an order's is passed over, and the address stays
-// until it is removed. So a reading says, too.
+// The system knows no lease. An order's lease is ignored, and the address stays until it
+// is removed; a reading says so too.
 func (h *Ifconfig) Add(orders []Placement) []error {
 	h.change.Lock()
 	defer h.change.Unlock()
@@ -56,7 +56,7 @@ func (h *Ifconfig) Add(orders []Placement) []error {
 	if len(begun) == 0 {
 		return errs
 	}
-	// That the commands have succeeded does not mean that the address serves.
+	// The address may not serve although the commands have succeeded.
 	_, units, err = h.read()
 	for _, i := range begun {
 		o := orders[i]
@@ -73,7 +73,7 @@ func (h *Ifconfig) Add(orders []Placement) []error {
 		}
 		for k := range orders[i+1:] {
 			if later := i + 1 + k; orders[later] == o && errs[later] == nil {
-				errs[later] = errs[i] // Judge took it for done by this one
+				errs[later] = errs[i] // Judge took it for done because of this order
 			}
 		}
 	}
@@ -87,8 +87,8 @@ func about(what string, o Placement, err error) error {
 	return fmt.Errorf("host: %s %s on %s: %w", what, o.Prefix, o.Label, err)
 }
 
-// unitFor is the unit for the order: that of its label, but where the NIC has the
-// address, out of use, on another.
+// unitFor is the unit for the order: the one in its label, unless the NIC has the
+// address, not in use, on another unit.
 func unitFor(units []unit, o Placement) string {
 	for _, u := range units {
 		if u.nic == o.NIC && u.number > 0 && u.zone == "" && u.prefix.IsValid() && u.prefix.Addr() == o.Prefix.Addr() {
@@ -98,8 +98,8 @@ func unitFor(units []unit, o Placement) string {
 	return o.Label
 }
 
-// free tells why the unit cannot have the order's address. A second "plumb" of
-// a unit succeeds without a word, and its address would then be overwritten.
+// free tells why the unit cannot have the order's address. A second "plumb" of a unit
+// succeeds without a word, and then its address would be overwritten.
 func free(units []unit, o Placement, name string) error {
 	nic, number, _ := strings.Cut(name, ":")
 	if n, err := strconv.Atoi(number); nic != o.NIC || err != nil || n < 1 {
@@ -119,8 +119,8 @@ func free(units []unit, o Placement, name string) error {
 	return nil
 }
 
-// bring runs the commands that put the address on its unit. The netmask comes
-// before "broadcast +", which is reckoned from it.
+// bring runs the commands that put the address on its unit. The netmask comes before
+// "broadcast +", which is computed from it.
 func (h *Ifconfig) bring(units []unit, o Placement, name string) error {
 	ctx := context.Background() // each command has its own deadline
 	if h.plumb && !listed(units, name) {
@@ -137,7 +137,7 @@ func listed(units []unit, name string) bool {
 	return slices.ContainsFunc(units, func(u unit) bool { return u.name == name })
 }
 
-// serves tells why the address, just brought up, does not serve.
+// serves tells why the address, which was just brought up, does not serve.
 func serves(units []unit, o Placement, name string) error {
 	for _, u := range units {
 		switch {
@@ -155,8 +155,8 @@ func serves(units []unit, o Placement, name string) error {
 	return errors.New("ifconfig reported no error, but the address is not there")
 }
 
-// undo takes a unit off again that an order has begun. units is nil where they
-// could not be read.
+// undo removes a unit again that an order has begun. units is nil if they could not be
+// read.
 func (h *Ifconfig) undo(units []unit, name string) error {
 	if units != nil && !listed(units, name) {
 		return nil
@@ -164,10 +164,10 @@ func (h *Ifconfig) undo(units []unit, name string) error {
 	return h.takeOff(name)
 }
 
-// Remove takes each address off the NIC, whatever its unit, its prefix and
-// whoever put it there, up or not. What is not there is done. The NIC's own
-// unit, without a number, is never touched: unplumbing that would take the NIC
-// away; nor is the unit of another zone.
+// Remove takes each address off the NIC, whatever its unit, its prefix and whoever put it
+// there, up or not. It is no error if it is not there. The NIC's own unit, the one
+// without a number, is never touched: to unplumb it would take the NIC away. Nor is a
+// unit of another zone.
 func (h *Ifconfig) Remove(orders []Placement) []error {
 	h.change.Lock()
 	defer h.change.Unlock()
@@ -196,9 +196,8 @@ func (h *Ifconfig) Remove(orders []Placement) []error {
 	return errs
 }
 
-// Refresh has no lease to renew here. It tells whether each address is there to
-// be renewed: the error is ErrNotThere where the NIC does not have it, up and
-// with this prefix.
+// Refresh has no lease to renew here. It only tells whether each address is there: the
+// error is ErrNotThere where the NIC does not have it up and with this prefix.
 func (h *Ifconfig) Refresh(orders []Placement) []error {
 	s, _, err := h.read()
 	if err != nil {
@@ -213,8 +212,8 @@ func (h *Ifconfig) Refresh(orders []Placement) []error {
 	return errs
 }
 
-// Reorder has nothing to put in order: which address the host speaks with is that of
-// the unit without a number. A reading says so too (State.Ordered), and nobody asks.
+// Reorder has nothing to do: the host always speaks with the address of the unit without
+// a number. A reading says so too (State.Ordered), and so nobody calls this.
 func (h *Ifconfig) Reorder(orders []Placement) []error {
 	errs := make([]error, len(orders))
 	for i, o := range orders {
@@ -223,8 +222,8 @@ func (h *Ifconfig) Reorder(orders []Placement) []error {
 	return errs
 }
 
-// takeOff takes a unit away: in one command, so that no unit is left without
-// its address and none in use. Before Solaris 8 a unit stays, without address.
+// takeOff takes a unit away. It does so in one command, so that no unit is left without
+// its address and still in use. Before Solaris 8 the unit stays, without an address.
 func (h *Ifconfig) takeOff(name string) error {
 	if nicOf(name) == name {
 		return errors.New("not a unit with a number")
@@ -237,7 +236,7 @@ func (h *Ifconfig) takeOff(name string) error {
 	if err == nil {
 		return nil
 	}
-	// Somebody was quicker? A second look tells.
+	// Another program may have been quicker: a second look tells.
 	if _, now, again := h.read(); again == nil {
 		i := slices.IndexFunc(now, func(u unit) bool { return u.name == name })
 		if i < 0 || !h.plumb && !now[i].prefix.IsValid() {

@@ -19,27 +19,27 @@ type unit struct {
 	number int
 	flags  []string
 	index  int          // 0: not listed, as before Solaris 8
-	prefix netip.Prefix // not masked; invalid: no address
-	zone   string       // the other zone that it belongs to; empty: ours
+	prefix netip.Prefix // host bits included; invalid: no address
+	zone   string       // the other zone that it belongs to; empty: our own zone
 	hw     HW
 }
 
 func (u unit) is(flag string) bool { return slices.Contains(u.flags, flag) }
 
-// up tells whether the unit serves its address. RUNNING says nothing of that.
+// up tells whether the unit serves its address. RUNNING says nothing about that.
 func (u unit) up() bool { return u.is("UP") }
 
 // duplicate tells that the kernel has taken the address down, because it found
 // another host with it.
 func (u unit) duplicate() bool { return u.is("DUPLICATE") && !u.up() }
 
-// heading is how the lines of a unit begin. The others are indented, but where
-// a terminal has wrapped them.
+// heading is how the lines of a unit begin. The other lines are indented, except where a
+// terminal has wrapped them.
 var heading = regexp.MustCompile(`^([A-Za-z][^\s:]*)(?::([0-9]+))?:\s+flags=`)
 
-// parseUnits reads "ifconfig -a". What a later release adds is passed over, and
-// so are units of IPv6. An error means that the text is cut off, or not what
-// ifconfig prints: then nothing is known.
+// parseUnits reads "ifconfig -a". It ignores what a later release adds, and units of
+// IPv6. An error means that the text is cut off, or is not what ifconfig prints: then
+// nothing is known.
 func parseUnits(text string) ([]unit, error) {
 	var blocks []string
 	for line := range strings.Lines(text) {
@@ -68,7 +68,7 @@ func parseUnits(text string) ([]unit, error) {
 	return units, nil
 }
 
-// nameIn is the unit that the lines are about.
+// nameIn is the name of the unit that the lines are about.
 func nameIn(block string) string {
 	m := heading.FindStringSubmatch(block)
 	return strings.TrimSuffix(m[1]+":"+m[2], ":")
@@ -120,7 +120,7 @@ func parseUnit(block string) (u unit, err error) {
 			u.zone = value
 		}
 	}
-	if addr.IsValid() && !addr.IsUnspecified() { // 0.0.0.0: plumbed, and no more
+	if addr.IsValid() && !addr.IsUnspecified() { // 0.0.0.0: plumbed, and nothing more
 		u.prefix = netip.PrefixFrom(addr, length)
 	}
 	return u, nil
@@ -139,7 +139,7 @@ func maskLength(s string) (int, error) {
 		}
 		mask = uint32(n)
 	}
-	return bits.LeadingZeros32(^mask), nil // one with gaps is another's mistake
+	return bits.LeadingZeros32(^mask), nil // a mask with gaps is another program's mistake
 }
 
 // parseHW reads a hardware address, whose bytes Solaris prints without leading
@@ -159,13 +159,12 @@ func parseHW(s string) (hw HW, ok bool) {
 	return hw, true
 }
 
-// state makes of the units what every system's reading is. The link of a NIC is
-// good if it is RUNNING and not FAILED, as Solaris's own link-based failure
-// detection has it: a driver that cannot tell leaves RUNNING on. A NIC is up if
-// its unit 0 is: that has the NIC's own address.
+// state makes a State of the units. The link of a NIC is good if it is RUNNING and not
+// FAILED, as Solaris's own link-based failure detection has it: a driver that cannot tell
+// leaves RUNNING on. A NIC is up if its unit 0 is, which has the NIC's own address.
 //
-// Left out are the units of other zones: we cannot speak from their addresses,
-// and they are not ours to take away.
+// The units of other zones are left out: we cannot speak from their addresses, and they
+// are not ours to take away.
 func state(units []unit, ours map[netip.Addr]string) (s State) {
 	for _, u := range units {
 		i := slices.IndexFunc(s.NICs, func(n NIC) bool { return n.Name == u.nic })

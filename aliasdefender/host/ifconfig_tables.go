@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// parseRoutes reads the default routes out of "netstat -rn", best first as they
-// stand there. The interface is mostly blank for a default route: then it is
-// the one in whose subnet the gateway is.
+// parseRoutes reads the default routes out of "netstat -rn", best first, as they are
+// listed. For a default route the interface is mostly blank: then it is the one in whose
+// subnet the gateway is.
 func parseRoutes(text string, s State) (routes []Route) {
 	for line := range strings.Lines(text) {
 		f := strings.Fields(line)
@@ -27,7 +27,7 @@ func parseRoutes(text string, s State) (routes []Route) {
 	return routes
 }
 
-// parseRoute reads "route -n get default": a line for each of what is known.
+// parseRoute reads "route -n get default": one line for each thing that is known.
 func parseRoute(text string, s State) []Route {
 	var r Route
 	for line := range strings.Lines(text) {
@@ -48,7 +48,7 @@ func parseRoute(text string, s State) []Route {
 	return []Route{r}
 }
 
-// nicOf is the NIC of a unit's name.
+// nicOf is the NIC that a unit belongs to, by the unit's name.
 func nicOf(unit string) string {
 	nic, _, _ := strings.Cut(unit, ":")
 	return nic

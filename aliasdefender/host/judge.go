@@ -16,7 +16,7 @@ func check(o Placement) error {
 	switch {
 	case !o.Prefix.IsValid() || !ip.Is4():
 		return errors.New("not an IPv4 address with a prefix")
-	case ip.IsUnspecified(), ip.IsLoopback(), ip.As4()[0] >= 224: // the kernel would take them
+	case ip.IsUnspecified(), ip.IsLoopback(), ip.As4()[0] >= 224: // the kernel would accept them
 		return errors.New("not an address that a host can have")
 	case len(o.Label) > maxLabel && o.label() == "":
 		return fmt.Errorf("label %q is longer than %d bytes", o.Label, maxLabel)
@@ -26,9 +26,9 @@ func check(o Placement) error {
 	return nil
 }
 
-// label is the order's label as Linux can have it. One with a long interface's name
-// loses some of that name: what follows the colon tells the labels apart, and the
-// kernel wants no more of them than their length. Empty: there is none that short.
+// label is the order's label as Linux can have it. A label with a long interface name
+// loses part of that name: what follows the colon tells the labels apart, and the kernel
+// asks only that they are short enough. Empty: no label can be that short.
 func (o Placement) label() string {
 	nic, number, labelled := strings.Cut(o.Label, ":")
 	switch {
@@ -40,11 +40,11 @@ func (o Placement) label() string {
 	return nic[:maxLabel-1-len(number)] + ":" + number
 }
 
-// Judge says of each order to add an address, in the order given, what is to be
-// done: nothing, for it is there already; or why it cannot be; or, for those
-// whose indices are in todo, to add it. An order finds done what those before it
-// bring about: if that then fails, so has the later order of the same address. A
-// system asks this before it asks its kernel, which is laxer.
+// Judge says of each order to add an address, in the order given, what is to be done:
+// nothing, because it is already there; or why it cannot be added; or, for the orders
+// whose indices are in todo, to add it. For an order, what the orders before it ask for
+// counts as done: if one of them then fails, a later order for the same address has
+// failed too. Each system calls Judge before it asks its kernel, which checks less.
 func (s State) Judge(orders []Placement) (todo []int, errs []error) {
 	errs = make([]error, len(orders))
 	nics, there := s.byNIC(), s.byAddress()
@@ -59,8 +59,8 @@ func (s State) Judge(orders []Placement) (todo []int, errs []error) {
 	return todo, errs
 }
 
-// JudgeRefresh says of each order to refresh an address whether it can be, that
-// is whether the address is there, with this prefix on this NIC.
+// JudgeRefresh says of each order whether its address can be refreshed: whether it is
+// there, with this prefix on this NIC.
 func (s State) JudgeRefresh(orders []Placement) []error {
 	errs := make([]error, len(orders))
 	there := s.byAddress()
@@ -76,10 +76,10 @@ func (s State) JudgeRefresh(orders []Placement) []error {
 	return errs
 }
 
-// JudgeReorder says of each order to put an address behind the others of its subnet
-// what is to be done: nothing, for it stands behind one that somebody else put there,
-// or there is none; why it cannot be; or, for those whose indices are in todo, in
-// their order on the NIC, to take it off and put it on again.
+// JudgeReorder says of each order to put an address behind the others of its subnet what
+// is to be done: nothing, because it stands behind one that somebody else put there, or
+// there is no such one; why it cannot be done; or, for the orders whose indices are in
+// todo, in their order on the NIC, to remove it and add it again.
 func (s State) JudgeReorder(orders []Placement) (todo []int, errs []error) {
 	errs = make([]error, len(orders))
 	at := make([]int, len(orders))

@@ -14,17 +14,16 @@ import (
 )
 
 const (
-	// answerWithin bounds how long a caller waits for the kernel, which answers
-	// at once or not at all: some driver then keeps the lock of all changes.
+	// answerWithin bounds how long a caller waits for the kernel. The kernel answers at
+	// once or not at all; in that case some driver keeps the lock of all changes.
 	answerWithin = 5 * time.Second
 
 	// answerSize holds the longest answer: the kernel puts no more than 32 KB of
 	// a list into one.
 	answerSize = 64 << 10
 
-	// atOnce is how many requests go out in one system call. Each one's
-	// acknowledgement takes 1 KB of the receive buffer, which has 208 KB if
-	// nobody changed that.
+	// atOnce is how many requests go out in one system call. Each acknowledgement takes 1
+	// KB of the receive buffer, which has 208 KB if nobody has changed that.
 	atOnce = 128
 )
 
@@ -33,7 +32,7 @@ type talk struct {
 	fd   int
 	seq  uint32
 	send func(fd int, b []byte) (int, error)
-	over *atomic.Bool // nobody waits for it any more
+	over *atomic.Bool // nobody waits for it any longer
 	*buffers
 }
 
@@ -52,7 +51,7 @@ func (b *buffers) text(v []byte) string {
 	v = bytes.TrimRight(v, "\x00")
 	s, ok := b.names[string(v)]
 	if !ok {
-		if len(b.names) >= 4096 { // a host that makes and deletes interfaces all day
+		if len(b.names) >= 4096 { // the host makes and deletes interfaces all day
 			clear(b.names)
 		}
 		s = string(v)
@@ -61,15 +60,15 @@ func (b *buffers) text(v []byte) string {
 	return s
 }
 
-// withKernel has f talk to the kernel of the namespace that the calling thread
-// is in. f runs on a goroutine of its own, for a system call that the kernel
-// does not let go cannot be ended, only left behind. Until it comes back every
-// other call fails at once, rather than being left behind as well.
+// withKernel has f talk to the kernel of the namespace that the calling thread is in. f
+// runs on a goroutine of its own: a system call that the kernel does not let go cannot be
+// ended, only left behind. Until it comes back every other call fails at once, so that no
+// more of them are left behind.
 func withKernel[T any](h *Host, f func(*talk) (T, error)) (v T, err error) {
 	if h.stuck.Load() > 0 {
 		return v, ErrNoAnswer
 	}
-	fd, err := dial(h.within / 2) // what was answered before still counts
+	fd, err := dial(h.within / 2) // half: what was answered before then still counts
 	if err != nil {
 		return v, err
 	}
@@ -78,7 +77,7 @@ func withKernel[T any](h *Host, f func(*talk) (T, error)) (v T, err error) {
 		err error
 	}
 	answer := make(chan result, 1)
-	var over atomic.Bool // for the first of the two
+	var over atomic.Bool // set by whichever comes first, the answer or the deadline
 	go func() {
 		b := spare.Get().(*buffers)
 		v, err := f(&talk{fd: fd, send: h.send, over: &over, buffers: b})
@@ -99,7 +98,7 @@ func withKernel[T any](h *Host, f func(*talk) (T, error)) (v T, err error) {
 		if !over.Swap(true) {
 			return v, ErrNoAnswer
 		}
-		h.stuck.Add(-1) // it is just done
+		h.stuck.Add(-1) // it has ended just now
 		r := <-answer
 		return r.v, r.err
 	}
@@ -111,8 +110,8 @@ func dial(within time.Duration) (fd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
-	// With it the kernel lists what was asked for only, such as one table of
-	// routes; one before Linux 4.20 does not know it and lists all.
+	// With it the kernel lists only what was asked for, such as one table of routes. A
+	// kernel before Linux 4.20 does not know it and lists everything.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	limit := unix.NsecToTimeval(within.Nanoseconds())
 	err = errors.Join(
@@ -124,9 +123,9 @@ func dial(within time.Duration) (fd int, err error) {
 	return fd, nil
 }
 
-// do sends the requests, each of which wants an acknowledgement, and returns
-// what became of each one. What nobody waits for any more is not begun: by the
-// time that the kernel answers again an alias may be another host's.
+// do sends the requests, each of which wants an acknowledgement, and returns the error of
+// each one. A request that nobody waits for any longer is not begun: by the time that the
+// kernel answers again an alias may be another host's.
 func (t *talk) do(requests []*nl.NetlinkRequest) []error {
 	errs := make([]error, len(requests))
 	for i := range errs {
@@ -173,7 +172,7 @@ func (t *talk) doAtOnce(requests []*nl.NetlinkRequest, errs []error) error {
 	return nil
 }
 
-// dump asks for all that there is of a kind, and has each take it.
+// dump asks for everything of a kind, and calls each for every entry.
 func (t *talk) dump(typ uint16, query []byte, reply uint16, each func(entry []byte) error) error {
 	t.seq++
 	order := binary.NativeEndian
@@ -194,8 +193,8 @@ func (t *talk) one(r *nl.NetlinkRequest, reply uint16, each func(entry []byte) e
 	return t.list(reply, each)
 }
 
-// list sends the question and has each take what is of the type reply; it is
-// only lent. An answer to an earlier question is passed over.
+// list sends the question and calls each for every message of the type reply; the message
+// is only lent. An answer to an earlier question is ignored.
 func (t *talk) list(reply uint16, each func(entry []byte) error) error {
 	if err := t.write(); err != nil {
 		return err
@@ -214,7 +213,7 @@ func (t *talk) list(reply uint16, each func(entry []byte) error) error {
 				done = true
 				return failure(data)
 			case reply:
-				if bad == nil { // and the rest is read nevertheless
+				if bad == nil { // the rest is read nevertheless
 					bad = each(data)
 				}
 			}

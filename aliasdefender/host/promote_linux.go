@@ -15,7 +15,8 @@ type subnet struct {
 	prefix netip.Prefix // masked
 }
 
-// subnetsWithSecondaries tells where addresses would leave with the first one.
+// subnetsWithSecondaries tells in which subnets addresses would leave together with the
+// first one.
 func subnetsWithSecondaries(addrs []entry) map[subnet]bool {
 	found := map[subnet]bool{}
 	for _, e := range addrs {
@@ -29,15 +30,15 @@ func subnetsWithSecondaries(addrs []entry) map[subnet]bool {
 // promoteSecondaries is IPV4_DEVCONF_PROMOTE_SECONDARIES (linux/ip.h).
 const promoteSecondaries = 20
 
-// promote makes the NIC keep a subnet's addresses when the first one leaves, and
-// returns how to undo it. It goes by netlink rather than by /proc/sys, which a
-// hardened unit mounts read-only.
+// promote makes the NIC keep a subnet's addresses when the first one leaves, and returns
+// how to undo that. It uses netlink rather than /proc/sys, which a hardened unit mounts
+// read-only.
 func (t *talk) promote(index int) (restore func(), err error) {
 	restore = func() {}
 	was, err := t.interfaceSetting(index, promoteSecondaries)
 	if err == nil && was == 0 {
 		err = t.setInterfaceSetting(index, promoteSecondaries, 1)
-		// Should undoing fail, a NIC keeps more addresses than it did: no harm.
+		// If undoing fails, the NIC merely keeps more addresses than before.
 		restore = func() { _ = t.setInterfaceSetting(index, promoteSecondaries, 0) }
 	}
 	if err != nil {
@@ -83,6 +84,6 @@ func (t *talk) setInterfaceSetting(index, setting int, value uint32) error {
 	conf.AddRtAttr(setting, nl.Uint32Attr(value))
 	req.AddData(spec)
 	failed := []error{nil}
-	err := t.doAtOnce([]*nl.NetlinkRequest{req}, failed) // restoring goes through whoever waits
+	err := t.doAtOnce([]*nl.NetlinkRequest{req}, failed) // restoring is done even if nobody waits any longer
 	return errors.Join(err, failed[0])
 }

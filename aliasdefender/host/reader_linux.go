@@ -10,8 +10,8 @@ import (
 type reader struct {
 	w    *Wire
 	buf  [frameSize]byte
-	seen []Sighting // of this go
-	some bool       // frames came, if only such as are not seen
+	seen []Sighting // in this go
+	some bool       // frames came, even if none of them counts as seen
 	err  error
 
 	drained func(fd uintptr) bool // drain, bound once
@@ -23,8 +23,8 @@ func newReader(w *Wire) *reader {
 	return e
 }
 
-// hear waits until there is a frame and reads all that there are, up to the
-// capacity of seen.
+// hear waits until there is a frame and reads all that are there, up to the capacity of
+// seen.
 func (e *reader) hear() error {
 	e.seen, e.some, e.err = e.seen[:0], false, nil
 	if err := e.w.raw.Read(e.drained); err != nil {
@@ -33,7 +33,8 @@ func (e *reader) hear() error {
 	return e.err
 }
 
-// drain is called with the socket when it may have frames; false is to wait.
+// drain is called with the socket when it may have frames; it returns false to wait for
+// more.
 func (e *reader) drain(fd uintptr) bool {
 	e.w.meter.Begin()
 	for len(e.seen) < cap(e.seen) {

@@ -11,20 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reorder puts each address behind those of its subnet that somebody else put on
-// the NIC, if it stands before them: the first one of a subnet is the one that the
-// host speaks with. For that it is taken off and put on again as the order says, 64
-// at most in one message, which takes some tenths of a millisecond; nothing else of
-// the NIC goes with it, and the routes with it as their source, which the kernel
-// drops, come back. One that stands behind already is left as it is, and done.
+// Reorder puts each address behind those of its subnet that somebody else put on the NIC,
+// if it stands before them: the host speaks with the first address of a subnet. The
+// address is removed and added again as the order says, at most 64 in one message, which
+// takes some tenths of a millisecond. No other address of the NIC goes with it. The
+// kernel drops the routes that have it as their source; they are put back. An address
+// that stands behind already is left as it is, without an error.
 //
-// The error is ErrNotThere if the NIC does not have the address, with this prefix.
-// Any other may mean that the address is off: read.
+// The error is ErrNotThere if the NIC does not have the address with this prefix. After
+// any other error the address may be gone: read the host.
 func (h *Host) Reorder(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).reorder)
 }
 
-// together is how many addresses are taken off and put on in one message.
+// together is how many addresses are removed and added in one message.
 const together = atOnce / 2
 
 func (t *talk) reorder(orders []Placement) ([]error, error) {
@@ -45,7 +45,7 @@ func (t *talk) reorder(orders []Placement) ([]error, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What stands first goes last: until then the others only step behind.
+	// The first address goes last: before that, the others only step behind it.
 	for len(todo) > 0 {
 		n := min(together, len(todo))
 		t.moveBehind(s, orders, todo[len(todo)-n:], addrs, errs)
@@ -64,7 +64,7 @@ func (t *talk) reorder(orders []Placement) ([]error, error) {
 	return errs, nil
 }
 
-// moveBehind takes some addresses off and puts them on again, in one message.
+// moveBehind removes some addresses and adds them again, in one message.
 func (t *talk) moveBehind(s State, orders []Placement, which []int, addrs []entry, errs []error) {
 	var off, on []*nl.NetlinkRequest
 	var whose []int
@@ -74,7 +74,7 @@ func (t *talk) moveBehind(s State, orders []Placement, which []int, addrs []entr
 		n, _ := s.NIC(o.NIC)
 		at := slices.IndexFunc(addrs, func(e entry) bool { return e.index == n.Index && e.Prefix == o.Prefix })
 		if at < 0 {
-			continue // the same reading has told that it is there
+			continue // cannot be: the same reading has told that it is there
 		}
 		if !addrs[at].secondary {
 			restore, err := t.promote(n.Index)
@@ -103,11 +103,13 @@ func (t *talk) moveBehind(s State, orders []Placement, which []int, addrs []entr
 	}
 }
 
-// rtmOnlink is RTNH_F_ONLINK, the one flag of a route that is not the kernel's to say.
+// rtmOnlink is RTNH_F_ONLINK, the only flag of a route that the kernel does not set by
+// itself.
 const rtmOnlink = unix.RTNH_F_ONLINK
 
-// routesFrom returns what puts back the routes of all tables that have one of these
-// addresses as their preferred source. Those of the kernel itself it makes anew.
+// routesFrom returns the requests that put back the routes of all tables that have one of
+// these addresses as their preferred source. The kernel makes its own routes anew by
+// itself.
 func (t *talk) routesFrom(sources map[netip.Addr]bool) (list []*nl.NetlinkRequest, err error) {
 	query := [unix.SizeofRtMsg]byte{0: unix.AF_INET}
 	err = t.dump(unix.RTM_GETROUTE, query[:], unix.RTM_NEWROUTE, func(m []byte) error {
@@ -136,14 +138,14 @@ func (t *talk) routesFrom(sources map[netip.Addr]bool) (list []*nl.NetlinkReques
 	return list, err
 }
 
-// raw is a part of a request that is there already.
+// raw is a finished part of a request.
 type raw []byte
 
 func (r raw) Len() int          { return len(r) }
 func (r raw) Serialize() []byte { return r }
 
-// again is the request that makes a route which the kernel has told of. What it
-// tells beside that, the state of the next hops, is left out.
+// again is the request that makes a route again which the kernel has listed. The state of
+// the next hops, which the kernel lists too, is left out.
 func again(route []byte) *nl.NetlinkRequest {
 	m := slices.Clone(route)
 	order := binary.NativeEndian
@@ -158,7 +160,7 @@ func again(route []byte) *nl.NetlinkRequest {
 		case unix.RTA_CACHEINFO:
 			return
 		case unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_VIA, unix.RTA_MULTIPATH, unix.RTA_ENCAP, unix.RTA_ENCAP_TYPE:
-			if byObject { // told twice, and taken once
+			if byObject { // the kernel lists it twice, and accepts it once
 				return
 			}
 		}

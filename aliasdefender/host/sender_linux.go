@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sender sends a Wire's frames, one at a time, out of memory that it keeps.
+// sender sends a Wire's frames, one at a time, from memory that it keeps.
 type sender struct {
 	mu    sync.Mutex
 	frame [shortest]byte
-	nic   *unix.Ifreq // by name; the kernel's answer as well
+	nic   *unix.Ifreq // for the NIC's name in the question; it has the kernel's answer as well
 	send  func(fd uintptr)
 	err   error     // of send
 	ran   time.Time // when the NIC was last seen running
@@ -37,11 +37,11 @@ func (v *sender) open(w *Wire) (err error) {
 	return nil
 }
 
-// Ask asks who has target, in the name of from, an address of this host: as a
-// broadcast, or, if to is known, straight to that hardware address (RFC 1122,
-// 2.3.2.1). The answer comes as a Sighting. An error means that the question was
-// not asked: the NIC is down or without carrier, or its queue is full. It never
-// blocks, and may be called from several goroutines.
+// Ask asks who has target, in the name of from, an address of this host. It asks by
+// broadcast or, if to is known, only that hardware address (RFC 1122, 2.3.2.1). The
+// answer comes as a Sighting. An error means that the question was not asked: the NIC is
+// down or without carrier, or its queue is full. Ask never blocks, and may be called from
+// several goroutines.
 func (w *Wire) Ask(target, from netip.Addr, to HW) error {
 	m := message{source: w.hw, dest: to, sender: from, target: target, senderHW: w.hw, destHW: to}
 	if to.IsZero() {
@@ -50,14 +50,14 @@ func (w *Wire) Ask(target, from netip.Addr, to HW) error {
 	return w.say("ask for", m)
 }
 
-// Probe asks who has target without saying who we are, so that nobody learns us
-// as its owner: RFC 5227, 2.1.1. Errors are as for Ask.
+// Probe asks who has target without saying who we are, so that no host learns us as its
+// owner: RFC 5227, 2.1.1. Errors are as for Ask.
 func (w *Wire) Probe(target netip.Addr) error {
 	return w.Ask(target, netip.IPv4Unspecified(), HW{})
 }
 
-// Announce tells everybody that hw, or this NIC if hw is zero, has the alias, as
-// a request and as a reply. Errors are as for Ask; both are tried.
+// Announce tells everybody that hw, or this NIC if hw is zero, has the alias: by a
+// request and by a reply. Errors are as for Ask; both are tried.
 func (w *Wire) Announce(alias netip.Addr, hw HW) error {
 	if hw.IsZero() {
 		hw = w.hw
@@ -86,11 +86,11 @@ func (v *sender) say(w *Wire, m message) error {
 	return v.err
 }
 
-// running returns an error unless the NIC could send. Without carrier it is up to
-// queue and driver whether a dropped frame is an error, and a question that never
-// left must not pass for one that nobody answered. The kernel gives this sign up
-// to a second late (Read has the carrier at once), so one that is a millisecond
-// old is no worse, and no doubt is decided by the questions of one millisecond.
+// running returns an error unless the NIC could send. Without carrier, queue and driver
+// decide whether a dropped frame is an error, and a question that never left must not
+// pass for one that nobody answered. The kernel shows a lost carrier here up to a second
+// late (Read has it at once). So what was true a millisecond ago is no worse, and no
+// doubt is decided by the questions of one millisecond.
 func (v *sender) running(fd int, now time.Time) error {
 	if now.Sub(v.ran) < ranFor {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"alias-defender/aliasdefender/hearing"
 )
 
-// What every system has to offer. A method that is missing, or has another
-// shape, in one system's file stops the build for that system and not a user.
+// What every system has to offer. If a method is missing from one system's file, or has
+// another signature there, the build for that system fails, rather than a user's Monitor.
 var (
 	_ interface {
 		Read() (State, error)

@@ -10,21 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchPause is how long Watch waits before it subscribes again, so that a
-// kernel that refuses does not become a busy loop.
+// watchPause is how long Watch waits before it subscribes again, so that a kernel that
+// refuses does not keep it busy.
 const watchPause = 100 * time.Millisecond
 
-// wakeEvery is the most often that Watch wakes. The first change wakes at once;
-// only those that follow it closely wait, and are one.
+// wakeEvery is how often Watch wakes at most. The first change wakes at once; those that
+// follow closely wait, and wake together.
 const wakeEvery = 5 * time.Millisecond
 
-// Watch calls wake when an interface, an IPv4 address or a default route may
-// have changed, and once as soon as it listens: whoever reads the state after
-// that misses nothing. What comes within 5 ms wakes once, and so do events that
-// the kernel had to drop. An error leads to a new subscription and a wake. wake must
-// not block. Watch opens its socket on the caller's thread and returns when ctx
-// is done, with nil and nothing of it left running; an error is that of the
-// first subscription.
+// Watch calls wake when an interface, an IPv4 address or a default route may have
+// changed, and once as soon as it listens: a caller that reads the state after that
+// misses nothing. Changes within 5 ms wake once, and so do events that the kernel had to
+// drop. After an error Watch subscribes again and wakes. wake must not block. Watch opens
+// its socket on the caller's thread and returns when ctx is done, with nil and nothing of
+// it left running; it returns an error if the first subscription fails.
 func (h *Host) Watch(ctx context.Context, wake func()) error {
 	for first := true; ; first = false {
 		f, err := subscribe()
@@ -56,7 +55,7 @@ func subscribe() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "netlink"), nil
 }
 
-// follow wakes for changes until they cannot be read, and closes f.
+// follow wakes for changes until they can no longer be read, and closes f.
 func follow(ctx context.Context, f *os.File, wake func()) {
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -75,14 +74,14 @@ func follow(ctx context.Context, f *os.File, wake func()) {
 		return
 	}
 	buf := make([]byte, answerSize)
-	// Once the socket was full the kernel says so, and then drops without a word
-	// until it has been empty.
+	// Once the socket has been full the kernel says so, and then drops events without a
+	// word until the socket has been emptied.
 	lost := false
 	for {
 		changed := false
 		var failed error
 		err := raw.Read(func(fd uintptr) (done bool) {
-			for range 64 { // then it wakes, though more may come
+			for range 64 { // then it wakes, though more may be waiting
 				n, err := unix.Read(int(fd), buf)
 				switch err {
 				case nil:
@@ -113,8 +112,8 @@ func follow(ctx context.Context, f *os.File, wake func()) {
 	}
 }
 
-// concerns tells whether one of the messages is of a change that Read may show.
-// A router's table may turn over all day: only default routes count.
+// concerns tells whether one of the messages is about a change that Read may show. A
+// router's table may change all day: of routes only default ones count.
 func concerns(b []byte) (yes bool) {
 	err := messages(b, func(m unix.NlMsghdr, data []byte) error {
 		route := m.Type == unix.RTM_NEWROUTE || m.Type == unix.RTM_DELROUTE

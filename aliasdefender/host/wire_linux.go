@@ -20,19 +20,19 @@ const (
 	// frameSize is room for an ARP frame with its padding: 60 bytes and some.
 	frameSize = 128
 
-	// batch is how many frames are read before they are delivered, if there are
-	// as many.
+	// batch is how many frames are read before they are delivered, if that many are
+	// there.
 	batch = 256
 
-	// hearBuffer and sayBuffer have room for the answers to, and the frames of,
-	// a thousand aliases at once, at up to 4 KB that a frame takes of them.
-	// Neither is used up but in such a burst.
+	// hearBuffer and sayBuffer have room for a thousand aliases at once: for the answers
+	// to their frames, and for the frames. A frame takes up to 4 KB. Only in such a burst
+	// is the room used.
 	hearBuffer = 4 << 20
 	sayBuffer  = 4 << 20
 
-	// downPoll is how often the reader looks whether a NIC that went down is
-	// still there. The kernel wakes it for the going down, and not again for the
-	// deletion that may follow.
+	// downPoll is how often the reader looks whether a NIC that went down is still there.
+	// The kernel wakes the reader when the NIC goes down, but not when it is then
+	// deleted.
 	downPoll = 200 * time.Millisecond
 )
 
@@ -50,16 +50,16 @@ type Wire struct {
 	sender sender
 }
 
-// Listen opens the NIC, which needs neither an address nor to be up, and calls
-// see with the ARP frames of other hosts, from one goroutine, in their order:
-// with one as soon as it comes, with up to 256 where several have come. They are
-// only lent. see must not block for long and must not call Close.
+// Listen opens the NIC, which needs neither an address nor to be up, and calls see with
+// the ARP frames of other hosts, from one goroutine, in their order: with one frame as
+// soon as it comes, with up to 256 where several have come. The frames are only lent. see
+// must not block for long and must not call Close.
 //
-// Who sent a frame is read inside it: one host may announce for another. A frame
-// is our own, and not seen, if this NIC's hardware address is its Ethernet
-// source or its sender inside, so neither a switch that sends our frames back
-// nor a host that announces us for us is taken for a rival. A frame with a VLAN
-// tag that no interface of ours has taken off is another segment's.
+// Listen reads in the frame itself who sent it: one host may announce for another. A
+// frame is our own, and not passed to see, if this NIC's hardware address is its Ethernet
+// source or the sender inside it. So neither a switch that returns our frames nor a host
+// that announces us for us is taken for a rival. A frame with a VLAN tag that no
+// interface of ours has removed belongs to another segment.
 func (h *Host) Listen(nic string, f Family, see func([]Sighting)) (*Wire, error) {
 	if f != IPv4 {
 		return nil, fmt.Errorf("host: listen on %s: no neighbour discovery", nic)
@@ -98,7 +98,7 @@ func (h *Host) Listen(nic string, f Family, see func([]Sighting)) (*Wire, error)
 }
 
 // widen makes room for bursts: beyond the system's limit where we may (with
-// CAP_NET_ADMIN), else up to it.
+// CAP_NET_ADMIN), otherwise up to that limit.
 func (w *Wire) widen() (err error) {
 	control := w.raw.Control(func(fd uintptr) {
 		for _, o := range []struct{ force, normal, size int }{
@@ -137,7 +137,7 @@ func (w *Wire) read(see func([]Sighting)) {
 		case errors.Is(err, unix.ENETDOWN):
 			down = true
 		case errors.Is(err, os.ErrDeadlineExceeded) && w.bound(): // down, or up and quiet
-		default: // gone; what comes with its name is another
+		default: // gone; a NIC that comes with its name is another one
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				err = unix.ENODEV
 			}
@@ -158,18 +158,16 @@ func (w *Wire) bound() (yes bool) {
 	return yes && err == nil
 }
 
-// Hearing tells how well the Wire hears: what the kernel had no room for, and for how
-// long the oldest frame has waited with which see was not called yet. It never
-// blocks.
+// Hearing tells how well the Wire hears: what the kernel had no room for, and how long
+// the oldest frame has waited that see was not called with yet. It never blocks.
 func (w *Wire) Hearing() hearing.Report { return w.meter.Report() }
 
-// HW returns the NIC's hardware address at the time of Listen. When the NIC gets
-// another one, close the Wire and listen again: until then it speaks with the
-// old one.
+// HW returns the NIC's hardware address at the time of Listen. When the NIC gets another
+// one, close the Wire and listen again: until then the Wire uses the old one.
 func (w *Wire) HW() HW { return w.hw }
 
-// Done is closed when the Wire has ended: by Close, or because the NIC is gone
-// (a NIC that is down only stays). see is not called any more.
+// Done is closed when the Wire has ended: by Close, or because the NIC is gone (not
+// because it is down). see is not called any more.
 func (w *Wire) Done() <-chan struct{} { return w.done }
 
 // Err returns why the Wire ended by itself, and nil before that or after Close.
@@ -189,7 +187,7 @@ func (w *Wire) Close() error {
 		return nil
 	}
 	select {
-	case <-w.done: // closed itself
+	case <-w.done: // it ended by itself
 		return nil
 	default:
 	}

@@ -10,7 +10,7 @@ import (
 	"alias-defender/aliasdefender/hearing"
 )
 
-// HearsARP: no packet socket that Go's packages know of is there.
+// HearsARP: Go's packages know of no packet socket here.
 const HearsARP = false
 
 // Leases: an address stays until it is removed.

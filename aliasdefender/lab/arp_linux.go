@@ -111,10 +111,10 @@ func (n *NIC) SendARP(a ARP) error {
 	})
 }
 
-// Sniffer records the ARP frames at a port, both ways. What a fault stops on
-// its way to the port is not among them; what its host sends into a fault is.
-// It ends when the port's host crashes or its NIC is made anew: sniff at the
-// client's port to know what the client hears.
+// Sniffer records the ARP frames at a port, both ways. Frames that a fault stops on their
+// way to the port are not recorded; frames that its host sends into a fault are. It ends
+// when the port's host crashes or its NIC is made anew: to know what the client hears,
+// sniff at the client's port.
 type Sniffer struct {
 	file *os.File
 	done sync.WaitGroup
@@ -160,8 +160,8 @@ func (p *Port) SniffOf(senders netip.Prefix) (*Sniffer, error) {
 }
 
 func openSniffer(index int, senders netip.Prefix) (int, error) {
-	// All protocols, filtered below: a socket for ARP alone does not see what
-	// leaves, nor what a bridge takes.
+	// Take all protocols, and filter them below: a socket for ARP alone would miss what
+	// leaves, and what a bridge takes.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return 0, err
@@ -181,8 +181,8 @@ func openSniffer(index int, senders netip.Prefix) (int, error) {
 	if err == nil {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 	}
-	// Room for the announcements of a thousand aliases at a time; in a user
-	// namespace it is refused, and the usual room has to do.
+	// Room for the announcements of a thousand aliases at a time. In a user namespace it
+	// is refused, and the usual room has to be enough.
 	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<23)
 	if err == nil {
 		all := binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, unix.ETH_P_ALL))
@@ -232,8 +232,8 @@ func (s *Sniffer) record() {
 	}
 }
 
-// bound reports whether the socket's link still exists: a link that goes down
-// comes back, one that is deleted does not.
+// bound reports whether the socket's link still exists: a link that goes down may come up
+// again, a deleted one may not.
 func (s *Sniffer) bound(raw syscall.RawConn) bool {
 	var at unix.Sockaddr
 	raw.Control(func(fd uintptr) { at, _ = unix.Getsockname(int(fd)) })
@@ -251,7 +251,7 @@ func stamp(oob []byte) time.Time {
 	return time.Unix(ts.Unix())
 }
 
-// add files a frame; nil: there are no more.
+// add files a frame; nil: no more will come.
 func (s *Sniffer) add(f *ARP) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,7 +264,7 @@ func (s *Sniffer) add(f *ARP) {
 	s.more = make(chan struct{})
 }
 
-// Frames returns what was seen so far, oldest first.
+// Frames returns the frames seen so far, oldest first.
 func (s *Sniffer) Frames() []ARP {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -274,7 +274,7 @@ func (s *Sniffer) Frames() []ARP {
 // Last returns the newest frame that fits, if any.
 func (s *Sniffer) Last(fits func(ARP) bool) (ARP, bool) {
 	s.mu.Lock()
-	frames := s.frames // only ever added to
+	frames := s.frames // only ever appended to
 	s.mu.Unlock()
 	for i := len(frames) - 1; i >= 0; i-- {
 		if fits(frames[i]) {
@@ -284,8 +284,8 @@ func (s *Sniffer) Last(fits func(ARP) bool) (ARP, bool) {
 	return ARP{}, false
 }
 
-// Wait waits for a frame that fits, among those seen already too, and returns
-// the oldest.
+// Wait waits for a frame that fits, and returns the oldest one. Frames seen already count
+// too.
 func (s *Sniffer) Wait(ctx context.Context, fits func(ARP) bool) (ARP, error) {
 	for seen := 0; ; {
 		s.mu.Lock()
@@ -306,7 +306,7 @@ func (s *Sniffer) Wait(ctx context.Context, fits func(ARP) bool) (ARP, error) {
 	}
 }
 
-// Close ends the recording. What was seen can still be read.
+// Close ends the recording. The recorded frames can still be read.
 func (s *Sniffer) Close() error {
 	err := s.file.Close()
 	s.done.Wait()

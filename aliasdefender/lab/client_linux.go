@@ -15,18 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ClientSpec says whom a client asks and how often.
+// ClientSpec says which address a client asks and how often.
 type ClientSpec struct {
 	Target netip.Addr
 	Every  time.Duration // 0: 1 ms
-	Within time.Duration // an answer later than this is none; 0: 1 s
-	Keep   time.Duration // how far back reports reach; 0: 5 min. 24 bytes a question
+	Within time.Duration // an answer that comes later does not count; 0: 1 s
+	Keep   time.Duration // how far back reports reach; 0: 5 min. A question takes 24 bytes
 }
 
-// Client asks one address for its host's name, at a fixed rhythm that does not
-// drift, and remembers each answer. A second client that asks an address that
-// never moves (the router's) is the control: what it misses too is the
-// machine's noise and nobody's fault.
+// Client asks one address for its host's name, at a fixed rhythm that does not drift, and
+// remembers each answer. A second client that asks an address that never moves (the
+// router's) is the control: what it misses too is the machine's noise and nobody's fault.
 type Client struct {
 	Target netip.Addr
 
@@ -36,16 +35,16 @@ type Client struct {
 	done          sync.WaitGroup
 	stopped       atomic.Bool
 
-	// The ring: one thread writes, reports read, nobody waits. Times
-	// are nanoseconds since start.
+	// The ring: one thread writes, reports read, and neither waits. Times are nanoseconds
+	// since start.
 	ring []question
-	sent atomic.Int64 // questions so far; the next one's number
+	sent atomic.Int64 // questions so far, which is the next one's number
 
 	mu      sync.Mutex // guards what follows
-	names   []string   // who answered, ever, by the number kept in the ring
+	names   []string   // all who ever answered, by the number kept in the ring
 	byName  map[string]int32
 	waiters []*waiter
-	waiting atomic.Int32 // len(waiters), so that an answer need not lock to see none
+	waiting atomic.Int32 // len(waiters), so that an answer finds out without locking that there are none
 }
 
 // question is a place in the ring.
@@ -58,7 +57,7 @@ type question struct {
 // waiter waits for an answer to a question of a number from first on.
 type waiter struct {
 	first int64
-	by    string // "": anybody's
+	by    string // "": any host's
 	found chan struct{}
 }
 
@@ -115,10 +114,10 @@ func (c *Client) Close() error {
 	return err
 }
 
-// run asks at start, start+every, start+2*every, ..., and takes in the answers
-// between. A moment that was missed is left out: asking twice at one moment
-// tells nothing. One thread does both, by plain system calls: a Go timer comes
-// up to a millisecond late, and a second goroutine doubles the cost.
+// run asks at start, start+every, start+2*every, ..., and takes in the answers in
+// between. It leaves out a moment that it has missed: to ask twice at one moment tells
+// nothing. One thread does both, by plain system calls: a Go timer comes up to a
+// millisecond late, and a second goroutine doubles the cost.
 func (c *Client) run(raw syscall.RawConn) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -133,12 +132,12 @@ func (c *Client) run(raw syscall.RawConn) {
 		q.sent.Store(int64(time.Since(c.start)))
 		c.sent.Store(n + 1)
 		binary.BigEndian.PutUint64(packet[:], uint64(n))
-		// Never wait: a full queue is a question lost.
+		// Never wait: if the queue is full, the question is lost.
 		unix.Sendto(int(fd), packet[:], unix.MSG_DONTWAIT, to)
 	}
 	listen := func(fd uintptr) {
 		for {
-			n, err := unix.Read(int(fd), buf[:]) // non-blocking: Go opened it
+			n, err := unix.Read(int(fd), buf[:]) // it does not block: Go opened it so
 			if err != nil {
 				return
 			}
@@ -159,7 +158,7 @@ func (c *Client) run(raw syscall.RawConn) {
 	}
 }
 
-// listenEvery is how long an answer to a slow client may lie there.
+// listenEvery is how long an answer to a slow client may wait to be read.
 const listenEvery = 5 * time.Millisecond
 
 // answered files an answer.

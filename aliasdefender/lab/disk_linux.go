@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk is a small disk of its own that a host has at a directory: it can be full or
-// read-only without anybody else's being so. It is there until the host crashes.
+// Disk is a small disk at a directory of one host: it can be full or read-only while all
+// others' are not. It lasts until the host crashes.
 type Disk struct {
 	Dir  string
 	host *Host
@@ -42,8 +42,8 @@ func (d *Disk) SetReadOnly(on bool) error {
 	return d.Do(func() error { return unix.Mount("", d.Dir, "", flags, "") })
 }
 
-// Do runs f on a thread that sees the disk, the one by which the host's programs are
-// started: f must be brief, and must not call the lab.
+// Do runs f on a thread that sees the disk. This thread also starts the host's programs,
+// so f must be brief, and must not call the lab.
 func (d *Disk) Do(f func() error) error {
 	s, err := d.host.live()
 	if err != nil {

@@ -14,25 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entered marks the environment of the process that Enter started, so that a
-// namespace without its capabilities is refused and not entered for ever.
+// entered marks the environment of the process that Enter has started. A namespace that
+// lacks the needed capabilities is then refused, and not entered again without end.
 const entered = "ALIASDEFENDER_LAB_ENTERED"
 
-// refused is what Enter answered to Main: ForTest skips or fails with it.
+// refused is the error of Enter in Main: ForTest skips or fails with it.
 var refused error
 
-// canReenter says that this program, started again as it was, comes to Enter.
+// canReenter says that this program, if started again as it was, comes to Enter.
 var canReenter bool
 
-// Enter makes this process able to build labs. Call it before anything that
-// must not happen twice: a process with the needed capabilities goes on at
-// once; any other starts itself again (/proc/self/exe, same arguments) as root
-// of a new user and network namespace, passes signals on, and exits with its
-// code, so that Enter returns in the new process only. An error wraps
-// ErrRefused and names the setting that stands in the way.
+// Enter makes this process able to build labs. Call it before anything that must not
+// happen twice. A process with the needed capabilities goes on at once. Any other starts
+// itself again (/proc/self/exe, same arguments) as root of a new user and network
+// namespace, passes signals on, and exits with that process's code, so that Enter returns
+// in the new process only. An error wraps ErrRefused and names the setting that stands in
+// the way.
 //
-// Each lab starts the program once more, to clean up behind a lab that was
-// killed: that process, too, goes no further than here.
+// Each lab starts the program once more, to clean up after a lab that was killed: that
+// process, too, goes no further than Enter.
 func Enter() error {
 	if os.Getenv(wardenOf) != "" {
 		beWarden()
@@ -56,9 +56,9 @@ func Enter() error {
 	return nil
 }
 
-// Main is the whole of a TestMain: it enters, runs, and exits with run's code.
-// Where the lab is refused it runs nevertheless: only the tests that need a
-// lab (ForTest) are skipped, or failed in CI.
+// Main is the whole of a TestMain: it enters, runs, and exits with run's code. If the lab
+// is refused it runs all the same: only the tests that need a lab (ForTest) are skipped,
+// or fail in CI.
 func Main(run func() int) {
 	refused = Enter()
 	os.Exit(run())
@@ -67,14 +67,14 @@ func Main(run func() int) {
 // Self is the path by which a Process can be this very program.
 func Self() string { return "/proc/self/exe" }
 
-// tryUnshare makes a namespace and forgets it: what it needs is asked of the
-// kernel and not guessed from the user id.
+// tryUnshare makes a namespace and drops it: the kernel says what it takes, and we do not
+// guess from the user id.
 func tryUnshare() error {
 	s, err := newSpace("try", nil)
 	if err != nil {
 		return err
 	}
-	// A namespace of its own that it may not configure is what AppArmor leaves.
+	// With AppArmor a process may get a namespace of its own that it may not configure.
 	err = s.do(func() error { return linkUp(s, "lo") })
 	s.close()
 	return err
@@ -95,7 +95,7 @@ func again() (int, error) {
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
 		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
 		Pdeathsig:   unix.SIGKILL,
-		// A Ctrl-C reaches this process alone and is passed on, once.
+		// A Ctrl-C reaches only this process, which passes it on once.
 		Setpgid: true,
 	}
 	signals := make(chan os.Signal, 16)
@@ -109,7 +109,7 @@ func again() (int, error) {
 	for {
 		select {
 		case s := <-signals:
-			cmd.Process.Signal(s) // it may have ended: its code tells
+			cmd.Process.Signal(s) // it may have ended already: its code tells
 		case err := <-ended:
 			return exitCode(err)
 		}
@@ -131,8 +131,8 @@ func exitCode(err error) (int, error) {
 	return exit.ExitCode(), nil
 }
 
-// obstacles are the settings known to forbid namespaces, with the values that
-// do.
+// obstacles are the settings known to forbid namespaces, with the values that forbid
+// them.
 var obstacles = []struct{ name, value string }{
 	{"kernel.unprivileged_userns_clone", "0"},
 	{"user.max_user_namespaces", "0"},

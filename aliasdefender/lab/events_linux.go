@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// subscribe opens a socket for the kernel's notices in the namespace. Unlike
-// those of vishvananda/netlink its Receive ends when it is closed, and waits
-// without a thread.
+// subscribe opens a socket for the kernel's notices in the namespace. Unlike the sockets
+// of vishvananda/netlink, it ends Receive when it is closed, and waits without a thread
+// of its own.
 func (s *space) subscribe(groups uint32) (*netlink.Conn, error) {
 	c, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{NetNS: s.fd, Groups: groups})
 	if err != nil {
@@ -21,7 +21,7 @@ func (s *space) subscribe(groups uint32) (*netlink.Conn, error) {
 	return c, nil
 }
 
-// awaitLinks asks done now and after each change of a link.
+// awaitLinks calls done now and after each change of a link, until it is true.
 func (s *space) awaitLinks(ctx context.Context, done func() (bool, error)) error {
 	c, err := s.subscribe(unix.RTMGRP_LINK)
 	if err != nil {

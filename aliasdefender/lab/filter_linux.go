@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// filter is what a switch refuses to forward: one nftables chain, written
-// anew, in one transaction, at every change.
+// filter is what a switch refuses to forward: one nftables chain, which is written anew,
+// in one transaction, at every change.
 type filter struct {
 	conn  *nftables.Conn
 	table *nftables.Table
@@ -79,8 +79,8 @@ func (f *filter) drop(match []expr.Any) {
 func from(p *Port) []expr.Any { return byName(expr.MetaKeyIIFNAME, p) }
 func to(p *Port) []expr.Any   { return byName(expr.MetaKeyOIFNAME, p) }
 
-// byName matches a port by name, not index: the name survives a reboot of the
-// host, and so does the fault.
+// byName matches a port by name and not by index: the name survives a reboot of the host,
+// and so does the fault.
 func byName(key expr.MetaKey, p *Port) []expr.Any {
 	name := make([]byte, unix.IFNAMSIZ)
 	copy(name, p.name)
@@ -96,7 +96,8 @@ func chance(percent float64) []expr.Any {
 	below := binary.BigEndian.AppendUint32(nil, uint32(percent/100*whole))
 	return []expr.Any{
 		&expr.Numgen{Register: 1, Modulus: whole, Type: unix.NFT_NG_RANDOM},
-		// Compared byte by byte: the most significant has to come first.
+		// Registers are compared byte by byte, so the most significant byte has to come
+		// first.
 		&expr.Byteorder{SourceRegister: 1, DestRegister: 1, Op: expr.ByteorderHton, Len: 4, Size: 4},
 		&expr.Cmp{Op: expr.CmpOpLt, Register: 1, Data: below},
 	}

@@ -59,9 +59,9 @@ func (s *space) list(alias netip.Addr) (map[place]bool, error) {
 	return have, nil
 }
 
-// Watch records who has the alias, from the notices of the kernels: what a host
-// had when it crashed ends with the crash. A time is that of the notice's
-// reading, some tens of microseconds late on an idle machine.
+// Watch records who has the alias, from the notices of the kernels. What a host had when
+// it crashed ends with the crash. Times are those at which a notice was read, some tens
+// of microseconds late on an idle machine.
 type Watch struct {
 	lab   *Lab
 	alias netip.Addr
@@ -69,7 +69,7 @@ type Watch struct {
 	mu      sync.Mutex
 	changes []change
 	holding []string // now, oldest first
-	copies  int      // the most that one host had at a time
+	copies  int      // the most that one host has had at a time
 	subs    map[string]*subscription
 	news    chan struct{} // closed at the next change
 }
@@ -88,8 +88,8 @@ type subscription struct {
 	done  sync.WaitGroup
 }
 
-// Watch starts to watch the alias on every host that is and will be; a second
-// call for an alias returns the first one's Watch. It ends with the lab.
+// Watch starts to watch the alias on every host, also on hosts added later. A second call
+// for an alias returns the first call's Watch. It ends with the lab.
 func (l *Lab) Watch(alias netip.Addr) (*Watch, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,7 +145,7 @@ func (w *Watch) attach(h *Host) error {
 	return nil
 }
 
-// detach ends a host's part: it is gone, and what it had is gone too.
+// detach ends a host's part: the host is gone, and so is what it had.
 func (w *Watch) detach(host string) {
 	w.set(host, false)
 	w.mu.Lock()
@@ -175,7 +175,7 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 	for {
 		msgs, err := conn.Receive()
 		switch {
-		case errors.Is(err, unix.ENOBUFS): // notices were lost: look for ourselves
+		case errors.Is(err, unix.ENOBUFS): // notices were lost: read the addresses instead
 			if now, err := s.list(w.alias); err == nil {
 				have = now
 			}
@@ -199,9 +199,9 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 	}
 }
 
-// file is set, of a notice. Who took the alias before this host let it go comes
-// first: the notices of two kernels are read by two goroutines, in any order on a
-// machine that is busy, and a hand-over would look as if nobody had had it.
+// file is set, for a notice. If another host took the alias before this one let it go,
+// that comes first: two goroutines read the notices of two kernels, on a busy machine in
+// any order, and a hand-over would look as if no host had had the alias in between.
 func (w *Watch) file(host string, holds bool) {
 	if !holds {
 		w.mu.Lock()
@@ -263,15 +263,15 @@ func (w *Watch) set(host string, holds bool) {
 	w.news = make(chan struct{})
 }
 
-// count files in how many places one host has the alias at a time.
+// count files in how many places one host has the alias at the same time.
 func (w *Watch) count(copies int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.copies = max(w.copies, copies)
 }
 
-// Copies is the most places, of NIC and prefix, that any one host has had the
-// alias in at the same time.
+// Copies is the largest number of places (NIC and prefix) in which any one host has had
+// the alias at the same time.
 func (w *Watch) Copies() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -285,8 +285,8 @@ func (w *Watch) Holders() []string {
 	return slices.Clone(w.holding)
 }
 
-// Wait waits until exactly these hosts have the alias, in any order; none
-// given: until nobody has it.
+// Wait waits until exactly these hosts have the alias, in any order; without hosts, until
+// none has it.
 func (w *Watch) Wait(ctx context.Context, hosts ...string) error {
 	want := slices.Sorted(slices.Values(hosts))
 	for {
@@ -330,7 +330,7 @@ func (w *Watch) Spans() []Span {
 
 // Tenure sums up who had the alias in a stretch of time.
 type Tenure struct {
-	Nobody, LongestNobody time.Duration // in sum, and at one piece
+	Nobody, LongestNobody time.Duration // in total, and at a stretch
 	Both, LongestBoth     time.Duration // two holders or more
 	Takes                 int           // how often a host came to have it
 }

@@ -22,8 +22,8 @@ type HostSpec struct {
 	Gateway netip.Addr // of the default route; the zero Addr: none
 	Forward bool       // it is a router
 
-	// Sysctls are settings of its own, by key with slashes ("net/ipv4/..."),
-	// over those of every host: the kernel's defaults, IPv6 off.
+	// Sysctls are settings of the host, by key with slashes ("net/ipv4/..."). They
+	// override those that every host has: the kernel's defaults, with IPv6 off.
 	Sysctls map[string]string
 
 	// NoResponder leaves out the UDP responder (EchoPort), which otherwise
@@ -94,8 +94,8 @@ func (h *Host) NICs() []*NIC { return slices.Clone(h.nics) }
 // Port returns the switch port of the first NIC.
 func (h *Host) Port() *Port { return h.nics[0].Port }
 
-// Boot starts a crashed host again: same NICs, hardware addresses and
-// addresses, nothing else remembered. Programs have to be started anew.
+// Boot starts a crashed host again: with the same NICs, hardware addresses and addresses,
+// but nothing else is remembered. Programs have to be started anew.
 func (h *Host) Boot() error {
 	h.lab.mu.Lock()
 	defer h.lab.mu.Unlock()
@@ -143,8 +143,8 @@ func (h *Host) boot() (err error) {
 	return h.awaitCarriers()
 }
 
-// Crash is a power cut: at one moment the host falls silent and its programs
-// are killed; then its namespace goes, and the ports lose their carrier.
+// Crash is a power cut: at one moment the host falls silent and its programs are killed.
+// Then its namespace goes, and the ports lose their carrier.
 func (h *Host) Crash() error {
 	h.lab.mu.Lock()
 	defer h.lab.mu.Unlock()
@@ -171,8 +171,8 @@ func (h *Host) crash() error {
 	return errors.Join(append(errs, h.end())...)
 }
 
-// end ends what runs on the host and forgets its namespace; the cables go with
-// it, when the kernel comes to it.
+// end ends what runs on the host and drops its namespace. The cables go with it once the
+// kernel gets to that.
 func (h *Host) end() error {
 	for _, p := range h.procs {
 		p.Kill()
@@ -249,9 +249,8 @@ func (h *Host) live() (*space, error) {
 	return h.space, nil
 }
 
-// settings runs on the host's thread. A new namespace has some settings from
-// the real host: what matters here is written, so that a lab is the same
-// everywhere.
+// settings runs on the host's thread. A new namespace inherits some settings from the
+// real host. Those that matter here are written, so that a lab is the same everywhere.
 func (h *Host) settings() error {
 	if err := disableIPv6(); err != nil {
 		return err
@@ -285,7 +284,7 @@ func (h *Host) settings() error {
 func disableIPv6() error {
 	for _, which := range []string{"all", "default"} {
 		err := sysctl("net/ipv6/conf/"+which+"/disable_ipv6", "1")
-		if err != nil && !errors.Is(err, unix.ENOENT) { // a kernel without IPv6 is as good
+		if err != nil && !errors.Is(err, unix.ENOENT) { // a kernel without IPv6 will do as well
 			return err
 		}
 	}

@@ -13,8 +13,8 @@ import (
 // Lab is one network. Its methods, and those of what it is made of, can be
 // called from any goroutine.
 type Lab struct {
-	// Output, when set before the first Start, receives what the programs
-	// write, each line behind "host/program: ". All of it is also kept: Dump.
+	// Output, if set before the first Start, receives what the programs write, each line
+	// after "host/program: ". All of it is also kept: see Dump.
 	Output io.Writer
 
 	mu       sync.Mutex // guards what the lab is made of, and every change of it
@@ -23,7 +23,7 @@ type Lab struct {
 	procs    []*Process
 	watches  map[netip.Addr]*Watch
 	closers  []io.Closer // clients, sniffers
-	links    int         // made so far: each port's link has an index of its own
+	links    int         // how many were made so far: each port's link has an index of its own
 	ward     *warden
 	closed   bool
 }
@@ -105,14 +105,14 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// retain has c closed with the lab, before anything else.
+// retain has c closed together with the lab, before anything else.
 func (l *Lab) retain(c io.Closer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closers = append(l.closers, c)
 }
 
-// isDone reports whether an error of netlink says that it was so already.
+// isDone reports whether an error of netlink says that the state is already as wanted.
 func isDone(err error) bool {
 	return errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENODEV)
 }

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NIC is a network interface of a host. What happens inside the host is done
-// here (an operator's `ip addr del`); what happens to its cable, at Port.
+// NIC is a network interface of a host. Its methods change things inside the host (as an
+// operator's `ip addr del` does); those of Port change its cable.
 type NIC struct {
 	NICSpec
 	Host *Host
@@ -83,7 +83,7 @@ func (n *NIC) Carrier() (bool, error) {
 
 func hasCarrier(l netlink.Link) bool { return l.Attrs().RawFlags&unix.IFF_RUNNING != 0 }
 
-// AddAddr adds an address, as an operator would. There already: no error.
+// AddAddr adds an address, as an operator would. It is no error if it is already there.
 func (n *NIC) AddAddr(a netip.Prefix) error {
 	return n.use(func() error { return n.addAddr(a) })
 }
@@ -99,8 +99,8 @@ func (n *NIC) addAddr(a netip.Prefix) error {
 	return nil
 }
 
-// DelAddr removes the address, whatever its prefix, as an operator would.
-// Absent: no error.
+// DelAddr removes the address, whatever its prefix, as an operator would. It is no error
+// if it is absent.
 func (n *NIC) DelAddr(a netip.Addr) error {
 	return n.use(func() error {
 		l, err := n.link()
@@ -130,8 +130,8 @@ func address(a netip.Prefix) *netlink.Addr {
 	}}
 }
 
-// SetUp sets the link up or down inside the host. Up, it gets back its
-// host's default route, as by ifup.
+// SetUp sets the link up or down inside the host. When it goes up it gets its host's
+// default route back, as by ifup.
 func (n *NIC) SetUp(up bool) error {
 	return n.use(func() error {
 		l, err := n.link()
@@ -162,7 +162,7 @@ func (n *NIC) Recreate() error {
 	})
 }
 
-// restoreDefaultRoute adds the host's default route again where it leaves by n.
+// restoreDefaultRoute adds the host's default route again if it leaves by n.
 func (h *Host) restoreDefaultRoute(n *NIC) error {
 	for _, a := range n.Addrs {
 		if h.spec.Gateway.IsValid() && a.Contains(h.spec.Gateway) {
@@ -172,8 +172,8 @@ func (h *Host) restoreDefaultRoute(n *NIC) error {
 	return nil
 }
 
-// ProxyARP has the NIC answer ARP questions for every address that its host
-// would send to by any NIC, this one too: it takes a router (HostSpec.Forward).
+// ProxyARP has the NIC answer ARP questions for every address to which its host would
+// send by any NIC, this one included. The host has to be a router (HostSpec.Forward).
 func (n *NIC) ProxyARP(on bool) error {
 	value := "0"
 	if on {
@@ -183,14 +183,13 @@ func (n *NIC) ProxyARP(on bool) error {
 		return n.Host.space.do(func() error {
 			return errors.Join(
 				sysctl("net/ipv4/conf/"+n.Name+"/proxy_arp", value),
-				// Questions about the NIC's own subnet are answered only with this.
+				// Without this, questions about the NIC's own subnet are not answered.
 				sysctl("net/ipv4/conf/"+n.Name+"/proxy_arp_pvlan", value))
 		})
 	})
 }
 
-// WaitCarrier waits until the NIC has a carrier, or has none, as its host sees
-// it.
+// WaitCarrier waits until its host sees that the NIC has a carrier, or has none.
 func (n *NIC) WaitCarrier(ctx context.Context, want bool) error {
 	s, err := n.Host.live()
 	if err != nil {
@@ -202,7 +201,7 @@ func (n *NIC) WaitCarrier(ctx context.Context, want bool) error {
 	})
 }
 
-// carrierTimeout is far above what the kernel needs.
+// carrierTimeout is much longer than the kernel needs.
 const carrierTimeout = 5 * time.Second
 
 // awaitCarriers waits until each NIC with a living port has its carrier.

@@ -88,8 +88,8 @@ func (h *Host) RunCommand(ctx context.Context, c Command) (stdout, stderr string
 	return out.String(), errs.String(), p.code
 }
 
-// launch starts the program on the thread of the host's namespace: it is in the
-// namespace by that, and dies with the thread.
+// launch starts the program on the thread of the host's namespace. By that the program is
+// in the namespace, and dies with the thread.
 func (h *Host) launch(p *Process, cmd *exec.Cmd, stdout, stderr io.Writer) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
 	p.cmd, p.ended = cmd, make(chan struct{})
@@ -114,7 +114,7 @@ func (h *Host) launch(p *Process, cmd *exec.Cmd, stdout, stderr io.Writer) error
 	}
 	h.procs = append(h.procs, p)
 	go func() {
-		cmd.Wait() // its findings are in the state
+		cmd.Wait() // the process state has its result
 		for _, t := range taps {
 			t.drain()
 		}
@@ -124,8 +124,8 @@ func (h *Host) launch(p *Process, cmd *exec.Cmd, stdout, stderr io.Writer) error
 	return nil
 }
 
-// tapped gives the command its outputs: one tap where both are one, so that their order
-// stays.
+// tapped gives the command its outputs. If both are one writer it gives one tap, so that
+// the order of the lines stays.
 func tapped(cmd *exec.Cmd, stdout, stderr io.Writer) ([]*tap, error) {
 	out, err := newTap(stdout)
 	if err != nil {
@@ -151,17 +151,17 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // os.ErrProcessDone.
 func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
 
-// Kill sends SIGKILL to the program alone, whatever it has started goes on.
+// Kill sends SIGKILL to the program alone; whatever it has started goes on.
 func (p *Process) Kill() error { return p.Signal(unix.SIGKILL) }
 
-// Freeze sends SIGSTOP and waits until the program stands still: a thread that another
-// processor runs goes on for a moment.
+// Freeze sends SIGSTOP and waits until the program stands still: a thread on another
+// processor goes on for a moment.
 func (p *Process) Freeze() error {
 	if err := p.Signal(unix.SIGSTOP); err != nil {
 		return err
 	}
 	for {
-		// The kernel tells of it once the last thread has stopped.
+		// The kernel reports the stop once the last thread has stopped.
 		err := unix.Waitid(unix.P_PID, p.Pid(), nil, unix.WSTOPPED|unix.WNOWAIT, nil)
 		if err == nil {
 			return nil
@@ -201,11 +201,11 @@ func (p *Process) CPU() time.Duration {
 // the last megabyte of it.
 func (p *Process) Output() string { return p.out.String() }
 
-// WaitOutput waits until the program has written text, ever since its start.
-// A program that ends without having written it is an error.
+// WaitOutput waits until the program has written text at any time since its start. It is
+// an error if the program ends without having written it.
 func (p *Process) WaitOutput(ctx context.Context, text string) error {
 	for {
-		ended := p.hasEnded() // asked first: then all its output is there to look at
+		ended := p.hasEnded() // asked first: if it has ended, all its output is there to look at
 		found, more := p.out.find(text)
 		switch {
 		case found:
@@ -238,11 +238,11 @@ func (p *Process) state() string {
 	return "running"
 }
 
-// record keeps the end of a program's output and passes it on by lines.
+// record keeps the last part of a program's output and passes it on line by line.
 type record struct {
 	mu     sync.Mutex
 	kept   []byte
-	line   []byte // begun, not yet passed on
+	line   []byte // a line that has begun and is not passed on yet
 	to     io.Writer
 	prefix string
 	more   chan struct{} // closed at the next write
@@ -254,7 +254,7 @@ func newRecord(to io.Writer, prefix string) *record {
 	return &record{to: to, prefix: prefix, more: make(chan struct{})}
 }
 
-// Write never fails: a program must not die of its reader.
+// Write never fails: a program must not die because of its reader.
 func (r *record) Write(b []byte) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,15 +18,15 @@ type Span struct {
 // Length is how long it was.
 func (s Span) Length() time.Duration { return s.To.Sub(s.From) }
 
-// Gap is a time without service: from the sending of the last question that
-// was answered to that of the next one.
+// Gap is a time without service: from the sending of the last answered question to that
+// of the next one.
 type Gap struct {
 	From, To      time.Time
 	Before, After string // who answered; "": nobody yet
 	Open          bool   // nobody has answered since
 }
 
-// Length is how long it was; for an open one, so far.
+// Length is how long it was; of an open gap, how long so far.
 func (g Gap) Length() time.Duration { return g.To.Sub(g.From) }
 
 // Report sums up what a client saw in a stretch of time.
@@ -34,15 +34,14 @@ type Report struct {
 	From, To time.Time
 	Sent     int // questions
 	Answered int
-	Lost     int // not answered, though their time is over
-	Longest  Gap // that touches the stretch; it may begin before it
+	Lost     int // not answered, and too late now
+	Longest  Gap // the longest that touches the stretch; it may begin before it
 
-	// Silence is the longest time in which no answer arrived. It is longer than
-	// the gap where questions waited, in a queue for an ARP answer, and were
-	// answered late.
+	// Silence is the longest time in which no answer arrived. It is longer than the gap
+	// if questions waited in a queue for an ARP answer, and were answered late.
 	Silence time.Duration
-	// Stall is the longest time between two questions: our own lateness. A gap
-	// not much longer than this says nothing.
+	// Stall is the longest time between two questions: our own lateness. A gap that is
+	// not much longer says nothing.
 	Stall time.Duration
 	By    map[string]int // answers by host
 }
@@ -97,15 +96,15 @@ func (c *Client) Report(from, to time.Time) Report {
 // Gap returns the longest gap since a moment, such as that of a fault.
 func (c *Client) Gap(since time.Time) Gap { return c.Report(since, time.Time{}).Longest }
 
-// Gaps returns all gaps longer than over that touch the stretch, in order; a
-// zero to means now. The last one is open where the answers end before to.
+// Gaps returns, in order, all gaps longer than over that touch the stretch; a zero to
+// means now. The last gap is open if the answers end before to.
 func (c *Client) Gaps(from, to time.Time, over time.Duration) []Gap {
 	if to.IsZero() {
 		to = time.Now()
 	}
 	lo, hi := c.window(from, to)
 	names := c.allNames()
-	// The gap that the stretch begins in, began before it.
+	// The gap in which the stretch begins began before it.
 	last := Gap{From: from}
 	for n := lo - 1; n >= c.oldest(); n-- {
 		if q := c.at(n); q.got.Load() != 0 {
@@ -129,7 +128,7 @@ func (c *Client) Gaps(from, to time.Time, over time.Duration) []Gap {
 		}
 		last = Gap{From: sent, Before: by}
 	}
-	// And the gap that it ends in may have ended since.
+	// And the gap in which it ends may have ended since.
 	last.To, last.Open = to, true
 	for n, end := hi, c.sent.Load(); n < end; n++ {
 		if q := c.at(n); q.got.Load() != 0 {
@@ -181,8 +180,8 @@ func (c *Client) window(from, to time.Time) (lo, hi int64) {
 	return search(from), search(to)
 }
 
-// oldest is the number of the oldest question that is surely still there: the
-// sender may be overwriting those before it while a report is made.
+// oldest is the number of the oldest question that is surely still in the ring: while a
+// report is made the sender may be overwriting older ones.
 func (c *Client) oldest() int64 {
 	size := int64(len(c.ring))
 	return max(0, c.sent.Load()-size+size/16+1)
@@ -197,8 +196,8 @@ func (c *Client) allNames() []string {
 	return slices.Clone(c.names)
 }
 
-// WaitAnswer waits until a question asked from now on is answered by the host
-// named; "": by any.
+// WaitAnswer waits until a question asked from now on is answered by the named host; "":
+// by any host.
 func (c *Client) WaitAnswer(ctx context.Context, by string) error {
 	w := &waiter{first: c.sent.Load(), by: by, found: make(chan struct{})}
 	c.mu.Lock()
@@ -236,7 +235,7 @@ func (c *Client) wake(number int64, by int32) {
 	})
 }
 
-// WaitSilent waits until nothing was answered for d.
+// WaitSilent waits until no answer has come for d.
 func (c *Client) WaitSilent(ctx context.Context, d time.Duration) error {
 	for began := time.Now(); ; {
 		open := time.Duration(0)

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// EchoPort is the UDP port at which every host answers: with the question and,
-// behind it, the host's name.
+// EchoPort is the UDP port at which every host answers: with the question, followed by
+// the host's name.
 const EchoPort = 7
 
 // responder is the service of one host. It answers from the address that was
@@ -43,14 +43,15 @@ func (r *responder) serve(name string) {
 		if err != nil {
 			return
 		}
-		// What told where the question came in tells where the answer leaves:
-		// by its address, which stays, and not by its NIC, which the routes choose.
+		// The control message that told where the question came in also tells from where
+		// the answer leaves: from that address, but not by that NIC, because the routes
+		// choose the NIC.
 		if oobn == len(oob) {
 			info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&oob[unix.CmsgLen(0)]))
 			info.Ifindex = 0
 		}
 		n += copy(buf[n:], name)
-		r.conn.WriteMsgUDPAddrPort(buf[:n], oob[:oobn], from) // a lost answer is the client's to notice
+		r.conn.WriteMsgUDPAddrPort(buf[:n], oob[:oobn], from) // if the answer is lost, the client will notice
 	}
 }
 
@@ -64,8 +65,8 @@ func (s *space) listenUDP(at netip.AddrPort, option func(fd int) error) (*net.UD
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		if ctlErr := c.Control(func(fd uintptr) {
-			// Room for what comes while we do not get to run. In a user namespace it
-			// is refused, and the usual room has to do.
+			// Room for what comes while we do not run. In a user namespace it is refused,
+			// and the usual room has to be enough.
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1<<21)
 			err = option(int(fd))
 		}); ctlErr != nil {

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// space is one network (and host name) namespace. It lives as long as its
-// thread and its descriptor do, and nowhere else. The thread also starts the
-// programs of the namespace: they are killed when it ends.
+// space is one network (and host name) namespace. Only its thread and its descriptor keep
+// it alive. The thread also starts the programs of the namespace: they are killed when it
+// ends.
 type space struct {
-	fd    int // keeps the namespace, and names it to other calls
+	fd    int // keeps the namespace alive, and names it to other calls
 	nl    *netlink.Handle
 	ward  *warden
 	calls chan func()
@@ -81,7 +81,7 @@ func (s *space) do(f func() error) error {
 	}
 }
 
-// visit runs f on a thread of its own in the namespace: it may take its time.
+// visit runs f on a thread of its own in the namespace, so f may take its time.
 func (s *space) visit(f func() error) error {
 	result := make(chan error, 1)
 	onOwnThread(func() {
@@ -104,16 +104,16 @@ func (s *space) close() {
 	unix.Close(s.fd)
 }
 
-// onOwnThread runs f on a thread that ends with f. Never on the main thread:
-// that one cannot end, and what /proc/self shows is where it is.
+// onOwnThread runs f on a thread that ends with f. It never uses the main thread: that
+// one cannot end, and /proc/self shows the namespace that it is in.
 func onOwnThread(f func()) {
 	go func() {
 		runtime.LockOSThread()
 		if unix.Gettid() != unix.Getpid() {
-			f() // still locked when it returns: the runtime ends the thread
+			f() // the thread is still locked when f returns, so the runtime ends it
 			return
 		}
-		// While we sit on the main thread nobody else can.
+		// While we occupy the main thread no other goroutine can get it.
 		settled := make(chan struct{})
 		go func() {
 			runtime.LockOSThread()
@@ -140,10 +140,10 @@ func linkUp(s *space, name string) error {
 	return s.nl.LinkSetUp(l)
 }
 
-// emptyNamespace kills until no program is left: what was started, what that
-// started, and what it starts meanwhile.
+// emptyNamespace kills until no program is left: the started ones, those that they have
+// started, and those that these start meanwhile.
 func emptyNamespace(fd int) error {
-	const patience = 5 * time.Second // a program in the kernel's hands can take its time
+	const patience = 5 * time.Second // a program inside the kernel can take its time
 	for began := time.Now(); killAll(fd) > 0; runtime.Gosched() {
 		if time.Since(began) > patience {
 			return fmt.Errorf("programs survive SIGKILL for %v", patience)
@@ -152,8 +152,8 @@ func emptyNamespace(fd int) error {
 	return nil
 }
 
-// killAll sends SIGKILL to every program in the network namespace, however it
-// came there, and returns how many there were. Our own threads are not programs.
+// killAll sends SIGKILL to every program in the network namespace, however it came there,
+// and returns how many there were. Threads of our own do not count.
 func killAll(fd int) int {
 	var want unix.Stat_t
 	if unix.Fstat(fd, &want) != nil {
@@ -171,7 +171,8 @@ func killAll(fd int) int {
 		if err != nil || pid == os.Getpid() || !inNamespace(name, &want) {
 			continue
 		}
-		// Hold the process before looking again: the number may be another's by now.
+		// Hold the process before looking again: its number may be another process's by
+		// now.
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue

@@ -19,11 +19,11 @@ type Switch struct {
 	bridge *netlink.Bridge
 	filter *filter
 	ports  []*Port
-	groups map[*Port]int // partition, by port: 0 is everybody's
+	groups map[*Port]int // partition, by port; ports in group 0 reach everybody
 }
 
-// Port is where one NIC is plugged in. It outlives its host's crashes, and so
-// do the faults put on it.
+// Port is where one NIC is plugged in. The port, and the faults put on it, outlive its
+// host's crashes.
 type Port struct {
 	sw    *Switch
 	name  string
@@ -52,7 +52,7 @@ func (l *Lab) Switch(name string) (*Switch, error) {
 }
 
 func (s *Switch) build() error {
-	// The switch itself says nothing.
+	// The switch itself must send nothing.
 	if err := s.space.do(disableIPv6); err != nil {
 		return err
 	}
@@ -76,9 +76,9 @@ func (s *Switch) close() {
 	s.space.close()
 }
 
-// firstPort keeps the indices of ports away from those of NICs: the kernel
-// takes a veth whose peer has its own index for a lone device, and notifies of
-// a lost carrier up to a second late (measured: 0.5 to 0.85 s, else 0.2 ms).
+// firstPort keeps the indices of ports apart from those of NICs. If a veth's peer has the
+// same index as the veth, the kernel takes it for a lone device, and reports a lost
+// carrier up to a second late (measured: 0.5 to 0.85 s, otherwise 0.2 ms).
 const firstPort = 1000
 
 func (s *Switch) newPort() *Port {
@@ -121,7 +121,7 @@ func (p *Port) unplug() error {
 	err := p.sw.space.nl.LinkDel(p.link())
 	p.index = 0
 	if isDone(err) {
-		return nil // deleted from the other end
+		return nil // it was deleted from the other end
 	}
 	return err
 }
@@ -141,7 +141,7 @@ func (p *Port) setDown(down bool) error {
 	defer p.sw.lab.mu.Unlock()
 	p.down = down
 	if p.index == 0 {
-		return nil // at the next Boot
+		return nil // the next Boot does it
 	}
 	if down {
 		return p.sw.space.nl.LinkSetDown(p.link())
@@ -149,13 +149,14 @@ func (p *Port) setDown(down bool) error {
 	return p.sw.space.nl.LinkSetUp(p.link())
 }
 
-// Mute stops every frame in both directions and keeps the carrier: the host
-// sees nothing but silence.
+// Mute stops every frame in both directions and keeps the carrier: the host merely
+// notices silence.
 func (p *Port) Mute() error {
 	p.sw.lab.mu.Lock()
 	defer p.sw.lab.mu.Unlock()
 	p.muted = true
-	// The port's state acts at once, but a new carrier resets it; the filter lasts.
+	// The port's state takes effect at once, but a new carrier resets it; the filter
+	// lasts.
 	return errors.Join(p.setState(brDisabled), p.sw.apply())
 }
 
@@ -168,7 +169,7 @@ func (p *Port) Unmute() error {
 		return err
 	}
 	if p.down {
-		return nil // it forwards when it is up
+		return nil // it forwards once it is up
 	}
 	return p.setState(brForwarding)
 }
@@ -182,8 +183,8 @@ func (p *Port) Loss(toHost, fromHost float64) error {
 	return p.sw.apply()
 }
 
-// Partition lets no frame pass between ports of different groups. Ports in no
-// group go on reaching everybody. It replaces any partition before it.
+// Partition lets no frame pass between ports of different groups. Ports in no group still
+// reach everybody. It replaces any earlier partition.
 func (s *Switch) Partition(groups ...[]*Port) error {
 	s.lab.mu.Lock()
 	defer s.lab.mu.Unlock()

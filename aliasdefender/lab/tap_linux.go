@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tap takes what a program writes. Unlike the pipes of os/exec it neither waits for
-// descendants that hold the output open, nor loses on a busy machine what the program
-// wrote just before its end.
+// tap reads what a program writes. Unlike the pipes of os/exec it does not wait for
+// descendants that hold the output open, and on a busy machine it does not lose what the
+// program wrote just before its end.
 type tap struct {
 	r, w   *os.File
 	to     io.Writer
@@ -31,11 +31,11 @@ func (t *tap) open() {
 	t.w.Close()
 	go func() {
 		defer close(t.copied)
-		io.Copy(t.to, t.r) // it ends with an error where drain says so
+		io.Copy(t.to, t.r) // when drain sets a deadline, it ends with an error
 	}()
 }
 
-// drain takes what is left after the program's end, and closes the tap.
+// drain reads what is left after the program's end, and closes the tap.
 func (t *tap) drain() {
 	defer t.r.Close()
 	t.r.SetReadDeadline(time.Unix(0, 1))
@@ -57,7 +57,7 @@ func (t *tap) drain() {
 	})
 }
 
-// close undoes newTap where the program could not be started.
+// close undoes newTap if the program could not be started.
 func (t *tap) close() {
 	t.r.Close()
 	t.w.Close()

@@ -13,19 +13,18 @@ import (
 // wardenOf marks the environment of the process that Enter turns into a warden.
 const wardenOf = "ALIASDEFENDER_LAB_WARDEN"
 
-// warden is the other end of a process that outlives the lab for a moment. The
-// kernel kills the programs that the lab started when the lab is killed, but
-// not those that they started in their turn: the warden, which holds a
-// descriptor of each namespace, then kills whatever is left in them. It is
-// this program again, by way of Enter; a process that never called Enter has
-// none (nil).
+// warden is the other end of a process that outlives the lab for a moment. When the lab
+// is killed, the kernel kills the programs that the lab started, but not those that these
+// have started. The warden, which holds a descriptor of each namespace, then kills
+// whatever is left in them. It is this program again, by way of Enter; a process that
+// never called Enter has none (nil).
 type warden struct {
 	socket int
 	cmd    *exec.Cmd
 }
 
-// startWarden does not wait for the warden to be there: what it is told
-// meanwhile is kept in the socket.
+// startWarden does not wait until the warden runs: the socket keeps what it is told
+// meanwhile.
 func startWarden() (*warden, error) {
 	if !canReenter {
 		return nil, nil
@@ -40,7 +39,7 @@ func startWarden() (*warden, error) {
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), wardenOf+"=1")
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C is not for it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // it must not get a Ctrl-C
 	if err := cmd.Start(); err != nil {
 		unix.Close(pair[0])
 		return nil, err
@@ -48,14 +47,15 @@ func startWarden() (*warden, error) {
 	return &warden{socket: pair[0], cmd: cmd}, nil
 }
 
-// add entrusts a namespace. Should the warden have been killed, so be it.
+// add entrusts a namespace to the warden. It does not matter if the warden has been
+// killed.
 func (w *warden) add(fd int) {
 	if w != nil {
 		unix.Sendmsg(w.socket, []byte{'+'}, unix.UnixRights(fd), nil, unix.MSG_NOSIGNAL)
 	}
 }
 
-// forget takes a namespace back: it is empty.
+// forget takes a namespace back, because it is empty.
 func (w *warden) forget(fd int) {
 	var st unix.Stat_t
 	if w != nil && unix.Fstat(fd, &st) == nil {
@@ -63,7 +63,7 @@ func (w *warden) forget(fd int) {
 	}
 }
 
-// close dismisses the warden and waits until it has gone.
+// close dismisses the warden and waits until it is gone.
 func (w *warden) close() error {
 	if w == nil {
 		return nil
@@ -77,7 +77,7 @@ func (w *warden) close() error {
 func beWarden() {
 	signal.Ignore(unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	const socket = 3 // the first of ExtraFiles
-	// A held namespace keeps its number: nobody else's can be taken for it.
+	// A namespace that is held keeps its number, so no other can be taken for it.
 	held := map[uint64]int{}
 	buf, oob := make([]byte, 16), make([]byte, unix.CmsgSpace(4))
 	for {

@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// Partner is the host at the other end. Its Addr is its name here.
+// Partner is the host at the other end. Its Addr serves as its name.
 type Partner struct {
 	Addr  netip.Addr   // IPv4
-	Paths []netip.Addr // further addresses of it: all are sent to, any one heard counts
+	Paths []netip.Addr // its further addresses: all are sent to, and any of them counts when heard
 }
 
-// Options are what a Channel is made of. The callbacks are called from one
-// goroutine, one at a time; while one of them waits, nothing is heard.
+// Options are what a Channel is made of. The callbacks are called from one goroutine, one
+// at a time; while a callback waits, nothing is heard.
 type Options struct {
 	Listen   netip.Addr    // own address; the zero Addr: all
-	Port     uint16        // on both hosts; it has to be set
-	Host     [HostLen]byte // the number of this machine, said with all words; zero: none
+	Port     uint16        // the same on both hosts; it has to be set
+	Host     [HostLen]byte // the number of this machine, sent with all words; zero: none
 	Keys     *Keys
 	Partners []Partner
 
 	Heard func(Heard)
-	// Readable tells that the partner's packets cannot be read, probably for
-	// want of a common key, and when they can again. It is called when that
-	// changes, the first time only with false.
+	// Readable tells that the partner's packets cannot be read, probably because the
+	// hosts have no common key, and when they can be read again. It is called when that
+	// changes; the first call always says false.
 	Readable func(partner netip.Addr, readable bool)
 }
 
@@ -42,15 +42,15 @@ type Channel struct {
 	keys     *Keys
 	partners []*partner
 	sources  map[netip.Addr]source
-	from     map[netip.Addr]netip.Addr // our address to write from, of a partner's
+	from     map[netip.Addr]netip.Addr // our address to write from, by the partner's address
 	counts   Counts
-	refused  uint32 // by the kernel
+	refused  uint32 // by the kernel, before they came to us
 	doubtful bucket
 	useless  bucket
 	conn     *net.UDPConn
 
-	out  []byte   // of the sender
-	send [][]byte // likewise: what is to go out next
+	out  []byte   // memory of the sender
+	send [][]byte // of the sender too: what goes out next
 }
 
 // source is who sends from an address.
@@ -59,38 +59,39 @@ type source struct {
 	path int
 }
 
-// partner is the state of one, under the Channel's mu but where it says else.
+// partner is the state of one partner. It is under the Channel's mu except where a field
+// says otherwise.
 type partner struct {
 	addr    netip.Addr
 	paths   []path
 	session *Session
 	counts  Counts
-	version string        // heard last
-	host    [HostLen]byte // likewise
+	version string        // as last heard
+	host    [HostLen]byte // as last heard
 
-	message Message // that was said last
+	message Message // the one that was said last
 	repeat  time.Duration
 	said    uint64 // counts the messages
 	saidAt  time.Time
-	begun   uint64  // the said that is encoded
+	begun   uint64  // the value of said whose Message is encoded
 	enc     encoder // of the sender
 
 	urgent   bool // the last Say has to be acknowledged
 	left     int  // repeats that remain
 	repeatAt time.Time
-	again    bool // all of the last Say is to be sent once more
-	newBoot  bool // the next Heard is to say so
+	again    bool // the whole last Say is to be sent once more
+	newBoot  bool // the next Heard has to say so
 	answers  bucket
 	now      time.Time // of the datagram that is being opened
 
 	unreading
 }
 
-// unreading is what there is to know of packets that could not be read.
+// unreading is what is known of packets that could not be read.
 type unreading struct {
-	unread      int // since the last that could
+	unread      int // how many since the last readable one
 	unreadSince time.Time
-	unreadable  bool // has been reported
+	unreadable  bool // that was reported
 }
 
 // path is one way to a partner.
@@ -98,31 +99,29 @@ type path struct {
 	addr        netip.Addr
 	heard, sent time.Time
 	err         error
-	fresh       bucket // of answers to the partner's processes that are new,
-	again       bucket // and to those that asked before
-	local       bool   // err is this system's word on the last datagram
+	fresh       bucket // of answers to processes of the partner's that are new,
+	again       bucket // and of answers to those that asked before
+	local       bool   // err comes from this system, and is about the last datagram
 }
 
 // What bounds the work.
 const (
-	// As many repeats of one Say as would not make a loop that hangs look
-	// alive for long.
+	// So many repeats of one Say do not make a loop that hangs look alive for long.
 	maxRepeats = 8
 	minRepeat  = 2 * time.Millisecond
 
-	// A Say as old as this is not said again to a partner that has come up:
-	// the loop says the next one soon, or hangs.
+	// A Say as old as this is not repeated to a partner that has come up: the loop soon
+	// says the next one, or hangs.
 	freshSay = time.Second
 
-	// Heartbeats come each second at least. Who sends these in three seconds,
-	// and nothing that can be read, has another key.
+	// Heartbeats come at least once a second. A partner that sends packets for three
+	// seconds, none of which can be read, has another key.
 	unreadableAfter = 3 * time.Second
 	unreadableCount = 3
 
-	// Packets a second. Of those that name no boot of ours enough are opened
-	// to tell what they are. The useless ones together bound our share of a
-	// processor: when they are used up the reader rests, and the kernel drops
-	// what it has no room for.
+	// Packets a second. Of packets that do not name our boot, enough are opened to tell
+	// what they are. All useless packets together bound our share of a processor: when
+	// that is used up the reader rests, and the kernel drops what it has no room for.
 	doubtfulRate, doubtfulBurst = 100, 50
 	uselessRate, uselessBurst   = 250_000, 5_000
 	answerRate, answerBurst     = 1000, 100
@@ -142,7 +141,7 @@ func New(o Options) (*Channel, error) {
 	return c, c.SetPartners(o.Partners)
 }
 
-// SetKeys puts other keys in force. No session ends.
+// SetKeys replaces the keys. No session ends by it.
 func (c *Channel) SetKeys(k *Keys) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,9 +151,9 @@ func (c *Channel) SetKeys(k *Keys) {
 	}
 }
 
-// SetPartners puts other partners in force. The session with one that stays
-// goes on, with other paths too. It is an error, and changes nothing, if an
-// address has no or two owners, or is none of IPv4.
+// SetPartners replaces the partners. The session with a partner that stays goes on, also
+// if its paths change. It is an error, and changes nothing, if an address belongs to no
+// partner or to two, or is not IPv4.
 func (c *Channel) SetPartners(partners []Partner) error {
 	sources := map[netip.Addr]int{}
 	for i, p := range partners {
@@ -210,13 +209,14 @@ func (p *partner) setPaths(addrs []netip.Addr) {
 	p.session.setPaths(len(paths))
 }
 
-// admit tells whether a process of the partner's that is not proven may be answered.
+// admit tells whether a process of the partner's that has not proven itself may be
+// answered.
 func (p *partner) admit(over int, isNew bool) bool {
 	at := &p.paths[over]
 	return isNew && at.fresh.take(p.now) || at.again.take(p.now)
 }
 
-// admit has the kernel drop what comes from no partner, where it can.
+// admit has the kernel drop packets that come from no partner, where it can.
 func (c *Channel) admit(conn *net.UDPConn) error {
 	c.mu.Lock()
 	addrs := make([]netip.Addr, 0, len(c.sources))
@@ -228,13 +228,13 @@ func (c *Channel) admit(conn *net.UDPConn) error {
 	return setFilter(conn, c.o.Port, addrs)
 }
 
-// Say says m to a partner: it is sent at once, instead of what was said
-// before. Say does not wait, and tells nothing to a host that is not a partner.
+// Say says m to a partner: it is sent at once, in place of what was said before. Say does
+// not wait. To a host that is not a partner it sends nothing.
 //
-// With repeat at zero m is a heartbeat. Else it is a change: the partner is to
-// acknowledge it at once, and what it has not acknowledged is sent again after
-// each repeat (2 ms at least), eight times at most. A heartbeat that follows a
-// change takes over what remains of its repeats.
+// If repeat is zero, m is a heartbeat. Otherwise it is a change: the partner is to
+// acknowledge it at once, and what is not acknowledged is sent again after each repeat
+// (at least 2 ms), at most eight times. A heartbeat that follows a change takes over the
+// rest of its repeats.
 func (c *Channel) Say(to netip.Addr, m Message, repeat time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -258,8 +258,8 @@ func (c *Channel) wake() {
 	}
 }
 
-// Listen opens the socket, if it is not open yet. What comes before Run waits
-// in it.
+// Listen opens the socket, if it is not open yet. Packets that come before Run wait in
+// it.
 func (c *Channel) Listen() error {
 	c.mu.Lock()
 	open := c.conn != nil
@@ -287,8 +287,8 @@ func (c *Channel) Listen() error {
 	return nil
 }
 
-// Run talks until ctx ends, and closes the socket. It opens it first if Listen
-// was not called; that this fails is its only error.
+// Run talks until ctx ends, and closes the socket. It opens the socket first if Listen
+// was not called; if that fails, it returns the error, and no other.
 func (c *Channel) Run(ctx context.Context) error {
 	if err := c.Listen(); err != nil {
 		return err
@@ -305,7 +305,7 @@ func (c *Channel) Run(ctx context.Context) error {
 	return nil
 }
 
-// bucket is a number of packets that may be, filled at a rate.
+// bucket holds the packets that are still allowed; it fills at a rate.
 type bucket struct {
 	rate, burst float64
 	have        float64

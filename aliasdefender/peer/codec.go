@@ -8,18 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// A content is part and parts (two bytes each, big-endian as all numbers), then
-// records: type, length of the body, body. A record of an unknown type is
-// skipped, and so is what a known one has behind the fields that we know: that
-// is how the words grow within a version.
+// A content is part and parts (two bytes each, big-endian like all numbers), then
+// records: type, length of the body, body. A reader skips a record of an unknown type,
+// and whatever follows the known fields of a known one: so the words can grow within a
+// version.
 //
-// A word has two forms. The first is that of the programs before flagSecond: it
-// has an IPv4 address and one fact. It is said to a partner that understands no
-// other, and what does not fit into it is not said then. Both are heard. An
-// address of the second form has 4 bytes or 16; one of IPv4 is never mapped.
+// A word has two forms. The first is that of the programs before flagSecond: it has an
+// IPv4 address and one fact. It is said to a partner that understands no other; then what
+// does not fit into it is not said. Both forms are understood. An address of the second
+// form has 4 bytes or 16; an IPv4 address is never mapped.
 const (
 	recordProgram = 1 // features (4), length of the version, version
-	recordGroup   = 2 // what the words behind it share: HW (6), interval (4) and timeout (4) in µs, misses
+	recordGroup   = 2 // what the words after it share: HW (6), interval (4) and timeout (4) in µs, misses
 	recordFirst   = 3 // a word: alias (4), bits, flags, standing, step, hand-over (4), why, length of the text, text
 	recordHost    = 4 // the number of the sender's machine (16)
 	// A word: bits, flags, standing, step, hand-over (4), why, alias (4, or 16 by a
@@ -43,15 +43,15 @@ const (
 	serviceMask  = 3
 )
 
-// lastReason is the highest Why that programs with the first form know. They
-// look up any that they are told, and would fall over a higher one.
+// lastReason is the highest Why that programs with the first form know. They look up any
+// number that they are told, and would crash over a higher one.
 const lastReason = 53
 
 var errContent = errors.New("cannot understand the words of a datagram")
 
 // encoder turns a Message into contents, and keeps their memory.
 type encoder struct {
-	host  [HostLen]byte // is said in each; zero: not
+	host  [HostLen]byte // it is said in each content; zero: it is not
 	first bool          // the words have the first form
 
 	text   []byte
@@ -59,7 +59,7 @@ type encoder struct {
 	record []byte // of one word
 }
 
-// encode forgets what it had, and cuts m into contents of at most room bytes.
+// encode forgets what it had encoded, and cuts m into contents of at most room bytes.
 func (e *encoder) encode(m *Message, room int) {
 	e.text, e.starts = e.text[:0], e.starts[:0]
 	var shared Word
@@ -97,7 +97,7 @@ func sameGroup(a, b *Word) bool {
 	return a.HW == b.HW && a.Interval == b.Interval && a.Timeout == b.Timeout && a.Misses == b.Misses
 }
 
-// content is one of those that were encoded last.
+// content is the i-th of the contents that were encoded last.
 func (e *encoder) content(i int) []byte {
 	if i+1 < len(e.starts) {
 		return e.text[e.starts[i]:e.starts[i+1]]
@@ -126,17 +126,16 @@ func (e *encoder) group(w *Word) {
 	e.text = append(e.text, w.Misses)
 }
 
-// word is the record of a word until the next one; nil for one that cannot be
-// said.
+// word is the record of a word, until the next call; nil for a word that cannot be said.
 func (e *encoder) word(w *Word) []byte {
 	alias := unmapped(netip.PrefixFrom(w.Alias, int(w.Bits)))
 	switch b := e.record[:0]; {
 	case !alias.IsValid():
-		return nil // no hearer would take the words beside it
+		return nil // the partner would refuse the whole datagram, with the words beside it
 	case !e.first:
 		e.record = w.appendSecond(append(b, recordWord, 0), alias)
 	case !alias.Addr().Is4() || w.Link.IsValid():
-		return nil // to the partner it would be another alias
+		return nil // the partner would take it for another alias
 	default:
 		e.record = w.appendFirst(append(b, recordFirst, 0), alias)
 	}
@@ -149,7 +148,7 @@ func (w *Word) appendFirst(b []byte, alias netip.Prefix) []byte {
 	flags := w.flags() | byte(w.Facts.Value(FactService))<<serviceShift
 	why := w.Why
 	if why > lastReason {
-		why = 0 // its text tells it
+		why = 0 // the text says it
 	}
 	b = append(appendAddr(b, alias.Addr()), byte(alias.Bits()), flags, byte(w.Standing), byte(w.Step))
 	b = binary.BigEndian.AppendUint32(b, w.Handover)
@@ -185,7 +184,7 @@ func (w *Word) flags() byte {
 	return 0
 }
 
-// appendText appends as much of a text as is sent, behind its length.
+// appendText appends the length of a text and as much of it as is sent.
 func appendText(b []byte, text string) []byte {
 	text = clip(text, MaxText)
 	return append(append(b, byte(len(text))), text...)
@@ -205,7 +204,7 @@ func micros(d time.Duration) uint32 {
 	return uint32(min(max(d, 0), time.Hour).Microseconds())
 }
 
-// clip is as much of s as fits, and no half of a letter.
+// clip is as much of s as fits, without half a letter at its end.
 func clip(s string, most int) string {
 	if len(s) <= most {
 		return s

@@ -16,8 +16,8 @@ type content struct {
 	part, parts int
 }
 
-// decode reads a content. like is a version that was heard before: the usual
-// one need not be made anew.
+// decode reads a content. like is a version heard before: if it is the same, its string
+// is used again.
 func decode(b []byte, like string) (content, error) {
 	var c content
 	if len(b) < contentHead {
@@ -27,8 +27,8 @@ func decode(b []byte, like string) (content, error) {
 	if c.part >= c.parts {
 		return c, errContent
 	}
-	// Counted first, so that the memory is asked for once, and never for more
-	// than is there.
+	// The words are counted first, so that memory is asked for once, and never for more
+	// words than there are.
 	words := 0
 	for rest := b[contentHead:]; len(rest) > 0; {
 		kind, _, more, ok := record(rest)
@@ -158,7 +158,7 @@ func (w *Word) readSecond(b []byte) bool {
 	return ok
 }
 
-// sized is the field that stands behind its length, and what follows it.
+// sized is the field that follows its own length, and whatever comes after it.
 func sized(b []byte) (field, rest []byte, ok bool) {
 	if len(b) < 1 || len(b) < 1+int(b[0]) {
 		return nil, nil, false
@@ -167,8 +167,7 @@ func sized(b []byte) (field, rest []byte, ok bool) {
 	return b[1:end], b[end:], true
 }
 
-// readCommon reads what stands in both forms in the same order, from the flags
-// to why.
+// readCommon reads the fields from flags to why, which both forms have in the same order.
 func (w *Word) readCommon(b []byte) {
 	w.Primary = b[0]&flagPrimary != 0
 	if w.Standing = Standing(b[1]); w.Standing >= standings {
@@ -187,7 +186,7 @@ func prefix(octets []byte, bits uint8) (netip.Prefix, bool) {
 	return p, ok && p.IsValid()
 }
 
-// printable is a text that may go into a log and onto a terminal.
+// printable is the text, safe for a log and a terminal.
 func printable(b []byte, most int) string {
 	if len(b) == 0 {
 		return ""

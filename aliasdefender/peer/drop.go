@@ -3,19 +3,18 @@ package peer
 // Kind says why a datagram was dropped, or why its words were not taken.
 type Kind uint8
 
-// The kinds. All but Duplicate and Late are packets that a healthy pair does
-// not send.
+// The kinds. A healthy pair causes none of them but Duplicate and Late.
 const (
 	Taken      Kind = iota // not dropped
 	Foreign                // from an address or port that is no partner's, or no datagram of ours
-	Malformed              // too short, too long, or without sense inside
+	Malformed              // too short, too long, or its content makes no sense
 	OldVersion             // of an older version of the datagram than we speak
 	NewVersion             // of a newer one
 	Unreadable             // opened by none of our keys: another key, or damage
 	Own                    // our own, sent back to us
 	Replayed               // heard already over the same path, or too old to tell
-	Former                 // meant for a former process of ours, or from one of the partner's that is not the present one
-	Unchecked              // more of the doubtful than are worth the time to open or to answer them
+	Former                 // meant for a former process of ours, or from a process of the partner's that is not the present one
+	Unchecked              // there were too many doubtful ones to open or to answer them all
 	Duplicate              // heard already over another path
 	Late                   // its words were overtaken by newer ones
 	kinds

@@ -3,7 +3,7 @@ package peer
 // Value is what a host says of one fact.
 type Value uint8
 
-// The values of a fact. A host hears NotSaid for one that it does not know.
+// The values of a fact. A host that does not know a value hears NotSaid.
 const (
 	NotSaid Value = iota
 	Yes
@@ -11,8 +11,8 @@ const (
 	values // the number of values
 )
 
-// Facts are the values of facts, which go by numbers that the callers agree on.
-// The zero Facts says nothing.
+// Facts are the values of several facts. The callers agree on a number for each fact. The
+// zero Facts says nothing.
 type Facts uint64
 
 const (
@@ -23,12 +23,12 @@ const (
 // MaxFact is the highest number of a fact.
 const MaxFact = 64/valueBits - 1
 
-// FactService is the number of the fact that the service behind the alias is
-// well. The package knows this one number, for the first form of words has a
-// place of its own for it.
+// FactService is the number of the fact that the service behind the alias is well. The
+// package knows this one number because the first form of words has a place of its own
+// for it.
 const FactService = 1
 
-// Value is what is said of a fact; of one beyond MaxFact nothing is.
+// Value is what is said of a fact; nothing is said of a fact beyond MaxFact.
 func (f Facts) Value(fact uint8) Value {
 	if fact > MaxFact {
 		return NotSaid
@@ -39,7 +39,7 @@ func (f Facts) Value(fact uint8) Value {
 	return NotSaid
 }
 
-// With is f with another value of a fact. One beyond MaxFact cannot be said.
+// With is f with another value for one fact. A fact beyond MaxFact cannot be said.
 func (f Facts) With(fact uint8, v Value) Facts {
 	if fact > MaxFact {
 		return f
@@ -47,8 +47,8 @@ func (f Facts) With(fact uint8, v Value) Facts {
 	return f&^(valueMask<<(valueBits*fact)) | Facts(v&valueMask)<<(valueBits*fact)
 }
 
-// appendTo appends the facts, four a byte from the lowest number on, as far as
-// something is said.
+// appendTo appends the facts, four to a byte, from the lowest number up to the last of
+// which something is said.
 func (f Facts) appendTo(b []byte) []byte {
 	for ; f != 0; f >>= 8 {
 		b = append(b, byte(f))
@@ -56,8 +56,8 @@ func (f Facts) appendTo(b []byte) []byte {
 	return b
 }
 
-// factsOf reads what appendTo has written; of a later program's further facts
-// nothing is known here.
+// factsOf reads what appendTo has written. Facts that only a later program knows are left
+// out.
 func factsOf(b []byte) (f Facts) {
 	for i := range min(len(b), 8) {
 		f |= Facts(b[i]) << (8 * i)

@@ -9,19 +9,19 @@ import (
 // KeySize is the length of a key in bytes.
 const KeySize = chacha20poly1305.KeySize
 
-// Keys are those that partners share: the first seals, each opens, so that a
-// new key can be put on one host after the other. Keys do not change.
+// Keys are the keys that partners share: the first seals, each opens. So a new key can be
+// put on one host after the other. Keys do not change.
 type Keys struct {
 	aeads []cipher.AEAD
 }
 
-// NewKeys makes Keys out of the one that seals and of others that open as well.
+// NewKeys makes Keys of the one that seals and of others that only open.
 func NewKeys(first [KeySize]byte, others ...[KeySize]byte) *Keys {
 	k := &Keys{}
 	for _, key := range append([][KeySize]byte{first}, others...) {
 		aead, err := chacha20poly1305.NewX(key[:])
 		if err != nil {
-			panic(err) // of a key of another length only
+			panic(err) // only a key of another length would fail
 		}
 		k.aeads = append(k.aeads, aead)
 	}

@@ -5,15 +5,14 @@ import (
 	"slices"
 )
 
-// LinkOf is what a word about an alias says of the NIC that the alias is on,
-// made of the NIC's own addresses, aliases not among them.
+// LinkOf is what a word about an alias says of the NIC that the alias is on. It is made
+// of the NIC's own addresses; aliases are not among them.
 //
-// Most addresses can be on one segment only, and need no Link. A link-local one
-// can be on several, and two hosts need not call the same NIC by one name, nor
-// are the NICs' hardware addresses different where they are VLANs. What both
-// hosts have in common there is the segment's network: the lowest that is not
-// link-local. Where there is none it is the NIC's own link-local address, which
-// the partner may have as its Partner on that NIC.
+// Most addresses can be on one segment only, and need no Link. A link-local address can
+// be on several; two hosts may call the same NIC by different names, and the hardware
+// addresses of VLANs do not differ. What both hosts have in common there is the segment's
+// network: the lowest one that is not link-local. Where there is none, the Link is the
+// NIC's own link-local address, which the partner may have as its Partner on that NIC.
 func LinkOf(alias netip.Addr, own []netip.Prefix) netip.Prefix {
 	if !alias.IsLinkLocalUnicast() {
 		return netip.Prefix{}
@@ -36,16 +35,16 @@ func LinkOf(alias netip.Addr, own []netip.Prefix) netip.Prefix {
 	return address
 }
 
-// On tells whether a word is about the alias on the NIC with these own
-// addresses, whose partner is asked at this address. The alias's own address has
-// to be compared beside it. A word without a Link is about whichever there is.
+// On tells whether a word is about the alias on the NIC that has these own addresses and
+// whose partner is asked at this address. The caller compares the alias's own address. A
+// word without a Link fits any NIC.
 func (w *Word) On(own []netip.Prefix, partner netip.Addr) bool {
 	return !w.Link.IsValid() ||
 		w.Link.IsSingleIP() && w.Link.Addr() == partner.Unmap().WithZone("") ||
 		slices.ContainsFunc(own, func(p netip.Prefix) bool { return unmapped(p).Masked() == w.Link })
 }
 
-// unmapped is a prefix without a zone, and of IPv4 where it was mapped.
+// unmapped is a prefix without a zone, and in IPv4 form if it was mapped.
 func unmapped(p netip.Prefix) netip.Prefix {
 	a, bits := p.Addr(), p.Bits()
 	if a.Is4In6() {
@@ -54,7 +53,7 @@ func unmapped(p netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(a.WithZone(""), bits)
 }
 
-// lower is the lower of two prefixes, where there are two.
+// lower is the lower of two prefixes; if one is missing, the other.
 func lower(a, b netip.Prefix) netip.Prefix {
 	if !a.IsValid() || b.Compare(a) < 0 {
 		return b

@@ -32,11 +32,11 @@ import (
 // Standing is what a host says about an alias: whether it holds it, or would take it.
 type Standing uint8
 
-// The standings. A host that knows fewer hears Unknown for those that it does
-// not know, so further ones can be added at the end.
+// The standings. A host hears Unknown for a standing that it does not know, so new ones
+// can be added at the end.
 const (
 	Unknown   Standing = iota // nothing is said
-	Unsure                    // has it not, and does not know enough to take it
+	Unsure                    // does not have it, and does not know enough to take it
 	Holding                   // has it
 	Able                      // stands by, and would take it
 	Cannot                    // stands by, and could not serve it: see Word.Why
@@ -57,14 +57,15 @@ func (s Standing) String() string {
 // Step is where a hand-over stands on a host, whatever its Standing.
 type Step uint8
 
-// The steps, with what Standing is beside them. Unknown ones are heard as none.
+// The steps, each with the Standing that goes with it. A host hears none for a step that
+// it does not know.
 const (
 	NoStep   Step = iota
 	Asks          // not Holding: the holder is to offer it
 	Offers        // Holding: the partner is to take it
-	Takes         // Holding: what was offered, and is not sure of it yet
-	Confirms      // Holding: what was offered; the partner is to release it
-	Refuses       // what was asked or offered: see Word.Why
+	Takes         // Holding: it took what was offered, and is not yet sure of it
+	Confirms      // Holding: it has what was offered; the partner is to release it
+	Refuses       // does not do what was asked or offered: see Word.Why
 	steps         // the number of steps
 )
 
@@ -80,19 +81,19 @@ func (s Step) String() string {
 // MaxText is how many bytes of Word.Text are sent.
 const MaxText = 100
 
-// Word is what one host says about one alias. The alias is meant by its address
-// and the NIC that it is on: see Link.
+// Word is what one host says about one alias. The alias's address and the NIC that it is
+// on tell which alias is meant: see Link.
 type Word struct {
 	Alias    netip.Addr   // of either family, without a zone
 	Bits     uint8        // the length of its prefix
-	Link     netip.Prefix // tells one NIC from another where the address does not, see LinkOf; else zero
+	Link     netip.Prefix // tells NICs apart where the address alone does not, see LinkOf; otherwise zero
 	Primary  bool         // the host's role
 	Standing Standing
 	Step     Step
 	Handover uint32 // the number of the hand-over that Step is about; 0: none
 	Facts    Facts
 	Why      uint8  // a reason, as a number that the callers agree on; 0: none
-	Text     string // the same in words for people; printable, cut at MaxText bytes
+	Text     string // the reason in words for people; printable, cut at MaxText bytes
 
 	HW       [6]byte       // the hardware address of the alias's NIC
 	Interval time.Duration // to the microsecond, at most an hour
@@ -100,37 +101,35 @@ type Word struct {
 	Misses   uint8
 }
 
-// Message is everything that is said to one partner at one time. Whoever has
-// given one to Say must not change its Words any more.
+// Message is everything that is said to one partner at one time. Once it was passed to
+// Say, its Words must not be changed.
 type Message struct {
 	Version  string // of the program; cut at 40 bytes
-	Features uint32 // what the program understands beyond the words, a bit each; bits that the hearer does not know mean nothing to it
+	Features uint32 // what the program understands beyond the words, a bit each; a hearer ignores bits that it does not know
 	Words    []Word
 }
 
-// Heard is one datagram with words. A Message that does not fit one is spread
-// over Parts of them; each stands alone, and its words are in force when it
-// arrives.
+// Heard is one datagram with words. A Message that does not fit into one is spread over
+// Parts of them. Each part stands alone: its words count when it arrives.
 type Heard struct {
 	Partner     netip.Addr
 	At          time.Time // when it arrived
 	Path        netip.Addr
-	NewBoot     bool // the partner's daemon is not the one that was heard before; also at the first time
+	NewBoot     bool // the partner's daemon is not the one that was heard before; also true the first time
 	Message          // the words of this part only
 	Part, Parts int  // from 0
 
-	// Say counts the partner's Says since its start. The same number again
-	// is a repeat, and no newer sign of life than the first.
+	// Say counts the partner's Says since its start. If the number is the same again,
+	// this is a repeat, and no newer sign of life than the first.
 	Say uint64
 
-	// Host is the number of the partner's machine, the same whichever address
-	// of it is talked to; zero: it has not said it. Cloned tells that it is our
-	// own number: one of the two machines is a copy of the other.
+	// Host is the number of the partner's machine, the same for all of its addresses;
+	// zero: it has not said it. Cloned tells that it is our own number: one of the two
+	// machines is a copy of the other.
 	Host   [HostLen]byte
 	Cloned bool
-	// FirstForm tells that the partner understands only the first form of the
-	// words: neither IPv6 aliases nor a Link can be said to it, nor any fact but
-	// FactService.
+	// FirstForm tells that the partner understands only the first form of words: it
+	// cannot be told of IPv6 aliases, a Link, or any fact but FactService.
 	FirstForm bool
 }
 

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// rest is how long the reader leaves the packets to the kernel when there were
-// too many useless ones.
+// rest is how long the reader leaves the packets to the kernel after too many useless
+// ones.
 const rest = time.Millisecond
 
 // receiveAll reads until the socket is closed.
 func (c *Channel) receiveAll(ctx context.Context) {
-	buf := make([]byte, maxDatagram+1) // one more: to tell what is too long
+	buf := make([]byte, maxDatagram+1) // one more than the longest, to recognise what is too long
 	oob := make([]byte, 64)
 	for ctx.Err() == nil {
 		n, oobn, _, from, err := c.conn.ReadMsgUDPAddrPort(buf, oob)
@@ -23,7 +23,7 @@ func (c *Channel) receiveAll(ctx context.Context) {
 		}
 		if err != nil {
 			if !c.blame() {
-				pause(ctx, rest) // memory is short, or the like
+				pause(ctx, rest) // short of memory, or something like it
 			}
 			continue
 		}
@@ -58,11 +58,11 @@ func pause(ctx context.Context, d time.Duration) {
 // event is what a packet brought besides words.
 type event struct {
 	partner  netip.Addr
-	readable *bool // it has changed
+	readable *bool // the new state, if it has changed
 	flooded  bool
 }
 
-// take judges one packet, cheapest question first, and counts it.
+// take judges one packet, the cheapest question first, and counts it.
 func (c *Channel) take(datagram []byte, from netip.AddrPort, now time.Time) (h *Heard, e event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *Channel) take(datagram []byte, from netip.AddrPort, now time.Time) (h *
 	return h, e
 }
 
-// open opens what may be the partner's.
+// open opens a packet that may be the partner's.
 func (c *Channel) open(src source, datagram []byte, now time.Time) (*Heard, event, Kind) {
 	p := src.partner
 	p.now = now
@@ -124,13 +124,13 @@ func (c *Channel) open(src source, datagram []byte, now time.Time) (*Heard, even
 	return h, e, kind
 }
 
-// cloned tells whether a partner's machine says our own number.
+// cloned tells whether a partner's machine has our own number.
 func (c *Channel) cloned(host [HostLen]byte) bool {
 	return host == c.o.Host && host != [HostLen]byte{}
 }
 
-// read notes whether a packet could be read, and returns what has changed by
-// it: nil for nothing.
+// read notes whether a packet could be read, and returns the new state if that has
+// changed; otherwise nil.
 func (p *partner) read(authentic bool, now time.Time) *bool {
 	if authentic {
 		p.unread = 0

@@ -12,8 +12,7 @@ import (
 // writeWithin bounds how long one datagram waits for room in the kernel.
 const writeWithin = 50 * time.Millisecond
 
-// sendAll sends what is to be sent, until ctx ends. All that goes out goes out
-// here.
+// sendAll sends what is to be sent, until ctx ends. No other function sends.
 func (c *Channel) sendAll(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -33,10 +32,10 @@ func (c *Channel) sendAll(ctx context.Context) {
 	}
 }
 
-// round sends all that is due, and says when the next repeat will be.
+// round sends everything that is due, and says when the next repeat is.
 func (c *Channel) round(now time.Time) (next time.Time) {
 	c.mu.Lock()
-	partners := c.partners // is replaced as a whole, never changed
+	partners := c.partners // replaced as a whole, never changed
 	c.mu.Unlock()
 	for _, p := range partners {
 		n := c.due(p, now)
@@ -50,7 +49,7 @@ func (c *Channel) round(now time.Time) (next time.Time) {
 	return next
 }
 
-// due seals into c.send what p is to get now, and says when its next repeat is.
+// due seals into c.send what p has to get now, and says when its next repeat is.
 func (c *Channel) due(p *partner, now time.Time) (next time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,8 +91,8 @@ func (p *partner) encode() {
 	p.enc.encode(&p.message, room)
 }
 
-// sealAll seals the parts of the last Say, or only those that the partner has
-// not acknowledged; to a partner that is not proven a hello.
+// sealAll seals the parts of the last Say, or only those that the partner has not
+// acknowledged. For a partner that is not proven it seals a hello instead.
 func (c *Channel) sealAll(p *partner, missing bool) {
 	s := p.session
 	if !s.Proven() {
@@ -101,7 +100,7 @@ func (c *Channel) sealAll(p *partner, missing bool) {
 		return
 	}
 	if p.enc.first == s.Second() {
-		// Another process has come since this Say was encoded.
+		// Another process of the partner's has come since this Say was encoded.
 		p.encode()
 		s.Recut(p.enc.parts())
 	}
@@ -112,8 +111,8 @@ func (c *Channel) sealAll(p *partner, missing bool) {
 	}
 }
 
-// keep puts what was appended to c.out into c.send. Where c.out has moved, the
-// datagrams before it stay where they were.
+// keep puts what was appended to c.out into c.send. If c.out has moved, earlier datagrams
+// stay where they were.
 func (c *Channel) keep(out []byte) {
 	c.send = append(c.send, out[len(c.out):])
 	c.out = out
@@ -128,8 +127,8 @@ func (c *Channel) write(p *partner, datagram []byte) {
 	for i := range paths {
 		to := netip.AddrPortFrom(paths[i].addr, c.o.Port)
 		err := c.writeTo(datagram, to)
-		// What the kernel reports first may be the fate of an earlier
-		// datagram, on any path.
+		// The first error that the kernel reports may be about an earlier datagram, on
+		// any path.
 		for tries := 0; err != nil && tries < 3 && !errors.Is(err, net.ErrClosed); tries++ {
 			if !c.blame() && tries > 0 {
 				break
@@ -150,8 +149,8 @@ func (c *Channel) note(addr netip.Addr, err error, now time.Time) {
 	}
 	p := &s.paths[s.path]
 	if err == nil {
-		// A refusal comes back later than the datagram goes: what came after
-		// the last one was sent stands until something is heard.
+		// A refusal comes back only after the datagram has gone. So a refusal that came
+		// after the last sending stays until something is heard.
 		p.sent = now
 		if p.local {
 			p.err, p.local = nil, false
@@ -161,8 +160,8 @@ func (c *Channel) note(addr netip.Addr, err error, now time.Time) {
 	p.err, p.local = cause(err), true
 }
 
-// blame files what has come back of earlier datagrams, and says whether
-// anything has.
+// blame files the errors that have come back for earlier datagrams, and says whether
+// there were any.
 func (c *Channel) blame() bool {
 	reports := returned(c.conn)
 	c.mu.Lock()
@@ -181,7 +180,7 @@ type report struct {
 	err error
 }
 
-// cause is the system's word alone.
+// cause is the system's own word, without what the packages around it add.
 func cause(err error) error {
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		err = e
@@ -192,31 +191,31 @@ func cause(err error) error {
 // PathStatus is one way to a partner.
 type PathStatus struct {
 	Addr  netip.Addr
-	Heard time.Time // when anything of the partner's came over it; zero: never
+	Heard time.Time // when anything from the partner last came over it; zero: never
 	Sent  time.Time // when something was last handed to the kernel for it
-	Err   error     // what the system or the network said of the last; nil: nothing
+	Err   error     // what the system or the network said of the last sending; nil: nothing
 }
 
 // PartnerStatus is one partner.
 type PartnerStatus struct {
 	Partner    netip.Addr
-	Proven     bool          // its present process is known, and words go to it
-	Version    string        // heard last
-	Host       [HostLen]byte // likewise: the number of its machine; zero: none
-	Cloned     bool          // that is our own
+	Proven     bool          // its present process is known, and gets words
+	Version    string        // as last heard
+	Host       [HostLen]byte // as last heard: the number of its machine; zero: none
+	Cloned     bool          // that number is our own
 	FirstForm  bool          // it understands only the first form of words: see Heard
 	Unreadable bool
 	Paths      []PathStatus
-	Counts     Counts // by what became of the packets from its addresses
+	Counts     Counts // of the packets from its addresses
 }
 
 // Status is a Channel at one moment.
 type Status struct {
 	Partners []PartnerStatus
-	Foreign  uint64 // packets from no partner that we read
-	// Refused counts what the kernel dropped for us: packets from no partner,
-	// and those for which it had no room. It is up to date with the last
-	// packet that was heard, and zero where the system does not tell.
+	Foreign  uint64 // packets that we read and that came from no partner
+	// Refused counts the packets that the kernel dropped for us: those from no partner,
+	// and those for which it had no room. It is as of the last packet that was heard, and
+	// zero where the system does not tell.
 	Refused uint32
 }
 

@@ -22,11 +22,10 @@ import (
 //	109    content
 //	       tag, 16
 //
-// A boot is 16 random bytes that name one run of one end. To is what makes a
-// replay useless: words are taken only where it is our boot, which nobody knew
-// before this run. That From is the partner's present process, and not one
-// before it whose datagrams somebody kept back, it proves once by answering a
-// challenge that is made for it alone.
+// A boot is 16 random bytes that name one run of one end. To makes a replay useless:
+// words are taken only if it is our boot, which nobody knew before this run. From proves
+// once that it is the partner's present process, and not an earlier one whose datagrams
+// somebody kept back: it answers a challenge that is made for it alone.
 const (
 	version     = 1
 	versionAt   = 3
@@ -43,9 +42,9 @@ const (
 
 	flagUrgent  = 1
 	flagContent = 2
-	// A program that has only the first form of words looks at no other flag.
-	// This one is in every datagram, so that each end knows the form that the
-	// other understands before it says its first word.
+	// A program that has only the first form of words ignores this flag. It is in every
+	// datagram, so each end knows which form the other understands before it says its
+	// first word.
 	flagSecond = 4
 )
 
@@ -62,42 +61,42 @@ type remote struct {
 	highestSay uint64
 	second     bool // it understands the second form of words
 
-	left  int  // answers that it may get out of the share of new processes
-	fresh bool // the last was one of these
+	left  int  // how many answers it may still get from the share of new processes
+	fresh bool // the last answer came from that share
 }
 
-// unproven is how many processes of the partner's are remembered that have not
-// proven that they live.
+// unproven is how many processes of the partner's are remembered that have not proven
+// that they are alive.
 const unproven = 4
 
 // numbers is how many of our own datagrams are remembered until they are
 // acknowledged.
 const numbers = 256
 
-// Session is one end of the talk with one partner. It knows no time and is
-// used by one goroutine at a time.
+// Session is one end of the talk with one partner. It has no clock, and is used by one
+// goroutine at a time.
 type Session struct {
 	boot    boot
 	speaks  byte   // the flag of the form that we understand
 	number  uint64 // of the last datagram sealed
 	current *remote
 	others  [unproven]remote
-	oldest  [2]int   // of others: of those seen before, and of those not
+	oldest  [2]int   // among the others: of those seen before, and of those not
 	paths   []window // what came over each path from current
 
-	owed *remote // who is to be answered; nil: nobody
+	owed *remote // the process that has to be answered; nil: none
 
 	strangers strangers
-	// admit tells whether a process that is not proven may be answered, which came
-	// over that path, and was not seen before or was. nil: each may.
+	// admit tells whether a process that is not proven may be answered. It is given the
+	// path that the process came over, and whether it is new. nil: each may.
 	admit func(path int, isNew bool) bool
 
 	sent    [numbers]sent
 	say     uint64 // the last one that was begun
-	acked   []bool // which of its parts the partner has heard
-	missing int    // how many it has not
+	acked   []bool // which parts of that Say the partner has heard
+	missing int    // how many of them it has not heard
 
-	key   int // that opened the last datagram
+	key   int // the key that opened the last datagram
 	plain []byte
 }
 
@@ -107,16 +106,15 @@ type sent struct {
 	part        int
 }
 
-// NewSession makes a Session with a boot of its own, for a partner that is
-// reached over as many paths.
+// NewSession makes a Session with a boot of its own, for a partner that is reached over
+// that many paths.
 func NewSession(paths int) *Session {
 	s := &Session{speaks: flagSecond, paths: make([]window, paths), plain: make([]byte, 0, maxDatagram)}
 	s.renew()
 	return s
 }
 
-// renew begins a new boot. Nothing that was sealed for the old one is taken
-// any more.
+// renew begins a new boot. From then on nothing that was sealed for the old one is taken.
 func (s *Session) renew() {
 	rand.Read(s.boot[:]) // never fails, crypto/rand says
 	s.number, s.sent = 0, [numbers]sent{}
@@ -125,24 +123,24 @@ func (s *Session) renew() {
 // setPaths tells how many paths there are now; their order has changed.
 func (s *Session) setPaths(n int) { s.paths = make([]window, n) }
 
-// Proven says whether the partner's present process is known, so that words
-// can be sent to it.
+// Proven says whether the partner's present process is known, so that it can be sent
+// words.
 func (s *Session) Proven() bool { return s.current != nil }
 
-// Second says whether the partner's present process understands the second form
-// of words. One that is not known yet is not known to.
+// Second says whether the partner's present process understands the second form of words;
+// false if that process is not known yet.
 func (s *Session) Second() bool { return s.current != nil && s.current.second }
 
-// Begin starts a Say of so many parts: what is not acknowledged of the one
-// before does not matter any more.
+// Begin starts a Say of that many parts. What was not acknowledged of the previous one no
+// longer matters.
 func (s *Session) Begin(parts int) {
 	s.say++
 	s.Recut(parts)
 }
 
-// Recut cuts the last Say into parts anew, for a partner's process that
-// understands another form of words. It is the same Say: no newer sign of life.
-// That process acknowledges nothing that was sealed for the one before.
+// Recut divides the last Say into parts anew, for a process of the partner's that
+// understands another form of words. It is the same Say: no newer sign of life. That
+// process acknowledges nothing that was sealed for the previous one.
 func (s *Session) Recut(parts int) {
 	s.acked = append(s.acked[:0], make([]bool, parts)...)
 	s.missing = parts
@@ -155,7 +153,7 @@ func (s *Session) Seal(k *Keys, dst, content []byte, part int, urgent bool) []by
 		return s.seal(k, dst, &remote{}, nil, 0)
 	}
 	if s.owed != nil && s.owed.boot == s.current.boot {
-		s.owed = nil // this one acknowledges as well
+		s.owed = nil // this datagram acknowledges as well
 	}
 	flags := byte(flagContent)
 	if urgent {
@@ -199,8 +197,8 @@ func (s *Session) seal(k *Keys, dst []byte, to *remote, content []byte, flags by
 	return k.seal(dst, dst[at+nonceAt:at+sealedAt], p, dst[at:at+nonceAt])
 }
 
-// Outer judges what can be judged of a datagram without a key. Only of one
-// that is Taken the rest makes sense.
+// Outer judges what can be judged of a datagram without a key. Only of a datagram that it
+// calls Taken does the rest make sense.
 func Outer(datagram []byte) Kind {
 	switch {
 	case len(datagram) < sealedAt || [versionAt]byte(datagram) != magic:
@@ -215,21 +213,21 @@ func Outer(datagram []byte) Kind {
 	return Taken
 }
 
-// Names says whether a datagram names our boot, or none as a hello does. One
-// that names another can be of no use, whatever is in it.
+// Names says whether a datagram names our boot, or no boot, as a hello does. One that
+// names another boot is of no use, whatever is in it.
 func (s *Session) Names(datagram []byte) bool {
 	to := boot(datagram[toAt:])
 	return to == s.boot || to == boot{}
 }
 
-// Opened is what is new after a datagram was opened.
+// Opened is what is known after a datagram was opened.
 type Opened struct {
 	Authentic bool   // one of our keys opened it
-	Live      bool   // it is the present process's, and no replay
+	Live      bool   // the partner's present process sent it, and it is no replay
 	Content   []byte // its words, until the Session is used again; nil: none, or not to be taken
 	Say       uint64 // of the content
-	NewBoot   bool   // the partner's present process is now known, and another than before
-	Answer    bool   // it is to be answered at once
+	NewBoot   bool   // the partner's present process is known now, and is another than before
+	Answer    bool   // it has to be answered at once
 }
 
 // Open opens a datagram that came over a path and that Outer has taken.
@@ -269,7 +267,7 @@ func readInner(b []byte) (in inner) {
 	return in
 }
 
-// take is Open behind the key.
+// take is the part of Open that follows once a key fits.
 func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 	in := readInner(plain)
 	switch {
@@ -284,11 +282,11 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 	if from == nil || from.boot != in.from {
 		from = s.asked(in.from)
 		if from == nil || to != s.boot || in.response != from.ours {
-			// It does not live for certain: it is asked to prove it.
+			// It may be an old process: ask it to prove that it is alive.
 			if from = s.ask(in.from, path); from == nil {
 				return o, Unchecked
 			}
-			from.second = in.flags&flagSecond != 0 // a process does not learn: its oldest datagram says the same
+			from.second = in.flags&flagSecond != 0 // a process never learns: its oldest datagram says the same
 			if in.challenge != 0 {
 				from.theirs = in.challenge
 			}
@@ -307,9 +305,9 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 		return o, Taken
 	}
 	if in.ack > s.number {
-		// It has heard what we have not sent yet. This process was put back
-		// to a state before, as a virtual machine by its snapshot: what was
-		// taken since could be replayed.
+		// It has heard what we have not sent yet. So this process was put back to an
+		// earlier state, as a virtual machine is by its snapshot: what it has taken since
+		// then could be replayed.
 		s.renew()
 		s.owe(from)
 		return o, Former
@@ -337,7 +335,7 @@ func (s *Session) take(to boot, plain []byte, path int) (o Opened, kind Kind) {
 	return o, Taken
 }
 
-// challenge is never zero, for that means none.
+// challenge is never zero, because zero means none.
 func challenge() uint64 {
 	var b [8]byte
 	for {
@@ -348,9 +346,9 @@ func challenge() uint64 {
 	}
 }
 
-// promote makes one that has proven that it lives the present one. The one
-// before, and whoever was asked before and has not answered yet, can come back
-// only by a challenge that is new.
+// promote makes a process that has proven that it is alive the present one. The previous
+// one, and any that was asked and has not answered yet, can come back only by a new
+// challenge.
 func (s *Session) promote(r *remote) {
 	now := *r
 	s.others = [unproven]remote{}

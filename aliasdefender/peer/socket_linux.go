@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receiveRoom is what waits in the kernel while the reader does not run.
+// receiveRoom is how much the kernel keeps while the reader does not run.
 const receiveRoom = 1 << 20 // bytes
 
 // prepare sets up a socket before it is bound.
@@ -23,13 +23,14 @@ func prepare(_, _ string, conn syscall.RawConn) error {
 		}
 	}
 	if e := conn.Control(func(fd uintptr) {
-		// The address may not be there yet when the host starts.
+		// When the host starts, the address may not be there yet.
 		set(fd, unix.SOL_IP, unix.IP_FREEBIND, 1, "IP_FREEBIND")
-		// What the network says of a datagram comes back with its address.
+		// Errors from the network come back with the address that the datagram went to.
 		set(fd, unix.SOL_IP, unix.IP_RECVERR, 1, "IP_RECVERR")
 		set(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL")
 		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveRoom) != nil {
-			// Without CAP_NET_ADMIN up to net.core.rmem_max, in silence.
+			// Without CAP_NET_ADMIN the kernel quietly gives no more than
+			// net.core.rmem_max.
 			set(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveRoom, "SO_RCVBUF")
 		}
 	}); e != nil {
@@ -38,8 +39,8 @@ func prepare(_, _ string, conn syscall.RawConn) error {
 	return err
 }
 
-// Where the filter finds things: it sees a packet from its UDP header on, and
-// the IP header by an offset of its own (SKF_NET_OFF in linux/filter.h).
+// Offsets for the filter: it sees a packet from the UDP header on, and reaches the IP
+// header by an offset of its own (SKF_NET_OFF in linux/filter.h).
 const (
 	udpSource  = 0
 	udpHeader  = 8
@@ -47,11 +48,11 @@ const (
 	maxSources = 200 // a filter jumps over 255 instructions at most
 )
 
-// setFilter has the kernel drop what is from no partner or no datagram of ours,
-// before it takes room or time. What passes is judged again.
+// setFilter has the kernel drop packets that come from no partner or are no datagrams of
+// ours, before they take room or time. Packets that pass are judged again.
 func setFilter(conn *net.UDPConn, port uint16, sources []netip.Addr) error {
 	if len(sources) > maxSources {
-		sources = nil // all of them; the reader judges alone
+		sources = nil // the filter passes all sources; the reader alone judges
 	}
 	begins := uint32(magic[0])<<24 | uint32(magic[1])<<16 | uint32(magic[2])<<8
 	program := []bpf.Instruction{
@@ -96,8 +97,8 @@ func setFilter(conn *net.UDPConn, port uint16, sources []netip.Addr) error {
 	return nil
 }
 
-// refused reads how many packets the kernel has dropped, from what it adds to
-// one that it did not (SO_RXQ_OVFL, the only thing that we ask it to add).
+// refused reads how many packets the kernel has dropped. The kernel adds the number to a
+// packet that it delivers (SO_RXQ_OVFL, the only thing that we ask it to add).
 func refused(oob []byte) (uint32, bool) {
 	at := unix.CmsgLen(0)
 	if len(oob) < at+4 {
@@ -115,8 +116,8 @@ func sentFrom(from netip.Addr) []byte {
 	return unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
 }
 
-// returned reads what the network has said of datagrams that we sent: to which
-// address, and what.
+// returned reads the errors that the network has returned for datagrams that we sent,
+// with the addresses that those went to.
 func returned(conn *net.UDPConn) (all []report) {
 	sys, err := conn.SyscallConn()
 	if err != nil {

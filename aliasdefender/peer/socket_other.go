@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// On other systems the reader judges alone, and the network's word on a
-// datagram is not heard. Nor is it ours to say from which address one is sent.
+// On other systems the reader judges alone, errors from the network are not read, and we
+// cannot choose the address that a datagram is sent from.
 
 func prepare(_, _ string, _ syscall.RawConn) error { return nil }
 

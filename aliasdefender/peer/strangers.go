@@ -2,22 +2,23 @@ package peer
 
 import "encoding/binary"
 
-// Processes of the partner's that say hello, and have not proven that they live, may
-// be former ones, of which somebody has kept datagrams. Each hello costs an answer.
-// So answers to those that have said hello before are few, and cannot take the share
-// of one that has not: the partner's next process is answered in the midst of any
-// number of replayed hellos.
+// A process of the partner's that says hello, and has not proven that it is alive, may be
+// a former one whose datagrams somebody has kept. Each hello costs an answer. So
+// processes that have said hello before get few answers, and cannot use up the share of
+// those that have not: the partner's next process is answered in the midst of any number
+// of replayed hellos.
 const (
-	// seenBoots is how many processes of the partner's are remembered that said
-	// hello. A former one beyond counts as new when it is replayed.
+	// seenBoots is how many processes of the partner's are remembered that said hello. A
+	// former process that is no longer remembered counts as new when its hello is
+	// replayed.
 	seenBoots = 256
 
 	// seenNonces is how many hellos are remembered, so that a repeated one is known
 	// without being opened.
 	seenNonces = 1024
 
-	// newAnswers is how many answers a new process gets out of the share of the new
-	// ones: the first may be lost.
+	// newAnswers is how many answers a new process gets from the share of the new ones:
+	// the first may be lost.
 	newAnswers = 8
 )
 
@@ -28,7 +29,7 @@ const (
 	againRate, againBurst = 20, 5
 )
 
-// strangers is what is remembered of hellos, in a fixed room.
+// strangers is what is remembered of hellos; it does not grow.
 type strangers struct {
 	boots  [seenBoots]boot
 	next   int // of boots
@@ -51,16 +52,16 @@ func (s *strangers) note(b boot) {
 	s.next = (s.next + 1) % seenBoots
 }
 
-// place is where the nonce of a datagram is remembered that came over a path, and as
-// what. Nonces are random, and no two sealed datagrams have the same; but one goes
-// over all paths.
+// place is where the nonce of a datagram that came over a path is remembered, and in what
+// form. Nonces are random, so no two sealed datagrams have the same one; but one datagram
+// goes over all paths.
 func (s *strangers) place(datagram []byte, path int) (at *uint64, as uint64) {
 	nonce := datagram[nonceAt:sealedAt]
 	return &s.nonces[(binary.LittleEndian.Uint64(nonce)+uint64(path))%seenNonces], binary.LittleEndian.Uint64(nonce[8:])
 }
 
-// again tells whether a datagram is a hello that was opened before, and came over the
-// same path.
+// again tells whether a datagram is a hello that came over the same path before and was
+// opened then.
 func (s *strangers) again(datagram []byte, path int) bool {
 	if (boot(datagram[toAt:]) != boot{}) {
 		return false
@@ -77,9 +78,9 @@ func (s *strangers) opened(datagram []byte, path int) {
 	}
 }
 
-// ask is a process that has not proven that it lives, remembered with a challenge of
-// its own, if it is to be answered; nil if it is not. Those not seen before have places
-// of their own among the last that asked, so that no others displace them.
+// ask is a process that has not proven that it is alive, remembered with a challenge of
+// its own, if it is to be answered; nil if it is not. Processes not seen before have
+// their own places among the last that asked, so that no others displace them.
 func (s *Session) ask(b boot, path int) *remote {
 	r := s.asked(b)
 	isNew := r == nil && !s.strangers.seen(b) || r != nil && r.left > 0
@@ -113,8 +114,8 @@ func (s *Session) asked(b boot) *remote {
 	return nil
 }
 
-// place is where a process is remembered that is not yet: one half of the places is
-// for those not seen before.
+// place is where a process is put that is not remembered yet: half of the places are for
+// those not seen before.
 func (s *Session) place(isNew bool) *remote {
 	half := 0
 	if isNew {
@@ -125,8 +126,8 @@ func (s *Session) place(isNew bool) *remote {
 	return &s.others[half*unproven/2+*i]
 }
 
-// owe has a process answered. The present one comes first, and then one that is new: an
-// answer that is owed is not displaced by one that matters less.
+// owe notes that a process has to be answered. The present process comes first, then a
+// new one: an answer that is owed gives way only to one that matters more.
 func (s *Session) owe(r *remote) {
 	if s.owed == nil || s.rank(r) >= s.rank(s.owed) {
 		s.owed = r

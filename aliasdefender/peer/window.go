@@ -1,7 +1,7 @@
 package peer
 
-// window remembers which numbers were heard: the highest, and which of the 64
-// up to it. What is older cannot be told from a replay.
+// window remembers which numbers were heard: the highest, and which of the 64 up to it.
+// An older number cannot be told from a replay.
 type window struct {
 	highest uint64 // 0: none yet
 	seen    uint64 // bit i: highest-i was heard

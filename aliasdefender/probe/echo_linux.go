@@ -15,19 +15,19 @@ import (
 
 const (
 	echoSize   = 16  // an ICMP header and a token
-	answerSize = 128 // room for the longest IPv4 header, an answer, and the sign that it is longer
+	answerSize = 128 // the longest IPv4 header, an answer, and one byte that shows that it is longer
 
-	// answerRoom is at least what the kernel counts for an answer that waits to
-	// be read, but for NICs whose drivers give each a page: these need earBuffer.
+	// answerRoom is the least that the kernel counts for an answer that waits to be read.
+	// Some NICs' drivers use a page for each answer: these need earBuffer.
 	answerRoom = 1024
 	earBuffer  = mostAsked * 4096 / 2 // the kernel doubles it
 )
 
-// errFull: the kernel keeps more questions than the socket's buffer may hold.
+// errFull: the kernel keeps more unsent questions than the socket's buffer may hold.
 var errFull = errors.New("the socket's buffer is full")
 
-// mark is what tells one question from another: by id and sequence number as
-// RFC 792 has it, and by a random number, for those two can be guessed.
+// mark is what tells one question from another: id and sequence number, as in RFC 792,
+// and a random number, because those two can be guessed.
 type mark struct {
 	id, seq uint16
 	token   uint64
@@ -74,8 +74,8 @@ func rawICMP() (int, error) {
 	return fd, os.NewSyscallError("socket", err)
 }
 
-// openListener opens a socket that hears the echo replies with this id, from
-// whomever, and tells how many of them it keeps until they are read.
+// openListener opens a socket that hears the echo replies with this id, from any host,
+// and tells how many of them it keeps until they are read.
 func openListener(id uint16) (listener *os.File, room int, err error) {
 	fd, err := rawICMP()
 	if err != nil {
@@ -90,8 +90,8 @@ func openListener(id uint16) (listener *os.File, room int, err error) {
 }
 
 func prepareEar(fd int, id uint16) (room int, err error) {
-	// The process does not wake for what others ask and are answered. A raw
-	// IPv4 socket has the IP header before the message.
+	// The process is not woken by answers to other programs' questions. A raw IPv4 socket
+	// has the IP header before the message.
 	if err := attach(fd, []bpf.Instruction{
 		bpf.LoadMemShift{Off: 0},
 		bpf.LoadIndirect{Off: 0, Size: 1},
@@ -103,7 +103,7 @@ func prepareEar(fd int, id uint16) (room int, err error) {
 	}); err != nil {
 		return 0, err
 	}
-	// Beyond the system's limit where we may (CAP_NET_ADMIN), else up to it.
+	// Beyond the system's limit where we may (CAP_NET_ADMIN), otherwise up to it.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, earBuffer) != nil {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, earBuffer); err != nil {
 			return 0, os.NewSyscallError("setsockopt", err)
@@ -126,7 +126,7 @@ func attach(fd int, filter []bpf.Instruction) error {
 		&unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}))
 }
 
-// sender sends questions. It is one caller's at a time.
+// sender sends questions. One caller uses it at a time.
 type sender struct {
 	fd      int
 	to      unix.SockaddrInet4
@@ -145,7 +145,7 @@ func openSender() (*sender, error) {
 		return nil, os.NewSyscallError("setsockopt", err)
 	}
 	v := &sender{fd: fd, control: unix.PktInfo4(&unix.Inet4Pktinfo{})}
-	v.source = v.control[unix.CmsgLen(0)+4:][:4] // behind the interface's index
+	v.source = v.control[unix.CmsgLen(0)+4:][:4] // it follows the interface's index
 	return v, nil
 }
 
@@ -153,7 +153,7 @@ func openSender() (*sender, error) {
 func (v *sender) send(q Question, m mark) error {
 	b := m.request()
 	v.to.Addr = q.Target.As4()
-	clear(v.source) // the kernel's choice
+	clear(v.source) // zero: the kernel chooses
 	if q.Source.IsValid() {
 		from := q.Source.As4()
 		copy(v.source, from[:])

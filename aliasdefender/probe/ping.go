@@ -24,35 +24,35 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// maxFailures is how many errors in a row of reading one answer are taken for
-// news about the target, rather than for a socket that does not work.
+// maxFailures is up to how many errors in a row of reading one answer are taken for news
+// about the target; more mean that the socket does not work.
 const maxFailures = 8
 
 // Question is one echo request (RFC 792).
 type Question struct {
 	Target  netip.Addr    // IPv4
 	Source  netip.Addr    // an address of this host; zero: the kernel's choice
-	Timeout time.Duration // how long an answer counts, from the sending
+	Timeout time.Duration // how long an answer counts, from the sending on
 
-	// Send sends the echo request in place of the kernel, to a hardware address of the
-	// caller's choice; nil: the kernel sends it. Source is then the caller's too. Only a
-	// Pinger can do that. It must not wait.
+	// Send sends the echo request instead of the kernel, to a hardware address of the
+	// caller's choice; nil: the kernel sends it. Source is then the caller's choice too.
+	// Only a Pinger can do that. Send must not wait.
 	Send func(icmp []byte) error
 }
 
-// Ping sends one echo request and returns true as soon as the target itself has
-// answered it, and false if it has not by the timeout. Late answers, those to
-// another question, and those that another host sends are none.
+// Ping sends one echo request and returns true as soon as the target itself has answered
+// it, and false if it has not by the timeout. Late answers, answers to other questions,
+// and answers from other hosts do not count.
 //
-// An error means that the target could not be asked, or not until the end: no
-// route, no permission, a source that is not ours, a context that ended before
-// the timeout. A link that is up but has no carrier is not noticed here: who
-// asks by a NIC must know about it, or an unplugged cable looks like silence.
+// An error means that the target could not be asked, or not until the end: no route, no
+// permission, a source that is not ours, a context that ended before the timeout. Ping
+// does not notice a link that is up but has no carrier: a caller that asks by a NIC must
+// know about that, or an unplugged cable looks like silence.
 //
-// Ping opens its sockets on the caller's thread, needs CAP_NET_RAW, and leaves
-// neither socket nor goroutine behind. It pays for that where nobody answers:
-// the reader of go-ping looks up in random pauses that grow with the time it has
-// waited, so false comes up to Timeout late, and never more than about 100 ms.
+// Ping opens its sockets on the caller's thread, needs CAP_NET_RAW, and leaves neither
+// socket nor goroutine behind. The price is paid when nobody answers: go-ping's reader
+// looks up in random pauses that grow with the time it has waited, so false comes up to
+// Timeout late, and never more than about 100 ms.
 func Ping(ctx context.Context, q Question) (bool, error) {
 	answered, err := ask(ctx, q)
 	if err != nil {
@@ -79,14 +79,14 @@ func ask(ctx context.Context, q Question) (bool, error) {
 	p.SetIPAddr(&net.IPAddr{IP: q.Target.AsSlice()}) // an address: nothing to resolve
 	p.SetPrivileged(true)
 	p.SetLogger(ping.NoopLogger{})
-	p.Source = e.conn.LocalAddr().String() // the one that the listener hears on
+	p.Source = e.conn.LocalAddr().String() // the address that the listener hears on
 	p.Timeout = q.Timeout
 	p.Interval = math.MaxInt64 // ask once
 	p.RecordRtts = false
 
-	// go-ping knows its own question again, by a random number in it, but drops
-	// who answered. The listener knows that. An answer is one when both say so, in
-	// either order.
+	// go-ping recognises its own question by a random number in it, but does not tell who
+	// answered. The listener knows that. It is an answer when both say so, in either
+	// order.
 	var known, heard atomic.Bool
 	is := func(mine, others *atomic.Bool) {
 		if mine.Store(true); others.Load() {
@@ -128,8 +128,8 @@ func check(q Question) error {
 	return nil
 }
 
-// watch stops p when ctx ends. Afterwards, cut tells whether that was before the
-// deadline; stop waits for whatever watch has started.
+// watch stops p when ctx ends. cut tells afterwards whether that was before the deadline;
+// stop waits for everything that watch has started.
 func watch(ctx context.Context, p *ping.Pinger, deadline time.Time) (cut *bool, stop func()) {
 	cut = new(bool)
 	done := make(chan struct{})
@@ -145,14 +145,13 @@ func watch(ctx context.Context, p *ping.Pinger, deadline time.Time) (cut *bool, 
 	}
 }
 
-// listener hears what one host sends to us by ICMP.
+// listener hears what one host sends us by ICMP.
 type listener struct {
 	conn *net.IPConn
 }
 
-// openEcho connects a raw socket to the target: the kernel then chooses the
-// source, knows at once whether there is a route, and keeps away what other
-// hosts send.
+// openEcho connects a raw socket to the target: the kernel then chooses the source, knows
+// at once whether there is a route, and keeps away what other hosts send.
 func openEcho(q Question) (*listener, error) {
 	var source *net.IPAddr
 	if q.Source.IsValid() {
@@ -165,9 +164,8 @@ func openEcho(q Question) (*listener, error) {
 	return &listener{conn}, nil
 }
 
-// listen calls heard for the first answer with this id, and returns after it, at
-// the deadline, or when the socket is closed. An error is a socket that does not
-// work.
+// listen calls heard for the first answer with this id, and returns after it, at the
+// deadline, or when the socket is closed. An error means that the socket does not work.
 func (e *listener) listen(target netip.Addr, id int, deadline time.Time, heard func()) error {
 	if err := e.conn.SetReadDeadline(deadline); err != nil {
 		return ignoreEnd(err)
@@ -185,9 +183,8 @@ func (e *listener) listen(target netip.Addr, id int, deadline time.Time, heard f
 		case ignoreEnd(err) == nil:
 			return nil
 		default:
-			// A connected socket is told what others say of the target, such
-			// as "prohibited" by a firewall. That is no answer, and one may
-			// still come.
+			// A connected socket is told what other hosts say of the target, such as a
+			// firewall's "prohibited". That is no answer, and an answer may still come.
 			if failures++; failures > maxFailures {
 				return err
 			}
@@ -203,8 +200,8 @@ func ignoreEnd(err error) error {
 	return err
 }
 
-// isAnswer reports whether b is the answer to the question, the only one, that a
-// pinger with this id has sent.
+// isAnswer reports whether b is the answer to the only question that a pinger with this
+// id has sent.
 func isAnswer(b []byte, id int) bool {
 	m, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), b)
 	if err != nil || m.Type != ipv4.ICMPTypeEchoReply {

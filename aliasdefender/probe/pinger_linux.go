@@ -22,14 +22,14 @@ const mostAsked = 8192
 
 var errTooMany = errors.New("too many questions are under way")
 
-// Pinger asks as Ping does, with sockets that all questions share: cheap enough
-// for a thousand targets or a hundred questions a second. Its methods may be
-// called from anywhere.
+// Pinger asks as Ping does, with sockets that all questions share: cheap enough for a
+// thousand targets or a hundred questions a second. Its methods may be called from
+// anywhere.
 //
-// It has a sender that asks and a listener that hears all answers. What does not
-// answer has the kernel keep the question for seconds while it looks for the
-// hardware address; when such questions fill the sender's buffer, another sender
-// takes over, and those who live are still asked.
+// It has a sender that asks and a listener that hears all answers. For a target that does
+// not answer, the kernel keeps the question for seconds while it looks for the hardware
+// address. When such questions fill the sender's buffer, another sender takes over, so
+// that live targets are still asked.
 type Pinger struct {
 	id     uint16 // of all questions (RFC 792)
 	reader sync.WaitGroup
@@ -37,10 +37,10 @@ type Pinger struct {
 	mu       sync.Mutex
 	closed   bool
 	listener *os.File       // nil: the next question opens one
-	meter    *hearing.Meter // of the listener
-	sender   *sender        // the same
+	meter    *hearing.Meter // of the listener's socket
+	sender   *sender        // nil: the next question opens one
 	seq      uint16         // of the next question
-	asked    []asked        // by sequence number; what is older than its timeout is free
+	asked    []asked        // by sequence number; a place is free again after its question's timeout
 }
 
 // asked is one question that is under way.
@@ -57,9 +57,9 @@ func (a *asked) open(now time.Time) bool {
 	return a.heard != nil && now.Sub(a.at) < a.timeout
 }
 
-// NewPinger opens the sockets on the caller's thread, which needs CAP_NET_RAW; so
-// does a later question that finds one lost. Where they are not to be had, the
-// function Ping asks as well.
+// NewPinger opens the sockets on the caller's thread, which needs CAP_NET_RAW; so does a
+// later question that finds a socket lost. Where a process cannot have them, it can use
+// the function Ping.
 func NewPinger() (*Pinger, error) {
 	p := &Pinger{id: uint16(rand.Uint32())}
 	sender, err := openSender()
@@ -88,23 +88,22 @@ func (p *Pinger) listen() error {
 		return errors.Join(err, listener.Close())
 	}
 	p.listener, p.meter = listener, meter
-	// Answers that the buffer has no room for would look like silence.
+	// An answer for which the buffer has no room would look like silence.
 	p.asked = make([]asked, min(mostAsked, room))
 	p.reader.Go(func() { p.read(listener, raw, meter) })
 	return nil
 }
 
-// Ask sends a question and returns at once. heard is called at most once, from
-// another goroutine: with the time of the sending as soon as the target itself
-// has answered, if that is within the timeout; with an error too if this process
-// can no longer hear whether it does. Silence is not told: whoever asks looks at
-// the clock. heard must not call Close, and while it waits no other answer is
-// heard.
+// Ask sends a question and returns at once. heard is called at most once, from another
+// goroutine: with the time of the sending as soon as the target itself has answered, if
+// that is within the timeout; with an error too if this process can no longer hear
+// whether it answers. Silence is not reported: the caller looks at the clock. heard must
+// not call Close, and while it waits no other answer is heard.
 //
-// An error means, as with Ping, that the target was not asked: also that too
-// many questions are under way, or that the socket's buffer is full. It never
-// blocks, and opens again what was lost. What a NIC without carrier or with a
-// full queue drops is not noticed.
+// An error means, as with Ping, that the target was not asked; also that too many
+// questions are under way, or that the socket's buffer is full. Ask never blocks, and
+// reopens a socket that was lost. It does not notice what a NIC drops that has no carrier
+// or a full queue.
 func (p *Pinger) Ask(q Question, heard func(at time.Time, err error)) error {
 	if err := p.put(q, heard); err != nil {
 		return fmt.Errorf("ping %s: %w", q.Target, err)
@@ -140,7 +139,7 @@ func (p *Pinger) put(q Question, heard func(time.Time, error)) error {
 	return nil
 }
 
-// say sends the question, with another sender if this one's buffer is full.
+// say sends the question, by another sender if this one's buffer is full.
 func (p *Pinger) say(q Question, a *asked) error {
 	if q.Send != nil {
 		b := mark{p.id, a.seq, a.token}.request()
@@ -158,14 +157,14 @@ func (p *Pinger) say(q Question, a *asked) error {
 		if !errors.Is(err, errFull) {
 			return err
 		}
-		// Closed, it goes when the kernel has let go of what it keeps.
+		// After Close it goes away once the kernel has let go of what it keeps.
 		_ = p.sender.close()
 		p.sender = nil
 	}
 	return errFull
 }
 
-// read hears answers until the listener is of no use any more.
+// read hears answers until the listener no longer works.
 func (p *Pinger) read(listener *os.File, raw syscall.RawConn, meter *hearing.Meter) {
 	buf := make([]byte, answerSize)
 	var n int
@@ -193,8 +192,8 @@ func (p *Pinger) read(listener *os.File, raw syscall.RawConn, meter *hearing.Met
 	}
 }
 
-// Hearing tells how well answers are heard: how many the kernel had no room for, and
-// for how long the oldest one has waited that is not told yet. It does not wait.
+// Hearing tells how well answers are heard: how many the kernel had no room for, and how
+// long the oldest one has waited that is not reported yet. It does not wait.
 func (p *Pinger) Hearing() hearing.Report {
 	p.mu.Lock()
 	meter := p.meter
@@ -205,7 +204,7 @@ func (p *Pinger) Hearing() hearing.Report {
 	return meter.Report()
 }
 
-// answer finds the question to an answer that arrived then, if there is one.
+// answer finds the question for an answer that arrived then, if there is one.
 func (p *Pinger) answer(from netip.Addr, m mark, now time.Time) {
 	p.mu.Lock()
 	if p.listener == nil {
@@ -223,14 +222,14 @@ func (p *Pinger) answer(from netip.Addr, m mark, now time.Time) {
 	heard(at, nil)
 }
 
-// deaf ends the listener: no question that is under way can be known to be answered
-// or not.
+// deaf ends the listener: of no question under way can it be known any longer whether it
+// is answered.
 func (p *Pinger) deaf(listener *os.File, why error) {
 	now := time.Now()
 	p.mu.Lock()
 	if p.listener != listener {
 		p.mu.Unlock()
-		return // Close was here
+		return // Close came first
 	}
 	open := p.asked
 	p.listener, p.meter, p.asked = nil, nil, nil
@@ -243,8 +242,7 @@ func (p *Pinger) deaf(listener *os.File, why error) {
 	}
 }
 
-// Close ends all questions with an error, and returns when heard is not called
-// any more.
+// Close ends all questions with an error, and returns once heard is no longer called.
 func (p *Pinger) Close() error {
 	p.mu.Lock()
 	p.closed = true
@@ -289,7 +287,7 @@ func (p *Pinger) wait(ctx context.Context, q Question) (bool, error) {
 	case <-late.C:
 	}
 	select {
-	case err := <-heard: // at the same moment
+	case err := <-heard: // both came at the same moment
 		return err == nil, err
 	default:
 		return false, nil

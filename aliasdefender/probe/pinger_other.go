@@ -16,7 +16,7 @@ var errElsewhere = errors.New("one socket for all pings: needs Linux, but this i
 // Pinger asks as Ping does, with sockets that all questions share.
 type Pinger struct{}
 
-// NewPinger says that this system is not served: Ping asks there.
+// NewPinger says that this system is not served: use Ping.
 func NewPinger() (*Pinger, error) { return nil, errElsewhere }
 
 // Ask is not served on this system.

@@ -18,8 +18,8 @@ func openRegular(path string, flags int) (*os.File, error) {
 	return files.Open(path, flags, 0o640, files.Want{NoLink: true})
 }
 
-// shift moves each file one number up to make room for a new one. A gap, which a
-// crash within an earlier shift has left, is filled: nothing is lost to it.
+// shift moves each file one number up to make room for a new one. It fills a gap, which a
+// crash in an earlier shift may have left: no file is lost by it.
 func (l *Log) shift() error {
 	free := 1
 	for free < logOld {
@@ -33,13 +33,14 @@ func (l *Log) shift() error {
 			return err
 		}
 	}
-	// What it is for is one file's name after a crash of the host: no error is worth more.
+	// This only protects one file's name from a crash of the host: an error is not worth
+	// reporting.
 	_ = files.SyncDir(l.dir)
 	return nil
 }
 
-// trim removes the oldest files as long as all together, with the newest one full,
-// are larger than the log may be: its size may have been larger.
+// trim removes the oldest files while all together, with a full newest one, are larger
+// than the log may be: its size may have been larger before.
 func (l *Log) trim() {
 	total := l.segment()
 	if info, err := os.Lstat(l.path(0)); err == nil {
@@ -51,7 +52,7 @@ func (l *Log) trim() {
 			continue
 		}
 		if total += info.Size(); total > l.size {
-			_ = os.Remove(l.path(n)) // tried again with the next rotation
+			_ = os.Remove(l.path(n)) // the next rotation tries again
 		}
 	}
 }

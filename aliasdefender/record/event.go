@@ -9,7 +9,7 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Level is how loud an event is.
+// Level is how serious an event is.
 type Level = rules.Level
 
 // The levels that a daemon's own events have.
@@ -67,8 +67,7 @@ func (k Kind) Journal() bool {
 // would not do: both may be the same after each boot.
 type Run uint64
 
-// MarshalText writes 16 hexadecimal digits. A JSON number of that size would not
-// survive jq, which keeps 53 bits.
+// MarshalText writes 16 hexadecimal digits. jq keeps only 53 bits of a JSON number.
 func (r Run) MarshalText() ([]byte, error) {
 	text := strconv.FormatUint(uint64(r), 16)
 	return []byte("0000000000000000"[len(text):] + text), nil
@@ -83,10 +82,10 @@ func (r *Run) UnmarshalText(text []byte) error {
 
 // Decision is a decision of the rules in words.
 type Decision struct {
-	Row    string // "W14"; empty where no row says so, as of an alias that was found
+	Row    string // "W14"; empty if no row decided, as for an alias that was found
 	Action string // "take"
 	Reason string // the reason's name
-	Why    string // the reason as a sentence, as it read then
+	Why    string // the reason as a sentence, as it was worded at that time
 }
 
 // DecisionOf puts a decision of the rules into words. It allocates nothing.
@@ -104,28 +103,28 @@ type Fact struct {
 	Asked time.Time `json:"asked,omitzero"` // when it was last asked
 }
 
-// Event is one thing that happened. Sinks share its Facts: nobody changes them
-// once the event is recorded.
+// Event is one thing that happened. Sinks share its Facts: nobody changes them once the
+// event is recorded.
 type Event struct {
 	Run  Run       // given by the Recorder
 	Seq  uint64    // given by the Recorder: 1, 2, 3 ... within a Run; 0 before
 	Time time.Time // wall clock; the order of events is that of Seq and of the file, not this
 
-	Alias Alias  // zero: of the Monitor as a whole
+	Alias Alias  // zero: the Monitor as a whole
 	Label string // the alias's NIC as the file writes it: "eth0:1"
 	Kind  Kind
 	Level Level
 
-	Decision Decision // zero where the rules decided nothing
+	Decision Decision // zero if the rules decided nothing
 	Facts    []Fact
 	Text     string // what the log says, in words
-	Partner  string // whom it is about, as the file names it, or by its address
+	Partner  string // the partner that it is about, as the file names it, or by its address
 	Error    string // what went wrong, in the system's words
 	Drops    uint64 // of Kind Lost and Repeated: how many events are missing before this one
 }
 
-// Entry is the event as a row of Why, whose JSON form names a row, an action, a
-// reason and a sentence for everything, decided by the rules or not.
+// Entry is the event as a row of Why. In JSON such a row has a row, an action, a reason
+// and a sentence for everything, whether the rules decided it or not.
 func (e Event) Entry() Decision {
 	switch e.Kind {
 	case HandoverEnded:
@@ -136,8 +135,8 @@ func (e Event) Entry() Decision {
 	return e.Decision
 }
 
-// line is an Event as a line of the event log. Names and values are kept from
-// version to version; readers pass over names that they do not know.
+// line is an Event as a line of the event log. Names and values are kept from version to
+// version; readers skip names that they do not know.
 type line struct {
 	Time    time.Time  `json:"time"`
 	Run     Run        `json:"run"`
@@ -179,8 +178,7 @@ func (l line) event() Event {
 // MarshalJSON writes the event as in the event log.
 func (e Event) MarshalJSON() ([]byte, error) { return json.Marshal(e.line()) }
 
-// UnmarshalJSON reads an event of the event log. Names that are not known are
-// passed over.
+// UnmarshalJSON reads an event of the event log. It skips names that it does not know.
 func (e *Event) UnmarshalJSON(text []byte) error {
 	var l line
 	if err := json.Unmarshal(text, &l); err != nil {
@@ -197,7 +195,7 @@ var levels = [...]string{rules.Info: "info", rules.Warning: "warning", rules.Err
 
 func (l level) MarshalText() ([]byte, error) { return []byte(levels[min(int(l), len(levels)-1)]), nil }
 
-// UnmarshalText takes a level that a newer version knows for an error.
+// UnmarshalText reads a level that only a newer version knows as an error.
 func (l *level) UnmarshalText(text []byte) error {
 	*l = level(rules.Error)
 	for i, name := range levels {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// What happens again and again is told at once this often within a minute, and from
-// then on once a minute, with a count: others can drive what is recorded, a program
-// that removes an alias, say, or a host that claims it, and must fill neither a log nor
-// a disk with it.
+// What happens again and again is told at once so many times within a minute, and after
+// that once a minute, with a count. Others can cause what is recorded, such as a program
+// that removes an alias or a host that claims it; they must not be able to fill a log or
+// a disk.
 const (
 	floodAtOnce = 10
 	floodLater  = 1
@@ -17,32 +17,32 @@ const (
 
 // Sort is what is counted together: lines about one alias, of one kind, for one reason.
 type Sort struct {
-	Alias  netip.Addr // as the alias is known by; zero: of the Monitor as a whole
+	Alias  netip.Addr // the alias's id; zero: the Monitor as a whole
 	Kind   Kind       // or another name of a line in the log
 	Reason string
 }
 
-// Flood counts what happens again and again. It is used by one goroutine, which tells it
-// the time.
+// Flood counts what happens again and again. One goroutine uses it, and tells it the
+// time.
 type Flood struct {
 	sorts map[Sort]*flow
-	next  time.Time // when the first minute ends; zero: none runs
+	next  time.Time // when the first of the present minutes ends; zero: there is none
 }
 
 // flow is the present minute of one sort.
 type flow struct {
 	ends time.Time
-	room int // what may still be told at once
+	room int // how many may still be told at once
 	more uint64
 }
 
-// More is a count that is due: of things that were not told.
+// More is a count that is due: of things that were not told one by one.
 type More struct {
 	Sort
 	N uint64
 }
 
-// May tells whether one more of that sort is told now. If not it is counted.
+// May tells whether one more of that sort is told now. If not, it is counted.
 func (f *Flood) May(s Sort, now time.Time) bool {
 	if f.sorts == nil {
 		f.sorts = map[Sort]*flow{}
@@ -63,11 +63,11 @@ func (f *Flood) May(s Sort, now time.Time) bool {
 	return false
 }
 
-// Next is when Due has to be asked; zero: not before May was.
+// Next is when Due should be called; zero: not before May is.
 func (f *Flood) Next() time.Time { return f.next }
 
-// Due returns the counts of the minutes that have ended. A sort that has had a quiet
-// minute begins anew.
+// Due returns the counts of the minutes that have ended. A sort that had a quiet minute
+// starts afresh.
 func (f *Flood) Due(now time.Time) (all []More) {
 	f.next = time.Time{}
 	for s, w := range f.sorts {

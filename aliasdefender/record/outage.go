@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// errDrops is what say is told with where the disk works, but is slow.
+// errDrops is the error for say if the disk works, but is too slow.
 var errDrops = errors.New("they came faster than the disk took them; the event log says how many, and where")
 
-// outage says when the disk stops taking events, and when it takes them again.
+// outage reports when the disk stops taking events, and when it takes them again.
 type outage struct {
-	mu   sync.Mutex // held while something is said: one thing after the other
-	turn uint64     // of the writer, under way or the last
-	busy bool       // it is under way
+	mu   sync.Mutex // held while something is said, so that only one thing is said at a time
+	turn uint64     // the number of the writer's turn that is under way, or was last
+	busy bool       // that turn is under way
 	down bool       // the outage was said
 	hang *time.Timer
 }
 
-// begin notes that the writer turns to the disk.
+// begin notes that the writer's turn at the disk begins.
 func (o *outage) begin(l *Log) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -42,7 +42,7 @@ func (o *outage) hangs(l *Log, turn uint64) {
 
 const outageText = "the event log is not written: after a restart, Why may lack what happens now"
 
-// end notes how the turn went.
+// end notes how that turn went.
 func (o *outage) end(l *Log, idle bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -67,7 +67,7 @@ func (o *outage) end(l *Log, idle bool, err error) {
 	}
 }
 
-// untoldDrops is how many events did not fit that say was not told of yet.
+// untoldDrops is how many events did not fit that say has not been told of yet.
 func (l *Log) untoldDrops() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,33 +11,33 @@ import (
 	"slices"
 )
 
-// loadMost is how much of the event log is read for Why: eight thousand events or
-// so, and a tenth of a second.
+// loadMost is how much of the event log is read for Why: some eight thousand events,
+// which take a tenth of a second.
 const loadMost = 8 << 20
 
-// Skipped is what a reader passed over.
+// Skipped is what a reader left out.
 type Skipped struct {
-	Lines int  // that are no events: rubbish, or torn by a crash that was written over
-	Long  int  // that are longer than any event
-	Torn  bool // the newest line has no end: a crash, or it is being written
+	Lines int  // lines that are no events: rubbish, or cut off by a crash
+	Long  int  // lines that are longer than any event
+	Torn  bool // the newest line has no end: a crash cut it off, or it is being written
 }
 
 // Limits bounds what is read.
 type Limits struct {
-	Events int   // the newest so many
-	Bytes  int64 // of the newest so many bytes
+	Events int   // the newest so many events
+	Bytes  int64 // in the newest so many bytes
 }
 
-// Read returns the newest events of the event log in dir, oldest first. Their order
-// is that in which they were written, whatever their clocks say. Without a log there
-// are none. Files that cannot be read are named in the error, and the events of the
-// others returned beside it.
+// Read returns the newest events of the event log in dir, oldest first. They come in the
+// order in which they were written, whatever their clocks say. If there is no log, there
+// are none. The error names files that cannot be read; the events of the others are
+// returned all the same.
 //
-// It waits for the disk: who must not wait runs it beside.
+// It waits for the disk: a caller that must not wait runs it beside.
 func Read(dir string, limits Limits) ([]Event, Skipped, error) {
 	var events []Event
 	skipped, err := Scan(dir, limits.Bytes, func(e Event) {
-		if len(events) >= 2*limits.Events { // not each time
+		if len(events) >= 2*limits.Events { // not at every event
 			events = last(events, limits.Events)
 		}
 		events = append(events, e)
@@ -45,7 +45,7 @@ func Read(dir string, limits Limits) ([]Event, Skipped, error) {
 	return last(events, limits.Events), skipped, err
 }
 
-// Load reads what earlier runs wrote of a Ring's aliases and puts it before what the
+// Load reads what earlier runs wrote about a Ring's aliases and puts it before what the
 // Ring has. It waits for the disk: run it beside the loop.
 func Load(dir string, r *Ring) (Skipped, error) {
 	r.mu.Lock()
@@ -54,7 +54,7 @@ func Load(dir string, r *Ring) (Skipped, error) {
 		known = append(known, a)
 	}
 	r.mu.Unlock()
-	old := NewRing(known...) // as bounded as the Ring itself
+	old := NewRing(known...) // bounded like the Ring itself
 	skipped, err := Scan(dir, loadMost, func(e Event) {
 		if _, yes := old.aliases[e.Alias]; yes {
 			old.Put(e)
@@ -94,8 +94,8 @@ func Scan(dir string, most int64, each func(Event)) (skipped Skipped, err error)
 	return skipped, err
 }
 
-// openLogs opens the files of the event log that are there, the newest first. While
-// a rotation is under way it may meet one under two names.
+// openLogs opens the files of the event log that exist, the newest first. During a
+// rotation it may find one file under two names.
 func openLogs(dir string) (files []*os.File, err error) {
 	var seen []fs.FileInfo
 	for n := range logOld + 1 {
@@ -129,10 +129,10 @@ type part struct {
 func (p part) scan(skipped *Skipped, each func(Event)) (torn bool, err error) {
 	begin := p.from
 	if begin > 0 {
-		begin-- // to see whether it begins with a line
+		begin-- // to see whether a line begins at p.from
 	}
 	in := bufio.NewReaderSize(io.NewSectionReader(p.f, begin, p.from+p.size-begin), maxLine)
-	within := begin < p.from // the rest of a line comes first
+	within := begin < p.from // then the rest of a line comes first
 	long := false
 	for {
 		text, err := in.ReadSlice('\n')
@@ -143,7 +143,7 @@ func (p part) scan(skipped *Skipped, each func(Event)) (torn bool, err error) {
 		case err != nil && !errors.Is(err, io.EOF):
 			return false, err
 		}
-		end := err == nil // the line has one
+		end := err == nil // the line has an end
 		text = bytes.TrimSpace(text)
 		switch e, ok := parse(text); {
 		case within || len(text) == 0 && !long:
@@ -163,7 +163,7 @@ func (p part) scan(skipped *Skipped, each func(Event)) (torn bool, err error) {
 	}
 }
 
-// parse reads one line. What has no number, kind or time is no event of any version.
+// parse reads one line. In every version an event has a number, a kind and a time.
 func parse(text []byte) (e Event, ok bool) {
 	if len(text) == 0 || text[0] != '{' || json.Unmarshal(text, &e) != nil {
 		return Event{}, false

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Sink takes events in. Put must not wait for anything but a mutex that is held
-// for a moment, and must not call the Recorder. It is called by one goroutine at a
-// time, and must not change the event's Facts.
+// Sink takes events. Put may wait only for a mutex that is held for a moment, and must
+// not call the Recorder. One goroutine at a time calls it, and it must not change the
+// event's Facts.
 type Sink interface {
 	Put(Event)
 }
@@ -24,7 +24,7 @@ type Recorder struct {
 	run   Run
 	sinks []Sink
 
-	mu  sync.Mutex // held while the sinks take an event: all see the same order
+	mu  sync.Mutex // held while the sinks take an event, so that all see the same order
 	seq uint64
 }
 
@@ -33,10 +33,10 @@ func New(sinks ...Sink) *Recorder {
 	return &Recorder{run: Run(rand.Uint64()), sinks: sinks}
 }
 
-// Record gives the event its Run and Seq and passes it to each sink, in the order
-// in which New was given them. It never waits. Of the times in it the wall clock
-// stays: a monotonic reading means nothing to a later run. The event's Facts are the
-// Recorder's from then on.
+// Record gives the event its Run and Seq and passes it to each sink, in the order in
+// which New was given them. It never waits. It drops the monotonic reading from the
+// times, which would mean nothing to a later run, and keeps the wall clock. From then on
+// the event's Facts are the Recorder's.
 func (r *Recorder) Record(e Event) {
 	e.Time = e.Time.Round(0)
 	for i := range e.Facts {

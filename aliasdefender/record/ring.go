@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// Of an alias the Ring remembers the last ringLength events; of a thousand aliases
-// fewer, but ringLeast of each: ringRoom in all.
+// The Ring remembers the last ringLength events of an alias. If there are a thousand
+// aliases it remembers fewer, but at least ringLeast of each; ringRoom is for all
+// together.
 const (
 	ringLength = 64
 	ringLeast  = 8
@@ -27,8 +28,8 @@ func NewRing(aliases ...Alias) *Ring {
 	return r
 }
 
-// Keep makes these the aliases of the Ring, as after a reload. What is remembered
-// of others is forgotten.
+// Keep makes these the aliases of the Ring, as after a reload. It forgets the events of
+// others.
 func (r *Ring) Keep(aliases ...Alias) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +44,7 @@ func (r *Ring) Keep(aliases ...Alias) {
 	}
 }
 
-// Move has what is remembered of an alias told of another, which takes its place.
+// Move gives the events of one alias to another, which takes its place.
 func (r *Ring) Move(from, to Alias) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,8 +54,8 @@ func (r *Ring) Move(from, to Alias) {
 	}
 }
 
-// Put remembers an event of an alias. An alias that the Ring was not told of is
-// remembered from then on.
+// Put remembers an event of an alias. An alias that the Ring did not know is remembered
+// from then on.
 func (r *Ring) Put(e Event) {
 	if !e.Kind.Journal() || !e.Alias.Addr.IsValid() {
 		return
@@ -63,22 +64,22 @@ func (r *Ring) Put(e Event) {
 	defer r.mu.Unlock()
 	events, known := r.aliases[e.Alias]
 	if !known {
-		r.aliases[e.Alias] = nil // counts for the room
+		r.aliases[e.Alias] = nil // now it counts for the room
 	}
 	r.aliases[e.Alias] = append(last(events, r.room()-1), e)
 }
 
-// Of returns what is remembered of an alias, oldest first. The slice is the
-// caller's; the events' Facts are shared.
+// Of returns the remembered events of an alias, oldest first. The slice belongs to the
+// caller; the events' Facts are shared.
 func (r *Ring) Of(a Alias) []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.aliases[a])
 }
 
-// Preload puts events of earlier runs, oldest first, before those that the Ring
-// has, as far as there is room. Events that the Ring has already, and those of
-// aliases that it was not told of, are passed over.
+// Preload puts events of earlier runs, oldest first, before those that the Ring has, as
+// far as there is room. It leaves out events that the Ring already has, and those of
+// aliases that it does not know.
 func (r *Ring) Preload(events []Event) {
 	older := map[Alias][]Event{}
 	for _, e := range events {
@@ -96,7 +97,7 @@ func (r *Ring) Preload(events []Event) {
 	}
 }
 
-// before puts older events before those that are there, room in all.
+// before puts older events before those that are there; room is for all together.
 func before(have, older []Event, room int) []Event {
 	type id struct {
 		run Run
@@ -116,7 +117,7 @@ func (r *Ring) room() int {
 	return max(ringLeast, min(ringLength, ringRoom/max(len(r.aliases), 1)))
 }
 
-// last keeps the newest n events in the slice that they are in.
+// last keeps the newest n events, in the same slice.
 func last(events []Event, n int) []Event {
 	if over := len(events) - n; over > 0 {
 		events = slices.Delete(events, 0, over)

@@ -14,7 +14,7 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// writer is the goroutine of a Log: the only one that touches the disk.
+// writer is the goroutine of a Log: only it touches the disk.
 type writer struct {
 	log    *Log
 	outage outage
@@ -24,7 +24,7 @@ type writer struct {
 	dirty  bool  // something was written since the last fsync
 	synced time.Time
 	looked time.Time // when f was last compared with what the path leads to
-	last   bool      // no more events come: the last turn
+	last   bool      // no more events come: this is the last turn
 	text   bytes.Buffer
 }
 
@@ -54,8 +54,8 @@ func (w *writer) run() {
 	}
 }
 
-// step writes what fits into one write, and calls fsync when that is due. It was
-// idle if there was nothing to write.
+// step writes what fits into one write, and calls fsync if that is due. idle tells
+// whether there was nothing to write.
 func (w *writer) step(idle *bool) error {
 	if err := w.ready(); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (w *writer) step(idle *bool) error {
 	return nil
 }
 
-// wait waits for something to do. It returns false when there will be nothing.
+// wait waits for something to do. It returns false when nothing more will come.
 func (w *writer) wait(err error) bool {
 	if w.last {
 		return false
@@ -100,14 +100,14 @@ func (w *writer) wait(err error) bool {
 	return true
 }
 
-// encode puts the oldest queued events as lines into b, as many as room bytes hold,
-// and returns how many. They stay queued until they are written.
+// encode puts the oldest queued events as lines into b, as many as room bytes hold, and
+// returns how many. They stay in the queue until they are written.
 func (l *Log) encode(b *bytes.Buffer, room int) (n int) {
 	l.mu.Lock()
 	if len(l.queue) == 0 {
 		l.count()
 	}
-	events := l.queue // what is in it is not changed, only followed by more
+	events := l.queue // events in the queue are never changed, only followed by more
 	l.mu.Unlock()
 	b.Reset()
 	for n < len(events) && b.Len()+maxLine <= room {
@@ -121,17 +121,17 @@ func (l *Log) encode(b *bytes.Buffer, room int) (n int) {
 func (l *Log) written(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n = min(n, len(l.queue)) // Run may have given up
+	n = min(n, len(l.queue)) // Run may have given up, and emptied the queue
 	clear(l.queue[:n])
 	if l.queue = l.queue[n:]; len(l.queue) == 0 {
-		l.queue = nil // a storm's room is given back
+		l.queue = nil // give back the memory that a storm took
 	}
 }
 
-// encode adds an event as one line of at most maxLine bytes. Of an event that is
-// longer the facts go, and the ends of its texts.
+// encode adds an event as one line of at most maxLine bytes. If an event is longer, it
+// loses its facts and the ends of its texts.
 func encode(b *bytes.Buffer, e Event) {
-	if y := e.Time.Year(); y < 0 || y > 9999 { // JSON has no others
+	if y := e.Time.Year(); y < 0 || y > 9999 { // JSON has no other years
 		e.Time = time.Unix(0, 0)
 	}
 	short := e
@@ -157,7 +157,7 @@ func encode(b *bytes.Buffer, e Event) {
 	}
 }
 
-// write writes the encoded lines, and takes off the queue what the disk has taken.
+// write writes the encoded lines, and takes off the queue what the disk has accepted.
 func (w *writer) write() error {
 	text := w.text.Bytes()
 	if w.size > 0 && w.size+int64(len(text)) > w.log.segment() {
@@ -171,13 +171,13 @@ func (w *writer) write() error {
 	w.dirty = w.dirty || whole > 0
 	w.log.written(bytes.Count(text[:whole], []byte{'\n'}))
 	if err != nil && n > whole {
-		return errors.Join(err, w.f.Truncate(w.size)) // else the next to open it finds it torn
+		return errors.Join(err, w.f.Truncate(w.size)) // otherwise the next to open the file finds a torn line
 	}
 	return err
 }
 
-// ready has f open, and sees once a second that it is still what the path leads to:
-// an administrator may have moved it away.
+// ready opens f if need be, and checks once a second that f is still what the path leads
+// to: an administrator may have moved it away.
 func (w *writer) ready() error {
 	path := w.log.path(0)
 	if w.f != nil && time.Since(w.looked) >= syncEvery {
@@ -213,7 +213,7 @@ func (w *writer) ready() error {
 			return err
 		}
 	}
-	if end[0] != '\n' { // what a crash tore is ended, not joined with what follows
+	if end[0] != '\n' { // end a line that a crash tore, so that the next line is not joined to it
 		n, err := f.Write([]byte{'\n'})
 		w.size += int64(n)
 		return err
@@ -243,7 +243,7 @@ func (w *writer) sync() error {
 
 func (w *writer) close() {
 	if w.f != nil {
-		_ = w.f.Close() // what was to be kept is synced
+		_ = w.f.Close() // everything worth keeping is synced
 		w.f, w.dirty = nil, false
 	}
 }

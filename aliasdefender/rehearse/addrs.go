@@ -9,7 +9,7 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// reserve keeps what the files name from being given to somebody else.
+// reserve keeps the addresses that the files name from being given to other machines.
 func (p *planner) reserve() {
 	for _, a := range p.aliases {
 		p.fixed[a.Addr] = true
@@ -29,7 +29,7 @@ func (p *planner) reserve() {
 	for addr := range p.fixed {
 		p.used[addr] = true
 	}
-	// Our own stay ours also where another NIC looks for a free one.
+	// This host's own addresses stay its own also where another NIC looks for a free one.
 	for _, n := range p.seen.NICs {
 		for _, own := range n.Own {
 			p.used[own.Addr()] = true
@@ -37,7 +37,7 @@ func (p *planner) reserve() {
 	}
 }
 
-// free returns the first address of a subnet that nobody has, and takes it.
+// free returns the first address of a subnet that no machine has, and takes it.
 func (p *planner) free(sub netip.Prefix, whose string) (netip.Addr, error) {
 	first, last := bounds(sub)
 	for addr := first; addr.IsValid() && !last.Less(addr); addr = addr.Next() {
@@ -78,8 +78,9 @@ func (p *planner) ourselves() error {
 	return nil
 }
 
-// ownIn is this host's own address in a subnet. What the files call another's
-// is not ours, whatever this machine says: they may be written for another.
+// ownIn is this host's own address in a subnet. An address that the files give to another
+// machine is not ours, even if this machine has it: the files may have been written for
+// another host.
 func (p *planner) ownIn(s *segment, sub netip.Prefix) (netip.Addr, error) {
 	nic, there := p.seen.NICs[s.nic]
 	for _, own := range nic.Own {
@@ -100,8 +101,8 @@ func (p *planner) ownIn(s *segment, sub netip.Prefix) (netip.Addr, error) {
 	return addr, nil
 }
 
-// partners makes a host of each partner, with a NIC in each network where it
-// shares an alias with us. Two names of one address are one host.
+// partners makes a host of each partner, with a NIC in each network where it shares an
+// alias with us. Two names with one address are one host.
 func (p *planner) partners() error {
 	byAddr := map[netip.Addr]string{}
 	for _, a := range p.aliases {
@@ -129,7 +130,7 @@ func (p *planner) partners() error {
 	return nil
 }
 
-// maxName is what the kernel takes as a host name, less some room.
+// maxName is the longest host name that the kernel takes, less some room.
 const maxName = 50
 
 func (p *planner) uniqueName(name string) string {
@@ -177,7 +178,7 @@ func (p *planner) plugPartner(a config.Alias) error {
 	return nil
 }
 
-// withName adds to a copy: the caller's map is the caller's.
+// withName adds to a copy: the map belongs to the caller.
 func withName(names map[string]netip.Addr, name string, addr netip.Addr) map[string]netip.Addr {
 	all := map[string]netip.Addr{name: addr}
 	for n, a := range names {

@@ -10,8 +10,8 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// The sample that is rehearsed where there are no files: that of the article
-// (Sys Admin, October 2000), at a rhythm that one can watch.
+// The sample that is rehearsed if there are no files: that of the article (Sys Admin,
+// October 2000), at a rhythm that one can watch.
 const (
 	sampleRow      = "eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true\n"
 	sampleSettings = `interval = "1s"` + "\n"
@@ -34,12 +34,12 @@ func sample() (*config.Config, surroundings, error) {
 	}}}, err
 }
 
-// The bounds of Request.Interval: those of the settings.
+// The bounds of Request.Interval: the settings have the same.
 const minRehearsed, maxRehearsed = 10 * time.Millisecond, time.Hour
 
-// retime gives every alias another interval, and with it the timeout that goes
-// with it. What is measured in intervals is kept so: waits that were set for
-// the user's rhythm would outlast a quick rehearsal.
+// retime gives every alias another interval, and the timeout that belongs to it. Times
+// that are set in intervals stay so many intervals: waits that suit the user's rhythm
+// would outlast a quick rehearsal.
 func retime(cfg *config.Config, interval time.Duration) *config.Config {
 	c := *cfg
 	c.Aliases = nil
@@ -70,20 +70,19 @@ func aliasesText(aliases []config.Alias) string {
 	return b.String()
 }
 
-// daemons is what the user has set for his daemon as a whole, as far as it is
-// rehearsed.
+// daemons is what the user has set for the daemon as a whole, as far as it is rehearsed.
 type daemons struct {
 	OnExit config.OnExit
 	Keyed  bool   // they talk to each other
 	Port   uint16 // on this port
 }
 
-// daemonsOf takes it from the settings. The key itself is never read.
+// daemonsOf takes this from the settings. The key itself is never read.
 func daemonsOf(s config.Settings) daemons {
 	return daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port}
 }
 
-// notes is what the user has to know of the channel.
+// notes is what the user has to know about the channel.
 func (d daemons) notes(s config.Settings, some bool) (all []string) {
 	switch {
 	case d.Keyed:
@@ -100,10 +99,10 @@ func (d daemons) notes(s config.Settings, some bool) (all []string) {
 // keyFile is the name of the key in a machine's directory.
 const keyFile = "key"
 
-// settingsText is the aliasdefender.toml of a machine: what the user has set
-// for his aliases, all of it spelt out, and nothing that would leave dir.
-// Programs of his are named nowhere in it. A machine that others know by an
-// address talks from that one.
+// settingsText is the aliasdefender.toml of a machine: everything that the user has set
+// for the aliases, written out in full, and nothing that reaches outside dir. It names
+// none of the user's programs. A machine that others know by an address talks from that
+// address.
 func settingsText(d daemons, known netip.Addr, aliases []config.Alias, dir string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "on_exit = %q\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\nlevel = \"info\"\n",

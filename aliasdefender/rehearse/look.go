@@ -14,9 +14,9 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// surroundings is what a rehearsal takes over from the real network: all that
-// it ever learns of it. It is read once, before the program enters namespaces
-// from which it cannot be seen.
+// surroundings is what a rehearsal takes over from the real network, and all that it ever
+// learns of it. It is read once, before the program enters namespaces from which the real
+// network cannot be seen.
 type surroundings struct {
 	NICs  map[string]seenNIC    `json:"nics,omitempty"`  // of the NICs of the file, those that are there
 	Names map[string]netip.Addr `json:"names,omitempty"` // of the partners' names, those that resolve
@@ -28,15 +28,16 @@ type seenNIC struct {
 	Gateway netip.Addr     `json:"gateway"`       // of the default route out of it; the zero Addr: none
 }
 
-// seenEnv hands the surroundings to the same program inside the namespaces,
-// which starts with the same arguments and could see and resolve nothing.
+// seenEnv hands the surroundings to the same program inside the namespaces. It starts
+// there with the same arguments, but could see and resolve nothing.
 const seenEnv = "ALIASDEFENDER_REHEARSE_SEEN"
 
 // namesWithin is how long names may take to resolve, all together.
 const namesWithin = 5 * time.Second
 
-// lookAround reads the surroundings, or takes what this program saw before it
-// entered. What cannot be read is not there: a rehearsal makes do without.
+// lookAround reads the surroundings, or takes over what this program saw before it
+// entered the namespaces. What cannot be read counts as absent: a rehearsal works without
+// it.
 func lookAround(ctx context.Context, cfg *config.Config, resolve Resolver) (surroundings, error) {
 	var seen surroundings
 	if text := os.Getenv(seenEnv); text != "" {
@@ -89,7 +90,7 @@ func seeNICs(cfg *config.Config) map[string]seenNIC {
 	return nics
 }
 
-// resolveAll looks the partners' names up, all at once.
+// resolveAll looks up the partners' names, all at once.
 func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[string]netip.Addr {
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
@@ -107,7 +108,7 @@ func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[s
 		asked[name] = true
 		all.Go(func() {
 			addrs, err := resolve(ctx, name)
-			addrs = slices.DeleteFunc(addrs, func(addr netip.Addr) bool { // as a Monitor passes over it
+			addrs = slices.DeleteFunc(addrs, func(addr netip.Addr) bool { // a Monitor ignores these too
 				return slices.ContainsFunc(cfg.Aliases, func(a config.Alias) bool { return a.Addr == addr })
 			})
 			if err == nil && len(addrs) > 0 {

@@ -8,18 +8,18 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// The machines of a rehearsal that are no hosts of the file. No host can have
-// a name with a space, so they cannot be mistaken for one.
+// The machines of a rehearsal that are not hosts of the file. A host's name cannot have a
+// space, so they cannot be mistaken for one.
 const (
 	thisHostName = "this host"
 	routerName   = "the router"
 	beyond       = "behind the router" // the network of what lies off every subnet
 )
 
-// plan is the network that a rehearsal is played in: the user's files, turned
-// into machines. It is made without touching anything.
+// plan is the network in which a rehearsal is played: the user's files, turned into
+// machines. Making it touches nothing.
 type plan struct {
-	Networks []string // a switch for each NIC of the file, by its name, and beyond
+	Networks []string // a switch for each NIC of the file, by its name, and some more
 	Machines []machine
 	Parts    []part
 	Notes    []string // what differs from the files or from this host, for the user
@@ -31,14 +31,14 @@ type machine struct {
 	NICs    []machineNIC
 	Gateway netip.Addr
 	Router  bool
-	Aliases []config.Alias // of its hostname.alias; none: it runs no Monitor
+	Aliases []config.Alias // its hostname.alias; none: it runs no Monitor
 }
 
 // machineNIC is a NIC and where it is plugged in.
 type machineNIC struct {
 	Name    string
 	Network string
-	Addrs   []netip.Prefix // not masked; the first is its own
+	Addrs   []netip.Prefix // host bits included; the first is its own
 }
 
 // part is one alias and who plays in it.
@@ -47,7 +47,7 @@ type part struct {
 	Host    string     // always this host
 	Partner string     // the other one; hides the partner's address on purpose
 	Client  string     // who asks it
-	Control netip.Addr // what that client asks besides: it never moves
+	Control netip.Addr // what that client asks besides the alias: it never moves
 }
 
 // other is the host of the pair that is not the one given.
@@ -76,8 +76,8 @@ func (p *plan) machine(name string) *machine {
 	return nil
 }
 
-// knownAs is the address by which others know a partner; this host is known by
-// the one that its routes choose.
+// knownAs is the address by which others know a partner. This host is known by the
+// address that its routes choose.
 func (p *plan) knownAs(name string) netip.Addr {
 	for _, a := range p.Parts {
 		if a.Partner == name {
@@ -87,8 +87,8 @@ func (p *plan) knownAs(name string) netip.Addr {
 	return netip.Addr{}
 }
 
-// maxTakes in the files of a rehearsal: it moves an alias more often in a
-// minute than flapping is meant to allow in an hour.
+// rehearsedTakes is maxTakes in the files of a rehearsal: it moves an alias more often in
+// a minute than flapping should allow in an hour.
 const rehearsedTakes = 1000
 
 // makePlan turns the files into a network. An error says why they cannot be
@@ -110,11 +110,11 @@ type planner struct {
 	*plan
 	aliases []config.Alias
 	seen    surroundings
-	used    map[netip.Addr]bool // addresses that are spoken for
-	fixed   map[netip.Addr]bool // those of the files, which are not this host's own
+	used    map[netip.Addr]bool // addresses that are taken
+	fixed   map[netip.Addr]bool // addresses in the files, which are not this host's own
 	lans    []*segment
 	hosts   map[string]string // machine of a partner, by the partner's name
-	far     []farAddr         // addresses off every subnet
+	far     []farAddr         // addresses outside every subnet
 }
 
 // segment is the network of one NIC.
@@ -125,8 +125,8 @@ type segment struct {
 	router  netip.Addr     // the default route out of it
 }
 
-// farAddr is an address behind the router, and the machine that has it, if
-// that is not a machine of its own.
+// farAddr is an address behind the router, and the machine that has it, unless it gets a
+// machine of its own.
 type farAddr struct {
 	addr    netip.Addr
 	machine string
@@ -165,7 +165,7 @@ func (p *planner) partnerAddr(a config.Alias) (netip.Addr, bool) {
 	}
 	addr, ok := p.seen.Names[a.Partner.Name]
 	if p.isAlias(addr) {
-		return netip.Addr{}, false // it moves: the partner cannot be there
+		return netip.Addr{}, false // an alias moves: the partner cannot be there
 	}
 	return addr, ok
 }
@@ -195,8 +195,8 @@ func (p *planner) segments() error {
 	return nil
 }
 
-// subnetsOf returns the subnets that an alias lives in: that of its mask, or,
-// where this has no room for others, that of the real NIC or the partner.
+// subnetsOf returns the subnets that an alias lives in: that of its mask or, if this has
+// no room for others, that of the real NIC or the partner.
 func (p *planner) subnetsOf(a config.Alias) []netip.Prefix {
 	partner, known := p.partnerAddr(a)
 	for _, own := range p.seen.NICs[a.NIC].Own {

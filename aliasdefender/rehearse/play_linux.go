@@ -17,9 +17,9 @@ type play struct {
 	report Report
 }
 
-// Run builds the stage, plays, and takes it down whatever happened; say is told
-// of each step as it begins. When ctx ends, Run ends early with an error. It may be
-// called once, and its error is lab.ErrRefused where the system refuses the lab.
+// Run builds the stage, plays, and takes the stage down whatever happened. say is told of
+// each step as it begins. When ctx ends, Run ends early with an error. Call it once. The
+// error is lab.ErrRefused if the system refuses the lab.
 func (r *Rehearsal) Run(ctx context.Context, say func(step string)) (_ *Report, err error) {
 	began := time.Now()
 	p := &play{Rehearsal: r, say: say}
@@ -44,8 +44,8 @@ func (r *Rehearsal) Run(ctx context.Context, say func(step string)) (_ *Report, 
 	return &p.report, nil
 }
 
-// play plays a scenario for every alias: where holders are on several hosts it
-// takes two rounds, for the two hosts of an alias must not be hit at once.
+// play plays a scenario for every alias. If there are holders on several hosts it takes
+// two rounds, because the two hosts of an alias must not be hit at once.
 func (r *play) play(ctx context.Context, sc scenario) error {
 	left := slices.Clone(r.plan.Parts)
 	for len(left) > 0 {
@@ -75,9 +75,8 @@ func (r *play) play(ctx context.Context, sc scenario) error {
 	return nil
 }
 
-// round picks the aliases that can be hit together: all that this host is hit
-// for, or all that partners are hit for. An alias that has not one holder cannot
-// be.
+// round picks the aliases that can be hit together: all for which this host is hit, or
+// all for which partners are hit. An alias without exactly one holder cannot be hit.
 func (r *play) round(hits target, of rounds) (now, left rounds, hit []string) {
 	for _, us := range []bool{true, false} {
 		now, left, hit = nil, nil, nil
@@ -105,7 +104,7 @@ func (r *play) round(hits target, of rounds) (now, left rounds, hit []string) {
 	return now, left, hit
 }
 
-// unplayed is what is said of aliases that nobody had when a scenario began.
+// unplayed is what is said of aliases that no host had when a scenario began.
 func unplayed(sc scenario, left rounds) (rows []Step) {
 	for _, a := range left {
 		j := broken(2, "not played: it did not have exactly one holder")
@@ -114,8 +113,8 @@ func unplayed(sc scenario, left rounds) (rows []Step) {
 	return rows
 }
 
-// playRound plays a scenario once. Aliases that it was not meant for are
-// watched all the same, and told of where they suffered.
+// playRound plays a scenario once. Aliases that it was not meant for are watched all the
+// same, and reported if they suffered.
 func (r *play) playRound(ctx context.Context, sc scenario, meant rounds, hit []string) (rows []Step, err error) {
 	holder := map[netip.Addr]string{}
 	for _, a := range r.plan.Parts {
@@ -128,7 +127,7 @@ func (r *play) playRound(ctx context.Context, sc scenario, meant rounds, hit []s
 		for _, a := range r.plan.Parts {
 			isMeant := slices.ContainsFunc(meant, func(m part) bool { return m.Addr == a.Addr })
 			if holder[a.Addr] == "" && !isMeant {
-				continue // it was told of already
+				continue // it was reported already
 			}
 			all = append(all, situation{
 				part: a, daemons: r.daemons, Hit: hit, Meant: isMeant, Holder: holder[a.Addr], Now: r.stage.watches[a.Addr].Holders(),
@@ -154,7 +153,7 @@ func (r *play) playStep(ctx context.Context, sc scenario, st step, all []situati
 	most, early := time.Duration(0), true
 	for i, s := range all {
 		expected[i] = st.Expect(s)
-		if s.Meant { // the others are watched for as long as it takes
+		if s.Meant { // other aliases are watched for just as long
 			m, e := s.wait(expected[i])
 			most, early = max(most, m), early && e
 		}
@@ -183,8 +182,8 @@ func (r *play) playStep(ctx context.Context, sc scenario, st step, all []situati
 	return rows, nil
 }
 
-// await waits until a moment, or, where that will do, until what is expected
-// has come and has lasted for a little.
+// await waits until a given moment or, with early, until what is expected has come and
+// has lasted for a little.
 func (r *play) await(ctx context.Context, until time.Time, early bool, come func() bool) error {
 	const look = 20 * time.Millisecond
 	for time.Now().Before(until) {
@@ -200,8 +199,7 @@ func (r *play) await(ctx context.Context, until time.Time, early bool, come func
 	return nil
 }
 
-// come tells whether every alias is where it is expected, and its client is
-// answered.
+// come tells whether every alias is where it is expected, and its client gets answers.
 func (r *play) come(all []situation, expected []expectation) bool {
 	for i, s := range all {
 		have := r.stage.watches[s.Addr].Holders()
@@ -215,7 +213,7 @@ func (r *play) come(all []situation, expected []expectation) bool {
 	return true
 }
 
-// served is who answered the client last, before a moment.
+// served is who last answered the client before that moment.
 func (s *stage) served(a part, at time.Time) string {
 	spans := s.askers[a.Addr].Spans(at.Add(-max(100*time.Millisecond, 20*s.every)), at)
 	if len(spans) == 0 {
@@ -230,14 +228,14 @@ func (s *stage) look(sit situation, from, to time.Time) outcome {
 	tenure := w.Tenure(from, to)
 	o := outcome{Before: sit.Now, After: w.Holders(), Both: tenure.LongestBoth, Takes: tenure.Takes, Served: s.served(sit.part, to)}
 	for _, g := range c.Gaps(from, to, 0) {
-		// What began before the step is not its doing, nor what ends after it.
+		// Gaps do not count as far as they began before the step or ended after it.
 		o.Gap = max(o.Gap, minTime(g.To, to).Sub(maxTime(g.From, from)))
 	}
 	return o
 }
 
-// noise is the longest gap of the control client, where it can reach what it
-// asks; else the longest time in which our own client did not come to ask.
+// noise is the longest gap of the control client, if it can reach what it asks; otherwise
+// the longest time in which our own client did not get to ask.
 func (s *stage) noise(sit situation, d act, from, to time.Time) time.Duration {
 	longest := s.askers[sit.Addr].Report(from, to).Stall
 	if slices.Contains([]act{doRouterDown, doRouterUp, doDivide, doHeal}, d) {

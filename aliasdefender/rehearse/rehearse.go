@@ -25,20 +25,20 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// Resolver looks up the addresses of a partner's name, in the order in which they count.
+// Resolver looks up the addresses of a partner's name, in order of preference.
 type Resolver func(ctx context.Context, name string) ([]netip.Addr, error)
 
 // Request says what is to be rehearsed.
 type Request struct {
-	Load     func() (*config.Config, error) // reads the files; nil: the sample of the article
+	Load     func() (*config.Config, error) // reads the files; nil: use the sample of the article
 	Resolve  Resolver
 	Only     []string      // scenarios, as Scenarios names them; none: all
-	Interval time.Duration // another rhythm than that of the files; 0: theirs
+	Interval time.Duration // instead of the files' rhythm; 0: theirs
 }
 
 // RequestError is the error of a Request that nobody can play.
 type RequestError struct {
-	Of   string // "only" or "interval": what has to be asked otherwise
+	Of   string // "only" or "interval": the part of the Request that is wrong
 	Text string
 }
 
@@ -54,19 +54,19 @@ type Rehearsal struct {
 	scenarios []scenario
 }
 
-// Prepare plans what is asked for. Without root the program runs twice: up to
-// lab.Enter on the real host, which is looked at, and then as another process with
-// the same arguments inside a namespace of its own, which cannot see that host any
-// more. Nothing is built yet.
+// Prepare plans what is asked for. Without root the program runs twice. It runs up to
+// lab.Enter on the real host, and looks at that. Then it runs as another process, with
+// the same arguments, inside a namespace of its own, from which it can no longer see that
+// host. Nothing is built yet.
 //
-// The error is a *RequestError, one of Load, or lab.ErrRefused where the system
-// refuses namespaces.
+// The error is a *RequestError, one of Load, or lab.ErrRefused if the system refuses
+// namespaces.
 func Prepare(ctx context.Context, q Request) (*Rehearsal, error) {
 	if runtime.GOOS != "linux" {
 		return nil, errSystem
 	}
 	if os.Getenv(seenEnv) != "" {
-		// Inside, or the lab's warden: the rest is not for it.
+		// This is the process inside, or the lab's warden, which goes no further.
 		if err := lab.Enter(); err != nil {
 			return nil, err
 		}
@@ -100,7 +100,7 @@ func Prepare(ctx context.Context, q Request) (*Rehearsal, error) {
 	return &Rehearsal{plan: p, daemons: d, scenarios: all}, nil
 }
 
-// files reads the files and what of this host goes with them, or takes the sample.
+// files reads the files and what belongs to them of this host, or takes the sample.
 func (q Request) files(ctx context.Context) (cfg *config.Config, seen surroundings, err error) {
 	if q.Load == nil {
 		return sample()
@@ -118,7 +118,7 @@ type Outline struct {
 	Hosts    int // that run a Monitor
 	Networks int
 	Notes    []string      // what differs from the files or from this host
-	Expected time.Duration // that it takes, about
+	Expected time.Duration // about how long it takes
 }
 
 // AliasOutline is one alias, and who plays in it.
@@ -127,7 +127,7 @@ type AliasOutline struct {
 	NIC         string
 	Host        string // this host, by its name on the stage
 	Own         string // the address at which the partner knows it
-	Primary     bool   // this host is
+	Primary     bool   // this host is primary
 	Partner     string // by its name on the stage
 	PartnerAddr string
 	Router      netip.Addr

@@ -31,8 +31,7 @@ type Step struct {
 	Log      []string   `json:"log,omitempty"` // of the Monitors, where the verdict is bad
 }
 
-// add adds steps. Nobody is an empty list in them, and not nil: JSON tells the two
-// apart.
+// add adds steps. In them an empty list, not nil, means nobody: JSON tells the two apart.
 func (r *Report) add(rows ...Step) {
 	for _, s := range rows {
 		s.Hit, s.Before, s.After = append([]string{}, s.Hit...), append([]string{}, s.Before...), append([]string{}, s.After...)
@@ -50,7 +49,7 @@ func (r *Report) Bad() (n int) {
 	return n
 }
 
-// noisyRow is a bad verdict that this machine may have to answer for.
+// noisyRow is a bad verdict for which this machine may be to blame.
 func noisyRow(rows []Step) *Step {
 	for i, row := range rows {
 		if !row.Good && row.Control >= millis(noisyGap) {

@@ -33,7 +33,7 @@ const (
 	doHeal       act = "heal"       // and together again
 )
 
-// target says whom a scenario hits.
+// target says which hosts a scenario hits.
 type target int
 
 const (
@@ -47,10 +47,10 @@ type scenario struct {
 	Key   string // of Request.Only
 	Hits  target
 	Steps []step
-	Keyed bool // only between daemons that talk to each other
+	Keyed bool // only if the daemons talk to each other
 }
 
-// step is a deed and what the rules make of it for an alias.
+// step is a deed and what the rules say should come of it for an alias.
 type step struct {
 	Name   string
 	Deed   act
@@ -62,7 +62,7 @@ type situation struct {
 	part
 	daemons
 	Hit    []string // the hosts that the scenario hits
-	Meant  bool     // for this alias, and not for another of theirs
+	Meant  bool     // for this alias, and not for another of the same hosts
 	Holder string   // who had it when the scenario began
 	Now    []string // who has it
 }
@@ -70,7 +70,7 @@ type situation struct {
 func (s situation) standby() string { return s.other(s.Holder) }
 func (s situation) holderHit() bool { return slices.Contains(s.Hit, s.Holder) }
 
-// scenarios is the rehearsal, in its order: each begins where the one before
+// scenarios is the rehearsal, in its order. Each scenario begins where the previous one
 // has ended, so that a holder crashes now on this host, now on the other.
 var scenarios = []scenario{
 	{"crash", hitHolders, []step{{"crash", doCrash, situation.crashed}, {"return", doBoot, situation.returned}}, false},
@@ -85,10 +85,10 @@ var scenarios = []scenario{
 	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, true},
 }
 
-// opening is what every rehearsal begins with.
+// opening is how every rehearsal begins.
 var opening = scenario{"begin", hitNobody, []step{{"begin", doBegin, situation.begun}}, false}
 
-// withinOf names the scenarios that are the end of another.
+// withinOf names the scenarios that are the end of another one.
 var withinOf = map[string]string{"return": "crash", "heal": "partition"}
 
 // chosen returns the scenarios of Request.Only, in the rehearsal's order; none named
@@ -117,8 +117,8 @@ func chosen(only []string) ([]scenario, error) {
 	return some, nil
 }
 
-// playable leaves out what the rehearsed daemons cannot do. What was asked for by
-// name is not left out in silence.
+// playable leaves out scenarios that the rehearsed daemons cannot play. If they were
+// asked for by name, it says so.
 func playable(all []scenario, d daemons, named bool) (some []scenario, err error) {
 	for _, s := range all {
 		switch {
@@ -151,7 +151,7 @@ func (s situation) still(promise int) expectation {
 	return expectation{Holders: [][]string{s.Now}, Gap: slack, Still: true, Promise: promise}
 }
 
-// moves expects that the standby has it in the end, and nobody else.
+// moves expects that in the end the standby has it, and no other host.
 func (s situation) moves(within time.Duration) expectation {
 	return expectation{Holders: [][]string{{s.standby()}}, Gap: within, Both: -1}
 }
@@ -169,8 +169,8 @@ func (s situation) crashed() expectation {
 	return e
 }
 
-// returned is the end of a fault: what has a holder is left there, but for the
-// failback that the user has set; what has none is taken.
+// returned is the end of a fault: an alias that has a holder stays there, except for the
+// failback that the user has set; one that has none is taken.
 func (s situation) returned() expectation {
 	switch {
 	case len(s.Now) == 0:
@@ -181,8 +181,8 @@ func (s situation) returned() expectation {
 	return s.still(8)
 }
 
-// failsBack tells whether the primary will ask for the alias back. Whether a
-// partner that is primary does so its own file says, which nobody has here.
+// failsBack tells whether the primary will ask for the alias back. Whether a primary
+// partner does so is in the partner's own file, which is not here.
 func (s situation) failsBack() bool {
 	return s.Failback && s.Primary && !slices.Contains(s.Now, s.Host)
 }
@@ -201,8 +201,8 @@ func (s situation) muted() expectation {
 	return s.bothHave(takeover(s.Rhythm))
 }
 
-// bothHave expects that the standby takes it, and that the holder, who hears
-// nobody, keeps it, or releases it as isolated.
+// bothHave expects that the standby takes it, and that the holder, which hears nobody,
+// keeps it, or releases it as isolated.
 func (s situation) bothHave(within time.Duration) expectation {
 	e := expectation{Holders: [][]string{{s.Host, s.Partner}}, Gap: within, Both: -1}
 	if s.OnIsolation == config.IsolationRelease {
@@ -223,7 +223,7 @@ func (s situation) stopped() expectation {
 	switch {
 	case !s.holderHit() || s.OnExit == config.ExitKeep:
 		return s.still(3)
-	case s.Keyed: // whether it is to be kept or not where nobody would take it
+	case s.Keyed: // whatever on_exit says about aliases that the partner would not take
 		return s.handed()
 	case s.Holder != s.primary():
 		return s.moves(doubted(s.Rhythm))
@@ -243,7 +243,7 @@ func (s situation) handed() expectation {
 	return e
 }
 
-// handedBack is the way back, unless failback was quicker.
+// handedBack expects the way back, unless failback was quicker.
 func (s situation) handedBack() expectation {
 	if slices.Contains(s.Now, s.Holder) {
 		return s.still(3)
@@ -251,8 +251,8 @@ func (s situation) handedBack() expectation {
 	return expectation{Holders: [][]string{{s.Holder}}, Gap: noisyGap, Both: handing}
 }
 
-// orphaned: the kernel keeps the alias until its lease ends, and the standby
-// then takes it, for it has not heard the daemon for long.
+// orphaned: the kernel keeps the alias until its lease ends. Then the standby takes it,
+// because it has not heard the daemon for long.
 func (s situation) orphaned() expectation {
 	if !s.holderHit() || s.Lease == 0 {
 		return s.still(3)
@@ -264,8 +264,8 @@ func (s situation) orphaned() expectation {
 
 func (s situation) unmoved() expectation { return s.still(8) }
 
-// divided: the standby, on the router's side, takes it; the holder, on the
-// client's, keeps it.
+// divided: the standby, which is on the router's side, takes the alias; the holder, on
+// the client's side, keeps it.
 func (s situation) divided() expectation {
 	if !s.holderHit() {
 		e := s.still(3)
@@ -279,15 +279,15 @@ func (s situation) divided() expectation {
 	return e
 }
 
-// wait is how long a step takes at most for an alias, and whether it is over
-// as soon as what is expected has come.
+// wait is how long a step may take for an alias at most, and whether it ends as soon as
+// what is expected has come.
 func (s situation) wait(e expectation) (most time.Duration, early bool) {
 	switch {
 	case s.failsBack() && !e.Still:
 		return s.FailbackAfter + doubted(s.Rhythm) + starting, false
 	case e.Still:
 		return settled(s.Rhythm), false
-	case e.Both > 0: // two become one, and the client has to follow
+	case e.Both > 0: // two holders become one, and the client has to follow
 		return max(e.Gap, e.Both), len(s.Now) == 0
 	case e.Vacant || e.Unreached:
 		return doubted(s.Rhythm) + starting, false
@@ -295,8 +295,8 @@ func (s situation) wait(e expectation) (most time.Duration, early bool) {
 	return e.Delay + max(e.Gap, doubted(s.Rhythm)) + starting, true
 }
 
-// duration is how long the scenarios take, about: those that end early end
-// somewhere in the last interval.
+// duration is about how long the scenarios take: those that can end early do so somewhere
+// in the last interval.
 func (p *plan) duration(all []scenario, d daemons) time.Duration {
 	total := time.Duration(0)
 	for _, sc := range append([]scenario{opening}, all...) {
@@ -351,7 +351,7 @@ func (r rounds) duration(sc scenario, d daemons) (total time.Duration) {
 			e := st.Expect(s)
 			most, early := s.wait(e)
 			if early {
-				most -= starting + a.Interval/2 + e.Delay/6 // a lease is renewed when a third of it is over
+				most -= starting + a.Interval/2 + e.Delay/6 // a lease is renewed when a third of it has passed
 			}
 			longest = max(longest, most)
 			now[a.Addr.String()] = e.Holders[0]

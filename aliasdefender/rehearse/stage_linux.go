@@ -17,13 +17,13 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// stage is the plan, built: a lab with the hosts' files and the clients.
+// stage is the built plan: a lab with the hosts' files and the clients.
 type stage struct {
 	plan    *plan
 	lab     *lab.Lab
 	daemons daemons
-	key     []byte // that all hosts have, if any
-	dir     string // of all files
+	key     []byte // the key that all hosts have; nil: none
+	dir     string // the directory of all files
 
 	switches map[string]*lab.Switch
 	hosts    map[string]*lab.Host
@@ -34,7 +34,7 @@ type stage struct {
 	every    time.Duration              // the askers' rhythm
 }
 
-// newStage builds it. What was built before an error close takes down.
+// newStage builds the stage. After an error, close takes down what was built.
 func newStage(p *plan, d daemons, longest time.Duration) (_ *stage, err error) {
 	s := &stage{
 		plan: p, daemons: d, key: config.NewKey().File(),
@@ -118,16 +118,16 @@ func (s *stage) write(m machine, number int) error {
 	return os.WriteFile(filepath.Join(dir, "aliasdefender.toml"), []byte(text), 0o600)
 }
 
-// dirOf is a machine's directory, by its number: names may be long or have
-// anything in them.
+// dirOf is a machine's directory, by its number: a name may be long or have any character
+// in it.
 func (s *stage) dirOf(number int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("h%d", number))
 }
 
-// ask starts to watch the aliases, and a client for each.
+// ask starts to watch the aliases, and starts a client for each.
 func (s *stage) ask(longest time.Duration) error {
-	// Each question costs some microseconds of both ends' time: with many
-	// aliases a machine could not ask each of them each millisecond.
+	// Each question costs both ends some microseconds: a machine could not ask each of
+	// many aliases every millisecond.
 	const atOnce, remembered = 8, 1_000_000
 	keep := 2*longest + time.Minute
 	s.every = max(time.Millisecond*time.Duration((len(s.plan.Parts)+atOnce-1)/atOnce), keep/remembered)
@@ -150,14 +150,14 @@ func (s *stage) ask(longest time.Duration) error {
 	return nil
 }
 
-// do carries out a deed on the hosts that are hit.
+// do carries out a deed on the hosts that the scenario hits.
 func (s *stage) do(ctx context.Context, d act, all []situation) error {
 	hit := all[0].Hit
 	switch d {
 	case doBegin:
 		return s.each(s.defenders(), func(name string) error {
 			if s.monitors[name] != nil {
-				return nil // it is played again, for the machine stood still: they run
+				return nil // it is played again, because the machine stood still: they run already
 			}
 			return s.start(ctx, name)
 		})
@@ -217,8 +217,8 @@ func (s *stage) each(hosts []string, do func(string) error) error {
 	return nil
 }
 
-// eachPort does something to the cables of hosts: those to the networks of
-// aliases, for it is there that a holder is missed.
+// eachPort does something to the cables of hosts. It takes the cables to the aliases'
+// networks, because there a holder is missed.
 func (s *stage) eachPort(hosts []string, do func(*lab.Port) error) error {
 	return s.each(hosts, func(name string) error {
 		for _, n := range s.plan.machine(name).NICs {
@@ -233,8 +233,8 @@ func (s *stage) eachPort(hosts []string, do func(*lab.Port) error) error {
 	})
 }
 
-// divide parts every network in two: the hosts given and the client here, all
-// others there.
+// divide parts every network in two: the given hosts and the client on one side, all
+// others on the other.
 func (s *stage) divide(hosts []string) error {
 	near, far := map[string][]*lab.Port{}, map[string][]*lab.Port{}
 	for _, m := range s.plan.Machines {
@@ -271,7 +271,7 @@ func (s *stage) defenders() (names []string) {
 // startedText is what a Monitor writes when it has begun.
 const startedText = "Alias Defender starts"
 
-// patience is for what takes no time on a machine that is not stuck.
+// patience is for things that take no time on a machine that is not stuck.
 const patience = 20 * time.Second
 
 // start starts a host's Monitor.
@@ -313,8 +313,7 @@ func (s *stage) kill(ctx context.Context, name string) error {
 	return err
 }
 
-// give has the holders hand over those aliases that the scenario is meant for
-// and that fit.
+// give has the holders hand over the aliases that the scenario is meant for and that fit.
 func (s *stage) give(ctx context.Context, all []situation, fits func(situation) bool) error {
 	for _, sit := range all {
 		if !sit.Meant || len(sit.Now) != 1 || !fits(sit) {
@@ -333,8 +332,8 @@ const (
 	someRefused = 1
 )
 
-// order gives an operator's order to a host's Monitor. What it refuses to do is
-// for the verdict to tell.
+// order gives an operator's order to a host's Monitor. If the Monitor refuses to do
+// something, the verdict will tell.
 func (s *stage) order(ctx context.Context, name, verb string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -8,8 +8,8 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// router makes the one router of all networks, with every router's address
-// that the files or this host name.
+// router makes the one router of all networks. It has every router's address that the
+// files or this host name.
 func (p *planner) router() error {
 	r := machine{Name: routerName, Router: true}
 	for i, s := range p.lans {
@@ -32,8 +32,8 @@ func (p *planner) router() error {
 	return nil
 }
 
-// routersIn returns the router's addresses in a subnet: the real default route
-// and those that are set, else a free one.
+// routersIn returns the router's addresses in a subnet: the real default route and those
+// that are set, otherwise a free one.
 func (p *planner) routersIn(s *segment, sub netip.Prefix) (addrs []netip.Addr, err error) {
 	nic, there := p.seen.NICs[s.nic]
 	if sub.Contains(nic.Gateway) && !p.taken(nic.Gateway) {
@@ -67,8 +67,7 @@ func (p *planner) routersIn(s *segment, sub netip.Prefix) (addrs []netip.Addr, e
 	return []netip.Addr{free}, nil
 }
 
-// outside makes the witnesses, and puts what lies off every subnet behind the
-// router.
+// outside makes the witnesses, and puts addresses outside every subnet behind the router.
 func (p *planner) outside() error {
 	for _, a := range p.aliases {
 		third := a.Witnesses
@@ -104,7 +103,7 @@ func (p *planner) outside() error {
 	return nil
 }
 
-// addWitness gives a third party a machine, if no other has its address.
+// addWitness gives a third party a machine, if no other machine has its address.
 func (p *planner) addWitness(w netip.Addr) {
 	if p.taken(w) || slices.ContainsFunc(p.far, func(f farAddr) bool { return f.addr == w }) {
 		return
@@ -122,13 +121,13 @@ func (p *planner) addWitness(w netip.Addr) {
 	p.far = append(p.far, farAddr{addr: w})
 }
 
-// pairOf returns the smallest subnet in which an address off every subnet and
-// the router can meet: the prefixes of both.
+// pairOf returns the smallest subnet in which the router can meet an address outside
+// every subnet: the prefixes of both.
 func (p *planner) pairOf(addr netip.Addr) (its, router netip.Prefix, err error) {
 	for bits := 31; bits >= 24; bits-- {
 		sub := netip.PrefixFrom(addr, bits).Masked()
 		if first, last := bounds(sub); addr.Less(first) || last.Less(addr) {
-			continue // its network or broadcast address
+			continue // it would be a network or broadcast address
 		}
 		if free, err := p.free(sub, routerName); err == nil {
 			return netip.PrefixFrom(addr, bits), netip.PrefixFrom(free, bits), nil
@@ -157,8 +156,8 @@ func (p *planner) clients() error {
 
 func clientOf(nic string) string { return "client on " + nic }
 
-// files writes the hosts' tables: ours as it is but for names, which nobody
-// resolves in there, and each partner's as its mirror.
+// files writes the hosts' tables. Ours stays as it is, except names, which cannot be
+// resolved inside; each partner's is the mirror of it.
 func (p *planner) files() error {
 	for _, m := range p.Machines {
 		if m.Name == thisHostName || slices.Contains(hostsOf(p.hosts), m.Name) {
@@ -206,8 +205,8 @@ func (p *planner) gatewayOf(m machine) netip.Addr {
 	return p.lan(m.NICs[0].Network).router
 }
 
-// ownFacing is the address at which a partner knows us: the one in its own
-// subnet, or else in the alias's.
+// ownFacing is the address at which a partner knows us: the one in its own subnet,
+// otherwise the one in the alias's.
 func (p *planner) ownFacing(s *segment, a config.Alias, partner netip.Addr) netip.Addr {
 	for _, lan := range append([]*segment{s}, p.lans...) {
 		for i, sub := range lan.subnets {
@@ -224,8 +223,8 @@ func (p *planner) ownFacing(s *segment, a config.Alias, partner netip.Addr) neti
 func (p *planner) rehearsed(a config.Alias, on *machine, partner netip.Addr) config.Alias {
 	a.Partner = config.Partner{Name: partner.String(), Addr: partner}
 	a.MaxTakes = rehearsedTakes
-	// A machine has one default route here. Where the alias's NIC is not the
-	// one that it leaves by, the router has to be named.
+	// A machine has one default route here. If that does not leave by the alias's NIC,
+	// the router has to be named.
 	if s := p.lan(a.NIC); !a.Router.IsValid() && s.router != on.Gateway {
 		a.Router = s.router
 	}

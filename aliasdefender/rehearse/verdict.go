@@ -9,27 +9,27 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// What a verdict allows beyond the rules' own times.
+// How much longer than the rules' own times a verdict allows.
 const (
-	// slack is for the taking itself (a look, the add, the announcement), and
-	// for a machine that runs all hosts at once and other things besides.
+	// slack is for the take itself (a look, the add, the announcement), and for a machine
+	// that runs all hosts at once and other things besides.
 	slack = 300 * time.Millisecond
 
-	// handing is how long a hand-over may last, both hosts having the alias.
+	// handing is how long a hand-over may last; meanwhile both hosts have the alias.
 	handing = 2 * time.Second
 
-	// leaseLate is how late a kernel may be to end a lease.
+	// leaseLate is how late a kernel may end a lease.
 	leaseLate = 2 * time.Second
 
-	// starting is what a program needs until its Monitor asks for the first time.
+	// starting is what a program needs until its Monitor first asks.
 	starting = time.Second
 
-	// noisyGap is a gap of the control client, which asks an address that nobody
-	// moves: a machine that loses so much may have made the alias's gap too.
+	// noisyGap is a gap of the control client, which asks an address that nobody moves. A
+	// machine that loses that much may also have caused the alias's gap.
 	noisyGap = 50 * time.Millisecond
 )
 
-// Promises are those of the design that a rehearsal can find broken, by their
+// Promises are those promises of the design that a rehearsal can find broken, by their
 // numbers.
 var Promises = map[int]string{
 	1: "two holders on a connected segment resolve within the next question and an announcement",
@@ -40,13 +40,13 @@ var Promises = map[int]string{
 	8: "an alias that answers is not taken",
 }
 
-// takeover is how long a silent alias may go without service: until it and,
-// asked at its first miss, the partner and the router are known as silent or not,
-// and then the take.
+// takeover is how long a silent alias may go without service. First it must be known
+// whether the alias is silent, and whether partner and router are, which are asked at its
+// first miss; then comes the take.
 func takeover(r config.Rhythm) time.Duration { return r.Detect() + r.Timeout + slack }
 
-// doubted is the same where the partner's host answers: the alias is then
-// doubted twice (W10).
+// doubted is the same if the partner's host answers: then the alias is doubted twice
+// (W10).
 func doubted(r config.Rhythm) time.Duration {
 	return takeover(r) + time.Duration(r.Misses)*r.Timeout
 }
@@ -54,31 +54,31 @@ func doubted(r config.Rhythm) time.Duration {
 // resolved is how long two holders may last once they hear each other.
 func resolved(r config.Rhythm) time.Duration { return r.Interval + time.Second }
 
-// settled is how long to watch that nothing moves: whoever were to take it
-// would have by then.
+// settled is how long to watch that nothing moves: after that time any take would have
+// come.
 func settled(r config.Rhythm) time.Duration { return takeover(r) }
 
-// expectation is what the rules make of one step for one alias.
+// expectation is what the rules say should come of one step for one alias.
 type expectation struct {
 	Holders [][]string // the sets of holders that are right in the end
 	Gap     time.Duration
-	Both    time.Duration // both hold it at most so long; -1: as long as they are apart
-	Delay   time.Duration // before which nothing has to happen
-	Still   bool          // nobody comes to have it who had it not
-	Promise int           // broken where it is still no longer, or others hold it
+	Both    time.Duration // both hold it at most so long; -1: for as long as they are apart
+	Delay   time.Duration // until then nothing has to happen
+	Still   bool          // no host gets it that did not have it
+	Promise int           // the promise that is broken if it is not still, or if others hold it
 
-	// Why is what the rules say where clients are not served and that is right:
-	// where nobody has the alias (Vacant), or where the client cannot reach who
-	// has it (Unreached).
+	// Why says how the rules make it right that clients are not served: because no host
+	// has the alias (Vacant), or because the client cannot reach the host that has it
+	// (Unreached).
 	Why               string
 	Vacant, Unreached bool
 }
 
 // outcome is what one step did to one alias.
 type outcome struct {
-	Before, After []string // who has it
+	Before, After []string // the hosts that have it
 	Gap           time.Duration
-	Both          time.Duration // in one piece
+	Both          time.Duration // at a stretch
 	Takes         int
 	Served        string // who answered the client in the end; "": nobody
 }
@@ -94,8 +94,8 @@ func broken(promise int, format string, args ...any) judgement {
 	return judgement{Promise: promise, Text: fmt.Sprintf(format, args...)}
 }
 
-// judge holds an outcome against an expectation. The worst is said first: who
-// holds the alias, then for how long both did, then how long nobody served it.
+// judge compares an outcome with an expectation. It reports the worst first: who holds
+// the alias, then how long both did, then how long nobody served it.
 func judge(e expectation, o outcome) judgement {
 	right := slices.ContainsFunc(e.Holders, func(h []string) bool { return sameHosts(h, o.After) })
 	switch {

@@ -68,25 +68,25 @@
 //
 //	W1  parked by an operator
 //	      -> wait: parked
-//	W1  what operators parked is not known, nobody has ordered it here, and the partner is not silent
+//	W1  what operators parked is not known, no order was given for it here, and the partner is not silent
 //	      -> wait: parked unknown
 //	W2  NIC missing, down, without carrier or without an address of its own
 //	      -> wait: no link
-//	W2  link not known
+//	W2  link unknown
 //	      -> wait: link unknown
-//	W2  another NIC of this host has the alias, or that is not known
+//	W2  another NIC of this host has the alias, or it is not known whether one has
 //	      -> wait: on another NIC
-//	W3  own service failing, and the partner's not known to fail too
+//	W3  own service failing, and the partner's is not known to be failing too
 //	      -> wait: service failing
-//	W4  ordered by an operator, and no other host answers for it, or forced
+//	W4  an operator orders it and the alias is silent, or an operator forces it
 //	      -> take: operator
-//	W5  the holder offers it to us, and the offer has not expired, router answered
+//	W5  the holder offers it to us, the offer has not expired, router answered
 //	      -> take: offered
-//	W4  ordered by an operator, and the partner says that it has it, router answered
+//	W4  an operator orders it, the partner says that it holds the alias, router answered
 //	      -> ask for hand-over: operator
-//	W6  failback due, and the partner says that it has it
+//	W6  failback due, and the partner says that it holds the alias
 //	      -> ask for hand-over: failback
-//	W6  served by the partner, failback due, no channel, or nothing heard on it for failback_after
+//	W6  failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease
 //	      -> take: failback
 //	W6  alias answered by another host
 //	      -> wait: served
@@ -96,23 +96,23 @@
 //	      -> wait: router silent
 //	W8  no router known
 //	      -> wait: no router known
-//	W8  router unknown, or not heard since
+//	W8  router unknown, or not heard since the alias or the partner missed an answer
 //	      -> wait: router unknown
-//	W9  taken too often within an hour, the last time a moment ago, and the partner is not silent
+//	W9  taken too often within an hour, the pause after the last take is not over, and the partner is not silent
 //	      -> wait: flapping
 //	W10 alias silent, router answered, we act as primary, partner silent
 //	      -> take: primary
 //	W10 alias silent for twice the doubt, router answered, we act as primary
 //	      -> take: primary
-//	W10 we act as primary, and the partner is not silent: the alias is doubted twice
+//	W10 we act as primary, the partner is not silent, and the alias is not yet silent for twice the doubt
 //	      -> wait: doubted twice
-//	W11 not primary, and the partner says that it cannot serve the alias, is parked or released it
+//	W11 not primary, and the partner says that it cannot serve the alias, or that it is parked or released there
 //	      -> take: partner cannot
-//	W11 not primary, and we ourselves were the last to let it go
+//	W11 not primary, and we were the last to let it go
 //	      -> take: ours before
 //	W12 not primary, partner answered, its daemon has fallen silent on the channel
 //	      -> take: partner's daemon dead
-//	W12 not primary, partner has answered for a minute while nobody serves
+//	W12 not primary, partner answered, alias silent for a minute
 //	      -> wait: partner alive, nobody serves
 //	W12 not primary, partner answered
 //	      -> wait: partner alive
@@ -125,9 +125,9 @@
 //
 //	H1  the partner confirms that it took what we handed over
 //	      -> release: handed over
-//	H1  the router does not answer what was handed over to us, and the partner has it still
+//	H1  it was handed over to us, the router does not answer it here, and the partner still has it
 //	      -> release: given back
-//	H2  ordered off, or to be handed over, and the partner would take
+//	H2  ordered off or to be handed over, the partner would take it, and no hand-over is open or has just failed
 //	      -> hand over: operator
 //	H2  ordered off, and no hand-over open
 //	      -> release: operator
@@ -135,13 +135,13 @@
 //	      -> release: no link
 //	H3  without carrier for (misses - 1) x timeout
 //	      -> release: no link
-//	H4  own service failing, and the partner would take
+//	H4  own service failing, the partner would take it, and no hand-over is open or has just failed
 //	      -> hand over: service failing
-//	H4  the partner asks for it, and would take
+//	H4  the partner asks for it, and would take it
 //	      -> hand over: asked
 //	H5  the kernel lost it, and another host has claimed it since
 //	      -> forget: lost to another
-//	H5  the kernel lost it, as its lease had run out
+//	H5  the kernel lost it because its lease ran out
 //	      -> forget: lease ended
 //	H5  the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent
 //	      -> keep: keeps vanishing
@@ -155,39 +155,39 @@
 //	      -> release: rival
 //	H6  taken by failback, announced twice, and the partner has not yielded
 //	      -> release: failback refused
-//	H6  roles not told by a channel, defended twice, it claims still, and our hardware address is the higher
+//	H6  no channel tells the roles, we have defended twice, the partner still claims it, and our hardware address is the higher
 //	      -> release: two primaries
-//	H9  the lease is due, and the wire was asked since a pause of our own
+//	H9  the lease is due, and we have looked at kernel and wire since our last pause
 //	      -> refresh: lease
 //	H7  the rival is the partner, and we stay
 //	      -> announce: partner claims it
-//	H7  the rival is some third host
+//	H7  the rival is a third host
 //	      -> announce: foreign host claims it
-//	H7  it is not known yet who the rival is, and we act as primary, or have asked for long enough
+//	H7  it is not yet known who the rival is, and we act as primary or have asked for long enough
 //	      -> announce: claimed
 //	H7  the rival has fallen silent
 //	      -> announce: rival gone
-//	H10 an own address stands behind the alias, for the third time in a row
+//	H10 our own address stands behind the alias, for the third time in a row
 //	      -> reorder: own address behind again
-//	H10 an own address stands behind the alias, link good, no hand-over open
+//	H10 our own address stands behind the alias, link good, no hand-over open
 //	      -> reorder: own address behind
-//	H7  the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent
+//	H7  the rival is the partner, and it is too soon to answer it
 //	      -> keep: partner claims it
-//	H7  the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent
+//	H7  the rival is a third host, and it is too soon to answer it
 //	      -> keep: foreign host claims it
-//	H7  it is not known yet who the rival is: it is being asked
+//	H7  it is not yet known who the rival is: we are asking
 //	      -> keep: claimed
 //	H8  router and partner silent for isolated_after, and on_isolation = "release"
 //	      -> release: isolated
-//	H9  an announcement is due, we have looked since a pause of our own, and it is not being handed over by us
+//	H9  an announcement is due, we have looked since our last pause, and we are not handing the alias over
 //	      -> announce: announcement due
-//	H4  own service failing, and the partner not able
+//	H4  own service failing, and no hand-over can begin now
 //	      -> keep: service failing
 //	H1  a hand-over is open
 //	      -> keep: handing over
-//	H2  to be handed over, and the partner would not take
+//	H2  to be handed over, but the partner would not take it
 //	      -> keep: partner would not take
-//	H10 an own address stands behind the alias, and cannot be put before it yet
+//	H10 our own address stands behind the alias, and cannot be put before it yet
 //	      -> keep: own address stays behind
 //	H10 the NIC has no address of its own
 //	      -> keep: own address gone

@@ -26,29 +26,29 @@ func waiting() []Row {
 	return []Row{
 		{"W1", false, "parked by an operator", Wait, Parked,
 			func(v *view) bool { return v.s.Parked || v.s.Leaving }},
-		{"W1", false, "what operators parked is not known, nobody has ordered it here, and the partner is not silent", Wait, ParkedUnknown,
+		{"W1", false, "what operators parked is not known, no order was given for it here, and the partner is not silent", Wait, ParkedUnknown,
 			func(v *view) bool { return v.parkedUnknown() && v.partner() != Silent }},
 		{"W2", false, "NIC missing, down, without carrier or without an address of its own", Wait, NoLink,
 			func(v *view) bool { return v.link() == No }},
-		{"W2", false, "link not known", Wait, LinkUnknown,
+		{"W2", false, "link unknown", Wait, LinkUnknown,
 			func(v *view) bool { return v.link() == Unknown }},
-		{"W2", false, "another NIC of this host has the alias, or that is not known", Wait, OnOtherNIC,
+		{"W2", false, "another NIC of this host has the alias, or it is not known whether one has", Wait, OnOtherNIC,
 			func(v *view) bool { return v.local(v.f.Elsewhere) != No }},
-		{"W3", false, "own service failing, and the partner's not known to fail too", Wait, ServiceFailing,
+		{"W3", false, "own service failing, and the partner's is not known to be failing too", Wait, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Facts[FactService]) != No }},
-		{"W4", false, "ordered by an operator, and no other host answers for it, or forced", Take, OperatorTakes,
+		{"W4", false, "an operator orders it and the alias is silent, or an operator forces it", Take, OperatorTakes,
 			func(v *view) bool {
 				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent
 			}},
-		{"W5", false, "the holder offers it to us, and the offer has not expired, router answered", Take, Offered,
+		{"W5", false, "the holder offers it to us, the offer has not expired, router answered", Take, Offered,
 			func(v *view) bool { return v.offered() && v.router() == Answered }},
-		{"W4", false, "ordered by an operator, and the partner says that it has it, router answered", AskHandover, OperatorAsks,
+		{"W4", false, "an operator orders it, the partner says that it holds the alias, router answered", AskHandover, OperatorAsks,
 			func(v *view) bool {
 				return v.s.Order == OrderTake && v.router() == Answered && v.mayAsk(OperatorAsks)
 			}},
-		{"W6", false, "failback due, and the partner says that it has it", AskHandover, FailbackAsks,
+		{"W6", false, "failback due, and the partner says that it holds the alias", AskHandover, FailbackAsks,
 			func(v *view) bool { return v.failbackDue() && v.mayAsk(FailbackAsks) }},
-		{"W6", false, "served by the partner, failback due, no channel, or nothing heard on it for failback_after", Take, FailbackTakes,
+		{"W6", false, "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", Take, FailbackTakes,
 			func(v *view) bool { return v.failbackDue() && v.unheard() }},
 		{"W6", false, "alias answered by another host", Wait, Served,
 			func(v *view) bool { return v.alias() == Answered }},
@@ -58,28 +58,28 @@ func waiting() []Row {
 			func(v *view) bool { return v.router() == Silent }},
 		{"W8", false, "no router known", Wait, NoRouter,
 			func(v *view) bool { return !v.f.RouterKnown }},
-		{"W8", false, "router unknown, or not heard since", Wait, RouterUnknown,
+		{"W8", false, "router unknown, or not heard since the alias or the partner missed an answer", Wait, RouterUnknown,
 			func(v *view) bool { return v.router() == Unknown }},
-		{"W9", false, "taken too often within an hour, the last time a moment ago, and the partner is not silent", Wait, Flapping,
+		{"W9", false, "taken too often within an hour, the pause after the last take is not over, and the partner is not silent", Wait, Flapping,
 			(*view).flapping},
 		{"W10", false, "alias silent, router answered, we act as primary, partner silent", Take, PrimaryTakes,
 			func(v *view) bool { return v.primary() && v.partner() == Silent }},
 		{"W10", false, "alias silent for twice the doubt, router answered, we act as primary", Take, PrimaryTakes,
 			func(v *view) bool { return v.primary() && v.doubtedTwice() }},
-		{"W10", false, "we act as primary, and the partner is not silent: the alias is doubted twice", Wait, DoubtedTwice,
+		{"W10", false, "we act as primary, the partner is not silent, and the alias is not yet silent for twice the doubt", Wait, DoubtedTwice,
 			func(v *view) bool { return v.primary() }},
-		{"W11", false, "not primary, and the partner says that it cannot serve the alias, is parked or released it", Take, PartnerCannot,
+		{"W11", false, "not primary, and the partner says that it cannot serve the alias, or that it is parked or released there", Take, PartnerCannot,
 			func(v *view) bool {
 				said := v.word().Standing
 				return said == SaysCannot || said == SaysParked || said == SaysReleased
 			}},
-		{"W11", false, "not primary, and we ourselves were the last to let it go", Take, OursBefore,
+		{"W11", false, "not primary, and we were the last to let it go", Take, OursBefore,
 			func(v *view) bool { return v.s.OursLast }},
 		{"W12", false, "not primary, partner answered, its daemon has fallen silent on the channel", Take, DaemonDead,
 			func(v *view) bool {
 				return v.partner() == Answered && v.p.Channel && v.daemon() == No
 			}},
-		{"W12", false, "not primary, partner has answered for a minute while nobody serves", Wait, NoPrimary,
+		{"W12", false, "not primary, partner answered, alias silent for a minute", Wait, NoPrimary,
 			func(v *view) bool {
 				return v.partner() == Answered && v.reached(v.f.Alias.Since.Add(time.Minute))
 			}},
@@ -95,8 +95,8 @@ func holding() []Row {
 	always := func(*view) bool { return true }
 	return []Row{
 		{"H1", true, "the partner confirms that it took what we handed over", Release, HandedOver, (*view).confirmed},
-		{"H1", true, "the router does not answer what was handed over to us, and the partner has it still", Release, GivenBack, (*view).unverified},
-		{"H2", true, "ordered off, or to be handed over, and the partner would take", HandOver, OperatorReleases,
+		{"H1", true, "it was handed over to us, the router does not answer it here, and the partner still has it", Release, GivenBack, (*view).unverified},
+		{"H2", true, "ordered off or to be handed over, the partner would take it, and no hand-over is open or has just failed", HandOver, OperatorReleases,
 			func(v *view) bool {
 				return (v.s.Parked || v.s.Leaving || v.s.Give) && v.canGive() && v.rested()
 			}},
@@ -108,13 +108,13 @@ func holding() []Row {
 			func(v *view) bool {
 				return v.local(v.f.Carrier) == No && v.reached(v.f.Carrier.Since.Add(v.p.carrierGrace()))
 			}},
-		{"H4", true, "own service failing, and the partner would take", HandOver, ServiceFailing,
+		{"H4", true, "own service failing, the partner would take it, and no hand-over is open or has just failed", HandOver, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No && v.canGive() && v.rested() }},
-		{"H4", true, "the partner asks for it, and would take", HandOver, Asked,
+		{"H4", true, "the partner asks for it, and would take it", HandOver, Asked,
 			func(v *view) bool { return v.asked() && v.canGive() }},
 		{"H5", true, "the kernel lost it, and another host has claimed it since", Forget, LostToOther,
 			func(v *view) bool { return v.local(v.f.Kernel) == No && v.alias() == Yes }},
-		{"H5", true, "the kernel lost it, as its lease had run out", Forget, LeaseEnded,
+		{"H5", true, "the kernel lost it because its lease ran out", Forget, LeaseEnded,
 			func(v *view) bool { return v.local(v.f.Kernel) == No && v.lapsed() }},
 		{"H5", true, "the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent", Keep, KeepsVanishing,
 			func(v *view) bool {
@@ -136,19 +136,19 @@ func holding() []Row {
 			func(v *view) bool {
 				return v.s.Failback && v.s.Defences >= 1 && v.rivalIs(Yes) && v.claimsStill()
 			}},
-		{"H6", true, "roles not told by a channel, defended twice, it claims still, and our hardware address is the higher", Release, TwoPrimaries,
+		{"H6", true, "no channel tells the roles, we have defended twice, the partner still claims it, and our hardware address is the higher", Release, TwoPrimaries,
 			func(v *view) bool {
 				return !v.rolesTold() && v.s.Defences >= 2 && v.rivalIs(Yes) && v.claimsStill() && v.f.WeAreLow == No
 			}},
-		{"H9", true, "the lease is due, and the wire was asked since a pause of our own", Refresh, LeaseDue,
+		{"H9", true, "the lease is due, and we have looked at kernel and wire since our last pause", Refresh, LeaseDue,
 			func(v *view) bool { return v.local(v.f.Kernel) == Yes && v.leaseDue() && v.looked() }},
 		{"H7", true, "the rival is the partner, and we stay", Announce, PartnerDefended,
 			func(v *view) bool {
 				return v.rivalIs(Yes) && v.defends()
 			}},
-		{"H7", true, "the rival is some third host", Announce, ForeignDefended,
+		{"H7", true, "the rival is a third host", Announce, ForeignDefended,
 			func(v *view) bool { return v.rivalIs(No) && v.defends() }},
-		{"H7", true, "it is not known yet who the rival is, and we act as primary, or have asked for long enough", Announce, ClaimDefended,
+		{"H7", true, "it is not yet known who the rival is, and we act as primary or have asked for long enough", Announce, ClaimDefended,
 			func(v *view) bool {
 				return v.rivalIs(Unknown) && v.defendsUnknown() && v.defends()
 			}},
@@ -156,27 +156,27 @@ func holding() []Row {
 			func(v *view) bool {
 				return v.rival() == No && v.link() == Yes && v.local(v.f.Kernel) == Yes && v.s.Claimed && v.goneDue()
 			}},
-		{"H10", true, "an own address stands behind the alias, for the third time in a row", Reorder, OwnBehindAgain,
+		{"H10", true, "our own address stands behind the alias, for the third time in a row", Reorder, OwnBehindAgain,
 			func(v *view) bool { return v.reorderDue() && v.reorders() >= 2 }},
-		{"H10", true, "an own address stands behind the alias, link good, no hand-over open", Reorder, OwnBehind, (*view).reorderDue},
-		{"H7", true, "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", Keep, PartnerClaims,
+		{"H10", true, "our own address stands behind the alias, link good, no hand-over open", Reorder, OwnBehind, (*view).reorderDue},
+		{"H7", true, "the rival is the partner, and it is too soon to answer it", Keep, PartnerClaims,
 			func(v *view) bool { return v.rivalIs(Yes) }},
-		{"H7", true, "the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent", Keep, ForeignClaims,
+		{"H7", true, "the rival is a third host, and it is too soon to answer it", Keep, ForeignClaims,
 			func(v *view) bool { return v.rivalIs(No) }},
-		{"H7", true, "it is not known yet who the rival is: it is being asked", Keep, ClaimAsked,
+		{"H7", true, "it is not yet known who the rival is: we are asking", Keep, ClaimAsked,
 			func(v *view) bool { return v.rival() == Yes }},
 		{"H8", true, "router and partner silent for isolated_after, and on_isolation = \"release\"", Release, Isolated,
 			func(v *view) bool { return v.p.ReleaseIsolated && v.isolated() }},
-		{"H9", true, "an announcement is due, we have looked since a pause of our own, and it is not being handed over by us", Announce, AnnouncementDue,
+		{"H9", true, "an announcement is due, we have looked since our last pause, and we are not handing the alias over", Announce, AnnouncementDue,
 			func(v *view) bool {
 				return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) && v.looked() && !v.open(Giving)
 			}},
-		{"H4", true, "own service failing, and the partner not able", Keep, ServiceFailing,
+		{"H4", true, "own service failing, and no hand-over can begin now", Keep, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No }},
 		{"H1", true, "a hand-over is open", Keep, HandingOver, (*view).handing},
-		{"H2", true, "to be handed over, and the partner would not take", Keep, WouldNot,
+		{"H2", true, "to be handed over, but the partner would not take it", Keep, WouldNot,
 			func(v *view) bool { return v.s.Give }},
-		{"H10", true, "an own address stands behind the alias, and cannot be put before it yet", Keep, OwnStaysBehind,
+		{"H10", true, "our own address stands behind the alias, and cannot be put before it yet", Keep, OwnStaysBehind,
 			func(v *view) bool { return v.local(v.f.Behind) == Yes }},
 		{"H10", true, "the NIC has no address of its own", Keep, OwnGone,
 			func(v *view) bool { return v.local(v.f.Own) == No }},

@@ -41,15 +41,15 @@ func holdingExamples() []example {
 			giving(c, Word{SaysHolding, Confirms, 1, NoRow})
 			c.f.NIC = seen(No, 0)
 		}, Release, HandedOver, 2 * second},
-		{"H1", "the router does not answer what was handed over to us, and the partner has it still", "", func(c *instance) {
+		{"H1", "it was handed over to us, the router does not answer it here, and the partner still has it", "", func(c *instance) {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
 			c.s.Handover.Verified = No
 		}, Release, GivenBack, 3 * second},
-		{"H2", "ordered off, or to be handed over, and the partner would take", "ordered off", func(c *instance) {
+		{"H2", "ordered off or to be handed over, the partner would take it, and no hand-over is open or has just failed", "ordered off", func(c *instance) {
 			says(c, Word{Standing: SaysAble})
 			c.s.Parked = true
 		}, HandOver, OperatorReleases, 4 * second},
-		{"H2", "ordered off, or to be handed over, and the partner would take", "to be handed over", func(c *instance) {
+		{"H2", "ordered off or to be handed over, the partner would take it, and no hand-over is open or has just failed", "to be handed over", func(c *instance) {
 			says(c, Word{Standing: SaysAble})
 			c.s.Give = true
 		}, HandOver, OperatorReleases, 4 * second},
@@ -67,30 +67,30 @@ func holdingExamples() []example {
 		{"H3", "without carrier for (misses - 1) x timeout", "", func(c *instance) {
 			c.f.Carrier = seen(No, 2*second)
 		}, Release, LinkLost, tooOld},
-		{"H4", "own service failing, and the partner would take", "", func(c *instance) {
+		{"H4", "own service failing, the partner would take it, and no hand-over is open or has just failed", "", func(c *instance) {
 			says(c, Word{Standing: SaysAble})
 			c.f.Service = seen(No, 0)
 		}, HandOver, ServiceFailing, 4 * second},
-		{"H4", "the partner asks for it, and would take", "", func(c *instance) {
+		{"H4", "the partner asks for it, and would take it", "", func(c *instance) {
 			says(c, Word{SaysAble, Asks, 1, OperatorAsks})
 		}, HandOver, Asked, 4 * second},
-		{"H5", "the kernel lost it, as its lease had run out", "", func(c *instance) {
+		{"H5", "the kernel lost it because its lease ran out", "", func(c *instance) {
 			lost(No)(c)
 			c.s.Lease = noon.Add(second)
 		}, Forget, LeaseEnded, tooOld},
-		{"H9", "the lease is due, and the wire was asked since a pause of our own", "a third of it is gone", func(c *instance) {
+		{"H9", "the lease is due, and we have looked at kernel and wire since our last pause", "a third of it is gone", func(c *instance) {
 			c.p.Lease, c.s.Lease, c.s.Next = 9*second, noon.Add(6*second), noon
 		}, Refresh, LeaseDue, 5 * second},
-		{"H9", "the lease is due, and the wire was asked since a pause of our own", "adopted", func(c *instance) {
+		{"H9", "the lease is due, and we have looked at kernel and wire since our last pause", "adopted", func(c *instance) {
 			c.p.Lease = 9 * second
 		}, Refresh, LeaseDue, tooOld},
-		{"H9", "the lease is due, and the wire was asked since a pause of our own", "none is wanted any more", func(c *instance) {
+		{"H9", "the lease is due, and we have looked at kernel and wire since our last pause", "none is wanted any more", func(c *instance) {
 			c.s.Lease = noon.Add(2 * second)
 		}, Refresh, LeaseDue, tooOld},
-		{"H9", "the lease is due, and the wire was asked since a pause of our own", "it outlived the lease that we know", func(c *instance) {
+		{"H9", "the lease is due, and we have looked at kernel and wire since our last pause", "it outlived the lease that we know", func(c *instance) {
 			c.p.Lease, c.s.Lease = 9*second, noon.Add(-second)
 		}, Refresh, LeaseDue, tooOld},
-		{"H9", "the lease is due, and the wire was asked since a pause of our own", "the wire could not be asked for a doubt", func(c *instance) {
+		{"H9", "the lease is due, and we have looked at kernel and wire since our last pause", "the wire could not be asked for a doubt", func(c *instance) {
 			c.p.Lease, c.s.Woke, c.f.Alias = 9*second, noon.Add(-3*second), Fact{}
 		}, Refresh, LeaseDue, tooOld},
 		{"H5", "the kernel lost it, and another host has claimed it since", "", lost(Yes), Forget, LostToOther, tooOld},
@@ -129,7 +129,7 @@ func holdingExamples() []example {
 			defended(Yes, 1, second+1)(c)
 			c.s.Failback = true
 		}, Release, FailbackRefused, tooOld},
-		{"H6", "roles not told by a channel, defended twice, it claims still, and our hardware address is the higher", "", func(c *instance) {
+		{"H6", "no channel tells the roles, we have defended twice, the partner still claims it, and our hardware address is the higher", "", func(c *instance) {
 			defended(Yes, 2, second+1)(c)
 			c.f.WeAreLow = No
 		}, Release, TwoPrimaries, tooOld},
@@ -138,58 +138,58 @@ func holdingExamples() []example {
 			defended(Yes, 2, DefendEvery)(c)
 			c.f.WeAreLow = Yes
 		}, Announce, PartnerDefended, tooOld},
-		{"H7", "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", "back from a pause, and the kernel has not told yet whether we have it", func(c *instance) {
+		{"H7", "the rival is the partner, and it is too soon to answer it", "back from a pause, and the kernel has not told yet whether we have it", func(c *instance) {
 			rival(Yes)(c)
 			c.s.Woke, c.f.Kernel = noon, Fact{}
 		}, Keep, PartnerClaims, tooOld},
-		{"H7", "the rival is some third host", "", rival(No), Announce, ForeignDefended, tooOld},
-		{"H7", "the rival is some third host", "it has the partner's hardware address, and the partner says that it has nothing", func(c *instance) {
+		{"H7", "the rival is a third host", "", rival(No), Announce, ForeignDefended, tooOld},
+		{"H7", "the rival is a third host", "it has the partner's hardware address, and the partner says that it has nothing", func(c *instance) {
 			rival(Yes)(c)
 			says(c, Word{Standing: SaysAble})
 			c.p.Primary, c.f.Alias.Since = false, noon.Add(-1)
 		}, Announce, ForeignDefended, 4 * second},
-		{"H7", "it is not known yet who the rival is, and we act as primary, or have asked for long enough", "primary", rival(Unknown), Announce, ClaimDefended, tooOld},
-		{"H7", "it is not known yet who the rival is, and we act as primary, or have asked for long enough", "nobody can be asked", func(c *instance) {
+		{"H7", "it is not yet known who the rival is, and we act as primary or have asked for long enough", "primary", rival(Unknown), Announce, ClaimDefended, tooOld},
+		{"H7", "it is not yet known who the rival is, and we act as primary or have asked for long enough", "nobody can be asked", func(c *instance) {
 			rival(Unknown)(c)
 			c.p.Primary, c.f.Alias.Since = false, noon.Add(-4*second)
 		}, Announce, ClaimDefended, tooOld},
-		{"H7", "it is not known yet who the rival is: it is being asked", "it has the partner's hardware address", func(c *instance) {
+		{"H7", "it is not yet known who the rival is: we are asking", "it has the partner's hardware address", func(c *instance) {
 			rival(Yes)(c)
 			c.p.Primary, c.f.Claimant = false, Fact{}
 		}, Keep, ClaimAsked, 4 * second},
-		{"H7", "it is not known yet who the rival is: it is being asked", "the partner has just let it go", func(c *instance) {
+		{"H7", "it is not yet known who the rival is: we are asking", "the partner has just let it go", func(c *instance) {
 			rival(Yes)(c)
 			says(c, Word{Standing: SaysAble})
 			c.p.Primary, c.f.Alias.Since, c.f.Peer.Held = false, noon.Add(-1), noon.Add(-second)
 		}, Keep, ClaimAsked, 4 * second},
-		{"H7", "it is not known yet who the rival is: it is being asked", "the partner's word is from before the claim", func(c *instance) {
+		{"H7", "it is not yet known who the rival is: we are asking", "the partner's word is from before the claim", func(c *instance) {
 			rival(Yes)(c)
 			says(c, Word{Standing: SaysHolding})
 			c.p.Primary = false
 		}, Keep, ClaimAsked, 2 * second},
 		{"H7", "the rival has fallen silent", "", func(c *instance) { c.s.Claimed = true }, Announce, RivalGone, tooOld},
-		{"H7", "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", "", defended(Yes, 1, 4*second), Keep, PartnerClaims, 6 * second},
-		{"H7", "the rival is the partner, and we have not looked since a pause of our own, or the last defence is too recent", "the claim was on its way", func(c *instance) {
+		{"H7", "the rival is the partner, and it is too soon to answer it", "", defended(Yes, 1, 4*second), Keep, PartnerClaims, 6 * second},
+		{"H7", "the rival is the partner, and it is too soon to answer it", "the claim was on its way", func(c *instance) {
 			defended(Yes, 2, second)(c)
 			c.f.WeAreLow = No
 		}, Keep, PartnerClaims, 9 * second},
-		{"H7", "the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent", "not primary", func(c *instance) {
+		{"H7", "the rival is a third host, and it is too soon to answer it", "not primary", func(c *instance) {
 			defended(No, 3, 4*second)(c)
 			c.p.Primary = false
 		}, Keep, ForeignClaims, 6 * second},
-		{"H7", "the rival is some third host, and we have not looked since a pause of our own, or the last defence is too recent", "not heard since", func(c *instance) {
+		{"H7", "the rival is a third host, and it is too soon to answer it", "not heard since", func(c *instance) {
 			defended(No, 1, 0)(c)
 		}, Keep, ForeignClaims, tooOld},
 		{"H8", "router and partner silent for isolated_after, and on_isolation = \"release\"", "", func(c *instance) {
 			c.p.ReleaseIsolated = true
 			c.f.Router, c.f.Partner = seen(Silent, time.Minute), seen(Silent, time.Hour)
 		}, Release, Isolated, tooOld},
-		{"H9", "an announcement is due, we have looked since a pause of our own, and it is not being handed over by us", "", func(c *instance) { c.s.Next = noon }, Announce, AnnouncementDue, tooOld},
+		{"H9", "an announcement is due, we have looked since our last pause, and we are not handing the alias over", "", func(c *instance) { c.s.Next = noon }, Announce, AnnouncementDue, tooOld},
 		{"H9", "otherwise", "an announcement is due, and the kernel was not read since a pause", func(c *instance) {
 			c.s.Next, c.s.Woke = noon, noon
 			c.f.Kernel.Asked = noon.Add(-second)
 		}, Keep, Held, tooOld - second},
-		{"H4", "own service failing, and the partner not able", "", func(c *instance) {
+		{"H4", "own service failing, and no hand-over can begin now", "", func(c *instance) {
 			says(c, Word{Standing: SaysCannot})
 			c.f.Service = seen(No, 0)
 		}, Keep, ServiceFailing, 4 * second},
@@ -204,27 +204,27 @@ func holdingExamples() []example {
 		{"H1", "a hand-over is open", "and the partner confirms another", func(c *instance) {
 			giving(c, Word{SaysHolding, Confirms, 7, NoRow})
 		}, Keep, HandingOver, 2 * second},
-		{"H2", "to be handed over, and the partner would not take", "it is not heard", func(c *instance) {
+		{"H2", "to be handed over, but the partner would not take it", "it is not heard", func(c *instance) {
 			c.s.Give = true
 		}, Keep, WouldNot, tooOld},
-		{"H2", "to be handed over, and the partner would not take", "parked there", func(c *instance) {
+		{"H2", "to be handed over, but the partner would not take it", "parked there", func(c *instance) {
 			says(c, Word{Standing: SaysParked})
 			c.s.Give = true
 		}, Keep, WouldNot, 4 * second},
-		{"H10", "an own address stands behind the alias, link good, no hand-over open", "the first time", behind(0, 0), Reorder, OwnBehind, tooOld},
-		{"H10", "an own address stands behind the alias, link good, no hand-over open", "the second, a second later, while a rival is answered", func(c *instance) {
+		{"H10", "our own address stands behind the alias, link good, no hand-over open", "the first time", behind(0, 0), Reorder, OwnBehind, tooOld},
+		{"H10", "our own address stands behind the alias, link good, no hand-over open", "the second, a second later, while a rival is answered", func(c *instance) {
 			defended(No, 1, 0)(c)
 			behind(1, second)(c)
 		}, Reorder, OwnBehind, tooOld},
-		{"H10", "an own address stands behind the alias, link good, no hand-over open", "the last ones were long ago", behind(3, time.Minute), Reorder, OwnBehind, tooOld},
-		{"H10", "an own address stands behind the alias, for the third time in a row", "two seconds later", behind(2, 2*second), Reorder, OwnBehindAgain, tooOld},
-		{"H10", "an own address stands behind the alias, for the third time in a row", "the tenth, half a minute later", behind(9, 30*second), Reorder, OwnBehindAgain, 30 * second},
-		{"H10", "an own address stands behind the alias, and cannot be put before it yet", "two seconds have to pass", behind(2, second), Keep, OwnStaysBehind, second},
-		{"H10", "an own address stands behind the alias, and cannot be put before it yet", "the lease is about to end", func(c *instance) {
+		{"H10", "our own address stands behind the alias, link good, no hand-over open", "the last ones were long ago", behind(3, time.Minute), Reorder, OwnBehind, tooOld},
+		{"H10", "our own address stands behind the alias, for the third time in a row", "two seconds later", behind(2, 2*second), Reorder, OwnBehindAgain, tooOld},
+		{"H10", "our own address stands behind the alias, for the third time in a row", "the tenth, half a minute later", behind(9, 30*second), Reorder, OwnBehindAgain, 30 * second},
+		{"H10", "our own address stands behind the alias, and cannot be put before it yet", "two seconds have to pass", behind(2, second), Keep, OwnStaysBehind, second},
+		{"H10", "our own address stands behind the alias, and cannot be put before it yet", "the lease is about to end", func(c *instance) {
 			behind(0, 0)(c)
 			c.p.Lease, c.s.Lease = 9*second, noon.Add(second)
 		}, Keep, OwnStaysBehind, tooOld},
-		{"H10", "an own address stands behind the alias, and cannot be put before it yet", "back from a pause, and the wire is being asked", func(c *instance) {
+		{"H10", "our own address stands behind the alias, and cannot be put before it yet", "back from a pause, and the wire is being asked", func(c *instance) {
 			behind(0, 0)(c)
 			c.s.Woke, c.f.Alias = noon, Fact{}
 		}, Keep, OwnStaysBehind, 3 * second},

@@ -16,13 +16,13 @@ func waitingExamples() []example {
 	return []example{
 		{"W1", "parked by an operator", "", func(c *instance) { c.s.Parked = true }, Wait, Parked, 0},
 		{"W1", "parked by an operator", "or gone from the file", func(c *instance) { c.s.Leaving = true }, Wait, Parked, 0},
-		{"W1", "what operators parked is not known, nobody has ordered it here, and the partner is not silent", "it cannot be read",
+		{"W1", "what operators parked is not known, no order was given for it here, and the partner is not silent", "it cannot be read",
 			func(c *instance) { c.f.ParkedKnown, c.p.Primary = seen(No, 0), true }, Wait, ParkedUnknown, tooOld},
-		{"W1", "what operators parked is not known, nobody has ordered it here, and the partner is not silent", "it was not read yet",
+		{"W1", "what operators parked is not known, no order was given for it here, and the partner is not silent", "it was not read yet",
 			func(c *instance) { c.f.ParkedKnown, c.s.OursLast = Fact{}, true }, Wait, ParkedUnknown, tooOld},
 		{"W14", "not primary, partner silent", "what is parked is not known",
 			func(c *instance) { c.f.ParkedKnown, c.f.Partner = seen(No, 0), seen(Silent, 0) }, Take, PartnerSilent, tooOld},
-		{"W4", "ordered by an operator, and no other host answers for it, or forced", "what is parked is not known",
+		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "what is parked is not known",
 			func(c *instance) { c.f.ParkedKnown, c.s.Order = seen(No, 0), OrderTake }, Take, OperatorTakes, tooOld},
 		{"W2", "NIC missing, down, without carrier or without an address of its own", "down",
 			func(c *instance) { c.f.NIC = seen(No, 0) }, Wait, NoLink, tooOld},
@@ -30,48 +30,48 @@ func waitingExamples() []example {
 			func(c *instance) { c.f.Carrier = seen(No, 0) }, Wait, NoLink, tooOld},
 		{"W2", "NIC missing, down, without carrier or without an address of its own", "no address",
 			func(c *instance) { c.f.Own = seen(No, 0) }, Wait, NoLink, tooOld},
-		{"W2", "link not known", "", func(c *instance) { c.f.Carrier = Fact{} }, Wait, LinkUnknown, tooOld},
-		{"W2", "link not known", "read too long ago", func(c *instance) { c.f.NIC.Asked = noon.Add(-tooOld) }, Wait, LinkUnknown, tooOld},
-		{"W2", "another NIC of this host has the alias, or that is not known", "though forced", func(c *instance) {
+		{"W2", "link unknown", "", func(c *instance) { c.f.Carrier = Fact{} }, Wait, LinkUnknown, tooOld},
+		{"W2", "link unknown", "read too long ago", func(c *instance) { c.f.NIC.Asked = noon.Add(-tooOld) }, Wait, LinkUnknown, tooOld},
+		{"W2", "another NIC of this host has the alias, or it is not known whether one has", "though forced", func(c *instance) {
 			c.f.Elsewhere, c.s.Order = seen(Yes, time.Hour), OrderForce
 		}, Wait, OnOtherNIC, tooOld},
-		{"W2", "another NIC of this host has the alias, or that is not known", "not known", func(c *instance) {
+		{"W2", "another NIC of this host has the alias, or it is not known whether one has", "not known", func(c *instance) {
 			c.f.Elsewhere = Fact{}
 		}, Wait, OnOtherNIC, tooOld},
-		{"W3", "own service failing, and the partner's not known to fail too", "even when ordered",
+		{"W3", "own service failing, and the partner's is not known to be failing too", "even when ordered",
 			func(c *instance) { c.f.Service, c.s.Order = seen(No, 0), OrderForce }, Wait, ServiceFailing, tooOld},
-		{"W4", "ordered by an operator, and no other host answers for it, or forced", "ordered",
+		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "ordered",
 			func(c *instance) { c.s.Order = OrderTake }, Take, OperatorTakes, tooOld},
-		{"W4", "ordered by an operator, and no other host answers for it, or forced", "forced",
+		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "forced",
 			func(c *instance) { c.s.Order, c.f.Alias.Value = OrderForce, Answered }, Take, OperatorTakes, tooOld},
-		{"W4", "ordered by an operator, and no other host answers for it, or forced", "both services failing",
+		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "both services failing",
 			func(c *instance) {
 				says(c, Word{})
 				c.s.Order, c.f.Service, c.f.Peer.Facts[FactService] = OrderTake, seen(No, 0), No
 			}, Take, OperatorTakes, 4 * second},
-		{"W5", "the holder offers it to us, and the offer has not expired, router answered", "", func(c *instance) {
+		{"W5", "the holder offers it to us, the offer has not expired, router answered", "", func(c *instance) {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
 			c.f.Alias.Value = Answered
 		}, Take, Offered, 2 * second},
-		{"W4", "ordered by an operator, and the partner says that it has it, router answered", "", func(c *instance) {
+		{"W4", "an operator orders it, the partner says that it holds the alias, router answered", "", func(c *instance) {
 			says(c, Word{Standing: SaysHolding})
 			c.s.Order, c.f.Alias.Value = OrderTake, Answered
 		}, AskHandover, OperatorAsks, 4 * second},
-		{"W4", "ordered by an operator, and the partner says that it has it, router answered", "asked", func(c *instance) {
+		{"W4", "an operator orders it, the partner says that it holds the alias, router answered", "asked", func(c *instance) {
 			says(c, Word{Standing: SaysHolding})
 			c.s.Order, c.f.Alias.Value = OrderTake, Answered
 			c.s.Handover = Handover{Side: Asking, Number: 1, Why: OperatorAsks, Began: noon}
 		}, AskHandover, OperatorAsks, 2 * second},
-		{"W6", "failback due, and the partner says that it has it", "", func(c *instance) {
+		{"W6", "failback due, and the partner says that it holds the alias", "", func(c *instance) {
 			served(c)
 			says(c, Word{Standing: SaysHolding})
 		}, AskHandover, FailbackAsks, 4 * second},
-		{"W6", "served by the partner, failback due, no channel, or nothing heard on it for failback_after", "", served, Take, FailbackTakes, tooOld},
-		{"W6", "served by the partner, failback due, no channel, or nothing heard on it for failback_after", "a key, and no channel since our start", func(c *instance) {
+		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", "", served, Take, FailbackTakes, tooOld},
+		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", "a key, and no channel since our start", func(c *instance) {
 			served(c)
 			c.p.Channel = true
 		}, Take, FailbackTakes, tooOld},
-		{"W6", "served by the partner, failback due, no channel, or nothing heard on it for failback_after", "a channel that is blocked", func(c *instance) {
+		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", "a channel that is blocked", func(c *instance) {
 			served(c)
 			c.p.Channel, c.p.Lease = true, 9*second
 			c.f.Peer.Heard = noon.Add(-4*second - 5*time.Minute - 9*second)
@@ -104,19 +104,19 @@ func waitingExamples() []example {
 		{"W7", "alias unknown", "", func(c *instance) { c.f.Alias = Fact{} }, Wait, AliasUnknown, tooOld},
 		{"W8", "router silent", "", func(c *instance) { c.f.Router = seen(Silent, 0) }, Wait, RouterSilent, tooOld},
 		{"W8", "no router known", "", func(c *instance) { c.f.RouterKnown, c.f.Router = false, Fact{} }, Wait, NoRouter, tooOld},
-		{"W8", "router unknown, or not heard since", "", func(c *instance) { c.f.Router = Fact{} }, Wait, RouterUnknown, tooOld},
-		{"W8", "router unknown, or not heard since", "asked before the alias was missed", func(c *instance) {
+		{"W8", "router unknown, or not heard since the alias or the partner missed an answer", "", func(c *instance) { c.f.Router = Fact{} }, Wait, RouterUnknown, tooOld},
+		{"W8", "router unknown, or not heard since the alias or the partner missed an answer", "asked before the alias was missed", func(c *instance) {
 			c.f.Router.Asked = c.f.Alias.Miss.Add(-1)
 		}, Wait, RouterUnknown, tooOld},
-		{"W8", "router unknown, or not heard since", "asked before the partner was missed", func(c *instance) {
+		{"W8", "router unknown, or not heard since the alias or the partner missed an answer", "asked before the partner was missed", func(c *instance) {
 			c.f.Partner = Fact{Value: Silent, Since: noon, Asked: noon, Miss: noon.Add(-second)}
 			c.f.Router.Asked = noon.Add(-second - 1)
 		}, Wait, RouterUnknown, tooOld},
-		{"W8", "router unknown, or not heard since", "asked before the partner was missed, whose answer is too old", func(c *instance) {
+		{"W8", "router unknown, or not heard since the alias or the partner missed an answer", "asked before the partner was missed, whose answer is too old", func(c *instance) {
 			c.f.Partner = Fact{Value: Answered, Since: noon.Add(-time.Hour), Asked: noon.Add(-tooOld), Miss: noon.Add(-second)}
 			c.f.Router.Asked = noon.Add(-second - 1)
 		}, Wait, RouterUnknown, tooOld},
-		{"W9", "taken too often within an hour, the last time a moment ago, and the partner is not silent", "a primary too", func(c *instance) {
+		{"W9", "taken too often within an hour, the pause after the last take is not over, and the partner is not silent", "a primary too", func(c *instance) {
 			flapping(c)
 			c.p.Primary = true
 		}, Wait, Flapping, 20 * second},
@@ -130,25 +130,25 @@ func waitingExamples() []example {
 		{"W10", "alias silent for twice the doubt, router answered, we act as primary", "the partner answers", func(c *instance) {
 			c.p.Primary, c.f.Alias.Since = true, noon.Add(-c.p.Doubt())
 		}, Take, PrimaryTakes, tooOld},
-		{"W10", "we act as primary, and the partner is not silent: the alias is doubted twice", "", func(c *instance) {
+		{"W10", "we act as primary, the partner is not silent, and the alias is not yet silent for twice the doubt", "", func(c *instance) {
 			c.p.Primary = true
 		}, Wait, DoubtedTwice, 2 * second},
-		{"W11", "not primary, and the partner says that it cannot serve the alias, is parked or released it", "cannot", func(c *instance) {
+		{"W11", "not primary, and the partner says that it cannot serve the alias, or that it is parked or released there", "cannot", func(c *instance) {
 			says(c, Word{Standing: SaysCannot})
 		}, Take, PartnerCannot, 4 * second},
-		{"W11", "not primary, and the partner says that it cannot serve the alias, is parked or released it", "released", func(c *instance) {
+		{"W11", "not primary, and the partner says that it cannot serve the alias, or that it is parked or released there", "released", func(c *instance) {
 			says(c, Word{Standing: SaysReleased})
 		}, Take, PartnerCannot, 4 * second},
-		{"W11", "not primary, and the partner says that it cannot serve the alias, is parked or released it", "parked", func(c *instance) {
+		{"W11", "not primary, and the partner says that it cannot serve the alias, or that it is parked or released there", "parked", func(c *instance) {
 			says(c, Word{Standing: SaysParked})
 		}, Take, PartnerCannot, 4 * second},
-		{"W11", "not primary, and we ourselves were the last to let it go", "", func(c *instance) {
+		{"W11", "not primary, and we were the last to let it go", "", func(c *instance) {
 			c.s.OursLast = true
 		}, Take, OursBefore, tooOld},
 		{"W12", "not primary, partner answered, its daemon has fallen silent on the channel", "", func(c *instance) {
 			c.p.Channel, c.f.Peer.Heard = true, noon.Add(-4*second)
 		}, Take, DaemonDead, tooOld},
-		{"W12", "not primary, partner has answered for a minute while nobody serves", "", func(c *instance) {
+		{"W12", "not primary, partner answered, alias silent for a minute", "", func(c *instance) {
 			c.f.Alias.Since = noon.Add(-time.Minute)
 		}, Wait, NoPrimary, tooOld},
 		{"W12", "not primary, partner answered", "", func(c *instance) {}, Wait, PartnerAlive, tooOld},
