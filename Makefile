@@ -51,9 +51,6 @@ build:
 REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
 OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$)')
 
-# Of these, what make race plays.
-RACED ?= $(REAL)
-
 # How many of REAL's packages, and of one package's tests, are played at a time.
 SIDE     ?= 4
 PARALLEL ?= 4
@@ -85,11 +82,11 @@ test-pure:
 
 # The race detector where make test has none, for it makes a program with real stacks
 # late. The programs that tests start have it too, and would sleep for a second at
-# each end.
+# each end. REAL='./aliasdefender/peer' is a part of it.
 race: export GORACE ?= atexit_sleep_ms=0
 race:
 	@if [ -z '$(CCFOUND)' ]; then echo 'race: no C compiler ($(CCNAME)); make test-deps installs one' >&2; exit 1; fi
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(RACED)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(REAL)
 
 # For an hour: random faults, each heal, crash and way to hand over by the dozen, at the
 # rhythms that users have, with new seeds, which are printed. Here times are judged. Each
