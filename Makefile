@@ -11,13 +11,14 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 SYSTEMS  = linux/amd64 linux/arm64 linux/386 linux/arm linux/riscv64 solaris/amd64 illumos/amd64
 
 # Asked only by the targets that want to know: who installs a built program need
-# not have Go.
-CCNAME  = $(firstword $(shell $(GO) env CC 2>/dev/null))
-CCFOUND = $(shell command -v $(CCNAME) 2>/dev/null)
+# not have Go. A compiler without the headers of the C library, which Debian installs
+# apart, is none.
+CCNAME  = $(shell $(GO) env CC 2>/dev/null)
+CCFOUND = $(if $(CCNAME),$(shell $(CCNAME) -E -include stdlib.h -x c /dev/null >/dev/null 2>&1 && echo yes))
 
 # What the tests want, as command:packages; test-deps installs on Debian the
 # packages of a command that is missing.
-PEERS = $(CCNAME):gcc,libc6-dev dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived
+PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived
 
 # Where install puts things; each can be set, and DESTDIR goes before all of them.
 # The program looks for its files in /etc, whatever PREFIX is. (The original's
