@@ -11,13 +11,14 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 SYSTEMS  = linux/amd64 linux/arm64 linux/386 linux/arm linux/riscv64 solaris/amd64 illumos/amd64
 
 # Asked only by the targets that want to know: who installs a built program need
-# not have Go.
-CCNAME  = $(firstword $(shell $(GO) env CC 2>/dev/null))
-CCFOUND = $(shell command -v $(CCNAME) 2>/dev/null)
+# not have Go. A compiler without the headers of the C library, which Debian installs
+# apart, is none.
+CCNAME  = $(shell $(GO) env CC 2>/dev/null)
+CCFOUND = $(if $(CCNAME),$(shell $(CCNAME) -E -include stdlib.h -x c /dev/null >/dev/null 2>&1 && echo yes))
 
 # What the tests want, as command:packages; test-deps installs on Debian the
 # packages of a command that is missing.
-PEERS = $(CCNAME):gcc,libc6-dev dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived
+PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived
 
 # Where install puts things; each can be set, and DESTDIR goes before all of them.
 # The program looks for its files in /etc, whatever PREFIX is. (The original's
@@ -51,9 +52,6 @@ build:
 REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
 OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$)')
 
-# Of these, what make race plays.
-RACED ?= $(REAL)
-
 # How many of REAL's packages, and of one package's tests, are played at a time.
 SIDE     ?= 4
 PARALLEL ?= 4
@@ -85,11 +83,11 @@ test-pure:
 
 # The race detector where make test has none, for it makes a program with real stacks
 # late. The programs that tests start have it too, and would sleep for a second at
-# each end.
+# each end. REAL='./aliasdefender/peer' is a part of it.
 race: export GORACE ?= atexit_sleep_ms=0
 race:
 	@if [ -z '$(CCFOUND)' ]; then echo 'race: no C compiler ($(CCNAME)); make test-deps installs one' >&2; exit 1; fi
-	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(RACED)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(REAL)
 
 # For an hour: random faults, each heal, crash and way to hand over by the dozen, at the
 # rhythms that users have, with new seeds, which are printed. Here times are judged. Each

@@ -49,6 +49,8 @@ var arrows = map[string]string{
 	"host/nstest":           "",
 	"host/solaristest":      "host",
 	"sdnotify/sdnotifytest": "",
+
+	"host/solaristest/programs": "host/solaristest",
 }
 
 const house = "alias-defender/aliasdefender"

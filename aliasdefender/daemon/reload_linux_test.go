@@ -95,12 +95,17 @@ func TestAKernelThatHangsIsNotAskedAboutWithoutEnd(t *testing.T) {
 	var turns atomic.Int32
 	d.options.Beat = func() { turns.Add(1) }
 	d.start()
-	<-time.After(time.Second) // the questions that are put at first
-	from := turns.Load()
-	<-time.After(time.Second)
-	if n := turns.Load() - from; n > 20 {
-		t.Errorf("the loop turned %d times in a second in which nothing happened", n)
+	most := int32(20)
+	for range 10 { // seconds: in the first there are questions, on a busy machine in a later one too
+		from := turns.Load()
+		<-time.After(time.Second)
+		n := turns.Load() - from
+		if n <= most {
+			return
+		}
+		t.Logf("the loop turned %d times in a second", n)
 	}
+	t.Errorf("in no second in which nothing happened did the loop turn at most %d times", most)
 }
 
 // A table that was cut just between two rows released the rest, and nobody had asked

@@ -45,7 +45,7 @@ func onDisk(t *testing.T, p *pair.Pair, h *lab.Host, told []control.Entry, look 
 		}))
 		return n
 	}
-	for deadline := time.Now().Add(10 * time.Second); shown() < len(told); <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(stage.Patience); shown() < len(told); <-time.After(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s has %d events on disk and told %d", h.Name, shown(), len(told))
 		}

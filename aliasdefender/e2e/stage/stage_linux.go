@@ -9,7 +9,6 @@ import (
 
 	"alias-defender/aliasdefender/cli"
 	"alias-defender/aliasdefender/daemon"
-	"alias-defender/aliasdefender/host/solaristest"
 	"alias-defender/aliasdefender/lab"
 	"alias-defender/aliasdefender/lab/pair"
 )
@@ -37,7 +36,6 @@ func Usual() string {
 // Main is the whole of a TestMain. open has the program work on another network than
 // its host's; nil: on that.
 func Main(m *testing.M, open func() (daemon.System, error)) {
-	solaristest.Main()
 	if os.Getenv(RunSolaris) == "1" {
 		open = solarisHost
 	}
@@ -46,7 +44,10 @@ func Main(m *testing.M, open func() (daemon.System, error)) {
 			Version: "test", Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Aliases: os.Getenv(DefaultAliases), Open: open,
 		}))
 	}
-	lab.Main(m.Run)
+	lab.Main(func() int {
+		defer func() { os.RemoveAll(solaris.dir) }()
+		return m.Run()
+	})
 }
 
 // Stage is what a pair has that is given nothing else. The zero Stage has the usual

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,19 +20,26 @@ var programs = []string{"ifconfig", "uname", "netstat", "route", "arp"}
 // stateName is the file in which a machine's programs keep it.
 const stateName = "machine.json"
 
-// Install puts a machine's programs into a directory: links to this program,
-// which must call Main at its beginning. If real is set they act on the network
-// namespace in which they run.
-func Install(dir string, m *Machine, real bool) error {
-	self, err := os.Executable()
-	if err != nil {
-		return err
+// Build builds the program that Install lays out, into a directory, and returns its
+// path. It is built without the race detector, whatever the test has.
+func Build(dir string) (program string, err error) {
+	program = filepath.Join(dir, "programs")
+	cmd := exec.Command("go", "build", "-race=false", "-buildvcs=false", "-o", program, "alias-defender/aliasdefender/host/solaristest/programs")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%v: %w\n%s", cmd, err, out)
 	}
+	return program, nil
+}
+
+// Install puts a machine's programs into a directory: links to the one that Build has
+// built. If real is set they act on the network namespace in which they run.
+func Install(dir, program string, m *Machine, real bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for _, name := range programs {
-		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil && !os.IsExist(err) {
+		if err := os.Symlink(program, filepath.Join(dir, name)); err != nil && !os.IsExist(err) {
 			return err
 		}
 	}
@@ -45,16 +52,10 @@ type saved struct {
 	Real bool // Apply to the kernel of this namespace
 }
 
-// Main ends the process with a machine's answer if it was called as one of the
-// programs that Install has laid out; else it returns.
+// Main ends the process with a machine's answer, as the program by whose name it was
+// called.
 func Main() {
-	name, dir := filepath.Base(os.Args[0]), filepath.Dir(os.Args[0])
-	if _, err := os.Stat(filepath.Join(dir, stateName)); err != nil || !slices.Contains(programs, name) {
-		return
-	}
-	// Not os.Exit: with the race detector each program would stand still for a
-	// second at its end, and a reading takes several.
-	syscall.Exit(answer(dir, name, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(answer(filepath.Dir(os.Args[0]), filepath.Base(os.Args[0]), os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // answer runs one command line on the machine of a directory.
