@@ -129,6 +129,7 @@ var Rules = []func(*Subject) []Finding{
 	unitCannotWrite,
 	unitNotInGroup,
 	nobodyAfterStop,
+	leftOver,
 }
 
 // Inspect is what all rules find, the worst first.
