@@ -208,7 +208,7 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 		return
 	}
 	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing of what was parked before
-		l.memory.ordered[a.id()] = true
+		l.memory.ordered[a.id()] = l.now
 	}
 	if a.order != nil {
 		l.answer(a, false, "another order was given meanwhile")
