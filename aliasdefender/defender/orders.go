@@ -102,7 +102,7 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 			return
 		}
 		chosen, was := l.chosen(o.Alias), l.maintenance
-		if o.Maintenance != control.Leave && !o.DryRun {
+		if l.switches(o, chosen) {
 			l.maintenance = o.Maintenance == control.On
 			l.memory.switched = true
 		}
