@@ -159,7 +159,7 @@ func (a *alias) partnerSays() string {
 	case a.talk.mood != speaking || a.peer.Said.IsZero():
 		return "the partner's daemon is not heard on the channel"
 	case w.Text != "":
-		return "the partner says: " + w.Standing.String() + ": " + w.Text
+		return "the partner says: " + w.Standing.String() + ": " + inFull(w.Text, rules.ReasonFromWire(w.Why))
 	default:
 		return "the partner says: " + w.Standing.String()
 	}
