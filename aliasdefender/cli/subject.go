@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,8 +28,10 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 		}
 	}
 	if g := cfg.Settings.Readers.Group; g != "" {
-		if _, err := control.GroupID(g); err != nil {
+		if gid, err := control.GroupID(g); err != nil {
 			s.NoReaders = err.Error()
+		} else {
+			s.ReadersGroup = groupNames(gid)
 		}
 	}
 	s.Unit = installedUnit(unitDirs)
@@ -48,6 +52,15 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	}
 	resolve(ctx, names, s.Names)
 	return s
+}
+
+// groupNames is what a group may be called: its number and, if it has one, its name.
+func groupNames(gid int) []string {
+	names := []string{strconv.Itoa(gid)}
+	if g, err := user.LookupGroupId(names[0]); err == nil {
+		names = append(names, g.Name)
+	}
+	return names
 }
 
 // resolve asks for all names at once: one whose server is dead must not use up the time

@@ -2,26 +2,45 @@ package config
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // maxGroup is the longest name of a group that Linux takes, groupadd(8).
 const maxGroup = 32
 
-// ReadersSuffix is appended to the control socket's path to make that of the readers'
-// socket.
+// maxGroupID is the largest number of a group that chown(1) takes on every system: the
+// largest number that has a sign.
+const maxGroupID = 1<<31 - 1
+
+// ReadersSuffix is what the path of the readers' socket has more than the control
+// socket's.
 const ReadersSuffix = ".read"
 
-// readers reads the name or the number of a group. Only this host can tell whether there
-// is such a group: Check and the Monitor ask it.
+// readers reads the name or the number of a group; a number needs no quotes. Whether
+// there is such a group only this host tells: Check and the Monitor ask it.
 func readers(v value) (Readers, Mistakes) {
+	if v.kind == unstable.Integer {
+		n, mistakes := whole(0, maxGroupID)(v)
+		if mistakes != nil {
+			return Readers{}, mistakes
+		}
+		return Readers{Group: strconv.Itoa(n), Line: v.line}, nil
+	}
 	s, mistakes := text(v, "monitoring")
 	switch {
 	case mistakes != nil || s == "":
 		return Readers{}, mistakes
 	case len(s) > maxGroup || strings.ContainsFunc(s, func(r rune) bool { return r == ':' || r == '/' || unicode.IsSpace(r) || !unicode.IsPrint(r) }):
-		return Readers{}, wrong(v, "%s is not the name of a group; write one of /etc/group, such as \"monitoring\", or \"\"", show(s))
+		return Readers{}, wrong(v, "%s is not the name of a group; write one of /etc/group, such as \"monitoring\", or its number, or \"\"", show(s))
+	}
+	if strings.Trim(s, "0123456789") == "" {
+		if n, err := strconv.ParseUint(s, 10, 64); err != nil || n > maxGroupID {
+			return Readers{}, wrong(v, "%s is out of range: from 0 to %d", show(s), maxGroupID)
+		}
 	}
 	return Readers{Group: s, Line: v.line}, nil
 }

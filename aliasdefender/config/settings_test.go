@@ -73,6 +73,9 @@ func TestSettingsReachTheAliasesTheyAreFor(t *testing.T) {
 			func(s *Settings, _, _ *Alias) {
 				*s = Settings{OnExit: ExitRelease, Socket: "/tmp/s", StateDir: "/tmp/d", Events: Events{Size: 3 << 30}, LogTo: LogStderr, LogLevel: "debug", Peer: s.Peer}
 			}},
+		"readers, by the name of a group": {"control.readers = \"adm\"", func(s *Settings, _, _ *Alias) { s.Readers = Readers{Group: "adm", Line: 1} }},
+		"readers, by its number":          {"[control]\nreaders = 1000", func(s *Settings, _, _ *Alias) { s.Readers = Readers{Group: "1000", Line: 2} }},
+		"readers, by its quoted number":   {"[control]\nreaders = \"0\"", func(s *Settings, _, _ *Alias) { s.Readers = Readers{Group: "0", Line: 2} }},
 		"no event log":                    {"events.size = 0", func(s *Settings, _, _ *Alias) { s.Events.Size = 0 }},
 		"no event log, as a string":       {"events = { size = \"0\" }", func(s *Settings, _, _ *Alias) { s.Events.Size = 0 }},
 		"no event log, in kilobytes":      {"events.size = \"0KB\"", func(s *Settings, _, _ *Alias) { s.Events.Size = 0 }},

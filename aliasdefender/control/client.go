@@ -149,6 +149,8 @@ func (c *Client) explain(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: there is no socket %s; start one, or name its --settings", ErrNotRunning, c.socket)
+	case errors.Is(err, syscall.ECONNREFUSED) && otherThan(c.socket, fs.ModeSocket) != "":
+		return fmt.Errorf("%w: %s is %s, not a socket; move it away and start one, or name its --settings", ErrNotRunning, c.socket, otherThan(c.socket, fs.ModeSocket))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w: the socket %s is left over from a Monitor that died; start it again", ErrNotRunning, c.socket)
 	case errors.Is(err, fs.ErrPermission):

@@ -50,12 +50,12 @@ func Acquire(socket string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(socket), 0o755); err != nil {
 		return nil, fmt.Errorf("directory of the control socket: %w", explainFile(err))
 	}
-	// Others may not even read it: a process that can open the file can put a shared lock
-	// on it, and so keep the Monitor from starting. No symbolic link is followed: root
-	// would follow it wherever it leads.
-	f, err := os.OpenFile(socket+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	// Not even readable for others: who can open the file can put a shared
+	// lock on it, and so keep the Monitor from starting. Not through a
+	// symbolic link: root would follow it wherever it leads.
+	f, err := openLock(socket + ".lock")
 	if err != nil {
-		return nil, fmt.Errorf("lock of the control socket: %w", explainFile(err))
+		return nil, fmt.Errorf("lock of the control socket: %w", err)
 	}
 	if err := setLock(f); err != nil {
 		f.Close()
@@ -68,7 +68,20 @@ func Acquire(socket string) (*Lock, error) {
 	return &Lock{socket: socket, file: f}, nil
 }
 
-// setLock locks the whole file, or tells who has it.
+// openLock opens the file of a lock, and nothing else that stands in its place: not even
+// by opening it shall a device do something, or a FIFO wait.
+func openLock(path string) (*os.File, error) {
+	if what := otherThan(path, 0); what != "" {
+		return nil, fmt.Errorf("%s: is %s, not the file of a lock; move it away, or set another [control] socket", path, what)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, explainFile(err)
+	}
+	return f, nil
+}
+
+// setLock locks the whole file or tells who has it.
 func setLock(f *os.File) error {
 	// The holder may end between our attempt and our question who it is; then the lock is
 	// free and we try again. A few times are plenty.
@@ -117,23 +130,40 @@ func (l *Lock) listen() (net.Listener, error) {
 // sweep removes a socket that a dead Monitor has left: a living one would have the lock.
 // Anything else is not ours to remove.
 func sweep(socket string) error {
-	info, err := os.Lstat(socket)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s: exists, but is not a socket; move it away, or set another [control] socket", socket)
+	if what := otherThan(socket, fs.ModeSocket); what != "" {
+		return fmt.Errorf("%s: is %s, not a socket; move it away, or set another [control] socket", socket, what)
 	}
-	if err := os.Remove(socket); err != nil {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return explainFile(err)
 	}
 	return nil
 }
 
-// bind opens a socket that is private from its birth: Linux gives the file the mode that
-// the socket has before it is bound, so that others can never connect.
+// otherThan names what stands in the place of a file of the wanted type; empty: it is
+// one, or nothing is there, or that cannot be told.
+func otherThan(path string, want fs.FileMode) string {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() == want {
+		return ""
+	}
+	switch mode := info.Mode(); {
+	case mode.IsRegular():
+		return "a regular file"
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// bind opens a socket that is private from its birth: Linux gives the file the
+// mode that the socket has before it is bound, so that there is no moment at
+// which others could connect.
 func bind(path string) (net.Listener, error) {
 	private := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		return c.Control(func(fd uintptr) { _ = unix.Fchmod(int(fd), 0o600) })
@@ -156,8 +186,12 @@ func explainFile(err error) error {
 		return err
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s%w; run as root, or set another [control] socket", path, errno)
-	case errno == syscall.ELOOP:
-		return fmt.Errorf("%sis a symbolic link; remove it", path)
+	case errno == syscall.ENOTDIR, errno == syscall.EISDIR:
+		return fmt.Errorf("%s%w; move it away, or set another [control] socket", path, errno)
+	case errno == syscall.EROFS:
+		return fmt.Errorf("%s%w; mount it writable, or set another [control] socket", path, errno)
+	case errno == syscall.ENOSPC:
+		return fmt.Errorf("%s%w; make room there, or set another [control] socket", path, errno)
 	}
-	return fmt.Errorf("%s%w", path, errno)
+	return fmt.Errorf("%s%w; mend it, or set another [control] socket", path, errno)
 }

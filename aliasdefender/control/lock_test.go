@@ -196,12 +196,58 @@ func TestADeadSocketIsReplacedAndAnythingElseIsNot(t *testing.T) {
 	if err := os.WriteFile(socket, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := "control socket: " + socket + ": exists, but is not a socket; move it away, or set another [control] socket"
+	want := "control socket: " + socket + ": is a regular file, not a socket; move it away, or set another [control] socket"
 	if err := s.Listen(); says(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	if text, _ := os.ReadFile(socket); string(text) != "precious" {
 		t.Errorf("the file has become %q", text)
+	}
+}
+
+// TestWhatStandsInTheSocketsPlaceIsNamed: who starts a Monitor, and who asks for one, hear
+// what is there, and it stays there.
+func TestWhatStandsInTheSocketsPlaceIsNamed(t *testing.T) {
+	link := func(path string) error { return os.Symlink("/nowhere", path) }
+	fifo := func(path string) error { return syscall.Mkfifo(path, 0o600) }
+	dir := func(path string) error { return os.Mkdir(path, 0o755) }
+	file := func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) }
+	for _, tt := range []struct {
+		what string
+		put  func(path string) error
+	}{{"a FIFO", fifo}, {"a directory", dir}, {"a symbolic link", link}, {"a regular file", file}} {
+		t.Run(tt.what, func(t *testing.T) {
+			socket := place(t)
+			lock := acquire(t, socket)
+			if err := tt.put(socket); err != nil {
+				t.Fatal(err)
+			}
+			s := NewServer(lock, "1", Handlers{})
+			want := "control socket: " + socket + ": is " + tt.what + ", not a socket; move it away, or set another [control] socket"
+			if err := s.Listen(); says(err) != want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+			if tt.what != "a symbolic link" { // which leads to where there is none
+				_, err := Dial(socket).Status(t.Context(), false)
+				if want := "no Monitor is running: " + socket + " is " + tt.what + ", not a socket; move it away and start one, or name its --settings"; says(err) != want {
+					t.Errorf("a client is told %v\nwant %s", err, want)
+				}
+			}
+			if _, err := os.Lstat(socket); err != nil {
+				t.Error(err)
+			}
+			if tt.what == "a regular file" { // is the file of a lock
+				return
+			}
+			other := filepath.Join(filepath.Dir(socket), "other.sock")
+			if err := tt.put(other + ".lock"); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Acquire(other)
+			if want := "lock of the control socket: " + other + ".lock: is " + tt.what + ", not the file of a lock; move it away, or set another [control] socket"; says(err) != want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+		})
 	}
 }
 
@@ -215,7 +261,7 @@ func TestTheLockIsNotTakenThroughASymbolicLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Acquire(socket)
-	if want := "lock of the control socket: " + socket + ".lock: is a symbolic link; remove it"; says(err) != want {
+	if want := "lock of the control socket: " + socket + ".lock: is a symbolic link, not the file of a lock; move it away, or set another [control] socket"; says(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	if _, err := os.Lstat(victim); err == nil {
@@ -225,7 +271,7 @@ func TestTheLockIsNotTakenThroughASymbolicLink(t *testing.T) {
 
 func TestADirectoryThatCannotBeMadeIsSaid(t *testing.T) {
 	_, err := Acquire("/dev/null/run/control.sock")
-	if want := "directory of the control socket: /dev/null: not a directory"; says(err) != want {
+	if want := "directory of the control socket: /dev/null: not a directory; move it away, or set another [control] socket"; says(err) != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }

@@ -22,18 +22,18 @@ const maxReaders = 8
 // readersMode is the mode of their socket: for its owner and its group.
 const readersMode = 0o660
 
-// GroupID is the number of a group, which may itself be written as a number. The program
-// is linked without the C library: it reads /etc/group, and knows other groups only by
-// number.
+// GroupID is the number of a group, which may be written as a number. As chown(1) does
+// it, a group that has the word as its name comes before the one that has it as its
+// number; of that number there need not be a group. The program is linked without the C
+// library: it reads /etc/group, and knows no other groups by their names.
 func GroupID(group string) (int, error) {
+	if g, err := user.LookupGroup(group); err == nil {
+		return strconv.Atoi(g.Gid)
+	}
 	if n, err := strconv.ParseUint(group, 10, 31); err == nil {
 		return int(n), nil
 	}
-	g, err := user.LookupGroup(group)
-	if err != nil {
-		return 0, fmt.Errorf("no group %q in /etc/group; make one with groupadd, or write its number", group)
-	}
-	return strconv.Atoi(g.Gid)
+	return 0, fmt.Errorf("no group %q in /etc/group; make one with groupadd, or write its number", group)
 }
 
 // ListenReaders opens the socket on which the members of a group may ask for Status and

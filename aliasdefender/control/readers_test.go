@@ -106,6 +106,20 @@ func TestAReaderIsToldThatTheMonitorHasDied(t *testing.T) {
 	}
 }
 
+// As chown does it: a name first, then a number, of which there need not be a group.
+func TestAGroupIsKnownByItsNameOrItsNumber(t *testing.T) {
+	for group, want := range map[string]int{"root": 0, "0": 0, "2147483647": 1<<31 - 1} {
+		if gid, err := GroupID(group); err != nil || gid != want {
+			t.Errorf("%s: %d, %v; want %d", group, gid, err, want)
+		}
+	}
+	for _, group := range []string{"no-such-group", "-1", "2147483648", "1e3", ""} {
+		if gid, err := GroupID(group); err == nil {
+			t.Errorf("%q is group %d", group, gid)
+		}
+	}
+}
+
 func TestAGroupThatDoesNotExistIsSaid(t *testing.T) {
 	s := NewServer(acquire(t, place(t)), "1.2.3", Handlers{})
 	if err := s.Listen(); err != nil {

@@ -3,6 +3,7 @@ package defender
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -300,4 +301,43 @@ func TestAClaimantThatCouldNotBeHeardIsNotForeign(t *testing.T) {
 		w.wait(3 * time.Second)
 		w.expect("a", "B hears again")
 	})
+}
+
+// TestAClaimWithThePartnersHardwareAddressIsNotCalledAStrangers: lo of the partner's host
+// has the alias, and its kernel answers for it, which the partner says; or something else
+// answers for it there.
+func TestAClaimWithThePartnersHardwareAddressIsNotCalledAStrangers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		claims func(st *station)
+		want   string
+	}{
+		"lo has it": {func(st *station) {
+			st.kernel.nics = append(st.kernel.nics, host.NIC{Name: "lo", Index: 1, Up: true, Carrier: true})
+			_ = st.kernel.Own("lo", netip.PrefixFrom(aliasIP, 32))
+		}, "the partner says: cannot serve: the alias is on lo of this host, not on eth0: take it off there"},
+		"something answers for it": {func(st *station) { st.proxies = map[netip.Addr]bool{aliasIP: true} },
+			"the partner says: able: some other program has put it on that host, or answers ARP for others, or the claim is forged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keyed(t, func(*world) {}, func(w *world) {
+				w.expect("a", "at the start")
+				w.b.set(func() { tt.claims(w.b) })
+				w.wait(time.Minute)
+				s := w.shown(w.a)
+				if s.Holder != "us" {
+					w.fail("the partner does not hold it, and the holder is %s", s.Holder)
+				}
+				lead := "the alias that we hold is claimed with the partner's hardware address, and "
+				if s.Reason != "foreign host claims it" || s.Level != "alarm" || !strings.HasPrefix(s.Why, lead+tt.want) {
+					w.fail("Status says %s, %s: %s", s.Reason, s.Level, s.Why)
+				}
+				if name == "lo has it" && w.logged("if this host failed now: the partner says: the alias is on lo of this host") == 0 {
+					w.fail("the log says of this host what the partner says of itself")
+				}
+				if n := w.logged("a host that is not the partner"); n != 0 || w.logged("msg=\""+lead+tt.want) == 0 {
+					w.fail("the log calls it a stranger's %d times", n)
+				}
+			})
+		})
+	}
 }

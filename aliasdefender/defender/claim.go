@@ -200,8 +200,36 @@ func (l *loop) fileClaimant(c *claimant, v rules.Value, asked time.Time) {
 	l.agenda.Set(&c.due, l.now.Add(every))
 }
 
-// keeper is the hardware address of the partner that keeps the alias, as the partner's
-// word or its answer tells it; zero if neither does.
+// nearPartner is what there is to say instead of a reason that calls the claimant foreign,
+// where the claim has the partner's hardware address: the partner's host may well send it,
+// for lo there has the alias, say. Empty: the reason says it.
+func (l *loop) nearPartner(a *alias, r rules.Reason) string {
+	then := ""
+	switch by, _ := a.whose(); {
+	case by != rules.Yes || !a.state.Holding:
+		return ""
+	case r == rules.ForeignDefended:
+		then = "; we announce it in answer"
+	case r == rules.ForeignClaims:
+		then = "; we announce it at most once in ten seconds"
+	default:
+		return ""
+	}
+	text := "the alias that we hold is claimed with the partner's hardware address"
+	said := a.talk != nil && !a.peer.Said.IsZero() && l.now.Sub(a.peer.Said) < a.policy.ChannelSilent()
+	switch {
+	case said && a.peer.Word.Why == rules.OnOtherNIC:
+		text += ", and " + a.partnerSays() + ": take it off there"
+	case said:
+		text += ", and " + a.partnerSays() + ": some other program has put it on that host, or answers ARP for others, or the claim is forged"
+	default:
+		text += ", and the claimant does not answer to the partner's address as the partner would: its host has the alias by some other way, or the claim is forged"
+	}
+	return text + then
+}
+
+// keeper is the hardware address of the partner that keeps the alias, as its word or
+// its answer tell; zero if neither does.
 func (l *loop) keeper(a *alias) host.HW {
 	hw := host.HW(a.says.HW)
 	said := a.talk != nil && a.peer.Word.Standing == rules.SaysHolding && l.now.Sub(a.peer.Said) < a.policy.ChannelSilent()

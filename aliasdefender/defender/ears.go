@@ -105,7 +105,17 @@ func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind t
 	}
 }
 
-// failing says what an ear did not hear; or, if it lost nothing, how late it hears.
+// unhears ends the trouble of the listener of a NIC, which is closed: the next one
+// begins with none.
+func (l *loop) unhears(n *nic) {
+	e := &n.ear
+	if e.told {
+		l.event("frames_lost").WithField("nic", n.name).Info("the ARP listener on " + n.name + " is closed: its trouble is over")
+	}
+	*e = ear{said: e.said, unsaid: e.unsaid}
+}
+
+// failing says what an ear did not hear, or how late it hears if it lost nothing.
 func failing(lost uint64, late time.Duration) string {
 	if lost == 0 {
 		return fmt.Sprintf("is %s late", late.Round(time.Millisecond))

@@ -68,6 +68,43 @@ func TestAnEarThatLosesFramesHearsNoSilence(t *testing.T) {
 	}
 }
 
+// TestTheTroubleOfAListenerThatIsGoneIsOver: the listener ends, or its NIC is gone, in the
+// midst of its trouble, and Status says no more that it lasts.
+func TestTheTroubleOfAListenerThatIsGoneIsOver(t *testing.T) {
+	for name, end := range map[string]func(st *station){
+		"it ends by itself": func(st *station) {
+			st.deafened = errors.New("the driver is broken")
+			for _, w := range slices.Clone(st.wires) {
+				w.err = st.deafened
+				w.once.Do(func() { close(w.done) })
+			}
+		},
+		"its NIC is gone": func(st *station) { st.nic().Index, st.nic().Carrier, st.nic().Addrs = 0, false, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, 1, true, false, func(w *world) {
+				w.settle()
+				w.b.set(func() { w.b.earLoses = 1 })
+				w.wait(time.Minute)
+				if p := w.problems(w.b); !strings.HasPrefix(p, "the ARP listener on eth0 lost ") {
+					w.fail("Status has the problems %q", p)
+				}
+				w.b.set(func() {
+					w.b.earLoses = 0
+					end(w.b)
+				})
+				w.wait(5 * time.Second)
+				if p := w.problems(w.b); strings.Contains(p, "ARP listener") {
+					w.fail("it is gone, and Status has %q", p)
+				}
+				if n := w.logged("the ARP listener on eth0 is closed: its trouble is over"); n != 1 {
+					w.fail("that is said %d times", n)
+				}
+			})
+		})
+	}
+}
+
 // TestAHolderThatHearsNothingKeepsAndRestoresNothing: whether there is a rival is not
 // known, so that what another program removed is not put back (H5).
 func TestAHolderThatHearsNothingKeepsAndRestoresNothing(t *testing.T) {

@@ -10,7 +10,7 @@ func (l *loop) facts(a *alias) rules.Facts {
 	f := rules.Facts{
 		Now: l.now,
 		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel, Behind: a.behind, Elsewhere: a.onOther,
-		ParkedKnown: l.memory.ask(l.now),
+		ParkedKnown: l.memory.ask(a.id(), l.now),
 		Alias:       a.alias.Fact(),
 		RouterKnown: a.router != nil || len(a.witnesses) > 0,
 		Router:      a.thirdFact(),

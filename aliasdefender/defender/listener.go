@@ -27,6 +27,7 @@ type listener struct {
 func (n *nic) close(l *loop) {
 	if w := n.wire; w != nil {
 		n.wire = nil
+		l.unhears(n)
 		l.beside(func() { w.Close() })
 	}
 }
@@ -113,6 +114,7 @@ func (l *loop) stoppedListening(n *nic, w Wire) {
 		return
 	}
 	n.wire = nil
+	l.unhears(n)
 	l.link(n)
 	if err := w.Err(); err != nil && (err.Error() != n.ended || l.now.Sub(n.endedAt) > time.Minute) {
 		n.ended, n.endedAt = err.Error(), l.now

@@ -122,7 +122,7 @@ func (d *Defender) newLoop(work context.Context) *loop {
 		trades:  tradesOn(d.o.Network),
 		channel: channel{talks: map[netip.Addr]*talk{}, number: rand.Uint32()},
 	}
-	l.memory.ordered = map[netip.Addr]bool{}
+	l.memory.ordered = map[netip.Addr]time.Time{}
 	l.memory.set(d.o.Memory, now)
 	for _, addr := range d.o.Kept.Parked {
 		l.parked[addr] = true

@@ -64,13 +64,13 @@ func (l *loop) remembers(k Kept, m Memory) Kept {
 		l.maintenance = true
 	}
 	for _, id := range k.Parked {
-		if !l.memory.ordered[id] {
+		if !l.memory.knows(id) {
 			l.parked[id] = true
 		}
 	}
 	for _, a := range l.list {
 		l.mark(a)
-		if !a.state.Parked && !l.memory.ordered[a.id()] && (l.parked[a.id()] || l.maintenance) {
+		if !a.state.Parked && !l.memory.knows(a.id()) && (l.parked[a.id()] || l.maintenance) {
 			a.state.Obey(rules.RemoveAlias, rules.Facts{})
 		}
 	}
@@ -93,8 +93,8 @@ func (l *loop) written() {
 type memory struct {
 	state    Memory
 	fact     rules.Fact
-	ordered  map[netip.Addr]bool // aliases that operators have given orders for since
-	switched bool                // and maintenance was
+	ordered  map[netip.Addr]time.Time // aliases of which an operator has ordered something since, and when
+	switched bool                     // and maintenance was
 }
 
 func (m *memory) set(to Memory, now time.Time) {
@@ -102,9 +102,17 @@ func (m *memory) set(to Memory, now time.Time) {
 	m.fact.Set(to.known(), now, now)
 }
 
-// ask is the fact; it never becomes too old, because memory does not change by itself.
-func (m *memory) ask(now time.Time) rules.Fact {
+// knows tells whether an operator's order since our start says what is parked of that
+// alias, whatever the disk has.
+func (m *memory) knows(id netip.Addr) bool { return !m.ordered[id].IsZero() }
+
+// ask is the fact for one alias: what is in memory does not grow old. An order since our
+// start counts although the disk did not take it: it holds until the next start.
+func (m *memory) ask(id netip.Addr, now time.Time) rules.Fact {
 	f := m.fact
+	if m.knows(id) && f.Value != rules.Yes {
+		f.Value, f.Since = rules.Yes, m.ordered[id]
+	}
 	f.Asked = now
 	return f
 }

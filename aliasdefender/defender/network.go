@@ -177,14 +177,18 @@ func (l *loop) place() []path {
 }
 
 // leftovers logs the addresses that an earlier Monitor put on this host and that no row
-// of the file has any more. They are not removed: another Monitor may run here, with
-// another file.
+// of the file has any more. They are not removed: the file may have been cut short, and
+// another Monitor may run here, with another file.
 func (l *loop) leftovers() {
 	for _, n := range l.net.state.NICs {
 		for _, addr := range n.Addrs {
 			if addr.Ours && l.aliases[idOf(addr.Prefix.Addr(), n.Name)] == nil {
-				l.event("left_over").WithField("nic", addr.Label).Warnf("a Monitor put %s here, and no row of the file has it: if nothing else needs it, remove it with 'ip address del %s dev %s'",
-					addr.Prefix.Addr(), addr.Prefix, n.Name)
+				stays := "left alone"
+				if addr.Lease > 0 {
+					stays += ", and goes when its lease ends, in " + addr.Lease.String()
+				}
+				l.event("left_over").WithField("nic", addr.Label).Warnf("a Monitor put %s here, and no row of the file has it: it is %s. If the file has lost its row, write it again and run Reload; if nothing else needs it, remove it with 'ip address del %s dev %s'",
+					addr.Prefix.Addr(), stays, addr.Prefix, n.Name)
 			}
 		}
 	}

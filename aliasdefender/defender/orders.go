@@ -103,7 +103,7 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 			return
 		}
 		chosen, was := l.chosen(o.Alias), l.maintenance
-		if o.Maintenance != control.Leave && !o.DryRun {
+		if l.switches(o, chosen) {
 			l.maintenance = o.Maintenance == control.On
 			l.memory.switched = true
 		}
@@ -160,7 +160,7 @@ func (a *alias) partnerSays() string {
 	case a.talk.mood != speaking || a.peer.Said.IsZero():
 		return "the partner's daemon is not heard on the channel"
 	case w.Text != "":
-		return "the partner says: " + w.Standing.String() + ": " + w.Text
+		return "the partner says: " + w.Standing.String() + ": " + inFull(w.Text, rules.ReasonFromWire(w.Why))
 	default:
 		return "the partner says: " + w.Standing.String()
 	}
@@ -208,8 +208,8 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 	if l.sparesLast(a, o, c, answer) {
 		return
 	}
-	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing about what was parked before it
-		l.memory.ordered[a.id()] = true
+	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing of what was parked before
+		l.memory.ordered[a.id()] = l.now
 	}
 	if a.order != nil {
 		l.answer(a, false, "another order was given meanwhile")

@@ -268,6 +268,41 @@ func TestOrderThatCannotBeRememberedIsCarriedOutAndSaid(t *testing.T) {
 	})
 }
 
+// TestAnOrderThatTheDiskDidNotTakeHoldsUntilTheNextStart: what operators parked before is
+// not known, and this one is. The alias comes back after the cable, as if the disk had it.
+func TestAnOrderThatTheDiskDidNotTakeHoldsUntilTheNextStart(t *testing.T) {
+	for name, memory := range map[string]Memory{"the file cannot be read": Damaged, "the disk does not answer": NotReadYet} {
+		t.Run(name, func(t *testing.T) {
+			playWith(t, 1, true, false, func(w *world) { w.a.memory = memory }, func(w *world) {
+				w.full = errors.New("no space left on device")
+				w.wait(10 * time.Second)
+				if _, _, reason := w.status(w.a); reason != "parked unknown" {
+					w.fail("before the order: %s", reason)
+				}
+				if out := w.order(w.a, control.Order{Alias: aliasIP}); !out.Done || out.NotRemembered == "" {
+					w.fail("%+v", out)
+				}
+				w.a.set(func() { w.a.nic().Carrier = false })
+				w.wait(10 * time.Second)
+				w.a.set(func() { w.a.nic().Carrier = true })
+				w.settle()
+				w.expect("b", "it was taken meanwhile")
+				w.b.kill() // its host lives
+				w.b.set(func() { w.b.kernel.lose() })
+				w.settle()
+				w.expect("a", "it was ordered here")
+				if out := w.order(w.a, control.Order{Alias: aliasIP, Remove: true}); !out.Done {
+					w.fail("%+v", out)
+				}
+				w.settle()
+				if _, _, reason := w.status(w.a); reason != "parked" {
+					w.fail("after RemoveAlias: %s", reason)
+				}
+			})
+		})
+	}
+}
+
 func TestOrderThatNobodyCanAnswerIsWithdrawn(t *testing.T) {
 	play(t, 1, false, false, func(w *world) {
 		w.wait(5 * time.Second)

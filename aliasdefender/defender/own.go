@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
@@ -154,16 +155,33 @@ func (a *alias) otherMask() string {
 		a.cfg.Prefix.Bits(), other.Addr(), a.cfg.NIC, other.Bits(), other.Bits())
 }
 
-// sparesLast refuses, unless forced, to take a NIC's last address off it. If the alias is
-// not ours, it is then not taken on record either.
+// switches tells whether an order begins maintenance, or ends it. Where each alias is the
+// last address of its NIC all that is ordered is refused: then it begins nothing.
+func (l *loop) switches(o control.Order, chosen []*alias) bool {
+	switch {
+	case o.Maintenance == control.Leave || o.DryRun || len(chosen) == 0:
+		return false
+	case o.Maintenance == control.Off || o.Force:
+		return true
+	}
+	return slices.ContainsFunc(chosen, func(a *alias) bool { return !a.lastAddress() })
+}
+
+// sparesLast refuses to take a NIC's last address off it, unless that is forced. An
+// alias that is not ours is then at least not taken on record.
 func (l *loop) sparesLast(a *alias, o control.Order, c rules.Command, answer func(control.Outcome)) bool {
 	if c != rules.RemoveAlias || o.Force || !a.lastAddress() {
 		return false
 	}
-	if o.Maintenance == control.On && !a.state.Holding {
+	text := "refused: " + a.lastText()
+	switch {
+	case o.Maintenance != control.On:
+	case !l.maintenance:
+		text += "; so this host does not go into maintenance"
+	case !a.state.Holding:
 		l.then(a, a.state.Obey(c, rules.Facts{Now: l.now}))
 	}
-	answer(control.Outcome{Alias: a.id().String(), Text: "refused: " + a.lastText(), Next: "RemoveAlias --force takes it off nevertheless"})
+	answer(control.Outcome{Alias: a.id().String(), Text: text, Next: "RemoveAlias --force takes it off nevertheless"})
 	return true
 }
 

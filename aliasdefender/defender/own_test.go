@@ -240,6 +240,44 @@ func TestTheOnlyAddressOfANICIsNotAdoptedUnlessItIsOurs(t *testing.T) {
 	}
 }
 
+// TestMaintenanceThatIsRefusedBeginsNothing: neither this host nor the disk is told of one,
+// and AddAlias is refused by nothing. With an alias that goes there is maintenance.
+func TestMaintenanceThatIsRefusedBeginsNothing(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		play(t, 1, true, false, func(w *world) {
+			if both {
+				c := one(w.cfgA.Aliases[0])
+				r := c.Aliases[0]
+				r.Addr, r.Prefix, r.Label = secondIP, netip.PrefixFrom(secondIP, 24), "eth0:2"
+				c.Aliases = append(c.Aliases, r)
+				w.a.daemon.Reload(c)
+				w.order(w.a, control.Order{Alias: secondIP, Remove: true})
+			}
+			w.settle()
+			w.a.set(func() { _ = w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: w.a.own}}) })
+			w.wait(time.Second)
+			var kept Kept
+			out, err := w.a.daemon.Order(w.t.Context(), control.Order{Maintenance: control.On}, func(k Kept) error {
+				kept = k
+				return nil
+			})
+			if err != nil || out[0].Done || strings.Contains(out[0].Text, "this host does not go into maintenance") == both {
+				w.fail("%+v, %v", out, err)
+			}
+			s, err := w.a.daemon.Snapshot(w.t.Context(), false)
+			if err != nil || s.Maintenance != both || kept.Maintenance != both {
+				w.fail("maintenance %v, on the disk %v, %v", s.Maintenance, kept.Maintenance, err)
+			}
+			if out := w.order(w.a, control.Order{Alias: aliasIP}); out.Done == both {
+				w.fail("AddAlias: %+v", out)
+			}
+			w.expect("a", "it was not forced")
+			w.a.set(func() { _ = w.a.kernel.Own("eth0", w.a.own) })
+			w.wait(time.Minute)
+		})
+	}
+}
+
 func TestAMaskThatIsNotTheNICsIsSaidOnce(t *testing.T) {
 	for bits, want := range map[int]int{16: 1, 25: 1, 24: 0, 32: 0} {
 		synctest.Test(t, func(t *testing.T) {

@@ -95,6 +95,9 @@ func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 	if e.Text = "this host would not take the alias if its holder failed now: "; a.state.Holding && s.is.Row == "" {
 		e.Text = "nobody would take the alias if this host failed now: "
 	}
+	if a.quotes(s.is.Reason) {
+		e.Text += "the partner says: "
+	}
 	e.Text += e.Decision.Why
 	l.record(a, e)
 }
@@ -102,8 +105,8 @@ func (l *loop) sayStandby(a *alias, was rules.Readiness) {
 // explain is why an alias is not taken; it names what stands in the way.
 func (a *alias) explain(r rules.Reason, text string) string {
 	switch {
-	case a.state.Holding && a.says.Text != "" && r == rules.ReasonFromWire(a.says.Why):
-		return inFull(a.says.Text, r) // the partner's own words
+	case a.quotes(r):
+		return inFull(a.says.Text, r)
 	case a.state.Holding:
 	case r == rules.NoRouter && a.refused != "":
 		return a.refused
@@ -115,9 +118,14 @@ func (a *alias) explain(r rules.Reason, text string) string {
 	return text
 }
 
-// inFull is the whole text of a reason that the partner gave. The channel cuts texts:
-// where ours for this reason begins with what came, it is our text; otherwise what came,
-// with a mark that more was said.
+// quotes tells whether a reason is explained in the partner's own words, whose "this host"
+// is the partner's.
+func (a *alias) quotes(r rules.Reason) bool {
+	return a.state.Holding && a.says.Text != "" && r == rules.ReasonFromWire(a.says.Why)
+}
+
+// inFull is what the partner said of a reason, of which the channel carries no more than
+// so much: the reason's own text where that begins so, or a mark that more was said.
 func inFull(said string, r rules.Reason) string {
 	switch {
 	case len(said) < peer.MaxText:

@@ -61,6 +61,9 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	if !changed {
 		e.Kind = record.Lasts
 	}
+	if near := l.nearPartner(a, d.Reason); near != "" {
+		e.Text, e.Decision.Why = near, near
+	}
 	if deaf := l.deafness(a, d.Reason); deaf != "" {
 		e.Text += ": " + deaf
 		e.Decision.Why = e.Text

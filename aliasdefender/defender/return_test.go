@@ -69,6 +69,8 @@ func TestNothingIsRestoredOnASilenceFromBeforeTheRoutersReturn(t *testing.T) {
 	}
 }
 
+// TestAddressOfNoRowIsSaid: it is left alone, for the file may have been cut short. When
+// its row is back it is adopted.
 func TestAddressOfNoRowIsSaid(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
@@ -76,8 +78,14 @@ func TestAddressOfNoRowIsSaid(t *testing.T) {
 		w.b.kill()
 		w.a.start(&config.Config{Settings: w.cfgA.Settings}, &w.log)
 		w.wait(time.Minute)
-		if w.logged("no row of the file has it") != 1 {
+		if w.logged("no row of the file has it: it is left alone. If the file has lost its row, write it again and run Reload") != 1 {
 			w.fail("not said")
+		}
+		w.expect("a", "it is left alone")
+		w.a.daemon.Reload(w.cfgA)
+		w.wait(time.Minute)
+		if holder, _, _ := w.status(w.a); holder != "us" {
+			w.fail("its row is back, and the holder is %s", holder)
 		}
 	})
 }

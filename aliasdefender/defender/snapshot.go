@@ -106,6 +106,9 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if a.decision.Row == "" && a.decision.Action != rules.Adopt {
 		c.Reason, c.Why = "starting", "nothing is known yet"
 	}
+	if near := l.nearPartner(a, a.decision.Reason); near != "" {
+		c.Why = near
+	}
 	if deaf := l.deafness(a, a.decision.Reason); deaf != "" {
 		c.Why += ": " + deaf
 	}

@@ -40,7 +40,11 @@ func (a *alias) wireWord(f rules.Facts) peer.Word {
 	if is := a.standby.is; why == rules.NoRow && a.word.Step == rules.NoStep && !a.state.Holding && is.Ready == rules.No {
 		why, text = is.Reason, is.Text() // it could be handed the alias, but would not take it by itself
 	}
-	if w.Why = why.Wire(); why != rules.NoRow {
+	switch w.Why = why.Wire(); {
+	case why == rules.NoRow:
+	case a.state.Holding: // not in the partner's own words
+		w.Text = text
+	default:
 		w.Text = a.explain(why, text)
 	}
 	for _, r := range rules.FactRows() {

@@ -210,6 +210,13 @@ func TestWishesThatChange(t *testing.T) {
 	}
 }
 
+// Nothing is late before anything is asked.
+func TestWhoHasAskedNothingIsInNoHurry(t *testing.T) {
+	if b := detect.New(time.Now(), true).Brisk(); b != time.Hour {
+		t.Errorf("the shortest timeout is %v", b)
+	}
+}
+
 // TestTroubleIsSaidOnce: on change and once an hour, and at most once a minute.
 func TestTroubleIsSaidOnce(t *testing.T) {
 	b := newBench(t, true)

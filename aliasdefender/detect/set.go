@@ -41,7 +41,7 @@ type subject struct {
 // New makes an empty Set whose rhythms are counted from epoch. Without ARP it
 // asks by ICMP alone.
 func New(epoch time.Time, arp bool) *Set {
-	return &Set{epoch: epoch, noARP: !arp, subjects: map[Key]*subject{}, targets: map[Key]*Target{}, nics: map[string]*nic{}}
+	return &Set{epoch: epoch, noARP: !arp, brisk: time.Hour, subjects: map[Key]*subject{}, targets: map[Key]*Target{}, nics: map[string]*nic{}}
 }
 
 // Want replaces all wishes. What is known of an address that is still wanted stays known.

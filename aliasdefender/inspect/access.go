@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 )
 
 // The files where the command line names no others.
@@ -114,7 +115,7 @@ func unitNotInGroup(s *Subject) []Finding {
 		return nil
 	}
 	for _, group := range append(u.words("SupplementaryGroups"), u.Last("Group"), "root", "0") {
-		if group == r.Group {
+		if group == r.Group || slices.Contains(s.ReadersGroup, group) {
 			return nil
 		}
 	}

@@ -78,6 +78,8 @@ type Subject struct {
 	// NoReaders says why the group of [control] readers is none; empty: it is one, or
 	// none is named.
 	NoReaders string
+	// ReadersGroup is what else that group is called: its number, or its name.
+	ReadersGroup []string
 
 	Unit  *Unit  // that starts the Monitor; nil: none is installed
 	Files []File // that the Monitor has to read, as far as they could be looked at
@@ -127,6 +129,7 @@ var Rules = []func(*Subject) []Finding{
 	unitCannotWrite,
 	unitNotInGroup,
 	nobodyAfterStop,
+	leftOver,
 }
 
 // Inspect is what all rules find, the worst first.

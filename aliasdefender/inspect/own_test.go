@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"alias-defender/aliasdefender/host"
 )
@@ -44,6 +45,15 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		{"where the order means nothing", func(s *Subject) { addrs(alias, own)(s); s.Host.Ordered = false }, nil},
 		{"the only address", addrs(alias), []string{"mistake hostname.alias:3 172.16.1.2 is an address of this host itself: eth0 has no other"}},
 		{"the only address, and a Monitor's", addrs(alias + "*"), []string{"warning eth0 eth0 has no address of its own"}},
+		{"a row is gone from the table", addrs(own, alias+"*", "172.16.1.3/24*"), []string{"warning hostname.alias a Monitor put 172.16.1.3 on eth0, and no row has it"}},
+		{"a Monitor's address of another row, on another NIC", func(s *Subject) { has(s, "eth1", "10.0.0.1/8", alias+"*") },
+			[]string{"warning hostname.alias:3 eth1 has 172.16.1.2, not eth0"}},
+		{"a link-local alias, and the same address on another NIC", func(s *Subject) {
+			s.Config.Aliases[0].Addr, s.Config.Aliases[0].Prefix = netip.MustParseAddr("fe80::2"), netip.MustParsePrefix("fe80::2/64")
+			addrs(own, "fe80::2/64*")(s)
+			has(s, "eth1", "fe80::2/64*")
+		}, []string{"warning hostname.alias a Monitor put fe80::2 on eth1, and no row has it"}},
+		{"an address that nobody's tag is on", addrs(own, "172.16.1.3/24"), nil},
 		{"another alias has lost its own address", addrs("172.16.1.3/24"), nil},
 		{"another mask", mask("172.16.1.2/16"), []string{"warning hostname.alias:3 the mask is /16, and that of 172.16.1.4 on eth0 is /24"}},
 		{"a mask of one address", mask("172.16.1.2/32"), nil},
@@ -58,6 +68,19 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 			c.change(s)
 			expect(t, Inspect(s), c.want...)
 		})
+	}
+}
+
+// TestWhatBecomesOfAnAddressOfNoRowIsSaid: one that has a lease goes by itself.
+func TestWhatBecomesOfAnAddressOfNoRowIsSaid(t *testing.T) {
+	for lease, want := range map[time.Duration]string{0: "until somebody removes it", time.Minute: "when its lease has ended"} {
+		s := good()
+		has(s, "eth0", "172.16.1.4/24", "172.16.1.3/24*")
+		s.Host.NICs[0].Addrs[1].Lease = lease
+		f := Inspect(s)[0]
+		if !strings.HasSuffix(f.Why, want) || !strings.HasSuffix(f.Mend, "ip address del 172.16.1.3/24 dev eth0") {
+			t.Errorf("lease %v: %s; %s", lease, f.Why, f.Mend)
+		}
 	}
 }
 

@@ -73,6 +73,9 @@ func TestCheckJudgesAsTheUnitWould(t *testing.T) {
 		{"readers", "", func(s *Subject) { s.Config.Settings.Readers = config.Readers{Group: "nagios", Line: 3} },
 			[]string{"warning /etc/aliasdefender.toml:3 control.readers: aliasdefender.service of this host does not put the Monitor into the group nagios"}},
 		{"readers whose group it is in", "[Service]\nSupplementaryGroups=adm nagios\n", func(s *Subject) { s.Config.Settings.Readers = config.Readers{Group: "nagios", Line: 3} }, nil},
+		{"readers by a number, whose group it is in by its name", "[Service]\nSupplementaryGroups=nagios\n", func(s *Subject) {
+			s.Config.Settings.Readers, s.ReadersGroup = config.Readers{Group: "114", Line: 3}, []string{"114", "nagios"}
+		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := installed(t, c.dropIn)

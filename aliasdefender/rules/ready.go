@@ -14,13 +14,27 @@ type Readiness struct {
 	HandOver  Value
 	Hindrance Reason
 
-	Again time.Time // while it is not known yet: when it may be
+	// Again is when time alone changes it, where nothing is observed anew: what is not
+	// known yet may be known, what lasts has lasted for long enough. Zero: it needs a fact
+	// that changes, or grows old, as a decision does.
+	Again time.Time
+}
+
+// ahead tells whether a deadline of the readiness itself is still to come, and notes it.
+func (r *Readiness) ahead(v *view, t time.Time) bool {
+	if !v.f.Now.Before(t) {
+		return false
+	}
+	if r.Again.IsZero() || t.Before(r.Again) {
+		r.Again = t
+	}
+	return true
 }
 
 // Level is how serious it is. What an operator parked is as he wants it.
 func (r Readiness) Level() Level {
 	switch {
-	case r.Ready == Yes, r.Reason == Parked, r.Reason == NotYet:
+	case r.Ready == Yes, r.Reason == Parked, r.Reason == NotYet, r.Reason == NoChannel, r.Reason == NotTold:
 		return Info
 	}
 	return Warning
@@ -39,6 +53,7 @@ var hypothetical = map[Reason]string{
 	PartnerUnknown: "it cannot be found out whether the partner is alive",
 	PartnerAlive:   "we are not primary, and the partner is not silent",
 	NoPrimary:      "we are not primary, and the partner is not silent",
+	NoChannel:      "without a key on both hosts the partner cannot say whether it would take the alias",
 }
 
 // Text explains in one clause why it is not ready; empty if it is.
@@ -64,27 +79,24 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 	v := view{p: p, s: s, f: f}
 	r := Readiness{}
 	switch {
-	case v.lostLong():
+	case r.lostLong(&v):
 		d := v.decide(rows)
 		if r.Ready, r.Row = Of(d.Action == Restore), d.Row; d.Action != Restore {
 			r.Reason = d.Reason
 		}
 	case s.Holding:
-		r.Ready, r.Reason = v.partnerReady()
-	case s.Parked || s.Leaving || v.watched():
+		r.Ready, r.Reason = r.ofPartner(&v)
+	case s.Parked || s.Leaving || r.watched(&v):
 		w := v.withoutHolder()
 		d := w.decide(rows)
 		r.Ready, r.Row = Of(d.Action == Take), d.Row
-		if why := v.deceived(); d.Action == Take && why != NoRow {
+		if why := r.deceived(&v); d.Action == Take && why != NoRow {
 			r.Ready, r.Row, r.Reason = No, "", why
 		} else if d.Action != Take {
 			r.Reason = d.Reason
 		}
 	default:
 		r.Reason = NotYet
-	}
-	if r.Reason == NotYet {
-		r.Again = v.again
 	}
 	if r.Hindrance = v.hindrance(); r.Hindrance == NoRow {
 		r.HandOver = Yes
@@ -96,12 +108,12 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 
 // lostLong tells whether the kernel has not had for long what we hold by our record: we
 // do not serve it, and the partner may.
-func (v *view) lostLong() bool {
-	return v.s.Holding && v.local(v.f.Kernel) == No && v.reached(v.f.Kernel.Since.Add(v.p.Stale()))
+func (r *Readiness) lostLong(v *view) bool {
+	return v.s.Holding && v.local(v.f.Kernel) == No && !r.ahead(v, v.f.Kernel.Since.Add(v.p.Stale()))
 }
 
 // watched tells whether all has been observed for long enough to be judged.
-func (v *view) watched() bool {
+func (r *Readiness) watched(v *view) bool {
 	since := v.f.Watched
 	for _, f := range []Fact{v.f.Alias, v.f.Partner, v.f.Router} {
 		if f.Value == Unknown && f.Since.After(since) {
@@ -111,7 +123,7 @@ func (v *view) watched() bool {
 	if v.f.Alias.Value == Silent && v.f.Alias.Since.After(since) {
 		since = v.f.Alias.Since // it may be about to be taken
 	}
-	return since.IsZero() || v.reached(since.Add(v.p.Stale()))
+	return since.IsZero() || !r.ahead(v, since.Add(v.p.Stale()))
 }
 
 // withoutHolder is the view a moment after the holder's host has failed, when all that
@@ -141,19 +153,19 @@ func (v *view) withoutHolder() *view {
 
 // deceived is why what answers now would not fall silent with the holder, or would
 // although it should not: somebody answers ARP for others, or is two of the three.
-func (v *view) deceived() Reason {
+func (r *Readiness) deceived(v *view) Reason {
 	said := v.word().Standing
 	switch {
 	case v.f.RouterIs == Yes:
 		return RouterIsPartner
-	case v.alias() == Answered && v.f.ByPartner == Yes && said != NotSaid && said != SaysHolding && v.reached(v.f.Peer.Since.Add(v.p.Stale())):
+	case v.alias() == Answered && v.f.ByPartner == Yes && said != NotSaid && said != SaysHolding && !r.ahead(v, v.f.Peer.Since.Add(v.p.Stale())):
 		return ServedByNobody
 	}
 	return NoRow
 }
 
-// partnerReady is what is known of the readiness of the partner of a holder.
-func (v *view) partnerReady() (Value, Reason) {
+// ofPartner is what is known of the readiness of the partner of a holder.
+func (r *Readiness) ofPartner(v *view) (Value, Reason) {
 	word := v.word()
 	switch word.Standing {
 	case SaysParked:
@@ -166,14 +178,16 @@ func (v *view) partnerReady() (Value, Reason) {
 		return Yes, NoRow
 	case told == No:
 		return No, orNotReady(word.Why)
-	case !v.watched():
+	case !r.watched(v):
 		return Unknown, NotYet
 	case v.p.Channel && !v.said():
 		return Unknown, PartnerUnheard
 	case v.fresh(v.f.Partner) == Silent:
 		return No, PartnerDown
+	case !v.p.Channel:
+		return Unknown, NoChannel
 	}
-	return Unknown, NotYet
+	return Unknown, NotTold
 }
 
 // orNotReady is the reason that the partner gives, or that it gives none.

@@ -3,6 +3,8 @@ package rules
 import (
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // standby is a host whose partner serves the alias, and all is well.
@@ -122,18 +124,20 @@ func TestAHolderTellsWhetherItsPartnerCouldTake(t *testing.T) {
 		reason  Reason
 		problem bool
 	}{
-		"no channel":                        {func(*instance) {}, Unknown, NotYet, false},
-		"no channel, partner silent":        {func(c *instance) { c.f.Partner = seen(Silent, time.Minute) }, No, PartnerDown, true},
-		"a channel on which nothing is":     {func(c *instance) { c.p.Channel = true }, Unknown, PartnerUnheard, true},
-		"nothing yet":                       {func(c *instance) { c.p.Channel, c.f.Watched = true, noon }, Unknown, NotYet, false},
-		"ready":                             {told(SaysAble, Yes, NoRow), Yes, NoRow, false},
-		"ready, and says so at our start":   {func(c *instance) { told(SaysAble, Yes, NoRow)(c); c.f.Watched = noon }, Yes, NoRow, false},
-		"not ready, and says why":           {told(SaysAble, No, PartnerUnknown), No, PartnerUnknown, true},
-		"not ready, and does not say why":   {told(SaysUnsure, No, NoRow), No, PartnerNotReady, true},
-		"able, of a version that says less": {told(SaysAble, Unknown, NoRow), Unknown, NotYet, false},
-		"cannot, of any version":            {told(SaysCannot, Unknown, RouterSilent), No, RouterSilent, true},
-		"parked":                            {told(SaysParked, No, Parked), No, Parked, true},
-		"released":                          {told(SaysReleased, Unknown, OperatorReleases), No, OperatorReleases, true},
+		"no channel":                         {func(*instance) {}, Unknown, NoChannel, false},
+		"no channel, just started":           {func(c *instance) { c.f.Watched = noon }, Unknown, NotYet, false},
+		"no channel, and it cannot be asked": {func(c *instance) { c.f.Partner = Fact{} }, Unknown, NoChannel, false},
+		"no channel, partner silent":         {func(c *instance) { c.f.Partner = seen(Silent, time.Minute) }, No, PartnerDown, true},
+		"a channel on which nothing is":      {func(c *instance) { c.p.Channel = true }, Unknown, PartnerUnheard, true},
+		"nothing yet":                        {func(c *instance) { c.p.Channel, c.f.Watched = true, noon }, Unknown, NotYet, false},
+		"ready":                              {told(SaysAble, Yes, NoRow), Yes, NoRow, false},
+		"ready, and says so at our start":    {func(c *instance) { told(SaysAble, Yes, NoRow)(c); c.f.Watched = noon }, Yes, NoRow, false},
+		"not ready, and says why":            {told(SaysAble, No, PartnerUnknown), No, PartnerUnknown, true},
+		"not ready, and does not say why":    {told(SaysUnsure, No, NoRow), No, PartnerNotReady, true},
+		"able, of a version that says less":  {told(SaysAble, Unknown, NoRow), Unknown, NotTold, false},
+		"cannot, of any version":             {told(SaysCannot, Unknown, RouterSilent), No, RouterSilent, true},
+		"parked":                             {told(SaysParked, No, Parked), No, Parked, true},
+		"released":                           {told(SaysReleased, Unknown, OperatorReleases), No, OperatorReleases, true},
 		"what it said is too old": {func(c *instance) {
 			told(SaysAble, Yes, NoRow)(c)
 			c.f.Peer.Said, c.f.Peer.Heard = noon.Add(-time.Minute), noon.Add(-time.Minute)
@@ -144,6 +148,9 @@ func TestAHolderTellsWhetherItsPartnerCouldTake(t *testing.T) {
 			tt.given(&c)
 			if r := Ready(c.p, c.s, c.f); r.Ready != tt.ready || r.Reason != tt.reason || r.Problem() != tt.problem {
 				t.Errorf("ready %s, %s, a problem %v; want %s, %s, %v", r.Ready, r.Reason, r.Problem(), tt.ready, tt.reason, tt.problem)
+			}
+			if r := Ready(c.p, c.s, c.f); r.Reason != NotYet && r.Text() == NotYet.Text() {
+				t.Errorf("%s reads %q", r.Reason, r.Text())
 			}
 		})
 	}
@@ -168,6 +175,53 @@ func TestAHostThatLostTheAliasIsNoStandby(t *testing.T) {
 			c.f.Alias = Fact{Value: tt.rivals, Since: noon.Add(-tt.since), Asked: noon}
 			if r := Ready(c.p, c.s, c.f); r.Ready != tt.ready || r.Reason != tt.why {
 				t.Errorf("%s, %s; want %s, %s", r.Ready, r.Reason, tt.ready, tt.why)
+			}
+		})
+	}
+}
+
+// TestTimeAloneChangesReadinessAtAgainAndNotBefore: what is observed stays as it is.
+func TestTimeAloneChangesReadinessAtAgainAndNotBefore(t *testing.T) {
+	const second = time.Second
+	for name, tt := range map[string]struct {
+		from  func() instance
+		given func(c *instance)
+		was   Reason
+		is    Reason
+	}{
+		"watched for long enough": {standby, func(c *instance) { c.f.Watched, c.f.RouterIs = noon.Add(second-tooOld), Yes }, NotYet, RouterIsPartner},
+		"and it is ready":         {standby, func(c *instance) { c.f.Watched = noon.Add(second - tooOld) }, NotYet, NoRow},
+		"the partner of a holder": {holder, func(c *instance) { c.f.Watched = noon.Add(second - tooOld) }, NotYet, NoChannel},
+		"answered for nobody for long enough": {standby, func(c *instance) {
+			says(c, Word{Standing: SaysParked})
+			c.f.Peer.Since = noon.Add(second - tooOld)
+		}, NoRow, ServedByNobody},
+		"lost for long": {holder, func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.f.Peer.Facts[FactReady] = Yes
+			c.f.Kernel = Fact{Value: No, Since: noon.Add(second - tooOld), Asked: noon}
+			c.f.Alias = Fact{Value: Unknown, Since: noon.Add(second - tooOld), Asked: noon}
+		}, NoRow, KernelLost},
+		"at rest": {standby, func(*instance) {}, NoRow, NoRow},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := tt.from()
+			tt.given(&c)
+			again := time.Time{}
+			if tt.was != tt.is {
+				again = noon.Add(second)
+			}
+			now := Ready(c.p, c.s, c.f)
+			if now.Reason != tt.was || !now.Again.Equal(again) {
+				t.Fatalf("at noon %+v, want %s until %v", now, tt.was, again)
+			}
+			before := c.at(noon.Add(second - 1))
+			if diff := cmp.Diff(now, Ready(before.p, before.s, before.f)); diff != "" {
+				t.Errorf("a nanosecond before: %s", diff)
+			}
+			then := c.at(noon.Add(second))
+			if r := Ready(then.p, then.s, then.f); r.Reason != tt.is || !r.Again.IsZero() {
+				t.Errorf("at the deadline %+v, want %s for good", r, tt.is)
 			}
 		})
 	}

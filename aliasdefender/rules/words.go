@@ -129,6 +129,7 @@ const (
 	NoChannel
 	ServedByNobody
 	RouterIsPartner
+	NotTold
 	NotKnownHere // a partner's reason that this version does not know
 
 	reasonCount
@@ -218,6 +219,7 @@ var reasons = [reasonCount]struct {
 	NoChannel:        {77, "no channel", Info, "without a key on both hosts nothing can be handed over"},
 	ServedByNobody:   {78, "answered for nobody", Warning, "the partner says that it does not have the alias, and yet it is answered with the partner's hardware address: does something answer ARP for others (proxy_arp_pvlan)?"},
 	RouterIsPartner:  {79, "router is the partner", Warning, "the router answers with the partner's hardware address, and would fall silent with it; set router or witnesses"},
+	NotTold:          {80, "not told", Info, "the partner does not say whether it would take the alias: it is not sure yet, or of an earlier version"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
