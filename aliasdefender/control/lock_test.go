@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // childEnv makes the test binary a second process: "lock" or "status".
@@ -209,7 +211,7 @@ func TestADeadSocketIsReplacedAndAnythingElseIsNot(t *testing.T) {
 // what is there, and it stays there.
 func TestWhatStandsInTheSocketsPlaceIsNamed(t *testing.T) {
 	link := func(path string) error { return os.Symlink("/nowhere", path) }
-	fifo := func(path string) error { return syscall.Mkfifo(path, 0o600) }
+	fifo := func(path string) error { return unix.Mkfifo(path, 0o600) }
 	dir := func(path string) error { return os.Mkdir(path, 0o755) }
 	file := func(path string) error { return os.WriteFile(path, []byte("precious"), 0o600) }
 	for _, tt := range []struct {

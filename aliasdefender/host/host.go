@@ -66,6 +66,7 @@ type NIC struct {
 	HW      HW
 	Up      bool // administratively up
 	Carrier bool
+	NoIPv6  bool      // IPv6 is disabled on it: it has no address of IPv6 and takes none
 	Addrs   []Address // in the kernel's order
 }
 
@@ -75,10 +76,23 @@ type Address struct {
 	Label  string       // equal to the NIC's name without one
 	Ours   bool         // carries the tag that Add put on it
 
+	// Duplicate address detection (RFC 4862, 5.4), of IPv6 alone. While an address is
+	// tentative the kernel asks whether another host has it, and neither answers for it nor
+	// sends from it; where detection has failed that stays so until the address is removed
+	// and added again.
+	Tentative bool
+	DADFailed bool
+
+	// Deprecated: the kernel chooses it as the source of nothing new (RFC 4862, 5.5.4).
+	Deprecated bool
+
 	// Lease is how long it stays until the system removes it by itself. It counts in
 	// seconds, rounded up; 0: for ever.
 	Lease time.Duration
 }
+
+// Usable tells whether the kernel answers for the address and sends from it.
+func (a Address) Usable() bool { return !a.Tentative && !a.DADFailed }
 
 // Route is a default route of either family.
 type Route struct {
@@ -149,11 +163,16 @@ var ErrDuplicate = errors.New("another host has it: the kernel calls it a DUPLIC
 
 // Sighting is one frame that another host sent, of ARP or of neighbour discovery: who
 // claims which address. A link-local address of IPv6 has the NIC as its zone.
+//
+// A solicitation (RFC 4861, 4.3) is a request. What an advertisement (4.4) claims is the
+// address that it is about: that is its Sender, whatever its source; it is a Reply where
+// it is solicited, and then its Target is the address that it was sent to. An unsolicited
+// one is an announcement.
 type Sighting struct {
 	NIC    string
 	At     time.Time  // of its arrival, by the kernel's time stamp
 	Sender netip.Addr // unspecified in a probe
 	HW     HW         // the sender's
 	Target netip.Addr // whom it asks for; equal to Sender in an announcement
-	Reply  bool       // operation: reply rather than request
+	Reply  bool       // an answer rather than a question or an announcement
 }
