@@ -26,7 +26,7 @@ func waiting() []Row {
 	return []Row{
 		{"W1", false, "parked by an operator", Wait, Parked,
 			func(v *view) bool { return v.s.Parked || v.s.Leaving }},
-		{"W1", false, "what operators parked is not known, no order was given for it here, and the partner is not silent", Wait, ParkedUnknown,
+		{"W1", false, "it is not known what operators parked, nobody has ordered the alias here since, and the partner is not silent", Wait, ParkedUnknown,
 			func(v *view) bool { return v.parkedUnknown() && v.partner() != Silent }},
 		{"W2", false, "NIC missing, down, without carrier or without an address of its own", Wait, NoLink,
 			func(v *view) bool { return v.link() == No }},
@@ -48,7 +48,7 @@ func waiting() []Row {
 			}},
 		{"W6", false, "failback due, and the partner says that it holds the alias", AskHandover, FailbackAsks,
 			func(v *view) bool { return v.failbackDue() && v.mayAsk(FailbackAsks) }},
-		{"W6", false, "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", Take, FailbackTakes,
+		{"W6", false, "failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease", Take, FailbackTakes,
 			func(v *view) bool { return v.failbackDue() && v.unheard() }},
 		{"W6", false, "alias answered by another host", Wait, Served,
 			func(v *view) bool { return v.alias() == Answered }},

@@ -151,10 +151,10 @@ func reading(which func(Row) bool, when func(Row, *view) bool) []Row {
 
 // untold are the mutations without a story of two events, and why. The promises and the table hold these rows.
 var untold = map[string]string{
-	"what was seen of rivals meanwhile is forgotten at its end":                                             "whose claim it was is asked, and found out, after the end as well: with this nobody needs to ask",
-	"W1 what operators parked is not known, no order was given for it here, and the partner is not silent":  "the model's disks are well",
-	"H5 the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent": "the model counts no restores",
-	"H5 the kernel lost it yet again, link good, nobody else claims it":                                     "the model counts no restores",
+	"what was seen of rivals meanwhile is forgotten at its end":                                                        "whose claim it was is asked, and found out, after the end as well: with this nobody needs to ask",
+	"W1 it is not known what operators parked, nobody has ordered the alias here since, and the partner is not silent": "the model's disks are well",
+	"H5 the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent":            "the model counts no restores",
+	"H5 the kernel lost it yet again, link good, nobody else claims it":                                                "the model counts no restores",
 	"W2 link unknown": "the model's kernels always answer",
 	"W2 another NIC of this host has the alias, or it is not known whether one has": "the model's hosts have one NIC",
 	"W8 no router known": "the model's hosts know theirs",
