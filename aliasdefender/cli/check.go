@@ -60,7 +60,7 @@ alias. Check lists what does not match, and exits with 1.`,
 			}
 			if partner != "" {
 				fit := a.stdout
-				if asJSON { // which is all that stands there
+				if asJSON { // it is all that the file says
 					fit = io.Discard
 				}
 				err = a.checkPartner(fit, cfg.Aliases, partner)
@@ -77,8 +77,8 @@ alias. Check lists what does not match, and exits with 1.`,
 	return c
 }
 
-// showFindings says each finding: where and what it is, what comes of it, and what
-// mends it.
+// showFindings prints each finding: where and what it is, what follows from it, and
+// how to fix it.
 func (a *app) showFindings(found []inspect.Finding, asJSON bool) error {
 	if asJSON {
 		out := json.NewEncoder(a.stdout)
@@ -108,14 +108,14 @@ func (a *app) printConfig(cfg *config.Config) {
 	fmt.Fprintf(w, "%s: %d good\n", a.aliases, len(cfg.Aliases))
 }
 
-// exits are the values of on_exit with what becomes of the aliases.
+// exits are the values of on_exit, with what happens to the aliases.
 var exits = map[config.OnExit]string{
 	config.ExitKeep:     "keep: the aliases stay on this host",
 	config.ExitRelease:  "release: the aliases are removed",
 	config.ExitHandover: "handover: the partner takes the aliases first; what it does not take stays on this host",
 }
 
-// printPeer says what the settings of the channel mean.
+// printPeer prints what the settings of the channel mean.
 func printPeer(w io.Writer, cfg *config.Config) {
 	p := cfg.Settings.Peer
 	if len(p.Keys) == 0 {
@@ -136,7 +136,7 @@ func printPeer(w io.Writer, cfg *config.Config) {
 	}
 }
 
-// printAlias says one alias as a sentence.
+// printAlias describes one alias in a sentence.
 func printAlias(w io.Writer, a config.Alias, channel bool) {
 	role := "not primary: takes it only when the partner is silent too"
 	if a.Primary {
