@@ -9,7 +9,7 @@ import (
 	"alias-defender/aliasdefender/control"
 )
 
-// The limits of Handover's --wait. A hand-over that takes longer than the longest has
+// The limits of Handover's --timeout. A hand-over that takes longer than the longest has
 // ended by itself.
 const (
 	handoverWithin = 10 * time.Second
