@@ -27,12 +27,12 @@ func (a *app) checkCmd() *cobra.Command {
 		Long: `Read both files and the keys that they name. If they are good, say what they mean:
 a line for each alias, and one for the channel to the partner. If not, list every
 mistake and exit with 3. Then say what on this host keeps the aliases from being
-defended well: what it is, what comes of it, and what mends it. A mistake among that
-exits with 3 too; warnings and notes do not change the exit code. Check changes
-nothing, sends nothing but the names of partners to the resolver, and needs no
-privilege but to read the files.
+defended well: what it is, what follows from it, and how to fix it. If one of these
+is a mistake the exit code is 3 too; warnings and notes do not change it. Check changes
+nothing. It sends only the names of partners to the resolver, and needs no privilege
+except to read the files.
 
-With --files, look at the files alone: for scripts that must know, before they stop
+With --files, look only at the files: for scripts that must know, before they stop
 a Monitor, whether the next one would start.
 
 With --partner-file, compare the table with the other host's: both must have the

@@ -24,10 +24,11 @@ func (a *app) statusCmd() *cobra.Command {
 address, nobody, unknown), this host's role, whether router and partner answer,
 since when, and why.
 
-STANDBY tells whether another host would take the alias if its holder failed now: of
-an alias that is elsewhere this host, of one that is here the partner, which tells it
-on the channel. It is ready, not ready, parked or, where nothing is heard that should
-be, unknown; - stands where that cannot be told, or not yet. A line below says why.
+STANDBY tells whether another host would take the alias if its holder failed now. For
+an alias that is elsewhere that is this host; for one that is here it is the partner,
+which tells it on the channel. STANDBY is ready, not ready or parked. It is unknown if
+the channel should tell but is not heard, and - if nothing can tell, or not yet. A line
+below says why.
 
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files.
