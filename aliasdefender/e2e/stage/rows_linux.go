@@ -20,7 +20,7 @@ type Row struct {
 	Primary bool
 }
 
-// Rows are n of them, the stage's own alias the first.
+// Rows are n rows, with the stage's own alias as the first.
 func Rows(n int, primary bool) (all []Row) {
 	addr := pair.Alias
 	for i := range n {
@@ -50,7 +50,7 @@ func Table(partner netip.Addr, rows []Row) string {
 	return b.String()
 }
 
-// WaitAddrs waits until the host's kernel has just its own address and these
+// WaitAddrs waits until the host's kernel has exactly its own address and these
 // aliases.
 func WaitAddrs(t *testing.T, h *lab.Host, rows []Row) {
 	t.Helper()
@@ -66,8 +66,8 @@ func WaitAddrs(t *testing.T, h *lab.Host, rows []Row) {
 	}
 }
 
-// StrangeAddrs compares the aliases in the host's kernel with the rows that it
-// should have.
+// StrangeAddrs compares the aliases in the host's kernel with the rows that it should
+// have.
 func StrangeAddrs(t *testing.T, h *lab.Host, rows []Row) (strange []string) {
 	t.Helper()
 	have, err := h.Addrs()
