@@ -97,8 +97,7 @@ func countCrowd() (c crowd) {
 // holders and about none throughout, the last announcement and the service at the end
 // of each burst, and what is left behind at the very end.
 //
-// go test ./aliasdefender/e2e/chaos -soak -run RandomFaults -timeout 0 -chaos 10m
-// -seed 7
+//	go test ./aliasdefender/e2e/chaos -soak -run RandomFaults -timeout 0 -chaos 10m -seed 7
 //
 // plays for ten minutes with 2 aliases and ten with 30, with the faults that this
 // seed played before in a test of the same length. The hosts may react differently:
