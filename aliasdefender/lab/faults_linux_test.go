@@ -37,8 +37,9 @@ func TestMutedPortIsAGapAsLongAsTheMuteAndKeepsTheCarrier(t *testing.T) {
 	if gap.Open || gap.Before != "a" || gap.After != "a" || gap.Length() < least || gap.Length() > most {
 		t.Errorf("gap %v (%+v), want %v to %v", gap.Length(), gap, least, most)
 	}
-	if r := c.Report(before, time.Time{}); r.Silence < least {
-		t.Errorf("no answer arrived for %v, want at least %v", r.Silence, least)
+	// An answer from before the mute that the client was late to read shortens the silence.
+	if r := c.Report(before, time.Time{}); r.Silence < least-r.Stall {
+		t.Errorf("no answer arrived for %v, want at least %v", r.Silence, least-r.Stall)
 	}
 	if g := control.Gap(before); g.Length() >= gap.Length() {
 		t.Errorf("the control, which was not cut, has a gap of %v", g.Length())
