@@ -339,7 +339,7 @@ func playTake(ctx context.Context, s *stage, m *measured) error {
 
 // lastAnnounced is when the last alias was first announced with that hardware
 // address.
-func lastAnnounced(frames []lab.ARP, aliases []netip.Prefix, mac string) (last time.Time, err error) {
+func lastAnnounced(frames []lab.Frame, aliases []netip.Prefix, mac string) (last time.Time, err error) {
 	first := map[netip.Addr]time.Time{}
 	for _, f := range frames {
 		if _, ok := first[f.SenderIP]; !ok && f.Claim(f.SenderIP) && f.SenderHW.String() == mac {
