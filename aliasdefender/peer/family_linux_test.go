@@ -128,6 +128,11 @@ func TestAPartnersLinkLocalAddressOnAnotherNICIsAStranger(t *testing.T) {
 	b.beat(nearA, Message{}, 5*time.Millisecond)
 	a.beat(nearB, Message{}, 5*time.Millisecond)
 	a.hears("the partner", overPath(nearB))
+
+	a.stop()
+	a = x.on(x.a, Options{Partners: []Partner{{Addr: nearB.WithZone("eth1")}}})
+	a.beat(nearB.WithZone("eth1"), Message{}, 5*time.Millisecond)
+	stranger.hears("a on the other segment", anything)
 }
 
 // TestAnIPv6SourceIsChosen: the kernel may prefer an alias. A source that the host does
@@ -156,9 +161,11 @@ func TestAnIPv6SourceIsChosen(t *testing.T) {
 // What strangers send by IPv6 does not reach the reader.
 func TestTheKernelKeepsStrangersOfIPv6Away(t *testing.T) {
 	x := newBoth(t)
-	x.address(x.b, "eth0", netip.MustParseAddr("2001:db8::2:2"))
+	c := nstest.New(t)
+	nstest.Cable(t, x.a, "eth1", c, "eth0")
+	x.address(x.a, "eth1", netip.MustParseAddr("2001:db8:1::1"))
+	x.address(c, "eth0", netip.MustParseAddr("2001:db8:1::2"))
 	a, b := x.pair()
-	b.SetSources(map[netip.Addr]netip.Addr{sixA: sixB}) // the kernel prefers the youngest address
 	b.beat(firstA, Message{}, 5*time.Millisecond)
 	a.hearsOf("every path", func(s Status) bool {
 		return !slices.ContainsFunc(s.Partners[0].Paths, func(p PathStatus) bool { return p.Heard.IsZero() })
@@ -166,20 +173,20 @@ func TestTheKernelKeepsStrangersOfIPv6Away(t *testing.T) {
 	was := a.Status()
 	junk := make([]byte, 300)
 	copy(junk, magic[:])
-	x.b.Do(func() {
-		for _, from := range []string{"[2001:db8::2:2]:6940", "[2001:db8::2]:0"} { // no partner; not its port
-			c, err := net.ListenPacket("udp6", from)
-			if err != nil {
+	send := func(from, to netip.Addr, port uint16) {
+		conn, err := net.DialUDP("udp6", net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, port)), net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, testPort)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for range 100 {
+			if _, err := conn.Write(junk); err != nil {
 				t.Fatal(err)
 			}
-			defer c.Close()
-			for range 100 {
-				if _, err := c.WriteTo(junk, net.UDPAddrFromAddrPort(netip.AddrPortFrom(sixA, testPort))); err != nil {
-					t.Fatal(err)
-				}
-			}
 		}
-	})
+	}
+	c.Do(func() { send(netip.MustParseAddr("2001:db8:1::2"), netip.MustParseAddr("2001:db8:1::1"), testPort) }) // no partner
+	x.b.Do(func() { send(sixB, sixA, 0) })                                                                      // not its port
 	a.hearsOf("refused", func(s Status) bool { return s.Refused-was.Refused >= 200 })
 	if s := a.Status(); s.Foreign > was.Foreign {
 		t.Errorf("%d were read", s.Foreign-was.Foreign)
