@@ -80,7 +80,7 @@ func decodeND(frame []byte) (s Sighting, source HW, err error) {
 	from, to := netip.AddrFrom16([16]byte(frame[atFrom:])), netip.AddrFrom16([16]byte(frame[atTo:]))
 	about := netip.AddrFrom16([16]byte(frame[atAbout:]))
 	// A host has neither an address of all nor one of none, and no packet has a mapped one.
-	if from.IsMulticast() || from.Is4In6() || about.IsMulticast() || about.Is4In6() || about.IsUnspecified() {
+	if from.IsMulticast() || from.Is4In6() || to.Is4In6() || about.IsMulticast() || about.Is4In6() || about.IsUnspecified() {
 		return Sighting{}, HW{}, errNobody
 	}
 	which := byte(ofSource)
@@ -114,7 +114,7 @@ func decodeND(frame []byte) (s Sighting, source HW, err error) {
 	return s, HW(frame[atSource:]), nil
 }
 
-func isSolicitedNode(a netip.Addr) bool { return a.IsMulticast() && a == groupOf(a) }
+func isSolicitedNode(a netip.Addr) bool { return a == groupOf(a) }
 
 // linkLayer walks the options. It is not ok if one of them has no length or reaches beyond
 // the end: then all of the message is void (RFC 4861, 4.6). The first of two options of

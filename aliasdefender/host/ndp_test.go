@@ -179,6 +179,7 @@ func badND(t testing.TB) map[string][]byte {
 	with("about an address of IPv4", na, atAbout, four[:]...)
 	with("from a group", na, atFrom, every...)
 	with("from an address of IPv4", ns, atFrom, four[:]...)
+	with("to an address of IPv4", na, atTo, four[:]...)
 	with("about a group, asked", ns, atAbout, every...)
 	with("about nobody, asked", ns, atAbout, none...)
 	with("a probe with an option", ns, atFrom, none...)
