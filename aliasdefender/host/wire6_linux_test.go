@@ -3,10 +3,14 @@ package host_test
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/icmp"
@@ -59,7 +63,8 @@ func set6(t testing.TB, space *nstest.Space, file, value string) {
 	})
 }
 
-// address6 gives eth0 an address, with no look for duplicates.
+// address6 gives eth0 an address, with no look for duplicates. The kernel joins its group a
+// moment later, without an event, and answers no questions before.
 func address6(t testing.TB, space *nstest.Space, ip netip.Addr) {
 	t.Helper()
 	space.Do(func() {
@@ -74,6 +79,17 @@ func address6(t testing.TB, space *nstest.Space, ip netip.Addr) {
 		addr.Flags = unix.IFA_F_NODAD
 		if err := netlink.AddrAdd(l, addr); err != nil {
 			t.Fatal(err)
+		}
+		b := ip.As16()
+		group := fmt.Sprintf("ff0200000000000000000001ff%x", b[13:])
+		for over := time.Now().Add(nstest.Patience); ; runtime.Gosched() {
+			list, err := os.ReadFile("/proc/thread-self/net/igmp6")
+			if err != nil || time.Now().After(over) {
+				t.Fatalf("not in the group of %s: %v", ip, err)
+			}
+			if strings.Contains(string(list), group) {
+				return
+			}
 		}
 	})
 }
