@@ -164,6 +164,9 @@ func TestAnnouncementsPassANICWithoutIPv6(t *testing.T) {
 		t.Error("the kernel has joined all nodes: this test shows nothing")
 	}
 	_, seen := listener6(t, a)
+	if one, _ := inGroup(t, a, "333300000001"); !one {
+		t.Error("we have not joined it either")
+	}
 	says, _ := listener6(t, b)
 	if err := says.Announce(alias6, host.HW{}); err != nil {
 		t.Fatal(err)

@@ -186,6 +186,7 @@ func badND(t testing.TB) map[string][]byte {
 	with("an option without a length", na, atOptions, 2, 0)
 	with("an option without a length, of a kind that nobody knows", na, atOptions, 200, 0)
 	with("an option beyond the end", na, atOptions, 2, 2)
+	with("an option beyond the end, of a kind that nobody knows", na, atOptions, 200, 2)
 	with("half an option", na, atPayload, 0, 28)
 	with("of nobody", na, atOptions, 2, 1, 0, 0, 0, 0, 0, 0)
 	with("of everybody", na, atOptions, 2, 1, 255, 255, 255, 255, 255, 255)
