@@ -63,12 +63,17 @@ func set6(t testing.TB, space *nstest.Space, file, value string) {
 	})
 }
 
-// address6 gives eth0 an address, with no look for duplicates. The kernel joins its group a
+// address6 gives eth0 an address of a /64, with no look for duplicates. The kernel joins its group a
 // moment later, without an event, and answers no questions before.
 func address6(t testing.TB, space *nstest.Space, ip netip.Addr) {
 	t.Helper()
+	addressOf(t, space, "eth0", ip)
+}
+
+func addressOf(t testing.TB, space *nstest.Space, nic string, ip netip.Addr) {
+	t.Helper()
 	space.Do(func() {
-		l, err := netlink.LinkByName("eth0")
+		l, err := netlink.LinkByName(nic)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -257,25 +262,33 @@ func TestOnlyOthersNeighbourDiscoveryIsSeen(t *testing.T) {
 	marker6(t, b, seen)
 }
 
-// TestEchoOfIPv6IsAnsweredByWhoHasTheAddress: B forwards, and yet answers for none but its
-// own, in a frame to its NIC.
+// TestEchoOfIPv6IsAnsweredByWhoHasTheAddress: B answers for both of its addresses in a
+// frame to its NIC. C, behind it, would answer if B forwarded what is not its own, and B
+// does forward.
 func TestEchoOfIPv6IsAnsweredByWhoHasTheAddress(t *testing.T) {
 	a, b := pair6(t)
+	c := nstest.New(t)
+	quiet6(t, c)
+	nstest.Cable(t, b, "eth1", c, "eth0")
+	farB, farC := netip.MustParseAddr("2001:db8:1::2"), netip.MustParseAddr("2001:db8:1::3")
+	addressOf(t, b, "eth1", farB)
+	address6(t, c, farC)
+	c.Route(t, "eth0", farB.String(), nil)
 	set6(t, b, "all/forwarding", "1")
 	w, _ := listener6(t, a)
 	hwB := host.HW(b.HW(t, "eth0"))
-	var c *icmp.PacketConn
+	var on *icmp.PacketConn
 	a.Do(func() {
 		var err error
-		if c, err = icmp.ListenPacket("ip6:ipv6-icmp", "::"); err != nil {
+		if on, err = icmp.ListenPacket("ip6:ipv6-icmp", "::"); err != nil {
 			t.Fatal(err)
 		}
 	})
-	t.Cleanup(func() { c.Close() })
+	t.Cleanup(func() { on.Close() })
 	answers := make(chan int, 8)
 	go func() {
 		for b := make([]byte, 1500); ; {
-			n, _, err := c.ReadFrom(b)
+			n, _, err := on.ReadFrom(b)
 			if err != nil {
 				return
 			}
@@ -296,11 +309,16 @@ func TestEchoOfIPv6IsAnsweredByWhoHasTheAddress(t *testing.T) {
 		}
 	}
 	ask(netip.MustParseAddr("2001:db8::77"), hwB, 1) // nobody's
-	ask(addrA6, hwB, 2)                              // our own, which B would forward to us
-	ask(addrB6, nobody, 3)                           // B's, in a frame to somebody else
-	ask(addrB6, hwB, 4)
-	if seq := wait(t, "an answer", answers); seq != 4 {
-		t.Errorf("question %d is answered", seq)
+	ask(addrB6, nobody, 2)                           // B's, in a frame to somebody else
+	for round := range 5 {                           // B would have to ask for C first
+		ask(farC, hwB, 3)
+		for i, ip := range []netip.Addr{farB, addrB6} {
+			want := 10 + 2*round + i
+			ask(ip, hwB, want)
+			if seq := wait(t, "an answer", answers); seq != want {
+				t.Fatalf("question %d is answered, want %d", seq, want)
+			}
+		}
 	}
 	for _, err := range []error{w.Echo(addrB, addrA6, hwB, make([]byte, 8)), w.Echo(addrB6, addrA6, hwB, make([]byte, 2000)), w.Echo(addrB6, addrA6, hwB, nil)} {
 		if err == nil {
