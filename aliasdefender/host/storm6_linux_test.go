@@ -66,6 +66,7 @@ func TestStormOfOthersAdvertisementsDoesNotReachTheListener(t *testing.T) {
 	want(alias6, addrA, netip.MustParseAddr("fe80::5%eth0"))
 	say(1, claims(other))
 	say(1, claims(likeAlias))
+	say(1, tagged(claims(netip.MustParseAddr("fe80::5")), 7)) // wanted, but in another VLAN
 	say(1, claims(alias6))
 	hear(alias6)
 	say(50000, claims(other))
