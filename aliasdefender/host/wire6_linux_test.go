@@ -272,7 +272,8 @@ func TestEchoOfIPv6IsAnsweredByWhoHasTheAddress(t *testing.T) {
 	nstest.Cable(t, b, "eth1", c, "eth0")
 	farB, farC := netip.MustParseAddr("2001:db8:1::2"), netip.MustParseAddr("2001:db8:1::3")
 	addressOf(t, b, "eth1", farB)
-	address6(t, b, localB) // with which a router asks for its neighbours
+	address6(t, b, localB) // with these a router asks for its neighbours
+	addressOf(t, b, "eth1", localB)
 	address6(t, c, farC)
 	c.Route(t, "eth0", farB.String(), nil)
 	set6(t, b, "all/forwarding", "1")
