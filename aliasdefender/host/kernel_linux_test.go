@@ -77,6 +77,7 @@ var own = netip.MustParsePrefix("10.0.0.1/24")
 // pair is a host with eth0 (own), and another on the same cable.
 func pair(t testing.TB) (kernel, *nstest.Space) {
 	a, b := nstest.New(t), nstest.New(t)
+	a.NoLinkLocal(t)
 	nstest.Cable(t, a, "eth0", b, "eth0")
 	a.Address(t, "eth0", own.String())
 	b.Address(t, "eth0", "10.0.0.2/24")

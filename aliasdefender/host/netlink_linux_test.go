@@ -17,6 +17,7 @@ import (
 // and how to call it there.
 func inSpace(t *testing.T) (*Host, *nstest.Space) {
 	a, b := nstest.New(t), nstest.New(t)
+	a.NoLinkLocal(t)
 	nstest.Cable(t, a, "eth0", b, "eth0")
 	a.Address(t, "eth0", "10.0.0.1/24")
 	h, err := New()
