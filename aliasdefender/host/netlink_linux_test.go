@@ -1,13 +1,16 @@
 package host
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"alias-defender/aliasdefender/host/nstest"
@@ -216,5 +219,132 @@ func TestARefreshThatComesTooLateAddsNothing(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// changes are the families of the requests to change an address that one system call
+// carries.
+func changes(b []byte) (families []byte) {
+	_ = messages(b, func(m unix.NlMsghdr, data []byte) error {
+		if m.Type == unix.RTM_NEWADDR || m.Type == unix.RTM_DELADDR {
+			families = append(families, data[0])
+		}
+		return nil
+	})
+	return families
+}
+
+// mixedOrders are so many orders of each family, the one by the other.
+func mixedOrders(n int) (all []Placement) {
+	for i, o := range ordersOf(n) {
+		ip := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 14: byte(1 + i>>8), 15: byte(i)})
+		all = append(all, Placement{NIC: "eth0", Prefix: netip.PrefixFrom(ip, 64)}, o)
+	}
+	return all
+}
+
+// hostOfBoth is a host with own addresses of both families.
+func hostOfBoth(t *testing.T) (*Host, *nstest.Space) {
+	h, space := inSpace(t)
+	space.Do(func() {
+		l, err := netlink.LinkByName("eth0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := netlink.ParseAddr("2001:db8::1/64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Flags = unix.IFA_F_NODAD
+		if err := netlink.AddrAdd(l, a); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return h, space
+}
+
+func TestIPv6ComesLastAndInSmallPortions(t *testing.T) {
+	h, space := hostOfBoth(t)
+	const n = 300
+	orders := mixedOrders(n)
+	for what, do := range map[string]func([]Placement) []error{"add": h.Add, "refresh": h.Refresh, "remove": h.Remove} {
+		if what != "add" {
+			space.Do(func() { h.Add(orders) })
+		}
+		var four, six int
+		h.send = func(fd int, b []byte) (int, error) {
+			all := changes(b)
+			of6 := len(all)
+			for _, family := range all {
+				if family == unix.AF_INET {
+					of6--
+				}
+			}
+			if four += len(all) - of6; of6 > 0 && four < n || of6 > atOnceIPv6 || len(all) > atOnce {
+				t.Errorf("%s: %d requests, %d of them of IPv6, when %d of IPv4 were done", what, len(all), of6, four)
+			}
+			six += of6
+			return unix.Write(fd, b)
+		}
+		space.Do(func() {
+			if err := errors.Join(do(orders)...); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+		if four != n || six != n {
+			t.Errorf("%s: %d and %d requests", what, four, six)
+		}
+		h.send = unix.Write
+		space.Do(func() { h.Remove(orders) })
+	}
+}
+
+// Many addresses of IPv6 take the kernel a while. Another call does not have to wait for
+// the end of that, and reads no list that changes under its hands.
+func TestOtherCallsGetTheirTurnBetweenPortions(t *testing.T) {
+	h, space := hostOfBoth(t)
+	orders := mixedOrders(500)
+	var mu sync.Mutex
+	var sent []byte // the family that each system call has changed
+	first := make(chan struct{})
+	h.send = func(fd int, b []byte) (int, error) {
+		if all := changes(b); len(all) > 0 {
+			mu.Lock()
+			if sent = append(sent, all[len(all)-1]); len(sent) == 1 {
+				close(first)
+			}
+			mu.Unlock()
+		}
+		return unix.Write(fd, b)
+	}
+	var six []Placement
+	for i := 0; i < len(orders); i += 2 {
+		six = append(six, orders[i])
+	}
+	added := space.Go(func() {
+		if err := errors.Join(h.Add(six)...); err != nil {
+			t.Error(err)
+		}
+	})
+	<-first
+	space.Do(func() {
+		if errs := h.Add(orders[1:2]); errs[0] != nil {
+			t.Error(errs)
+		}
+		for done := false; !done; {
+			select {
+			case <-added:
+				done = true
+			default:
+			}
+			if _, err := h.Read(); err != nil {
+				t.Error(err)
+				done = true
+			}
+		}
+	})
+	<-added
+	if at := bytes.IndexByte(sent, unix.AF_INET); at < 0 || at == len(sent)-1 {
+		t.Errorf("the other call's turn was %d of %d", at+1, len(sent))
 	}
 }
