@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -222,67 +221,6 @@ func TestReadTellsWhereIPv6IsDisabled(t *testing.T) {
 			}
 			set(c.on)
 			check(false)
-		})
-	}
-}
-
-// routes6 are the routes to global subnets of eth0.
-func (k kernel) routes6() (all []string) {
-	on(k.t, k.space, "eth0", func(l netlink.Link) error {
-		list, err := netlink.RouteList(l, netlink.FAMILY_V6)
-		for _, r := range list {
-			if r.Dst != nil && !r.Dst.IP.IsLinkLocalUnicast() && !r.Dst.IP.IsMulticast() {
-				all = append(all, r.Dst.String())
-			}
-		}
-		return err
-	})
-	return all
-}
-
-// The kernel would let the alias's lease end the route that a router has advertised.
-func TestAnAliasHasNoPartInTheRouteOfSomebodyElse(t *testing.T) {
-	const subnet = "2001:db8::/64"
-	for what, c := range map[string]struct {
-		own, alias, late string // late: what comes after the alias
-		want             []string
-	}{
-		"the subnet is the host's":      {own: "2001:db8::1/64", alias: "2001:db8::9/64", want: []string{subnet}},
-		"it becomes the host's later":   {own: "2001:db8:7::1/64", alias: "2001:db8::9/64", late: "2001:db8::1/64", want: []string{subnet, "2001:db8:7::/64"}},
-		"the subnet is the alias's":     {own: "2001:db8:7::1/64", alias: "2001:db8::9/64", want: []string{"2001:db8:7::/64"}},
-		"the alias has no subnet":       {own: "2001:db8:7::1/64", alias: "2001:db8::9/128", want: []string{"2001:db8:7::/64"}},
-		"the host's address is outside": {own: "2001:db8::1/128", alias: "2001:db8::9/64", want: []string{"2001:db8::1/128"}},
-	} {
-		t.Run(what, func(t *testing.T) {
-			k, _ := pair(t)
-			k.space.Sysctl(t, "net/ipv6/route/gc_interval", "1") // how soon what has expired is deleted, in s
-			slaac := func(prefix string) {                       // an address with a lifetime of its own
-				on(t, k.space, "eth0", func(l netlink.Link) error {
-					a, err := netlink.ParseAddr(prefix)
-					if err != nil {
-						return err
-					}
-					a.Flags, a.ValidLft, a.PreferedLft = unix.IFA_F_NODAD, 3600, 3600
-					return netlink.AddrAdd(l, a)
-				})
-			}
-			slaac(c.own)
-			o := order(c.alias, "")
-			o.Lease = time.Second
-			if err := k.add(o); err != nil {
-				t.Fatal(err)
-			}
-			if opens := strings.Contains(strings.Join(k.routes6(), " "), subnet); opens != strings.HasSuffix(c.alias, "/64") {
-				t.Errorf("with the alias: %v", k.routes6())
-			}
-			if c.late != "" {
-				slaac(c.late)
-				if errs := k.Refresh([]host.Placement{o}); errs[0] != nil {
-					t.Fatal(errs)
-				}
-			}
-			k.space.Await(t, "the alias gone", func() bool { return !has(state(t, k), "2001:db8::9") })
-			k.space.Await(t, "the alias's own route gone", func() bool { return cmp.Equal(c.want, k.routes6()) })
 		})
 	}
 }

@@ -44,11 +44,12 @@ func routed(t *testing.T) (k kernel, a, b *nstest.Space) {
 
 // advertise sends a router advertisement to all (RFC 4861, 4.2), by which the sender is a
 // default router for so many seconds.
-func advertise(t *testing.T, router *nstest.Space, lifetime uint16, preference byte) {
+func advertise(t *testing.T, router *nstest.Space, lifetime uint16, preference byte, options ...byte) {
 	t.Helper()
 	m := make([]byte, 16)
 	m[0], m[4], m[5] = 134, 64, preference // the kernel puts in the checksum
 	binary.BigEndian.PutUint16(m[6:], lifetime)
+	m = append(m, options...)
 	on(t, router, "eth0", func(l netlink.Link) error {
 		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_RAW, unix.IPPROTO_ICMPV6)
 		if err != nil {
