@@ -210,8 +210,11 @@ func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 			},
 			seen: func(s host.State) bool { n, _ := s.NIC("eth0"); return n.NoIPv6 },
 		},
-		"IPv6 is enabled": {
+		"IPv6 is enabled on a NIC that has no address of it": {
 			before: func(t *testing.T, k kernel, a *nstest.Space) {
+				if err := k.remove(order("fe80::1/64", "")); err != nil {
+					t.Error(err)
+				}
 				k.space.Sysctl(t, "net/ipv6/conf/eth0/disable_ipv6", "1")
 			},
 			change: func(t *testing.T, k kernel, a *nstest.Space) {
