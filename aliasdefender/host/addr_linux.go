@@ -1,12 +1,11 @@
 package host
 
 import (
-	"encoding/binary"
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -15,14 +14,22 @@ import (
 // Add puts each address on its NIC, with its label (the NIC's name if empty), a broadcast
 // address where the subnet has one (not /31 and /32, RFC 3021), and our tag. An address
 // that is already there, and its lease, are left as they are, without an error.
-// The orders are carried out as if one after the other. One that fails does not keep the
-// others from being done; the error of each stands at its index.
+// The orders are carried out as if one after the other, those of IPv4 first. One that
+// fails does not keep the others from being done; the error of each stands at its index.
+//
+// An address of IPv6 has no label and no broadcast address. It is usable at once: whoever
+// orders it has asked the segment for it (RFC 4862, 5.4), and the kernel does not ask
+// again. It is deprecated from the beginning, so that the host does not speak with it
+// (RFC 6724, 5, rule 3). It opens its subnet with a route of its own only where nobody
+// else has an address of that subnet on the NIC, and not at all with /128. One that is
+// there but not usable ([Address.Usable]) is removed and added again.
 //
 // It is an error if the address has another prefix there or stands on another NIC,
-// because the kernel would take a second copy without a word; if the NIC has no address
-// that somebody else put there, because an alias must not become the one that the host
-// speaks with; if the label is longer than 15 bytes, except where a long NIC's name makes
-// it so, which is shortened; and if no host can have the address.
+// because the kernel would take a second copy without a word (a link-local one may be on
+// each); if the NIC has no usable address of the family that somebody else put there,
+// because an alias must not become the one that the host speaks with; if IPv6 is disabled
+// on the NIC; if an IPv4 label is longer than 15 bytes, except where a long NIC's name
+// makes it so, which is shortened; and if no host can have the address.
 func (h *Host) Add(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).add)
 }
@@ -41,44 +48,70 @@ func (h *Host) Remove(orders []Placement) []error {
 }
 
 // Refresh gives each address that is there its lease anew, and changes nothing else of
-// it. It puts no packet on the wire. The error is ErrNotThere if the NIC does not have
-// the address with this prefix: a refresh does not bring back an address that has lapsed
-// or was removed.
+// it; but one of IPv6 is deprecated from then on, whoever put it there, and keeps a route
+// to its subnet only as Add would give it one. It puts no packet on the wire. The error
+// is ErrNotThere if the NIC does not have the address with this prefix: a refresh does not
+// bring back an address that has lapsed or was removed.
 func (h *Host) Refresh(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).refresh)
 }
 
 // carryOut has f carry out the orders. If f cannot even begin, its error is that of each
-// order.
+// order. Orders of IPv4 come first: the kernel is quicker with them.
 func (h *Host) carryOut(orders []Placement, f func(*talk, []Placement) ([]error, error)) []error {
 	if len(orders) == 0 {
 		return nil
 	}
-	orders = slices.Clone(orders) // a call that is left behind may look at them later
-	errs, err := withKernel(h, func(t *talk) ([]error, error) { return f(t, orders) })
+	sorted := slices.Clone(orders) // a call that is left behind may look at them later
+	byFamily := func(a, b Placement) int {
+		return cmp.Compare(FamilyOf(a.Prefix.Addr()), FamilyOf(b.Prefix.Addr()))
+	}
+	mixed := !slices.IsSortedFunc(sorted, byFamily)
+	if mixed {
+		slices.SortStableFunc(sorted, byFamily)
+	}
+	errs, err := withKernel(h, func(t *talk) ([]error, error) { return f(t, sorted) })
 	if err != nil {
 		return slices.Repeat([]error{err}, len(orders))
 	}
-	return errs
+	if !mixed {
+		return errs
+	}
+	next := map[Family]int{IPv6: slices.IndexFunc(sorted, func(o Placement) bool { return FamilyOf(o.Prefix.Addr()) == IPv6 })}
+	asOrdered := make([]error, len(orders))
+	for i, o := range orders {
+		family := FamilyOf(o.Prefix.Addr())
+		asOrdered[i] = errs[next[family]]
+		next[family]++
+	}
+	return asOrdered
 }
 
 func (t *talk) add(orders []Placement) ([]error, error) {
-	s, _, err := t.inventory()
+	s, there, err := t.inventory()
 	if err != nil {
 		return nil, err
 	}
 	todo, errs := s.Judge(orders)
-	requests := make([]*nl.NetlinkRequest, len(todo))
-	for i, at := range todo {
-		n, _ := s.NIC(orders[at].NIC)
-		requests[i] = newAddr(n.Index, orders[at])
-	}
-	failed, quicker := map[netip.Addr]error{}, false
-	for i, err := range t.do(requests) {
-		if o := orders[todo[i]]; err != nil {
-			failed[o.Prefix.Addr()] = fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
-			quicker = quicker || errors.Is(err, unix.EEXIST)
+	on := opened(there)
+	requests := make([]*nl.NetlinkRequest, 0, len(todo))
+	whose := make([]int, 0, len(todo)) // the order that each request is for; -1: its answer does not matter
+	for _, at := range todo {
+		o := orders[at]
+		n, _ := s.NIC(o.NIC)
+		if e, is := on.entry(n, o.Prefix); is { // and not usable
+			requests, whose = append(requests, aboutAddr(unix.RTM_DELADDR, unix.NLM_F_ACK, e)), append(whose, -1)
 		}
+		requests, whose = append(requests, newAddr(n.Index, o, on)), append(whose, at)
+	}
+	failed, quicker := map[place]error{}, false
+	for i, err := range t.do(requests) {
+		if err == nil || whose[i] < 0 {
+			continue
+		}
+		o := orders[whose[i]]
+		failed[place{nic: o.NIC, prefix: o.Prefix}] = fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
+		quicker = quicker || errors.Is(err, unix.EEXIST)
 	}
 	if len(failed) == 0 {
 		return errs, nil
@@ -90,7 +123,7 @@ func (t *talk) add(orders []Placement) ([]error, error) {
 		}
 	}
 	for i, o := range orders {
-		err := failed[o.Prefix.Addr()]
+		err := failed[place{nic: o.NIC, prefix: o.Prefix}]
 		if errs[i] != nil || err == nil {
 			continue
 		}
@@ -101,63 +134,20 @@ func (t *talk) add(orders []Placement) ([]error, error) {
 	return errs, nil
 }
 
-func newAddr(index int, o Placement) *nl.NetlinkRequest {
-	req := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
-	msg := nl.NewIfAddrmsg(unix.AF_INET)
-	msg.Index = uint32(index)
-	msg.Prefixlen = uint8(o.Prefix.Bits())
-	req.AddData(msg)
-	ip := o.Prefix.Addr().As4()
-	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, ip[:]))
-	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, ip[:]))
-	if bits := o.Prefix.Bits(); bits < 31 {
-		var broadcast [4]byte
-		binary.BigEndian.PutUint32(broadcast[:], binary.BigEndian.Uint32(ip[:])|(1<<(32-bits)-1))
-		req.AddData(nl.NewRtAttr(unix.IFA_BROADCAST, broadcast[:]))
-	}
-	if label := o.label(); label != "" {
-		req.AddData(nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(label)))
-	}
-	req.AddData(nl.NewRtAttr(ifaProto, []byte{tag}))
-	req.AddData(lifetimes(o.Lease))
-	return req
-}
-
-// forEver is INFINITY_LIFE_TIME (linux/if_addr.h).
-const forEver = 1<<32 - 1
-
-// lifetimes is struct ifa_cacheinfo. Both lifetimes are given: while the preferred one is
-// for ever, the kernel counts down neither.
-func lifetimes(lease time.Duration) *nl.RtAttr {
-	seconds := uint32(forEver)
-	if lease > 0 {
-		seconds = uint32(min((lease+time.Second-1)/time.Second, forEver-1))
-	}
-	var b [16]byte
-	binary.NativeEndian.PutUint32(b[0:], seconds) // preferred
-	binary.NativeEndian.PutUint32(b[4:], seconds) // valid
-	return nl.NewRtAttr(unix.IFA_CACHEINFO, b[:])
-}
-
 func (t *talk) refresh(orders []Placement) ([]error, error) {
 	s, addrs, err := t.inventory()
 	if err != nil {
 		return nil, err
 	}
-	there := make(map[place]entry, len(addrs))
-	for _, e := range addrs {
-		for _, n := range s.NICs {
-			if n.Index == e.index {
-				there[place{n.Name, e.Prefix}] = e
-			}
-		}
-	}
 	errs := s.JudgeRefresh(orders)
+	on := opened(addrs)
 	var requests []*nl.NetlinkRequest
 	var whose []int
 	for i, o := range orders {
 		if errs[i] == nil {
-			requests = append(requests, renewAddr(there[place{o.NIC, o.Prefix}], o.Lease))
+			n, _ := s.NIC(o.NIC)
+			e, _ := on.entry(n, o.Prefix) // the same reading has told that it is there
+			requests = append(requests, renewAddr(e, o.Lease, on))
 			whose = append(whose, i)
 		}
 	}
@@ -179,24 +169,6 @@ func (t *talk) refresh(orders []Placement) ([]error, error) {
 		}
 	}
 	return errs, nil
-}
-
-// renewAddr changes an address's lifetimes. Whatever the request says, the kernel would
-// add an address that is not there. So the request wants the address to join its own
-// multicast group. The kernel adds such an address only after it has joined, which only a
-// multicast address can. For an address that is there, it does not look at this flag.
-// Everything else that the request replaces is given as it is.
-func renewAddr(e entry, lease time.Duration) *nl.NetlinkRequest {
-	req := aboutAddr(unix.RTM_NEWADDR, unix.NLM_F_REPLACE|unix.NLM_F_ACK, e)
-	req.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_MCAUTOJOIN)))
-	if e.proto != 0 {
-		req.AddData(nl.NewRtAttr(ifaProto, []byte{e.proto}))
-	}
-	if e.metric != 0 {
-		req.AddData(nl.NewRtAttr(unix.IFA_RT_PRIORITY, nl.Uint32Attr(e.metric)))
-	}
-	req.AddData(lifetimes(lease))
-	return req
 }
 
 func (t *talk) remove(orders []Placement) ([]error, error) {
@@ -281,19 +253,6 @@ func (t *talk) delete(going, all []entry) []error {
 		}
 	}
 	return errs
-}
-
-// aboutAddr begins a request about an address that is there.
-func aboutAddr(typ, flags int, e entry) *nl.NetlinkRequest {
-	req := nl.NewNetlinkRequest(typ, flags)
-	msg := nl.NewIfAddrmsg(unix.AF_INET)
-	msg.Index = uint32(e.index)
-	msg.Prefixlen = uint8(e.peer.Bits())
-	req.AddData(msg)
-	local, peer := e.Prefix.Addr().As4(), e.peer.Addr().As4()
-	req.AddData(nl.NewRtAttr(unix.IFA_LOCAL, local[:]))
-	req.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, peer[:]))
-	return req
 }
 
 // gone reports that what was to be removed, or its NIC, is not there.

@@ -21,6 +21,19 @@ func manyOrders(n int) []host.Placement {
 	return all
 }
 
+// manyOrders6 are n aliases of eth0 of IPv6, in its own subnet.
+func manyOrders6(n int) []host.Placement {
+	all := make([]host.Placement, n)
+	for i := range all {
+		ip := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 14: byte(1 + i/200), 15: byte(1 + i%200)})
+		all[i] = host.Placement{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(ip, 64)}
+	}
+	return all
+}
+
+// bothFamilies are the orders that the benchmarks are about.
+var bothFamilies = map[host.Family]func(int) []host.Placement{host.IPv4: manyOrders, host.IPv6: manyOrders6}
+
 // used is the CPU time that this process has had, in the kernel too.
 func used() time.Duration {
 	var u unix.Rusage
@@ -36,54 +49,60 @@ func perOp(b *testing.B, since time.Duration) {
 }
 
 func BenchmarkOrders(b *testing.B) {
-	for _, n := range []int{1, 100, 1000} {
-		k, _ := pair(b)
-		orders := manyOrders(n)
-		for i := range orders {
-			orders[i].Lease = time.Minute
+	for family, orders := range bothFamilies {
+		for _, n := range []int{1, 100, 1000} {
+			b.Run(fmt.Sprint(family, "/", n), func(b *testing.B) { benchmarkOrders(b, orders(n)) })
 		}
-		for _, c := range []struct {
-			name       string
-			do, before func([]host.Placement) []error
-		}{{"add", k.Add, k.Remove}, {"refresh", k.Refresh, k.Add}, {"remove", k.Remove, k.Add}} {
-			b.Run(fmt.Sprint(c.name, "/", n), func(b *testing.B) {
-				b.ReportAllocs()
-				var cpu time.Duration
-				for range b.N {
-					b.StopTimer()
-					c.before(orders)
-					from := used()
-					b.StartTimer()
-					for _, err := range c.do(orders) {
-						if err != nil {
-							b.Fatal(err)
-						}
+	}
+}
+
+func benchmarkOrders(b *testing.B, orders []host.Placement) {
+	k, _ := pair6(b)
+	for i := range orders {
+		orders[i].Lease = time.Minute
+	}
+	for _, c := range []struct {
+		name       string
+		do, before func([]host.Placement) []error
+	}{{"add", k.Add, k.Remove}, {"refresh", k.Refresh, k.Add}, {"remove", k.Remove, k.Add}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			var cpu time.Duration
+			for range b.N {
+				b.StopTimer()
+				c.before(orders)
+				from := used()
+				b.StartTimer()
+				for _, err := range c.do(orders) {
+					if err != nil {
+						b.Fatal(err)
 					}
-					cpu += used() - from
 				}
-				b.ReportMetric(float64(cpu.Microseconds())/float64(b.N), "cpu-µs/op")
-			})
-		}
-		k.Remove(orders)
+				cpu += used() - from
+			}
+			b.ReportMetric(float64(cpu.Microseconds())/float64(b.N), "cpu-µs/op")
+		})
 	}
 }
 
 func BenchmarkRead(b *testing.B) {
-	for _, n := range []int{1, 100, 1000} {
-		k, _ := pair(b)
-		k.Add(manyOrders(n))
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			b.ReportAllocs()
-			k.space.Do(func() {
-				from := used()
-				for range b.N {
-					if _, err := k.Host.Read(); err != nil {
-						b.Fatal(err)
+	for family, orders := range bothFamilies {
+		for _, n := range []int{1, 100, 1000} {
+			k, _ := pair6(b)
+			k.Add(orders(n))
+			b.Run(fmt.Sprint(family, "/", n), func(b *testing.B) {
+				b.ReportAllocs()
+				k.space.Do(func() {
+					from := used()
+					for range b.N {
+						if _, err := k.Host.Read(); err != nil {
+							b.Fatal(err)
+						}
 					}
-				}
-				perOp(b, from)
+					perOp(b, from)
+				})
 			})
-		})
+		}
 	}
 }
 

@@ -1,11 +1,8 @@
 package host
 
 import (
-	"cmp"
 	"encoding/binary"
-	"errors"
 	"net/netip"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,13 +24,7 @@ type entry struct {
 	secondary bool         // leaves with its subnet's first address
 	proto     uint8        // IFA_PROTO
 	metric    uint32       // of its subnet's route
-}
-
-// route is a next hop of a default route.
-type route struct {
-	index   int
-	gateway netip.Addr
-	metric  uint32
+	flags     uint32       // IFA_FLAGS
 }
 
 // skipStats is RTEXT_FILTER_SKIP_STATS: counters are most of what an interface would
@@ -50,7 +41,7 @@ func (t *talk) links() (nics []NIC, err error) {
 			return unix.EBADMSG
 		}
 		flags := binary.NativeEndian.Uint32(m[8:])
-		n := NIC{Index: int(binary.NativeEndian.Uint32(m[4:])), Up: flags&unix.IFF_UP != 0, Carrier: carrier(flags)}
+		n := NIC{Index: int(binary.NativeEndian.Uint32(m[4:])), Up: flags&unix.IFF_UP != 0, Carrier: carrier(flags), NoIPv6: true}
 		err := attributes(m[unix.SizeofIfInfomsg:], func(typ uint16, v []byte) {
 			switch typ {
 			case unix.IFLA_IFNAME:
@@ -59,12 +50,35 @@ func (t *talk) links() (nics []NIC, err error) {
 				if len(v) == len(n.HW) { // not InfiniBand, not a tunnel
 					n.HW = HW(v)
 				}
+			case unix.IFLA_AF_SPEC:
+				n.NoIPv6 = noIPv6(v)
 			}
 		})
 		nics = append(nics, n)
 		return err
 	})
 	return nics, err
+}
+
+// disableIPv6 is DEVCONF_DISABLE_IPV6 (linux/ipv6.h), the place of disable_ipv6 among a
+// NIC's values of /proc/sys/net/ipv6/conf.
+const disableIPv6 = 26
+
+// noIPv6 tells from a NIC's IFLA_AF_SPEC whether IPv6 is disabled on it. The kernel tells
+// nothing of IPv6 where it has none: without the module, and with an MTU below 1280.
+func noIPv6(spec []byte) bool {
+	no := true
+	_ = attributes(spec, func(family uint16, v []byte) {
+		if family != unix.AF_INET6 {
+			return
+		}
+		_ = attributes(v, func(typ uint16, conf []byte) {
+			if at := 4 * disableIPv6; typ == unix.IFLA_INET6_CONF && len(conf) >= at+4 {
+				no = binary.NativeEndian.Uint32(conf[at:]) != 0
+			}
+		})
+	})
+	return no
 }
 
 // carrier reports whether frames get through. LOWER_UP is the cable, and turns at once.
@@ -76,13 +90,13 @@ func carrier(flags uint32) bool {
 	return flags&both == both
 }
 
-// inetAddrs returns the IPv4 addresses, which are only lent until the next call.
-func (t *talk) inetAddrs() ([]entry, error) {
-	t.addrs = t.addrs[:0]
-	query := [unix.SizeofIfAddrmsg]byte{unix.AF_INET}
+// moreAddrs appends the addresses of one family (AF_INET, AF_INET6) to those that are
+// lent until the next reading.
+func (t *talk) moreAddrs(family byte) ([]entry, error) {
+	query := [unix.SizeofIfAddrmsg]byte{family}
 	err := t.dump(unix.RTM_GETADDR, query[:], unix.RTM_NEWADDR, func(m []byte) error {
 		e, ok, err := t.parseAddr(m)
-		if ok && err == nil {
+		if ok && err == nil && m[0] == family { // a kernel without IPv6 lists what it has instead
 			t.addrs = append(t.addrs, e)
 		}
 		return err
@@ -94,12 +108,12 @@ func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
 	if len(m) < unix.SizeofIfAddrmsg {
 		return entry{}, false, unix.EBADMSG
 	}
-	if m[0] != unix.AF_INET {
+	if m[0] != unix.AF_INET && m[0] != unix.AF_INET6 {
 		return entry{}, false, nil
 	}
 	order := binary.NativeEndian
 	bits := int(m[1])
-	e.secondary = m[2]&unix.IFA_F_SECONDARY != 0
+	e.flags = uint32(m[2])
 	e.index = int(order.Uint32(m[4:]))
 	var local, peer netip.Addr
 	err = attributes(m[unix.SizeofIfAddrmsg:], func(typ uint16, v []byte) {
@@ -110,6 +124,10 @@ func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
 			peer, _ = netip.AddrFromSlice(v)
 		case unix.IFA_LABEL:
 			e.Label = t.text(v)
+		case unix.IFA_FLAGS:
+			if len(v) == 4 {
+				e.flags = order.Uint32(v)
+			}
 		case unix.IFA_RT_PRIORITY:
 			if len(v) == 4 {
 				e.metric = order.Uint32(v)
@@ -125,12 +143,28 @@ func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
 		}
 	})
 	e.Ours = e.proto == tag
+	if m[0] == unix.AF_INET {
+		e.secondary = e.flags&unix.IFA_F_SECONDARY != 0
+	} else {
+		e.ofIPv6()
+		if !local.IsValid() { // it is given with a peer alone
+			local = peer
+		}
+	}
 	e.peer = netip.PrefixFrom(peer, bits)
 	e.Prefix = netip.PrefixFrom(local, bits)
 	if peer != local {
-		e.Prefix = netip.PrefixFrom(local, 32) // the prefix is the peer's
+		e.Prefix = netip.PrefixFrom(local, local.BitLen()) // the prefix is the peer's
 	}
-	return e, local.Is4() && peer.Is4(), err
+	return e, local.IsValid() && peer.IsValid(), err
+}
+
+// ofIPv6 reads the flags that only IPv6 has. An optimistic address (RFC 4429) is usable
+// while it is tentative.
+func (e *entry) ofIPv6() {
+	e.Tentative = e.flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
+	e.DADFailed = e.flags&unix.IFA_F_DADFAILED != 0
+	e.Deprecated = e.flags&unix.IFA_F_DEPRECATED != 0
 }
 
 // lease is what valid_lft says. In its last second that is 0, which to us means for ever.
@@ -139,72 +173,4 @@ func lease(seconds uint32) time.Duration {
 		return 0
 	}
 	return time.Duration(max(seconds, 1)) * time.Second
-}
-
-// routes returns those next hops of the main table's default routes that have a gateway,
-// best metric first.
-func (t *talk) routes() (list []route, err error) {
-	query := [unix.SizeofRtMsg]byte{0: unix.AF_INET, 4: unix.RT_TABLE_MAIN, 7: unix.RTN_UNICAST}
-	err = t.dump(unix.RTM_GETROUTE, query[:], unix.RTM_NEWROUTE, func(m []byte) error {
-		if len(m) < unix.SizeofRtMsg {
-			return unix.EBADMSG
-		}
-		length, tos, table, kind, flags := m[1], m[3], m[4], m[7], binary.NativeEndian.Uint32(m[8:])
-		if length != 0 || tos != 0 || table != unix.RT_TABLE_MAIN || kind != unix.RTN_UNICAST || flags&unix.RTM_F_CLONED != 0 {
-			return nil
-		}
-		list, err = appendHops(list, m[unix.SizeofRtMsg:])
-		return err
-	})
-	if errors.Is(err, unix.ENOENT) { // there is no such table yet: nobody has made a route
-		list, err = nil, nil
-	}
-	slices.SortStableFunc(list, func(a, b route) int { return cmp.Compare(a.metric, b.metric) })
-	return list, err
-}
-
-// appendHops adds a route's next hops. One without a gateway is left out: there is nobody
-// to ask.
-func appendHops(list []route, attrs []byte) ([]route, error) {
-	one := route{}
-	hops := []byte(nil)
-	err := attributes(attrs, func(typ uint16, v []byte) {
-		switch {
-		case typ == unix.RTA_OIF && len(v) == 4:
-			one.index = int(binary.NativeEndian.Uint32(v))
-		case typ == unix.RTA_GATEWAY:
-			one.gateway, _ = netip.AddrFromSlice(v)
-		case typ == unix.RTA_PRIORITY && len(v) == 4:
-			one.metric = binary.NativeEndian.Uint32(v)
-		case typ == unix.RTA_MULTIPATH:
-			hops = v
-		}
-	})
-	if err != nil {
-		return list, err
-	}
-	if one.gateway.Is4() {
-		list = append(list, one)
-	}
-	// A row of struct rtnexthop, each with attributes.
-	for len(hops) >= unix.SizeofRtNexthop {
-		length := int(binary.NativeEndian.Uint16(hops))
-		if length < unix.SizeofRtNexthop || length > len(hops) {
-			return list, unix.EBADMSG
-		}
-		hop := route{index: int(binary.NativeEndian.Uint32(hops[4:])), metric: one.metric}
-		err := attributes(hops[unix.SizeofRtNexthop:length], func(typ uint16, v []byte) {
-			if typ == unix.RTA_GATEWAY {
-				hop.gateway, _ = netip.AddrFromSlice(v)
-			}
-		})
-		if err != nil {
-			return list, err
-		}
-		if hops[2]&unix.RTNH_F_DEAD == 0 && hop.gateway.Is4() {
-			list = append(list, hop)
-		}
-		hops = hops[min((length+3)&^3, len(hops)):] // each begins on a multiple of four
-	}
-	return list, nil
 }

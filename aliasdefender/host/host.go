@@ -48,9 +48,9 @@ var ErrNotThere = errors.New("it is not there")
 // State is one reading of the host's network.
 type State struct {
 	NICs   []NIC
-	Routes []Route // default routes only, best first
+	Routes []Route // default routes only: those of IPv4, best first, and then those of IPv6
 
-	// Ordered: of a NIC's addresses in one subnet, the host speaks with the first, and
+	// Ordered: of a NIC's IPv4 addresses in one subnet, the host speaks with the first, and
 	// [Host.Reorder] can change which one is first.
 	Ordered bool
 

@@ -3,7 +3,9 @@ package host
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +35,7 @@ const BringUp = "ip link set %s up"
 type Host struct {
 	send   func(fd int, b []byte) (int, error)
 	within time.Duration
+	turns  sync.RWMutex // a list is not read while we change what it lists
 	stuck  atomic.Int32 // calls that were left behind and are not back yet
 }
 
@@ -78,25 +81,27 @@ func (h *Host) Boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Read returns the host's interfaces, their IPv4 addresses and the default routes. The
-// three are read one after the other, so an interface that appears meanwhile may be
-// missing in one of them; its event causes the next reading. An error means that nothing
-// is known.
+// Read returns the host's interfaces, their addresses and the default routes, those of
+// IPv4 before those of IPv6. They are read one after the other, so an interface that
+// appears meanwhile may be missing in one of them; its event causes the next reading. An
+// error means that nothing is known.
 func (h *Host) Read() (State, error) {
 	return withKernel(h, func(t *talk) (State, error) {
 		s, _, err := t.inventory()
 		if err != nil {
 			return State{}, err
 		}
-		routes, err := retried("routes", t.routes)
-		if err != nil {
-			return State{}, err
-		}
 		s.Ordered = true
-		for _, r := range routes {
-			for _, n := range s.NICs {
-				if n.Index == r.index {
-					s.Routes = append(s.Routes, Route{NIC: n.Name, Gateway: r.gateway})
+		for _, family := range s.families() {
+			routes, err := retried("routes", func() ([]route, error) { return t.routes(family) })
+			if err != nil {
+				return State{}, err
+			}
+			for _, r := range routes {
+				for _, n := range s.NICs {
+					if n.Index == r.index {
+						s.Routes = append(s.Routes, Route{NIC: n.Name, Gateway: Zoned(r.gateway, n.Name)})
+					}
 				}
 			}
 		}
@@ -104,13 +109,30 @@ func (h *Host) Read() (State, error) {
 	})
 }
 
+// families are those that the kernel is asked about: without an interface that has IPv6
+// there is nothing of it, and the kernel may not even know it.
+func (s State) families() []byte {
+	if slices.ContainsFunc(s.NICs, func(n NIC) bool { return !n.NoIPv6 }) {
+		return []byte{unix.AF_INET, unix.AF_INET6}
+	}
+	return []byte{unix.AF_INET}
+}
+
 // inventory reads the interfaces and their addresses; addrs is only lent.
 func (t *talk) inventory() (s State, addrs []entry, err error) {
 	if s.NICs, err = retried("interfaces", t.links); err != nil {
 		return State{}, nil, err
 	}
-	if addrs, err = retried("addresses", t.inetAddrs); err != nil {
-		return State{}, nil, err
+	t.addrs = t.addrs[:0]
+	for _, family := range s.families() {
+		from := len(t.addrs)
+		addrs, err = retried("addresses", func() ([]entry, error) {
+			t.addrs = t.addrs[:from]
+			return t.moreAddrs(family)
+		})
+		if err != nil {
+			return State{}, nil, err
+		}
 	}
 	// All addresses are in one piece of memory, each interface's together and in the
 	// kernel's order.
@@ -120,6 +142,9 @@ func (t *talk) inventory() (s State, addrs []entry, err error) {
 		for j := range addrs {
 			if addrs[j].index == n.Index {
 				all = append(all, addrs[j].Address)
+				if a := &all[len(all)-1]; a.Label == "" { // IPv6 has none
+					a.Label = n.Name
+				}
 			}
 		}
 		if len(all) > from {

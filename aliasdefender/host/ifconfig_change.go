@@ -31,9 +31,13 @@ func (h *Ifconfig) Add(orders []Placement) []error {
 		return slices.Repeat([]error{err}, len(orders))
 	}
 	todo, errs := s.Judge(orders)
+	todo = slices.DeleteFunc(todo, func(i int) bool { return ofIPv6(orders[i]) })
 	for i, o := range orders {
 		if _, plumbed := s.NIC(o.NIC); !plumbed {
 			errs[i] = about("add", o, fmt.Errorf("NIC %s is not plumbed: give it an address of its own first", o.NIC))
+		}
+		if ofIPv6(o) {
+			errs[i] = about("add", o, errNoIPv6)
 		}
 	}
 	var begun []int
@@ -79,6 +83,12 @@ func (h *Ifconfig) Add(orders []Placement) []error {
 	}
 	return errs
 }
+
+// errNoIPv6 is the error of each order about an address of IPv6, except to remove it: it
+// is not there.
+var errNoIPv6 = errors.New("addresses of IPv6 are not supported on this system")
+
+func ofIPv6(o Placement) bool { return FamilyOf(o.Prefix.Addr()) == IPv6 }
 
 func about(what string, o Placement, err error) error {
 	if err == nil {
@@ -205,7 +215,9 @@ func (h *Ifconfig) Refresh(orders []Placement) []error {
 	}
 	errs := make([]error, len(orders))
 	for i, o := range orders {
-		if nic, a, found := s.Find(o.Prefix.Addr()); !found || nic != o.NIC || a.Prefix != o.Prefix {
+		if ofIPv6(o) {
+			errs[i] = about("refresh", o, errNoIPv6)
+		} else if nic, a, found := s.Find(o.Prefix.Addr()); !found || nic != o.NIC || a.Prefix != o.Prefix {
 			errs[i] = about("refresh", o, ErrNotThere)
 		}
 	}
@@ -218,6 +230,9 @@ func (h *Ifconfig) Reorder(orders []Placement) []error {
 	errs := make([]error, len(orders))
 	for i, o := range orders {
 		errs[i] = about("reorder", o, errors.New("this system's units have no order"))
+		if ofIPv6(o) {
+			errs[i] = about("reorder", o, errNoIPv6)
+		}
 	}
 	return errs
 }

@@ -14,11 +14,11 @@ const maxLabel = 15
 func check(o Placement) error {
 	ip := o.Prefix.Addr()
 	switch {
-	case !o.Prefix.IsValid() || !ip.Is4():
-		return errors.New("not an IPv4 address with a prefix")
-	case ip.IsUnspecified(), ip.IsLoopback(), ip.As4()[0] >= 224: // the kernel would accept them
+	case !o.Prefix.IsValid() || ip.Is4In6():
+		return errors.New("not an IPv4 or IPv6 address with a prefix")
+	case ip.IsUnspecified(), ip.IsLoopback(), ip.IsMulticast(), ip.Is4() && ip.As4()[0] >= 224: // the kernel would accept some
 		return errors.New("not an address that a host can have")
-	case len(o.Label) > maxLabel && o.label() == "":
+	case ip.Is4() && len(o.Label) > maxLabel && o.label() == "":
 		return fmt.Errorf("label %q is longer than %d bytes", o.Label, maxLabel)
 	case o.Lease < 0:
 		return fmt.Errorf("a lease of %s", o.Lease)
@@ -42,9 +42,10 @@ func (o Placement) label() string {
 
 // Judge says of each order to add an address, in the order given, what is to be done:
 // nothing, because it is already there; or why it cannot be added; or, for the orders
-// whose indices are in todo, to add it. For an order, what the orders before it ask for
-// counts as done: if one of them then fails, a later order for the same address has
-// failed too. Each system calls Judge before it asks its kernel, which checks less.
+// whose indices are in todo, to add it. One of those may be there and not usable (see
+// [Address.Usable]): it is to be removed first. For an order, what the orders before it
+// ask for counts as done: if one of them then fails, a later order for the same address
+// has failed too. Each system calls Judge before it asks its kernel, which checks less.
 func (s State) Judge(orders []Placement) (todo []int, errs []error) {
 	errs = make([]error, len(orders))
 	nics, there := s.byNIC(), s.byAddress()
@@ -54,7 +55,7 @@ func (s State) Judge(orders []Placement) (todo []int, errs []error) {
 			continue
 		}
 		todo = append(todo, i)
-		there[o.Prefix.Addr()] = append(there[o.Prefix.Addr()], place{o.NIC, o.Prefix})
+		there[o.addr()] = []place{{o.NIC, o.Prefix, true}}
 	}
 	return todo, errs
 }
@@ -66,7 +67,7 @@ func (s State) JudgeRefresh(orders []Placement) []error {
 	there := s.byAddress()
 	for i, o := range orders {
 		err := check(o)
-		if err == nil && !slices.Contains(there[o.Prefix.Addr()], place{o.NIC, o.Prefix}) {
+		if err == nil && !slices.ContainsFunc(there[o.addr()], func(p place) bool { return p.nic == o.NIC && p.prefix == o.Prefix }) {
 			err = ErrNotThere
 		}
 		if err != nil {
@@ -78,8 +79,9 @@ func (s State) JudgeRefresh(orders []Placement) []error {
 
 // JudgeReorder says of each order to put an address behind the others of its subnet what
 // is to be done: nothing, because it stands behind one that somebody else put there, or
-// there is no such one; why it cannot be done; or, for the orders whose indices are in
-// todo, in their order on the NIC, to remove it and add it again.
+// there is no such one, or it is of IPv6, where the order decides nothing; why it cannot
+// be done; or, for the orders whose indices are in todo, in their order on the NIC, to
+// remove it and add it again.
 func (s State) JudgeReorder(orders []Placement) (todo []int, errs []error) {
 	errs = make([]error, len(orders))
 	at := make([]int, len(orders))
@@ -90,7 +92,7 @@ func (s State) JudgeReorder(orders []Placement) (todo []int, errs []error) {
 			at[i] = slices.IndexFunc(n.Addrs, func(a Address) bool { return a.Prefix == o.Prefix })
 			if err = ErrNotThere; at[i] >= 0 {
 				err = nil
-				if n.leads(at[i]) {
+				if o.Prefix.Addr().Is4() && n.leads(at[i]) {
 					todo = append(todo, i)
 				}
 			}
@@ -119,44 +121,69 @@ func (n NIC) leads(at int) bool {
 type place struct {
 	nic    string
 	prefix netip.Prefix
+	usable bool
 }
+
+// addr is the order's address as it is told apart on this host.
+func (o Placement) addr() netip.Addr { return Zoned(o.Prefix.Addr(), o.NIC) }
 
 func (s State) byAddress() map[netip.Addr][]place {
 	there := map[netip.Addr][]place{}
 	for _, n := range s.NICs {
 		for _, a := range n.Addrs {
-			there[a.Prefix.Addr()] = append(there[a.Prefix.Addr()], place{n.Name, a.Prefix})
+			ip := Zoned(a.Prefix.Addr(), n.Name)
+			there[ip] = append(there[ip], place{n.Name, a.Prefix, a.Usable()})
 		}
 	}
 	return there
 }
 
-// byNIC tells which interfaces there are, and whether they have an address that
-// somebody else put there.
-func (s State) byNIC() map[string]bool {
-	nics := map[string]bool{}
+// ready is what an interface has that an alias needs.
+type ready struct {
+	own    map[Family]bool // a usable address of the family that somebody else put there
+	noIPv6 bool
+}
+
+func (s State) byNIC() map[string]ready {
+	nics := map[string]ready{}
 	for _, n := range s.NICs {
-		nics[n.Name] = slices.ContainsFunc(n.Addrs, func(a Address) bool { return !a.Ours })
+		r := ready{map[Family]bool{}, n.NoIPv6}
+		for _, a := range n.Addrs {
+			if !a.Ours && a.Usable() {
+				r.own[FamilyOf(a.Prefix.Addr())] = true
+			}
+		}
+		nics[n.Name] = r
 	}
 	return nics
 }
 
-func judge(o Placement, nics map[string]bool, there map[netip.Addr][]place) (done bool, err error) {
-	if err := check(o); err != nil {
+func judge(o Placement, nics map[string]ready, there map[netip.Addr][]place) (done bool, err error) {
+	refuse := func(err error) (bool, error) {
 		return false, fmt.Errorf("host: add %s to %s: %w", o.Prefix, o.NIC, err)
 	}
-	own, ok := nics[o.NIC]
+	if err := check(o); err != nil {
+		return refuse(err)
+	}
+	nic, ok := nics[o.NIC]
 	if !ok {
 		return false, fmt.Errorf("host: add %s: no NIC %s", o.Prefix, o.NIC)
 	}
-	for _, p := range there[o.Prefix.Addr()] {
+	for _, p := range there[o.addr()] {
 		if p.nic != o.NIC || p.prefix != o.Prefix {
-			return false, fmt.Errorf("host: add %s to %s: it is on %s already, as %s", o.Prefix, o.NIC, p.nic, p.prefix)
+			return refuse(fmt.Errorf("it is on %s already, as %s", p.nic, p.prefix))
 		}
-		done = true
+		done = p.usable
 	}
-	if !done && !own {
-		return false, fmt.Errorf("host: add %s to %s: the NIC has no address of its own, and an alias must not be its first", o.Prefix, o.NIC)
+	switch family := FamilyOf(o.Prefix.Addr()); {
+	case done:
+		return true, nil
+	case family == IPv6 && nic.noIPv6:
+		return refuse(errors.New("IPv6 is disabled on the NIC (disable_ipv6, or an MTU below 1280)"))
+	case family == IPv6 && !nic.own[IPv6]:
+		return refuse(errors.New("the NIC has no address of its own in IPv6 that is usable, and an alias must not be its first"))
+	case !nic.own[family]:
+		return refuse(errors.New("the NIC has no address of its own, and an alias must not be its first"))
 	}
-	return done, nil
+	return false, nil
 }

@@ -56,8 +56,16 @@ func (k kernel) Reorder(o []host.Placement) (errs []error) {
 func (k kernel) add(o ...host.Placement) error    { return errors.Join(k.Add(o)...) }
 func (k kernel) remove(o ...host.Placement) error { return errors.Join(k.Remove(o)...) }
 
+// Own gives the NIC an address that the kernel does not have to ask the segment for, so
+// that it is usable at once.
 func (k kernel) Own(nic string, p netip.Prefix) error {
-	k.space.Address(k.t, nic, p.String())
+	on(k.t, k.space, nic, func(l netlink.Link) error {
+		addr, err := netlink.ParseAddr(p.String())
+		if err == nil && p.Addr().Is6() {
+			addr.Flags = unix.IFA_F_NODAD
+		}
+		return errors.Join(err, netlink.AddrAdd(l, addr))
+	})
 	return nil
 }
 
@@ -72,11 +80,12 @@ func (k kernel) nic(name string) host.NIC {
 	return n
 }
 
-var own = netip.MustParsePrefix("10.0.0.1/24")
+var own, own6 = netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("2001:db8::1/64")
 
 // pair is a host with eth0 (own), and another on the same cable.
 func pair(t testing.TB) (kernel, *nstest.Space) {
 	a, b := nstest.New(t), nstest.New(t)
+	a.NoLinkLocal(t)
 	nstest.Cable(t, a, "eth0", b, "eth0")
 	a.Address(t, "eth0", own.String())
 	b.Address(t, "eth0", "10.0.0.2/24")
@@ -94,8 +103,13 @@ func order(prefix, label string) host.Placement {
 func TestKernelKeepsTheContract(t *testing.T) {
 	k, b := pair(t)
 	nstest.Cable(t, k.space, "eth1", b, "eth1")
-	k.space.Address(t, "eth1", "10.0.1.1/24")
 	nstest.Cable(t, k.space, "eth2", b, "eth2")
+	for nic, prefix := range map[string]string{"eth0": own6.String(), "eth1": "2001:db8:1::1/64"} {
+		if err := k.Own(nic, netip.MustParsePrefix(prefix)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.space.Address(t, "eth1", "10.0.1.1/24")
 	for _, promote := range []string{"0", "1"} {
 		t.Run("promote_secondaries="+promote, func(t *testing.T) {
 			const file = "/proc/sys/net/ipv4/conf/eth0/promote_secondaries"
@@ -104,7 +118,7 @@ func TestKernelKeepsTheContract(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			hosttest.Contract(t, kernel{k.Host, k.space, t}, "eth0", own)
+			hosttest.Contract(t, kernel{k.Host, k.space, t}, "eth0", own, own6)
 			k.space.Do(func() {
 				if is, err := os.ReadFile(file); err != nil || strings.TrimSpace(string(is)) != promote {
 					t.Errorf("afterwards it is %q, %v", is, err)

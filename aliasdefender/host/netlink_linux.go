@@ -25,6 +25,10 @@ const (
 	// atOnce is how many requests go out in one system call. Each acknowledgement takes 1
 	// KB of the receive buffer, which has 208 KB if nobody has changed that.
 	atOnce = 128
+
+	// atOnceIPv6 is how many of them may be about addresses of IPv6: the kernel takes ten
+	// times as long for one, and others wait for their turn with it.
+	atOnceIPv6 = 64
 )
 
 // talk is a socket to the kernel's routing, for one goroutine.
@@ -33,6 +37,8 @@ type talk struct {
 	seq  uint32
 	send func(fd int, b []byte) (int, error)
 	over *atomic.Bool // nobody waits for it any longer
+
+	turns *sync.RWMutex // the Host's
 	*buffers
 }
 
@@ -80,7 +86,7 @@ func withKernel[T any](h *Host, f func(*talk) (T, error)) (v T, err error) {
 	var over atomic.Bool // set by whichever comes first, the answer or the deadline
 	go func() {
 		b := spare.Get().(*buffers)
-		v, err := f(&talk{fd: fd, send: h.send, over: &over, buffers: b})
+		v, err := f(&talk{fd: fd, send: h.send, over: &over, turns: &h.turns, buffers: b})
 		spare.Put(b)
 		_ = unix.Close(fd)
 		if over.Swap(true) {
@@ -125,14 +131,16 @@ func dial(within time.Duration) (fd int, err error) {
 
 // do sends the requests, each of which wants an acknowledgement, and returns the error of
 // each one. A request that nobody waits for any longer is not begun: by the time that the
-// kernel answers again an alias may be another host's.
+// kernel answers again an alias may be another host's. Other calls get their turn between
+// one portion and the next.
 func (t *talk) do(requests []*nl.NetlinkRequest) []error {
 	errs := make([]error, len(requests))
 	for i := range errs {
 		errs[i] = ErrNoAnswer
 	}
-	for from := 0; from < len(requests) && !t.over.Load(); from += atOnce {
-		if err := t.doAtOnce(requests[from:min(from+atOnce, len(requests))], errs[from:]); err != nil {
+	for from := 0; from < len(requests) && !t.over.Load(); {
+		n := portion(requests[from:])
+		if err := t.doAtOnce(requests[from:from+n], errs[from:]); err != nil {
 			for i := from; i < len(errs); i++ {
 				if errs[i] == ErrNoAnswer {
 					errs[i] = err
@@ -140,11 +148,28 @@ func (t *talk) do(requests []*nl.NetlinkRequest) []error {
 			}
 			break
 		}
+		from += n
 	}
 	return errs
 }
 
+// portion is how many of the requests go out in one system call.
+func portion(requests []*nl.NetlinkRequest) int {
+	ofIPv6 := 0
+	for i, r := range requests {
+		if m, ok := r.Data[0].(*nl.IfAddrmsg); ok && m.Family == unix.AF_INET6 {
+			ofIPv6++
+		}
+		if i == atOnce || ofIPv6 > atOnceIPv6 {
+			return i
+		}
+	}
+	return len(requests)
+}
+
 func (t *talk) doAtOnce(requests []*nl.NetlinkRequest, errs []error) error {
+	t.turns.Lock()
+	defer t.turns.Unlock()
 	first := t.seq + 1
 	t.out = t.out[:0]
 	for _, r := range requests {
@@ -196,6 +221,8 @@ func (t *talk) one(r *nl.NetlinkRequest, reply uint16, each func(entry []byte) e
 // list sends the question and calls each for every message of the type reply; the message
 // is only lent. An answer to an earlier question is ignored.
 func (t *talk) list(reply uint16, each func(entry []byte) error) error {
+	t.turns.RLock()
+	defer t.turns.RUnlock()
 	if err := t.write(); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"alias-defender/aliasdefender/host/nstest"
@@ -17,6 +18,7 @@ import (
 // and how to call it there.
 func inSpace(t *testing.T) (*Host, *nstest.Space) {
 	a, b := nstest.New(t), nstest.New(t)
+	a.NoLinkLocal(t)
 	nstest.Cable(t, a, "eth0", b, "eth0")
 	a.Address(t, "eth0", "10.0.0.1/24")
 	h, err := New()
@@ -216,4 +218,118 @@ func TestARefreshThatComesTooLateAddsNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// changes are the families of the requests to change an address that one system call
+// carries.
+func changes(b []byte) (families []byte) {
+	_ = messages(b, func(m unix.NlMsghdr, data []byte) error {
+		if m.Type == unix.RTM_NEWADDR || m.Type == unix.RTM_DELADDR {
+			families = append(families, data[0])
+		}
+		return nil
+	})
+	return families
+}
+
+// mixedOrders are so many orders of each family, the one by the other.
+func mixedOrders(n int) (all []Placement) {
+	for i, o := range ordersOf(n) {
+		ip := netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 14: byte(1 + i>>8), 15: byte(i)})
+		all = append(all, Placement{NIC: "eth0", Prefix: netip.PrefixFrom(ip, 64)}, o)
+	}
+	return all
+}
+
+// hostOfBoth is a host with own addresses of both families.
+func hostOfBoth(t *testing.T) (*Host, *nstest.Space) {
+	h, space := inSpace(t)
+	space.Do(func() {
+		l, err := netlink.LinkByName("eth0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := netlink.ParseAddr("2001:db8::1/64")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Flags = unix.IFA_F_NODAD
+		if err := netlink.AddrAdd(l, a); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return h, space
+}
+
+func TestIPv6ComesLastAndInSmallPortions(t *testing.T) {
+	h, space := hostOfBoth(t)
+	const n = 300
+	orders := mixedOrders(n)
+	for what, do := range map[string]func([]Placement) []error{"add": h.Add, "refresh": h.Refresh, "remove": h.Remove} {
+		if what != "add" {
+			space.Do(func() { h.Add(orders) })
+		}
+		var four, six int
+		h.send = func(fd int, b []byte) (int, error) {
+			all := changes(b)
+			of6 := len(all)
+			for _, family := range all {
+				if family == unix.AF_INET {
+					of6--
+				}
+			}
+			if four += len(all) - of6; of6 > 0 && four < n || of6 > 64 || len(all) > atOnce {
+				t.Errorf("%s: %d requests, %d of them of IPv6, when %d of IPv4 were done", what, len(all), of6, four)
+			}
+			six += of6
+			return unix.Write(fd, b)
+		}
+		space.Do(func() {
+			if err := errors.Join(do(orders)...); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		})
+		if four != n || six != n {
+			t.Errorf("%s: %d and %d requests", what, four, six)
+		}
+		h.send = unix.Write
+		space.Do(func() { h.Remove(orders) })
+	}
+}
+
+// The kernel takes a while for many addresses of IPv6, and breaks off a list that changes
+// before it has all been read.
+func TestOurOwnChangesDoNotSpoilAReading(t *testing.T) {
+	h, space := hostOfBoth(t)
+	var six []Placement
+	for i, o := range mixedOrders(1000) { // lists of several datagrams
+		if i%2 == 0 {
+			six = append(six, o)
+		}
+	}
+	space.Do(func() {
+		if err := errors.Join(h.Add(six)...); err != nil {
+			t.Fatal(err)
+		}
+	})
+	refreshed := space.Go(func() {
+		for range 3 {
+			if err := errors.Join(h.Refresh(six)...); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	space.Do(func() {
+		for done := false; !done && !t.Failed(); {
+			select {
+			case <-refreshed:
+				done = true
+			default:
+			}
+			if s, err := h.Read(); err != nil || len(s.NICs) < 2 || len(s.NICs[1].Addrs) != 1002 {
+				t.Errorf("%v", err)
+			}
+		}
+	})
+	<-refreshed
 }

@@ -16,7 +16,8 @@ import (
 // address is removed and added again as the order says, at most 64 in one message, which
 // takes some tenths of a millisecond. No other address of the NIC goes with it. The
 // kernel drops the routes that have it as their source; they are put back. An address
-// that stands behind already is left as it is, without an error.
+// that stands behind already is left as it is, without an error. So is one of IPv6: the
+// host speaks with no alias, wherever it stands.
 //
 // The error is ErrNotThere if the NIC does not have the address with this prefix. After
 // any other error the address may be gone: read the host.
@@ -89,7 +90,7 @@ func (t *talk) moveBehind(s State, orders []Placement, which []int, addrs []entr
 	slices.Reverse(whose)
 	for _, i := range whose {
 		n, _ := s.NIC(orders[i].NIC)
-		on = append(on, newAddr(n.Index, orders[i]))
+		on = append(on, newAddr(n.Index, orders[i], subnets{}))
 	}
 	done := t.do(append(off, on...))
 	for k, i := range whose {

@@ -18,8 +18,7 @@ const watchPause = 100 * time.Millisecond
 // follow closely wait, and wake together.
 const wakeEvery = 5 * time.Millisecond
 
-// Watch calls wake when an interface, an IPv4 address or a default route may have
-// changed, and once as soon as it listens: a caller that reads the state after that
+// Watch calls wake when an interface, an address or a default route may have changed, and once as soon as it listens: a caller that reads the state after that
 // misses nothing. Changes within 5 ms wake once, and so do events that the kernel had to
 // drop. After an error Watch subscribes again and wakes. wake must not block. Watch opens
 // its socket on the caller's thread and returns when ctx is done, with nil and nothing of
@@ -48,7 +47,10 @@ func subscribe() (*os.File, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	const groups = 1<<(unix.RTNLGRP_LINK-1) | 1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV4_ROUTE-1)
+	const groups = 1<<(unix.RTNLGRP_LINK-1) |
+		1<<(unix.RTNLGRP_IPV4_IFADDR-1) | 1<<(unix.RTNLGRP_IPV4_ROUTE-1) |
+		1<<(unix.RTNLGRP_IPV6_IFADDR-1) | 1<<(unix.RTNLGRP_IPV6_ROUTE-1) |
+		1<<(unix.RTNLGRP_IPV6_IFINFO-1) // IPv6 is enabled again on a NIC that has no address of it
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups}); err != nil {
 		return nil, errors.Join(os.NewSyscallError("bind", err), unix.Close(fd))
 	}

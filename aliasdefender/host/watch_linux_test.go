@@ -51,7 +51,7 @@ func bell() (wake func(), woken <-chan struct{}) {
 }
 
 // on changes a NIC of the space.
-func on(t *testing.T, space *nstest.Space, nic string, change func(netlink.Link) error) {
+func on(t testing.TB, space *nstest.Space, nic string, change func(netlink.Link) error) {
 	t.Helper()
 	space.Do(func() {
 		l, err := netlink.LinkByName(nic)

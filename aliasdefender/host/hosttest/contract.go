@@ -4,7 +4,6 @@ package hosttest
 
 import (
 	"cmp"
-	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -27,21 +26,35 @@ type Network interface {
 	Own(nic string, p netip.Prefix) error
 }
 
-// Contract tests n. It must have nic, with own (/24) as its only address,
-// another NIC with an address, and one without any. It is left as it was found.
-func Contract(t *testing.T, n Network, nic string, own netip.Prefix) {
-	c := &contract{n: n, nic: nic, own: own}
+// Contract tests n, once for each own address, with addresses of that one's family: a
+// network that knows IPv4 alone is given one own address, one that knows both families is
+// given one of each. Of that family the network must have: nic, with own (IPv4: /24,
+// IPv6: /64) as its only address; another NIC with an address; and one without any. It is
+// left as it was found.
+func Contract(t *testing.T, n Network, nic string, own ...netip.Prefix) {
+	for _, one := range own {
+		c := &contract{n: n, nic: nic, own: one, family: host.FamilyOf(one.Addr()), both: len(own) > 1}
+		t.Run(c.family.String(), c.all)
+	}
+	if len(own) == 2 {
+		both := &mixture{contract{n: n, nic: nic, own: own[0]}, own[1]}
+		t.Run("both", both.all)
+	}
+}
+
+func (c *contract) all(t *testing.T) {
 	c.before = c.read(t)
 	for _, other := range c.before.NICs {
 		switch {
-		case other.Name == nic:
-		case len(other.Addrs) == 0:
+		case other.Name == c.nic:
+		case len(c.ofFamily(other)) == 0:
 			c.bare = other.Name
 		default:
 			c.other = other.Name
 		}
 	}
-	if mine, _ := c.before.NIC(nic); len(mine.Addrs) != 1 || mine.Addrs[0].Prefix != own || c.bare == "" || c.other == "" {
+	mine, _ := c.before.NIC(c.nic)
+	if of := c.ofFamily(mine); len(of) != 1 || of[0].Prefix != c.own || c.bare == "" || c.other == "" {
 		t.Fatalf("not the network that the contract is about: %+v", c.before)
 	}
 	t.Run("an alias is added with its prefix, label and tag", c.added)
@@ -62,7 +75,12 @@ func Contract(t *testing.T, n Network, nic string, own netip.Prefix) {
 	t.Run("many are removed and leave the others", c.manyRemoved)
 	t.Run("a lease is told, renewed and ended, and nothing else changes", c.leased)
 	t.Run("a refresh adds nothing", c.refreshed)
-	t.Run("an own address that has come later is put before the aliases", c.reordered)
+	if c.family == host.IPv4 {
+		t.Run("an own address that has come later is put before the aliases", c.reordered)
+	} else {
+		t.Run("an own address that has come later is left behind the aliases", c.unordered)
+		t.Run("a link-local alias may be on each NIC", c.linkLocal)
+	}
 	t.Run("reordering puts nothing on, and leaves alone what is in order", c.inOrderAlready)
 }
 
@@ -70,7 +88,16 @@ type contract struct {
 	n                Network
 	nic, other, bare string
 	own              netip.Prefix
+	family           host.Family // own's
+	both             bool        // the network knows the other family too
 	before           host.State
+}
+
+// ofFamily are the NIC's addresses of the contract's family.
+func (c *contract) ofFamily(n host.NIC) []host.Address {
+	return slices.DeleteFunc(slices.Clone(n.Addrs), func(a host.Address) bool {
+		return host.FamilyOf(a.Prefix.Addr()) != c.family
+	})
 }
 
 func (c *contract) read(t *testing.T) host.State {
@@ -84,9 +111,24 @@ func (c *contract) read(t *testing.T) host.State {
 
 // order is the alias number i of the NIC's own subnet.
 func (c *contract) order(i byte) host.Placement {
-	b := c.own.Masked().Addr().As4()
-	b[3] = i
-	return host.Placement{NIC: c.nic, Label: c.nic + ":" + string('a'+rune(i%26)), Prefix: netip.PrefixFrom(netip.AddrFrom4(b), c.own.Bits())}
+	b := c.own.Masked().Addr().AsSlice()
+	b[len(b)-1] = i
+	ip, _ := netip.AddrFromSlice(b)
+	return host.Placement{NIC: c.nic, Label: c.nic + ":" + string('a'+rune(i%26)), Prefix: netip.PrefixFrom(ip, c.own.Bits())}
+}
+
+// single is the prefix of the address alone.
+func single(p netip.Prefix) netip.Prefix { return netip.PrefixFrom(p.Addr(), p.Addr().BitLen()) }
+
+// apart is the alias number i of a subnet of which the NIC has nothing but aliases.
+func (c *contract) apart(i int) host.Placement {
+	o := c.order(byte(i))
+	if hi, lo := byte(i/100), byte(1+i%100); c.family == host.IPv4 {
+		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, hi, lo}), 16)
+	} else {
+		o.Prefix = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 0x01, 0x98, 14: hi, 15: lo}), 64)
+	}
+	return o
 }
 
 func (c *contract) add(t *testing.T, o host.Placement) {
@@ -141,8 +183,14 @@ func (c *contract) refused(t *testing.T, o host.Placement, word string, more ...
 	}
 }
 
+// ours is the order's address once it is added, with no lease. One of IPv6 has no label,
+// and the host does not speak with it.
 func ours(o host.Placement) host.Address {
-	return host.Address{Prefix: o.Prefix, Label: o.Label, Ours: true}
+	a := host.Address{Prefix: o.Prefix, Label: o.Label, Ours: true}
+	if a.Deprecated = host.FamilyOf(o.Prefix.Addr()) == host.IPv6; a.Deprecated || a.Label == "" {
+		a.Label = o.NIC
+	}
+	return a
 }
 
 func (c *contract) added(t *testing.T) {
@@ -160,7 +208,7 @@ func (c *contract) unlabelled(t *testing.T) {
 	o := c.order(9)
 	o.Label = ""
 	c.add(t, o)
-	c.expect(t, c.nic, host.Address{Prefix: o.Prefix, Label: c.nic, Ours: true})
+	c.expect(t, c.nic, ours(o))
 }
 
 func (c *contract) repeated(t *testing.T) {
@@ -177,7 +225,7 @@ func (c *contract) otherPrefix(t *testing.T) {
 	o := c.order(9)
 	c.add(t, o)
 	wide := o
-	wide.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
+	wide.Prefix = single(o.Prefix)
 	c.refused(t, wide, o.Prefix.String(), ours(o))
 }
 
@@ -200,7 +248,7 @@ func (c *contract) firstAddress(t *testing.T) {
 // business. If it does, it does not open the door to others.
 func (c *contract) afterLoss(t *testing.T) {
 	o, own := c.order(9), host.Placement{NIC: c.nic, Prefix: c.own}
-	o.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
+	o.Prefix = single(o.Prefix)
 	c.add(t, o)
 	c.remove(t, own)
 	if err := c.tryAdd(c.order(10)); err == nil || !strings.Contains(err.Error(), "no address of its own") {
@@ -213,10 +261,14 @@ func (c *contract) afterLoss(t *testing.T) {
 }
 
 func (c *contract) impossible(t *testing.T) {
-	long := c.order(9)
-	long.Label = "0123456789abcdef"
-	c.refused(t, long, "15 bytes")
-	for _, p := range []string{"224.0.0.5/24", "255.255.255.255/32", "0.0.0.0/8", "127.0.0.9/8", "2001:db8::1/64"} {
+	no := map[host.Family][]string{
+		host.IPv4: {"224.0.0.5/24", "255.255.255.255/32", "0.0.0.0/8", "127.0.0.9/8"},
+		host.IPv6: {"ff02::1/64", "::/64", "::1/128", "::ffff:192.0.2.9/120"},
+	}[c.family]
+	if !c.both { // then it has no address of its own in the other family
+		no = append(no, map[host.Family]string{host.IPv4: "2001:db8::1/64", host.IPv6: "192.0.2.77/24"}[c.family])
+	}
+	for _, p := range no {
 		o := c.order(9)
 		o.Prefix = netip.MustParsePrefix(p)
 		c.refused(t, o, o.Prefix.String())
@@ -224,9 +276,15 @@ func (c *contract) impossible(t *testing.T) {
 	o := c.order(9)
 	o.Prefix = netip.Prefix{}
 	c.refused(t, o, "IPv4")
-	o = c.order(9)
-	o.Label = "0123456789abcde"
+	o, long := c.order(9), c.order(10)
+	o.Label, long.Label = "0123456789abcde", "0123456789abcdef"
 	c.add(t, o)
+	if c.family == host.IPv6 { // which has none
+		c.add(t, long)
+		c.expect(t, c.nic, ours(o), ours(long))
+		return
+	}
+	c.refused(t, long, "15 bytes", ours(o))
 	c.expect(t, c.nic, ours(o))
 }
 
@@ -240,7 +298,7 @@ func (c *contract) missingNIC(t *testing.T) {
 func (c *contract) foreign(t *testing.T) {
 	o := c.order(9)
 	c.add(t, o)
-	c.remove(t, host.Placement{NIC: c.nic, Prefix: netip.PrefixFrom(o.Prefix.Addr(), 32)})
+	c.remove(t, host.Placement{NIC: c.nic, Prefix: single(o.Prefix)})
 	c.expect(t, c.nic)
 }
 
@@ -251,15 +309,14 @@ func (c *contract) elsewhere(t *testing.T) {
 	here := o
 	here.NIC = c.nic
 	c.remove(t, here)
-	c.expect(t, c.other, host.Address{Prefix: o.Prefix, Label: c.other, Ours: true})
+	c.expect(t, c.other, ours(o))
 }
 
 // dependents: a subnet of which the NIC has nothing but aliases.
 func (c *contract) dependents(t *testing.T) {
 	var list []host.Placement
 	for i := range 3 {
-		o := c.order(byte(20 + i))
-		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(20 + i)}), 24)
+		o := c.apart(20 + i)
 		c.add(t, o)
 		list = append(list, o)
 	}
@@ -287,12 +344,12 @@ func (c *contract) errors(t *testing.T, what string, errs []error, words ...stri
 }
 
 func (c *contract) many(t *testing.T) {
-	there, missing, bare, good, long := c.order(9), c.order(10), c.order(11), c.order(12), c.order(13)
+	there, missing, bare, good, ended := c.order(9), c.order(10), c.order(11), c.order(12), c.order(13)
 	c.add(t, there)
-	missing.NIC, bare.NIC, long.Label = "missing0", c.bare, "0123456789abcdef"
-	list := []host.Placement{missing, there, bare, good, long, c.order(14)}
+	missing.NIC, bare.NIC, ended.Lease = "missing0", c.bare, -time.Second
+	list := []host.Placement{missing, there, bare, good, ended, c.order(14)}
 	t.Cleanup(func() { c.n.Remove(list) })
-	c.errors(t, "add", c.n.Add(list), "missing0", "", "no address of its own", "", "15 bytes", "")
+	c.errors(t, "add", c.n.Add(list), "missing0", "", "no address of its own", "", "-1s", "")
 	c.expect(t, c.nic, ours(there), ours(good), ours(c.order(14)))
 	c.errors(t, "remove", c.n.Remove(list), "", "", "", "", "", "")
 	c.expect(t, c.nic)
@@ -304,7 +361,7 @@ func (c *contract) many(t *testing.T) {
 func (c *contract) inOrder(t *testing.T) {
 	o := c.order(9)
 	wide, there := o, o
-	wide.Prefix = netip.PrefixFrom(o.Prefix.Addr(), 32)
+	wide.Prefix = single(o.Prefix)
 	there.NIC, there.Label = c.other, ""
 	list := []host.Placement{o, wide, o, there}
 	t.Cleanup(func() { c.n.Remove(list) })
@@ -320,79 +377,11 @@ func (c *contract) inOrder(t *testing.T) {
 func (c *contract) manyRemoved(t *testing.T) {
 	var list []host.Placement
 	for i := range 300 {
-		o := c.order(byte(i))
-		o.Prefix = netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(i / 100), byte(1 + i%100)}), 16)
-		list = append(list, o)
+		list = append(list, c.apart(i))
 	}
 	t.Cleanup(func() { c.n.Remove(list) })
 	c.errors(t, "add", c.n.Add(list), make([]string, len(list))...)
 	stays := list[len(list)-1]
 	c.errors(t, "remove", c.n.Remove(list[:len(list)-1]), make([]string, len(list)-1)...)
 	c.expect(t, c.nic, ours(stays))
-}
-
-// left compares what is left of the alias's lease, which may be a little less.
-func (c *contract) left(t *testing.T, what string, o host.Placement, want time.Duration) {
-	t.Helper()
-	nic, a, ok := c.read(t).Find(o.Prefix.Addr())
-	if !ok || a.Lease > want || a.Lease < want-time.Minute || want > 0 && a.Lease <= 0 {
-		t.Errorf("%s: %v left, want %v (found %v)", what, a.Lease, want, ok)
-	}
-	if a.Lease = 0; nic != c.nic || a != ours(o) {
-		t.Errorf("%s: %+v on %s, want %+v on %s", what, a, nic, ours(o), c.nic)
-	}
-}
-
-func (c *contract) leased(t *testing.T) {
-	o := c.order(9)
-	refresh := func(lease time.Duration) {
-		t.Helper()
-		o.Lease = lease
-		c.errors(t, "refresh", c.n.Refresh([]host.Placement{o}), "")
-	}
-	o.Lease = time.Hour
-	c.add(t, o)
-	c.left(t, "added", o, time.Hour)
-	refresh(2 * time.Hour)
-	c.left(t, "longer", o, 2*time.Hour)
-	o.Lease = 3 * time.Hour
-	c.add(t, o)
-	c.left(t, "added again", o, 2*time.Hour)
-	refresh(10 * time.Minute)
-	c.left(t, "shorter", o, 10*time.Minute)
-	refresh(0)
-	c.left(t, "for ever", o, 0)
-	refresh(time.Hour)
-	c.left(t, "finite again", o, time.Hour)
-	refresh(time.Millisecond) // a second
-	c.remove(t, o)
-	c.expect(t, c.nic)
-	o.Lease = -time.Second
-	c.refused(t, o, "-1s")
-	c.errors(t, "refresh", c.n.Refresh([]host.Placement{o}), "-1s")
-
-	// What somebody else put there stays his.
-	mine := host.Placement{NIC: c.nic, Prefix: c.own, Lease: time.Hour}
-	c.errors(t, "refresh", c.n.Refresh([]host.Placement{mine}), "")
-	mine.Lease = 0
-	c.errors(t, "refresh", c.n.Refresh([]host.Placement{mine}), "")
-	c.expect(t, c.nic)
-}
-
-func (c *contract) refreshed(t *testing.T) {
-	there, absent, wide, elsewhere, missing := c.order(9), c.order(10), c.order(9), c.order(9), c.order(9)
-	there.Lease = time.Hour
-	wide.Prefix = netip.PrefixFrom(there.Prefix.Addr(), 32)
-	elsewhere.NIC, missing.NIC = c.other, "missing0"
-	c.add(t, there)
-	errs := c.n.Refresh([]host.Placement{absent, wide, there, elsewhere, missing})
-	for i, err := range errs {
-		if (i == 2) != (err == nil) || err != nil && !errors.Is(err, host.ErrNotThere) {
-			t.Errorf("order %d: %v", i, err)
-		}
-	}
-	c.left(t, "the one that is there", there, time.Hour)
-	c.remove(t, there)
-	c.expect(t, c.nic)
-	c.expect(t, c.other)
 }

@@ -64,7 +64,7 @@ func (c *contract) reordered(t *testing.T) {
 
 func (c *contract) inOrderAlready(t *testing.T) {
 	o, wide := c.order(9), c.order(10)
-	wide.Prefix = netip.PrefixFrom(wide.Prefix.Addr(), 32) // a subnet of its own
+	wide.Prefix = single(wide.Prefix) // a subnet of its own
 	c.add(t, o)
 	c.add(t, wide)
 	was, _ := c.read(t).NIC(c.nic)
@@ -72,9 +72,9 @@ func (c *contract) inOrderAlready(t *testing.T) {
 	if is, _ := c.read(t).NIC(c.nic); !slices.Equal(was.Addrs, is.Addrs) {
 		t.Errorf("they stood %v, and stand %v", was.Addrs, is.Addrs)
 	}
-	missing, long := c.order(9), c.order(9)
-	missing.NIC, long.Label = "missing0", "0123456789abcdef"
-	errs := c.n.Reorder([]host.Placement{missing, long})
+	missing, ended := c.order(9), c.order(9)
+	missing.NIC, ended.Lease = "missing0", -time.Second
+	errs := c.n.Reorder([]host.Placement{missing, ended})
 	if !errors.Is(errs[0], host.ErrNotThere) || errs[1] == nil {
 		t.Errorf("reordered what cannot be: %v", errs)
 	}

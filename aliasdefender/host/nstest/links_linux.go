@@ -120,7 +120,8 @@ func (s *Space) Await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	s.Do(func() {
 		sock, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
-			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_NEIGH)
+			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_NEIGH, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE,
+			unix.RTNLGRP_IPV6_IFINFO)
 		if err != nil {
 			t.Fatalf("await %s: %v", what, err)
 		}

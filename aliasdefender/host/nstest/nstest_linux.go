@@ -97,6 +97,21 @@ func New(t testing.TB) *Space {
 	return s
 }
 
+// NoLinkLocal has the NICs that are made from now on have no address of IPv6 but those
+// that they are given. By itself the kernel gives each one that is link-local.
+func (s *Space) NoLinkLocal(t testing.TB) {
+	t.Helper()
+	s.Sysctl(t, "net/ipv6/conf/default/addr_gen_mode", "1")
+}
+
+// Sysctl sets one of the namespace's values of /proc/sys.
+func (s *Space) Sysctl(t testing.TB, name, value string) {
+	t.Helper()
+	s.do(t, name+"="+value, func() error {
+		return os.WriteFile("/proc/sys/"+name, []byte(value), 0o644)
+	})
+}
+
 // Do calls f in the namespace, on the caller's goroutine: sockets that f opens
 // belong there, those opened on goroutines that f starts do not.
 func (s *Space) Do(f func()) {
