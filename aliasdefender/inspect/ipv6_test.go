@@ -90,7 +90,7 @@ func TestWhatIsFoundOfIPv6(t *testing.T) {
 		"the default route leads through a link-local alias": {[]func(*Subject){func(s *Subject) {
 			s.Config.Aliases = append(s.Config.Aliases, s.Config.Aliases[0])
 			local(s)
-			s.Host.Routes[0].Gateway = netip.MustParseAddr("fe80::1%eth0")
+			s.Host.Routes = []host.Route{{NIC: "eth0", Gateway: netip.MustParseAddr("172.16.1.1")}, {NIC: "eth0", Gateway: netip.MustParseAddr("fe80::1%eth0")}}
 			s.Config.Aliases[0].Router = netip.MustParseAddr("2001:db8::fe")
 		}, sysctl("eth0", "forwarding=1")}, []string{"warning hostname.alias:3 the default route out of eth0 leads through fe80::1%eth0, which is an alias"}},
 		"settings of IPv4": {[]func(*Subject){func(s *Subject) {
