@@ -41,6 +41,13 @@ func argAlias(c *cobra.Command, args []string) (netip.Addr, error) {
 	return addr, nil
 }
 
+// ofNIC says how to name an alias that is known by address and NIC. It ends the help of
+// each verb that takes an alias.
+const ofNIC = `
+
+A link-local alias is named with its NIC, such as fe80::1%eth0; without it where only
+one NIC has it.`
+
 // exampleAlias is the alias of the samples.
 const exampleAlias = "172.16.1.2"
 

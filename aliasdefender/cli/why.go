@@ -30,7 +30,7 @@ hand-overs went, and contradictions between the two hosts' files.
 The running Monitor answers. It remembers the last 64 decisions about each alias,
 fewer if there are very many aliases; its event log keeps them over a restart or a
 reboot. If no Monitor is running, Why reads the event log itself, and the exit code
-is 1.`,
+is 1.` + ofNIC,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
