@@ -9,8 +9,8 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// own are the addresses of one family of the NIC that the host can use, that are no alias
-// of the table and that no Monitor put there, in the kernel's order.
+// own are the NIC's usable addresses of one family that are not aliases of the table and
+// that no Monitor put there, in the kernel's order.
 func (s *Subject) own(nic host.NIC, f host.Family) (own []netip.Prefix) {
 	for _, addr := range nic.Addrs {
 		if s.isOwn(nic, addr) && addr.Usable() && host.FamilyOf(addr.Prefix.Addr()) == f {
@@ -25,7 +25,7 @@ func (s *Subject) isOwn(nic host.NIC, addr host.Address) bool {
 	return !addr.Ours && !s.isAlias(host.Zoned(addr.Prefix.Addr(), nic.Name))
 }
 
-// onlyAliases tells whether a NIC has no address of one family but aliases that no
+// onlyAliases tells whether a NIC's only addresses of one family are aliases that no
 // Monitor put there.
 func (s *Subject) onlyAliases(nic host.NIC, f host.Family) (only bool) {
 	for _, addr := range nic.Addrs {
@@ -44,8 +44,8 @@ func (s *Subject) isAlias(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.Config.Aliases, func(a config.Alias) bool { return a.Addr == addr })
 }
 
-// ownIsAlias: the only address of a NIC is written as an alias, and is not there by a
-// Monitor's doing.
+// ownIsAlias: the only address of a NIC is written as an alias, and no Monitor put it
+// there.
 func ownIsAlias(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		f := host.FamilyOf(a.Addr)
@@ -59,7 +59,7 @@ func ownIsAlias(s *Subject) []Finding {
 	})
 }
 
-// maskDiffers: the row has another mask than the NIC's own address in that subnet.
+// maskDiffers: the row's mask is not that of the NIC's own address in that subnet.
 func maskDiffers(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		f := host.FamilyOf(a.Addr)
@@ -96,7 +96,7 @@ func ownBehind(s *Subject) []Finding {
 				return nil
 			}
 			mend := fmt.Sprintf("ip address del %s dev %s; ip address add %s dev %s", a.Prefix, nic.Name, a.Prefix, nic.Name)
-			if !s.promotes(nic.Name) { // else the own address would go with the alias
+			if !s.promotes(nic.Name) { // otherwise the own address would go with the alias
 				mend = set(host.IPv4, nic.Name, "promote_secondaries", "1") + "; " + mend
 			}
 			return []Finding{{Warning, s.Row(a),
@@ -108,7 +108,8 @@ func ownBehind(s *Subject) []Finding {
 	})
 }
 
-// promotes tells whether a NIC keeps the others of a subnet when the first one goes.
+// promotes tells whether a NIC keeps the other addresses of a subnet when the first
+// one goes.
 func (s *Subject) promotes(nic string) bool {
 	for _, at := range []string{"all", nic} {
 		if v, _ := s.Sysctl(host.IPv4, at, "promote_secondaries"); v == "1" {
