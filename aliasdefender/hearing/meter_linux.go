@@ -3,6 +3,7 @@ package hearing
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -44,6 +45,7 @@ type message struct {
 	head  unix.Msghdr
 	part  unix.Iovec
 	extra [64]byte
+	from  unix.RawSockaddrInet6 // of which an IPv4 socket fills in less
 }
 
 // NewMeter prepares a socket: the kernel stamps each packet with the time of its
@@ -68,6 +70,7 @@ func NewMeter(raw syscall.RawConn) (*Meter, error) {
 func (m *message) set() {
 	m.head.Iov = &m.part
 	m.head.SetIovlen(1)
+	m.head.Name = (*byte)(unsafe.Pointer(&m.from))
 }
 
 // receive reads one packet. A packet without a time stamp arrived now.
@@ -76,6 +79,7 @@ func (m *message) receive(fd uintptr, b []byte, flags int) (n int, arrived time.
 	m.part.SetLen(len(b))
 	m.head.Control = &m.extra[0]
 	m.head.SetControllen(len(m.extra))
+	m.head.Namelen = uint32(unsafe.Sizeof(m.from))
 	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m.head)), uintptr(flags|unix.MSG_DONTWAIT))
 	m.part.Base = nil
 	if errno != 0 {
@@ -118,8 +122,19 @@ func (m *Meter) Receive(fd uintptr, b []byte) (n int, arrived time.Time, err err
 	return n, arrived, err
 }
 
-// Report tells how well the socket hears. It does not wait. For a closed socket it
-// repeats what was last known.
+// Sender is who sent the packet that was received last, without a zone, and for a
+// link-local one the index of the NIC that it came in by. It is for the reader of an IPv6
+// socket, whose packets come without their header; of any other socket it is the zero
+// Addr.
+func (m *Meter) Sender() (from netip.Addr, nic uint32) {
+	if m.in.head.Namelen != uint32(unsafe.Sizeof(m.in.from)) || m.in.from.Family != unix.AF_INET6 {
+		return netip.Addr{}, 0
+	}
+	return netip.AddrFrom16(m.in.from.Addr), m.in.from.Scope_id
+}
+
+// Report looks how well the socket hears. It does not wait. Of a socket that is
+// closed it repeats what was known.
 func (m *Meter) Report() Report {
 	m.mu.Lock()
 	defer m.mu.Unlock()
