@@ -12,14 +12,14 @@ func (a *app) addAliasCmd() *cobra.Command {
 		Use:   "AddAlias [ip]",
 		Short: "Take one alias, or all in the file, and unpark it",
 		Long: `Take one alias, or all in the file, onto this host, and unpark it. The order goes
-to the running Monitor. If none is running, this command acts itself: it sends ARP
-probes for about a second, adds the alias, and announces it twice.
+to the running Monitor. If none is running, this command acts itself: it probes by ARP
+or neighbour discovery for about a second, adds the alias, and announces it twice.
 
 If another host answers for an alias, the order is refused, and the answer names
 that host's hardware address. With a channel, the partner hands over the aliases
 that it has, without a gap. The exit code is 0 if every alias was taken, 1 if any
 was refused, or if the disk could not remember the order: it then holds until the
-next start of a Monitor.`,
+next start of a Monitor.` + ofNIC,
 		Example: `  aliasdefender AddAlias
   aliasdefender AddAlias --dry-run 172.16.1.2`,
 		Args:              oneAlias,

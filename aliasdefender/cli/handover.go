@@ -32,7 +32,7 @@ and the exit code is 1. Nothing is parked: afterwards this host is the standby.
 
 It needs a running Monitor and a channel to the partner's: set [peer] key_file on
 both hosts. Without a channel, RemoveAlias here and AddAlias there move an alias,
-with a gap.`,
+with a gap.` + ofNIC,
 		Example: `  aliasdefender Handover --dry-run
   aliasdefender Handover --timeout 5s 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {

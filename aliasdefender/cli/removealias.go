@@ -24,7 +24,7 @@ while this host answers its pings (W12): after RemoveAlias on the primary, nobod
 serves the alias until you run AddAlias on one of the hosts.
 
 An alias that is the last address of its NIC is not removed unless --force is given:
-with it go the routes of this host there.`,
+with it go the routes of this host there.` + ofNIC,
 		Example: `  aliasdefender RemoveAlias --dry-run
   aliasdefender RemoveAlias 172.16.1.2`,
 		Args:              oneAlias,
