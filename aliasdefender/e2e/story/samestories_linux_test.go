@@ -11,7 +11,22 @@ import (
 // with one, and fast.
 func TestTheSameStoriesWithAKey(t *testing.T) {
 	t.Parallel()
-	on := stage.Stage{Settings: stage.Rhythm(200 * time.Millisecond), Keys: []string{stage.NewKey()}}
+	playAll(t, stage.Stage{Settings: stage.Rhythm(200 * time.Millisecond), Keys: []string{stage.NewKey()}})
+}
+
+// TestTheSameStoriesOfIPv6 plays them for an alias of IPv6.
+func TestTheSameStoriesOfIPv6(t *testing.T) {
+	t.Parallel()
+	playAll(t, stage.Stage{IPv6: true})
+}
+
+// TestTheSameStoriesOfIPv6WithAKey has the channel on IPv6 too.
+func TestTheSameStoriesOfIPv6WithAKey(t *testing.T) {
+	t.Parallel()
+	playAll(t, stage.Stage{Settings: stage.Rhythm(200 * time.Millisecond), Keys: []string{stage.NewKey()}, IPv6: true})
+}
+
+func playAll(t *testing.T, on stage.Stage) {
 	for _, tt := range []struct {
 		name string
 		play func(*testing.T, stage.Stage)
