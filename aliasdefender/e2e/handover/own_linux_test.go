@@ -12,7 +12,6 @@ import (
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
-	"alias-defender/aliasdefender/lab/pair"
 )
 
 // first is the address that the host speaks with on its NIC.

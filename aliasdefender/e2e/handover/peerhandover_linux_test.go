@@ -136,7 +136,7 @@ func TestHandoverIsNotNoticed(t *testing.T) {
 			var err error
 			m.sniff, err = m.User.Port().Sniff()
 			stage.Must(t, err)
-			for _, addr := range []netip.Prefix{p.OwnA, p.OwnB} {
+			for _, addr := range []netip.Prefix{m.OwnA, m.OwnB} {
 				c, err := m.User.Client(lab.ClientSpec{Target: addr.Addr(), Every: 2 * time.Millisecond})
 				stage.Must(t, err)
 				m.own = append(m.own, c)
@@ -195,7 +195,7 @@ func (m *mover) story(x moved) string {
 		all = append(all, event{g.From, fmt.Sprintf("control gap of %v", g.Length())}, event{g.To, "control gap ends"})
 	}
 	for _, f := range m.sniff.Frames() {
-		if f.SenderIP == p.Alias || f.TargetIP == p.Alias {
+		if f.SenderIP == m.Alias || f.TargetIP == m.Alias {
 			who := "?"
 			for _, h := range []*lab.Host{m.A, m.B, m.User, m.Router} {
 				if h.NIC("eth0").MAC.String() == f.SenderHW.String() {
