@@ -34,8 +34,9 @@ func argAlias(c *cobra.Command, args []string) (netip.Addr, error) {
 		return netip.Addr{}, nil
 	}
 	addr, err := netip.ParseAddr(args[0])
-	if err != nil || !addr.Is4() {
-		return netip.Addr{}, usagef("%q is not an IPv4 address; try '%s %s', or '%s --help'", args[0], c.CommandPath(), exampleAlias, c.CommandPath())
+	zoned := addr.Zone() != "" && !addr.IsLinkLocalUnicast() // no alias has such an address
+	if err != nil || addr.Is4In6() || zoned {
+		return netip.Addr{}, usagef("%q is not an address that an alias can have; try '%s %s', or '%s --help'", args[0], c.CommandPath(), exampleAlias, c.CommandPath())
 	}
 	return addr, nil
 }

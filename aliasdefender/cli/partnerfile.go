@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
@@ -45,13 +46,12 @@ func (a *app) checkPartner(w io.Writer, ours []config.Alias, path string) error 
 
 // compare finds what is good in each file and wrong between the two.
 func compare(ourFile string, ours []config.Alias, theirFile string, theirs []config.Alias) (problems []string) {
-	byAddr := map[netip.Addr]config.Alias{}
+	left := map[netip.Addr][]config.Alias{}
 	for _, t := range theirs {
-		byAddr[t.Addr] = t
+		left[t.Prefix.Addr()] = append(left[t.Prefix.Addr()], t)
 	}
 	for _, o := range ours {
-		t, both := byAddr[o.Addr]
-		delete(byAddr, o.Addr)
+		t, both := mirror(o, left)
 		at := fmt.Sprintf("%s:%d", ourFile, o.Line)
 		if !both {
 			problems = append(problems, fmt.Sprintf("%s: alias %s is not in %s: no other host takes it over", at, o.Addr, theirFile))
@@ -63,17 +63,31 @@ func compare(ourFile string, ours []config.Alias, theirFile string, theirs []con
 		}
 	}
 	for _, t := range theirs {
-		if _, left := byAddr[t.Addr]; left {
+		if slices.ContainsFunc(left[t.Prefix.Addr()], func(l config.Alias) bool { return l.Line == t.Line }) {
 			problems = append(problems, fmt.Sprintf("%s:%d: alias %s is not in %s: no other host takes it over", theirFile, t.Line, t.Addr, ourFile))
 		}
 	}
 	return problems
 }
 
+// mirror takes the partner's row of the same alias out of those that are left. The two
+// hosts' NICs may have other names: of a link-local alias that several NICs have, the row
+// of the same NIC counts or, without one, the first.
+func mirror(o config.Alias, left map[netip.Addr][]config.Alias) (config.Alias, bool) {
+	rows := left[o.Prefix.Addr()]
+	if len(rows) == 0 {
+		return config.Alias{}, false
+	}
+	i := max(0, slices.IndexFunc(rows, func(t config.Alias) bool { return t.Addr == o.Addr }))
+	t := rows[i]
+	left[o.Prefix.Addr()] = slices.Delete(rows, i, i+1)
+	return t, true
+}
+
 // compareRow compares the two rows of one alias, for an alias that both have.
 func compareRow(o, t config.Alias) (problems []string) {
 	switch {
-	case o.Partner.Name == t.Partner.Name || o.Partner.Addr.IsValid() && o.Partner.Addr == t.Partner.Addr:
+	case o.Partner.Name == t.Partner.Name || o.Partner.Addr.IsValid() && o.Partner.Addr.WithZone("") == t.Partner.Addr.WithZone(""):
 		problems = append(problems, fmt.Sprintf("both rows name %s as the partner; each must name the other host", o.Partner.Name))
 	case outside(o, t) != outside(t, o):
 		// Aliases of a host elsewhere are possible, but then both are.
@@ -103,7 +117,10 @@ func half(row config.Alias) rules.Half {
 }
 
 // outside tells whether the partner of row is an address off the subnet, where
-// both partners are addresses: of a name that cannot be told here.
+// both partners are addresses: of a name that cannot be told here. A link-local one is on
+// the alias's NIC.
 func outside(row, other config.Alias) bool {
-	return row.Partner.Addr.IsValid() && other.Partner.Addr.IsValid() && !row.Prefix.Contains(row.Partner.Addr)
+	p := row.Partner.Addr
+	local := p.Is6() && p.IsLinkLocalUnicast()
+	return p.IsValid() && other.Partner.Addr.IsValid() && !local && !row.Prefix.Contains(p)
 }

@@ -41,6 +41,31 @@ func TestCheckComparesWithThePartnersFile(t *testing.T) {
 			}
 		})
 	}
+	const local = "eth0:1 | fe80::1 | 64 | fe80::5 | true\neth1:1 | fe80::1 | 64 | fe80::6 | true\n"
+	for name, c := range map[string]struct {
+		ours, theirs string
+		code         int
+		want         string
+	}{
+		"a pair of IPv6":                {"eth0:1 | 2001:db8::2 | 64 | fe80::5 | true\n", "ens3:1 | 2001:DB8::0:2 | /64 | 2001:db8::4 | false\n", 0, "fit together"},
+		"a link-local alias":            {"eth0:1 | fe80::1 | 64 | fe80::5 | true\n", "ens3:1 | fe80::1 | 64 | fe80::4 | false\n", 0, "fit together"},
+		"of two NICs, the other way up": {local, "eth1:1 | fe80::1 | 64 | fe80::4 | false\neth0:1 | fe80::1 | 64 | fe80::3 | false\n", 0, "fit together"},
+		"the same partner there":        {local, "eth1:1 | fe80::1 | 64 | fe80::6 | false\neth0:1 | fe80::1 | 64 | fe80::4 | false\n", 1, "alias fe80::1%eth1: both rows name fe80::6%eth1 as the partner"},
+		"one NIC less there":            {local, "eth0:1 | fe80::1 | 64 | fe80::4 | false\n", 1, "alias fe80::1%eth1 is not in THEIRS"},
+		"one NIC more there":            {"eth0:1 | fe80::1 | 64 | fe80::5 | false\n", local, 1, "THEIRS:2: alias fe80::1%eth1 is not in OURS"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			ours, theirs := filepath.Join(dir, "ours"), filepath.Join(dir, "theirs")
+			place(t, ours, c.ours)
+			place(t, theirs, c.theirs)
+			var out bytes.Buffer
+			code := run(t, &out, "Check", "--files", "--aliases", ours, "--partner-file", theirs)
+			if want := strings.NewReplacer("OURS", ours, "THEIRS", theirs).Replace(c.want); code != c.code || !strings.Contains(out.String(), want) {
+				t.Errorf("exit %d, want %d and %q:\n%s", code, c.code, want, out.String())
+			}
+		})
+	}
 	t.Run("no primary", func(t *testing.T) {
 		dir := t.TempDir()
 		ours, theirs := filepath.Join(dir, "ours"), filepath.Join(dir, "theirs")

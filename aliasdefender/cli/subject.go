@@ -74,6 +74,9 @@ func resolve(ctx context.Context, names map[string]bool, into map[string][]netip
 			if err != nil {
 				return
 			}
+			for i := range found {
+				found[i] = found[i].Unmap()
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			into[name] = found
@@ -84,10 +87,12 @@ func resolve(ctx context.Context, names map[string]bool, into map[string][]netip
 
 // readNIC reads the kernel's settings of a NIC.
 func readNIC(s *inspect.Subject, nic string) {
-	for _, setting := range inspect.NICSettings {
-		name := inspect.SysctlName(nic, setting)
-		if text, err := os.ReadFile("/proc/sys/" + name); err == nil {
-			s.Sysctls[name] = strings.TrimSpace(string(text))
+	for family, settings := range inspect.NICSettings {
+		for _, setting := range settings {
+			name := inspect.SysctlName(family, nic, setting)
+			if text, err := os.ReadFile("/proc/sys/" + name); err == nil {
+				s.Sysctls[name] = strings.TrimSpace(string(text))
+			}
 		}
 	}
 }

@@ -115,9 +115,15 @@ type whyAlias struct {
 // tell picks what was asked for out of a snapshot.
 func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 	told := []whyAlias{}
-	var known []string
+	known := make([]string, len(s.Aliases))
+	for i, al := range s.Aliases {
+		known[i] = al.Alias
+	}
+	addr, err := daemon.Which(addr, "the running Monitor's file", known)
+	if err != nil {
+		return nil, err
+	}
 	for _, al := range s.Aliases {
-		known = append(known, al.Alias)
 		if addr.IsValid() && al.Alias != addr.String() {
 			continue
 		}
@@ -125,9 +131,6 @@ func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why,
 			Journal: append([]control.Entry{}, al.Journal[max(0, len(al.Journal)-last):]...),
 		})
-	}
-	if addr.IsValid() && len(told) == 0 {
-		return nil, daemon.NoSuchAlias(addr, "the running Monitor's file", known)
 	}
 	return told, nil
 }

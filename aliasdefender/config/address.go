@@ -3,9 +3,7 @@ package config
 import (
 	"encoding/binary"
 	"fmt"
-	"math/bits"
 	"net/netip"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,10 +17,10 @@ const maxLabel = 15
 // too long, the kernel is given less of the NIC's name.
 const shortLabel = 3
 
-// parseHost reads the IPv4 address of one host. The problem is empty if a host may own
-// the address.
+// parseHost reads the address of one host, of either family. The problem is empty if a
+// host may own the address.
 func parseHost(s string) (addr netip.Addr, problem string) {
-	addr, problem = parseIPv4(s)
+	addr, problem = parseAddr(s)
 	if problem == "" {
 		problem = unusable(addr)
 	}
@@ -32,29 +30,51 @@ func parseHost(s string) (addr netip.Addr, problem string) {
 	return addr, ""
 }
 
-// parseIPv4 reads a dotted address, and says in its own words what is wrong with it:
-// netip's errors speak to programmers.
-func parseIPv4(s string) (netip.Addr, string) {
+// parseAddr reads an address of either family, and says in its own words what is wrong
+// with it: netip's errors speak to programmers. Only a link-local address of IPv6 may
+// have a zone, the name of a NIC.
+func parseAddr(s string) (netip.Addr, string) {
 	addr, err := netip.ParseAddr(s)
 	switch {
 	case err == nil && addr.Is4():
 		return addr, ""
 	case err == nil && addr.Is4In6():
-		return netip.Addr{}, fmt.Sprintf("%s is an IPv4-mapped IPv6 address; write %s", s, addr.Unmap().WithZone(""))
+		return netip.Addr{}, fmt.Sprintf("%s is an IPv4-mapped IPv6 address; write %s", show(s), addr.Unmap().WithZone(""))
+	case err == nil && addr.Zone() == "":
+		return addr, ""
+	case err == nil && !addr.IsLinkLocalUnicast():
+		return netip.Addr{}, fmt.Sprintf("%s: only a link-local address has a NIC behind it; write %s", show(s), addr.WithZone(""))
 	case err == nil:
-		return netip.Addr{}, fmt.Sprintf("%s is an IPv6 address: not supported yet", show(s))
+		if nic, problem := splitNIC(addr.Zone()); problem != "" {
+			return netip.Addr{}, fmt.Sprintf("%s: the NIC %s", show(s), problem)
+		} else if nic != addr.Zone() {
+			return netip.Addr{}, fmt.Sprintf("%s: a NIC without a label is expected behind the address; write %s", show(s), addr.WithZone(nic))
+		}
+		return addr, ""
 	case s == "":
 		return netip.Addr{}, "is missing"
 	}
 	if before, _, found := strings.Cut(s, "/"); found {
-		if _, problem := parseIPv4(before); problem == "" {
+		if _, problem := parseAddr(before); problem == "" {
 			return netip.Addr{}, fmt.Sprintf("%s: an address without a prefix length is expected; write %s", show(s), before)
+		}
+	}
+	if inside, is := strings.CutPrefix(s, "["); is {
+		inside, _, _ = strings.Cut(inside, "]")
+		if addr, problem := parseAddr(inside); problem == "" {
+			return netip.Addr{}, fmt.Sprintf("%s: an address without brackets is expected; write %s", show(s), addr)
 		}
 	}
 	if decimal, ok := withoutLeadingZeros(s); ok {
 		return netip.Addr{}, fmt.Sprintf("%s has leading zeros, which some programs read as octal; write %s", show(s), decimal)
 	}
-	return netip.Addr{}, fmt.Sprintf("%s is not an IPv4 address, such as 172.16.1.2", show(s))
+	switch {
+	case strings.Contains(s, ":"):
+		return netip.Addr{}, fmt.Sprintf("%s is not an IPv6 address, such as 2001:db8::2", show(s))
+	case s[0] >= '0' && s[0] <= '9':
+		return netip.Addr{}, fmt.Sprintf("%s is not an IPv4 address, such as 172.16.1.2", show(s))
+	}
+	return netip.Addr{}, fmt.Sprintf("%s is not an address, such as 172.16.1.2 or 2001:db8::2", show(s))
 }
 
 // withoutLeadingZeros returns the address without leading zeros, if they are all that is
@@ -74,20 +94,23 @@ func withoutLeadingZeros(s string) (string, bool) {
 }
 
 // unusable says why no host can own the address; empty means that one can.
-// The kernel would add each of these without a word.
+// The kernel would add some of these without a word.
 func unusable(addr netip.Addr) string {
-	first := addr.As4()[0]
 	kind := ""
 	switch {
-	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		kind = "the broadcast address"
-	case first == 0:
-		kind = "in 0.0.0.0/8, which no host can own"
 	case addr.IsLoopback():
 		kind = "a loopback address, which never leaves this host"
 	case addr.IsMulticast():
 		kind = "a multicast address"
-	case first >= 240:
+	case addr.Is6() && addr.IsUnspecified():
+		kind = "the unspecified address, which no host can own"
+	case addr.Is6():
+		return ""
+	case addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		kind = "the broadcast address"
+	case addr.As4()[0] == 0:
+		kind = "in 0.0.0.0/8, which no host can own"
+	case addr.As4()[0] >= 240:
 		kind = "in class E, which is reserved"
 	default:
 		return ""
@@ -95,11 +118,18 @@ func unusable(addr netip.Addr) string {
 	return addr.String() + " is " + kind
 }
 
-// edge says whether addr is the network or the broadcast address of its
-// subnet; empty means neither. A /31 has no such addresses (RFC 3021), nor has
-// a /32.
+// edge says whether addr is an address of its subnet that no host can have: of IPv4 the
+// network or the broadcast address, of IPv6 the subnet-router anycast address (RFC 4291,
+// 2.6.1). Empty means that it is none of them. A /31 and a /127 have no such addresses
+// (RFC 3021, RFC 6164), nor has a single address.
 func edge(addr netip.Addr, subnet netip.Prefix) string {
-	if subnet.Bits() >= 31 || !subnet.Contains(addr) {
+	if !holds(subnet, addr) || subnet.Bits() >= addr.BitLen()-1 {
+		return ""
+	}
+	if addr.Is6() {
+		if addr.WithZone("") == subnet.Masked().Addr() {
+			return fmt.Sprintf("%s is the subnet-router anycast address of %s, which every router there answers for", addr, subnet.Masked())
+		}
 		return ""
 	}
 	hosts := uint32(1)<<(32-subnet.Bits()) - 1
@@ -111,56 +141,6 @@ func edge(addr netip.Addr, subnet netip.Prefix) string {
 		return fmt.Sprintf("%s is the broadcast address of %s", addr, subnet.Masked())
 	}
 	return ""
-}
-
-// parseMask reads a netmask in any of the forms that ifconfig, ip and the
-// Solaris tools print, and returns its length in bits, 1 to 32.
-func parseMask(s string) (length int, problem string) {
-	switch {
-	case s == "":
-		return 0, "is missing"
-	case strings.Contains(s, "."):
-		addr, problem := parseIPv4(s)
-		if problem != "" {
-			return 0, fmt.Sprintf("%s is not a netmask, such as 255.255.255.0", show(s))
-		}
-		octets := addr.As4()
-		return maskLength(s, binary.BigEndian.Uint32(octets[:]))
-	}
-	if digits, hex := cutHex(s); hex {
-		if mask, err := strconv.ParseUint(digits, 16, 32); err == nil {
-			return maskLength(s, uint32(mask))
-		}
-	}
-	n, err := strconv.ParseUint(strings.TrimPrefix(s, "/"), 10, 16)
-	if err != nil || strconv.FormatUint(n, 10) != strings.TrimPrefix(s, "/") {
-		return 0, fmt.Sprintf("%s is not a netmask; write 255.255.255.0, /24, 24 or ffffff00", show(s))
-	}
-	if n < 1 || n > 32 {
-		return 0, fmt.Sprintf("%s is out of range: a prefix length is 1 to 32", s)
-	}
-	return int(n), ""
-}
-
-// cutHex tells a hexadecimal mask, as Solaris prints it, from a prefix length:
-// it has all of its eight digits.
-func cutHex(s string) (digits string, ok bool) {
-	digits = strings.TrimPrefix(strings.ToLower(s), "0x")
-	return digits, len(digits) == 8
-}
-
-// maskLength counts the ones of a mask that was written as s.
-func maskLength(s string, mask uint32) (length int, problem string) {
-	length = bits.LeadingZeros32(^mask)
-	switch {
-	case mask == 0:
-		return 0, fmt.Sprintf("%s covers every address; write the mask of the alias's subnet", s)
-	case mask == ^uint32(0)<<(32-length):
-		return length, ""
-	case mask&(mask+1) == 0:
-		return 0, fmt.Sprintf("%s is a wildcard (an inverted netmask); write /%d", s, bits.LeadingZeros32(mask))
-	}
-	return 0, s + " has gaps"
 }
 
 // splitNIC reads an interface with an optional ":label" as Linux has them
@@ -197,7 +177,8 @@ func splitNIC(s string) (nic, problem string) {
 	return nic, ""
 }
 
-// parsePartner reads an address, or a host name as in RFC 1123, section 2.1, but with the
+// parsePartner reads an address, which may be spelt in many ways and has one name for all
+// of them, or a host name as in RFC 1123, section 2.1, but with the
 // underscores that hosts files also have.
 func parsePartner(s string) (Partner, string) {
 	if s == "" {
@@ -208,7 +189,7 @@ func parsePartner(s string) (Partner, string) {
 		if problem != "" {
 			return Partner{}, problem
 		}
-		return Partner{Name: s, Addr: addr}, ""
+		return Partner{Name: addr.String(), Addr: addr}, ""
 	}
 	labels := strings.Split(strings.TrimSuffix(s, "."), ".")
 	if strings.EqualFold(labels[len(labels)-1], "localhost") {

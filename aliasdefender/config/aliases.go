@@ -75,16 +75,22 @@ func (t *table) add(line int, row string) {
 		a.Label = ""
 		t.mistake(line, "nic", problem)
 	}
-	if a.Addr, problem = parseHost(fields[1]); problem != "" {
+	if a.Addr, problem = parseHost(fields[1]); problem == "" {
+		a.Addr, problem = onNIC(a.Addr, a.NIC)
+	}
+	if problem != "" {
 		t.partial = true
 		t.mistake(line, "alias", problem)
 	}
-	if length, problem := parseMask(fields[2]); problem != "" {
+	if length, problem := parseMask(fields[2], a.Addr); problem != "" {
 		t.mistake(line, "netmask", problem)
 	} else if a.Addr.IsValid() {
 		a.Prefix = netip.PrefixFrom(a.Addr, length)
 	}
-	if a.Partner, problem = parsePartner(fields[3]); problem != "" {
+	if a.Partner, problem = parsePartner(fields[3]); problem == "" {
+		a.Partner, problem = a.partnerOn(a.Partner)
+	}
+	if problem != "" {
 		t.mistake(line, "partner", problem)
 	}
 	switch strings.ToLower(fields[4]) {
@@ -106,7 +112,7 @@ func (t *table) checkRow(a Alias) {
 		t.mistake(a.Line, "alias", problem)
 	}
 	if a.Addr.IsValid() && a.Addr == a.Partner.Addr {
-		t.mistake(a.Line, "partner", fmt.Sprintf("%s is the alias itself; write the address that the partner always has", a.Addr))
+		t.mistake(a.Line, "partner", fmt.Sprintf("%s is the alias itself; write the address that the partner always has", a.Partner.Addr))
 	} else if problem := edge(a.Partner.Addr, a.Prefix); problem != "" {
 		t.mistake(a.Line, "partner", problem)
 	}
@@ -140,9 +146,14 @@ func (t *table) mistake(line int, field, text string) {
 	t.mistakes = append(t.mistakes, Mistake{File: t.file, Line: line, Field: field, Text: text})
 }
 
-// Row is the alias as a line of hostname.alias, without the line end.
+// Row is the alias as a line of hostname.alias, without the line end. The Nic is the zone
+// of every link-local address in it.
 func (a Alias) Row() string {
-	return fmt.Sprintf("%s | %s | /%d | %s | %t", a.Label, a.Addr, a.Prefix.Bits(), a.Partner.Name, a.Primary)
+	partner := a.Partner.Name
+	if a.Partner.Addr.IsValid() {
+		partner = a.Partner.Addr.WithZone("").String()
+	}
+	return fmt.Sprintf("%s | %s | /%d | %s | %t", a.Label, a.Prefix.Addr(), a.Prefix.Bits(), partner, a.Primary)
 }
 
 func plural(n int, noun string) string {

@@ -19,9 +19,10 @@ var compareNetip = cmp.Options{
 func row(line int, label, addr string, bits int, partner string, primary bool) Alias {
 	nic, _, _ := strings.Cut(label, ":")
 	partnerAddr, _ := netip.ParseAddr(partner)
+	alias, _ := onNIC(netip.MustParseAddr(addr), nic)
 	return Alias{
 		Line: line, NIC: nic, Label: label,
-		Addr:    netip.MustParseAddr(addr),
+		Addr:    alias,
 		Prefix:  netip.PrefixFrom(netip.MustParseAddr(addr), bits),
 		Partner: Partner{Name: partner, Addr: partnerAddr},
 		Primary: primary,
@@ -52,6 +53,14 @@ func TestARowIsReadAsItWasMeant(t *testing.T) {
 		"a /32 on any number":       {"eth0:1|172.16.1.255|32|172.16.1.0|true", []Alias{row(1, "eth0:1", "172.16.1.255", 32, "172.16.1.0", true)}},
 		".0 amidst its subnet":      {"eth0:1|172.16.1.0|23|172.16.0.255|true", []Alias{row(1, "eth0:1", "172.16.1.0", 23, "172.16.0.255", true)}},
 		"a partner elsewhere":       {"eth0:1|172.16.1.2|24|10.0.0.255|true", []Alias{row(1, "eth0:1", "172.16.1.2", 24, "10.0.0.255", true)}},
+		"an alias of IPv6":          {"eth0:1|2001:DB8:0::2|64|2001:db8::0:5|true", []Alias{row(1, "eth0:1", "2001:db8::2", 64, "2001:db8::5", true)}},
+		"both families":             {"eth0:1|172.16.1.2|24|b|true\neth0:2|2001:db8::2|/64|b|true", []Alias{row(1, "eth0:1", "172.16.1.2", 24, "b", true), row(2, "eth0:2", "2001:db8::2", 64, "b", true)}},
+		"a link-local alias":        {"eth0:1|fe80::1|64|fe80::5|true", []Alias{row(1, "eth0:1", "fe80::1", 64, "fe80::5%eth0", true)}},
+		"with its NIC":              {"eth0:1|fe80::1%eth0|64|fe80::5%eth0|true", []Alias{row(1, "eth0:1", "fe80::1", 64, "fe80::5%eth0", true)}},
+		"the same on two NICs":      {"eth0|fe80::1|64|fe80::5|true\neth1|fe80::1|64|fe80::5|true", []Alias{row(1, "eth0", "fe80::1", 64, "fe80::5%eth0", true), row(2, "eth1", "fe80::1", 64, "fe80::5%eth1", true)}},
+		"a link-local partner":      {"eth0|2001:db8::2|64|fe80::5|true", []Alias{row(1, "eth0", "2001:db8::2", 64, "fe80::5%eth0", true)}},
+		"the first of a /127":       {"eth0|2001:db8::|127|2001:db8::1|true", []Alias{row(1, "eth0", "2001:db8::", 127, "2001:db8::1", true)}},
+		"a /128 on any number":      {"eth0|2001:db8::|128|2001:db8:1::|true", []Alias{row(1, "eth0", "2001:db8::", 128, "2001:db8:1::", true)}},
 		"one NIC and three labels": {"eth0|172.16.1.2|24|b|true\neth0:1|172.16.1.3|24|b|true\neth0:2|172.16.1.4|24|b|false", []Alias{
 			row(1, "eth0", "172.16.1.2", 24, "b", true), row(2, "eth0:1", "172.16.1.3", 24, "b", true), row(3, "eth0:2", "172.16.1.4", 24, "b", false)}},
 	}
@@ -74,9 +83,18 @@ func TestANetmaskMayBeWrittenInEveryFormThatToolsPrint(t *testing.T) {
 		"255.255.255.255": 32, "32": 32, "/32": 32, "ffffffff": 32,
 		"255.255.254.0": 23, "fffffffe": 31, "128.0.0.0": 1, "/1": 1, "80000000": 1,
 	} {
-		got, problem := parseMask(s)
+		got, problem := parseMask(s, netip.MustParseAddr("172.16.1.2"))
 		if problem != "" || got != want {
 			t.Errorf("parseMask(%q) = %d, %q, want %d", s, got, problem, want)
+		}
+	}
+	for s, want := range map[string]int{
+		"64": 64, "/64": 64, "ffff:ffff:ffff:ffff::": 64, "FFFF:FFFF:FFFF:FFFF::0": 64, "/1": 1, "8000::": 1, "128": 128,
+		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff": 128, "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe": 127, "ffff:ffff:ffff:ff80::": 57,
+	} {
+		got, problem := parseMask(s, netip.MustParseAddr("2001:db8::2"))
+		if problem != "" || got != want {
+			t.Errorf("parseMask(%q) of IPv6 = %d, %q, want %d", s, got, problem, want)
 		}
 	}
 }
@@ -91,6 +109,8 @@ func FuzzAliases(f *testing.F) {
 		"e|1.1.1.1|0x00000000|1|true",
 		"e:|::ffff:1.2.3.4%eth0|1|a.|true",
 		"|||||\n# |\n\x00",
+		"e:1|2001:db8::2|64|2001:db8::5|true\ne:2|FE80::1|ffff:ffff::|fe80::5%e|false\nf|fe80::1|/10|fe80::5|true",
+		"e|::|128|::1|true\ne|fe80::1%e:1|64|fe80::5%\x01|true\ne|ff02::1|::|[::1]|true",
 		"e|1.0.0.1|33|" + strings.Repeat("a.", 130) + "|true",
 	} {
 		f.Add([]byte(seed))
@@ -131,13 +151,28 @@ func checkFields(t *testing.T, a Alias) {
 	if nic != a.NIC || a.NIC == "" || len(a.Label) > 15 || labelled && number == "" || strings.ContainsAny(a.Label, " \t\r\n/|#") {
 		t.Errorf("no NIC of Linux: %+v", a)
 	}
-	if !a.Addr.Is4() || a.Addr.IsMulticast() || a.Addr.IsLoopback() || a.Addr.IsUnspecified() || a.Addr.As4()[0] >= 240 {
+	if !a.Addr.IsValid() || a.Addr.Is4In6() || a.Addr.IsMulticast() || a.Addr.IsLoopback() || a.Addr.IsUnspecified() || a.Addr.Is4() && a.Addr.As4()[0] >= 240 {
 		t.Errorf("no alias: %s", a.Addr)
 	}
-	if a.Prefix.Addr() != a.Addr || a.Prefix.Bits() < 1 || a.Prefix.Bits() > 32 {
+	if a.Prefix.Addr() != a.Addr.WithZone("") || a.Prefix.Bits() < 1 || a.Prefix.Bits() > a.Addr.BitLen() {
 		t.Errorf("no prefix of %s: %s", a.Addr, a.Prefix)
 	}
-	if a.Prefix.Bits() < 31 && (a.Addr == a.Prefix.Masked().Addr() || !a.Prefix.Contains(a.Addr.Next())) {
+	for _, addr := range []netip.Addr{a.Addr, a.Partner.Addr} {
+		zone := ""
+		if addr.Is6() && addr.IsLinkLocalUnicast() {
+			zone = a.NIC
+		}
+		if addr.Zone() != zone {
+			t.Errorf("%s of %+v has another zone than its NIC", addr, a)
+		}
+	}
+	if a.Partner.Addr.IsValid() && a.Partner.Addr.Is6() != a.Addr.Is6() || linkLocal(a.Addr) && !linkLocal(a.Partner.Addr) {
+		t.Errorf("the partner judges nothing of the alias: %+v", a)
+	}
+	if a.Addr.Is6() && a.Prefix.Bits() < 127 && a.Prefix.Addr() == a.Prefix.Masked().Addr() {
+		t.Errorf("every router's address: %s", a.Prefix)
+	}
+	if a.Addr.Is4() && a.Prefix.Bits() < 31 && (a.Addr == a.Prefix.Masked().Addr() || !a.Prefix.Contains(a.Addr.Next())) {
 		t.Errorf("network or broadcast address: %s", a.Prefix)
 	}
 	if a.Partner.Name == "" || a.Partner.Addr == a.Addr {

@@ -18,12 +18,13 @@ type Alias struct {
 	Line    int          // line in hostname.alias, from 1
 	NIC     string       // interface without label: "eth0"
 	Label   string       // with its label as written, "eth0:1"; equal to NIC if it has none
-	Addr    netip.Addr   // the alias IP
-	Prefix  netip.Prefix // Addr with the NetMask's length, host bits included: 172.16.1.2/24
+	Addr    netip.Addr   // the alias IP, of either family; a link-local one of IPv6 has NIC as its zone
+	Prefix  netip.Prefix // Addr without a zone, with the NetMask's length, host bits included: 172.16.1.2/24
 	Partner Partner
 	Primary bool
 
 	Rhythm
+	// What judges the alias is of its family; what is link-local of it has NIC as its zone.
 	Router    netip.Addr   // the zero Addr means auto: the default route out of NIC
 	Witnesses []netip.Addr // further third parties; empty means none
 
@@ -40,8 +41,8 @@ type Alias struct {
 
 // Partner is the other host of an alias: an address, or a name to resolve.
 type Partner struct {
-	Name string     // as written
-	Addr netip.Addr // valid if Name is an address
+	Name string     // as written; of IPv6 the address in its canonical form, with its zone
+	Addr netip.Addr // valid if Name is an address: of the alias's family
 }
 
 // Rhythm is how often an address is asked and how long an answer may take.
@@ -106,8 +107,8 @@ type Peer struct {
 	KeyFiles []string   // the first one's key seals, each opens
 	Keys     []Key      // read from KeyFiles; only LoadWithKeys does that
 	Port     uint16     // UDP, the same on both hosts
-	Listen   netip.Addr // own address; the zero Addr means any
-	// Paths are further addresses of partners, by Partner.Name.
+	Listen   netip.Addr // own address of either family; the zero Addr means any
+	// Paths are further addresses of partners, of either family, by Partner.Name.
 	Paths map[string][]netip.Addr
 }
 

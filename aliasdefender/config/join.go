@@ -34,13 +34,14 @@ func join(t table, f *SettingsFile) (*Config, error) {
 		}
 		// A scope that is not there counts as an empty one.
 		own := byAddr[a.Addr]
-		s := own.within(f.all)
+		s := j.fit(a, own)
 		j.checkThirdParties(a, s)
 		if own.failback.value && !a.Primary && !t.hasMistake(a.Line, "primary") {
 			j.mistake(own.failback.place(), fmt.Sprintf("failback is for the primary, and hostname.alias, line %d, says Primary false", a.Line))
 		}
 		s.apply(&rows[i])
 	}
+	j.checkUsed()
 	if err := slices.Concat(t.mistakes, f.mistakes, j.found).err(); err != nil {
 		return nil, err
 	}
@@ -63,6 +64,64 @@ type joint struct {
 
 func (j *joint) mistake(p place, text string) {
 	j.found = append(j.found, Mistake{File: j.settings.file, Line: p.line, Field: p.field, Text: text})
+}
+
+// fit joins the scope of an alias with that of all. Of the third parties for all, those
+// that are of the alias's family and may be on its NIC are meant for it; its own must be.
+// Link-local ones get its NIC.
+func (j *joint) fit(a Alias, own scope) scope {
+	s := own.within(j.settings.all)
+	if r := s.router; r.value.IsValid() {
+		if addr, ok := j.judges(a, r.value, r.place(), own.router.isSet()); ok {
+			s.router.value = addr
+		} else {
+			s.router = given[netip.Addr]{}
+		}
+	}
+	s.witnesses.value = nil
+	for _, w := range own.within(j.settings.all).witnesses.value {
+		p := place{w.line, s.witnesses.field}
+		addr, ok := j.judges(a, w.addr, p, own.witnesses.isSet())
+		switch {
+		case !ok:
+		case slices.ContainsFunc(s.witnesses.value, func(x witness) bool { return x.addr == addr }):
+			j.once(p, "twice", addr, fmt.Sprintf("%s is listed twice", addr))
+		default:
+			s.witnesses.value = append(s.witnesses.value, witness{addr, w.line})
+		}
+	}
+	return s
+}
+
+// judges is a third party as the alias knows it, if it is meant for the alias.
+func (j *joint) judges(a Alias, addr netip.Addr, p place, own bool) (netip.Addr, bool) {
+	if problem := a.strange(addr); problem != "" {
+		if own {
+			j.mistake(p, problem)
+		}
+		return netip.Addr{}, false
+	}
+	addr, _ = onNIC(addr, a.NIC)
+	return addr, true
+}
+
+// checkUsed finds third parties for all aliases that fit none of them.
+func (j *joint) checkUsed() {
+	unused := func(addr netip.Addr, p place) {
+		fits := func(a Alias) bool { return a.Addr.IsValid() && a.strange(addr) == "" }
+		switch {
+		case !addr.IsValid() || j.partial || slices.ContainsFunc(j.rows, fits):
+		case addr.Zone() != "":
+			j.mistake(p, fmt.Sprintf("%s is used by no alias: none of IPv6 is on %s", addr, addr.Zone()))
+		default:
+			j.mistake(p, fmt.Sprintf("%s is %s, and hostname.alias has no alias of that family", addr, familyOf(addr)))
+		}
+	}
+	all := j.settings.all
+	unused(all.router.value, all.router.place())
+	for _, w := range all.witnesses.value {
+		unused(w.addr, place{w.line, all.witnesses.field})
+	}
 }
 
 // checkThirdParties refuses a router or witness that proves nothing about our own network

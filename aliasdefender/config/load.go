@@ -32,6 +32,9 @@ func loadBoth(aliasesPath, settingsPath string, settingsRequired bool) (table, *
 	if needsUnits {
 		t.checkUnits()
 	}
+	if !knowsIPv6 {
+		t.checkFamilies()
+	}
 
 	in := input{file: settingsPath}
 	if settingsRequired || exists(settingsPath) {

@@ -61,10 +61,23 @@ func (f *SettingsFile) takePaths(v value, name []string) bool {
 		f.refuse(v, v.path, fmt.Sprintf("is a list and not a table; write %q = [\"10.9.9.5\"] below [peer.paths]", name[0]))
 	default:
 		addrs, mistakes := addrList("10.9.9.5")(v)
+		for _, a := range addrs {
+			if problem := withNIC(a.addr); problem != "" {
+				mistakes = append(mistakes, Mistake{Line: a.line, Text: problem})
+			}
+		}
+		partner, which := name[0], ""
+		if addr, problem := parseAddr(partner); problem == "" {
+			partner, which = addr.String(), withNIC(addr) // as the row has it, however it is spelt here
+		}
+		if which != "" {
+			f.mistake(v.line, v.field(), which)
+			break
+		}
 		for _, m := range mistakes {
 			f.mistake(m.Line, v.field(), m.Text)
 		}
-		f.paths = append(f.paths, partnerPaths{place{v.line, v.field()}, name[0], addrs})
+		f.paths = append(f.paths, partnerPaths{place{v.line, v.field()}, partner, addrs})
 	}
 	return true
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -107,9 +108,38 @@ func TestEveryExampleLoads(t *testing.T) {
 		}
 	}
 
-	files, err := filepath.Glob(filepath.Join(etc, "examples", "*"))
+	files, err := filepath.Glob(filepath.Join(etc, "examples", "*.*"))
 	if err != nil || len(files) != 6 {
 		t.Errorf("%d examples, and this test loads 6 (%v)", len(files), err)
+	}
+}
+
+// TestTheDualStackExampleIsAPair: the same aliases, one primary for each, and a link-local
+// one with its NIC.
+func TestTheDualStackExampleIsAPair(t *testing.T) {
+	dir := filepath.Join(etc, "examples", "dual-stack")
+	var hosts [2]*Config
+	for i, name := range []string{"host-a.hostname.alias", "host-b.hostname.alias"} {
+		cfg, err := Load(filepath.Join(dir, name), filepath.Join(dir, "aliasdefender.toml"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hosts[i] = cfg
+	}
+	a, b := hosts[0].Aliases, hosts[1].Aliases
+	for i, judges := range []string{"[172.16.1.253]", "[2001:db8:1::fd]", "[]"} {
+		if a[i].Prefix != b[i].Prefix || a[i].Label != b[i].Label || !a[i].Primary || b[i].Primary || a[i].Partner == b[i].Partner {
+			t.Errorf("no mirror:\n%s\n%s", a[i].Row(), b[i].Row())
+		}
+		if got := fmt.Sprint(a[i].Witnesses); got != judges {
+			t.Errorf("%s is judged by %s, want %s", a[i].Addr, got, judges)
+		}
+	}
+	if gate := a[2]; len(a) != 3 || gate.Addr.String() != "fe80::1%eth1" || gate.Partner.Name != "fe80::5%eth1" || gate.Router.String() != "2001:db8:2::10" {
+		t.Errorf("%d aliases, the last %+v", len(a), gate)
+	}
+	if files, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(files) != 4 {
+		t.Errorf("%v (%v), and this test knows of 4", files, err)
 	}
 }
 

@@ -95,7 +95,7 @@ var tables = map[string]map[string]key{
 	"peer": {
 		"key_file": func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.keyFiles, v, keyFileList) },
 		"port":     func(f *SettingsFile, _ *scope, v value) Mistakes { return fillPlain(&f.Peer.Port, v, udpPort) },
-		"listen":   func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.listen, v, addrOr("any")) },
+		"listen":   func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.listen, v, onNICs(addrOr("any"))) },
 		"paths": func(_ *SettingsFile, _ *scope, v value) Mistakes {
 			return wrong(v, "is a table; write [peer.paths], and below it \"172.16.1.5\" = [\"10.9.9.5\"]")
 		},
@@ -231,8 +231,17 @@ func (f *SettingsFile) aliasScope(v value) *scope {
 	f.scopes[field] = s
 	f.aliases = append(f.aliases, s)
 	var problem string
-	if s.addr, problem = parseHost(v.path[1]); problem != "" {
+	if s.addr, problem = parseHost(v.path[1]); problem == "" {
+		problem = withNIC(s.addr)
+	}
+	if problem != "" {
+		s.addr = netip.Addr{}
 		f.mistake(v.line, "alias", problem)
+	}
+	for _, other := range f.aliases { // an address of IPv6 may be spelt in many ways
+		if other != s && s.addr.IsValid() && other.addr == s.addr {
+			f.mistake(v.line, field, fmt.Sprintf("is the alias of the table in line %d already; write all its keys there", other.line))
+		}
 	}
 	return s
 }
@@ -244,7 +253,7 @@ func unquotedAddr(path []string) (string, bool) {
 		return "", false
 	}
 	addr := strings.Join(path[:4], ".")
-	_, problem := parseIPv4(addr)
+	_, problem := parseAddr(addr)
 	return addr, problem == ""
 }
 

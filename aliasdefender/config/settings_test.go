@@ -245,11 +245,23 @@ func FuzzSettings(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	for _, seed := range []string{
+		"router = \"fe80::fe\"\nwitnesses = [\"172.16.1.253\", \"2001:db8::fe\", \"fe80::fe%eth1\"]\n[alias.\"fe80::1%eth1\"]\nrouter = \"fe80::fd\"",
+		"[peer]\nlisten = \"2001:db8::4\"\n[peer.paths]\n\"2001:DB8::5\" = [\"fe80::5%eth0\"]\n\"fe80::5%eth1\" = [\"::ffff:10.0.0.1\", \"fe80::7%\\u0001\"]",
+	} {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := ParseSettings(bytes.NewReader(text), "aliasdefender.toml")
 		if err != nil {
 			checkMistakes(t, err)
 			return
+		}
+		if cfg, err := Join(ofBothFamilies(), s); err == nil {
+			for _, a := range cfg.Aliases {
+				checkFields(t, a)
+				checkPolicy(t, a)
+			}
 		}
 		cfg, err := Join(twoAliases(), s)
 		if err != nil {
@@ -270,6 +282,11 @@ func FuzzSettings(f *testing.F) {
 
 func checkPolicy(t *testing.T, a Alias) {
 	t.Helper()
+	for _, addr := range append([]netip.Addr{a.Router}, a.Witnesses...) {
+		if addr.IsValid() && (addr.Is6() != a.Addr.Is6() || linkLocal(addr) && addr.Zone() != a.NIC) {
+			t.Errorf("%s judges nothing of %+v", addr, a)
+		}
+	}
 	if a.Interval < minInterval || a.Interval > maxInterval || a.Timeout < minTimeout || a.Timeout > a.Interval ||
 		a.Misses < 2 || a.Misses > 100 || a.Detect() > 5*a.Interval {
 		t.Errorf("rhythm: %+v", a.Rhythm)
@@ -281,7 +298,7 @@ func checkPolicy(t *testing.T, a Alias) {
 		t.Errorf("policy: %+v", a)
 	}
 	for _, w := range append(a.Witnesses, a.Router) {
-		if w.IsValid() && (!w.Is4() || w == a.Addr || w == a.Partner.Addr) {
+		if w.IsValid() && (w == a.Addr || w == a.Partner.Addr) {
 			t.Errorf("no third party: %s", w)
 		}
 	}

@@ -6,3 +6,6 @@ package config
 const DefaultSocket = "/run/aliasdefender/control.sock"
 
 const needsUnits = false
+
+// knowsIPv6 says whether a row may be one of IPv6.
+const knowsIPv6 = true

@@ -5,3 +5,6 @@ package config // for illumos too, which the suffix serves
 const DefaultSocket = "/var/run/aliasdefender/control.sock"
 
 const needsUnits = true
+
+// knowsIPv6 says whether a row may be one of IPv6.
+const knowsIPv6 = false

@@ -164,7 +164,7 @@ func addrOr(word string) parser[netip.Addr] {
 			return netip.Addr{}, mistakes
 		}
 		if !addressLike(s) {
-			return netip.Addr{}, wrong(v, "%s is neither %q nor an IPv4 address", show(s), word)
+			return netip.Addr{}, wrong(v, "%s is neither %q nor an address", show(s), word)
 		}
 		addr, problem := parseHost(s)
 		if problem != "" {
@@ -178,6 +178,18 @@ func addrOr(word string) parser[netip.Addr] {
 type witness struct {
 	addr netip.Addr
 	line int
+}
+
+// onNICs reads addresses that no row gives a NIC: link-local ones are written with
+// theirs.
+func onNICs(parse parser[netip.Addr]) parser[netip.Addr] {
+	return func(v value) (netip.Addr, Mistakes) {
+		addr, mistakes := parse(v)
+		if problem := withNIC(addr); mistakes == nil && problem != "" {
+			return netip.Addr{}, wrong(v, "%s", problem)
+		}
+		return addr, mistakes
+	}
 }
 
 // addrList reads a list of addresses.

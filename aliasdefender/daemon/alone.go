@@ -116,14 +116,16 @@ func (o Options) rowsFor(cfg *config.Config, alias netip.Addr) ([]config.Alias, 
 	if !alias.IsValid() {
 		return cfg.Aliases, nil
 	}
-	var known []string
+	known := make([]string, len(cfg.Aliases))
 	for i, al := range cfg.Aliases {
-		if al.Addr == alias {
-			return cfg.Aliases[i : i+1], nil
-		}
-		known = append(known, al.Addr.String())
+		known[i] = al.Addr.String()
 	}
-	return nil, NoSuchAlias(alias, o.Aliases, known)
+	which, err := Which(alias, o.Aliases, known)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == which })
+	return cfg.Aliases[i : i+1], nil
 }
 
 // openFor opens the network for an order. An order that only reads it needs no privilege.
@@ -202,7 +204,7 @@ func (n narrow) Read() (host.State, error) {
 	for i, nic := range s.NICs {
 		nic.Addrs = slices.Clone(nic.Addrs)
 		for k, a := range nic.Addrs {
-			if slices.ContainsFunc(n.aliases, func(al config.Alias) bool { return al.Addr == a.Prefix.Addr() }) {
+			if slices.ContainsFunc(n.aliases, func(al config.Alias) bool { return al.Addr == host.Zoned(a.Prefix.Addr(), nic.Name) }) {
 				nic.Addrs[k].Ours = true
 			}
 		}

@@ -215,7 +215,7 @@ func (m *monitor) sayKept(f parked, cfg *config.Config) {
 			break
 		}
 		text := "parked by an operator: it stays off this host until AddAlias"
-		if cfg != nil && !slices.ContainsFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == addr.WithZone("") }) {
+		if cfg != nil && !slices.ContainsFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == addr }) {
 			text = "parked by an operator, but not in the file now"
 		}
 		m.event("parked").WithField("alias", addr.String()).Warn(text)

@@ -76,16 +76,17 @@ func (s System) options(cfg *config.Config, version string, log logrus.FieldLogg
 }
 
 // Resolve looks up a partner's name, in DNS or the hosts file. It returns all addresses
-// that a host can have. The first one counts, as with the original's ping, unless it
+// of either family that a host can have; each alias uses those of its own. The first one counts, as with the original's ping, unless it
 // cannot be the partner's.
 func Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", name)
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]netip.Addr, 0, len(addrs))
 	for _, a := range addrs {
-		if a = a.Unmap(); !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() {
+		// A link-local address is told apart by a NIC, which a name does not have.
+		if a = a.Unmap(); !(a.Is6() && a.IsLinkLocalUnicast()) && !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() {
 			all = append(all, a)
 		}
 	}

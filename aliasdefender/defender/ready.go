@@ -9,6 +9,7 @@ import (
 
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
@@ -198,6 +199,12 @@ func (l *loop) partnerOf(a *alias) (netip.Addr, error) {
 		}
 	}
 	var wrong error
+	if len(all) > 0 {
+		all = slices.DeleteFunc(slices.Clone(all), func(addr netip.Addr) bool { return addr.Is6() != a.cfg.Addr.Is6() })
+		if len(all) == 0 {
+			wrong = fmt.Errorf("it has no address of %s", host.FamilyOf(a.cfg.Addr))
+		}
+	}
 	for _, addr := range all {
 		err := l.notAHost(addr)
 		if err == nil {

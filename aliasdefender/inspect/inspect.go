@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
@@ -85,24 +86,29 @@ type Subject struct {
 	Files []File // that the Monitor has to read, as far as they could be looked at
 }
 
-// NICSettings are the settings of a NIC that are read into Sysctls, for each NIC of
-// the table and for "all".
-var NICSettings = []string{"arp_ignore", "arp_announce", "rp_filter", "promote_secondaries", "proxy_arp_pvlan"}
+// NICSettings are the settings of a NIC in each family that are read into Sysctls, for
+// each NIC of the table and for "all".
+var NICSettings = map[host.Family][]string{
+	host.IPv4: {"arp_ignore", "arp_announce", "rp_filter", "promote_secondaries", "proxy_arp_pvlan"},
+	host.IPv6: {"accept_ra", "disable_ipv6", "drop_unsolicited_na", "forwarding", "keep_addr_on_down", "ndisc_notify"},
+}
 
-// Sysctl is an IPv4 setting of a NIC, such as "rp_filter"; ok is false if it is
+// Sysctl is a setting of a NIC in one family, such as "rp_filter"; ok is false if it is
 // unknown.
-func (s *Subject) Sysctl(nic, setting string) (value string, ok bool) {
-	value, ok = s.Sysctls[SysctlName(nic, setting)]
+func (s *Subject) Sysctl(f host.Family, nic, setting string) (value string, ok bool) {
+	value, ok = s.Sysctls[SysctlName(f, nic, setting)]
 	return value, ok
 }
 
-// SysctlName is the name in Subject.Sysctls of an IPv4 setting of a NIC.
-func SysctlName(nic, setting string) string { return "net/ipv4/conf/" + nic + "/" + setting }
+// SysctlName is the name in Subject.Sysctls of a setting of a NIC in one family.
+func SysctlName(f host.Family, nic, setting string) string {
+	return "net/" + strings.ToLower(f.String()) + "/conf/" + nic + "/" + setting
+}
 
-// set is the command that sets an IPv4 setting of a NIC. With slashes, for a NIC may
-// have dots in its name: eth0.100.
-func set(nic, setting, value string) string {
-	return fmt.Sprintf("sysctl -w %s=%s", SysctlName(nic, setting), value)
+// set is the command that sets a setting of a NIC. With slashes, for a NIC may have dots
+// in its name: eth0.100.
+func set(f host.Family, nic, setting, value string) string {
+	return fmt.Sprintf("sysctl -w %s=%s", SysctlName(f, nic, setting), value)
 }
 
 // Row is the About of a row of the table.
@@ -114,7 +120,10 @@ var Rules = []func(*Subject) []Finding{
 	nicMissing,
 	nicDown,
 	noCarrier,
+	ipv6Disabled,
 	noOwnAddress,
+	onlyLinkLocal,
+	dadFailed,
 	noDefaultRoute,
 	ownIsAlias,
 	maskDiffers,
@@ -124,10 +133,15 @@ var Rules = []func(*Subject) []Finding{
 	partnerName,
 	aliasElsewhere,
 	answersForOthers,
+	advertisementsLost,
+	noRouterFlag,
+	deafToAnnouncements,
+	announcesByItself,
 	noReaders,
 	unitCannotRead,
 	unitCannotWrite,
 	unitNotInGroup,
+	unitWithoutIPv6,
 	nobodyAfterStop,
 	leftOver,
 }

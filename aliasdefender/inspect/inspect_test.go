@@ -67,7 +67,7 @@ func TestEachFindingIsFound(t *testing.T) {
 		}, nil},
 		{"two NICs on the segment, and nothing known of the filter", func(s *Subject) {
 			twoNICs(s, "1", "1")
-			delete(s.Sysctls, SysctlName("eth0", "rp_filter"))
+			delete(s.Sysctls, SysctlName(host.IPv4, "eth0", "rp_filter"))
 		}, nil},
 		{"a filter, and the other NIC is elsewhere", func(s *Subject) {
 			twoNICs(s, "1", "1")
@@ -94,12 +94,32 @@ func TestEachFindingIsFound(t *testing.T) {
 	}
 }
 
+// good6 is such a host with an alias of IPv6.
+func good6() *Subject {
+	s := good()
+	a := &s.Config.Aliases[0]
+	a.Addr, a.Prefix = netip.MustParseAddr("2001:db8::2"), netip.MustParsePrefix("2001:db8::2/64")
+	a.Partner = config.Partner{Name: "2001:db8::5", Addr: netip.MustParseAddr("2001:db8::5")}
+	s.Host.NICs[0].Addrs = []host.Address{
+		{Prefix: netip.MustParsePrefix("172.16.1.4/24"), Label: "eth0"},
+		{Prefix: netip.MustParsePrefix("2001:db8::4/64"), Label: "eth0"},
+		{Prefix: netip.MustParsePrefix("fe80::4/64"), Label: "eth0"},
+	}
+	s.Host.Routes = []host.Route{{NIC: "eth0", Gateway: netip.MustParseAddr("fe80::fe%eth0")}}
+	s.Sysctls = map[string]string{}
+	for setting, value := range map[string]string{"accept_ra": "1", "disable_ipv6": "0", "drop_unsolicited_na": "0", "forwarding": "0", "keep_addr_on_down": "0", "ndisc_notify": "0"} {
+		s.Sysctls[SysctlName(host.IPv6, "eth0", setting)] = value
+		s.Sysctls[SysctlName(host.IPv6, "all", setting)] = "0"
+	}
+	return s
+}
+
 // twoNICs gives the host another NIC on the segment, and the filter of all NICs and of
 // the alias's.
 func twoNICs(s *Subject, all, eth0 string) {
 	s.Host.NICs = append(s.Host.NICs, host.NIC{Name: "eth1", Index: 3, Up: true, Carrier: true,
 		Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.40/24"), Label: "eth1"}}})
-	s.Sysctls = map[string]string{SysctlName("all", "rp_filter"): all, SysctlName("eth0", "rp_filter"): eth0}
+	s.Sysctls = map[string]string{SysctlName(host.IPv4, "all", "rp_filter"): all, SysctlName(host.IPv4, "eth0", "rp_filter"): eth0}
 }
 
 // expect says what was found otherwise than as wanted, and which finding lacks what
@@ -136,7 +156,7 @@ func TestTheWorstIsSaidFirst(t *testing.T) {
 func TestWhatMendsASettingNamesANICWithADot(t *testing.T) {
 	s := good()
 	s.Host.NICs[0].Name, s.Host.Routes[0].NIC, s.Config.Aliases[0].NIC = "eth0.100", "eth0.100", "eth0.100"
-	s.Sysctls = map[string]string{SysctlName("eth0.100", "proxy_arp_pvlan"): "1"}
+	s.Sysctls = map[string]string{SysctlName(host.IPv4, "eth0.100", "proxy_arp_pvlan"): "1"}
 	found := Inspect(s)
 	if len(found) != 1 || !strings.HasPrefix(found[0].Mend, "sysctl -w net/ipv4/conf/eth0.100/proxy_arp_pvlan=0,") {
 		t.Errorf("%+v", found)

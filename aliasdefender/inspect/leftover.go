@@ -31,11 +31,11 @@ func leftOver(s *Subject) (found []Finding) {
 	return found
 }
 
-// hasRow tells whether an address is an alias of the table. A link-local one may be an
-// alias on one NIC and none on another.
+// hasRow tells whether an address is an alias of the table. A link-local one of IPv6 may
+// be an alias on one NIC and none on another.
 func (s *Subject) hasRow(addr host.Address, nic host.NIC) bool {
 	for _, a := range s.Config.Aliases {
-		if a.Addr == addr.Prefix.Addr() && (a.NIC == nic.Name || !a.Addr.IsLinkLocalUnicast()) {
+		if a.Addr == host.Zoned(addr.Prefix.Addr(), nic.Name) {
 			return true
 		}
 	}

@@ -49,6 +49,28 @@ func nicDown(s *Subject) []Finding {
 	})
 }
 
+// eachSide calls find for each family of each NIC that the table has aliases of, once and
+// if the NIC is up.
+func (s *Subject) eachSide(find func(host.NIC, host.Family) []Finding) []Finding {
+	seen := map[host.Side]bool{}
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		side := host.Side{NIC: nic.Name, Family: host.FamilyOf(a.Addr)}
+		if seen[side] || !nic.Up {
+			return nil
+		}
+		seen[side] = true
+		return find(nic, side.Family)
+	})
+}
+
+// address is what an address of the family is called.
+func address(f host.Family) string {
+	if f == host.IPv6 {
+		return "IPv6 address"
+	}
+	return "address"
+}
+
 // eachNIC calls find for each NIC of the table that is up, once.
 func (s *Subject) eachNIC(find func(host.NIC) []Finding) []Finding {
 	seen := map[string]bool{}
@@ -77,12 +99,12 @@ func noCarrier(s *Subject) []Finding {
 // noOwnAddress: an alias must never become a NIC's first address. Where the aliases
 // themselves are the host's own, ownIsAlias says so.
 func noOwnAddress(s *Subject) []Finding {
-	return s.eachNIC(func(nic host.NIC) []Finding {
-		if len(s.own(nic)) > 0 || s.onlyAliases(nic) {
+	return s.eachSide(func(nic host.NIC, f host.Family) []Finding {
+		if len(s.own(nic, f)) > 0 || s.onlyAliases(nic, f) || f == host.IPv6 && s.disabled(nic) {
 			return nil
 		}
 		return []Finding{{Warning, nic.Name,
-			fmt.Sprintf("%s has no address of its own", nic.Name),
+			fmt.Sprintf("%s has no %s of its own", nic.Name, address(f)),
 			"no alias is taken there while it has none (W2)",
 			fmt.Sprintf("give it the address that this host always has: ip address add ADDRESS/BITS dev %s; and write it into the network's configuration", nic.Name)}}
 	})

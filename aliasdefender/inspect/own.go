@@ -9,21 +9,35 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// own are the addresses of the NIC that are no alias of the table and that no Monitor
-// put there, in the kernel's order.
-func (s *Subject) own(nic host.NIC) (own []netip.Prefix) {
+// own are the addresses of one family of the NIC that the host can use, that are no alias
+// of the table and that no Monitor put there, in the kernel's order.
+func (s *Subject) own(nic host.NIC, f host.Family) (own []netip.Prefix) {
 	for _, addr := range nic.Addrs {
-		if !addr.Ours && !s.isAlias(addr.Prefix.Addr()) {
+		if s.isOwn(nic, addr) && addr.Usable() && host.FamilyOf(addr.Prefix.Addr()) == f {
 			own = append(own, addr.Prefix)
 		}
 	}
 	return own
 }
 
-// onlyAliases tells whether a NIC has no address but aliases that no Monitor put there.
-func (s *Subject) onlyAliases(nic host.NIC) bool {
-	ours := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Ours })
-	return len(nic.Addrs) > 0 && !ours && len(s.own(nic)) == 0
+// isOwn tells whether an address of the NIC is no alias, and no Monitor put it there.
+func (s *Subject) isOwn(nic host.NIC, addr host.Address) bool {
+	return !addr.Ours && !s.isAlias(host.Zoned(addr.Prefix.Addr(), nic.Name))
+}
+
+// onlyAliases tells whether a NIC has no address of one family but aliases that no
+// Monitor put there.
+func (s *Subject) onlyAliases(nic host.NIC, f host.Family) (only bool) {
+	for _, addr := range nic.Addrs {
+		switch {
+		case host.FamilyOf(addr.Prefix.Addr()) != f:
+		case addr.Ours || s.isOwn(nic, addr):
+			return false
+		default:
+			only = true
+		}
+	}
+	return only
 }
 
 func (s *Subject) isAlias(addr netip.Addr) bool {
@@ -34,8 +48,8 @@ func (s *Subject) isAlias(addr netip.Addr) bool {
 // Monitor's doing.
 func ownIsAlias(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
-		here := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix.Addr() == a.Addr })
-		if !here || !s.onlyAliases(nic) {
+		f := host.FamilyOf(a.Addr)
+		if !s.Host.On(nic.Name, a.Addr) || !s.onlyAliases(nic, f) {
 			return nil
 		}
 		return []Finding{{Mistake, s.Row(a),
@@ -48,13 +62,18 @@ func ownIsAlias(s *Subject) []Finding {
 // maskDiffers: the row has another mask than the NIC's own address in that subnet.
 func maskDiffers(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
-		other := a.OtherMask(s.own(nic))
+		f := host.FamilyOf(a.Addr)
+		other := a.OtherMask(s.own(nic, f))
 		if !other.IsValid() {
 			return nil
 		}
+		comes := "the alias makes a second route to the subnet, and what this host sends by it comes from the alias"
+		if f == host.IPv6 { // whose kernel chooses the source by the address's own life time
+			comes = "the alias makes a second route to the subnet: the two masks disagree which hosts are on the segment and which behind the router"
+		}
 		return []Finding{{Warning, s.Row(a),
 			fmt.Sprintf("the mask is /%d, and that of %s on %s is /%d", a.Prefix.Bits(), other.Addr(), nic.Name, other.Bits()),
-			"the alias makes a second route to the subnet, and what this host sends by it comes from the alias",
+			comes,
 			fmt.Sprintf("write /%d", other.Bits())}}
 	})
 }
@@ -66,11 +85,11 @@ func ownBehind(s *Subject) []Finding {
 	}
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		at := slices.IndexFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix == a.Prefix })
-		if at < 0 {
+		if at < 0 || a.Addr.Is6() { // the order of addresses decides in IPv4 alone
 			return nil
 		}
 		for i, x := range nic.Addrs {
-			if x.Prefix.Masked() != a.Prefix.Masked() || x.Ours || s.isAlias(x.Prefix.Addr()) {
+			if x.Prefix.Masked() != a.Prefix.Masked() || !s.isOwn(nic, x) {
 				continue
 			}
 			if i < at {
@@ -78,7 +97,7 @@ func ownBehind(s *Subject) []Finding {
 			}
 			mend := fmt.Sprintf("ip address del %s dev %s; ip address add %s dev %s", a.Prefix, nic.Name, a.Prefix, nic.Name)
 			if !s.promotes(nic.Name) { // else the own address would go with the alias
-				mend = set(nic.Name, "promote_secondaries", "1") + "; " + mend
+				mend = set(host.IPv4, nic.Name, "promote_secondaries", "1") + "; " + mend
 			}
 			return []Finding{{Warning, s.Row(a),
 				fmt.Sprintf("%s stands before %s on %s", a.Addr, x.Prefix.Addr(), nic.Name),
@@ -92,7 +111,7 @@ func ownBehind(s *Subject) []Finding {
 // promotes tells whether a NIC keeps the others of a subnet when the first one goes.
 func (s *Subject) promotes(nic string) bool {
 	for _, at := range []string{"all", nic} {
-		if v, _ := s.Sysctl(at, "promote_secondaries"); v == "1" {
+		if v, _ := s.Sysctl(host.IPv4, at, "promote_secondaries"); v == "1" {
 			return true
 		}
 	}

@@ -49,8 +49,9 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		{"a Monitor's address of another row, on another NIC", func(s *Subject) { has(s, "eth1", "10.0.0.1/8", alias+"*") },
 			[]string{"warning hostname.alias:3 eth1 has 172.16.1.2, not eth0"}},
 		{"a link-local alias, and the same address on another NIC", func(s *Subject) {
-			s.Config.Aliases[0].Addr, s.Config.Aliases[0].Prefix = netip.MustParseAddr("fe80::2"), netip.MustParsePrefix("fe80::2/64")
-			addrs(own, "fe80::2/64*")(s)
+			s.Config.Aliases[0].Addr, s.Config.Aliases[0].Prefix = netip.MustParseAddr("fe80::2%eth0"), netip.MustParsePrefix("fe80::2/64")
+			s.Host.Routes[0].Gateway = netip.MustParseAddr("fe80::fe%eth0")
+			addrs(own, "fe80::4/64", "fe80::2/64*")(s)
 			has(s, "eth1", "fe80::2/64*")
 		}, []string{"warning hostname.alias a Monitor put fe80::2 on eth1, and no row has it"}},
 		{"an address that nobody's tag is on", addrs(own, "172.16.1.3/24"), nil},
@@ -90,7 +91,7 @@ func TestTheOwnAddressDoesNotGoWithTheAlias(t *testing.T) {
 	s := good()
 	has(s, "eth0", "172.16.1.2/24", "172.16.1.4/24")
 	for _, promote := range []string{"", "0", "1"} {
-		s.Sysctls = map[string]string{SysctlName("eth0", "promote_secondaries"): promote}
+		s.Sysctls = map[string]string{SysctlName(host.IPv4, "eth0", "promote_secondaries"): promote}
 		mend := Inspect(s)[0].Mend
 		if first, _, _ := strings.Cut(mend, ";"); strings.HasPrefix(first, "sysctl") == (promote == "1") {
 			t.Errorf("promote_secondaries %q: %s", promote, mend)

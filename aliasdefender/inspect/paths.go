@@ -15,19 +15,19 @@ func strictPaths(s *Subject) []Finding {
 		return nil // the word on the channel tells
 	}
 	return s.rows(func(a config.Alias, nic host.NIC) (found []Finding) {
-		if !s.strict(nic.Name) {
+		if a.Addr.Is6() || !s.strict(nic.Name) { // IPv6 has no such filter among its settings
 			return nil
 		}
 		for _, other := range s.Host.NICs {
 			for _, addr := range other.Addrs {
 				ip := addr.Prefix.Addr()
-				if other.Name == nic.Name || addr.Ours || s.isAlias(ip) || !a.Prefix.Masked().Contains(ip) {
+				if other.Name == nic.Name || !s.isOwn(other, addr) || !a.Prefix.Masked().Contains(ip) {
 					continue
 				}
 				found = append(found, Finding{Warning, s.Row(a),
 					fmt.Sprintf("%s has rp_filter=1, and %s has an address of the same segment (%s)", nic.Name, other.Name, ip),
 					fmt.Sprintf("if the partner's file has %s as Partner, this host does not answer when the partner asks who claims %s: after a partition both may keep it", ip, a.Addr),
-					set(nic.Name, "rp_filter", "2") + ", and a line in /etc/sysctl.d; or a key on both hosts"})
+					set(host.IPv4, nic.Name, "rp_filter", "2") + ", and a line in /etc/sysctl.d; or a key on both hosts"})
 				return found
 			}
 		}
@@ -39,7 +39,7 @@ func strictPaths(s *Subject) []Finding {
 // lead over: of the NIC's setting and that of all NICs the larger one counts, and 2 is
 // the loose one (ip-sysctl, rp_filter).
 func (s *Subject) strict(nic string) bool {
-	all, okAll := s.Sysctl("all", "rp_filter")
-	own, okOwn := s.Sysctl(nic, "rp_filter")
+	all, okAll := s.Sysctl(host.IPv4, "all", "rp_filter")
+	own, okOwn := s.Sysctl(host.IPv4, nic, "rp_filter")
 	return okAll && okOwn && max(all, own) == "1"
 }

@@ -15,12 +15,23 @@ func noDefaultRoute(s *Subject) []Finding {
 		if a.Router.IsValid() || len(a.Witnesses) > 0 {
 			return nil
 		}
-		if slices.ContainsFunc(s.Host.Routes, func(r host.Route) bool { return r.NIC == a.NIC }) {
+		if s.defaultRoute(a) || s.deafToRouters(a) { // the latter has a finding of its own
 			return nil
 		}
+		of := ""
+		if a.Addr.Is6() {
+			of = " of IPv6"
+		}
 		return []Finding{{Warning, s.Row(a),
-			fmt.Sprintf("no default route goes out of %s, and neither router nor witnesses are set", nic.Name),
+			fmt.Sprintf("no default route%s goes out of %s, and neither router nor witnesses are set", of, nic.Name),
 			fmt.Sprintf("%s is not taken here: nothing proves that this host's own network works", a.Addr),
 			fmt.Sprintf("in %s, below [alias.%q]: router = \"an address that always answers on %s\"", s.Settings, a.Addr, nic.Name)}}
+	})
+}
+
+// defaultRoute tells whether a default route of the alias's family goes out of its NIC.
+func (s *Subject) defaultRoute(a config.Alias) bool {
+	return slices.ContainsFunc(s.Host.Routes, func(r host.Route) bool {
+		return r.NIC == a.NIC && host.FamilyOf(r.Gateway) == host.FamilyOf(a.Addr)
 	})
 }

@@ -30,7 +30,7 @@ func routeThroughParty(s *Subject) []Finding {
 		what := ""
 		for _, r := range s.Host.Routes {
 			switch {
-			case r.NIC != a.NIC:
+			case r.NIC != a.NIC || host.FamilyOf(r.Gateway) != host.FamilyOf(a.Addr):
 			case s.isAlias(r.Gateway):
 				what = fmt.Sprintf("the default route out of %s leads through %s, which is an alias", nic.Name, r.Gateway)
 			case slices.Contains(s.partners(a), r.Gateway):
@@ -64,14 +64,14 @@ func partnerName(s *Subject) (found []Finding) {
 					return false
 				}
 			}
-			return addr.Is4() && !addr.IsLoopback() && !s.isAlias(addr)
+			return host.FamilyOf(addr) == host.FamilyOf(a.Addr) && !addr.IsLoopback() && !s.isAlias(addr)
 		}
 		what := ""
 		switch {
 		case len(addrs) == 0:
 			what = fmt.Sprintf("the partner's name %s does not resolve", a.Partner.Name)
 		case !slices.ContainsFunc(addrs, usable):
-			what = fmt.Sprintf("the partner's name %s has no address that another host can have: %s", a.Partner.Name, addrs[0])
+			what = fmt.Sprintf("the partner's name %s has no %s that another host can have: %s", a.Partner.Name, address(host.FamilyOf(a.Addr)), addrs[0])
 		default:
 			continue
 		}
@@ -90,7 +90,7 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 	for _, a := range s.Config.Aliases {
 		for _, nic := range s.Host.NICs {
 			at := slices.IndexFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix.Addr() == a.Addr })
-			if nic.Name == a.NIC || a.Addr.IsLinkLocalUnicast() || at < 0 {
+			if nic.Name == a.NIC || a.Addr.Zone() != "" || at < 0 {
 				continue
 			}
 			found = append(found, Finding{Warning, s.Row(a),
@@ -107,13 +107,13 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 func answersForOthers(s *Subject) []Finding {
 	var seen []string
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
-		if on, _ := s.Sysctl(nic.Name, "proxy_arp_pvlan"); on != "1" || slices.Contains(seen, nic.Name) {
+		if on, _ := s.Sysctl(host.IPv4, nic.Name, "proxy_arp_pvlan"); a.Addr.Is6() || on != "1" || slices.Contains(seen, nic.Name) {
 			return nil
 		}
 		seen = append(seen, nic.Name)
 		return []Finding{{Warning, nic.Name,
 			fmt.Sprintf("proxy_arp_pvlan is set on %s", nic.Name),
 			"this host answers ARP for every address of the segment, aliases that nobody has too: its partner takes none of them",
-			set(nic.Name, "proxy_arp_pvlan", "0") + ", and the same in /etc/sysctl.d"}}
+			set(host.IPv4, nic.Name, "proxy_arp_pvlan", "0") + ", and the same in /etc/sysctl.d"}}
 	})
 }

@@ -27,7 +27,9 @@ func TestWhatMakesAStandbyUnreadyIsFound(t *testing.T) {
 		s.Host.NICs = append(s.Host.NICs, host.NIC{Name: "lo", Index: 1, Up: true, Carrier: true, Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.2/32")}}})
 	}
 	pvlan := func(value string) func(*Subject) {
-		return func(s *Subject) { s.Sysctls = map[string]string{SysctlName("eth0", "proxy_arp_pvlan"): value} }
+		return func(s *Subject) {
+			s.Sysctls = map[string]string{SysctlName(host.IPv4, "eth0", "proxy_arp_pvlan"): value}
+		}
 	}
 	for name, c := range map[string]struct {
 		change func(*Subject)
