@@ -220,7 +220,9 @@ func (p *planner) gatewayOf(m machine) (all families) {
 			}
 		}
 	}
-	fill(func(s *segment, router netip.Addr) bool { return router.IsValid() && router == p.seen.NICs[s.nic].Gateway.of(router) })
+	fill(func(s *segment, router netip.Addr) bool {
+		return router.IsValid() && router == p.seen.NICs[s.nic].Gateway.of(router)
+	})
 	fill(func(_ *segment, router netip.Addr) bool { return router.IsValid() })
 	return all
 }
