@@ -44,8 +44,8 @@ func (s *Subject) isAlias(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.Config.Aliases, func(a config.Alias) bool { return a.Addr == addr })
 }
 
-// ownIsAlias: the only address of a NIC is written as an alias, and is not there by a
-// Monitor's doing.
+// ownIsAlias: the only address of a NIC is written as an alias, and no Monitor put it
+// there.
 func ownIsAlias(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		f := host.FamilyOf(a.Addr)
@@ -59,7 +59,7 @@ func ownIsAlias(s *Subject) []Finding {
 	})
 }
 
-// maskDiffers: the row has another mask than the NIC's own address in that subnet.
+// maskDiffers: the row's mask is not that of the NIC's own address in that subnet.
 func maskDiffers(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		f := host.FamilyOf(a.Addr)
@@ -108,7 +108,8 @@ func ownBehind(s *Subject) []Finding {
 	})
 }
 
-// promotes tells whether a NIC keeps the others of a subnet when the first one goes.
+// promotes tells whether a NIC keeps the other addresses of a subnet when the first
+// one goes.
 func (s *Subject) promotes(nic string) bool {
 	for _, at := range []string{"all", nic} {
 		if v, _ := s.Sysctl(host.IPv4, at, "promote_secondaries"); v == "1" {

@@ -20,20 +20,29 @@ const (
 	nic   = "eth0"
 )
 
-var (
-	ownA    = netip.MustParsePrefix("10.77.0.1/16")
-	ownB    = netip.MustParsePrefix("10.77.0.2/16")
-	router  = netip.MustParsePrefix("10.77.0.254/16")
-	user    = netip.MustParsePrefix("10.77.0.50/16")
-	watcher = netip.MustParsePrefix("10.77.0.51/16")
-)
+// addresses are those on the stage, of one family.
+type addresses struct {
+	ownA, ownB, router, user, watcher netip.Prefix
+}
+
+// addressesOf are those of IPv4, or of IPv6.
+func addressesOf(ipv6 bool) addresses {
+	prefix, bits := "10.77.0.", "/16"
+	if ipv6 {
+		prefix, bits = "2001:db8:77::", "/64"
+	}
+	at := func(host string) netip.Prefix { return netip.MustParsePrefix(prefix + host + bits) }
+	return addresses{ownA: at("1"), ownB: at("2"), router: at("254"), user: at("50"), watcher: at("51")}
+}
 
 // aliases returns n addresses with the mask of the subnet.
-func aliases(n int) (all []netip.Prefix) {
+func (on addresses) aliases(n int) (all []netip.Prefix) {
 	const row = 250
 	for i := range n {
-		a := netip.AddrFrom4([4]byte{10, 77, byte(1 + i/row), byte(1 + i%row)})
-		all = append(all, netip.PrefixFrom(a, ownA.Bits()))
+		b := on.ownA.Addr().AsSlice()
+		b[len(b)-2], b[len(b)-1] = byte(1+i/row), byte(1+i%row)
+		a, _ := netip.AddrFromSlice(b)
+		all = append(all, netip.PrefixFrom(a, on.ownA.Bits()))
 	}
 	return all
 }
@@ -53,16 +62,16 @@ type stage struct {
 	client  *lab.Host
 	asker   *lab.Client // asks the last alias each millisecond
 	control *lab.Client // asks the router, from a host of its own
-	holders *lab.Watch  // of the last alias
+	holders *lab.Watch  // watches the last alias
 
 	procs  map[*lab.Host]*lab.Process // the daemons started last
 	all    []*lab.Process             // every daemon that was started
-	before int                        // pauses they had told of when the story began
-	fault  time.Time                  // when it did
+	before int                        // how many pauses they had reported when the story began
+	fault  time.Time                  // when the story began
 }
 
-// newStage builds the lab. Nothing runs in it yet. A run that measures the
-// daemons alone is quiet: nobody asks.
+// newStage builds the lab. Nothing runs in it yet. A run that measures only the
+// daemons is quiet: no client asks.
 func newStage(s setup, program contender, quiet bool) (_ *stage, err error) {
 	st := &stage{setup: s, program: program, procs: map[*lab.Host]*lab.Process{}}
 	// The path of a socket is short.
@@ -83,18 +92,19 @@ func (s *stage) build(quiet bool) (err error) {
 		return err
 	}
 	var third *lab.Host
+	on := addressesOf(s.IPv6)
 	for _, h := range []struct {
 		host **lab.Host
 		name string
 		own  netip.Prefix
 	}{
-		{&s.a, hostA, ownA}, {&s.b, hostB, ownB}, {&s.router, "router", router}, {&s.client, "client", user}, {&third, "control", watcher},
+		{&s.a, hostA, on.ownA}, {&s.b, hostB, on.ownB}, {&s.router, "router", on.router}, {&s.client, "client", on.user}, {&third, "control", on.watcher},
 	} {
 		spec := lab.HostSpec{Name: h.name, NICs: []lab.NICSpec{{Name: nic, Switch: s.lan, Addrs: []netip.Prefix{h.own}}}}
-		if h.own == router {
+		if h.own == on.router {
 			spec.Forward = true
 		} else {
-			spec.Gateway = router.Addr()
+			spec.Gateway = on.router.Addr()
 		}
 		if *h.host, err = s.lab.Host(spec); err != nil {
 			return err
@@ -107,11 +117,11 @@ func (s *stage) build(quiet bool) (err error) {
 	if s.asker, err = s.client.Client(lab.ClientSpec{Target: alias}); err != nil {
 		return err
 	}
-	s.control, err = third.Client(lab.ClientSpec{Target: router.Addr()})
+	s.control, err = third.Client(lab.ClientSpec{Target: on.router.Addr()})
 	return err
 }
 
-// alias is the one that is watched and asked: the last.
+// alias is the one that is watched and asked for: the last.
 func (s *stage) alias() netip.Addr { return s.aliases[len(s.aliases)-1].Addr() }
 
 func (s *stage) close() error { return errors.Join(s.lab.Close(), os.RemoveAll(s.dir)) }
@@ -143,8 +153,8 @@ func (s *stage) boot(h *lab.Host) error {
 	return s.start(h)
 }
 
-// begin starts both daemons and waits until a has the aliases, and nothing
-// moves any more.
+// begin starts both daemons and waits until a has the aliases and nothing moves any
+// more.
 func (s *stage) begin(ctx context.Context) error {
 	had, err := watchAdds(s.a)
 	if err != nil {
@@ -198,14 +208,14 @@ func (s *stage) said(h *lab.Host) string {
 	return out[max(0, len(out)-most):]
 }
 
-// mark says that the story begins: from here on the machine must not stand still.
+// mark says that the story begins: from now on the machine must not stand still.
 func (s *stage) mark() time.Time {
 	s.before = s.pauses()
 	s.fault = time.Now()
 	return s.fault
 }
 
-// pauses counts how often a daemon found that it was not let run.
+// pauses counts how often a daemon found that the machine had not let it run.
 func (s *stage) pauses() (n int) {
 	for _, p := range s.all {
 		n += strings.Count(p.Output(), s.program.pause())
@@ -213,8 +223,8 @@ func (s *stage) pauses() (n int) {
 	return n
 }
 
-// disturbed says what the machine did to the story, or "", and files what the
-// control client went without.
+// disturbed tells what the machine did to the story, "" if nothing, and files how
+// long the control client went without an answer.
 func (s *stage) disturbed(m *measured) string {
 	if s.asker != nil {
 		to := time.Now()
@@ -233,8 +243,8 @@ func (s *stage) disturbed(m *measured) string {
 	return ""
 }
 
-// longest is the longest gap of a client in a stretch of time, as far as it lies
-// in it, and whether it had not ended.
+// longest is the longest gap of a client within a stretch of time, cut to that
+// stretch, and tells whether the gap was still open at its end.
 func longest(c *lab.Client, from, to time.Time) (d time.Duration, open bool) {
 	for _, g := range c.Gaps(from, to, 0) {
 		if g.From.Before(from) {
@@ -252,7 +262,7 @@ func longest(c *lab.Client, from, to time.Time) (d time.Duration, open bool) {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// pause lets time pass: absence can only be waited for.
+// pause lets time pass: to see that nothing happens, one can only wait.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
