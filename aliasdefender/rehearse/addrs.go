@@ -1,8 +1,8 @@
 package rehearse
 
 import (
-	"encoding/binary"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -12,17 +12,17 @@ import (
 // reserve keeps the addresses that the files name from being given to other machines.
 func (p *planner) reserve() {
 	for _, a := range p.aliases {
-		p.fixed[a.Addr] = true
+		p.fixed[bare(a.Addr)] = true
 		if addr, ok := p.partnerAddr(a); ok {
 			p.fixed[addr] = true
 		}
 		if a.Router.IsValid() {
-			p.fixed[a.Router] = true
+			p.fixed[bare(a.Router)] = true
 		}
 		for _, w := range a.Witnesses {
-			p.fixed[w] = true
+			p.fixed[bare(w)] = true
 		}
-		if gw := p.seen.NICs[a.NIC].Gateway; gw.IsValid() {
+		for _, gw := range p.seen.NICs[a.NIC].Gateway.both() {
 			p.fixed[gw] = true
 		}
 	}
@@ -49,16 +49,22 @@ func (p *planner) free(sub netip.Prefix, whose string) (netip.Addr, error) {
 	return netip.Addr{}, fmt.Errorf("%s has no address left for %s: a rehearsal needs the alias, two hosts, a router and a client in it", sub, whose)
 }
 
-// bounds are the first and the last address that hosts can have.
+// bounds are the first and the last address that hosts can have. The first of IPv6 is the
+// subnet-router anycast address, and there is no broadcast.
 func bounds(sub netip.Prefix) (first, last netip.Addr) {
 	first = sub.Masked().Addr()
-	b := first.As4()
-	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|(1<<(32-sub.Bits())-1))
-	last = netip.AddrFrom4(b)
-	if sub.Bits() < 31 { // RFC 3021: a /31 has two hosts and nothing else
-		return first.Next(), last.Prev()
+	b := first.AsSlice()
+	for i := sub.Bits(); i < first.BitLen(); i++ {
+		b[i/8] |= 0x80 >> (i % 8)
 	}
-	return first, last
+	last, _ = netip.AddrFromSlice(b)
+	switch {
+	case first.BitLen()-sub.Bits() < 2: // RFC 3021, RFC 6164: two hosts and nothing else
+		return first, last
+	case first.Is6():
+		return first.Next(), last
+	}
+	return first.Next(), last.Prev()
 }
 
 // ourselves makes this host: with its real addresses where they fit.
@@ -102,7 +108,8 @@ func (p *planner) ownIn(s *segment, sub netip.Prefix) (netip.Addr, error) {
 }
 
 // partners makes a host of each partner, with a NIC in each network where it shares an
-// alias with us. Two names with one address are one host.
+// alias with us. Two names with one address are one host, and so are the only partner of
+// IPv4 on a NIC and the only one of IPv6.
 func (p *planner) partners() error {
 	byAddr := map[netip.Addr]string{}
 	for _, a := range p.aliases {
@@ -111,16 +118,18 @@ func (p *planner) partners() error {
 			continue
 		}
 		addr, known := p.partnerAddr(a)
-		if m := byAddr[addr]; known && m != "" {
-			p.hosts[name] = m
-			continue
+		m := byAddr[addr]
+		if !known || m == "" {
+			m = p.hosts[p.otherFamily(a)]
 		}
-		m := p.uniqueName(name)
+		if m == "" {
+			m = p.uniqueName(name)
+			p.Machines = append(p.Machines, machine{Name: m})
+		}
 		p.hosts[name] = m
 		if known {
 			byAddr[addr] = m
 		}
-		p.Machines = append(p.Machines, machine{Name: m})
 	}
 	for _, a := range p.aliases {
 		if err := p.plugPartner(a); err != nil {
@@ -128,6 +137,28 @@ func (p *planner) partners() error {
 		}
 	}
 	return nil
+}
+
+// otherFamily is the partner's name of the NIC's aliases of the other family, if they
+// have but one partner, and those of this family too.
+func (p *planner) otherFamily(a config.Alias) string {
+	var same, other []string
+	for _, b := range p.aliases {
+		list := &same
+		if b.Addr.Is6() != a.Addr.Is6() {
+			list = &other
+		}
+		if b.NIC == a.NIC && !slices.Contains(*list, b.Partner.Name) {
+			*list = append(*list, b.Partner.Name)
+		}
+	}
+	if len(same) != 1 || len(other) != 1 {
+		return ""
+	}
+	if p.hosts[other[0]] != "" {
+		p.note("%s and %s are taken for one host", other[0], same[0])
+	}
+	return other[0]
 }
 
 // maxName is the longest host name that the kernel takes, less some room.
@@ -147,28 +178,26 @@ func (p *planner) uniqueName(name string) string {
 // plugPartner gives an alias's partner its NIC in the alias's network.
 func (p *planner) plugPartner(a config.Alias) error {
 	m, s := p.machine(p.hosts[a.Partner.Name]), p.lan(a.NIC)
-	if slices.ContainsFunc(m.NICs, func(n machineNIC) bool { return n.Network == a.NIC }) {
-		return nil
-	}
-	addr, known := p.partnerAddr(a)
-	nic := machineNIC{Name: a.NIC, Network: a.NIC}
-	for _, sub := range s.subnets {
-		its := addr
-		if !known || !sub.Contains(addr) {
-			var err error
-			if its, err = p.free(sub, m.Name); err != nil {
+	at := slices.IndexFunc(m.NICs, func(n machineNIC) bool { return n.Network == a.NIC })
+	if at < 0 {
+		nic := machineNIC{Name: a.NIC, Network: a.NIC}
+		for _, sub := range s.subnets {
+			its, err := p.partnerIn(m.Name, a.NIC, sub)
+			if err != nil {
 				return err
 			}
+			nic.Addrs = append(nic.Addrs, netip.PrefixFrom(its, sub.Bits()))
 		}
-		nic.Addrs = append(nic.Addrs, netip.PrefixFrom(its, sub.Bits()))
+		m.NICs, at = append(m.NICs, nic), len(m.NICs)
 	}
-	m.NICs = append(m.NICs, nic)
+	nic := m.NICs[at]
+	addr, known := p.partnerAddr(a)
 	switch {
 	case !known:
 		sub, _ := s.subnet(a.Addr)
-		at := slices.Index(s.subnets, sub)
-		p.note("%s does not resolve here: %s stands in for it", a.Partner.Name, nic.Addrs[at].Addr())
-		p.seen.Names = withName(p.seen.Names, a.Partner.Name, nic.Addrs[at].Addr())
+		standsIn := nic.Addrs[slices.Index(s.subnets, sub)].Addr()
+		p.note("%s does not resolve here: %s stands in for it", a.Partner.Name, standsIn)
+		p.seen.Names = withName(p.seen.Names, a.Partner.Name, standsIn)
 	case !p.onLAN(addr):
 		if !slices.ContainsFunc(p.far, func(f farAddr) bool { return f.addr == addr }) {
 			p.far = append(p.far, farAddr{addr, m.Name})
@@ -178,12 +207,23 @@ func (p *planner) plugPartner(a config.Alias) error {
 	return nil
 }
 
-// withName adds to a copy: the map belongs to the caller.
-func withName(names map[string]netip.Addr, name string, addr netip.Addr) map[string]netip.Addr {
-	all := map[string]netip.Addr{name: addr}
-	for n, a := range names {
-		all[n] = a
+// partnerIn is the address of a partner's host in a subnet of a NIC's network.
+func (p *planner) partnerIn(host, nic string, sub netip.Prefix) (netip.Addr, error) {
+	for _, a := range p.aliases {
+		if addr, known := p.partnerAddr(a); known && a.NIC == nic && p.hosts[a.Partner.Name] == host && sub.Contains(addr) {
+			return addr, nil
+		}
 	}
+	return p.free(sub, host)
+}
+
+// withName adds to a copy: the map belongs to the caller.
+func withName(names map[string]families, name string, addr netip.Addr) map[string]families {
+	all := map[string]families{}
+	maps.Copy(all, names)
+	its := all[name]
+	its.add(addr)
+	all[name] = its
 	return all
 }
 

@@ -30,7 +30,7 @@ func sample() (*config.Config, surroundings, error) {
 	cfg, err := config.Join(aliases, settings)
 	return cfg, surroundings{NICs: map[string]seenNIC{"eth0": {
 		Own:     []netip.Prefix{netip.MustParsePrefix("172.16.1.4/24")},
-		Gateway: netip.MustParseAddr("172.16.1.254"),
+		Gateway: families{IPv4: netip.MustParseAddr("172.16.1.254")},
 	}}}, err
 }
 

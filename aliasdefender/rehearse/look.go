@@ -18,14 +18,14 @@ import (
 // learns of it. It is read once, before the program enters namespaces from which the real
 // network cannot be seen.
 type surroundings struct {
-	NICs  map[string]seenNIC    `json:"nics,omitempty"`  // of the NICs of the file, those that are there
-	Names map[string]netip.Addr `json:"names,omitempty"` // of the partners' names, those that resolve
+	NICs  map[string]seenNIC  `json:"nics,omitempty"`  // of the NICs of the file, those that are there
+	Names map[string]families `json:"names,omitempty"` // of the partners' names, those that resolve
 }
 
 // seenNIC is one of the real host's NICs.
 type seenNIC struct {
 	Own     []netip.Prefix `json:"own,omitempty"` // without aliases; not masked
-	Gateway netip.Addr     `json:"gateway"`       // of the default route out of it; the zero Addr: none
+	Gateway families       `json:"gateway"`       // of the default routes out of it
 }
 
 // seenEnv hands the surroundings to the same program inside the namespaces. It starts
@@ -66,7 +66,7 @@ func seeNICs(cfg *config.Config) map[string]seenNIC {
 	}
 	aliases := map[netip.Addr]bool{}
 	for _, a := range cfg.Aliases {
-		aliases[a.Addr] = true
+		aliases[bare(a.Addr)] = true
 	}
 	nics := map[string]seenNIC{}
 	for _, a := range cfg.Aliases {
@@ -76,13 +76,13 @@ func seeNICs(cfg *config.Config) map[string]seenNIC {
 		}
 		var seen seenNIC
 		for _, addr := range n.Addrs {
-			if !addr.Ours && !aliases[addr.Prefix.Addr()] {
+			if !addr.Ours && addr.Usable() && !aliases[addr.Prefix.Addr()] {
 				seen.Own = append(seen.Own, addr.Prefix)
 			}
 		}
 		for _, r := range state.Routes {
-			if r.NIC == a.NIC && !seen.Gateway.IsValid() {
-				seen.Gateway = r.Gateway
+			if r.NIC == a.NIC {
+				seen.Gateway.add(r.Gateway)
 			}
 		}
 		nics[a.NIC] = seen
@@ -91,14 +91,14 @@ func seeNICs(cfg *config.Config) map[string]seenNIC {
 }
 
 // resolveAll looks up the partners' names, all at once.
-func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[string]netip.Addr {
+func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[string]families {
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
 	var (
 		mu    sync.Mutex
 		all   sync.WaitGroup
 		asked = map[string]bool{}
-		names = map[string]netip.Addr{}
+		names = map[string]families{}
 	)
 	for _, a := range cfg.Aliases {
 		name := a.Partner.Name
@@ -109,12 +109,16 @@ func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[s
 		all.Go(func() {
 			addrs, err := resolve(ctx, name)
 			addrs = slices.DeleteFunc(addrs, func(addr netip.Addr) bool { // a Monitor ignores these too
-				return slices.ContainsFunc(cfg.Aliases, func(a config.Alias) bool { return a.Addr == addr })
+				return slices.ContainsFunc(cfg.Aliases, func(a config.Alias) bool { return bare(a.Addr) == bare(addr) })
 			})
 			if err == nil && len(addrs) > 0 {
+				var first families
+				for _, addr := range addrs {
+					first.add(addr)
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				names[name] = addrs[0]
+				names[name] = first
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
 )
 
 // The machines of a rehearsal that are not hosts of the file. A host's name cannot have a
@@ -29,9 +30,25 @@ type plan struct {
 type machine struct {
 	Name    string
 	NICs    []machineNIC
-	Gateway netip.Addr
+	Gateway families
 	Router  bool
 	Aliases []config.Alias // its hostname.alias; none: it runs no Monitor
+}
+
+// via is an address as the machine has to write it: a link-local one with the first of its
+// NICs in that subnet.
+func (m machine) via(addr netip.Addr) netip.Addr {
+	if addr.Zone() != "" {
+		return addr
+	}
+	for _, n := range m.NICs {
+		for _, own := range n.Addrs {
+			if own.Contains(addr) {
+				return host.Zoned(addr, n.Name)
+			}
+		}
+	}
+	return addr
 }
 
 // machineNIC is a NIC and where it is plugged in.
@@ -40,6 +57,43 @@ type machineNIC struct {
 	Network string
 	Addrs   []netip.Prefix // host bits included; the first is its own
 }
+
+// families is one address of each family, the zero Addr where there is none.
+type families struct {
+	IPv4, IPv6 netip.Addr
+}
+
+// of is the address of the family of another one.
+func (f families) of(addr netip.Addr) netip.Addr {
+	if addr.Is6() {
+		return f.IPv6
+	}
+	return f.IPv4
+}
+
+// add takes an address in, without its zone, if it is the first of its family.
+func (f *families) add(addr netip.Addr) {
+	addr = addr.WithZone("")
+	switch {
+	case addr.Is6() && !f.IPv6.IsValid():
+		f.IPv6 = addr
+	case addr.Is4() && !f.IPv4.IsValid():
+		f.IPv4 = addr
+	}
+}
+
+// both are the valid ones.
+func (f families) both() (all []netip.Addr) {
+	for _, addr := range []netip.Addr{f.IPv4, f.IPv6} {
+		if addr.IsValid() {
+			all = append(all, addr)
+		}
+	}
+	return all
+}
+
+// bare is an address without its zone: in a plan the NIC tells link-local ones apart.
+func bare(addr netip.Addr) netip.Addr { return addr.WithZone("") }
 
 // part is one alias and who plays in it.
 type part struct {
@@ -76,15 +130,20 @@ func (p *plan) machine(name string) *machine {
 	return nil
 }
 
-// knownAs is the address by which others know a partner. This host is known by the
-// address that its routes choose.
-func (p *plan) knownAs(name string) netip.Addr {
+// knownAs is the address by which others know a partner, if it is but one. This host is
+// known by the address that its routes choose.
+func (p *plan) knownAs(name string) (addr netip.Addr) {
 	for _, a := range p.Parts {
-		if a.Partner == name {
-			return a.Alias.Partner.Addr
+		its := a.Alias.Partner.Addr
+		if a.Partner != name || its == addr {
+			continue
 		}
+		if addr.IsValid() || its.IsLinkLocalUnicast() {
+			return netip.Addr{}
+		}
+		addr = its
 	}
-	return netip.Addr{}
+	return addr
 }
 
 // rehearsedTakes is maxTakes in the files of a rehearsal: it moves an alias more often in
@@ -122,7 +181,7 @@ type segment struct {
 	nic     string
 	subnets []netip.Prefix // masked
 	own     []netip.Prefix // this host's, one in each subnet
-	router  netip.Addr     // the default route out of it
+	router  families       // the default routes out of it
 }
 
 // farAddr is an address behind the router, and the machine that has it, unless it gets a
@@ -151,7 +210,7 @@ func (p *planner) lan(nic string) *segment {
 // subnet returns the subnet of the segment that an address lies in.
 func (s *segment) subnet(addr netip.Addr) (netip.Prefix, bool) {
 	for _, sub := range s.subnets {
-		if sub.Contains(addr) {
+		if sub.Contains(bare(addr)) {
 			return sub, true
 		}
 	}
@@ -161,17 +220,17 @@ func (s *segment) subnet(addr netip.Addr) (netip.Prefix, bool) {
 // partnerAddr is the address of an alias's partner, if that is known.
 func (p *planner) partnerAddr(a config.Alias) (netip.Addr, bool) {
 	if a.Partner.Addr.IsValid() {
-		return a.Partner.Addr, true
+		return bare(a.Partner.Addr), true
 	}
-	addr, ok := p.seen.Names[a.Partner.Name]
+	addr := bare(p.seen.Names[a.Partner.Name].of(a.Addr))
 	if p.isAlias(addr) {
 		return netip.Addr{}, false // an alias moves: the partner cannot be there
 	}
-	return addr, ok
+	return addr, addr.IsValid()
 }
 
 func (p *planner) isAlias(addr netip.Addr) bool {
-	return slices.ContainsFunc(p.aliases, func(a config.Alias) bool { return a.Addr == addr })
+	return slices.ContainsFunc(p.aliases, func(a config.Alias) bool { return bare(a.Addr) == addr })
 }
 
 // segments gives each NIC its network, with the subnet of each of its aliases.
@@ -195,26 +254,51 @@ func (p *planner) segments() error {
 	return nil
 }
 
+// linkLocal is the subnet in which every NIC has an address (RFC 4291, section 2.5.6).
+var linkLocal = netip.MustParsePrefix("fe80::/64")
+
+// roomy tells whether a subnet has room for others beside the alias.
+func roomy(sub netip.Prefix) bool { return sub.Addr().BitLen()-sub.Bits() >= 2 }
+
 // subnetsOf returns the subnets that an alias lives in: that of its mask or, if this has
-// no room for others, that of the real NIC or the partner.
+// no room for others, that of the real NIC or the partner; and the link-local one if its
+// router or a witness is there.
 func (p *planner) subnetsOf(a config.Alias) []netip.Prefix {
+	all := p.aroundOf(a)
+	third := append(slices.Clone(a.Witnesses), a.Router)
+	if !a.Router.IsValid() && a.Addr.Is6() {
+		third = append(third, p.seen.NICs[a.NIC].Gateway.IPv6)
+	}
+	if slices.ContainsFunc(third, netip.Addr.IsLinkLocalUnicast) && a.Addr.Is6() && !slices.Contains(all, linkLocal) {
+		all = append(all, linkLocal)
+	}
+	return all
+}
+
+func (p *planner) aroundOf(a config.Alias) []netip.Prefix {
+	addr := bare(a.Addr)
 	partner, known := p.partnerAddr(a)
 	for _, own := range p.seen.NICs[a.NIC].Own {
-		if own.Bits() <= 30 && own.Contains(a.Addr) && (!known || own.Contains(partner)) {
+		if roomy(own) && own.Contains(addr) && (!known || own.Contains(partner)) {
 			return []netip.Prefix{own.Masked()}
 		}
 	}
-	if a.Prefix.Bits() <= 30 {
+	if roomy(a.Prefix) {
 		return []netip.Prefix{a.Prefix.Masked()}
 	}
-	around := func(addr netip.Addr) netip.Prefix { return netip.PrefixFrom(addr, 24).Masked() }
-	if !known || around(partner).Contains(a.Addr) {
-		return []netip.Prefix{around(a.Addr)}
+	around := func(addr netip.Addr) netip.Prefix {
+		if addr.Is6() {
+			return netip.PrefixFrom(addr, 64).Masked()
+		}
+		return netip.PrefixFrom(addr, 24).Masked()
+	}
+	if !known || around(partner).Contains(addr) {
+		return []netip.Prefix{around(addr)}
 	}
 	for _, own := range p.seen.NICs[a.NIC].Own {
-		if own.Bits() <= 30 && own.Contains(partner) {
-			return []netip.Prefix{own.Masked(), around(a.Addr)}
+		if roomy(own) && own.Contains(partner) {
+			return []netip.Prefix{own.Masked(), around(addr)}
 		}
 	}
-	return []netip.Prefix{around(partner), around(a.Addr)}
+	return []netip.Prefix{around(partner), around(addr)}
 }

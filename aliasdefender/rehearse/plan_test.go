@@ -51,8 +51,8 @@ func drawn(p *plan) (lines []string) {
 				line += " " + a.String()
 			}
 		}
-		if m.Gateway.IsValid() {
-			line += " | via " + m.Gateway.String()
+		for _, gateway := range m.Gateway.both() {
+			line += " | via " + gateway.String()
 		}
 		lines = append(lines, line)
 		for _, a := range m.Aliases {
@@ -74,10 +74,10 @@ eth1:1 | 10.9.0.100 | 255.255.0.0 | web2 | true
 func TestThreeAliasesOnTwoNICsWithThreePartnersBecomeTwoNetworks(t *testing.T) {
 	seen := surroundings{
 		NICs: map[string]seenNIC{
-			"eth0": {Own: []netip.Prefix{netip.MustParsePrefix("172.16.1.4/24")}, Gateway: netip.MustParseAddr("172.16.1.254")},
+			"eth0": {Own: []netip.Prefix{netip.MustParsePrefix("172.16.1.4/24")}, Gateway: families{IPv4: netip.MustParseAddr("172.16.1.254")}},
 			"eth1": {},
 		},
-		Names: map[string]netip.Addr{"web2": netip.MustParseAddr("10.9.0.7")},
+		Names: map[string]families{"web2": {IPv4: netip.MustParseAddr("10.9.0.7")}},
 	}
 	p := planOf(t, filesOf(t, threeAliases, ""), seen)
 	want := []string{
@@ -153,9 +153,55 @@ func TestPlansOfOddFiles(t *testing.T) {
 			},
 		},
 		{
+			name:    "aliases of both families, with a partner each, are on one pair of hosts",
+			aliases: "eth0:1 | 192.0.2.10 | /24 | 192.0.2.5 | true\neth0:2 | 2001:db8::10 | /64 | 2001:db8::5 | true\n",
+			seen: surroundings{NICs: map[string]seenNIC{"eth0": {
+				Own:     []netip.Prefix{netip.MustParsePrefix("192.0.2.4/24"), netip.MustParsePrefix("2001:db8::4/64"), netip.MustParsePrefix("fe80::4/64")},
+				Gateway: families{IPv4: netip.MustParseAddr("192.0.2.254"), IPv6: netip.MustParseAddr("fe80::254")},
+			}}},
+			want: []string{
+				"this host | eth0 in eth0 192.0.2.4/24 2001:db8::4/64 fe80::4/64 | via 192.0.2.254 | via fe80::254%eth0",
+				"  eth0:2 | 2001:db8::10 | /64 | 2001:db8::5 | true",
+				"192.0.2.5 | eth0 in eth0 192.0.2.5/24 2001:db8::5/64 fe80::1/64 | via 192.0.2.254 | via fe80::254%eth0",
+				"  eth0:1 | 192.0.2.10 | /24 | 192.0.2.4 | false",
+				"  eth0:2 | 2001:db8::10 | /64 | 2001:db8::4 | false",
+				"the router | eth0 in eth0 192.0.2.254/24 2001:db8::1/64 fe80::254/64",
+				"client on eth0 | eth0 in eth0 192.0.2.1/24 2001:db8::2/64 fe80::2/64 | via 192.0.2.254 | via fe80::254",
+			},
+			note: "192.0.2.5 and 2001:db8::5 are taken for one host",
+		},
+		{
+			name:    "a name has an address of each family",
+			aliases: "eth0:1 | 192.0.2.10 | /24 | web2 | true\neth0:2 | 2001:db8::10 | /64 | web2 | true\n",
+			seen:    surroundings{Names: map[string]families{"web2": {IPv4: netip.MustParseAddr("192.0.2.5"), IPv6: netip.MustParseAddr("2001:db8::5")}}},
+			want: []string{
+				"this host | eth0 in eth0 192.0.2.1/24 2001:db8::1/64 | via 192.0.2.2 | via 2001:db8::2",
+				"web2 | eth0 in eth0 192.0.2.5/24 2001:db8::5/64 | via 192.0.2.2 | via 2001:db8::2",
+			},
+		},
+		{
+			name:    "a link-local alias is told apart by its NIC",
+			aliases: "eth0 | fe80::1 | 64 | fe80::5 | true\neth1 | fe80::1 | 64 | fe80::7 | false\n",
+			want: []string{
+				"this host | eth0 in eth0 fe80::2/64 | eth1 in eth1 fe80::3/64 | via fe80::4%eth0",
+				"  eth0 | fe80::1 | /64 | fe80::5 | true",
+				"  eth1 | fe80::1 | /64 | fe80::7 | false router fe80::6%eth1",
+				"fe80::5%eth0 | eth0 in eth0 fe80::5/64 | via fe80::4%eth0",
+			},
+		},
+		{
+			name:    "an alias of IPv6 with a mask of its own, and a witness far away",
+			aliases: "eth0 | 2001:db8::10 | 128 | 2001:db8::5 | true\n", settings: `witnesses = ["2001:db8:9::1"]`,
+			want: []string{
+				"this host | eth0 in eth0 2001:db8::1/64 | via 2001:db8::2",
+				"the router | eth0 in eth0 2001:db8::2/64 | far0 in behind the router 2001:db8:9::/127",
+				"witness 2001:db8:9::1 | far0 in behind the router 2001:db8:9::1/127 | via 2001:db8:9::",
+			},
+		},
+		{
 			name:    "two names of one address are one host",
 			aliases: "eth0:1 | 192.0.2.10 | /24 | web2 | true\neth0:2 | 192.0.2.11 | /24 | 192.0.2.5 | true\n",
-			seen:    surroundings{Names: map[string]netip.Addr{"web2": netip.MustParseAddr("192.0.2.5")}},
+			seen:    surroundings{Names: map[string]families{"web2": {IPv4: netip.MustParseAddr("192.0.2.5")}}},
 			want:    []string{"web2 | eth0 in eth0 192.0.2.5/24 | via 192.0.2.2"},
 		},
 	} {

@@ -85,7 +85,7 @@ func (s *stage) close() error {
 
 // build makes a machine.
 func (s *stage) build(m machine) error {
-	spec := lab.HostSpec{Name: m.Name, Gateway: m.Gateway, Forward: m.Router}
+	spec := lab.HostSpec{Name: m.Name, Gateway: m.Gateway.IPv4, Gateway6: m.via(m.Gateway.IPv6), Forward: m.Router}
 	for _, n := range m.NICs {
 		spec.NICs = append(spec.NICs, lab.NICSpec{Name: n.Name, Switch: s.switches[n.Network], Addrs: n.Addrs})
 	}
@@ -136,14 +136,14 @@ func (s *stage) ask(longest time.Duration) error {
 		if s.watches[a.Addr], err = s.lab.Watch(a.Addr); err != nil {
 			return err
 		}
-		client := s.hosts[a.Client]
-		if s.askers[a.Addr], err = client.Client(lab.ClientSpec{Target: a.Addr, Every: s.every, Keep: keep}); err != nil {
+		client, from := s.hosts[a.Client], s.plan.machine(a.Client)
+		if s.askers[a.Addr], err = client.Client(lab.ClientSpec{Target: from.via(bare(a.Addr)), Every: s.every, Keep: keep}); err != nil {
 			return err
 		}
 		if s.controls[a.Control] != nil {
 			continue
 		}
-		if s.controls[a.Control], err = client.Client(lab.ClientSpec{Target: a.Control, Every: s.every, Keep: keep}); err != nil {
+		if s.controls[a.Control], err = client.Client(lab.ClientSpec{Target: from.via(a.Control), Every: s.every, Keep: keep}); err != nil {
 			return err
 		}
 	}

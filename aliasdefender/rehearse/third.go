@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
 )
 
 // router makes the one router of all networks. It has every router's address that the
@@ -23,8 +24,8 @@ func (p *planner) router() error {
 				nic.Addrs = append(nic.Addrs, netip.PrefixFrom(a, sub.Bits()))
 			}
 		}
-		if !s.router.IsValid() {
-			s.router = nic.Addrs[0].Addr()
+		for _, a := range nic.Addrs {
+			s.router.add(a.Addr())
 		}
 		r.NICs = append(r.NICs, nic)
 	}
@@ -36,17 +37,23 @@ func (p *planner) router() error {
 // that are set, otherwise a free one.
 func (p *planner) routersIn(s *segment, sub netip.Prefix) (addrs []netip.Addr, err error) {
 	nic, there := p.seen.NICs[s.nic]
-	if sub.Contains(nic.Gateway) && !p.taken(nic.Gateway) {
-		addrs = append(addrs, nic.Gateway)
-		s.router = nic.Gateway
+	gateway := nic.Gateway.of(sub.Addr())
+	if sub.Contains(gateway) && !p.taken(gateway) {
+		addrs = append(addrs, gateway)
+		if gateway.Is6() {
+			s.router.IPv6 = gateway // also where an address in another subnet came first
+		} else {
+			s.router.IPv4 = gateway
+		}
 	}
 	auto := false
 	for _, a := range p.aliases {
+		set := bare(a.Router)
 		switch {
 		case a.NIC == s.nic && !a.Router.IsValid():
-			auto = auto || sub.Contains(a.Addr)
-		case a.NIC == s.nic && sub.Contains(a.Router) && !slices.Contains(addrs, a.Router) && !p.taken(a.Router):
-			addrs = append(addrs, a.Router)
+			auto = auto || sub.Contains(bare(a.Addr))
+		case a.NIC == s.nic && sub.Contains(set) && !slices.Contains(addrs, set) && !p.taken(set):
+			addrs = append(addrs, set)
 		}
 	}
 	if len(addrs) > 0 {
@@ -57,8 +64,9 @@ func (p *planner) routersIn(s *segment, sub netip.Prefix) (addrs []netip.Addr, e
 		return nil, err
 	}
 	switch {
-	case auto && there && nic.Gateway.IsValid():
-		p.note("the default route out of %s, %s, is not in %s: %s stands in for it", s.nic, nic.Gateway, sub, free)
+	case auto && there && gateway.IsLinkLocalUnicast(): // it is in a subnet of its own
+	case auto && there && gateway.IsValid():
+		p.note("the default route out of %s, %s, is not in %s: %s stands in for it", s.nic, gateway, sub, free)
 	case auto && there:
 		p.note("no default route goes out of %s here: %s stands in for the router. A Monitor on this machine would take nothing there (W8): set router for these aliases", s.nic, free)
 	case auto:
@@ -75,7 +83,7 @@ func (p *planner) outside() error {
 			third = append(slices.Clone(third), a.Router)
 		}
 		for _, w := range third {
-			p.addWitness(w)
+			p.addWitness(bare(w))
 		}
 	}
 	if len(p.far) == 0 {
@@ -96,7 +104,9 @@ func (p *planner) outside() error {
 			m.NICs = append(m.NICs, farNIC)
 			continue
 		}
-		p.Machines = append(p.Machines, machine{Name: "witness " + f.addr.String(), Gateway: router.Addr(), NICs: []machineNIC{farNIC}})
+		w := machine{Name: "witness " + f.addr.String(), NICs: []machineNIC{farNIC}}
+		w.Gateway.add(router.Addr())
+		p.Machines = append(p.Machines, w)
 		r = p.machine(routerName) // the append may have moved it
 	}
 	r.NICs = append(r.NICs, nic)
@@ -124,7 +134,7 @@ func (p *planner) addWitness(w netip.Addr) {
 // pairOf returns the smallest subnet in which the router can meet an address outside
 // every subnet: the prefixes of both.
 func (p *planner) pairOf(addr netip.Addr) (its, router netip.Prefix, err error) {
-	for bits := 31; bits >= 24; bits-- {
+	for bits := addr.BitLen() - 1; bits >= addr.BitLen()-8; bits-- {
 		sub := netip.PrefixFrom(addr, bits).Masked()
 		if first, last := bounds(sub); addr.Less(first) || last.Less(addr) {
 			continue // it would be a network or broadcast address
@@ -177,10 +187,10 @@ func (p *planner) files() error {
 
 		control := a.Router
 		if _, ok := s.subnet(control); !ok {
-			control = s.router
+			control = s.router.of(a.Addr)
 		}
 		p.Parts = append(p.Parts, part{
-			Alias: ours, Host: us.Name, Partner: it.Name, Client: clientOf(a.NIC), Control: control,
+			Alias: ours, Host: us.Name, Partner: it.Name, Client: clientOf(a.NIC), Control: bare(control),
 		})
 	}
 	return nil
@@ -193,16 +203,28 @@ func hostsOf(byName map[string]string) (all []string) {
 	return all
 }
 
-// gatewayOf is the router on the NIC that has the real default route, or on
-// the first.
-func (p *planner) gatewayOf(m machine) netip.Addr {
-	for _, n := range m.NICs {
-		s := p.lan(n.Network)
-		if s != nil && s.router.IsValid() && s.router == p.seen.NICs[s.nic].Gateway {
-			return s.router
+// gatewayOf is, of each family, the router on the NIC that has the real default route, or
+// on the first. A link-local one has that NIC as its zone.
+func (p *planner) gatewayOf(m machine) (all families) {
+	fill := func(fits func(*segment, netip.Addr) bool) {
+		for _, n := range m.NICs {
+			s := p.lan(n.Network)
+			if s == nil {
+				continue
+			}
+			if !all.IPv4.IsValid() && fits(s, s.router.IPv4) {
+				all.IPv4 = s.router.IPv4
+			}
+			if !all.IPv6.IsValid() && fits(s, s.router.IPv6) {
+				all.IPv6 = host.Zoned(s.router.IPv6, n.Name)
+			}
 		}
 	}
-	return p.lan(m.NICs[0].Network).router
+	fill(func(s *segment, router netip.Addr) bool {
+		return router.IsValid() && router == p.seen.NICs[s.nic].Gateway.of(router)
+	})
+	fill(func(_ *segment, router netip.Addr) bool { return router.IsValid() })
+	return all
 }
 
 // ownFacing is the address at which a partner knows us: the one in its own subnet,
@@ -221,12 +243,12 @@ func (p *planner) ownFacing(s *segment, a config.Alias, partner netip.Addr) neti
 
 // rehearsed is an alias as a machine's file has it.
 func (p *planner) rehearsed(a config.Alias, on *machine, partner netip.Addr) config.Alias {
-	a.Partner = config.Partner{Name: partner.String(), Addr: partner}
+	a.Partner = config.Partner{Name: partner.String(), Addr: host.Zoned(partner, a.NIC)}
 	a.MaxTakes = rehearsedTakes
-	// A machine has one default route here. If that does not leave by the alias's NIC,
-	// the router has to be named.
-	if s := p.lan(a.NIC); !a.Router.IsValid() && s.router != on.Gateway {
-		a.Router = s.router
+	// A machine has one default route of each family here. If that does not leave by the
+	// alias's NIC, the router has to be named.
+	if router := host.Zoned(p.lan(a.NIC).router.of(a.Addr), a.NIC); !a.Router.IsValid() && router != on.Gateway.of(a.Addr) {
+		a.Router = router
 	}
 	return a
 }

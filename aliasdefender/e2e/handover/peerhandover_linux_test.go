@@ -132,49 +132,55 @@ func TestHandoverIsNotNoticed(t *testing.T) {
 		rhythms = append(rhythms, 100*time.Millisecond)
 	}
 	for _, interval := range rhythms {
-		t.Run(interval.String(), func(t *testing.T) {
-			t.Parallel()
-			m := &mover{T: t, Pair: stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}, Every: time.Millisecond})}
-			stage.Must(t, m.Write(m.A, m.OwnB.Addr(), true, stage.Rhythm(interval)+"\n[alias.\""+m.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
-			var err error
-			m.sniff, err = m.User.Port().Sniff()
-			stage.Must(t, err)
-			for _, addr := range []netip.Prefix{m.OwnA, m.OwnB} {
-				c, err := m.User.Client(lab.ClientSpec{Target: addr.Addr(), Every: 2 * time.Millisecond})
-				stage.Must(t, err)
-				m.own = append(m.own, c)
+		for _, family := range []string{"IPv4", "IPv6"} {
+			t.Run(family+", "+interval.String(), func(t *testing.T) {
+				t.Parallel()
+				handoverIsNotNoticed(t, family, interval)
+			})
+		}
+	}
+}
+
+func handoverIsNotNoticed(t *testing.T, family string, interval time.Duration) {
+	m := &mover{T: t, Pair: stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}, Every: time.Millisecond, IPv6: family == "IPv6"})}
+	stage.Must(t, m.Write(m.A, m.OwnB.Addr(), true, stage.Rhythm(interval)+"\n[alias.\""+m.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
+	var err error
+	m.sniff, err = m.User.Port().Sniff()
+	stage.Must(t, err)
+	for _, addr := range []netip.Prefix{m.OwnA, m.OwnB} {
+		c, err := m.User.Client(lab.ClientSpec{Target: addr.Addr(), Every: 2 * time.Millisecond})
+		stage.Must(t, err)
+		m.own = append(m.own, c)
+	}
+	stage.Begin(t, m.Pair)
+	figures := map[string]*stage.Figures{}
+	lost := map[string][]int{}
+	for range stage.Runs(20) {
+		m.all = nil
+		m.round()
+		<-time.After(time.Second) // until an answer counts as lost
+		for _, x := range m.all {
+			s := m.saw(x)
+			if s.lost > 0 || s.gap > mostGap {
+				t.Logf("%s: %+v\n%s", x.deed, s, m.story(x))
 			}
-			stage.Begin(t, m.Pair)
-			figures := map[string]*stage.Figures{}
-			lost := map[string][]int{}
-			for range stage.Runs(20) {
-				m.all = nil
-				m.round()
-				<-time.After(time.Second) // until an answer counts as lost
-				for _, x := range m.all {
-					s := m.saw(x)
-					if s.lost > 0 || s.gap > mostGap {
-						t.Logf("%s: %+v\n%s", x.deed, s, m.story(x))
-					}
-					if s.gap > mostGap && !s.noisy() {
-						t.Errorf("%s: the client's longest gap was %v, %d questions lost; the machine itself stood still for %v only", x.deed, s.gap, s.lost, s.noise)
-					}
-					if figures[x.deed] == nil {
-						figures[x.deed] = stage.NewFigures(t, "the client's gap, "+x.deed+" at "+interval.String(), mostGap)
-					}
-					figures[x.deed].Add(s.gap, s.noise)
-					if !s.noisy() {
-						lost[x.deed] = append(lost[x.deed], s.lost)
-					}
-				}
+			if s.gap > mostGap && !s.noisy() {
+				t.Errorf("%s: the client's longest gap was %v, %d questions lost; the machine itself stood still for %v only", x.deed, s.gap, s.lost, s.noise)
 			}
-			for deed, n := range lost {
-				slices.Sort(n)
-				if stage.Soak() && n[len(n)/2] > 0 {
-					t.Errorf("%s: %d questions are lost in the median run", deed, n[len(n)/2])
-				}
+			if figures[x.deed] == nil {
+				figures[x.deed] = stage.NewFigures(t, "the client's gap, "+x.deed+" at "+interval.String()+", "+family, mostGap)
 			}
-		})
+			figures[x.deed].Add(s.gap, s.noise)
+			if !s.noisy() {
+				lost[x.deed] = append(lost[x.deed], s.lost)
+			}
+		}
+	}
+	for deed, n := range lost {
+		slices.Sort(n)
+		if stage.Soak() && n[len(n)/2] > 0 {
+			t.Errorf("%s: %d questions are lost in the median run", deed, n[len(n)/2])
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func (k peer) command(s setup, h *lab.Host, dir string) (lab.Command, error) {
 
 func (peer) pause() string { return "A thread timer expired" }
 
-// vrrpConfig is a host's keepalived.conf. Version 3 has intervals below 1 s.
+// vrrpConfig is a host's keepalived.conf. Version 3 has intervals below 1 s, and IPv6.
 func vrrpConfig(s setup, primary bool, host string) string {
 	state, priority := "BACKUP", 100
 	if primary {
@@ -68,9 +68,10 @@ func vrrpConfig(s setup, primary bool, host string) string {
 type defender struct{ program string }
 
 func (d defender) command(s setup, h *lab.Host, dir string) (lab.Command, error) {
-	partner := ownB
+	on := addressesOf(s.IPv6)
+	partner := on.ownB
 	if h.Name == hostB {
-		partner = ownA
+		partner = on.ownA
 	}
 	aliases, settings := filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
 	if err := os.WriteFile(aliases, []byte(aliasFile(s, partner.Addr(), s.primary(h))), 0o644); err != nil {

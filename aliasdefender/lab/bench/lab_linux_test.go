@@ -16,6 +16,8 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
+var v4 = addressesOf(false)
+
 func TestMain(m *testing.M) { lab.Main(m.Run) }
 
 func TestParsers(t *testing.T) {
@@ -81,7 +83,7 @@ func TestCostOfAProcessThatForksCountsBoth(t *testing.T) {
 }
 
 func TestFilesOfTheHosts(t *testing.T) {
-	s := setup{entry: entry{Settings: `on_exit = "release"`}, rate: tenth, aliases: aliases(2)}
+	s := setup{entry: entry{Settings: `on_exit = "release"`}, rate: tenth, aliases: v4.aliases(2)}
 	wantVRRP := `global_defs {
 	router_id b
 	vrrp_version 3
@@ -103,7 +105,7 @@ vrrp_instance bench {
 		t.Error(diff)
 	}
 	wantRows := "eth0:1 | 10.77.1.1 | /16 | 10.77.0.2 | true\neth0:2 | 10.77.1.2 | /16 | 10.77.0.2 | true\n"
-	if diff := cmp.Diff(wantRows, aliasFile(s, ownB.Addr(), true)); diff != "" {
+	if diff := cmp.Diff(wantRows, aliasFile(s, v4.ownB.Addr(), true)); diff != "" {
 		t.Error(diff)
 	}
 	wantSettings := "interval = \"100ms\"\non_exit = \"release\"\n[control]\nsocket = \"/d/sock\"\n[state]\ndir = \"/d/state\"\n[log]\nto = \"stderr\"\n"
@@ -118,8 +120,8 @@ vrrp_instance bench {
 
 func TestAThousandAliasesAreDistinct(t *testing.T) {
 	seen := map[netip.Addr]bool{}
-	for _, a := range aliases(1000) {
-		if seen[a.Addr()] || !ownA.Contains(a.Addr()) || a.Addr() == router.Addr() {
+	for _, a := range v4.aliases(1000) {
+		if seen[a.Addr()] || !v4.ownA.Contains(a.Addr()) || a.Addr() == v4.router.Addr() {
 			t.Errorf("%s", a)
 		}
 		seen[a.Addr()] = true
@@ -128,7 +130,7 @@ func TestAThousandAliasesAreDistinct(t *testing.T) {
 
 func TestLastAnnouncementIsOfTheAliasThatCameLast(t *testing.T) {
 	mine, other := net.HardwareAddr{2, 0, 0, 0, 0, 1}, net.HardwareAddr{2, 0, 0, 0, 0, 2}
-	all := aliases(2)
+	all := v4.aliases(2)
 	claim := func(after time.Duration, ip netip.Addr, mac net.HardwareAddr) lab.Frame {
 		a := lab.Gratuitous(ip, mac)
 		a.At = monday.Add(after)

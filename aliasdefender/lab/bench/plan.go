@@ -32,6 +32,7 @@ type entry struct {
 	// took the alias while the other was away.
 	StandbyPrimary bool
 	Far            bool // the client is on the standby's side of a partition
+	IPv6           bool // all addresses are of IPv6
 }
 
 // story is what happens to the entries at each of its rhythms.
@@ -52,18 +53,20 @@ const (
 	standbyPrimary = "standby primary"
 	clientNear     = "client at the holder"
 	clientFar      = "client at the standby"
+	ipv6           = "IPv6"
 )
 
 var (
 	three = []rate{perSecond, tenth, hundredth}
 	both  = []entry{{Program: keepalived}, {Program: ours}}
+	all   = append(both[:2:2], entry{Program: keepalived, Variant: ipv6, IPv6: true}, entry{Program: ours, Variant: ipv6, IPv6: true})
 )
 
 // stories are all stories, in the order in which they are played.
 var stories = []story{
-	{"crash", three, []int{1}, both, func(i time.Duration) time.Duration { return detection(i) + tail + restart(i) }},
+	{"crash", three, []int{1}, all, func(i time.Duration) time.Duration { return detection(i) + tail + restart(i) }},
 	{"cable", three, []int{1}, both, func(i time.Duration) time.Duration { return detection(i) + tail }},
-	{"cut", three, []int{1}, both, cutTakes},
+	{"cut", three, []int{1}, all, cutTakes},
 	{"stop", three, []int{1}, []entry{
 		{Program: keepalived},
 		{Program: ours, Variant: keepOnExit},
@@ -81,7 +84,7 @@ var stories = []story{
 	{"cpu", three, []int{1}, both, func(time.Duration) time.Duration { return cpuFor }},
 	{"cpu", []rate{perSecond}, []int{100, 1000}, both, func(time.Duration) time.Duration { return cpuFor }},
 	{"cpu", []rate{defaultRate}, []int{1, 100, 1000}, both[1:], func(time.Duration) time.Duration { return cpuFor }},
-	{"take", []rate{perSecond, tenth}, []int{1000}, both, func(i time.Duration) time.Duration { return detection(i) + takeTail }},
+	{"take", []rate{perSecond, tenth}, []int{1000}, all, func(i time.Duration) time.Duration { return detection(i) + takeTail }},
 }
 
 // How long things are watched.

@@ -366,7 +366,7 @@ var errDisturbed = errors.New("disturbed")
 // once plays a story in a lab of its own. An error that wraps errDisturbed is about
 // the machine.
 func once(ctx context.Context, p part, e entry, program contender, phase, noise time.Duration) (m measured, err error) {
-	s, err := newStage(setup{entry: e, rate: p.rate, aliases: aliases(p.aliases)}, program, p.story.Key == "cpu")
+	s, err := newStage(setup{entry: e, rate: p.rate, aliases: addressesOf(e.IPv6).aliases(p.aliases)}, program, p.story.Key == "cpu")
 	if err != nil {
 		return m, err
 	}

@@ -20,20 +20,29 @@ const (
 	nic   = "eth0"
 )
 
-var (
-	ownA    = netip.MustParsePrefix("10.77.0.1/16")
-	ownB    = netip.MustParsePrefix("10.77.0.2/16")
-	router  = netip.MustParsePrefix("10.77.0.254/16")
-	user    = netip.MustParsePrefix("10.77.0.50/16")
-	watcher = netip.MustParsePrefix("10.77.0.51/16")
-)
+// addresses are those on the stage, of one family.
+type addresses struct {
+	ownA, ownB, router, user, watcher netip.Prefix
+}
+
+// addressesOf are those of IPv4, or of IPv6.
+func addressesOf(ipv6 bool) addresses {
+	prefix, bits := "10.77.0.", "/16"
+	if ipv6 {
+		prefix, bits = "2001:db8:77::", "/64"
+	}
+	at := func(host string) netip.Prefix { return netip.MustParsePrefix(prefix + host + bits) }
+	return addresses{ownA: at("1"), ownB: at("2"), router: at("254"), user: at("50"), watcher: at("51")}
+}
 
 // aliases returns n addresses with the mask of the subnet.
-func aliases(n int) (all []netip.Prefix) {
+func (on addresses) aliases(n int) (all []netip.Prefix) {
 	const row = 250
 	for i := range n {
-		a := netip.AddrFrom4([4]byte{10, 77, byte(1 + i/row), byte(1 + i%row)})
-		all = append(all, netip.PrefixFrom(a, ownA.Bits()))
+		b := on.ownA.Addr().AsSlice()
+		b[len(b)-2], b[len(b)-1] = byte(1+i/row), byte(1+i%row)
+		a, _ := netip.AddrFromSlice(b)
+		all = append(all, netip.PrefixFrom(a, on.ownA.Bits()))
 	}
 	return all
 }
@@ -83,18 +92,19 @@ func (s *stage) build(quiet bool) (err error) {
 		return err
 	}
 	var third *lab.Host
+	on := addressesOf(s.IPv6)
 	for _, h := range []struct {
 		host **lab.Host
 		name string
 		own  netip.Prefix
 	}{
-		{&s.a, hostA, ownA}, {&s.b, hostB, ownB}, {&s.router, "router", router}, {&s.client, "client", user}, {&third, "control", watcher},
+		{&s.a, hostA, on.ownA}, {&s.b, hostB, on.ownB}, {&s.router, "router", on.router}, {&s.client, "client", on.user}, {&third, "control", on.watcher},
 	} {
 		spec := lab.HostSpec{Name: h.name, NICs: []lab.NICSpec{{Name: nic, Switch: s.lan, Addrs: []netip.Prefix{h.own}}}}
-		if h.own == router {
+		if h.own == on.router {
 			spec.Forward = true
 		} else {
-			spec.Gateway = router.Addr()
+			spec.Gateway = on.router.Addr()
 		}
 		if *h.host, err = s.lab.Host(spec); err != nil {
 			return err
@@ -107,7 +117,7 @@ func (s *stage) build(quiet bool) (err error) {
 	if s.asker, err = s.client.Client(lab.ClientSpec{Target: alias}); err != nil {
 		return err
 	}
-	s.control, err = third.Client(lab.ClientSpec{Target: router.Addr()})
+	s.control, err = third.Client(lab.ClientSpec{Target: on.router.Addr()})
 	return err
 }
 

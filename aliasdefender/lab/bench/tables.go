@@ -76,7 +76,9 @@ func (p printer) gaps() (t table) {
 	for _, row := range []struct{ words, story, peers, ours, value string }{
 		{"crash of the holder", "crash", "", "", "gap_ms"},
 		{"cable of the holder pulled", "cable", "", "", "gap_ms"},
+		{"crash of the holder, IPv6", "crash", ipv6, ipv6, "gap_ms"},
 		{"holder cut off, carrier kept", "cut", "", "", "gap_ms"},
+		{"holder cut off, carrier kept, IPv6", "cut", ipv6, ipv6, "gap_ms"},
 		{"partition, client at the holder", "partition", clientNear, clientNear, "gap_ms"},
 		{"partition, client at the standby", "partition", clientFar, clientFar, "gap_ms"},
 		{"daemon stopped; ours with `on_exit = \"keep\"`, the default", "stop", "", keepOnExit, "gap_ms"},
@@ -87,7 +89,7 @@ func (p printer) gaps() (t table) {
 		cells, known := []string{row.words}, false
 		for _, r := range three {
 			g := p.raw.group(row.story, r.Name, 1)
-			known = known || g != nil
+			known = known || p.figure(g, ours, row.ours, row.value).N > 0
 			cells = append(cells, p.gap(g, keepalived, row.peers, row.value), p.gap(g, ours, row.ours, row.value))
 		}
 		if known {
@@ -118,12 +120,13 @@ func (p printer) heals() (t table) {
 	}
 	for _, row := range []struct{ words, story, variant string }{
 		{"holder cut off", "cut", ""},
+		{"holder cut off, IPv6", "cut", ipv6},
 		{"partition, client at the holder", "partition", clientNear},
 		{"partition, client at the standby", "partition", clientFar},
 	} {
 		for _, r := range three {
 			g := p.raw.group(row.story, r.Name, 1)
-			if g == nil {
+			if p.figure(g, ours, row.variant, "heal_both_ms").N == 0 {
 				continue
 			}
 			t.row(row.words+", "+spoken(r.Name),
@@ -253,13 +256,21 @@ func (p printer) take() (t table) {
 		{"first address added to the last alias announced", "announced_ms"},
 		{"the client's longest gap", "gap_ms"},
 	} {
-		cells := []string{row.words}
-		for _, r := range []rate{perSecond, tenth} {
-			if g := p.raw.group("take", r.Name, 1000); g != nil {
-				cells = append(cells, p.value(g, keepalived, "", row.value), p.value(g, ours, "", row.value))
+		for _, variant := range []string{"", ipv6} {
+			cells, known := []string{row.words}, variant == ""
+			if variant != "" {
+				cells[0] += ", " + variant
+			}
+			for _, r := range []rate{perSecond, tenth} {
+				if g := p.raw.group("take", r.Name, 1000); g != nil {
+					known = known || p.figure(g, ours, variant, row.value).N > 0
+					cells = append(cells, p.value(g, keepalived, variant, row.value), p.value(g, ours, variant, row.value))
+				}
+			}
+			if known {
+				t.row(cells...)
 			}
 		}
-		t.row(cells...)
 	}
 	return t
 }

@@ -75,6 +75,9 @@ type Spec struct {
 	SecondCable bool
 
 	IPv6 bool // the family of all addresses, rather than IPv4
+
+	// Dual has an alias of IPv6 beside that of IPv4, on hosts that have addresses of both.
+	Dual bool
 }
 
 // Pair is the stage.
@@ -119,6 +122,12 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 		{&p.A, "a", p.OwnA, false}, {&p.B, "b", p.OwnB, false}, {&p.Router, "router", p.RouterAt, true}, {&p.User, "client", p.client, false},
 	} {
 		s := lab.HostSpec{Name: h.name, Forward: h.fwd, NICs: []lab.NICSpec{{Name: "eth0", Switch: p.Switch, Addrs: []netip.Prefix{h.own}}}}
+		if spec.Dual {
+			s.NICs[0].Addrs = append(s.NICs[0].Addrs, inIPv6(h.own))
+			if !h.fwd {
+				s.Gateway6 = IPv6.RouterAt.Addr()
+			}
+		}
 		if own, ok := p.onSecond(h.own.Addr()); ok && spec.SecondCable {
 			s.NICs = append(s.NICs, lab.NICSpec{Name: "eth1", Switch: second, Addrs: []netip.Prefix{own}})
 		}
@@ -158,6 +167,19 @@ func (a Addresses) onSecond(own netip.Addr) (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
+// inIPv6 is the address of IPv6 of the one who has this one of IPv4.
+func inIPv6(own netip.Prefix) netip.Prefix {
+	switch own {
+	case IPv4.OwnA:
+		return IPv6.OwnA
+	case IPv4.OwnB:
+		return IPv6.OwnB
+	case IPv4.RouterAt:
+		return IPv6.RouterAt
+	}
+	return IPv6.client
+}
+
 // SetKeys says what the host's key files are to be; Write writes them.
 func (p *Pair) SetKeys(h *lab.Host, keys ...string) { p.keys[h] = keys }
 
@@ -170,6 +192,9 @@ func (p *Pair) Write(h *lab.Host, partner netip.Addr, primary bool, settings str
 		return err
 	}
 	row := fmt.Sprintf("eth0:1 | %s | %s | %s | %t\n", p.Alias, p.Mask, partner, primary)
+	if p.spec.Dual {
+		row += fmt.Sprintf("eth0:2 | %s | %s | %s | %t\n", IPv6.Alias, IPv6.Mask, inIPv6(netip.PrefixFrom(partner, p.OwnA.Bits())).Addr(), primary)
+	}
 	toml := fmt.Sprintf("%s\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\n",
 		strings.TrimSpace(settings), filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
 	var files []string
