@@ -42,9 +42,9 @@ func routed(t *testing.T) (k kernel, a, b *nstest.Space) {
 	return k, a, b
 }
 
-// advertise sends a router advertisement to all (RFC 4861, 4.2), by which the sender is a
+// advertiseRouter sends a router advertisement to all (RFC 4861, 4.2), by which the sender is a
 // default router for so many seconds.
-func advertise(t *testing.T, router *nstest.Space, lifetime uint16, preference byte, options ...byte) {
+func advertiseRouter(t *testing.T, router *nstest.Space, lifetime uint16, preference byte, options ...byte) {
 	t.Helper()
 	m := make([]byte, 16)
 	m[0], m[4], m[5] = 134, 64, preference // the kernel puts in the checksum
@@ -86,18 +86,18 @@ func TestReadListsTheRoutersThatAdvertiseThemselves(t *testing.T) {
 		})
 	}
 	onA, onB := via("eth0", "fe80::a%eth0"), via("eth1", "fe80::b%eth1")
-	advertise(t, a, 1800, medium)
+	advertiseRouter(t, a, 1800, medium)
 	await("one router", onA)
-	advertise(t, b, 1800, high)
+	advertiseRouter(t, b, 1800, high)
 	await("the preferred one first", onB, onA)
-	advertise(t, b, 1800, low)
+	advertiseRouter(t, b, 1800, low)
 	await("the other one first", onA, onB)
 	k.space.Route(t, "eth1", "fe80::99", func(r *netlink.Route) { r.Dst, r.Priority = everywhere6, 10 })
 	await("the best metric first", via("eth1", "fe80::99%eth1"), onA, onB)
 	k.space.Address(t, "eth0", "10.0.0.1/24")
 	k.space.Route(t, "eth0", "10.0.0.254", nil)
 	await("IPv4 first", via("eth0", "10.0.0.254"), via("eth1", "fe80::99%eth1"), onA, onB)
-	advertise(t, a, 0, medium)
+	advertiseRouter(t, a, 0, medium)
 	await("one withdraws", via("eth0", "10.0.0.254"), via("eth1", "fe80::99%eth1"), onB)
 }
 
@@ -193,15 +193,15 @@ func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 			seen: func(s host.State) bool { return !has(s, "fe80::1%eth0") },
 		},
 		"a router advertises itself": {
-			change: func(t *testing.T, k kernel, a *nstest.Space) { advertise(t, a, 1800, medium) },
+			change: func(t *testing.T, k kernel, a *nstest.Space) { advertiseRouter(t, a, 1800, medium) },
 			seen:   func(s host.State) bool { return first(s) == "fe80::a%eth0" },
 		},
 		"a router withdraws": {
 			before: func(t *testing.T, k kernel, a *nstest.Space) {
-				advertise(t, a, 1800, medium)
+				advertiseRouter(t, a, 1800, medium)
 				k.space.Await(t, "a router", func() bool { return first(state(t, k)) == "fe80::a%eth0" })
 			},
-			change: func(t *testing.T, k kernel, a *nstest.Space) { advertise(t, a, 0, medium) },
+			change: func(t *testing.T, k kernel, a *nstest.Space) { advertiseRouter(t, a, 0, medium) },
 			seen:   func(s host.State) bool { return first(s) == "none" },
 		},
 		"IPv6 is disabled": {

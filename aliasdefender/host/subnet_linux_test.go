@@ -92,7 +92,7 @@ func TestALeaseDoesNotEndTheRouteThatARouterHasAdvertised(t *testing.T) {
 		0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, // an hour
 		0, 0, 0, 0,
 		0x20, 0x01, 0x0d, 0xb8}, make([]byte, 12)...)
-	advertise(t, a, 1800, medium, subnet...)
+	advertiseRouter(t, a, 1800, medium, subnet...)
 	k.space.Await(t, "the route", func() bool { return slices.Contains(k.routes6(), "2001:db8::/64") })
 	was := k.routes6()
 	o := order("2001:db8::9/64", "")
