@@ -123,8 +123,8 @@ func printPeer(w io.Writer, cfg *config.Config) {
 		return
 	}
 	from := ""
-	if p.Listen.IsValid() {
-		from = " of " + p.Listen.String()
+	if len(p.Listen) > 0 {
+		from = " of " + strings.Trim(fmt.Sprint(p.Listen), "[]")
 	}
 	keys := "1 key"
 	if n := len(p.Keys); n > 1 {

@@ -104,10 +104,10 @@ type Events struct {
 
 // Peer is the channel to the partners' daemons. There is one if there is a key.
 type Peer struct {
-	KeyFiles []string   // the first one's key seals, each opens
-	Keys     []Key      // read from KeyFiles; only LoadWithKeys does that
-	Port     uint16     // UDP, the same on both hosts
-	Listen   netip.Addr // own address of either family; the zero Addr means any
+	KeyFiles []string     // the first one's key seals, each opens
+	Keys     []Key        // read from KeyFiles; only LoadWithKeys does that
+	Port     uint16       // UDP, the same on both hosts
+	Listen   []netip.Addr // own addresses, at most one of each family; none means any
 	// Paths are further addresses of partners, of either family, by Partner.Name.
 	Paths map[string][]netip.Addr
 }

@@ -82,7 +82,7 @@ func TestSettingsOfALinkLocalAliasAreForOneNIC(t *testing.T) {
 }
 
 func TestTheChannelHasAddressesOfBothFamilies(t *testing.T) {
-	f, err := ParseSettings(strings.NewReader("[peer]\nlisten = \"fe80::4%eth1\"\n[peer.paths]\n\"2001:DB8:0::5\" = [\"10.9.9.5\", \"fe80::9%eth1\"]\n\"fe80::5%eth1\" = [\"2001:db8:9::5\"]"), "aliasdefender.toml")
+	f, err := ParseSettings(strings.NewReader("[peer]\nlisten = [\"172.16.1.4\", \"2001:db8::4\"]\n[peer.paths]\n\"2001:DB8:0::5\" = [\"10.9.9.5\", \"fe80::9%eth1\"]\n\"fe80::5%eth1\" = [\"2001:db8:9::5\"]"), "aliasdefender.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestTheChannelHasAddressesOfBothFamilies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Peer{Port: DefaultPort, Listen: netip.MustParseAddr("fe80::4%eth1"), Paths: map[string][]netip.Addr{
+	want := Peer{Port: DefaultPort, Listen: []netip.Addr{netip.MustParseAddr("172.16.1.4"), netip.MustParseAddr("2001:db8::4")}, Paths: map[string][]netip.Addr{
 		"2001:db8::5":  {netip.MustParseAddr("10.9.9.5"), netip.MustParseAddr("fe80::9%eth1")},
 		"fe80::5%eth1": {netip.MustParseAddr("2001:db8:9::5")},
 	}}

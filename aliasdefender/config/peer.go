@@ -104,6 +104,35 @@ func keyFileList(v value) ([]string, Mistakes) {
 	return list, all
 }
 
+// listenAddrs reads "any", which is no address, or own addresses, at most one of each
+// family.
+func listenAddrs(v value) (list []netip.Addr, all Mistakes) {
+	items := v.items
+	switch {
+	case v.kind != unstable.Array && v.text == "any":
+	case v.kind != unstable.Array:
+		items = []value{v}
+	case len(items) == 0:
+		return nil, wrong(v, "has no address; write \"any\" or an address of this host")
+	}
+	for _, item := range items {
+		addr, mistakes := addrOr("any")(item)
+		switch {
+		case mistakes != nil:
+		case !addr.IsValid():
+			mistakes = wrong(item, "\"any\" stands alone, without a list")
+		case linkLocal(addr):
+			mistakes = wrong(item, "%s is link-local, and the channel has paths over other NICs too; write \"any\" or another address of this host", addr)
+		case slices.ContainsFunc(list, func(a netip.Addr) bool { return a.Is6() == addr.Is6() }):
+			mistakes = wrong(item, "%s is the second address of its family; the channel sends from one of each", addr)
+		}
+		if all = append(all, mistakes...); mistakes == nil {
+			list = append(list, addr)
+		}
+	}
+	return list, all
+}
+
 // udpPort reads a port that a daemon may have.
 func udpPort(v value) (uint16, Mistakes) {
 	if v.kind != unstable.Integer {
@@ -133,8 +162,10 @@ func leaseTime(v value) (time.Duration, Mistakes) {
 // checkPeer finds what in [peer] does not fit the aliases.
 func (j *joint) checkPeer() {
 	f := j.settings
-	if line, moves := j.lines[f.listen.value]; moves && f.listen.value.IsValid() {
-		j.mistake(f.listen.place(), fmt.Sprintf("%s is the alias of hostname.alias, line %d, which moves; write an address that this host always has", f.listen.value, line))
+	for _, listen := range f.listen.value {
+		if line, moves := j.lines[listen]; moves && listen.IsValid() {
+			j.mistake(f.listen.place(), fmt.Sprintf("%s is the alias of hostname.alias, line %d, which moves; write an address that this host always has", listen, line))
+		}
 	}
 	owners := map[netip.Addr]string{}
 	partners := map[string]bool{}
@@ -142,7 +173,7 @@ func (j *joint) checkPeer() {
 		partners[a.Partner.Name] = true
 		if a.Partner.Addr.IsValid() {
 			owners[a.Partner.Addr] = a.Partner.Name
-			if a.Partner.Addr == f.listen.value {
+			if slices.Contains(f.listen.value, a.Partner.Addr) {
 				j.once(f.listen.place(), "partner", a.Partner.Addr, fmt.Sprintf("%s is the partner (hostname.alias, line %d); write an address of this host", a.Partner.Addr, a.Line))
 			}
 		}
@@ -157,7 +188,7 @@ func (j *joint) checkPeer() {
 				j.mistake(at, fmt.Sprintf("%s is the alias of hostname.alias, line %d, which moves; write an address that the partner always has", a.addr, line))
 			} else if owner, taken := owners[a.addr]; taken {
 				j.mistake(at, fmt.Sprintf("%s is an address of the partner %s already", a.addr, show(owner)))
-			} else if a.addr == f.listen.value {
+			} else if slices.Contains(f.listen.value, a.addr) {
 				j.mistake(at, fmt.Sprintf("%s is this host's own address: listen has it (line %d)", a.addr, f.listen.line))
 			}
 			owners[a.addr] = p.partner

@@ -33,7 +33,7 @@ type SettingsFile struct {
 	file     string
 	onExit   given[OnExit]
 	keyFiles given[[]string]
-	listen   given[netip.Addr]
+	listen   given[[]netip.Addr]
 	paths    []partnerPaths
 	all      scope
 	aliases  []*scope // in the order of the file
@@ -95,7 +95,7 @@ var tables = map[string]map[string]key{
 	"peer": {
 		"key_file": func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.keyFiles, v, keyFileList) },
 		"port":     func(f *SettingsFile, _ *scope, v value) Mistakes { return fillPlain(&f.Peer.Port, v, udpPort) },
-		"listen":   func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.listen, v, onNICs(addrOr("any"))) },
+		"listen":   func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.listen, v, listenAddrs) },
 		"paths": func(_ *SettingsFile, _ *scope, v value) Mistakes {
 			return wrong(v, "is a table; write [peer.paths], and below it \"172.16.1.5\" = [\"10.9.9.5\"]")
 		},

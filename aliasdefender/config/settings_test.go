@@ -149,7 +149,7 @@ func TestSettingsReachTheAliasesTheyAreFor(t *testing.T) {
 		"all of the channel": {"on_exit = \"handover\"\n[peer]\nkey_file = [\"/etc/new\", \"/etc/old\"]\nport = 7000\nlisten = \"10.9.9.4\"\n" +
 			"[peer.paths]\n\"172.16.1.5\" = [\"10.9.9.5\", \"10.8.8.5\"]", func(s *Settings, _, _ *Alias) {
 			s.OnExit = ExitHandover
-			s.Peer = Peer{KeyFiles: []string{"/etc/new", "/etc/old"}, Port: 7000, Listen: netip.MustParseAddr("10.9.9.4"),
+			s.Peer = Peer{KeyFiles: []string{"/etc/new", "/etc/old"}, Port: 7000, Listen: []netip.Addr{netip.MustParseAddr("10.9.9.4")},
 				Paths: map[string][]netip.Addr{"172.16.1.5": {netip.MustParseAddr("10.9.9.5"), netip.MustParseAddr("10.8.8.5")}}}
 		}},
 		"isolated no sooner than detected": {"isolated_after = \"23s\"", func(_ *Settings, a, b *Alias) {

@@ -180,18 +180,6 @@ type witness struct {
 	line int
 }
 
-// onNICs reads addresses that no row gives a NIC: link-local ones are written with
-// theirs.
-func onNICs(parse parser[netip.Addr]) parser[netip.Addr] {
-	return func(v value) (netip.Addr, Mistakes) {
-		addr, mistakes := parse(v)
-		if problem := withNIC(addr); mistakes == nil && problem != "" {
-			return netip.Addr{}, wrong(v, "%s", problem)
-		}
-		return addr, mistakes
-	}
-}
-
 // addrList reads a list of addresses.
 func addrList(example string) parser[[]witness] {
 	return func(v value) (list []witness, mistakes Mistakes) {

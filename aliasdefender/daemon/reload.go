@@ -151,8 +151,8 @@ func (m *monitor) warnOfFixed(now config.Settings) {
 
 // listenOf is the setting as it is written.
 func listenOf(p config.Peer) string {
-	if p.Listen.IsValid() {
-		return p.Listen.String()
+	if len(p.Listen) == 0 {
+		return "any"
 	}
-	return "any"
+	return strings.Trim(fmt.Sprint(p.Listen), "[]")
 }
