@@ -57,7 +57,7 @@ func BenchmarkOrders(b *testing.B) {
 }
 
 func benchmarkOrders(b *testing.B, orders []host.Placement) {
-	k, _ := pair6(b)
+	k, _ := kernels6(b)
 	for i := range orders {
 		orders[i].Lease = time.Minute
 	}
@@ -88,7 +88,7 @@ func benchmarkOrders(b *testing.B, orders []host.Placement) {
 func BenchmarkRead(b *testing.B) {
 	for family, orders := range bothFamilies {
 		for _, n := range []int{1, 100, 1000} {
-			k, _ := pair6(b)
+			k, _ := kernels6(b)
 			k.Add(orders(n))
 			b.Run(fmt.Sprint(family, "/", n), func(b *testing.B) {
 				b.ReportAllocs()

@@ -15,8 +15,8 @@ import (
 	"alias-defender/aliasdefender/host/nstest"
 )
 
-// pair6 is a pair whose hosts have addresses of both families.
-func pair6(t testing.TB) (kernel, *nstest.Space) {
+// kernels6 is a pair whose hosts have addresses of both families.
+func kernels6(t testing.TB) (kernel, *nstest.Space) {
 	k, b := pair(t)
 	for h, p := range map[*nstest.Space]netip.Prefix{k.space: own6, b: netip.MustParsePrefix("2001:db8::2/64")} {
 		if err := (kernel{k.Host, h, t}).Own("eth0", p); err != nil {
@@ -43,7 +43,7 @@ func (k kernel) inKernel(ip string) (a netlink.Addr) {
 }
 
 func TestAnAliasOfIPv6IsUsableAtOnceAndNeverPreferred(t *testing.T) {
-	k, b := pair6(t)
+	k, b := kernels6(t)
 	o := order("2001:db8::9/64", "eth0:1")
 	o.Lease = time.Hour
 	check := func(what string, valid int) {
@@ -86,7 +86,7 @@ func TestAnAliasOfIPv6IsUsableAtOnceAndNeverPreferred(t *testing.T) {
 
 // What somebody put there by hand has a preferred lifetime, and the kernel asks for it.
 func TestARefreshMakesAnAliasOfWhatSomebodyPutThere(t *testing.T) {
-	k, _ := pair6(t)
+	k, _ := kernels6(t)
 	k.space.Address(t, "eth0", "2001:db8::9/64")
 	o := order("2001:db8::9/64", "")
 	o.Lease = time.Hour
@@ -111,7 +111,7 @@ func state(t *testing.T, k kernel) host.State {
 }
 
 func TestALeaseOfIPv6RunsOutByItself(t *testing.T) {
-	k, _ := pair6(t)
+	k, _ := kernels6(t)
 	o, stays := order("2001:db8::9/64", ""), order("2001:db8::10/64", "")
 	o.Lease = time.Second
 	begin := time.Now()
@@ -132,7 +132,7 @@ func TestALeaseOfIPv6RunsOutByItself(t *testing.T) {
 
 // The other host has the address: the kernel finds that out, and leaves it unusable.
 func TestAnAddressThatIsNotUsableIsReadAndMended(t *testing.T) {
-	k, b := pair6(t)
+	k, b := kernels6(t)
 	const ip = "2001:db8::9"
 	if err := (kernel{k.Host, b, t}).Own("eth0", netip.MustParsePrefix(ip+"/64")); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestReadTellsWhereIPv6IsDisabled(t *testing.T) {
 		"a small MTU":  {"", "1000", "1500"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			k, b := pair6(t)
+			k, b := kernels6(t)
 			nstest.Cable(t, k.space, "eth1", b, "eth1")
 			set := func(value string) {
 				if c.name != "" {
