@@ -218,6 +218,9 @@ func TestReorderedWordsNeverGoBack(t *testing.T) {
 	for range 64 {
 		b.hears(a.says("x"))
 	}
+	if _, kind, _ := b.hearsOver(1, old); kind != Replayed {
+		t.Errorf("just behind the window, over a path that it never came over: %v, want it taken for a replay, and so no sign of life", kind)
+	}
 	b.wants("behind the window", old, "", Replayed)
 }
 
