@@ -82,7 +82,7 @@ func (x *rig) takes(h *Host) {
 	x.Helper()
 	nic := h.NIC("eth0")
 	x.must(nic.AddAddr(netip.PrefixFrom(alias, 24)))
-	x.must(nic.SendARP(Gratuitous(alias, nic.MAC)))
+	x.must(nic.Send(Gratuitous(alias, nic.MAC)))
 }
 
 func TestBuildingALabIsQuick(t *testing.T) {

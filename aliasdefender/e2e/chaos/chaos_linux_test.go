@@ -305,7 +305,7 @@ func (c *chaos) serves(w watchedAlias, since, end time.Time) {
 			w.alias, holders, since.Format("15:04:05.000"), r.By, g)
 	}
 	mac := c.p.Lab.Lookup(holders[0]).NIC("eth0").MAC
-	if f, ok := c.sniff.Last(func(f lab.ARP) bool { return f.Claim(w.alias) }); !ok || !slices.Equal(f.SenderHW, mac) {
+	if f, ok := c.sniff.Last(func(f lab.Frame) bool { return f.Claim(w.alias) }); !ok || !slices.Equal(f.SenderHW, mac) {
 		c.t.Errorf("%s is held by %v with %v; the last announcement is: %v", w.alias, holders, mac, f)
 	}
 }

@@ -127,10 +127,10 @@ func (c *chaos) forge() error {
 			if to < theRouter {
 				f.EthDst = c.hosts[to].NIC("eth0").MAC
 				if own := []netip.Prefix{pair.OwnA, pair.OwnB}[to]; answer {
-					f.Op, f.TargetIP, f.TargetHW = lab.ARPReply, own.Addr(), f.EthDst
+					f.Op, f.TargetIP, f.TargetHW = lab.Reply, own.Addr(), f.EthDst
 				}
 			}
-			if err := a.nic.SendARP(f); err != nil {
+			if err := a.nic.Send(f); err != nil {
 				return err
 			}
 		}
@@ -174,7 +174,7 @@ func (c *chaos) laptopTakes() error {
 	return c.onAttack(fmt.Sprintf("a laptop takes %s, and says so: %t", alias, says), func(m *moment) { m.laptop = alias }, func() error {
 		err := c.mallory.nic.AddAddr(netip.PrefixFrom(alias, 32))
 		if says {
-			err = errors.Join(err, c.mallory.nic.SendARP(lab.Gratuitous(alias, c.mallory.nic.MAC)))
+			err = errors.Join(err, c.mallory.nic.Send(lab.Gratuitous(alias, c.mallory.nic.MAC)))
 		}
 		return err
 	})
@@ -266,7 +266,7 @@ func (c *chaos) storm() error {
 			if rubbish {
 				return a.rubbish(ctx)
 			}
-			_, err := a.nic.Flood(ctx, floodEach, func(i int) lab.ARP {
+			_, err := a.nic.Flood(ctx, floodEach, func(i int) lab.Frame {
 				f := lab.Gratuitous(netip.AddrFrom4([4]byte{10, 99, byte(i >> 8), byte(i)}), a.nic.MAC)
 				f.TargetIP = netip.AddrFrom4([4]byte{10, 99, byte(i), byte(i >> 8)})
 				return f

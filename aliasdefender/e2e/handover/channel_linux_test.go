@@ -105,8 +105,8 @@ func TestReloadOpensAndClosesTheChannelAndSaysWhatStays(t *testing.T) {
 		t.Helper()
 		p.SetKeys(p.A, keys...)
 		p.SetKeys(p.B, keys...)
-		stage.Must(t, p.Write(p.A, pair.OwnB.Addr(), true, settings))
-		stage.Must(t, p.Write(p.B, pair.OwnA.Addr(), false, settings))
+		stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, settings))
+		stage.Must(t, p.Write(p.B, p.OwnA.Addr(), false, settings))
 		stage.Saying(t, p, p.A, 0, []string{"reloaded"}, "Reload")
 		stage.Saying(t, p, p.B, 0, []string{"reloaded"}, "Reload")
 	}

@@ -12,7 +12,6 @@ import (
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
-	"alias-defender/aliasdefender/lab/pair"
 )
 
 // first is the address that the host speaks with on its NIC.
@@ -61,11 +60,11 @@ func TestOwnAddressThatGoesAndComesBackStopsNothing(t *testing.T) {
 	t.Parallel()
 	p := stage.Talking(t, time.Second)
 	for range 2 {
-		blink(t, p.A, pair.OwnA)
+		blink(t, p.A, p.OwnA)
 		ctx := stage.Patiently(t)
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
-		for first(t, p.A) != pair.OwnA.Addr() {
+		for first(t, p.A) != p.OwnA.Addr() {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -100,7 +99,7 @@ func TestANICThatIsRenamedKeepsNoAlias(t *testing.T) {
 	stage.Held(t, p)
 	addrs, err := p.A.Addrs()
 	stage.Must(t, err)
-	if slices.ContainsFunc(addrs, func(a lab.Addr) bool { return a.Prefix.Addr() == pair.Alias }) {
+	if slices.ContainsFunc(addrs, func(a lab.Addr) bool { return a.Prefix.Addr() == p.Alias }) {
 		t.Errorf("a has %v", addrs)
 	}
 }

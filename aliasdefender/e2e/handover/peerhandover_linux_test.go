@@ -72,7 +72,7 @@ func (m *mover) move(deed, to string, do func()) {
 	// and does what the design has for that: it releases, or waits. That is no hand-over.
 	daemons = append(daemons, m.Monitor(m.A), m.Monitor(m.B))
 	x := moved{deed, from, time.Now()}
-	if _, err := stage.Announcement(m.T, m.sniff, m.Lab.Lookup(to), pair.Alias, from); err != nil {
+	if _, err := stage.Announcement(m.T, m.sniff, m.Lab.Lookup(to), m.Alias, from); err != nil {
 		m.Errorf("%s: %s has not announced the alias: %v", deed, to, err)
 	}
 	if stage.Away(from.Add(-time.Second), daemons...) {
@@ -132,11 +132,11 @@ func TestHandoverIsNotNoticed(t *testing.T) {
 		t.Run(interval.String(), func(t *testing.T) {
 			t.Parallel()
 			m := &mover{T: t, Pair: stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}, Every: time.Millisecond})}
-			stage.Must(t, m.Write(m.A, pair.OwnB.Addr(), true, stage.Rhythm(interval)+"\n[alias.\""+pair.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
+			stage.Must(t, m.Write(m.A, m.OwnB.Addr(), true, stage.Rhythm(interval)+"\n[alias.\""+m.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
 			var err error
 			m.sniff, err = m.User.Port().Sniff()
 			stage.Must(t, err)
-			for _, addr := range []netip.Prefix{pair.OwnA, pair.OwnB} {
+			for _, addr := range []netip.Prefix{m.OwnA, m.OwnB} {
 				c, err := m.User.Client(lab.ClientSpec{Target: addr.Addr(), Every: 2 * time.Millisecond})
 				stage.Must(t, err)
 				m.own = append(m.own, c)
@@ -195,7 +195,7 @@ func (m *mover) story(x moved) string {
 		all = append(all, event{g.From, fmt.Sprintf("control gap of %v", g.Length())}, event{g.To, "control gap ends"})
 	}
 	for _, f := range m.sniff.Frames() {
-		if f.SenderIP == pair.Alias || f.TargetIP == pair.Alias {
+		if f.SenderIP == m.Alias || f.TargetIP == m.Alias {
 			who := "?"
 			for _, h := range []*lab.Host{m.A, m.B, m.User, m.Router} {
 				if h.NIC("eth0").MAC.String() == f.SenderHW.String() {

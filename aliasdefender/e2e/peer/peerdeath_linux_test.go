@@ -116,7 +116,7 @@ func TestFrozenDaemonIsRelievedAndForgets(t *testing.T) {
 	mac := p.A.NIC("eth0").MAC.String()
 	defer func() {
 		t.Helper()
-		if f, said := sniff.Last(func(f lab.ARP) bool { return f.Claim(pair.Alias) && f.EthSrc.String() == mac }); said && f.At.After(thawed) {
+		if f, said := sniff.Last(func(f lab.Frame) bool { return f.Claim(pair.Alias) && f.EthSrc.String() == mac }); said && f.At.After(thawed) {
 			t.Errorf("A, which has lost the alias, announced it: %v", f)
 		}
 	}()

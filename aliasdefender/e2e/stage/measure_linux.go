@@ -54,7 +54,7 @@ func Announced(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, sinc
 	if _, err := Announcement(t, s, h, alias, since); err != nil {
 		t.Errorf("%s has not announced %s: %v", h.Name, alias, err)
 	}
-	if f, ok := s.Last(func(f lab.ARP) bool { return f.Claim(alias) }); ok && !slices.Equal(f.SenderHW, h.NIC("eth0").MAC) {
+	if f, ok := s.Last(func(f lab.Frame) bool { return f.Claim(alias) }); ok && !slices.Equal(f.SenderHW, h.NIC("eth0").MAC) {
 		t.Errorf("%s has %s, and the last announcement of it is %v", h.Name, alias, f)
 	}
 }
@@ -64,8 +64,8 @@ func Announced(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, sinc
 func Announcement(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, since time.Time) (time.Time, error) {
 	t.Helper()
 	mac := h.NIC("eth0").MAC
-	f, err := s.Wait(Patiently(t), func(f lab.ARP) bool {
-		return f.At.After(since) && f.Claim(alias) && slices.Equal(f.EthDst, lab.Broadcast) && slices.Equal(f.SenderHW, mac)
+	f, err := s.Wait(Patiently(t), func(f lab.Frame) bool {
+		return f.At.After(since) && f.Claim(alias) && f.ToAll() && slices.Equal(f.SenderHW, mac)
 	})
 	return f.At, err
 }

@@ -101,5 +101,5 @@ func Crashed(t *testing.T, p *pair.Pair, s *lab.Sniffer, crash time.Time, from, 
 	if took.From.IsZero() {
 		t.Fatalf("nobody took it after the crash of %s", from.Name)
 	}
-	Announced(t, s, to, pair.Alias, crash)
+	Announced(t, s, to, p.Alias, crash)
 }

@@ -55,7 +55,7 @@ func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, ok func(control
 			last = s
 		}
 		for _, a := range s.Aliases {
-			if a.Alias == pair.Alias.String() && ok(s, a) {
+			if a.Alias == p.Alias.String() && ok(s, a) {
 				return
 			}
 		}

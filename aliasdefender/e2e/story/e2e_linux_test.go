@@ -1,6 +1,7 @@
 package story
 
 import (
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -111,17 +112,17 @@ func TestForeignHostIsDefendedAgainst(t *testing.T) {
 func foreignHostIsDefendedAgainst(t *testing.T, on stage.Stage) {
 	p := on.Begun(t)
 	foreign, err := p.Lab.Host(lab.HostSpec{Name: "foreign", NICs: []lab.NICSpec{{
-		Name: "eth0", Switch: p.Switch, Addrs: stage.Prefixes("10.77.0.66/24", "10.77.0.100/24"),
+		Name: "eth0", Switch: p.Switch, Addrs: []netip.Prefix{p.Foreign, netip.PrefixFrom(p.Alias, p.Foreign.Bits())},
 	}}})
 	stage.Must(t, err)
 	sniff, err := p.User.Port().Sniff()
 	stage.Must(t, err)
 	defer sniff.Close()
-	stage.Must(t, foreign.NIC("eth0").SendARP(lab.Gratuitous(pair.Alias, foreign.NIC("eth0").MAC)))
+	stage.Must(t, foreign.NIC("eth0").Send(lab.Gratuitous(p.Alias, foreign.NIC("eth0").MAC)))
 	stage.Said(t, p.Monitor(p.A), `reason="foreign host claims`)
 	mac := p.A.NIC("eth0").MAC.String()
-	_, err = sniff.Wait(stage.Patiently(t), func(f lab.ARP) bool {
-		return f.Claim(pair.Alias) && f.SenderHW.String() == mac
+	_, err = sniff.Wait(stage.Patiently(t), func(f lab.Frame) bool {
+		return f.Claim(p.Alias) && f.SenderHW.String() == mac
 	})
 	stage.Must(t, err)
 	<-time.After(3 * time.Second)
@@ -229,7 +230,7 @@ func TestSignalsEndAsToldAndReload(t *testing.T) {
 	stage.Must(t, m.Signal(unix.SIGHUP))
 	stage.Said(t, m, "event=reload_mistake")
 	stage.Unchanged(t, p, 2*time.Second)
-	stage.Must(t, p.Write(p.A, pair.OwnB.Addr(), true, "interval = \"100ms\"\non_exit = \"release\""))
+	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, "interval = \"100ms\"\non_exit = \"release\""))
 	stage.Must(t, m.Signal(unix.SIGHUP))
 	stage.Said(t, m, "event=reloaded")
 	stage.Must(t, m.Signal(unix.SIGUSR2))
@@ -284,6 +285,6 @@ func TestNoDefaultRouterIsW8(t *testing.T) {
 	if n := strings.Count(m.Output(), `reason="no router known"`); n != 1 {
 		t.Errorf("said %d times:\n%s", n, m.Output())
 	}
-	stage.Must(t, p.A.SetDefaultRoute(pair.Router.Addr()))
+	stage.Must(t, p.A.SetDefaultRoute(p.RouterAt.Addr()))
 	stage.Served(t, p, "a")
 }

@@ -125,7 +125,7 @@ func TestSolarisMonitorAdoptsRestoresAndReleases(t *testing.T) {
 	<-p.Monitor(p.A).Done()
 	ifconfig(t, p, p.A, "eth0:1", "down", "unplumb")
 	ifconfig(t, p, p.A, "eth0:5", "plumb")
-	ifconfig(t, p, p.A, "eth0:5", pair.Alias.String(), "netmask", "255.255.255.0", "broadcast", "+", "up")
+	ifconfig(t, p, p.A, "eth0:5", p.Alias.String(), "netmask", "255.255.255.0", "broadcast", "+", "up")
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
 	stage.Said(t, m, "action=adopt")
@@ -184,8 +184,8 @@ func TestSolarisAndLinuxArePartners(t *testing.T) {
 		Name: "eth0", Switch: p.Switch, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.66/24")},
 	}}})
 	stage.Must(t, err)
-	stage.Must(t, foreign.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, 24)))
-	stage.Must(t, p.B.Do(func() error { return solaristest.Clash(p.File(p.B, "bin"), pair.Alias) }))
+	stage.Must(t, foreign.NIC("eth0").AddAddr(netip.PrefixFrom(p.Alias, 24)))
+	stage.Must(t, p.B.Do(func() error { return solaristest.Clash(p.File(p.B, "bin"), p.Alias) }))
 	if list := ifconfig(t, p, p.B, "-a"); !strings.Contains(list, "DUPLICATE") {
 		t.Fatalf("no DUPLICATE:\n%s", list)
 	}

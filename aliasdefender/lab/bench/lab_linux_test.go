@@ -129,12 +129,12 @@ func TestAThousandAliasesAreDistinct(t *testing.T) {
 func TestLastAnnouncementIsOfTheAliasThatCameLast(t *testing.T) {
 	mine, other := net.HardwareAddr{2, 0, 0, 0, 0, 1}, net.HardwareAddr{2, 0, 0, 0, 0, 2}
 	all := aliases(2)
-	claim := func(after time.Duration, ip netip.Addr, mac net.HardwareAddr) lab.ARP {
+	claim := func(after time.Duration, ip netip.Addr, mac net.HardwareAddr) lab.Frame {
 		a := lab.Gratuitous(ip, mac)
 		a.At = monday.Add(after)
 		return a
 	}
-	frames := []lab.ARP{
+	frames := []lab.Frame{
 		claim(1, all[1].Addr(), other), claim(2, all[0].Addr(), mine), claim(5, all[1].Addr(), mine), claim(9, all[0].Addr(), mine),
 	}
 	if at, err := lastAnnounced(frames, all, mine.String()); err != nil || !at.Equal(monday.Add(5)) {

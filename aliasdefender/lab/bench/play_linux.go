@@ -338,7 +338,7 @@ func playTake(ctx context.Context, s *stage, m *measured) error {
 
 // lastAnnounced is when the last of the aliases was announced for the first
 // time by the hardware address.
-func lastAnnounced(frames []lab.ARP, aliases []netip.Prefix, mac string) (last time.Time, err error) {
+func lastAnnounced(frames []lab.Frame, aliases []netip.Prefix, mac string) (last time.Time, err error) {
 	first := map[netip.Addr]time.Time{}
 	for _, f := range frames {
 		if _, ok := first[f.SenderIP]; !ok && f.Claim(f.SenderIP) && f.SenderHW.String() == mac {
