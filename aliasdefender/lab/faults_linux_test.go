@@ -9,8 +9,8 @@ import (
 // cutFor is how long the tests that measure a cut cut.
 const cutFor = 300 * time.Millisecond
 
-// noise is what a busy machine may add to a measured time. What the machine
-// did is known by the control client: it is taken off first.
+// noise is what a busy machine may add to a measured time. What the control client
+// has measured of it is subtracted first.
 const noise = 2 * time.Second
 
 func TestMutedPortIsAGapAsLongAsTheMuteAndKeepsTheCarrier(t *testing.T) {

@@ -32,7 +32,7 @@ func first(t *testing.T, h *lab.Host) (addr netip.Addr) {
 }
 
 // blink takes the host's own address off and puts it on again, as "ip address" does,
-// with promote_secondaries on, as systemd has it.
+// with promote_secondaries on, as under systemd.
 func blink(t *testing.T, h *lab.Host, own netip.Prefix) {
 	t.Helper()
 	stage.Must(t, h.Do(func() error {
@@ -55,7 +55,7 @@ func blink(t *testing.T, h *lab.Host, own netip.Prefix) {
 }
 
 // TestOwnAddressThatGoesAndComesBackStopsNothing: the host speaks with its own
-// address again, the channel goes on, and a hand-over afterwards loses nothing.
+// address again, the channel goes on, and a later hand-over loses nothing.
 func TestOwnAddressThatGoesAndComesBackStopsNothing(t *testing.T) {
 	t.Parallel()
 	p := stage.Talking(t, time.Second)
@@ -83,8 +83,8 @@ func TestOwnAddressThatGoesAndComesBackStopsNothing(t *testing.T) {
 	stage.Served(t, p, "b")
 }
 
-// TestANICThatIsRenamedKeepsNoAlias: promise 4, on a NIC that stays up, and of an
-// alias that no lease would end.
+// TestANICThatIsRenamedKeepsNoAlias: promise 4, for a NIC that stays up and an alias
+// without a lease.
 func TestANICThatIsRenamedKeepsNoAlias(t *testing.T) {
 	t.Parallel()
 	p := stage.Begun(t)

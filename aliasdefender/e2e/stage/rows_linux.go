@@ -20,10 +20,10 @@ type Row struct {
 	Primary bool
 }
 
-// Rows are n of them, of IPv4, the stage's own alias the first.
+// Rows are n rows of IPv4, with the stage's own alias as the first.
 func Rows(n int, primary bool) (all []Row) { return RowsOf(pair.IPv4, n, primary) }
 
-// RowsOf are n of them, of the family of these addresses, their alias the first.
+// RowsOf are n rows of the family of these addresses, with their alias as the first.
 func RowsOf(of pair.Addresses, n int, primary bool) (all []Row) {
 	addr := of.Alias
 	for i := range n {
@@ -53,7 +53,7 @@ func Table(partner netip.Addr, rows []Row) string {
 	return b.String()
 }
 
-// WaitAddrs waits until the host's kernel has just its own address and these
+// WaitAddrs waits until the host's kernel has exactly its own address and these
 // aliases.
 func WaitAddrs(t *testing.T, h *lab.Host, rows []Row) {
 	t.Helper()
@@ -69,8 +69,8 @@ func WaitAddrs(t *testing.T, h *lab.Host, rows []Row) {
 	}
 }
 
-// StrangeAddrs compares the aliases in the host's kernel with the rows that it
-// should have.
+// StrangeAddrs compares the aliases in the host's kernel with the rows that it should
+// have.
 func StrangeAddrs(t *testing.T, h *lab.Host, rows []Row) (strange []string) {
 	t.Helper()
 	have, err := h.Addrs()

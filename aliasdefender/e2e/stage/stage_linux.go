@@ -24,8 +24,8 @@ const DefaultAliases = "ALIASDEFENDER_TEST_ALIASES"
 // program is the name by which the init script knows it.
 const program = "aliasdefender"
 
-// Usual is the setting of the rhythm where a story does not need another one: fast,
-// and in make soak the one of a second.
+// Usual is the rhythm for stories that need no other: fast, and in make soak one
+// second.
 func Usual() string {
 	if Soak() {
 		return `interval = "1s"`
@@ -33,8 +33,8 @@ func Usual() string {
 	return `interval = "500ms"`
 }
 
-// Main is the whole of a TestMain. open has the program work on another network than
-// its host's; nil: on that.
+// Main is the whole of a TestMain. open makes the program work on another network
+// than its host's; nil: its host's.
 func Main(m *testing.M, open func() (daemon.System, error)) {
 	if os.Getenv(RunSolaris) == "1" {
 		open = solarisHost
@@ -50,8 +50,8 @@ func Main(m *testing.M, open func() (daemon.System, error)) {
 	})
 }
 
-// Stage is what a pair has that is given nothing else. The zero Stage has the usual
-// rhythm, no keys, and addresses of IPv4.
+// Stage is the setup of a pair. The zero Stage has the usual rhythm, no keys, and IPv4
+// addresses.
 type Stage struct {
 	Settings string
 	Keys     []string

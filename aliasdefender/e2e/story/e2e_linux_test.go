@@ -95,7 +95,7 @@ func TestLossTakesNothing(t *testing.T) {
 }
 
 func lossTakesNothing(t *testing.T, on stage.Stage) {
-	d := 8 * time.Second // at the usual rhythm as many rounds as a minute has seconds, and more
+	d := 8 * time.Second // at the usual rhythm this has more rounds than a minute has at one second
 	if stage.Soak() {
 		d = 5 * time.Minute
 	}
@@ -135,9 +135,9 @@ func foreignHostIsDefendedAgainst(t *testing.T, on stage.Stage) {
 	}
 }
 
-// TestDefaultRhythmTakesOverWithin25SecondsInTheLab has the settings that nobody set.
-// The rhythm does not change the order of events, which the other stories judge; what
-// it costs is a figure of make soak.
+// TestDefaultRhythmTakesOverWithin25SecondsInTheLab has no settings. The rhythm does
+// not change the order of events, which the other stories judge; make soak measures
+// what it costs.
 func TestDefaultRhythmTakesOverWithin25SecondsInTheLab(t *testing.T) {
 	t.Parallel()
 	figure := stage.NewFigures(t, "the client's gap at a crash, at the default rhythm", 25*time.Second)
@@ -192,7 +192,7 @@ func TestPartnerWithoutADaemonInTheLab(t *testing.T) {
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	b, err := p.Start(p.B)
 	stage.Must(t, err)
-	stage.Must(t, b.WaitOutput(stage.Patiently(t), "row=W12")) // A's host lives, no daemon
+	stage.Must(t, b.WaitOutput(stage.Patiently(t), "row=W12")) // A's host is alive, but has no daemon
 	_, err = p.Start(p.A)
 	stage.Must(t, err)
 	stage.Served(t, p, "a")
@@ -205,7 +205,7 @@ func TestKilledMonitorsAliasIsAdopted(t *testing.T) {
 
 func killedMonitorsAliasIsAdopted(t *testing.T, on stage.Stage) {
 	p := on.Begun(t)
-	// Whom the other host has seen serve: it decides anew while A has no daemon.
+	// The other host has seen it serve, and decides anew while A has no daemon.
 	stage.Said(t, p.Monitor(p.B), "row=W6")
 	kill := time.Now()
 	stage.Must(t, p.Monitor(p.A).Kill())

@@ -9,8 +9,9 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// TestForgedClaimsAreNotYieldedTo: real frames to the holder that is not primary, "the
-// partner is at M" and "the alias is at M". It let go, and told the segment so itself.
+// TestForgedClaimsAreNotYieldedTo sends real frames to a holder that is not primary:
+// "the partner is at M" and "the alias is at M". Once that made the holder let go,
+// and tell the segment itself that the alias was at M.
 func TestForgedClaimsAreNotYieldedTo(t *testing.T) {
 	t.Parallel()
 	forgedClaimsAreNotYieldedTo(t, stage.Stage{})

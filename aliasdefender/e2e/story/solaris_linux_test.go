@@ -12,10 +12,10 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// Monitor and the verbs through the code for Solaris: by a fake ifconfig that
-// keeps its units, and puts their addresses into the host's namespace. So the
-// gaps are real ones, of this code, on Linux; how long a real Solaris takes to
-// bring an address up is not in them.
+// The Monitor and the verbs run the code for Solaris, with a fake ifconfig that keeps
+// its units and puts their addresses into the host's namespace. So the gaps are real
+// gaps of this code on Linux. They do not include the time that a real Solaris takes
+// to bring an address up.
 
 // sunny builds a pair of hosts that have an ifconfig of that release.
 func sunny(t *testing.T, m solaristest.Machine, spec pair.Spec) *pair.Pair {
@@ -39,8 +39,8 @@ func ifconfig(t *testing.T, p *pair.Pair, h *lab.Host, args ...string) string {
 	return stdout
 }
 
-// taken waits until a host's Monitor has the alias and knows it: the client is
-// served a little before ifconfig has returned.
+// taken waits until a host's Monitor has the alias and knows it: the client is served
+// a little before ifconfig returns.
 func taken(t *testing.T, p *pair.Pair, h *lab.Host) {
 	t.Helper()
 	stage.Said(t, p.Monitor(h), "action=take row=W1")
@@ -120,7 +120,7 @@ func TestSolarisMonitorAdoptsRestoresAndReleases(t *testing.T) {
 	stage.Said(t, p.Monitor(p.A), "action=restore")
 	stage.Held(t, p, "a")
 
-	// What a killed Monitor has left is adopted, on whatever unit it is.
+	// The Monitor adopts what a killed one has left, on whatever unit that is.
 	stage.Must(t, p.Monitor(p.A).Kill())
 	<-p.Monitor(p.A).Done()
 	ifconfig(t, p, p.A, "eth0:1", "down", "unplumb")
@@ -137,7 +137,7 @@ func TestSolarisMonitorAdoptsRestoresAndReleases(t *testing.T) {
 	}
 	stage.Obeyed(t, p, p.A, "AddAlias")
 	stage.Served(t, p, "a")
-	stage.Said(t, m, "action=take") // ifconfig has returned, too
+	stage.Said(t, m, "action=take") // and ifconfig has returned
 	stage.Saying(t, p, p.A, 0, []string{"us", "primary", "answered"}, "Status")
 }
 

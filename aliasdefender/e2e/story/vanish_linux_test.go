@@ -16,8 +16,8 @@ import (
 // backWithin is how long an alias that another program deleted may be away.
 const backWithin = 20 * time.Millisecond
 
-// TestDeletedAliasIsBackAndAnnouncedAtOnce has the rhythm of an hour, so that only the
-// kernel's own notice can tell, and no reading of each round.
+// TestDeletedAliasIsBackAndAnnouncedAtOnce has a rhythm of an hour, so that only the
+// kernel's own notice can tell the Monitor, and not a reading in some round.
 func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 100} {
@@ -32,7 +32,7 @@ func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 	}
 }
 
-// deletedTwice: at the third time within a minute the Monitor would wait.
+// deletedTwice: after the third time within a minute the Monitor would wait.
 func deletedTwice(t *testing.T, n int, back, announced *stage.Figures) {
 	p := stage.BegunWith(t, n, "interval = \"1h\"\ntimeout = \"100ms\"")
 	sniff, err := p.User.Port().Sniff()
@@ -102,9 +102,10 @@ func allDeleted(t *testing.T, p *pair.Pair, n int) {
 	}
 }
 
-// TestRecreatedNICHoldsAgainWithoutARestart deletes the interface and makes it
-// anew, with another index: what was on it is gone, an ear too. The daemon sees it
-// go, and has let the aliases go before it comes; or sees but the new one.
+// TestRecreatedNICHoldsAgainWithoutARestart deletes the interface and makes it again
+// with another index. Everything on it is gone, an ARP listener too. Either the
+// daemon sees it go, and has let the aliases go before it comes back; or it sees only
+// the new one.
 func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -129,7 +130,7 @@ func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
 	}
 }
 
-// recreatedTwice makes the holder's interface anew, and again.
+// recreatedTwice makes the holder's interface anew, and then once more.
 func recreatedTwice(t *testing.T, p *pair.Pair, n int, unseen bool) {
 	t.Helper()
 	sniff, err := p.User.Port().Sniff()
