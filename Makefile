@@ -56,12 +56,22 @@ SIDE     ?= 4
 PARALLEL ?= 4
 ALONGSIDE = -p $(SIDE) -parallel $(PARALLEL)
 
+# What the tests want and this machine has not, each said in a line: go test shows no
+# skipped test of a package that passes. make test says it first, and again at its end.
+missing:
+	@for p in $(PEERS); do \
+		command -v "$${p%%:*}" >/dev/null 2>&1 || echo "*** MISSING: $${p%%:*} (Debian: $${p#*:}): what needs it is NOT TESTED; make test-deps installs it"; \
+	done; \
+	if command -v unshare >/dev/null 2>&1 && ! unshare -n true 2>/dev/null && ! unshare -rn true 2>/dev/null; then \
+		echo '*** MISSING: network namespaces: most of the program is NOT TESTED; run as root, or allow user namespaces'; \
+	fi
+
 # Every test once. The tests that compute (unit tests, the thousands of stories of two
 # hosts, the search of the rules) run with nice, beside those that wait on real stacks.
 # A test that needs namespaces finds out whether it can have them, and says so if not;
 # with CI=true it then fails. No test judges times: make soak and make bench do that.
-test:
-	@$(MAKE) --no-print-directory -j2 test-real test-pure
+test: missing
+	@$(MAKE) --no-print-directory -j2 test-real test-pure; ended=$$?; $(MAKE) --no-print-directory missing; exit $$ended
 
 test-real:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
@@ -227,4 +237,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-real test-pure race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-pure race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

@@ -99,17 +99,24 @@ func countCrowd() (c crowd) {
 //
 //	go test ./aliasdefender/e2e/chaos -soak -run RandomFaults -timeout 0 -chaos 10m -seed 7
 //
-// plays for ten minutes with 2 aliases and ten with 30, with the faults that this
-// seed played before in a test of the same length. The hosts may react differently:
-// the machine's own timing has no seed.
+// plays for ten minutes with 2 aliases, ten with 30 and ten with 2 and a key, with the
+// faults that this seed played before in a test of the same length. The hosts may react
+// differently: the machine's own timing has no seed.
 func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 	t.Parallel()
-	for _, aliases := range []int{2, 30} {
-		t.Run(fmt.Sprintf("%d aliases", aliases), func(t *testing.T) {
+	for name, tt := range map[string]struct {
+		aliases int
+		keys    []string
+	}{
+		"2 aliases":            {2, nil},
+		"30 aliases":           {30, nil},
+		"2 aliases with a key": {2, []string{stage.NewKey()}},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			used := seedOr(uint64(time.Now().UnixNano()) % 1_000_000)
-			c := newChaos(t, aliases, rand.New(rand.NewPCG(used, uint64(aliases))))
-			t.Logf("-chaos %v -seed %d: %d aliases", *chaosFor, used, aliases)
+			c := newChaos(t, tt.aliases, tt.keys, rand.New(rand.NewPCG(used, uint64(tt.aliases+100*len(tt.keys)))))
+			t.Logf("-chaos %v -seed %d: %s", *chaosFor, used, name)
 			bursts, deeds := 0, 0
 			defer func() {
 				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late; %v",
@@ -132,12 +139,13 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 	}
 }
 
-func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
+func newChaos(t *testing.T, aliases int, keys []string, rnd *rand.Rand) *chaos {
 	t.Helper()
 	c := &chaos{
 		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond, played: map[string]int{},
 	}
-	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond})
+	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond, Keys: keys})
+	c.now.keyed = len(keys) > 0
 	c.hosts = [2]*lab.Host{c.p.A, c.p.B}
 	for i := range c.hosts {
 		c.now.hosts[i] = member{up: true, cable: true, daemon: running, interval: c.interval, rows: stage.Rows(aliases, i == hostA)}

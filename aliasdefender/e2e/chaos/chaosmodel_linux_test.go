@@ -68,6 +68,7 @@ var names = [...]string{"a", "b", "router", "client", "mallory"}
 // moment is the state of everything that faults change, from a certain time on.
 type moment struct {
 	at      time.Time
+	keyed   bool // the two have a channel
 	hosts   [2]member
 	router  bool   // the router is up
 	group   [5]int // of a partition; all 0: none
@@ -164,6 +165,16 @@ func (m *member) timeout() time.Duration {
 // as long again.
 func (m *member) detection() time.Duration { return m.interval + 6*m.timeout() }
 
+// handover is how long a hand-over may last, in which the taker has the alias before the
+// giver lets it go: 2 s (GiveWithin), and a timeout more for the taker. Without a channel
+// there is none.
+func (m *moment) handover() time.Duration {
+	if !m.keyed {
+		return 0
+	}
+	return 2*time.Second + max(m.hosts[hostA].timeout(), m.hosts[hostB].timeout())
+}
+
 // rivalry is how long two hosts that hear each other may both hold it: until the next
 // question for rivals, which is asked less often if there are many aliases.
 func (m *moment) rivalry() time.Duration {
@@ -223,7 +234,7 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 		holders := holdersAt(spans, at)
 		both := slices.Contains(holders, hostA) && slices.Contains(holders, hostB)
 		bothRun := m.runs(hostA, alias) && m.runs(hostB, alias)
-		track(at, "held by both, which hear each other", both && bothRun && m.reach(hostA, hostB) == yes, m.rivalry()+lateness)
+		track(at, "held by both, which hear each other", both && bothRun && m.reach(hostA, hostB) == yes, max(m.rivalry(), m.handover())+lateness)
 		for i := range m.hosts {
 			served := sure(no)
 			for _, h := range holders {
@@ -237,14 +248,15 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 			h := &m.hosts[i]
 			_, has := h.has(alias)
 			left := h.up && !h.busy && h.daemon == running && !has && slices.Contains(holders, i)
-			track(at, "held by "+names[i]+" without a row", left, lateness)
+			track(at, "held by "+names[i]+" without a row", left, m.handover()+lateness)
 		}
 	}
 	return append(append(all, stolen(story, spans, alias)...), yielded(story, spans, alias)...)
 }
 
 // stolen finds an alias that was taken although another host answered for it, during
-// the whole doubt or ever since the taker's daemon woke.
+// the whole doubt or ever since the taker's daemon woke. An alias that is handed over is
+// taken while the giver has it: then one of the two lets it go soon.
 func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation) {
 	for _, s := range spans {
 		taker := slices.Index(names[:], s.By)
@@ -262,6 +274,9 @@ func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation
 			if holder == taker || held.From.After(from) || !held.To.After(s.From) {
 				continue
 			}
+			if ends := earlier(held.To, s.To); m.keyed && holder != mallory && ends.Sub(s.From) <= m.handover()+lateness {
+				continue
+			}
 			heard := since(story, s.From, func(m *moment) bool { return m.reach(taker, holder) == yes })
 			if !heard.After(from) {
 				all = append(all, violation{alias, "taken by " + s.By + " while " + held.By + ", which it hears, held it", from, s.From, 0})
@@ -269,6 +284,13 @@ func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation
 		}
 	}
 	return all
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // since tells from when on, up to a time, something was so without a break; if it is

@@ -176,7 +176,7 @@ func badReload(t *testing.T, p *pair.Pair, h *lab.Host, rnd *rand.Rand, settings
 func endsAsTheFilesSay(t *testing.T, p *pair.Pair, good map[*lab.Host][]stage.Row) {
 	t.Helper()
 	var wrong []string
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(stage.Patience); ; {
 		wrong = wrong[:0]
 		holders := map[netip.Addr]int{}
 		for h, rows := range good {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -115,7 +114,7 @@ func works(t *testing.T, p *pair.Pair, look func(func() error) error) {
 func TestTakesOverAndSaysSoOnceWhileTheDiskIsFull(t *testing.T) {
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	d := stateDisk(t, p, p.B)
-	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	stage.Held(t, p, "a")
 	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Patiently(t), "row=W6"))
 	onDisk(t, p, p.B, why(t, p, p.B, stage.Done), d.Do)
@@ -130,7 +129,7 @@ func TestTakesOverAndSaysSoOnceWhileTheDiskIsReadOnly(t *testing.T) {
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	d := stateDisk(t, p, p.B)
 	stage.Must(t, d.SetReadOnly(true))
-	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	stage.Held(t, p, "a")
 	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Patiently(t), "row=W6"))
 	relieved(t, p, "read-only file system; mount it writable, or set another [state] dir")
@@ -144,7 +143,7 @@ func TestAFIFOInPlaceOfTheEventLogHoldsUpNothing(t *testing.T) {
 	path := filepath.Join(p.File(p.B, "state"), record.LogName)
 	stage.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	stage.Must(t, unix.Mkfifo(path, 0o640))
-	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	stage.Held(t, p, "a")
 	m := p.Monitor(p.B)
 	stage.Must(t, m.WaitOutput(stage.Patiently(t), "row=W6"))

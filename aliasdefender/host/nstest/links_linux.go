@@ -13,7 +13,7 @@ import (
 
 // Patience is how long a test waits for what has to come. It is long, for a
 // machine may be busy; only a failing test waits that long.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Cable joins the two by a veth pair and puts both ends up.
 func Cable(t testing.TB, a *Space, nicA string, b *Space, nicB string) {
