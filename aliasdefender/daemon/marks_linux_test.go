@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"alias-defender/aliasdefender/control"
@@ -61,9 +62,39 @@ func TestWhatAMonitorPutHereIsKnownWithoutAMarkOfTheKernel(t *testing.T) {
 	if all := ours(t, rebooted); len(all) > 0 {
 		t.Errorf("after a reboot: %v", all)
 	}
+	seen, err := System{Host: f}.Marked(k.dir)
+	must(t, err)
+	if i := slices.IndexFunc(seen.NICs[0].Addrs, func(a host.Address) bool { return a.Prefix == placedHere }); !seen.NICs[0].Addrs[i].Ours {
+		t.Error("Check does not see it")
+	}
+}
+
+// between has its reader look while Reorder is under way.
+type between struct {
+	*fakeHost
+	look func()
+}
+
+func (b *between) Reorder(orders []host.Placement) []error {
+	b.fakeHost.Remove(orders)
+	b.look()
+	return b.fakeHost.Add(orders)
+}
+
+func TestWhatIsRemovedAndAddedAgainInOneGoKeepsItsMark(t *testing.T) {
+	f := &between{fakeHost: newFakeHost()}
+	f.plain = true
+	k := newMarks(f, t.TempDir())
+	f.look = func() {
+		if all := ours(t, k); len(all) > 0 {
+			t.Errorf("in between: %v", all)
+		}
+	}
+	must(t, k.Add(at(placedHere))[0])
+	ours(t, k)
 	must(t, k.Reorder(at(placedHere))[0])
 	if all := ours(t, k); len(all) != 1 {
-		t.Errorf("removed and added again in one go: %v", all)
+		t.Errorf("afterwards: %v", all)
 	}
 }
 
@@ -128,5 +159,29 @@ func TestADamagedFileOfMarksMarksNothing(t *testing.T) {
 	}
 	if all := ours(t, k); len(all) > 0 {
 		t.Errorf("%v", all)
+	}
+}
+
+func TestAnOrderWithoutAMonitorTakesTheMarkToo(t *testing.T) {
+	o, file := aloneAt(t, "")
+	f := newFakeHost()
+	f.plain = true
+	open := o.Open
+	o.Open = func() (System, error) {
+		s, err := open()
+		s.Host = f
+		return s, err
+	}
+	alias := netip.MustParsePrefix("10.77.0.100/24")
+	k := newMarks(f, filepath.Dir(file))
+	must(t, k.Add(at(alias))[0])
+	ours(t, k)
+	must(t, k.write())
+	out, err := Alone(t.Context(), o, control.Order{Alias: alias.Addr(), Remove: true})
+	if err != nil || len(out) != 1 || !out[0].Done || f.has[alias] {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if all, err := store.ReadPlaced(k.dir, k.boot); err != nil || len(all) > 0 {
+		t.Errorf("%v, %v", all, err)
 	}
 }
