@@ -103,5 +103,5 @@ func anything(Heard) bool { return true }
 
 func onLoopback(t testing.TB, port uint16, own, partner netip.Addr) *talker {
 	t.Helper()
-	return talk(t, Options{Listen: own, Port: port, Keys: keysOf(t, 1), Partners: []Partner{{Addr: partner}}})
+	return talk(t, Options{Listen: []netip.Addr{own}, Port: port, Keys: keysOf(t, 1), Partners: []Partner{{Addr: partner}}})
 }

@@ -12,8 +12,8 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// TestBreachesAreFoundAndNothingElse has a story of ten seconds, in which one
-// change lasts from the first second to the ninth, and who had the alias.
+// TestBreachesAreFoundAndNothingElse has a story of ten seconds, with one change from
+// the first second to the ninth, and who had the alias.
 func TestBreachesAreFoundAndNothingElse(t *testing.T) {
 	t.Parallel()
 	began := time.Now()

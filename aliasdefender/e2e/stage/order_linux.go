@@ -21,7 +21,7 @@ const (
 	BadFiles = 3
 )
 
-// Obeyed has a verb carried out on a host.
+// Obeyed runs a verb on a host, which must succeed.
 func Obeyed(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args ...string) {
 	t.Helper()
 	if out, errs, code := p.Run(Patiently(t), h, verb, args...); code != Done {
@@ -29,8 +29,8 @@ func Obeyed(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args ...string
 	}
 }
 
-// Saying runs a verb on a host and wants its exit code and these words, from
-// either stream.
+// Saying runs a verb on a host and checks its exit code, and that either stream has
+// these words.
 func Saying(t *testing.T, p *pair.Pair, h *lab.Host, want int, words []string, verb string, args ...string) string {
 	t.Helper()
 	out, errs, code := p.Run(Patiently(t), h, verb, args...)
@@ -54,14 +54,15 @@ func Parked(t *testing.T, p *pair.Pair, h *lab.Host) string {
 	return string(text)
 }
 
-// Reload has a host's Monitor read its files, and let go what they have no row for.
+// Reload makes a host's Monitor read its files and release the aliases that have no
+// row any more.
 func Reload(p *pair.Pair, h *lab.Host) error {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	return control.Dial(p.File(h, "sock")).ReloadAndDrop(ctx)
 }
 
-// Told is what Why --json tells of an alias, as far as tests look at it.
+// Told is the part of Why --json about an alias that tests look at.
 type Told struct {
 	Holder  string          `json:"holder"`
 	Journal []control.Entry `json:"journal"`
