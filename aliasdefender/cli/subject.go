@@ -23,7 +23,7 @@ const namesWithin = 3 * time.Second
 func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject {
 	s := &inspect.Subject{Aliases: a.aliases, Settings: a.settings, Config: cfg, Sysctls: map[string]string{}, Names: map[string][]netip.Addr{}}
 	if system, err := a.open(); err == nil {
-		if state, err := system.Host.Read(); err == nil {
+		if state, err := system.Marked(cfg.Settings.StateDir); err == nil {
 			s.Host = &state
 		}
 	}

@@ -70,6 +70,9 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 	if damage != nil && order.DryRun && order.Maintenance == control.Off {
 		return nil, damage // it is not known whether this would end anything
 	}
+	marked := newMarks(network.Host, cfg.Settings.StateDir)
+	_ = marked.open(store.Within) // without it the kernel's marks count
+	network.Host = marked
 	options := network.aloneOptions(cfg, rows, o.Version, order)
 	options.Kept = defender.Kept(kept)
 	if damage != nil {
@@ -83,7 +86,11 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 		}
 		return err
 	}
-	return giveAlone(ctx, defender.New(options), order, remember)
+	out, err := giveAlone(ctx, defender.New(options), order, remember)
+	if !order.DryRun {
+		marked.settle()
+	}
+	return out, err
 }
 
 // giveAlone runs the loop for as long as the order takes.

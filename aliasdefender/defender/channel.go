@@ -144,7 +144,7 @@ func (l *loop) introduce() {
 		}
 		t.users = append(t.users, a)
 		if a.talk = t; t != was {
-			a.peer, a.says, a.pair, a.talkingSince = rules.Peer{}, peer.Word{}, nil, l.now
+			a.peer, a.says, a.disowned, a.pair, a.talkingSince = rules.Peer{}, peer.Word{}, false, nil, l.now
 		}
 		t.urgent = true
 	}

@@ -113,7 +113,7 @@ func answersForOthers(s *Subject) []Finding {
 		seen = append(seen, nic.Name)
 		return []Finding{{Warning, nic.Name,
 			fmt.Sprintf("proxy_arp_pvlan is set on %s", nic.Name),
-			"this host answers ARP for every address of the segment, aliases that nobody has too: its partner takes none of them",
+			"this host answers ARP for every address of the segment, aliases that nobody has too: without a channel its partner takes none of them",
 			set(host.IPv4, nic.Name, "proxy_arp_pvlan", "0") + ", and the same in /etc/sysctl.d"}}
 	})
 }

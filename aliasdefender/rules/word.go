@@ -1,5 +1,7 @@
 package rules
 
+import "time"
+
 // Standing is what a host tells its partner about one alias: whether it holds it, or
 // would take it.
 type Standing uint8
@@ -35,6 +37,12 @@ type Word struct {
 	Step     Step
 	Number   uint32 // of the hand-over; 0 if there is no step
 	Why      Reason // for SaysCannot, Asks, Offers and Refuses; the rules do not read it
+}
+
+// Lacks tells whether a host that says so does not have the alias. A host that is not
+// sure may have it in its kernel.
+func (s Standing) Lacks() bool {
+	return s == SaysAble || s == SaysCannot || s == SaysParked || s == SaysReleased
 }
 
 var standings = [...]string{
@@ -138,6 +146,12 @@ func (v *view) word() Word {
 // counts.
 func (v *view) said() bool {
 	return !v.f.Peer.Said.IsZero() && !v.reached(v.f.Peer.Said.Add(v.p.ChannelSilent()))
+}
+
+// Counts tells whether what the partner said last of the alias still counts.
+func (p Peer) Counts(of Policy, now time.Time) bool {
+	v := view{p: of, f: Facts{Now: now, Peer: p}}
+	return v.said()
 }
 
 // told is a value that came with the partner's word; Unknown if that word no longer

@@ -1,23 +1,22 @@
-// Package store keeps on disk what has to outlive a restart and a reboot: what an
-// operator has parked, and whether the host is in maintenance.
+// Package store keeps on disk what has to outlive a restart or a reboot: what an
+// operator has parked, whether the host is in maintenance, the host's number, and what
+// Monitors have put on it.
 //
-// It knows one small text file; a reader finds the old version or the new one, never
-// half of one, and a checksum tells what a disk or somebody's hand has made of it. File
-// reads and writes it and waits for the disk; a Keeper writes
-// a File for a daemon that must not wait. The package does not know what an alias is,
-// or what becomes of one that is parked.
+// Each has a small text file of its own; of the first and the last a reader finds the
+// old version or the new one, never half of one, and a checksum tells what a disk or
+// somebody's hand has made of it. File reads and writes it and waits for the disk; a
+// Keeper writes a File for a daemon that must not wait. The package does not know what
+// an alias is, or what becomes of one that is parked.
 package store
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -42,13 +41,10 @@ const parkedHead = summedLine + `
 # last line must fit, and a file that was damaged is one that nobody can trust.
 `
 
-// The lines of the checksum. Earlier versions read them as comments, and so find the
-// parked aliases in the file. Files of earlier versions have neither line, and can be
-// read all the same.
-const (
-	summedLine = "# Alias Defender: parked aliases, with a checksum"
-	sumPrefix  = "# sum "
-)
+// summedLine tells of the checksum. Earlier versions read both lines as comments, and so
+// find the parked aliases in the file. Files of earlier versions have neither line, and
+// can be read all the same.
+const summedLine = "# Alias Defender: parked aliases, with a checksum"
 
 // maintenanceWord is the line that stands for Maintenance.
 const maintenanceWord = "maintenance"
@@ -168,7 +164,7 @@ func parseKept(name string, text []byte) (kept Kept, err error) {
 		if more := len(wrong) - mostNamed; more > 0 {
 			problem += fmt.Sprintf("; and %d more lines", more)
 		}
-	case !sumFits(text):
+	case !sumFits(summedLine, text):
 		problem = "does not fit its checksum"
 	default:
 		return kept, nil
@@ -190,24 +186,6 @@ func parseAddr(word []byte) (netip.Addr, bool) {
 	}
 	addr, err := netip.ParseAddr(string(word))
 	return addr, err == nil
-}
-
-// sumFits tells whether the text is what was written, as far as that can be known: a
-// file without a checksum is from an earlier version, or from an administrator.
-func sumFits(text []byte) bool {
-	if !bytes.HasPrefix(text, []byte(summedLine)) {
-		return !strings.HasPrefix(summedLine, string(text)) && !bytes.Contains(text, []byte("\n"+sumPrefix))
-	}
-	body := text
-	if i := bytes.LastIndexByte(bytes.TrimSuffix(text, []byte("\n")), '\n'); i >= 0 {
-		body = text[:i+1]
-	}
-	return bytes.Equal(text, summed(body))
-}
-
-// summed is the text with its checksum added.
-func summed(text []byte) []byte {
-	return fmt.Appendf(slices.Clone(text), "%s%08x\n", sumPrefix, crc32.ChecksumIEEE(text))
 }
 
 // Write makes the file say exactly this. When it returns nil the disk has it,
