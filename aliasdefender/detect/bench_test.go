@@ -36,6 +36,9 @@ var (
 	errNoPing = errors.New("operation not permitted")
 )
 
+// eth0 is the half of the NIC that all of them but distant are on.
+var eth0 = alias.Side()
+
 const ms = time.Millisecond
 
 func at(nic, addr string) detect.Key { return detect.Key{NIC: nic, Addr: netip.MustParseAddr(addr)} }
@@ -104,15 +107,15 @@ func (b *bench) deafened(lost bool, late time.Duration) {
 	if b.waits = late; lost {
 		b.lostAt = b.now
 	}
-	b.set.Heard(b.now, detect.ICMP, "", lost, late)
-	b.set.Heard(b.now, detect.ARP, "eth0", lost, late)
+	b.set.Heard(b.now, detect.ICMP, host.Side{}, lost, late)
+	b.set.Heard(b.now, detect.ARP, eth0, lost, late)
 }
 
 func newBench(t testing.TB, arp bool) *bench {
 	start := time.Unix(1_800_000_000, 0)
 	b := &bench{
 		t: t, set: detect.New(start, arp), start: start, now: start, most: 1 << 20,
-		link:  detect.Link{NIC: "eth0", Index: 2, Own: []netip.Prefix{own}, Hears: arp},
+		link:  detect.Link{Side: eth0, Index: 2, Own: []netip.Prefix{own}, Hears: arp},
 		hosts: map[detect.Key]*far{}, here: map[detect.Key]*detect.Here{}, asked: map[detect.Key]int{},
 		sent: map[detect.Key][]detect.Question{},
 	}
