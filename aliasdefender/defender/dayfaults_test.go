@@ -2,14 +2,10 @@ package defender
 
 import (
 	"errors"
-	"net/netip"
 	"time"
-
-	"alias-defender/aliasdefender/host"
 )
 
 // secondIP is an alias that comes and goes in the files.
-var secondIP = netip.MustParseAddr("10.0.0.101")
 
 // fault is one thing that breaks, and that is whole again the next time.
 type fault struct {
@@ -137,12 +133,12 @@ func (h *dayHost) faults() []*fault {
 	}), set(func() {
 		h.index++
 		h.nic().Index, h.nic().Carrier = h.index, true
-		_ = h.kernel.Own("eth0", h.own)
+		h.gainOwn()
 	}))
 	add("own address gone and back", set(func() {
 		if had := h.nic(); had.Index != 0 {
-			_ = h.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: h.own}})
-			_ = h.kernel.Own("eth0", h.own)
+			h.loseOwn()
+			h.gainOwn()
 		}
 	}), nil)
 	add("questions refused", set(func() { h.arpErr, h.pingErr = cannot, cannot }), set(func() { h.arpErr, h.pingErr = nil, nil }))
@@ -207,7 +203,7 @@ func (h *dayHost) edit() {
 	c := one(h.base)
 	if len(h.cfg.Aliases) == 1 {
 		r := h.base
-		r.Addr, r.Prefix, r.Label = secondIP, netip.PrefixFrom(secondIP, 24), "eth0:2"
+		r.Addr, r.Prefix, r.Label = secondIP, with(secondIP), "eth0:2"
 		c.Aliases = append(c.Aliases, r)
 	}
 	h.seg.mu.Lock()
