@@ -3,9 +3,9 @@ package defender
 import (
 	"errors"
 	"time"
-)
 
-// secondIP is an alias that comes and goes in the files.
+	"alias-defender/aliasdefender/host"
+)
 
 // fault is one thing that breaks, and that is whole again the next time.
 type fault struct {
@@ -125,7 +125,7 @@ func (h *dayHost) faults() []*fault {
 	add("interface deleted", set(func() {
 		n := h.nic()
 		h.deleted = h.deleted || h.kernel.has(aliasIP)
-		n.Index, n.Carrier, n.Addrs = 0, false, nil
+		n.Index, n.Carrier, n.NoIPv6, n.Addrs = 0, false, false, nil
 		for _, w := range h.wires {
 			w.once.Do(func() { close(w.done) })
 		}
@@ -141,6 +141,24 @@ func (h *dayHost) faults() []*fault {
 			h.gainOwn()
 		}
 	}), nil)
+	if family == host.IPv6 {
+		add("another host answered the kernel's duplicate detection", set(func() {
+			h.deleted = h.deleted || h.kernel.has(aliasIP)
+			h.flag(func(a *host.Address) { a.DADFailed = true })
+		}), nil)
+		add("IPv6 disabled", set(func() {
+			if had := h.nic(); had.Index != 0 {
+				h.deleted = h.deleted || h.kernel.has(aliasIP)
+				had.NoIPv6, had.Addrs = true, nil
+			}
+		}), set(func() {
+			if had := h.nic(); had.NoIPv6 {
+				had.NoIPv6 = false
+				h.loseOwn()
+				h.gainOwn()
+			}
+		}))
+	}
 	add("questions refused", set(func() { h.arpErr, h.pingErr = cannot, cannot }), set(func() { h.arpErr, h.pingErr = nil, nil }))
 	add("pings refused", set(func() { h.pingErr = cannot }), set(func() { h.pingErr = h.arpErr }))
 	add("addresses refused", set(func() { h.addErr = cannot }), set(func() { h.addErr = nil }))

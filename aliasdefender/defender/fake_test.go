@@ -148,7 +148,7 @@ func (s *segment) add(name string, n byte) *station {
 }
 
 // up tells whether frames leave and reach the station.
-func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted }
+func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted && !st.nic().NoIPv6 }
 
 // nic is the one that is plugged in, whatever its name.
 func (st *station) nic() *host.NIC { return &st.kernel.nics[0] }

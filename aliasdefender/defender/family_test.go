@@ -20,7 +20,7 @@ import (
 var (
 	family   = host.IPv4
 	aliasIP  = ip(100)
-	secondIP = ip(101)
+	secondIP = ip(101) // an alias that comes and goes in the files
 )
 
 var families = flag.String("family", "both", "play the tests for IPv4, for IPv6, or for both")

@@ -147,8 +147,8 @@ func (k *kernel) lose() {
 
 func (k *kernel) has(ip netip.Addr) bool {
 	k.lapse()
-	_, _, ok := host.State{NICs: k.nics}.Find(ip)
-	return ok
+	_, a, ok := host.State{NICs: k.nics}.Find(ip)
+	return ok && a.Usable() // otherwise it answers for it no more than for any other
 }
 
 func TestFakeKernelKeepsTheKernelsContract(t *testing.T) {

@@ -1,7 +1,6 @@
 package detect_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -175,7 +174,7 @@ func TestWhatIsNotPingedIsBelievedByARP(t *testing.T) {
 			}
 			wishes := []detect.Wish{first}
 			for i := range tt.others {
-				w := b.wish(at("eth0", fmt.Sprintf("10.0.0.%d", 110+i)), usual)
+				w := b.wish(near(byte(110+i)), usual)
 				w.Pings = true
 				wishes = append(wishes, w)
 			}
