@@ -127,7 +127,7 @@ func TestSeveralRoutersOneOfWhichWithdraws(t *testing.T) {
 	inIPv6(t, func(w *world) {
 		other = w.seg.add("other", 253)
 		for _, st := range []*station{w.a, w.b} {
-			st.gateways = []netip.Addr{other.gateway(), aliasIP, w.a.own.Addr(), w.b.own.Addr()}
+			st.gateways = []netip.Addr{netip.MustParseAddr("192.0.2.254"), other.gateway(), aliasIP, w.a.own.Addr(), w.b.own.Addr()}
 		}
 	}, func(w *world) {
 		w.settle()
@@ -140,12 +140,12 @@ func TestSeveralRoutersOneOfWhichWithdraws(t *testing.T) {
 		w.a.set(func() { w.a.kernel.lose() })
 		w.wait(10 * time.Second)
 		w.expect("b", "the second router answers")
-		w.b.set(func() { w.b.router, w.b.gateways = other.gateway(), nil })
+		w.b.set(func() { w.b.router, w.b.gateways = netip.MustParseAddr("192.0.2.254"), []netip.Addr{other.gateway()} })
 		w.wait(10 * time.Second)
 		if s := w.shown(w.b); s.Router.Addr != other.gateway().String() || s.Router.Answer != "answered" {
 			w.fail("the router is %+v", s.Router)
 		}
-		w.b.set(func() { w.b.router = netip.Addr{} })
+		w.b.set(func() { w.b.router, w.b.gateways = netip.MustParseAddr("192.0.2.254"), nil })
 		w.wait(10 * time.Second)
 		if s := w.shown(w.b); s.Router.Addr != "" {
 			w.fail("it has withdrawn, and the router is %+v", s.Router)
@@ -186,6 +186,14 @@ func TestALinkLocalAliasIsOneOnEachNIC(t *testing.T) {
 		}
 		if s.Aliases[0].Holder != "partner" || s.Aliases[1].Row != "W2" {
 			w.fail("eth0: %s, eth1: %s", s.Aliases[0].Holder, s.Aliases[1].Row)
+		}
+		before := len(w.told(w.a, fe80))
+		w.seg.mu.Lock()
+		w.seg.send(w.client, nil, host.Sighting{Sender: netip.IPv6Unspecified(), HW: w.client.hw, Target: fe80.WithZone("eth0")})
+		w.seg.mu.Unlock()
+		w.wait(50 * time.Millisecond)
+		if len(w.told(w.a, fe80)) != before+1 {
+			w.fail("somebody looks whether it is free, and A has not told all that it is not")
 		}
 		w.a.set(func() { w.a.on = false })
 		w.a.kill()
@@ -260,6 +268,49 @@ func TestAnOwnAddressThatCannotSendIsNone(t *testing.T) {
 		}
 		if w.a.cache[w.b.own.Addr()] != w.b.hw {
 			w.fail("B has not asked from %v", w.b.own)
+		}
+	})
+}
+
+// told is when a station announced an address.
+func (w *world) told(st *station, addr netip.Addr) (all []time.Time) {
+	w.seg.mu.Lock()
+	defer w.seg.mu.Unlock()
+	for _, f := range w.seg.frames {
+		if f.from == st && f.Sender.WithZone("") == addr {
+			all = append(all, f.at)
+		}
+	}
+	return all
+}
+
+// TestAWordAboutALinkLocalAliasFindsItsNIC by the network that both hosts have there,
+// whatever the NICs are called.
+func TestAWordAboutALinkLocalAliasFindsItsNIC(t *testing.T) {
+	if family != host.IPv6 {
+		return
+	}
+	fe80 := netip.MustParseAddr("fe80::1:1")
+	keyed(t, func(w *world) {
+		for i, c := range []*config.Config{w.cfgA, w.cfgB} {
+			there := c.Aliases[0]
+			there.Addr, there.Prefix = fe80.WithZone("eth0"), with(fe80)
+			off := there
+			off.NIC = []string{"eth1", "lan"}[i]
+			off.Label, off.Addr = off.NIC, fe80.WithZone(off.NIC)
+			c.Aliases = []config.Alias{off, there}
+			st := []*station{w.a, w.b}[i]
+			st.kernel.nics = append(st.kernel.nics, host.NIC{Name: off.NIC, Index: 3, HW: st.hw, Up: true})
+			_ = st.kernel.Own(off.NIC, netip.PrefixFrom(netip.MustParseAddr([]string{"192.0.2.1", "192.0.2.2"}[i]), 24)) // of either family
+		}
+	}, func(w *world) {
+		w.wait(10 * time.Second)
+		s, err := w.b.daemon.Snapshot(w.t.Context(), false)
+		if err != nil || s.Aliases[0].Says.State != "cannot serve" || s.Aliases[1].Says.State != "holding" {
+			w.fail("%v: A says of lan %+v, of eth0 %+v", err, s.Aliases[0].Says, s.Aliases[1].Says)
+		}
+		if w.logged("this host's file does not") > 0 {
+			w.fail("a word was not understood")
 		}
 	})
 }
