@@ -208,3 +208,11 @@ func spelled(addr netip.Addr) string {
 	}
 	return addr.String()
 }
+
+// otherFamily is an address of the family that is not the present one.
+func otherFamily() string {
+	if family == host.IPv6 {
+		return "192.0.2.1"
+	}
+	return "2001:db8::1"
+}

@@ -314,3 +314,20 @@ func TestAWordAboutALinkLocalAliasFindsItsNIC(t *testing.T) {
 		}
 	})
 }
+
+// TestAnAddressIsAskedOnTheAliassNICWhereThatReachesIt: the zone of a link-local one names
+// its NIC.
+func TestAnAddressIsAskedOnTheAliassNICWhereThatReachesIt(t *testing.T) {
+	global, link := netip.MustParsePrefix("2001:db8::1/64"), netip.MustParsePrefix("fe80::1/64")
+	a := &alias{
+		cfg:   config.Alias{NIC: "eth0", Addr: global.Addr(), Prefix: global},
+		iface: &nic{own: []netip.Prefix{link, netip.MustParsePrefix("2001:db8:9::1/64")}},
+	}
+	for addr, want := range map[string]string{
+		"2001:db8::7": "eth0", "2001:db8:9::7": "eth0", "2001:db8:8::7": "", "fe80::7%eth0": "eth0", "fe80::7%eth1": "",
+	} {
+		if k := (&loop{}).keyOf(a, netip.MustParseAddr(addr)); k.NIC != want || k.Addr.String() != addr {
+			t.Errorf("%s is asked as %v on %q, want %q", addr, k.Addr, k.NIC, want)
+		}
+	}
+}
