@@ -30,7 +30,7 @@ type alias struct {
 	dirty bool         // a fact changed: it is among those to decide
 
 	announced time.Time     // when we last said on the wire that it is here
-	known     bool          // a question from the alias by ARP was answered
+	known     bool          // a question from the alias by a frame was answered
 	next      *config.Alias // what the row becomes once this one is released
 	wanted    bool          // an order has brought it here, or found it here
 	gone      bool          // the loop no longer owns it
@@ -73,14 +73,13 @@ type verdict struct {
 
 // id is what the alias is known by: its address. A link-local address may be an alias on
 // two NICs (RFC 4007); its id has the NIC too, as the zone.
-func (a *alias) id() netip.Addr { return idOf(a.cfg.Addr, a.cfg.NIC) }
+func (a *alias) id() netip.Addr { return host.Zoned(a.cfg.Addr, a.cfg.NIC) }
 
-func idOf(addr netip.Addr, nic string) netip.Addr {
-	if addr.Is6() && addr.IsLinkLocalUnicast() {
-		return addr.WithZone(nic)
-	}
-	return addr
-}
+// family is that of the alias, and so of its partner, its router and its witnesses.
+func (a *alias) family() host.Family { return host.FamilyOf(a.cfg.Addr) }
+
+// side is the half of the NIC that the alias is on.
+func (a *alias) side() host.Side { return host.Side{NIC: a.cfg.NIC, Family: a.family()} }
 
 func (l *loop) newAlias(c config.Alias) *alias {
 	a := &alias{}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/probe"
 )
 
@@ -23,11 +24,11 @@ func (l *loop) put() {
 	}
 }
 
-// arp asks by ARP.
+// arp asks by a frame of ARP, or of neighbour discovery.
 func (l *loop) arp(q detect.Question) error {
-	switch n := l.net.nics[q.NIC]; {
+	switch n := l.net.nics[q.Side()]; {
 	case n == nil || n.wire == nil:
-		return errNoListener
+		return errNoListener[q.Side().Family]
 	case q.Probe:
 		return n.wire.Probe(q.Addr)
 	default:
@@ -65,4 +66,7 @@ func (l *loop) pinged(q detect.Question, err error) {
 }
 
 // errNoListener is for a question whose listener was closed before it could be put.
-var errNoListener = errors.New("there is no ARP listener")
+var errNoListener = map[host.Family]error{
+	host.IPv4: errors.New("there is no ARP listener"),
+	host.IPv6: errors.New("there is no NDP listener"),
+}

@@ -316,7 +316,7 @@ func TestAClaimWithThePartnersHardwareAddressIsNotCalledAStrangers(t *testing.T)
 			_ = st.kernel.Own("lo", netip.PrefixFrom(aliasIP, 32))
 		}, "the partner says: cannot serve: the alias is on lo of this host, not on eth0: take it off there"},
 		"something answers for it": {func(st *station) { st.proxies = map[netip.Addr]bool{aliasIP: true} },
-			"the partner says: able: some other program has put it on that host, or answers ARP for others, or the claim is forged"},
+			"the partner says: able: some other program has put it on that host, or answers " + hears[family] + " for others, or the claim is forged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keyed(t, func(*world) {}, func(w *world) {

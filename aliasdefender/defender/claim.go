@@ -32,7 +32,7 @@ type claimant struct {
 }
 
 type claimantKey struct {
-	nic     string
+	side    host.Side
 	hw      host.HW
 	partner netip.Addr // that it is asked for
 }
@@ -56,7 +56,7 @@ func (l *loop) heedClaim(a *alias) {
 		return
 	}
 	c := a.claimant
-	if k := (claimantKey{a.cfg.NIC, hw, a.partner.Addr}); c == nil || c.claimantKey != k {
+	if k := (claimantKey{a.side(), hw, a.partner.Addr}); c == nil || c.claimantKey != k {
 		if c != nil && l.now.Sub(c.put) < a.cfg.Timeout/triesPerTimeout {
 			return // the claimant changes from frame to frame: ask one after the other
 		}
@@ -74,7 +74,7 @@ func (l *loop) heedClaim(a *alias) {
 
 // wantWord tells the partner at once that we see a claim; the partner answers with its
 // word. After a partition both kernels may be searching for each other only once a
-// second, and keep our packets until then. One ARP question tells both where the other
+// second, and keep our packets until then. One question by a frame tells both where the other
 // is.
 func (l *loop) wantWord(a *alias) {
 	a.talk.urgent = true
@@ -150,14 +150,14 @@ func (l *loop) goOnAsking(c *claimant) {
 // unknown whose the claim is.
 func (l *loop) unheard(c *claimant, a *alias) bool {
 	byARP := a.partner != nil && a.partner.Addr == c.partner && !a.partner.Pings()
-	return l.asks.Missed(detect.ICMP, "", c.began, a.cfg.Timeout) || byARP && l.asks.Missed(detect.ARP, c.nic, c.began, a.cfg.Timeout)
+	return l.asks.Missed(detect.ICMP, host.Side{}, c.began, a.cfg.Timeout) || byARP && l.asks.Missed(detect.ARP, c.side, c.began, a.cfg.Timeout)
 }
 
 // tryClaimant puts one question.
 func (l *loop) tryClaimant(c *claimant) {
 	a, put := c.users[0], l.now
 	l.agenda.Set(&c.due, l.now.Add(a.cfg.Timeout/triesPerTimeout))
-	wire, from := a.iface.wire, l.asks.Source(c.nic, c.partner)
+	wire, from := a.iface.wire, l.asks.Source(c.side.NIC, c.partner)
 	if wire == nil || !from.IsValid() {
 		return
 	}
@@ -221,7 +221,7 @@ func (l *loop) nearPartner(a *alias, r rules.Reason) string {
 	case said && a.peer.Word.Why == rules.OnOtherNIC:
 		text += ", and " + a.partnerSays() + ": take it off there"
 	case said:
-		text += ", and " + a.partnerSays() + ": some other program has put it on that host, or answers ARP for others, or the claim is forged"
+		text += ", and " + a.partnerSays() + ": some other program has put it on that host, or answers " + hears[a.family()] + " for others, or the claim is forged"
 	default:
 		text += ", and the claimant does not answer to the partner's address as the partner would: its host has the alias by some other way, or the claim is forged"
 	}

@@ -16,7 +16,7 @@ func TestAnOlderAnswerOfAClaimantIsNoNews(t *testing.T) {
 		told := make(chan [2]rules.Value, 1)
 		w.a.daemon.post(func(l *loop) {
 			a := l.list[0]
-			c := &claimant{claimantKey: claimantKey{"eth0", host.HW{2, 0, 0, 0, 0, 99}, a.partner.Addr}, users: []*alias{a}}
+			c := &claimant{claimantKey: claimantKey{w.side(), host.HW{2, 0, 0, 0, 0, 99}, a.partner.Addr}, users: []*alias{a}}
 			c.due.Do = func() {}
 			l.net.claimants[c.claimantKey] = c
 			defer func() {

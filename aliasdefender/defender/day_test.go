@@ -299,13 +299,13 @@ func (h *dayHost) look(o *dayHost) {
 // the longest pause between two reorders, and a hand-over.
 const reorderWithin = 35 * time.Second
 
-// leads tells whether the alias stands before the host's own address.
+// leads tells whether the alias stands before the host's own address, where that matters.
 func (h *dayHost) leads() bool {
 	at := func(ip netip.Addr) int {
 		return slices.IndexFunc(h.nic().Addrs, func(a host.Address) bool { return a.Prefix.Addr() == ip })
 	}
 	alias := at(aliasIP)
-	return alias >= 0 && alias < at(h.own.Addr())
+	return family == host.IPv4 && alias >= 0 && alias < at(h.own.Addr())
 }
 
 // well tells whether the host could serve, and could know it. Without pings it

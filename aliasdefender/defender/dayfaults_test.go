@@ -2,14 +2,10 @@ package defender
 
 import (
 	"errors"
-	"net/netip"
 	"time"
 
 	"alias-defender/aliasdefender/host"
 )
-
-// secondIP is an alias that comes and goes in the files.
-var secondIP = netip.MustParseAddr("10.0.0.101")
 
 // fault is one thing that breaks, and that is whole again the next time.
 type fault struct {
@@ -129,7 +125,7 @@ func (h *dayHost) faults() []*fault {
 	add("interface deleted", set(func() {
 		n := h.nic()
 		h.deleted = h.deleted || h.kernel.has(aliasIP)
-		n.Index, n.Carrier, n.Addrs = 0, false, nil
+		n.Index, n.Carrier, n.NoIPv6, n.Addrs = 0, false, false, nil
 		for _, w := range h.wires {
 			w.once.Do(func() { close(w.done) })
 		}
@@ -137,14 +133,32 @@ func (h *dayHost) faults() []*fault {
 	}), set(func() {
 		h.index++
 		h.nic().Index, h.nic().Carrier = h.index, true
-		_ = h.kernel.Own("eth0", h.own)
+		h.gainOwn()
 	}))
 	add("own address gone and back", set(func() {
 		if had := h.nic(); had.Index != 0 {
-			_ = h.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: h.own}})
-			_ = h.kernel.Own("eth0", h.own)
+			h.loseOwn()
+			h.gainOwn()
 		}
 	}), nil)
+	if family == host.IPv6 {
+		add("another host answered the kernel's duplicate detection", set(func() {
+			h.deleted = h.deleted || h.kernel.has(aliasIP)
+			h.flag(func(a *host.Address) { a.DADFailed = true })
+		}), nil)
+		add("IPv6 disabled", set(func() {
+			if had := h.nic(); had.Index != 0 {
+				h.deleted = h.deleted || h.kernel.has(aliasIP)
+				had.NoIPv6, had.Addrs = true, nil
+			}
+		}), set(func() {
+			if had := h.nic(); had.NoIPv6 {
+				had.NoIPv6 = false
+				h.loseOwn()
+				h.gainOwn()
+			}
+		}))
+	}
 	add("questions refused", set(func() { h.arpErr, h.pingErr = cannot, cannot }), set(func() { h.arpErr, h.pingErr = nil, nil }))
 	add("pings refused", set(func() { h.pingErr = cannot }), set(func() { h.pingErr = h.arpErr }))
 	add("addresses refused", set(func() { h.addErr = cannot }), set(func() { h.addErr = nil }))
@@ -207,7 +221,7 @@ func (h *dayHost) edit() {
 	c := one(h.base)
 	if len(h.cfg.Aliases) == 1 {
 		r := h.base
-		r.Addr, r.Prefix, r.Label = secondIP, netip.PrefixFrom(secondIP, 24), "eth0:2"
+		r.Addr, r.Prefix, r.Label = secondIP, with(secondIP), "eth0:2"
 		c.Aliases = append(c.Aliases, r)
 	}
 	h.seg.mu.Lock()

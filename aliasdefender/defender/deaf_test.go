@@ -104,7 +104,7 @@ func (s *sun) Remove(orders []host.Placement) []error {
 // clash is the kernel's finding that another host has the alias.
 func (s *sun) clash() {
 	s.set(func() {
-		s.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+		s.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: with(aliasIP)}})
 		s.duplicates = append(s.duplicates, aliasIP)
 	})
 }
@@ -128,7 +128,7 @@ func TestHostsWithoutARPKeepTheAliasAlive(t *testing.T) {
 		w.a.kill()
 		w.a.set(func() {
 			w.a.on = false
-			w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+			w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: with(aliasIP)}})
 		})
 		w.wait(2 * time.Second)
 		w.wants("b", "after the crash")
@@ -144,7 +144,7 @@ func TestHostsWithoutARPKeepTheAliasAlive(t *testing.T) {
 		w.b.kill()
 		w.b.set(func() {
 			w.b.on = false
-			w.b.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+			w.b.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: with(aliasIP)}})
 		})
 		w.wait(10 * time.Second)
 		w.wants("", "with the router silent")
@@ -277,7 +277,7 @@ func TestAliasLostWithoutARPIsAskedForAndRestored(t *testing.T) {
 		w.a.start(w.cfgA, &w.log)
 		w.wait(150 * time.Second)
 		w.wants("a", "at the beginning")
-		lose := func() { w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24)}}) }
+		lose := func() { w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: with(aliasIP)}}) }
 		w.a.set(lose)
 		w.wait(5 * time.Second) // the doubt, and not the interval
 		w.wants("a", "after another program removed it")
@@ -309,7 +309,7 @@ func TestARPCacheNamesTheHolder(t *testing.T) {
 
 		// If it is the router's, nobody knows whether anybody serves it.
 		w.a.set(func() {
-			w.a.sun.neighbours[aliasIP], w.a.sun.neighbours[w.router.own.Addr()] = w.router.hw, w.router.hw
+			w.a.sun.neighbours[aliasIP], w.a.sun.neighbours[w.router.gateway()] = w.router.hw, w.router.hw
 		})
 		w.wait(5 * time.Second)
 		s, err = w.a.daemon.Snapshot(t.Context(), false)

@@ -1,7 +1,7 @@
 // Package defender is the loop: it gathers facts, asks the rules, carries out
 // what they decide and keeps the record.
 //
-// One goroutine owns all state. Answers, ARP sightings, readings of the
+// One goroutine owns all state. Answers, sightings on the wire, readings of the
 // kernel, finished work and orders are posted to it as events. When a fact
 // changes, the loop decides the aliases that depend on it again at once. A decision
 // compares what should be with what is, so the next round repairs a lost event.
@@ -51,16 +51,18 @@ type Network interface {
 	Reorder([]host.Placement) []error
 }
 
-// Wire is ARP on one NIC. Nothing it does waits.
+// Wire is ARP on one NIC, or neighbour discovery. Nothing it does waits.
 type Wire interface {
 	// Ask sends a question for target from the address from: to the hardware address to,
 	// or to all if that is zero.
 	Ask(target, from netip.Addr, to host.HW) error
-	// Probe asks without claiming an address for the asker (RFC 5227, 2.1.1).
+	// Probe asks without claiming an address for the asker (RFC 5227, 2.1.1; RFC 4862,
+	// 5.4.2).
 	Probe(target netip.Addr) error
 	// Announce tells the segment that alias is at hw, or here if that is zero.
 	Announce(alias netip.Addr, hw host.HW) error
-	// Echo sends an ICMP message for target to that hardware address, whoever has it.
+	// Echo sends an ICMP message for target to that hardware address, whoever has it. It
+	// fills in the checksum of one of ICMPv6.
 	Echo(target, from netip.Addr, to host.HW, icmp []byte) error
 	// Want has it hear only frames that speak of these addresses, and others that the
 	// filter cannot keep out. After an error it is not known what it hears.

@@ -9,6 +9,7 @@ import (
 
 	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/hearing"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -35,7 +36,7 @@ type ear struct {
 // ears is what the loop knows of its hearing as a whole.
 type ears struct {
 	pings   ear
-	frames  int       // ARP frames and pings in this turn
+	frames  int       // frames and pings in this turn
 	backlog time.Time // since when the queue has had events that the loop has not taken in; zero: it has none
 }
 
@@ -80,15 +81,15 @@ func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind t
 	}
 	lost, late := r.Lost-e.counted, max(r.Late, behind)
 	e.counted = r.Lost
-	name, what := "", "the socket that hears pings"
+	side, what := host.Side{}, "the socket that hears pings"
 	if n != nil {
-		name, what = n.name, "the ARP listener on "+n.name
+		side, what = n.Side, listenerOf(n.Side)
 	}
-	l.asks.Heard(l.now, m, name, lost > 0, late)
+	l.asks.Heard(l.now, m, side, lost > 0, late)
 	if lost == 0 && late < l.asks.Brisk() {
 		if !e.last.IsZero() && l.now.Sub(e.last) >= earRests {
 			if e.told {
-				l.event("frames_lost").WithField("nic", name).Info(what + " hears all again")
+				l.event("frames_lost").WithField("nic", side.NIC).Info(what + " hears all again")
 			}
 			*e = ear{counted: e.counted, said: e.said, unsaid: e.unsaid}
 		}
@@ -100,7 +101,7 @@ func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind t
 	e.last = l.now
 	e.lost, e.unsaid, e.worst = e.lost+lost, e.unsaid+lost, max(e.worst, late)
 	if e.said.IsZero() || l.now.Sub(e.said) >= earSays {
-		l.event("frames_lost").WithField("nic", name).Warn(what + " " + failing(e.unsaid, late) + ": what was silent meanwhile is unknown")
+		l.event("frames_lost").WithField("nic", side.NIC).Warn(what + " " + failing(e.unsaid, late) + ": what was silent meanwhile is unknown")
 		e.said, e.told, e.unsaid = l.now, true, 0
 	}
 }
@@ -110,7 +111,7 @@ func (l *loop) hears(e *ear, m detect.Medium, n *nic, r hearing.Report, behind t
 func (l *loop) unhears(n *nic) {
 	e := &n.ear
 	if e.told {
-		l.event("frames_lost").WithField("nic", n.name).Info("the ARP listener on " + n.name + " is closed: its trouble is over")
+		l.event("frames_lost").WithField("nic", n.NIC).Info(listenerOf(n.Side) + " is closed: its trouble is over")
 	}
 	*e = ear{said: e.said, unsaid: e.unsaid}
 }
@@ -147,7 +148,7 @@ func (l *loop) deafness(a *alias, why rules.Reason) string {
 		all = append(all, "the router answers ARP for it (proxy ARP)")
 	}
 	if t := a.iface.ear.trouble(); t != "" {
-		all = append(all, "the ARP listener on "+a.iface.name+" "+t)
+		all = append(all, listenerOf(a.iface.Side)+" "+t)
 	}
 	if t := l.pings.trouble(); t != "" {
 		all = append(all, "the socket that hears pings "+t)
@@ -159,7 +160,7 @@ func (l *loop) deafness(a *alias, why rules.Reason) string {
 func (l *loop) earProblems() (all []string) {
 	for _, n := range l.net.nics {
 		if n.ear.lasts() {
-			all = append(all, "the ARP listener on "+n.name+" "+n.ear.trouble()+": while it does, nothing there counts as silent, and nothing is taken")
+			all = append(all, listenerOf(n.Side)+" "+n.ear.trouble()+": while it does, nothing there counts as silent, and nothing is taken")
 		}
 	}
 	slices.Sort(all)
@@ -169,7 +170,7 @@ func (l *loop) earProblems() (all []string) {
 	return all
 }
 
-// narrow has the listener of a NIC hear only frames that speak of an address that is
+// narrow has the listener of one half of a NIC hear only frames that speak of an address that is
 // asked there. Where the filter cannot be set, the listener may miss what matters: it is
 // closed.
 func (l *loop) narrow(n *nic) {
@@ -178,7 +179,7 @@ func (l *loop) narrow(n *nic) {
 	}
 	wanted := make([]netip.Addr, 0, len(n.wanted))
 	for _, t := range l.asks.Targets() {
-		if t.NIC == n.name {
+		if t.NIC != "" && t.Side() == n.Side {
 			wanted = append(wanted, t.Addr)
 		}
 	}
@@ -188,7 +189,7 @@ func (l *loop) narrow(n *nic) {
 	}
 	n.narrowed, n.wanted = true, wanted
 	if err := n.wire.Want(wanted); err != nil {
-		l.event("arp_listener_stopped").WithField("nic", n.name).WithError(err).Warnf("ARP listener on %s stopped; reopening", n.name)
+		l.event("arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warnf("%s listener on %s stopped; reopening", hears[n.Family], n.NIC)
 		n.close(l)
 		l.link(n)
 		l.read()

@@ -31,10 +31,10 @@ func TestAnEarThatLosesFramesHearsNoSilence(t *testing.T) {
 				}
 				w.wait(time.Minute)
 				w.expect("a", "it answers, and b cannot hear it")
-				if n := w.logged("msg=\"the ARP listener on eth0 "); n != 2 {
+				if n := w.logged("msg=\"" + listenerOf(w.side()) + " "); n != 2 {
 					w.fail("said %d times in a minute", n)
 				}
-				if p := w.problems(w.b); !strings.HasPrefix(p, "the ARP listener on eth0 ") {
+				if p := w.problems(w.b); !strings.HasPrefix(p, listenerOf(w.side())+" ") {
 					w.fail("Status has the problems %q", p)
 				}
 				if name == "all frames are lost" {
@@ -43,16 +43,16 @@ func TestAnEarThatLosesFramesHearsNoSilence(t *testing.T) {
 						w.fail("%v", err)
 					}
 					one := s.Aliases[0]
-					if one.Row != "W7" || !strings.Contains(one.Why, ": the ARP listener on eth0 lost ") {
+					if one.Row != "W7" || !strings.Contains(one.Why, ": "+listenerOf(w.side())+" lost ") {
 						w.fail("%s: %s", one.Row, one.Why)
 					}
-					if !slices.ContainsFunc(one.Journal, func(e control.Entry) bool { return strings.Contains(e.Why, "the ARP listener on eth0 lost ") }) {
+					if !slices.ContainsFunc(one.Journal, func(e control.Entry) bool { return strings.Contains(e.Why, listenerOf(w.side())+" lost ") }) {
 						w.fail("Why has %+v", one.Journal)
 					}
 				}
 				w.b.set(func() { w.b.earLoses, w.b.earLate = 0, 0 })
 				w.wait(15 * time.Second)
-				if n := w.logged("the ARP listener on eth0 hears all again"); n != 1 {
+				if n := w.logged(listenerOf(w.side()) + " hears all again"); n != 1 {
 					w.fail("its end is said %d times", n)
 				}
 				if p := w.problems(w.b); p != "" {
@@ -86,7 +86,7 @@ func TestTheTroubleOfAListenerThatIsGoneIsOver(t *testing.T) {
 				w.settle()
 				w.b.set(func() { w.b.earLoses = 1 })
 				w.wait(time.Minute)
-				if p := w.problems(w.b); !strings.HasPrefix(p, "the ARP listener on eth0 lost ") {
+				if p := w.problems(w.b); !strings.HasPrefix(p, listenerOf(w.side())+" lost ") {
 					w.fail("Status has the problems %q", p)
 				}
 				w.b.set(func() {
@@ -94,10 +94,10 @@ func TestTheTroubleOfAListenerThatIsGoneIsOver(t *testing.T) {
 					end(w.b)
 				})
 				w.wait(5 * time.Second)
-				if p := w.problems(w.b); strings.Contains(p, "ARP listener") {
+				if p := w.problems(w.b); strings.Contains(p, listenerOf(w.side())) {
 					w.fail("it is gone, and Status has %q", p)
 				}
-				if n := w.logged("the ARP listener on eth0 is closed: its trouble is over"); n != 1 {
+				if n := w.logged(listenerOf(w.side()) + " is closed: its trouble is over"); n != 1 {
 					w.fail("that is said %d times", n)
 				}
 			})
@@ -142,14 +142,14 @@ func TestAListenerIsToldWhatMatters(t *testing.T) {
 				w.fail("%d addresses are heard, want %d", n, len(addrs))
 			}
 		}
-		wants(aliasIP, w.b.own.Addr(), w.router.own.Addr())
+		wants(aliasIP, w.b.own.Addr(), w.router.gateway())
 		c := one(w.cfgA.Aliases[0])
 		r := c.Aliases[0]
-		r.Addr, r.Prefix, r.Label = secondIP, netip.PrefixFrom(secondIP, 24), "eth0:2"
+		r.Addr, r.Prefix, r.Label = secondIP, with(secondIP), "eth0:2"
 		c.Aliases = append(c.Aliases, r)
 		w.a.daemon.Reload(c)
 		w.wait(time.Second)
-		wants(aliasIP, secondIP, w.b.own.Addr(), w.router.own.Addr())
+		wants(aliasIP, secondIP, w.b.own.Addr(), w.router.gateway())
 		w.a.set(func() { w.a.filterErr, w.a.ears = errors.New("no memory"), 0 })
 		w.a.daemon.Reload(w.cfgA)
 		w.wait(10 * time.Second)
@@ -158,7 +158,7 @@ func TestAListenerIsToldWhatMatters(t *testing.T) {
 		}
 		w.a.set(func() { w.a.filterErr = nil })
 		w.settle()
-		wants(aliasIP, w.b.own.Addr(), w.router.own.Addr())
+		wants(aliasIP, w.b.own.Addr(), w.router.gateway())
 		w.expect("a", "it hears again")
 	})
 }

@@ -123,8 +123,11 @@ type station struct {
 	gates      []Gate
 	sources    []Source
 	deeds      Deeds
-	echoed     host.HW // to whom the last echo in a frame of its own went
-	second     host.HW // of a second NIC on the segment, which has the alias; zero: there is none
+	echoed     host.HW      // to whom the last echo in a frame of its own went
+	refuses    host.Family  // a listener of it
+	heedless   bool         // it ignores advertisements that it did not ask for (drop_unsolicited_na)
+	gateways   []netip.Addr // further default routers
+	second     host.HW      // of a second NIC on the segment, which has the alias; zero: there is none
 }
 
 func newSegment(seed uint64) *segment {
@@ -134,11 +137,11 @@ func newSegment(seed uint64) *segment {
 func (s *segment) add(name string, n byte) *station {
 	st := &station{
 		seg: s, name: name, hw: host.HW{2, 0, 0, 0, 0, n}, on: true,
-		own:     netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, 0, n}), 24),
+		own:     with(ip(n)),
 		foreign: map[netip.Addr]bool{}, cache: map[netip.Addr]host.HW{},
 	}
 	st.kernel.nics = []host.NIC{{Name: "eth0", Index: 2, HW: st.hw, Up: true, Carrier: true}}
-	_ = st.kernel.Own("eth0", st.own)
+	st.gainOwn()
 	s.mu.Lock() // daemons may run already
 	defer s.mu.Unlock()
 	s.stations = append(s.stations, st)
@@ -146,7 +149,7 @@ func (s *segment) add(name string, n byte) *station {
 }
 
 // up tells whether frames leave and reach the station.
-func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted }
+func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted && !st.nic().NoIPv6 }
 
 // nic is the one that is plugged in, whatever its name.
 func (st *station) nic() *host.NIC { return &st.kernel.nics[0] }
@@ -170,16 +173,21 @@ func (s *segment) send(from, to *station, f host.Sighting) {
 		s.frames = append(s.frames, frame{time.Now(), from, f})
 	}
 	if hw := s.fabric[f.Target]; !f.Reply && f.Sender != f.Target && !hw.IsZero() {
-		answer := host.Sighting{Sender: f.Target, HW: hw, Target: f.Sender, Reply: true}
-		time.AfterFunc(wireDelay, func() { from.receive(from, answer) })
+		answer := answerTo(f, hw)
+		time.AfterFunc(wireDelay, func() { from.receive(from, answer, true) })
 	} else if s.fabric != nil && !f.Sender.IsUnspecified() {
 		s.fabric[f.Sender] = f.HW
 	}
+	s.carry(from, to, f)
+}
+
+// carry delivers it. mu is held.
+func (s *segment) carry(from, to *station, f host.Sighting) {
 	for _, st := range s.stations {
 		if st == from || to != nil && st != to || !s.path(from, st) || s.lost(from, st) || st.unreached {
 			continue
 		}
-		time.AfterFunc(wireDelay, func() { st.receive(from, f) })
+		time.AfterFunc(wireDelay, func() { st.receive(from, f, to != nil) })
 	}
 }
 
@@ -191,9 +199,52 @@ func (st *station) hwOf(ip netip.Addr) host.HW {
 	return st.hw
 }
 
+// answerTo is what a host with that hardware address answers. In IPv6 the answer to a
+// probe goes to all, and looks like an announcement (RFC 4861, 7.2.4).
+func answerTo(f host.Sighting, hw host.HW) host.Sighting {
+	if f.Sender.Is6() && f.Sender.IsUnspecified() {
+		return host.Sighting{Sender: f.Target, HW: hw, Target: f.Target}
+	}
+	return host.Sighting{Sender: f.Target, HW: hw, Target: f.Sender, Reply: true}
+}
+
+// learns tells whether the kernel takes from a frame where its sender is. By ARP any frame
+// moves an entry, and a question makes one on the asked host. In IPv6 an entry is moved by
+// an advertisement with the Override flag, as all of these have it, and a solicitation
+// makes or moves one on the host that is asked.
+func (st *station) learns(f host.Sighting) bool {
+	_, known := st.cache[f.Sender]
+	switch {
+	case f.Sender.IsUnspecified():
+		return false
+	case f.Sender.Is4():
+		return known || f.Target == st.own.Addr()
+	case f.Reply:
+		return known
+	case f.Sender == f.Target:
+		return known && !st.heedless
+	}
+	return st.has(f.Target)
+}
+
+// passes tells whether the ear's filter passes a frame, to all or to this station alone.
+// In IPv6 a question to all goes to the group of its target (RFC 4861, 7.2.2), and reaches
+// those who listen to that group.
+func (w *fakeWire) passes(f host.Sighting, alone bool) bool {
+	switch {
+	case host.FamilyOf(f.Target) != w.family:
+		return false
+	case w.wanted == nil:
+		return true
+	case f.Sender.Is6() && !f.Reply && f.Sender != f.Target && !alone:
+		return w.wanted[f.Target]
+	}
+	return w.wanted[f.Sender] || w.wanted[f.Target]
+}
+
 // receive is a frame's arrival: the kernel answers for what it has, and every
 // ear hears it.
-func (st *station) receive(from *station, f host.Sighting) {
+func (st *station) receive(from *station, f host.Sighting, alone bool) {
 	s := st.seg
 	s.mu.Lock()
 	if !st.up() {
@@ -201,18 +252,25 @@ func (st *station) receive(from *station, f host.Sighting) {
 		return
 	}
 	if f.HW != st.hw {
-		if _, known := st.cache[f.Sender]; known || f.Target == st.own.Addr() {
+		if st.learns(f) {
 			st.cache[f.Sender] = f.HW
 			s.changed()
 		}
 	}
 	if !f.Reply && f.Sender != f.Target && (st.has(f.Target) || st.proxies[f.Target]) {
-		s.send(st, from, host.Sighting{Sender: f.Target, HW: st.hwOf(f.Target), Target: f.Sender, Reply: true})
+		answer, to := answerTo(f, st.hwOf(f.Target)), from
+		if !answer.Reply {
+			to = nil
+		}
+		if s.fabric != nil {
+			s.fabric[answer.Sender] = answer.HW
+		}
+		s.carry(st, to, answer)
 	}
 	var hears []*fakeWire
 	for _, w := range st.wires {
 		switch {
-		case w.wanted != nil && !w.wanted[f.Sender] && !w.wanted[f.Target]:
+		case !w.passes(f, alone):
 		case st.earLoses > 0 && s.rng.Float64() < st.earLoses:
 			w.lost++
 		default:
@@ -236,21 +294,25 @@ func (st *station) receive(from *station, f host.Sighting) {
 
 // fakeWire is a station's ear and voice.
 type fakeWire struct {
-	st   *station
-	hw   host.HW // of the NIC when it was opened
-	see  func([]host.Sighting)
-	done chan struct{}
-	once sync.Once
-	err  error // why it ended by itself
+	st     *station
+	family host.Family
+	hw     host.HW // of the NIC when it was opened
+	see    func([]host.Sighting)
+	done   chan struct{}
+	once   sync.Once
+	err    error // why it ended by itself
 
 	wanted map[netip.Addr]bool // what its filter passes; nil: all
 	lost   uint64              // frames that it had no room for
 }
 
-func (st *station) Listen(nic string, _ host.Family, see func([]host.Sighting)) (Wire, error) {
+func (st *station) Listen(nic string, f host.Family, see func([]host.Sighting)) (Wire, error) {
 	st.seg.mu.Lock()
 	defer st.seg.mu.Unlock()
-	w := &fakeWire{st: st, hw: st.nic().HW, see: see, done: make(chan struct{})}
+	if st.refuses == f {
+		return nil, fmt.Errorf("no listener of %s", f)
+	}
+	w := &fakeWire{st: st, family: f, hw: st.nic().HW, see: see, done: make(chan struct{})}
 	st.ears++
 	if st.deafened != nil {
 		w.err = st.deafened
@@ -289,11 +351,15 @@ func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
 }
 
 func (w *fakeWire) Ask(target, from netip.Addr, to host.HW) error {
-	return w.sayTo(to, host.Sighting{Sender: from, HW: w.st.hw, Target: target})
+	return w.sayTo(to, host.Sighting{Sender: from, HW: w.st.hwOf(from), Target: target})
 }
 
 func (w *fakeWire) Probe(target netip.Addr) error {
-	return w.say(host.Sighting{Sender: netip.IPv4Unspecified(), HW: w.st.hw, Target: target})
+	nobody := netip.IPv4Unspecified()
+	if target.Is6() {
+		nobody = netip.IPv6Unspecified()
+	}
+	return w.say(host.Sighting{Sender: nobody, HW: w.st.hw, Target: target})
 }
 
 func (w *fakeWire) Announce(alias netip.Addr, hw host.HW) error {
@@ -359,6 +425,9 @@ func (st *station) Read() (host.State, error) {
 	s := st.kernel.state()
 	if st.router.IsValid() {
 		s.Routes = []host.Route{{NIC: "eth0", Gateway: st.router}}
+		for _, g := range st.gateways {
+			s.Routes = append(s.Routes, host.Route{NIC: "eth0", Gateway: g})
+		}
 	}
 	if late := st.late; late != nil {
 		st.seg.mu.Unlock()

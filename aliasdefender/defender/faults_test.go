@@ -28,7 +28,7 @@ func TestNoRouterIsSaidOnce(t *testing.T) {
 		if n := w.logged("nobody can prove"); n != 2 {
 			w.fail("said %d times in an hour, want twice", n)
 		}
-		w.a.set(func() { w.a.router = w.router.own.Addr() })
+		w.a.set(func() { w.a.router = w.router.gateway() })
 		w.settle()
 		w.expect("a", "a route came")
 	})
@@ -57,12 +57,12 @@ func TestAliasIsNeverANICsFirstAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.b.on = false
-		_ = w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: w.a.own}})
+		w.a.loseOwn()
 		w.a.start(w.cfgA, &w.log)
 		defer w.end()
 		w.wait(time.Minute)
 		w.expect("", "the NIC has no address of its own")
-		w.a.set(func() { _ = w.a.kernel.Own("eth0", w.a.own) })
+		w.a.set(func() { w.a.gainOwn() })
 		w.settle()
 		w.expect("a", "it has one")
 	})

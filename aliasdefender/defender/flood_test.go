@@ -51,7 +51,7 @@ func TestWhatIsNotLoggedIsCounted(t *testing.T) {
 			w.fail("logged %d times, want 10", n)
 		}
 		w.wait(2 * time.Minute)
-		if w.logged("40 more in the last minute: vanished\" alias=10.0.0.100 event=repeated") != 1 {
+		if w.logged("40 more in the last minute: vanished\" alias="+spelled(aliasIP)+" event=repeated") != 1 {
 			w.fail("the count is not told once")
 		}
 	})

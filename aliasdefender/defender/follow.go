@@ -67,13 +67,13 @@ func (l *loop) follows(a *alias, c detect.Change) {
 	}
 }
 
-// sighted takes in one ARP frame.
+// sighted takes in one frame of ARP or neighbour discovery.
 func (l *loop) sighted(s host.Sighting) {
 	if l.net.state.Owns(s.HW) {
 		return // another NIC of ours on the same segment
 	}
 	l.asks.Sighted(l.now, s)
-	a := l.aliases[idOf(s.Target, s.NIC)]
+	a := l.aliases[host.Zoned(s.Target, s.NIC)]
 	if a == nil || !a.state.Holding || s.Sender == s.Target || a.cfg.NIC != s.NIC {
 		return
 	}

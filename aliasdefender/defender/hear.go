@@ -53,7 +53,7 @@ func (l *loop) meant(t *talk, w peer.Word) *alias {
 		return a
 	}
 	for _, a := range t.users {
-		if w.Link.IsValid() && a.cfg.Addr.WithZone("") == w.Alias && w.On(a.iface.own, t.addr) {
+		if w.Link.IsValid() && a.cfg.Addr.WithZone("") == w.Alias && w.On(a.iface.both, t.addr) {
 			return a
 		}
 	}

@@ -80,10 +80,11 @@ func (k *kernel) lease(ip netip.Addr, d time.Duration) {
 func (k *kernel) Read() (host.State, error) { return k.state(), nil }
 
 func (k *kernel) Add(orders []host.Placement) []error {
-	todo, errs := k.state().Judge(orders)
+	todo, errs := k.judge(orders)
 	for _, i := range todo {
 		o := orders[i]
 		n := k.nic(o.NIC)
+		k.drop(n, o.Prefix.Addr()) // it is there, and not usable
 		label := o.Label
 		if label == "" {
 			label = o.NIC
@@ -95,7 +96,7 @@ func (k *kernel) Add(orders []host.Placement) []error {
 }
 
 func (k *kernel) Refresh(orders []host.Placement) []error {
-	errs := k.state().JudgeRefresh(orders)
+	errs := k.judgeRefresh(orders)
 	for i, o := range orders {
 		if errs[i] == nil {
 			k.lease(o.Prefix.Addr(), o.Lease)
@@ -146,8 +147,8 @@ func (k *kernel) lose() {
 
 func (k *kernel) has(ip netip.Addr) bool {
 	k.lapse()
-	_, _, ok := host.State{NICs: k.nics}.Find(ip)
-	return ok
+	_, a, ok := host.State{NICs: k.nics}.Find(ip)
+	return ok && a.Usable() // otherwise it answers for it no more than for any other
 }
 
 func TestFakeKernelKeepsTheKernelsContract(t *testing.T) {
@@ -164,8 +165,8 @@ func TestFakeKernelKeepsTheKernelsContract(t *testing.T) {
 func TestFakeKernelEndsALease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := &kernel{nics: []host.NIC{{Name: "eth0", Index: 1}}}
-		_ = k.Own("eth0", netip.MustParsePrefix("10.0.0.1/24"))
-		o := host.Placement{NIC: "eth0", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}
+		_ = k.Own("eth0", with(ip(1)))
+		o := host.Placement{NIC: "eth0", Prefix: with(aliasIP), Lease: 10 * time.Second}
 		_ = k.Add([]host.Placement{o})
 		time.Sleep(9 * time.Second)
 		if errs := k.Refresh([]host.Placement{o}); errs[0] != nil || !k.has(aliasIP) {

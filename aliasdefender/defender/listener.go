@@ -8,7 +8,8 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// listener is the ARP listener of a NIC, and what became of it.
+// listener is the listener of one half of a NIC, and what became of it: it hears ARP, or
+// neighbour discovery.
 type listener struct {
 	wire     Wire // nil: there is none
 	ear      ear
@@ -22,6 +23,12 @@ type listener struct {
 	endedAt  time.Time    // and when that was said
 }
 
+// hears is what a listener of a family hears.
+var hears = map[host.Family]string{host.IPv4: "ARP", host.IPv6: "NDP"}
+
+// listenerOf names the listener of one half of a NIC.
+func listenerOf(s host.Side) string { return "the " + hears[s.Family] + " listener on " + s.NIC }
+
 // close closes the listener beside the loop: closing waits for the listener's reader, and
 // the reader may be waiting for the loop.
 func (n *nic) close(l *loop) {
@@ -32,7 +39,7 @@ func (n *nic) close(l *loop) {
 	}
 }
 
-// listen opens an ARP listener on the NIC if there is none, beside the loop. A listener
+// listen opens a listener on the NIC if there is none, beside the loop. A listener
 // that stops as soon as it is opened is reopened once a second.
 func (l *loop) listen(n *nic) {
 	if n.wire != nil || n.opening || n.index == 0 || l.deaf() {
@@ -47,7 +54,7 @@ func (l *loop) listen(n *nic) {
 	n.opening = true
 	index := n.index
 	l.beside(func() {
-		w, err := l.o.Listen(n.name, host.IPv4, l.see)
+		w, err := l.o.Listen(n.NIC, n.Family, l.see)
 		if err != nil {
 			l.d.post(func(l *loop) { l.notListening(n, index, err) })
 			return
@@ -72,7 +79,7 @@ func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
 	l.d.post(func(l *loop) {
 		defer close(done)
 		n.opening = false
-		if l.net.nics[n.name] != n || n.index != index || l.ctx.Err() != nil {
+		if l.net.nics[n.Side] != n || n.index != index || l.ctx.Err() != nil {
 			return
 		}
 		kept = true
@@ -81,7 +88,7 @@ func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
 		n.narrowed, n.ear.counted = false, 0
 		l.narrow(n)
 		l.link(n)
-		l.asks.Renew(l.now, n.name)
+		l.asks.Renew(l.now, n.Side)
 	})
 	select {
 	case <-done:
@@ -98,11 +105,11 @@ func (l *loop) accepts(n *nic, index int, w Wire) (kept bool) {
 // notListening is called where no listener can be opened on a NIC.
 func (l *loop) notListening(n *nic, index int, err error) {
 	n.opening = false
-	if l.net.nics[n.name] != n || n.index != index || l.ctx.Err() != nil {
+	if l.net.nics[n.Side] != n || n.index != index || l.ctx.Err() != nil {
 		return
 	}
 	if n.err == nil || n.err.Error() != err.Error() {
-		l.event("no_arp").WithField("nic", n.name).WithError(err).Error("no ARP listener on this NIC: it is not known which hosts claim an alias there")
+		l.event("no_arp").WithField("nic", n.NIC).WithError(err).Error("no " + hears[n.Family] + " listener on this NIC: it is not known which hosts claim an alias there")
 	}
 	n.err = err
 	l.link(n)
@@ -118,7 +125,7 @@ func (l *loop) stoppedListening(n *nic, w Wire) {
 	l.link(n)
 	if err := w.Err(); err != nil && (err.Error() != n.ended || l.now.Sub(n.endedAt) > time.Minute) {
 		n.ended, n.endedAt = err.Error(), l.now
-		l.event("arp_listener_stopped").WithField("nic", n.name).WithError(err).Warnf("ARP listener on %s stopped; reopening", n.name)
+		l.event("arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warnf("%s listener on %s stopped; reopening", hears[n.Family], n.NIC)
 	}
 	l.read()
 }

@@ -14,6 +14,7 @@ import (
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -116,7 +117,7 @@ func (d *Defender) newLoop(work context.Context) *loop {
 		times:   times{now: now, epoch: now, boot: d.o.Boottime(), plan: now},
 		roster:  roster{aliases: map[netip.Addr]*alias{}, parked: map[netip.Addr]bool{}, maintenance: d.o.Kept.Maintenance},
 		asks:    detect.New(now, d.o.Listen != nil),
-		net:     network{nics: map[string]*nic{}, claimants: map[claimantKey]*claimant{}},
+		net:     network{nics: map[host.Side]*nic{}, claimants: map[claimantKey]*claimant{}},
 		names:   map[string]*name{},
 		worker:  worker{batch: 1},
 		trades:  tradesOn(d.o.Network),
@@ -227,7 +228,7 @@ func (l *loop) awake() {
 	}
 	l.event("away").WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: facts from before no longer count")
 	for _, k := range forgotten {
-		if a := l.aliases[idOf(k.Addr, k.NIC)]; a != nil {
+		if a := l.aliases[host.Zoned(k.Addr, k.NIC)]; a != nil {
 			l.mark(a)
 			a.kernel, a.behind = rules.Fact{}, rules.Fact{}
 			a.state.Awoke(l.now)

@@ -17,8 +17,8 @@ func (w *world) crowd(n int) {
 		r := c.Aliases[0]
 		c.Aliases = nil
 		for i := range n {
-			r.Addr = netip.AddrFrom4([4]byte{10, 0, byte(1 + i/200), byte(1 + i%200)})
-			r.Prefix, r.Label = netip.PrefixFrom(r.Addr, 16), fmt.Sprintf("eth0:%d", i)
+			r.Addr, r.Prefix = many(i)
+			r.Label = fmt.Sprintf("eth0:%d", i)
 			c.Aliases = append(c.Aliases, r)
 		}
 	}
@@ -61,7 +61,7 @@ func TestHolderOfManyAsksForRivalsFiftyTimesASecond(t *testing.T) {
 			w.wait(time.Second)
 			n := 0
 			for _, q := range w.a.asked(time.Second) {
-				if !q.claims && q.target.As4()[2] != 0 {
+				if !q.claims && isMany(q.target) {
 					n++
 				}
 			}
@@ -187,7 +187,7 @@ func TestDoubtAboutManyIsNoFlood(t *testing.T) {
 		}
 		n, probed := 0, map[netip.Addr]bool{}
 		for _, q := range w.b.asked(time.Since(died)) {
-			if q.target.As4()[2] == 0 || q.claims || q.at.After(last) {
+			if !isMany(q.target) || q.claims || q.at.After(last) {
 				continue
 			}
 			if n++; q.probe {
@@ -235,7 +235,7 @@ func TestAliasThatIsBeingTakenIsNotAskedFor(t *testing.T) {
 		first, last := w.crash(200)
 		n := 0
 		for _, q := range w.b.asked(last.Sub(first) - time.Millisecond) {
-			if q.target.As4()[2] != 0 && q.target != w.cfgB.Aliases[0].Addr && q.at.Before(last.Add(-time.Millisecond)) {
+			if isMany(q.target) && q.target != w.cfgB.Aliases[0].Addr && q.at.Before(last.Add(-time.Millisecond)) {
 				n++
 			}
 		}

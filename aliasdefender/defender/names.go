@@ -67,11 +67,16 @@ func (l *loop) resolved(s string, addrs []netip.Addr, err error) {
 		}
 		return
 	}
-	if !slices.ContainsFunc(addrs, func(addr netip.Addr) bool { return l.notAHost(addr) == nil }) {
-		n.next = l.now.Add(resolveAgain)
-	}
 	if n.err = ""; !slices.Equal(n.addrs, addrs) {
 		n.addrs = addrs
 		l.relink()
+	}
+	for _, a := range l.list {
+		if a.cfg.Partner.Name != s || a.cfg.Partner.Addr.IsValid() {
+			continue
+		}
+		if addr, _ := l.partnerOf(a); !addr.IsValid() {
+			n.next = l.now.Add(resolveAgain)
+		}
 	}
 }

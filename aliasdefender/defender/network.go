@@ -22,7 +22,7 @@ const (
 
 // network is this host's network as it was last read.
 type network struct {
-	nics  map[string]*nic
+	nics  map[host.Side]*nic
 	state host.State
 	paths []path // of state
 	spare []path // for the next reading
@@ -36,13 +36,15 @@ type network struct {
 	claimants map[claimantKey]*claimant // who claims what we hold
 }
 
-// nic is one interface that aliases are on.
+// nic is one family's half of an interface that aliases are on.
 type nic struct {
-	name    string
+	host.Side
 	index   int
 	up      bool
 	carrier bool
-	own     []netip.Prefix // its own addresses, host bits included
+	noIPv6  bool           // it has no such half: IPv6 is disabled on it
+	own     []netip.Prefix // its own usable addresses of the family, host bits included
+	both    []netip.Prefix // and those of both families
 	listener
 }
 
@@ -57,19 +59,25 @@ type path struct {
 func (n *nic) ready() error {
 	switch {
 	case n.index == 0:
-		return fmt.Errorf("%s does not exist", n.name)
+		return fmt.Errorf("%s does not exist", n.NIC)
 	case !n.up:
-		return fmt.Errorf("%s is down; "+host.BringUp, n.name, n.name)
+		return fmt.Errorf("%s is down; "+host.BringUp, n.NIC, n.NIC)
 	case !n.carrier:
-		return fmt.Errorf("%s has no carrier; look at its cable", n.name)
+		return fmt.Errorf("%s has no carrier; look at its cable", n.NIC)
+	case n.noIPv6:
+		return fmt.Errorf("IPv6 is disabled on %s; 'sysctl -w net.ipv6.conf.%s.disable_ipv6=0' enables it", n.NIC, n.NIC)
+	case len(n.own) == 0 && n.Family == host.IPv6:
+		return fmt.Errorf("%s has no IPv6 address of its own that it can send from, and an alias must not become its first", n.NIC)
 	case len(n.own) == 0:
-		return fmt.Errorf("%s has no address of its own, and an alias must not become its first", n.name)
+		return fmt.Errorf("%s has no address of its own, and an alias must not become its first", n.NIC)
 	}
 	return nil
 }
 
 // bare tells whether the NIC lacks nothing but an address of its own.
-func (n *nic) bare() bool { return n.index != 0 && n.up && n.carrier && len(n.own) == 0 }
+func (n *nic) bare() bool {
+	return n.index != 0 && n.up && n.carrier && !n.noIPv6 && len(n.own) == 0
+}
 
 // told takes in that something on this host has changed. The host is read at once, unless
 // we are the ones who change it: a reading for each of a thousand addresses would delay
@@ -154,21 +162,23 @@ func (l *loop) notRead(err error) {
 // place finds where the aliases are, and returns all other addresses of this host.
 func (l *loop) place() []path {
 	for _, a := range l.list {
-		a.here, a.other, a.ours, a.leased, a.place.leads, a.place.renamed = false, "", false, 0, false, ""
+		a.here, a.other, a.ours, a.leased = false, "", false, 0
+		a.place.leads, a.place.renamed, a.place.tentative, a.place.failed = false, "", false, false
 	}
 	paths := l.net.spare[:0]
 	for _, n := range l.net.state.NICs {
 		own := l.ownOf(n)
 		for i, addr := range n.Addrs {
-			switch a := l.aliases[idOf(addr.Prefix.Addr(), n.Name)]; {
+			switch a := l.aliasAt(n, addr); {
 			case a != nil && n.Name == a.cfg.NIC:
 				a.here, a.ours, a.leased = true, addr.Ours, addr.Lease
+				a.place.tentative, a.place.failed = addr.Tentative && !addr.DADFailed, addr.DADFailed
 				a.place.index, a.place.leads = n.Index, own.behind(i, addr.Prefix)
 			case a != nil && a.state.Holding && n.Index == a.place.index:
 				a.place.renamed = n.Name
 			case a != nil:
 				a.other = n.Name
-			default:
+			case addr.Usable():
 				paths = append(paths, path{n.Name, addr.Prefix})
 			}
 		}
@@ -182,7 +192,7 @@ func (l *loop) place() []path {
 func (l *loop) leftovers() {
 	for _, n := range l.net.state.NICs {
 		for _, addr := range n.Addrs {
-			if addr.Ours && l.aliases[idOf(addr.Prefix.Addr(), n.Name)] == nil {
+			if addr.Ours && l.aliasAt(n, addr) == nil {
 				stays := "left alone"
 				if addr.Lease > 0 {
 					stays += ", and goes when its lease ends, in " + addr.Lease.String()
@@ -194,13 +204,18 @@ func (l *loop) leftovers() {
 	}
 }
 
-// readNIC files what the reading says of one interface.
+// readNIC files what the reading says of one half of an interface.
 func (l *loop) readNIC(n *nic) {
 	was, index := n.ready(), n.index
-	now, _ := l.net.state.NIC(n.name)
-	n.index, n.up, n.carrier, n.own = now.Index, now.Up, now.Carrier, n.own[:0]
+	now, _ := l.net.state.NIC(n.NIC)
+	n.index, n.up, n.carrier, n.noIPv6 = now.Index, now.Up, now.Carrier, now.NoIPv6 && n.Family == host.IPv6
+	n.own, n.both = n.own[:0], n.both[:0]
 	for _, a := range now.Addrs {
-		if !a.Ours && l.aliases[idOf(a.Prefix.Addr(), n.name)] == nil {
+		if a.Ours || !a.Usable() || l.aliasAt(now, a) != nil {
+			continue
+		}
+		n.both = append(n.both, a.Prefix)
+		if host.FamilyOf(a.Prefix.Addr()) == n.Family {
 			n.own = append(n.own, a.Prefix)
 		}
 	}
@@ -212,14 +227,14 @@ func (l *loop) readNIC(n *nic) {
 	l.listen(n)
 	l.link(n)
 	if another {
-		l.asks.Renew(l.now, n.name)
+		l.asks.Renew(l.now, n.Side)
 	}
 	is := n.ready()
 	if is != nil || was == nil && n.index == index && !another {
 		return
 	}
 	for _, a := range l.list {
-		if a.cfg.NIC == n.name {
+		if a.side() == n.Side {
 			a.state.LinkIsUp(l.now)
 			a.standby.watch(l.now)
 		}
@@ -228,7 +243,7 @@ func (l *loop) readNIC(n *nic) {
 
 // link tells package detect whether and how the NIC can carry questions.
 func (l *loop) link(n *nic) {
-	l.asks.Link(l.now, detect.Link{NIC: n.name, Index: n.index, Err: n.ready(), Bare: n.bare(), Own: n.own, Hears: n.wire != nil, Deaf: n.err})
+	l.asks.Link(l.now, detect.Link{Side: n.Side, Index: n.index, Err: n.ready(), Bare: n.bare(), Own: n.own, Hears: n.wire != nil, Deaf: n.err})
 }
 
 // readAlias files what the reading says of one alias and its NIC: where it is,
@@ -241,7 +256,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		}
 		f.Set(v, asked, l.now)
 	}
-	file(&a.nic, rules.Of(n.index != 0 && n.up && a.place.renamed == ""))
+	file(&a.nic, rules.Of(n.index != 0 && n.up && !n.noIPv6 && a.place.renamed == ""))
 	file(&a.carrier, rules.Of(n.carrier))
 	file(&a.own, rules.Of(len(n.own) > 0))
 	file(&a.onOther, rules.Of(a.other != ""))
@@ -253,15 +268,30 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	}
 	l.readElsewhere(a)
 	l.readOwn(a)
-	there := a.here || a.place.renamed != ""
-	if a.state.Holding && a.kernel.Value == rules.Yes && !there {
+	there := a.inKernel()
+	if a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No && a.place.failed {
+		a.log(l, "vanished").Warnf("the kernel no longer answers for it: when it looked for another host with the same address (duplicate address detection), one answered; the alias was in order %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
+	} else if a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No {
 		a.log(l, "vanished").Warnf("it has vanished from this host, and we did not remove it; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
 	}
-	file(&a.kernel, rules.Of(there))
+	file(&a.kernel, there)
 	file(&a.behind, a.ownBehind(l.net.state))
-	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && a.place.only == "" && a.state.MayAdopt(a.ours) {
+	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && there == rules.Yes && a.place.only == "" && a.state.MayAdopt(a.ours) {
 		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours})
 	}
+}
+
+// inKernel is whether the kernel has the alias, answers for it and sends from it. Of one
+// that the kernel still looks into (RFC 4862, 5.4) that is not known yet. One that failed
+// there is as good as gone, until it is removed and added again.
+func (a *alias) inKernel() rules.Value {
+	switch {
+	case a.here && a.place.tentative:
+		return rules.Unknown
+	case a.here && a.place.failed:
+		return rules.No
+	}
+	return rules.Of(a.here || a.place.renamed != "")
 }
 
 // readElsewhere says where else on this host the alias is.
@@ -279,6 +309,22 @@ func (l *loop) readElsewhere(a *alias) {
 		a.log(l, "elsewhere").Error(elsewhere)
 	}
 	a.elsewhere = elsewhere
+}
+
+// aliasAt is the alias that an address of a NIC is; nil if it is none. The id of a
+// link-local alias has the NIC's name, which may have been another one when the alias was
+// put there.
+func (l *loop) aliasAt(n host.NIC, at host.Address) *alias {
+	addr := at.Prefix.Addr()
+	if a := l.aliases[host.Zoned(addr, n.Name)]; a != nil || host.Zoned(addr, n.Name) == addr {
+		return a
+	}
+	for _, a := range l.list {
+		if a.state.Holding && n.Index == a.place.index && a.cfg.Addr.WithZone("") == addr {
+			return a
+		}
+	}
+	return nil
 }
 
 // On a system that gives us no ARP (Options.Listen is nil: Solaris, illumos) the loop

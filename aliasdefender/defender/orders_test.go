@@ -80,8 +80,8 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
 		second := row(2, true)
-		second.Label, second.Addr = "eth0:2", netip.MustParseAddr("10.0.0.101")
-		second.Prefix = netip.PrefixFrom(second.Addr, 24)
+		second.Label, second.Addr = "eth0:2", ip(101)
+		second.Prefix = with(second.Addr)
 		first := w.cfgA.Aliases[0]
 		switches := w.switches
 		w.a.daemon.Reload(&config.Config{Settings: w.cfgA.Settings, Aliases: []config.Alias{second, first}})

@@ -16,8 +16,12 @@ type place struct {
 	index   int    // of the NIC that it was last seen on
 	renamed string // the name that this NIC has now, where it is not the row's; only of an alias that we hold
 	leads   bool   // an own address of its subnet stands behind it
-	only    string // it is the NIC's only address, and not by us: what there is to say of that, said once
-	mask    string // what is to be said of its mask; said once
+
+	// The kernel looks for another host that has it, or has found one (RFC 4862, 5.4).
+	tentative, failed bool
+
+	only string // it is the NIC's only address, and not by us: what there is to say of that, said once
+	mask string // what is to be said of its mask; said once
 }
 
 // owned are the NIC's own addresses with their places among all of its addresses.
@@ -32,7 +36,7 @@ type ownAddress struct {
 // no Monitor put them there.
 func (l *loop) ownOf(n host.NIC) (own owned) {
 	for i, a := range n.Addrs {
-		if !a.Ours && l.aliases[idOf(a.Prefix.Addr(), n.Name)] == nil {
+		if !a.Ours && l.aliasAt(n, a) == nil {
 			own = append(own, ownAddress{i, a.Prefix})
 		}
 	}
@@ -85,15 +89,21 @@ func (l *loop) speakFrom() {
 
 // ownFor is the own address to speak from where an alias stands before it on the way to
 // that address: on the address's own subnet, or on the router's. It is the zero Addr
-// where no alias does.
+// where no alias does. In IPv6 the order of addresses means nothing: there the kernel
+// chooses an alias as the source of nothing new, as it is added deprecated (RFC 6724, 5).
 func (l *loop) ownFor(to netip.Addr) netip.Addr {
+	if host.FamilyOf(to) == host.IPv6 {
+		return netip.Addr{}
+	}
 	own, direct := l.ownOnLink("", to)
 	if direct {
 		return own
 	}
 	for _, r := range l.net.state.Routes {
-		own, _ = l.ownOnLink(r.NIC, r.Gateway)
-		break // the best one
+		if host.FamilyOf(r.Gateway) == host.FamilyOf(to) { // the best one
+			own, _ = l.ownOnLink(r.NIC, r.Gateway)
+			break
+		}
 	}
 	return own
 }
@@ -107,7 +117,7 @@ func (l *loop) ownOnLink(nic string, to netip.Addr) (own netip.Addr, direct bool
 		}
 		leads := false
 		for _, a := range n.Addrs {
-			switch alias := a.Ours || l.aliases[idOf(a.Prefix.Addr(), n.Name)] != nil; {
+			switch alias := a.Ours || l.aliasAt(n, a) != nil; {
 			case !a.Prefix.Masked().Contains(to):
 			case !alias && leads:
 				return a.Prefix.Addr(), true
@@ -129,7 +139,7 @@ func (l *loop) readOwn(a *alias) {
 	p := &a.place
 	only := ""
 	if a.here && !a.ours && len(a.iface.own) == 0 && !a.state.Holding {
-		only = fmt.Sprintf("%s is the only address of %s, and no Monitor put it there: it may be this host's own, and is left alone", a.cfg.Addr, a.cfg.NIC)
+		only = fmt.Sprintf("%s is the only %s of %s, and no Monitor put it there: it may be this host's own, and is left alone", a.cfg.Addr, addressOf[a.family()], a.cfg.NIC)
 	}
 	if only != p.only && only != "" {
 		a.log(l, "only_address").Error(only)
@@ -187,8 +197,11 @@ func (l *loop) sparesLast(a *alias, o control.Order, c rules.Command, answer fun
 
 // lastText is why the alias is spared.
 func (a *alias) lastText() string {
-	return "it is the last address of " + a.cfg.NIC + ", and with it go the routes of this host there"
+	return "it is the last " + addressOf[a.family()] + " of " + a.cfg.NIC + ", and with it go the routes of this host there"
 }
+
+// addressOf names an address of a family, where the other one needs no mention.
+var addressOf = map[host.Family]string{host.IPv4: "address", host.IPv6: "IPv6 address"}
 
 // lastAddress tells whether the alias is the last address of its NIC: without it the NIC
 // would lose its routes too.

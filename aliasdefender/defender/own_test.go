@@ -18,13 +18,13 @@ import (
 // stands before it, or the alias with it.
 func (st *station) blink(w *world, away time.Duration, alias bool) {
 	st.set(func() {
-		_ = st.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: st.own}})
+		st.loseOwn()
 		if alias {
 			st.kernel.lose()
 		}
 	})
 	w.wait(away)
-	st.set(func() { _ = st.kernel.Own("eth0", st.own) })
+	st.set(func() { st.gainOwn() })
 }
 
 // shown is what Status shows of the alias.
@@ -143,18 +143,18 @@ func TestTheChannelIsWrittenFromTheOwnAddress(t *testing.T) {
 func TestHolderWhoseOwnAddressIsGoneKeepsAndWarns(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
-		w.a.set(func() { _ = w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: w.a.own}}) })
+		w.a.set(func() { w.a.loseOwn() })
 		w.wait(time.Second)
 		w.expect("a", "it is kept")
 		if s := w.shown(w.a); s.Row != "H10" || s.Level != "warning" {
 			w.fail("Status says %s, %s: %s", s.Row, s.Level, s.Why)
 		}
 		out := w.order(w.a, control.Order{Remove: true})
-		if out.Done || !strings.Contains(out.Text, "last address of eth0") {
+		if out.Done || !strings.Contains(out.Text, "last "+addressOf[family]+" of eth0") {
 			w.fail("RemoveAlias: %+v", out)
 		}
 		w.expect("a", "it was not forced")
-		w.a.set(func() { _ = w.a.kernel.Own("eth0", w.a.own) })
+		w.a.set(func() { w.a.gainOwn() })
 		w.wait(time.Minute)
 	})
 }
@@ -194,7 +194,7 @@ func TestTheOnlyAddressOfANICIsNotAdoptedUnlessItIsOurs(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, true, false)
 			w.b.on = false
-			w.a.nic().Addrs = []host.Address{{Prefix: netip.PrefixFrom(aliasIP, 24), Label: "eth0", Ours: ours}}
+			w.a.nic().Addrs = []host.Address{{Prefix: with(aliasIP), Label: "eth0", Ours: ours}}
 			w.a.start(w.cfgA, &w.log)
 			defer w.end()
 			w.wait(time.Minute)
@@ -205,7 +205,7 @@ func TestTheOnlyAddressOfANICIsNotAdoptedUnlessItIsOurs(t *testing.T) {
 				}
 				return
 			}
-			if s.Holder == "us" || s.Level != "error" || !strings.Contains(s.Why, "only address of eth0") || w.logged("event=only_address") != 1 {
+			if s.Holder == "us" || s.Level != "error" || !strings.Contains(s.Why, "only "+addressOf[family]+" of eth0") || w.logged("event=only_address") != 1 {
 				w.fail("Status says %s, %s: %s", s.Holder, s.Level, s.Why)
 			}
 			w.a.set(func() { w.a.nic().Carrier = false })
@@ -248,13 +248,13 @@ func TestMaintenanceThatIsRefusedBeginsNothing(t *testing.T) {
 			if both {
 				c := one(w.cfgA.Aliases[0])
 				r := c.Aliases[0]
-				r.Addr, r.Prefix, r.Label = secondIP, netip.PrefixFrom(secondIP, 24), "eth0:2"
+				r.Addr, r.Prefix, r.Label = secondIP, with(secondIP), "eth0:2"
 				c.Aliases = append(c.Aliases, r)
 				w.a.daemon.Reload(c)
 				w.order(w.a, control.Order{Alias: secondIP, Remove: true})
 			}
 			w.settle()
-			w.a.set(func() { _ = w.a.kernel.Remove([]host.Placement{{NIC: "eth0", Prefix: w.a.own}}) })
+			w.a.set(func() { w.a.loseOwn() })
 			w.wait(time.Second)
 			var kept Kept
 			out, err := w.a.daemon.Order(w.t.Context(), control.Order{Maintenance: control.On}, func(k Kept) error {
@@ -272,14 +272,15 @@ func TestMaintenanceThatIsRefusedBeginsNothing(t *testing.T) {
 				w.fail("AddAlias: %+v", out)
 			}
 			w.expect("a", "it was not forced")
-			w.a.set(func() { _ = w.a.kernel.Own("eth0", w.a.own) })
+			w.a.set(func() { w.a.gainOwn() })
 			w.wait(time.Minute)
 		})
 	}
 }
 
 func TestAMaskThatIsNotTheNICsIsSaidOnce(t *testing.T) {
-	for bits, want := range map[int]int{16: 1, 25: 1, 24: 0, 32: 0} {
+	usual := with(aliasIP).Bits()
+	for bits, want := range map[int]int{usual - 8: 1, usual + 1: 1, usual: 0, aliasIP.BitLen(): 0} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, true, false)
 			w.b.on = false

@@ -192,26 +192,28 @@ func (a *alias) showStandby() *control.Standby {
 // name was not looked up yet.
 func (l *loop) partnerOf(a *alias) (netip.Addr, error) {
 	all := []netip.Addr{a.cfg.Partner.Addr}
+	var wrong error
+	refused := false
 	if !a.cfg.Partner.Addr.IsValid() {
 		n := l.names[a.cfg.Partner.Name]
 		if all = n.addrs; len(all) == 0 && n.err != "" {
 			return netip.Addr{}, fmt.Errorf("the partner's name %s does not resolve: %s", a.cfg.Partner.Name, n.err)
 		}
-	}
-	var wrong error
-	if len(all) > 0 {
-		all = slices.DeleteFunc(slices.Clone(all), func(addr netip.Addr) bool { return addr.Is6() != a.cfg.Addr.Is6() })
-		if len(all) == 0 {
-			wrong = fmt.Errorf("it has no address of %s", host.FamilyOf(a.cfg.Addr))
+		if len(all) > 0 {
+			wrong = fmt.Errorf("the name has no %s address", a.family())
 		}
 	}
 	for _, addr := range all {
+		if host.FamilyOf(addr) != a.family() {
+			continue
+		}
+		addr = host.Zoned(addr, a.cfg.NIC)
 		err := l.notAHost(addr)
 		if err == nil {
 			return addr, nil
 		}
-		if wrong == nil {
-			wrong = err
+		if !refused {
+			wrong, refused = err, true
 		}
 	}
 	if wrong != nil {
@@ -224,7 +226,7 @@ func (l *loop) partnerOf(a *alias) (netip.Addr, error) {
 // or one of the two hosts. Empty: it does prove something.
 func (l *loop) noThirdParty(a *alias, addr, partner netip.Addr) string {
 	switch {
-	case l.aliases[idOf(addr, a.cfg.NIC)] != nil:
+	case l.aliases[host.Zoned(addr, a.cfg.NIC)] != nil:
 		return "is an alias, which moves"
 	case addr == partner:
 		return "is the partner"
@@ -234,9 +236,14 @@ func (l *loop) noThirdParty(a *alias, addr, partner netip.Addr) string {
 	return ""
 }
 
+// mostRouters is how many default routers of a NIC an alias asks.
+const mostRouters = 4
+
 // thirdParties are the router and the witnesses that the alias is to ask. The default
 // route of its NIC does for a router, unless it leads to one of the two hosts: config
-// refuses the same where it is written down.
+// refuses the same where it is written down. In IPv6 several routers may advertise
+// themselves (RFC 4861, 6.3.6), and hosts turn from one that dies to the next: those
+// after the first are witnesses.
 func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, witnesses []netip.Addr) {
 	refused := ""
 	usable := func(addr netip.Addr, what string) bool {
@@ -246,17 +253,24 @@ func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, wi
 		}
 		return why == ""
 	}
-	if router = a.cfg.Router; router.IsValid() && !usable(router, "the router %s") {
+	if router = host.Zoned(a.cfg.Router, a.cfg.NIC); router.IsValid() && !usable(router, "the router %s") {
 		router = netip.Addr{}
 	} else if !router.IsValid() {
 		for _, r := range l.net.state.Routes {
-			if r.NIC == a.cfg.NIC && usable(r.Gateway, "the gateway %s of "+r.NIC+"'s default route") {
-				router = r.Gateway
-				break
+			gateway := host.Zoned(r.Gateway, r.NIC)
+			switch {
+			case r.NIC != a.cfg.NIC, !gateway.IsValid(), host.FamilyOf(gateway) != a.family(), gateway == router, slices.Contains(witnesses, gateway):
+			case !router.IsValid():
+				if usable(gateway, "the gateway %s of "+r.NIC+"'s default route") {
+					router = gateway
+				}
+			case a.family() == host.IPv6 && len(witnesses) < mostRouters-1 && l.noThirdParty(a, gateway, partner) == "":
+				witnesses = append(witnesses, gateway)
 			}
 		}
 	}
 	for _, addr := range a.cfg.Witnesses {
+		addr = host.Zoned(addr, a.cfg.NIC)
 		if usable(addr, "the witness %s") {
 			witnesses = append(witnesses, addr)
 		}

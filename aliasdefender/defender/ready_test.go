@@ -54,7 +54,7 @@ func names(addrs ...string) func(context.Context, string) ([]netip.Addr, error) 
 	return func(context.Context, string) ([]netip.Addr, error) {
 		var all []netip.Addr
 		for _, a := range addrs {
-			all = append(all, netip.MustParseAddr(a))
+			all = append(all, netip.MustParseAddr(spelt(a)))
 		}
 		if len(all) == 0 {
 			return nil, errors.New("no such host")
@@ -75,26 +75,29 @@ func TestAStandbyThatCouldNotTakeSaysSoBeforeItHasTo(t *testing.T) {
 	}{
 		"all is well": {},
 		"its default route leads through the alias": {set: func(w *world) { w.b.router = aliasIP },
-			reason: "no router known", why: "the gateway 10.0.0.100 of eth0's default route is an alias"},
+			reason: "no router known", why: spelt("the gateway 10.0.0.100 of eth0's default route is an alias")},
 		"its default route leads through the partner": {set: func(w *world) { w.b.router = w.a.own.Addr() },
-			reason: "no router known", why: "the gateway 10.0.0.1 of eth0's default route is the partner"},
+			reason: "no router known", why: spelt("the gateway 10.0.0.1 of eth0's default route is the partner")},
 		"its default route leads through another address of the partner": {set: func(w *world) {
-			w.b.router = netip.MustParseAddr("10.0.0.11")
+			w.b.router = ip(11)
 			w.cfgB.Settings.Peer.Paths = map[string][]netip.Addr{w.cfgB.Aliases[0].Partner.Name: {w.b.router}}
-		}, reason: "no router known", why: "the gateway 10.0.0.11 of eth0's default route is the partner too"},
+		}, reason: "no router known", why: spelt("the gateway 10.0.0.11 of eth0's default route is the partner too")},
 		"its router is the partner by another address": {set: func(w *world) {
-			w.b.router = netip.MustParseAddr("10.0.0.11")
+			w.b.router = ip(11)
 			w.a.foreign[w.b.router] = true
 		}, reason: "router is the partner", why: "the router answers with the partner's hardware address"},
 		"the partner's name has this host's file's router": {set: func(w *world) {
 			named(w)
 			w.cfgB.Aliases[0].Router = w.a.own.Addr()
-		}, resolve: names("10.0.0.1"), reason: "no router known", why: "the router 10.0.0.1 is the partner"},
+		}, resolve: names("10.0.0.1"), reason: "no router known", why: spelt("the router 10.0.0.1 is the partner")},
 		"the partner's name has the alias first": {set: named, resolve: names("10.0.0.100", "10.0.0.2", "10.0.0.1")},
 		"the partner's name is the alias's": {set: named, resolve: names("10.0.0.100"),
-			reason: "cannot ask the partner", why: "a.example cannot be the partner: 10.0.0.100 is an alias"},
+			reason: "cannot ask the partner", why: spelt("a.example cannot be the partner: 10.0.0.100 is an alias")},
 		"the partner's name is this host's": {set: named, resolve: names("10.0.0.2"),
-			reason: "cannot ask the partner", why: "10.0.0.2 is an address of this host"},
+			reason: "cannot ask the partner", why: spelt("10.0.0.2 is an address of this host")},
+		"the partner's name has an address of the other family first": {set: named, resolve: names(otherFamily(), "10.0.0.1")},
+		"the partner's name has none of this family": {set: named, resolve: names(otherFamily()),
+			reason: "cannot ask the partner", why: "a.example cannot be the partner: the name has no " + family.String() + " address"},
 		"the partner's name does not resolve": {set: named, resolve: names(),
 			reason: "cannot ask the partner", why: "the partner's name a.example does not resolve: no such host"},
 		"its router is no more": {befalls: func(w *world) { w.router.on = false },
@@ -152,7 +155,7 @@ func TestAStandbyThatCouldNotTakeSaysSoBeforeItHasTo(t *testing.T) {
 // TestAHolderShowsWhetherItsPartnerCouldTake, by the channel or by what it hears itself.
 func TestAHolderShowsWhetherItsPartnerCouldTake(t *testing.T) {
 	keyed(t, func(w *world) { w.b.router = aliasIP }, func(w *world) {
-		w.standsBy(w.a, "no", "no router known", "the gateway 10.0.0.100 of eth0's default route is an alias")
+		w.standsBy(w.a, "no", "no router known", spelt("the gateway 10.0.0.100 of eth0's default route is an alias"))
 		if a, _ := w.show(w.a); a.Standby.Host != "partner" || a.Standby.HandOver != "no" {
 			w.fail("%+v", *a.Standby)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -204,7 +205,7 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 			}
 		}
 		if e.Alias.Addr.IsValid() {
-			fields["alias"], fields["nic"] = idOf(e.Alias.Addr, e.Alias.NIC).String(), e.Label
+			fields["alias"], fields["nic"] = host.Zoned(e.Alias.Addr, e.Alias.NIC).String(), e.Label
 		}
 		set("row", e.Decision.Row)
 		set("action", e.Decision.Action)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -22,7 +23,7 @@ func (l *loop) reload(c *config.Config) {
 	seen := map[netip.Addr]bool{}
 	order := make([]*alias, 0, len(c.Aliases))
 	for _, row := range c.Aliases {
-		id := idOf(row.Addr, row.NIC)
+		id := host.Zoned(row.Addr, row.NIC)
 		seen[id] = true
 		a := l.aliases[id]
 		switch {
@@ -101,7 +102,7 @@ func (d *Defender) ReloadUnless(ctx context.Context, c *config.Config) (dropped 
 func (l *loop) drops(c *config.Config) (dropped []config.Alias) {
 	has, comes := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, row := range c.Aliases {
-		id := idOf(row.Addr, row.NIC)
+		id := host.Zoned(row.Addr, row.NIC)
 		has[id] = true
 		if l.aliases[id] == nil {
 			comes[row.Addr.WithZone("")] = true // on another NIC, if it was on one before

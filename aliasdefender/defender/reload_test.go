@@ -1,7 +1,6 @@
 package defender
 
 import (
-	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -37,8 +36,8 @@ func TestARowOfWhatIsHeldIsNotDroppedUnasked(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.settle()
 		first, second := w.cfgA.Aliases[0], row(2, true)
-		second.Label, second.Addr = "eth0:2", netip.MustParseAddr("10.0.0.101")
-		second.Prefix = netip.PrefixFrom(second.Addr, 24)
+		second.Label, second.Addr = "eth0:2", ip(101)
+		second.Prefix = with(second.Addr)
 		of := func(rows ...config.Alias) *config.Config {
 			return &config.Config{Settings: w.cfgA.Settings, Aliases: rows}
 		}
@@ -80,8 +79,8 @@ func TestARowThatComesLaterIsPingedToo(t *testing.T) {
 	keyed(t, func(*world) {}, func(w *world) {
 		w.wait(20 * time.Second)
 		second := row(2, true)
-		second.Label, second.Addr = "eth0:2", netip.MustParseAddr("10.0.0.101")
-		second.Prefix = netip.PrefixFrom(second.Addr, 24)
+		second.Label, second.Addr = "eth0:2", ip(101)
+		second.Prefix = with(second.Addr)
 		w.b.daemon.Reload(&config.Config{Settings: w.cfgB.Settings, Aliases: append([]config.Alias{w.cfgB.Aliases[0]}, second)})
 		w.wait(time.Minute)
 		pings := make(chan []bool, 1)

@@ -2,7 +2,6 @@ package defender
 
 import (
 	"errors"
-	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,9 +95,9 @@ func TestPartnersReturnWithTheRouterIsAnnouncedForEachAlias(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, true, false)
 			if two {
-				second := netip.MustParseAddr("10.0.0.101")
+				second := ip(101)
 				r := w.cfgA.Aliases[0]
-				r.Addr, r.Prefix, r.Label, r.Primary = second, netip.PrefixFrom(second, 24), "eth0:2", false
+				r.Addr, r.Prefix, r.Label, r.Primary = second, with(second), "eth0:2", false
 				w.cfgA.Aliases = append(w.cfgA.Aliases, r)
 			}
 			w.a.start(w.cfgA, &w.log) // B lives, without a daemon

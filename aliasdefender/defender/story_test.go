@@ -15,8 +15,6 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-var aliasIP = netip.MustParseAddr("10.0.0.100")
-
 // world is two hosts A and B, a router and a client on one fake segment, with
 // an eye on the promises.
 type world struct {
@@ -59,8 +57,8 @@ func (j *journal) String() string {
 
 func row(partner byte, primary bool) config.Alias {
 	return config.Alias{
-		NIC: "eth0", Label: "eth0:1", Addr: aliasIP, Prefix: netip.PrefixFrom(aliasIP, 24),
-		Partner:     config.Partner{Name: fmt.Sprintf("10.0.0.%d", partner), Addr: netip.AddrFrom4([4]byte{10, 0, 0, partner})},
+		NIC: "eth0", Label: "eth0:1", Addr: aliasIP, Prefix: with(aliasIP),
+		Partner:     config.Partner{Name: ip(partner).String(), Addr: ip(partner)},
 		Primary:     primary,
 		Rhythm:      config.Rhythm{Interval: time.Second, Timeout: 250 * time.Millisecond, Misses: 3},
 		OnIsolation: config.IsolationKeep, IsolatedAfter: time.Minute, MaxTakes: 1000, FailbackAfter: 5 * time.Second,
@@ -75,7 +73,7 @@ func newWorld(t *testing.T, seed uint64, aPrimary, bPrimary bool) *world {
 	w := &world{t: t, seg: newSegment(seed)}
 	w.a, w.b = w.seg.add("a", 1), w.seg.add("b", 2)
 	w.router, w.client = w.seg.add("router", 254), w.seg.add("client", 7)
-	w.a.router, w.b.router = w.router.own.Addr(), w.router.own.Addr()
+	w.a.router, w.b.router = w.router.gateway(), w.router.gateway()
 	w.client.cache[aliasIP] = host.HW{}
 	w.cfgA, w.cfgB = one(row(2, aPrimary)), one(row(1, bPrimary))
 	w.seg.changed = w.look

@@ -121,7 +121,7 @@ func TestWhatThePartnerCannotTakeStays(t *testing.T) {
 
 // TestTwoHostsThatEndTogetherKeepWhatEachHas, or hand it over: nothing is lost.
 func TestTwoHostsThatEndTogetherKeepWhatEachHas(t *testing.T) {
-	other := netip.MustParseAddr("10.0.0.101")
+	other := ip(101)
 	for after := time.Duration(0); after < 300*time.Millisecond; after += 10 * time.Millisecond {
 		keyed(t, func(w *world) {
 			*w.cfgA, *w.cfgB = *second(w.cfgA), *second(w.cfgB)
@@ -168,7 +168,7 @@ func TestPartnerThatNoRowHasAnyMoreIsForgotten(t *testing.T) {
 	keyed(t, func(w *world) {
 		two := second(w.cfgA)
 		r := &two.Aliases[1]
-		r.Partner = config.Partner{Name: "10.0.0.7", Addr: w.client.own.Addr()}
+		r.Partner = config.Partner{Name: ip(7).String(), Addr: w.client.own.Addr()}
 		r.Interval, r.Timeout = 100*time.Millisecond, 25*time.Millisecond
 		*w.cfgA = *two
 	}, func(w *world) {
@@ -179,7 +179,7 @@ func TestPartnerThatNoRowHasAnyMoreIsForgotten(t *testing.T) {
 		w.wait(10 * time.Second)
 		before := len(w.log.String())
 		for _, q := range w.a.asked(5 * time.Second) {
-			if q.target == w.client.own.Addr() || q.target == netip.MustParseAddr("10.0.0.101") {
+			if q.target == w.client.own.Addr() || q.target == ip(101) {
 				w.fail("%s is asked", q.target)
 			}
 		}
@@ -187,7 +187,7 @@ func TestPartnerThatNoRowHasAnyMoreIsForgotten(t *testing.T) {
 			w.fail("%d frames in 5 s at a rhythm of a second", n)
 		}
 		w.wait(time.Minute)
-		if s := w.log.String()[before:]; strings.Contains(s, "10.0.0.7") {
+		if s := w.log.String()[before:]; strings.Contains(s, ip(7).String()) {
 			w.fail("said of who is no partner any more:\n%s", s)
 		}
 	})
@@ -219,7 +219,7 @@ func TestAliasThatAnotherNICHasTooIsHeldStill(t *testing.T) {
 	talking(t, true, false, func(w *world) {
 		w.a.set(func() {
 			w.a.kernel.nics = append(w.a.kernel.nics, host.NIC{Name: "eth1", Index: 9, Up: true, Carrier: true,
-				Addrs: []host.Address{{Prefix: netip.PrefixFrom(aliasIP, 24)}}})
+				Addrs: []host.Address{{Prefix: with(aliasIP)}}})
 		})
 		w.wait(time.Minute) // its lease is refreshed
 		w.expect("a", "eth0 has it")
@@ -282,7 +282,7 @@ func TestAliasWithAnotherMaskIsNotRefreshedWithoutEnd(t *testing.T) {
 
 func TestLeaseThatCannotBeRenewedKeepsNothingElseFromBeingDone(t *testing.T) {
 	keyed(t, func(w *world) {
-		w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24)}})
+		w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: with(aliasIP)}})
 		w.a.refreshErr = errors.New("operation not permitted")
 	}, func(w *world) {
 		begin := time.Now()
@@ -304,7 +304,7 @@ func TestLeaseOfAMonitorBeforeIsEndedWhereNoneIsWanted(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
 		w.a.kill()
 		w.a.set(func() {
-			w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: netip.PrefixFrom(aliasIP, 24), Lease: 10 * time.Second}})
+			w.a.kernel.Add([]host.Placement{{NIC: "eth0", Label: "eth0:1", Prefix: with(aliasIP), Lease: 10 * time.Second}})
 		})
 		w.a.start(w.cfgA, &w.log)
 		w.wait(30 * time.Second)
@@ -356,8 +356,8 @@ func TestHandoverBesideAWitnessWhenTheRouterIsGone(t *testing.T) {
 // second is the file with one more row.
 func second(c *config.Config) *config.Config {
 	n, r := *c, c.Aliases[0]
-	r.Addr, r.Label = netip.MustParseAddr("10.0.0.101"), "eth0:2"
-	r.Prefix = netip.PrefixFrom(r.Addr, 24)
+	r.Addr, r.Label = ip(101), "eth0:2"
+	r.Prefix = with(r.Addr)
 	n.Aliases = []config.Alias{c.Aliases[0], r}
 	return &n
 }

@@ -44,7 +44,7 @@ func (l *loop) point(a *alias) {
 	if a.iface.wire == nil || rival.IsZero() {
 		return
 	}
-	if err := a.iface.wire.Announce(a.cfg.Addr, rival); err != nil {
+	if err := a.iface.wire.Announce(a.id(), rival); err != nil {
 		a.log(l, "not_pointed").WithError(err).Warn("could not tell the segment where the alias is")
 	}
 }
@@ -57,12 +57,13 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 	case n.wire == nil:
 		o.Result = rules.NoMeans
 	default:
-		if err := n.wire.Announce(a.cfg.Addr, host.HW{}); err != nil {
+		if err := n.wire.Announce(a.id(), host.HW{}); err != nil {
 			o.Result = rules.Failed
 			l.failed(a, d.Action, "the alias could not be announced", err)
 			break
 		}
 		l.frames += 2
+		l.introduceTo(a)
 		a.announced = l.now
 		if a.order != nil {
 			a.order.announced++
@@ -76,6 +77,22 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 		a.mended()
 	}
 	l.then(a, follow)
+}
+
+// introduceTo asks the router, and the witnesses, from an alias of IPv6. A solicitation has
+// the asked host note its sender at once (RFC 4861, 7.2.3), also where that host has no
+// entry for the alias or ignores advertisements that it did not ask for. A host that
+// forwards to others is worth that frame.
+func (l *loop) introduceTo(a *alias) {
+	if a.family() != host.IPv6 {
+		return // an announcement by ARP does the same
+	}
+	for t := range a.third() {
+		if t.NIC == a.cfg.NIC {
+			l.frames++
+			_ = a.iface.wire.Ask(t.Addr, a.id(), host.HW{})
+		}
+	}
 }
 
 // openHandover begins the hand-over that d asks for.

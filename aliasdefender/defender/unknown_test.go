@@ -32,7 +32,7 @@ func (w *world) slow() {
 func (w *world) asks(st *station) {
 	w.seg.mu.Lock()
 	defer w.seg.mu.Unlock()
-	w.seg.send(st, nil, host.Sighting{Sender: st.own.Addr(), HW: st.hw, Target: netip.MustParseAddr("10.0.0.7")})
+	w.seg.send(st, nil, host.Sighting{Sender: st.own.Addr(), HW: st.hw, Target: ip(7)})
 }
 
 // startWith starts a daemon on a station with some of its options changed.
@@ -82,7 +82,7 @@ func TestRouterThatWasNeverAskedIsNotSilent(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		w.b.on = false
 		c := &w.cfgA.Aliases[0]
-		c.Witnesses = []netip.Addr{netip.MustParseAddr("10.0.0.99")} // is dead
+		c.Witnesses = []netip.Addr{ip(99)} // is dead
 		c.OnIsolation, c.IsolatedAfter = config.IsolationRelease, 10*time.Second
 		second := w.seg.add("router2", 253)
 		w.a.start(w.cfgA, &w.log)
@@ -126,7 +126,7 @@ func TestPingWhoseErrorComesLateIsNoSilence(t *testing.T) {
 		w := newWorld(t, 1, true, false)
 		c := &w.cfgB.Aliases[0]
 		c.Rhythm = config.Rhythm{Interval: 100 * time.Millisecond, Timeout: 25 * time.Millisecond, Misses: 3}
-		off := netip.MustParseAddr("192.0.2.5")
+		off := distantIP()
 		c.Partner = config.Partner{Name: off.String(), Addr: off}
 		for _, late := range []time.Duration{0, 7 * time.Millisecond, 30 * time.Millisecond} {
 			w.startWith(w.b, w.cfgB, func(o *Options) {
@@ -179,9 +179,9 @@ func TestNICWithAnotherHardwareAddressGetsAnotherEar(t *testing.T) {
 func TestAddThatWaitedIsDecidedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, true, false)
-		second := netip.MustParseAddr("10.0.0.101")
+		second := ip(101)
 		r := w.cfgA.Aliases[0]
-		r.Addr, r.Prefix, r.Label = second, netip.PrefixFrom(second, 24), "eth0:2"
+		r.Addr, r.Prefix, r.Label = second, with(second), "eth0:2"
 		w.cfgA.Aliases = append(w.cfgA.Aliases, r)
 		w.b.on = false
 		w.startWith(w.a, w.cfgA, func(o *Options) { o.Network = slowKernel{w.a, aliasIP, 5 * time.Second} })
@@ -229,7 +229,7 @@ func TestEndBeforeTheFirstReadingReleasesWhatIsThere(t *testing.T) {
 }
 
 func TestPartnersNameThatIsTheAliasIsRefused(t *testing.T) {
-	for _, addr := range []netip.Addr{aliasIP, netip.MustParseAddr("10.0.0.2")} {
+	for _, addr := range []netip.Addr{aliasIP, ip(2)} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, true, false)
 			w.cfgB.Aliases[0].Partner = config.Partner{Name: "a.example"}

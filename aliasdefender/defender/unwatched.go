@@ -145,7 +145,7 @@ func (l *loop) unannounced(a *alias) string {
 	case f.is() && f.action == rules.Announce:
 		return ", but " + f.text
 	case a.iface.wire == nil:
-		return ", but the alias could not be announced: " + errNoListener.Error()
+		return ", but the alias could not be announced: " + errNoListener[a.family()].Error()
 	}
 	return ""
 }

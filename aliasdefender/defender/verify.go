@@ -37,7 +37,7 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 		return
 	}
 	l.verifying++
-	q := probe.Question{Target: router, Source: a.cfg.Addr, Timeout: a.cfg.Timeout}
+	q := probe.Question{Target: router, Source: a.id(), Timeout: a.cfg.Timeout}
 	id, tries := a.id(), 1
 	if getting {
 		tries = a.cfg.Misses
@@ -45,7 +45,7 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 	}
 	own := l.asks.Source(a.cfg.NIC, router)
 	if a.known = false; getting && a.iface.wire != nil {
-		_ = a.iface.wire.Ask(router, a.cfg.Addr, host.HW{})
+		_ = a.iface.wire.Ask(router, a.id(), host.HW{})
 	}
 	l.beside(func() {
 		var yes, pings bool
@@ -62,8 +62,8 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 		l.d.post(func(l *loop) {
 			l.verifying--
 			if a := l.aliases[id]; a != nil && a.state.Holding {
-				// A router that answers no pings has answered an ARP question from the
-				// alias.
+				// A router that answers no pings has answered a frame that asked for it from
+				// the alias.
 				l.verified(a, router, yes || getting && !pings && a.known, err)
 			}
 		})

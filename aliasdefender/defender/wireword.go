@@ -32,7 +32,7 @@ func theirs[T comparable](words []T, word T) int { return max(slices.Index(words
 // is told.
 func (a *alias) wireWord(f rules.Facts) peer.Word {
 	w := peer.Word{
-		Alias: a.cfg.Addr.WithZone(""), Bits: uint8(a.cfg.Prefix.Bits()), Link: peer.LinkOf(a.cfg.Addr, a.iface.own), Primary: a.cfg.Primary,
+		Alias: a.cfg.Addr.WithZone(""), Bits: uint8(a.cfg.Prefix.Bits()), Link: peer.LinkOf(a.cfg.Addr, a.iface.both), Primary: a.cfg.Primary,
 		Standing: standingOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number,
 		Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: uint8(a.cfg.Misses),
 	}

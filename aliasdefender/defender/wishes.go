@@ -7,18 +7,20 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
 )
 
 // relink works out anew which addresses the aliases depend on, and forgets the
-// NICs and names that nobody depends on any more.
+// halves of NICs and names that nobody depends on any more.
 func (l *loop) relink() {
 	l.untidy = false
-	names, nics := map[string]bool{}, map[string]bool{}
+	names, nics := map[string]bool{}, map[host.Side]bool{}
 	wishes := make([]detect.Wish, 0, len(l.list))
 	l.every = time.Hour
 	for _, a := range l.list {
-		if nics[a.cfg.NIC] = true; l.net.nics[a.cfg.NIC] == nil {
-			l.net.nics[a.cfg.NIC] = &nic{name: a.cfg.NIC}
+		side := a.side()
+		if nics[side] = true; l.net.nics[side] == nil {
+			l.net.nics[side] = &nic{Side: side}
 		}
 		if !a.cfg.Partner.Addr.IsValid() {
 			names[a.cfg.Partner.Name] = true
@@ -26,7 +28,7 @@ func (l *loop) relink() {
 				l.names[a.cfg.Partner.Name] = &name{next: l.now}
 			}
 		}
-		a.iface = l.net.nics[a.cfg.NIC]
+		a.iface = l.net.nics[side]
 		l.every = min(l.every, a.cfg.Interval)
 		wishes = append(wishes, l.wish(a))
 	}
@@ -106,7 +108,7 @@ func (l *loop) wish(a *alias) detect.Wish {
 }
 
 // key is the alias as an address to ask.
-func (a *alias) key() detect.Key { return detect.Key{NIC: a.cfg.NIC, Addr: a.cfg.Addr} }
+func (a *alias) key() detect.Key { return detect.Key{NIC: a.cfg.NIC, Addr: a.id()} }
 
 // keyOf is the key of an address that the alias depends on: on the alias's NIC where that
 // reaches it directly, else wherever the kernel routes to it. The key of no address is
@@ -115,13 +117,14 @@ func (l *loop) keyOf(a *alias, addr netip.Addr) detect.Key {
 	if !addr.IsValid() {
 		return detect.Key{}
 	}
-	if a.cfg.Prefix.Masked().Contains(addr) {
-		return detect.Key{NIC: a.cfg.NIC, Addr: addr}
-	}
-	for _, p := range a.iface.own {
-		if p.Masked().Contains(addr) {
-			return detect.Key{NIC: a.cfg.NIC, Addr: addr}
+	on := detect.Key{NIC: a.cfg.NIC, Addr: addr}
+	switch {
+	case addr.Zone() != "":
+		if addr.Zone() == a.cfg.NIC {
+			return on
 		}
+	case host.Has(a.cfg.Prefix, addr), slices.ContainsFunc(a.iface.own, func(p netip.Prefix) bool { return host.Has(p, addr) }):
+		return on
 	}
 	return detect.Key{Addr: addr}
 }

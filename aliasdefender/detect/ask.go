@@ -42,6 +42,7 @@ func (s *Set) askBy(t *Target, byARP, both bool) {
 			return
 		}
 		q := Question{Medium: ARP, Probe: probe}
+		t.window.probe = t.window.probe || probe
 		if !probe {
 			q.Source = n.source(t.Addr)
 		}
@@ -147,19 +148,25 @@ func (s *Set) Alive(now time.Time, t *Target, at time.Time) {
 	}
 }
 
-// Sighted takes in one ARP frame of another host.
+// asked tells whether a frame answers somebody's question, rather than being its sender's
+// own doing. In IPv6 the answer to a probe goes to all hosts, unsolicited (RFC 4861,
+// 7.2.4), just like an announcement: while a probe of ours is open it is taken for one.
+func (t *Target) asked(f host.Sighting) bool {
+	return f.Reply && f.Sender != f.Target || f.Sender == f.Target && f.Sender.Is6() && t.window.probe
+}
+
+// Sighted takes in one frame of another host.
 func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	s.now = now
 	t := s.targets[Key{f.NIC, f.Sender}]
 	if t == nil || f.At.Before(t.since) {
 		return // nobody's, or from before everything was made unknown
 	}
-	reply := f.Reply && f.Sender != f.Target
-	if t.hw = f.HW; reply {
+	if t.hw = f.HW; f.Reply && f.Sender != f.Target {
 		t.proof.replied = f.At
 	}
 	switch doubtful := t.mistrusted(); {
-	case doubtful && reply:
+	case doubtful && t.asked(f):
 		t.window.doubtful = true
 		return // the ping that was put with the question decides
 	case t.of != nil && t.proxied():
@@ -172,7 +179,7 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	s.answered(t, f.At)
 }
 
-// Neighbour takes in who has an address according to the kernel, where we hear no ARP
+// Neighbour takes in who has an address according to the kernel, where we hear no frames
 // ourselves.
 func (s *Set) Neighbour(now time.Time, t *Target, hw host.HW) {
 	s.now = now
@@ -266,7 +273,7 @@ func (s *Set) byProxy(t *Target) {
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 	t.fact.Miss = time.Time{}
 	t.fact.Set(rules.Unknown, s.now, s.now)
-	s.say(t, ARP, errProxy)
+	s.say(t, ARP, errProxy[t.Side().Family])
 	s.plan(t)
 	s.changed(t)
 }

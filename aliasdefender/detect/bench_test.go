@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -20,14 +21,11 @@ import (
 // The cast of all tables. A second at a quarter of it is the rhythm unless a
 // table sets another.
 var (
-	alias   = at("eth0", "10.0.0.100")
-	second  = at("eth0", "10.0.0.101")
-	partner = at("eth0", "10.0.0.2")
-	router  = at("eth0", "10.0.0.254")
-	witness = at("eth0", "10.0.0.53")
-	distant = at("", "192.0.2.5") // off every subnet of ours
+	alias, second, partner, router, witness detect.Key
+	distant                                 detect.Key // off every subnet of ours
+	eth0                                    host.Side  // the half of the NIC that the others are on
 
-	own = netip.MustParsePrefix("10.0.0.1/24")
+	own netip.Prefix
 
 	usual = detect.Rhythm{Interval: time.Second, Timeout: 250 * time.Millisecond, Misses: 3}
 
@@ -39,6 +37,43 @@ var (
 const ms = time.Millisecond
 
 func at(nic, addr string) detect.Key { return detect.Key{NIC: nic, Addr: netip.MustParseAddr(addr)} }
+
+// near is the address with that number in our subnet.
+func near(n byte) detect.Key {
+	if family == host.IPv6 {
+		return detect.Key{NIC: "eth0", Addr: netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: n})}
+	}
+	return detect.Key{NIC: "eth0", Addr: netip.AddrFrom4([4]byte{10, 0, 0, n})}
+}
+
+// bits is the length of our subnet's prefix.
+func bits() int {
+	if family == host.IPv6 {
+		return 64
+	}
+	return 24
+}
+
+// family is the one that all tests are played for at present.
+var family host.Family
+
+// TestMain plays them for one family and then for the other.
+func TestMain(m *testing.M) {
+	code := 0
+	for _, family = range []host.Family{host.IPv4, host.IPv6} {
+		alias, second, partner, router, witness = near(100), near(101), near(2), near(254), near(53)
+		distant = at("", "192.0.2.5")
+		if family == host.IPv6 {
+			distant = at("", "2001:db8:1::5")
+		}
+		own, eth0 = netip.PrefixFrom(near(1).Addr, bits()), alias.Side()
+		if got := m.Run(); got != 0 {
+			fmt.Println("FAIL: the tests above were played for", family)
+			code = cmp.Or(code, got)
+		}
+	}
+	os.Exit(code)
+}
 
 func call(k detect.Key) string {
 	switch k {
@@ -104,15 +139,15 @@ func (b *bench) deafened(lost bool, late time.Duration) {
 	if b.waits = late; lost {
 		b.lostAt = b.now
 	}
-	b.set.Heard(b.now, detect.ICMP, "", lost, late)
-	b.set.Heard(b.now, detect.ARP, "eth0", lost, late)
+	b.set.Heard(b.now, detect.ICMP, host.Side{}, lost, late)
+	b.set.Heard(b.now, detect.ARP, eth0, lost, late)
 }
 
 func newBench(t testing.TB, arp bool) *bench {
 	start := time.Unix(1_800_000_000, 0)
 	b := &bench{
 		t: t, set: detect.New(start, arp), start: start, now: start, most: 1 << 20,
-		link:  detect.Link{NIC: "eth0", Index: 2, Own: []netip.Prefix{own}, Hears: arp},
+		link:  detect.Link{Side: eth0, Index: 2, Own: []netip.Prefix{own}, Hears: arp},
 		hosts: map[detect.Key]*far{}, here: map[detect.Key]*detect.Here{}, asked: map[detect.Key]int{},
 		sent: map[detect.Key][]detect.Question{},
 	}
@@ -123,8 +158,8 @@ func newBench(t testing.TB, arp bool) *bench {
 func (b *bench) host(k detect.Key) *far {
 	h := b.hosts[k]
 	if h == nil {
-		a := k.Addr.As4()
-		h = &far{hw: host.HW{2, 0, 0, 0, 0, a[3]}, after: ms}
+		a := k.Addr.AsSlice()
+		h = &far{hw: host.HW{2, 0, 0, 0, 0, a[len(a)-1]}, after: ms}
 		b.hosts[k] = h
 	}
 	return h
@@ -253,6 +288,12 @@ func (b *bench) put(q detect.Question) {
 		b.couldNot(q, h.noARP)
 	case q.Medium == detect.ARP && !h.dead && (q.To.IsZero() || q.To == h.hw):
 		at := b.now.Add(h.after)
+		if q.Probe && q.Addr.Is6() { // the answer goes to all, like an announcement (RFC 4861, 7.2.4)
+			b.schedule(at, func() {
+				b.set.Sighted(b.now, host.Sighting{NIC: q.NIC, At: at, Sender: q.Addr, HW: h.hw, Target: q.Addr})
+			})
+			break
+		}
 		b.schedule(at, func() { b.frame(q.Key, at, true) })
 	case q.Medium == detect.ICMP && h.noPing != nil && h.late == 0:
 		b.couldNot(q, h.noPing)

@@ -1,18 +1,18 @@
 package detect_test
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
 )
 
 // loses has answers lost by one medium at each of these times.
-func loses(m detect.Medium, nic string, at ...time.Duration) func(b *bench) {
+func loses(m detect.Medium, side host.Side, at ...time.Duration) func(b *bench) {
 	return func(b *bench) {
 		for _, d := range at {
-			b.when(d, func() { b.set.Heard(b.now, m, nic, true, 0) })
+			b.when(d, func() { b.set.Heard(b.now, m, side, true, 0) })
 		}
 	}
 }
@@ -20,8 +20,8 @@ func loses(m detect.Medium, nic string, at ...time.Duration) func(b *bench) {
 // late has the oldest answer by ARP wait for so long, from one time to another.
 func late(by, from, until time.Duration) func(b *bench) {
 	return func(b *bench) {
-		b.when(from, func() { b.set.Heard(b.now, detect.ARP, "eth0", false, by) })
-		b.when(until, func() { b.set.Heard(b.now, detect.ARP, "eth0", false, 0) })
+		b.when(from, func() { b.set.Heard(b.now, detect.ARP, eth0, false, by) })
+		b.when(until, func() { b.set.Heard(b.now, detect.ARP, eth0, false, 0) })
 	}
 }
 
@@ -31,7 +31,7 @@ func TestWhatWasNotHeardIsNotSilent(t *testing.T) {
 	tell(t, []tale{
 		{
 			name: "a window in which a frame was lost is put again, and does not count", from: 2 * time.Second, until: 3 * time.Second, about: alias,
-			script: both(dies(alias, 1500*ms, 0), loses(detect.ARP, "eth0", 2300*ms)),
+			script: both(dies(alias, 1500*ms, 0), loses(detect.ARP, eth0, 2300*ms)),
 			want: `
 				2s alias? arp it
 				2.25s alias? arp all
@@ -64,7 +64,7 @@ func TestWhatWasNotHeardIsNotSilent(t *testing.T) {
 		},
 		{
 			name: "a first window that was not heard is no miss", from: 2 * time.Second, until: 2400 * ms, about: alias,
-			script: both(dies(alias, 1500*ms, 2260*ms), loses(detect.ARP, "eth0", 2100*ms)),
+			script: both(dies(alias, 1500*ms, 2260*ms), loses(detect.ARP, eth0, 2100*ms)),
 			want: `
 				2s alias? arp it
 				2.25s alias? arp all
@@ -98,7 +98,7 @@ func TestDeafnessThatLasts(t *testing.T) {
 		}
 		return all
 	}
-	deaf := loses(detect.ARP, "eth0", every(1100*ms, 6*time.Second)...)
+	deaf := loses(detect.ARP, eth0, every(1100*ms, 6*time.Second)...)
 	for name, x := range map[string]struct {
 		about  detect.Key
 		until  time.Duration
@@ -108,14 +108,14 @@ func TestDeafnessThatLasts(t *testing.T) {
 		"what answered is unknown when it would have become silent": {alias, 2749 * ms, "answered since 1ms asked 1.001s", both(dies(alias, 1500*ms, 0), deaf)},
 		"and then it is": {alias, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(alias, 1500*ms, 0), deaf)},
 		"the end of deafness ends with the silence":                  {alias, 8 * time.Second, "silent since 6.75s asked 7.5s miss 6.25s", both(dies(alias, 1500*ms, 0), deaf)},
-		"what was silent is unknown with the first window not heard": {alias, 2251 * ms, "unknown since 2.25s asked 2.25s", both(dies(alias, 0, 0), loses(detect.ARP, "eth0", 2100*ms))},
-		"and silent again after a whole doubt":                       {alias, 2999 * ms, "unknown since 2.25s asked 2.25s miss 2.5s", both(dies(alias, 0, 0), loses(detect.ARP, "eth0", 2100*ms))},
-		"which ends here":                                            {alias, 3001 * ms, "silent since 3s asked 2.9375s miss 2.5s", both(dies(alias, 0, 0), loses(detect.ARP, "eth0", 2100*ms))},
+		"what was silent is unknown with the first window not heard": {alias, 2251 * ms, "unknown since 2.25s asked 2.25s", both(dies(alias, 0, 0), loses(detect.ARP, eth0, 2100*ms))},
+		"and silent again after a whole doubt":                       {alias, 2999 * ms, "unknown since 2.25s asked 2.25s miss 2.5s", both(dies(alias, 0, 0), loses(detect.ARP, eth0, 2100*ms))},
+		"which ends here":                                            {alias, 3001 * ms, "silent since 3s asked 2.9375s miss 2.5s", both(dies(alias, 0, 0), loses(detect.ARP, eth0, 2100*ms))},
 		"what is heard ends a doubt, deaf or not":                    {alias, 3100 * ms, "answered since 2.9385s asked 3.001s", both(dies(alias, 1500*ms, 2900*ms), deaf)},
-		"the ears of another NIC do not matter":                      {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), loses(detect.ARP, "eth1", every(ms, 4*time.Second)...))},
+		"the ears of another NIC do not matter":                      {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), loses(detect.ARP, host.Side{NIC: "eth1", Family: host.IPv4}, every(ms, 4*time.Second)...))},
 		"frames do not matter to who is asked by ICMP alone":         {distant, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(distant, 1500*ms, 0), deaf)},
-		"what was never asked before":                                {alias, 751 * ms, "unknown since 750ms asked 750ms", both(dies(alias, 0, 0), loses(detect.ARP, "eth0", every(ms, 2*time.Second)...))},
-		"pings do":                                                   {distant, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(distant, 1500*ms, 0), loses(detect.ICMP, "", every(ms, 4*time.Second)...))},
+		"what was never asked before":                                {alias, 751 * ms, "unknown since 750ms asked 750ms", both(dies(alias, 0, 0), loses(detect.ARP, eth0, every(ms, 2*time.Second)...))},
+		"pings do":                                                   {distant, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(distant, 1500*ms, 0), loses(detect.ICMP, host.Side{}, every(ms, 4*time.Second)...))},
 		"frames that wait for a timeout":                             {alias, 2751 * ms, "unknown since 2.75s asked 2.75s", both(dies(alias, 1500*ms, 0), late(250*ms, 2100*ms, 4*time.Second))},
 		"frames that wait for less":                                  {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), late(249*ms, 2100*ms, 4*time.Second))},
 		"frames that were late, and have been taken in":              {alias, 2751 * ms, "silent since 2.75s asked 2.6875s miss 2.25s", both(dies(alias, 1500*ms, 0), late(time.Second, 2010*ms, 2240*ms))},
@@ -142,7 +142,7 @@ func TestARivalIsNotGoneWhileNothingCanBeHeard(t *testing.T) {
 			b := newBench(t, true)
 			b.quiet = true
 			b.begin(b.wish(alias, usual))
-			both(rival, loses(detect.ARP, "eth0", x.lost...))(b)
+			both(rival, loses(detect.ARP, eth0, x.lost...))(b)
 			b.run(3 * time.Second)
 			if got := b.set.At(alias).Fact().Value.Answer(); got != x.want {
 				t.Errorf("the rival is %s, want %s", got, x.want)
@@ -174,7 +174,7 @@ func TestWhatIsNotPingedIsBelievedByARP(t *testing.T) {
 			}
 			wishes := []detect.Wish{first}
 			for i := range tt.others {
-				w := b.wish(at("eth0", fmt.Sprintf("10.0.0.%d", 110+i)), usual)
+				w := b.wish(near(byte(110+i)), usual)
 				w.Pings = true
 				wishes = append(wishes, w)
 			}

@@ -187,7 +187,7 @@ func TestProxyARP(t *testing.T) {
 				2.25s alias? arp all
 				2.25s alias? ping
 				2.25s alias missed: answered since 1ms asked 1.001s miss 2.25s
-				2.251s alias cannot: the router answers for it (proxy ARP): it is not known whether any host serves it
+				2.251s alias cannot: the router answers for it (proxy ` + proxy[family] + `): it is not known whether any host serves it
 				2.251s alias other: unknown since 2.251s asked 2.251s
 				3s alias? arp all
 				3.001s alias other: unknown since 2.251s asked 3.001s`,
@@ -218,7 +218,7 @@ func TestProxyARP(t *testing.T) {
 			want: `
 				1.5s alias other: answered since 1ms asked 1s
 				2s alias? ping
-				2.001s alias cannot: the router answers for it (proxy ARP): it is not known whether any host serves it
+				2.001s alias cannot: the router answers for it (proxy ` + proxy[family] + `): it is not known whether any host serves it
 				2.001s alias other: unknown since 2.001s asked 2.001s
 				3s alias? ping
 				3.001s alias other: unknown since 2.001s asked 3.001s`,
@@ -284,3 +284,6 @@ func TestPausesOfThisProcess(t *testing.T) {
 		t.Errorf("forgotten: %v; want both, as they share a router", got)
 	}
 }
+
+// proxy is what a router does that answers for others.
+var proxy = map[host.Family]string{host.IPv4: "ARP", host.IPv6: "NDP"}

@@ -19,7 +19,8 @@
 //
 // An address is asked once an interval. The question opens a window of one
 // timeout. An answer closes it. If none comes, a doubt begins: windows of one
-// timeout each, with up to four questions by ICMP and ARP. The doubt ends with an
+// timeout each, with up to four questions by ICMP and ARP, which in IPv6 is
+// neighbour discovery. The doubt ends with an
 // answer, or when misses windows in a row, the first included, have passed without
 // one. A window in which nothing could be asked does not count, and makes the fact
 // unknown. When an alias or the partner misses its first answer, every address that
@@ -50,8 +51,11 @@ import (
 // routes to it.
 type Key struct {
 	NIC  string
-	Addr netip.Addr
+	Addr netip.Addr // with the NIC as the zone where it is link-local
 }
+
+// Side is the half of the key's NIC that the address is on.
+func (k Key) Side() host.Side { return host.Side{NIC: k.NIC, Family: host.FamilyOf(k.Addr)} }
 
 // Rhythm is how an address is asked.
 type Rhythm struct {
@@ -98,21 +102,22 @@ type Here struct {
 	PartnerHW host.HW
 }
 
-// Link is what is known of one NIC.
+// Link is what is known of one family's half of a NIC.
 type Link struct {
-	NIC   string
+	host.Side
 	Index int            // of the interface; another index means another interface
 	Err   error          // why the NIC carries no questions; nil: it can
 	Bare  bool           // if Err is set: all that is missing is an address of its own
-	Own   []netip.Prefix // this host's own addresses on it, host bits included
-	Hears bool           // there is an ARP listener on it
+	Own   []netip.Prefix // this host's own addresses on it that it can send from, host bits included
+	Hears bool           // there is a listener on it, of ARP or of neighbour discovery
 	Deaf  error          // why there is none; nil: none was opened yet
 }
 
 // Medium is a way to ask.
 type Medium uint8
 
-// The media.
+// The media. By ARP stands for neighbour discovery too, which does the same for IPv6: its
+// question is a neighbour solicitation, and the claim an advertisement (RFC 4861).
 const (
 	ICMP Medium = iota
 	ARP
@@ -126,7 +131,7 @@ type Question struct {
 	Medium  Medium
 	Source  netip.Addr    // our address to ask from; the zero Addr: the kernel's choice
 	To      host.HW       // ARP: the host that is asked; zero: all hosts
-	Probe   bool          // ARP: claim no address of our own (RFC 5227, 2.1.1)
+	Probe   bool          // ARP: claim no address of our own (RFC 5227, 2.1.1; RFC 4862, 5.4.2)
 	Timeout time.Duration // how long an answer counts
 	Shared  bool          // ICMP: asked often enough to be worth a shared socket
 	Put     time.Time

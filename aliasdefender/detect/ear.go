@@ -3,6 +3,7 @@ package detect
 import (
 	"time"
 
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -17,16 +18,16 @@ func (e *ear) missed(since time.Time, timeout time.Duration) bool {
 	return e.lost.After(since) || e.late >= timeout
 }
 
-// Heard takes in how well we hear the answers by a medium: by ARP those on a NIC, by ICMP
-// all. lost tells that the kernel has had no room for some since this was last told. late
+// Heard takes in how well we hear the answers by a medium: by ARP those of one family on a
+// NIC, by ICMP all. lost tells that the kernel has had no room for some since this was last told. late
 // is how long the oldest answer has waited that was not taken in yet.
 //
 // Heard has to be called before the answers are taken in that a Turn is to know of:
 // afterwards, what had waited may have been taken in.
-func (s *Set) Heard(now time.Time, m Medium, nic string, lost bool, late time.Duration) {
+func (s *Set) Heard(now time.Time, m Medium, side host.Side, lost bool, late time.Duration) {
 	e := &s.pings
 	if m == ARP {
-		n := s.nics[nic]
+		n := s.nics[side]
 		if n == nil {
 			return // no alias is on it
 		}
@@ -37,13 +38,13 @@ func (s *Set) Heard(now time.Time, m Medium, nic string, lost bool, late time.Du
 	}
 }
 
-// Missed tells whether since then we may have missed an answer by a medium (by ARP: on a
-// NIC) to a question that waits for it as long as timeout.
-func (s *Set) Missed(m Medium, nic string, since time.Time, timeout time.Duration) bool {
+// Missed tells whether since then we may have missed an answer by a medium (by ARP: on
+// that half of a NIC) to a question that waits for it as long as timeout.
+func (s *Set) Missed(m Medium, side host.Side, since time.Time, timeout time.Duration) bool {
 	if m == ICMP {
 		return s.pings.missed(since, timeout)
 	}
-	n := s.nics[nic]
+	n := s.nics[side]
 	return n != nil && n.ear.missed(since, timeout)
 }
 

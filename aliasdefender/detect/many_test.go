@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
 )
 
 // crowd is n aliases of one NIC.
 func crowd(n int) (all []detect.Key) {
 	for i := range n {
-		all = append(all, detect.Key{NIC: "eth0", Addr: netip.AddrFrom4([4]byte{10, 0, byte(1 + i/200), byte(1 + i%200)})})
+		all = append(all, numbered(1+i/200, 1+i%200))
 	}
 	return all
 }
@@ -92,11 +94,11 @@ func TestOneInVainIsEnoughWhereTheyAreAskedInTurns(t *testing.T) {
 	}
 	b.begin(b.wishes(all, usual)...)
 	b.run(900 * ms)
-	b.want(all[0], `
+	b.want(all[0], strings.ReplaceAll(`
 		0s 10.0.1.1? arp all
 		0s 10.0.1.1 other: unknown
 		250ms 10.0.1.1 missed: silent since 250ms asked 0s miss 250ms
-		250ms 10.0.1.1 other: silent since 250ms asked 0s miss 250ms`)
+		250ms 10.0.1.1 other: silent since 250ms asked 0s miss 250ms`, "10.0.1.1", all[0].Addr.String()))
 }
 
 func TestThousandsInDoubtAreThinnedOut(t *testing.T) {
@@ -239,9 +241,13 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 // claims none, and the kernel chooses that of a distant target.
 func TestSourceIsAnAddressOfTheTargetsSubnet(t *testing.T) {
 	b := newBench(t, true)
-	b.link.Own = []netip.Prefix{netip.MustParsePrefix("172.16.0.9/16"), own}
+	first, far := netip.MustParsePrefix("172.16.0.9/16"), at("eth0", "203.0.113.7")
+	if family == host.IPv6 {
+		first, far = netip.MustParsePrefix("2001:db8:9::9/64"), at("eth0", "2001:db8:7::7")
+	}
+	b.link.Own = []netip.Prefix{first, own}
 	w := b.wish(alias, usual)
-	w.Router, w.Witnesses = distant, []detect.Key{at("eth0", "203.0.113.7")}
+	w.Router, w.Witnesses = distant, []detect.Key{far}
 	b.begin(w)
 	b.set.Turn(b.now, 100)
 	for _, q := range b.set.Questions() {
@@ -264,5 +270,57 @@ func TestSourceIsAnAddressOfTheTargetsSubnet(t *testing.T) {
 	}
 	if got := b.set.Source("eth7", alias.Addr); got.IsValid() {
 		t.Errorf("Source of a NIC that is not there is %v", got)
+	}
+}
+
+// numbered is one of more than 256 addresses.
+func numbered(hundreds, n int) detect.Key {
+	k := near(byte(n))
+	a := k.Addr.AsSlice()
+	a[len(a)-2] = byte(hundreds)
+	k.Addr, _ = netip.AddrFromSlice(a)
+	return k
+}
+
+// TestALinkLocalTargetIsAskedFromALinkLocalAddress, and no other is if that can be helped:
+// no router forwards what comes from one.
+func TestALinkLocalTargetIsAskedFromALinkLocalAddress(t *testing.T) {
+	b := newBench(t, true)
+	b.link.Side = host.Side{NIC: "eth0", Family: host.IPv6}
+	link, global := netip.MustParsePrefix("fe80::9/64"), netip.MustParsePrefix("2001:db8:9::9/64")
+	b.link.Own = []netip.Prefix{link, global}
+	k := at("eth0", "fe80::100%eth0")
+	b.set.Want(b.now, []detect.Wish{b.wish(k, usual)})
+	b.set.Link(b.now, b.link)
+	for target, want := range map[string]string{"fe80::100%eth0": "fe80::9%eth0", "2001:db8:9::1": "2001:db8:9::9", "2001:db8:8::1": "2001:db8:9::9"} {
+		if got := b.set.Source("eth0", netip.MustParseAddr(target)); got.String() != want {
+			t.Errorf("%s is asked from %v, want %s", target, got, want)
+		}
+	}
+	b.link.Own = b.link.Own[:1]
+	b.set.Link(b.now, b.link)
+	if got := b.set.Source("eth0", netip.MustParseAddr("2001:db8:8::1")); got.String() != "fe80::9%eth0" {
+		t.Errorf("without any other: %v", got)
+	}
+}
+
+// TestWhatOneFamilyDoesNotHearSaysNothingOfTheOther on the same NIC.
+func TestWhatOneFamilyDoesNotHearSaysNothingOfTheOther(t *testing.T) {
+	b := newBench(t, true)
+	b.quiet = true
+	other := host.Side{NIC: "eth0", Family: host.IPv4 + host.IPv6 - family}
+	k := at("eth0", map[host.Family]string{host.IPv4: "10.0.0.99", host.IPv6: "2001:db8::99"}[other.Family])
+	b.begin(b.wish(alias, usual), b.wish(k, usual))
+	b.set.Link(b.now, detect.Link{Side: other, Err: errDown})
+	for d := time.Duration(0); d < 5*time.Second; d += 10 * ms {
+		b.when(d, func() { b.set.Heard(b.now, detect.ARP, other, true, 0) })
+	}
+	b.host(alias).dead = true
+	b.run(5 * time.Second)
+	if got := b.set.At(alias).Fact().Value; got != rules.Silent {
+		t.Errorf("the alias is %s", got.Answer())
+	}
+	if !b.set.Missed(detect.ARP, other, b.start, ms) || b.set.Missed(detect.ARP, eth0, b.start, ms) {
+		t.Error("the wrong half of the NIC is deaf")
 	}
 }

@@ -4,12 +4,15 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"alias-defender/aliasdefender/host"
 )
 
-// nic is one interface that aliases are on, as far as asking is concerned.
+// nic is one family's half of an interface that aliases are on, as far as asking is
+// concerned.
 type nic struct {
 	Link
-	ear                     // of its ARP listener
+	ear                     // of its listener
 	known    bool           // its state was told
 	bared    time.Time      // when it lost its own addresses, if it lost nothing else,
 	had      []netip.Prefix // and which addresses these were
@@ -22,12 +25,12 @@ type nic struct {
 	asks     int       // and how many questions were put in it
 }
 
-// nic is the interface of that name; nothing is known of it before it is told of.
-func (s *Set) nic(name string) *nic {
-	n := s.nics[name]
+// nic is that half of an interface; nothing is known of it before it is told of.
+func (s *Set) nic(side host.Side) *nic {
+	n := s.nics[side]
 	if n == nil {
-		n = &nic{Link: Link{NIC: name}}
-		s.nics[name] = n
+		n = &nic{Link: Link{Side: side}}
+		s.nics[side] = n
 	}
 	return n
 }
@@ -38,7 +41,7 @@ func (s *Set) nic(name string) *nic {
 // a target's timeout. Then the cable was in, and others were heard.
 func (s *Set) Link(now time.Time, l Link) {
 	s.now = now
-	n := s.nics[l.NIC]
+	n := s.nics[l.Side]
 	if n == nil {
 		return // no alias is on it
 	}
@@ -53,20 +56,20 @@ func (s *Set) Link(now time.Time, l Link) {
 		n.bared, n.had = now, was.Own
 	case known && was.Bare && l.Err == nil && slices.Equal(n.had, n.Own):
 		for _, t := range s.asked {
-			if t.NIC == l.NIC && now.Sub(n.bared) >= t.Timeout {
+			if t.nic == n && now.Sub(n.bared) >= t.Timeout {
 				s.forget(t)
 			}
 		}
 	default:
-		s.Renew(now, l.NIC)
+		s.Renew(now, l.Side)
 	}
 }
 
-// Renew makes everything unknown that was known through a NIC, and asks anew.
-func (s *Set) Renew(now time.Time, name string) {
+// Renew makes everything unknown that was known through one half of a NIC, and asks anew.
+func (s *Set) Renew(now time.Time, side host.Side) {
 	s.now = now
 	for _, t := range s.asked {
-		if t.NIC == name {
+		if t.NIC != "" && t.Side() == side {
 			s.forget(t)
 		}
 	}
@@ -101,23 +104,26 @@ func (n *nic) mayAsk(now time.Time) bool {
 	return n.asks <= rivalsPerSecond
 }
 
-// source is our own address to ask from: one in the target's subnet if there is one.
+// source is our own address to ask from: one in the target's subnet if there is one, else
+// the first. In IPv6 every NIC has a link-local address, and no router forwards what comes
+// from one (RFC 4291, 2.5.6): to a target that is not link-local, any other is better.
 func (n *nic) source(target netip.Addr) netip.Addr {
+	var other netip.Addr
 	for _, p := range n.Own {
-		if p.Masked().Contains(target) {
-			return p.Addr()
+		switch addr := p.Addr(); {
+		case host.Has(p, target):
+			return host.Zoned(addr, n.NIC)
+		case !other.IsValid(), n.Family == host.IPv6 && other.IsLinkLocalUnicast() && !addr.IsLinkLocalUnicast():
+			other = addr
 		}
 	}
-	if len(n.Own) > 0 {
-		return n.Own[0].Addr()
-	}
-	return netip.Addr{}
+	return host.Zoned(other, n.NIC)
 }
 
 // Source is our own address on the NIC to ask a target from; the zero Addr if
 // there is none.
 func (s *Set) Source(name string, target netip.Addr) netip.Addr {
-	if n := s.nics[name]; n != nil {
+	if n := s.nics[(Key{name, target}).Side()]; n != nil {
 		return n.source(target)
 	}
 	return netip.Addr{}
@@ -129,7 +135,7 @@ func mostOf(n int, timeout time.Duration) int {
 	return int(int64(timeout) * doubtsPerSecond / int64(time.Second) / int64(max(1, n)))
 }
 
-// countDoubts counts how many aliases of each NIC are in doubt, where there may be too
+// countDoubts counts how many aliases of each half of a NIC are in doubt, where there may be too
 // many.
 func (s *Set) countDoubts() {
 	crowded := false

@@ -20,7 +20,7 @@ func TestAnOwnAddressThatIsBackAtOnceCostsNoKnowledge(t *testing.T) {
 	}{
 		"back within a timeout":      {249 * ms, nil, true},
 		"back after a timeout":       {250 * ms, nil, false},
-		"another address came back":  {5 * ms, func(b *bench) { b.link.Own = []netip.Prefix{netip.MustParsePrefix("10.0.0.8/24")} }, false},
+		"another address came back":  {5 * ms, func(b *bench) { b.link.Own = []netip.Prefix{netip.PrefixFrom(near(8).Addr, bits())} }, false},
 		"another NIC came":           {5 * ms, func(b *bench) { b.link.Index++ }, false},
 		"the cable was out, too":     {5 * ms, func(b *bench) { b.link.Bare = false; b.set.Link(b.now, b.link) }, false},
 		"the cable was out all time": {5 * ms, func(b *bench) { b.link.Bare = false }, false},

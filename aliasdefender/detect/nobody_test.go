@@ -68,7 +68,7 @@ func TestAnAliasThatIsAnsweredForNobodyIsSilent(t *testing.T) {
 		})},
 		"by the partner, and answers to pings were lost": {"unknown", 0, both(by(partner), disowned(0, true), func(b *bench) {
 			for d := 1600 * ms; d < ends; d += 100 * ms {
-				loses(detect.ICMP, "", d)(b)
+				loses(detect.ICMP, host.Side{}, d)(b)
 			}
 		})},
 		"by the partner, and it announces it": {"answered", 1, both(by(partner), disowned(0, true), func(b *bench) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -20,7 +21,7 @@ type Set struct {
 	subjects map[Key]*subject
 	targets  map[Key]*Target
 	asked    []*Target // the same, in the order in which they were made
-	nics     map[string]*nic
+	nics     map[host.Side]*nic
 	agenda   agenda.Agenda
 	brisk    time.Duration // the shortest timeout of all
 	pings    ear           // hears the answers to all pings
@@ -41,7 +42,7 @@ type subject struct {
 // New makes an empty Set whose rhythms are counted from epoch. Without ARP it
 // asks by ICMP alone.
 func New(epoch time.Time, arp bool) *Set {
-	return &Set{epoch: epoch, noARP: !arp, brisk: time.Hour, subjects: map[Key]*subject{}, targets: map[Key]*Target{}, nics: map[string]*nic{}}
+	return &Set{epoch: epoch, noARP: !arp, brisk: time.Hour, subjects: map[Key]*subject{}, targets: map[Key]*Target{}, nics: map[host.Side]*nic{}}
 }
 
 // Want replaces all wishes. What is known of an address that is still wanted stays known.
@@ -68,7 +69,7 @@ func (s *Set) Want(now time.Time, wishes []Wish) {
 		for _, k := range w.Witnesses {
 			u.third = append(u.third, s.target(k, w.Rhythm))
 		}
-		n := s.nic(w.Alias.NIC)
+		n := s.nic(w.Alias.Side())
 		n.subjects = append(n.subjects, u)
 		u.alias.of = u
 		if len(u.alias.users) == 0 && u.alias.fact.Asked.IsZero() {
@@ -82,7 +83,7 @@ func (s *Set) Want(now time.Time, wishes []Wish) {
 	s.tidy()
 }
 
-// tidy forgets the addresses and NICs that nobody depends on any more.
+// tidy forgets the addresses and halves of NICs that nobody depends on any more.
 func (s *Set) tidy() {
 	s.asked = slices.DeleteFunc(s.asked, func(t *Target) bool {
 		if len(t.users) > 0 {
@@ -96,9 +97,9 @@ func (s *Set) tidy() {
 	for _, t := range s.asked {
 		s.brisk = min(s.brisk, t.Timeout)
 	}
-	for name, n := range s.nics {
+	for side, n := range s.nics {
 		if len(n.subjects) == 0 {
-			delete(s.nics, name)
+			delete(s.nics, side)
 		}
 	}
 }
@@ -110,7 +111,7 @@ func (s *Set) target(k Key, r Rhythm) *Target {
 		t = &Target{Key: k, Rhythm: r, next: s.now}
 		t.turn.Do = func() { s.takeTurn(t) }
 		if k.NIC != "" {
-			t.nic = s.nic(k.NIC)
+			t.nic = s.nic(k.Side())
 		}
 		s.plan(t)
 		s.targets[k] = t
@@ -259,7 +260,7 @@ func (s *Set) Away(now time.Time, away time.Duration) (forgotten []Key) {
 func (s *Set) Moved(now time.Time, alias Key) {
 	s.now = now
 	if u := s.subjects[alias]; u != nil {
-		s.nic(alias.NIC).counted = time.Time{}
+		s.nic(alias.Side()).counted = time.Time{}
 		for _, t := range u.third {
 			s.hasten(t)
 		}

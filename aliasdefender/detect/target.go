@@ -42,6 +42,7 @@ type window struct {
 	start time.Time // zero: none open
 	put   int       // questions put in it,
 	most  int       // of at most so many if it belongs to a doubt
+	probe bool      // a question put in it was a probe
 	by    [media]asked
 
 	doubtful bool // it was answered by ARP, which proves nothing: see mistrusted
@@ -351,7 +352,10 @@ var ErrForNobody = errors.New("the alias is answered by ARP, although neither ho
 const forNobody = media
 
 // errProxy is why an answer says nothing about an alias.
-var errProxy = errors.New("the router answers for it (proxy ARP): it is not known whether any host serves it")
+var errProxy = map[host.Family]error{
+	host.IPv4: errors.New("the router answers for it (proxy ARP): it is not known whether any host serves it"),
+	host.IPv6: errors.New("the router answers for it (proxy NDP): it is not known whether any host serves it"),
+}
 
 // say reports why a medium cannot ask the target.
 func (s *Set) say(t *Target, m Medium, err error) {

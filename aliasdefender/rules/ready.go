@@ -154,7 +154,7 @@ func (v *view) withoutHolder() *view {
 }
 
 // deceived is why an address that answers now would not fall silent with the holder,
-// or would fall silent although it should not: a host answers ARP for others, or
+// or would fall silent although it should not: a host answers for others, or
 // router and partner are one host.
 func (r *Readiness) deceived(v *view) Reason {
 	said := v.word().Standing

@@ -217,7 +217,7 @@ var reasons = [reasonCount]struct {
 	PartnerDeaf:      {75, "partner deaf", Warning, "the partner does not hear this host on the channel"},
 	NotServed:        {76, "not served", Info, "neither host says that it has the alias"},
 	NoChannel:        {77, "no channel", Info, "without a key on both hosts nothing can be handed over"},
-	ServedByNobody:   {78, "answered for nobody", Warning, "the partner says that it does not have the alias, and yet it is answered with the partner's hardware address: does something answer ARP for others (proxy_arp_pvlan)?"},
+	ServedByNobody:   {78, "answered for nobody", Warning, "the partner says that it does not have the alias, and yet it is answered with the partner's hardware address: does something answer for others (proxy_arp_pvlan, proxy_ndp)?"},
 	RouterIsPartner:  {79, "router is the partner", Warning, "the router answers with the partner's hardware address, and would fall silent with it; set router or witnesses"},
 	NotTold:          {80, "not told", Info, "the partner does not say whether it would take the alias: it is not sure yet, or of an earlier version"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
