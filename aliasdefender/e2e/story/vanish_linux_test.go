@@ -122,7 +122,7 @@ func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
 			t.Parallel()
 			for range stage.Runs(4) {
 				// Slow enough that the other host does not take them meanwhile.
-				p := stage.BegunWith(t, tt.n, `interval = "3s"`)
+				p := stage.BegunWith(t, tt.n, "interval = \"10m\"\ntimeout = \"750ms\"")
 				recreatedTwice(t, p, tt.n, tt.unseen)
 				stage.Must(t, p.Lab.Close())
 			}
