@@ -12,7 +12,7 @@ const (
 	NoReply          // the kernel did not answer: it may be done yet
 	NotThere         // the alias is not on this host, or with another mask: there is nothing to refresh
 	Claimed          // the kernel refused to add it, for another host has it
-	NoMeans          // it could not be tried: there is no listener to announce with
+	NoMeans          // it could not be tried: there is no ARP listener to announce with
 	Dropped          // it was not begun: decided otherwise just before
 )
 

@@ -152,7 +152,7 @@ func (v *view) withoutHolder() *view {
 }
 
 // deceived is why what answers now would not fall silent with the holder, or would
-// although it should not: somebody answers for others, or is two of the three.
+// although it should not: somebody answers ARP for others, or is two of the three.
 func (r *Readiness) deceived(v *view) Reason {
 	said := v.word().Standing
 	switch {
