@@ -1,4 +1,4 @@
-# What can be made. 'make test' installs nothing; what it misses it says.
+# The targets. 'make test' installs nothing; it says which programs it lacks.
 
 GO          ?= go
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -10,19 +10,19 @@ PROGRAM  = build/aliasdefender
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 SYSTEMS  = linux/amd64 linux/arm64 linux/386 linux/arm linux/riscv64 solaris/amd64 illumos/amd64
 
-# Asked only by the targets that want to know: who installs a built program need
-# not have Go. A compiler without the headers of the C library, which Debian installs
-# apart, is none.
+# Only the targets that need a C compiler look for one: to install a built program, Go
+# need not be there. A compiler without the headers of the C library, which Debian
+# has in a package of their own, does not count.
 CCNAME  = $(shell $(GO) env CC 2>/dev/null)
 CCFOUND = $(if $(CCNAME),$(shell $(CCNAME) -E -include stdlib.h -x c /dev/null >/dev/null 2>&1 && echo yes))
 
-# What the tests want, as command:packages; test-deps installs on Debian the
-# packages of a command that is missing.
+# What the tests need, as command:packages. On Debian test-deps installs the packages
+# of each command that is missing.
 PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived
 
-# Where install puts things; each can be set, and DESTDIR goes before all of them.
-# The program looks for its files in /etc, whatever PREFIX is. (The original's
-# place for the program was /usr/local/lbin: sbindir=/usr/local/lbin.)
+# Where install puts things. Each can be set; DESTDIR is put in front of all of them.
+# The program looks for its files in /etc, whatever PREFIX is. (The original was in
+# /usr/local/lbin: sbindir=/usr/local/lbin.)
 DESTDIR    ?=
 PREFIX     ?= /usr/local
 sbindir    ?= $(PREFIX)/sbin
@@ -35,41 +35,50 @@ bashdir    ?= $(PREFIX)/share/bash-completion/completions
 zshdir     ?= $(PREFIX)/share/zsh/site-functions
 fishdir    ?= $(PREFIX)/share/fish/vendor_completions.d
 
-# systemd, sysv-debian, redhat, solaris, smf or none; auto looks at the system in
-# DESTDIR, and if there is none at this one.
+# systemd, sysv-debian, redhat, solaris, smf or none. auto looks at the system in
+# DESTDIR, or at this one if there is no system in DESTDIR.
 INIT ?= auto
 
 all: build
 
-# Everything but the address itself is static: the program has to run when
-# /usr is not there.
+# The program is one static file: it has to run even when /usr is not there.
 build:
 	@mkdir -p build
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PROGRAM) ./aliasdefender
 
-# The packages whose tests hold real network stacks, whole programs or the machine's
-# own clock: they mostly wait, and go side by side.
+# The packages whose tests use real network stacks, whole programs or the machine's
+# own clock. They mostly wait, so they run side by side.
 REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
 OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$)')
 
-# How many of REAL's packages, and of one package's tests, are played at a time.
+# How many of REAL's packages, and how many tests of one package, run at a time.
 SIDE     ?= 4
 PARALLEL ?= 4
 ALONGSIDE = -p $(SIDE) -parallel $(PARALLEL)
 
-# Every test once. What computes (unit tests, the thousands of stories of two hosts, the
-# search of the rules) is nice to what waits on real stacks, which is played meanwhile.
-# Tests with namespaces find out themselves whether they can have them, say so, and
-# fail where CI=true. No time is judged here: that is for make soak and make bench.
-test:
-	@$(MAKE) --no-print-directory -j2 test-real test-pure
+# What the tests want and this machine has not, each said in a line: go test shows no
+# skipped test of a package that passes. make test says it first, and again at its end.
+missing:
+	@for p in $(PEERS); do \
+		command -v "$${p%%:*}" >/dev/null 2>&1 || echo "*** MISSING: $${p%%:*} (Debian: $${p#*:}): what needs it is NOT TESTED; make test-deps installs it"; \
+	done; \
+	if command -v unshare >/dev/null 2>&1 && ! unshare -n true 2>/dev/null && ! unshare -rn true 2>/dev/null; then \
+		echo '*** MISSING: network namespaces: most of the program is NOT TESTED; run as root, or allow user namespaces'; \
+	fi
+
+# Every test once. The tests that compute (unit tests, the thousands of stories of two
+# hosts, the search of the rules) run with nice, beside those that wait on real stacks.
+# A test that needs namespaces finds out whether it can have them, and says so if not;
+# with CI=true it then fails. No test judges times: make soak and make bench do that.
+test: missing
+	@$(MAKE) --no-print-directory -j2 test-real test-pure; ended=$$?; $(MAKE) --no-print-directory missing; exit $$ended
 
 test-real:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
 
-# The race detector is with the unit tests, which include defender's simulated worlds,
-# and not with the stories, the search and very many aliases, which it would make ten
-# times as long.
+# The unit tests, which include defender's simulated worlds, run with the race detector.
+# The stories, the search and the tests with very many aliases run without it: they
+# would take ten times as long.
 test-pure:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
@@ -81,18 +90,18 @@ test-pure:
 		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
 	fi
 
-# The race detector where make test has none, for it makes a program with real stacks
-# late. The programs that tests start have it too, and would sleep for a second at
-# each end. REAL='./aliasdefender/peer' is a part of it.
+# The race detector where make test does not use it, because it makes programs on real
+# stacks slow. The programs that tests start have it too; without GORACE each of them
+# would sleep for a second at its end. REAL='./aliasdefender/peer' runs a part.
 race: export GORACE ?= atexit_sleep_ms=0
 race:
 	@if [ -z '$(CCFOUND)' ]; then echo 'race: no C compiler ($(CCNAME)); make test-deps installs one' >&2; exit 1; fi
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(REAL)
 
-# For an hour: random faults, each heal, crash and way to hand over by the dozen, at the
-# rhythms that users have, with new seeds, which are printed. Here times are judged. Each
-# line "figure:" is one. A run of which the machine's own noise explains more than a fifth
-# has failed, and says so.
+# For an hour: random faults, and dozens of each heal, crash and kind of hand-over, at the
+# rhythms that users have, with new seeds, which are printed. Here times are judged; each
+# is printed in a line "figure:". If the machine's own noise explains more than a fifth of
+# a run, the run fails and says so.
 soak:
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
 	@mkdir -p build
@@ -103,7 +112,7 @@ soak:
 	done
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -run RandomEvents ./aliasdefender/defender -day 24h -seed 0 $(TESTFLAGS)
 
-# Installs, and starts no service: Debian asks policy-rc.d before it does.
+# Installs packages but starts no service: Debian asks policy-rc.d before it starts one.
 test-deps:
 	@missing=; for p in $(PEERS); do \
 		command -v "$${p%%:*}" >/dev/null 2>&1 || missing="$$missing $$(echo "$${p#*:}" | tr , " ")"; \
@@ -120,13 +129,13 @@ test-deps:
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
 
-# Where the Debian system is that test-system boots, and what make install laid out for it.
+# The Debian systems that test-system boots, and what make install laid out for them.
 SYSTEMDIR ?= /var/cache/aliasdefender-system
 
-# Two real Debian systems, booted by systemd-nspawn on hosts of the lab, with what make
-# install lays out: docs/init.md. As root, for half an hour; a part of it:
-# TESTFLAGS='-run Stories/NetworkManager'. What it has measured is printed, and is in
-# build/system.md.
+# Boots two real Debian systems by systemd-nspawn on hosts of the lab, with what make
+# install lays out: docs/init.md. It needs root, and takes half an hour.
+# TESTFLAGS='-run Stories/NetworkManager' runs a part. It prints what it measured, and
+# writes it to build/system.md.
 test-system: build
 	@if [ "$$(id -u)" != 0 ]; then echo 'test-system: run as root: systems are booted' >&2; exit 1; fi
 	@set -e; for kind in systemd:systemd sysv:sysv-debian; do \
@@ -137,18 +146,18 @@ test-system: build
 	done
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(abspath $(SYSTEMDIR)) -report $(CURDIR)/build/system.md $(TESTFLAGS)
 
-# Nothing of the new systems runs outside test-system, and they are all in SYSTEMDIR.
+# The new systems are all in SYSTEMDIR, and run only inside test-system.
 test-system-deps: PEERS = debootstrap:debootstrap systemd-nspawn:systemd-container unshare:util-linux
 test-system-deps: test-deps
 	sh aliasdefender/e2e/system/root systemd $(SYSTEMDIR)/systemd
 	sh aliasdefender/e2e/system/root sysv $(SYSTEMDIR)/sysv
 
-# Nothing is built where the program is there: root need not have Go. Nothing is
-# started or enabled, and no configuration is overwritten.
+# If the program is there it is not built again, so root need not have Go. install
+# starts and enables nothing, and overwrites no configuration.
 install: $(PROGRAM)
 	@$(LAYOUT) sh init/install install
 
-# Just what install has laid out; a configuration that was changed stays.
+# Removes exactly what install has laid out, except a configuration that was changed.
 uninstall:
 	@$(LAYOUT) sh init/install uninstall
 
@@ -162,8 +171,8 @@ $(PROGRAM):
 demo: build
 	$(PROGRAM) Rehearse
 
-# The same faults for keepalived and for us, in one lab: docs/benchmarks.md. It
-# says first how long it takes; BENCHFLAGS='-only crash -runs 5' is a part of it.
+# The same faults for keepalived and for Alias Defender, in one lab: docs/benchmarks.md.
+# It first says how long it takes. BENCHFLAGS='-only crash -runs 5' runs a part.
 bench: build
 	CGO_ENABLED=0 $(GO) build -o build/bench ./aliasdefender/lab/bench
 	build/bench -program $(PROGRAM) $(BENCHFLAGS)
@@ -173,13 +182,12 @@ lint: lint-format lint-modules lint-vet lint-static lint-systems
 lint-format:
 	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt -w these:"; echo "$$files"; exit 1; fi
 
-# go.mod says what the code imports, and the modules are what go.sum says.
+# go.mod must name what the code imports, and the modules must be those of go.sum.
 lint-modules:
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-# The files of each system have their own types, and the words of each machine
-# their own length.
+# Each system has its own files and types, and each machine its own word length.
 lint-vet:
 	$(GO) vet ./...
 	@set -e; for s in $(SYSTEMS); do \
@@ -204,9 +212,9 @@ sizes:
 		printf '%-16s %9d\n' $$s $$(wc -c < $$program); \
 	done
 
-# Each fuzz target for FUZZTIME, found by its name. Inputs that reach new code are made
-# shorter ten times and not for a minute, which would be all the time there is: then nothing
-# is tried, and Go calls its own deadline a failure.
+# Each fuzz target for FUZZTIME, found by its name. Go shortens an input that reaches new
+# code at most ten times. By default it does so for a minute, which would use up FUZZTIME:
+# nothing new would be tried, and Go would call its own deadline a failure.
 fuzz:
 	@set -e; grep -rl --include='*_test.go' '^func Fuzz' . | sort | while read -r file; do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
@@ -215,8 +223,8 @@ fuzz:
 		done; \
 	done
 
-# The two packages where a line that no test reaches is a decision that nobody
-# has looked at.
+# In these two packages a line that no test reaches is a decision that nobody has
+# checked.
 cover:
 	@mkdir -p build
 	@set -e; for p in rules config; do \
@@ -229,4 +237,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build test test-real test-pure race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-pure race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

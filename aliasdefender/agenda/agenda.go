@@ -18,10 +18,10 @@ type Entry struct {
 	Do func()
 
 	at  time.Time
-	pos int // in the agenda, counted from 1; 0: not in it
+	pos int // its place in the agenda, counted from 1; 0: not in it
 }
 
-// Set moves the task to that time; the zero time takes it out.
+// Set moves the entry to that time; the zero time takes it out.
 func (g *Agenda) Set(t *Entry, at time.Time) {
 	h := (*queue)(g)
 	switch {
@@ -37,7 +37,7 @@ func (g *Agenda) Set(t *Entry, at time.Time) {
 	}
 }
 
-// Take takes the soonest task out if it is due; nil if none is.
+// Take takes the soonest entry out if it is due; nil if none is.
 func (g *Agenda) Take(now time.Time) *Entry {
 	if len(*g) == 0 || now.Before((*g)[0].at) {
 		return nil
@@ -45,7 +45,7 @@ func (g *Agenda) Take(now time.Time) *Entry {
 	return heap.Pop((*queue)(g)).(*Entry)
 }
 
-// Next is when the soonest task is due; zero without one.
+// Next is when the soonest entry is due; zero if there is none.
 func (g Agenda) Next() time.Time {
 	if len(g) == 0 {
 		return time.Time{}
@@ -53,14 +53,14 @@ func (g Agenda) Next() time.Time {
 	return g[0].at
 }
 
-// Grid is the first time after now that lies a whole number of intervals behind
-// epoch. What has one rhythm is thus due in one wake, and what was missed
-// meanwhile is not made up for.
+// Grid is the first time after now that is a whole number of intervals after epoch.
+// So entries with one rhythm are due in the same wake, and nothing that was missed is
+// made up for.
 func Grid(epoch, now time.Time, interval time.Duration) time.Time {
 	return epoch.Add((now.Sub(epoch)/interval + 1) * interval)
 }
 
-// queue is the Agenda as package heap wants it.
+// queue is the Agenda in the form that package heap needs.
 type queue Agenda
 
 func (q queue) Len() int           { return len(q) }

@@ -30,15 +30,15 @@ func sources(t *testing.T, pattern string) string {
 	return all.String()
 }
 
-// aboutChannel finds a line of the log that is about the two daemons' talk, or about
-// what does not fit between their files.
+// aboutChannel finds lines of the log about the channel, or about contradictions
+// between the two files.
 var aboutChannel = regexp.MustCompile(`partner|channel|\bpair\b|hand-over|\bfiles?\b|rhythms`)
 
-// aboutAddress are lines that name the partner and are about its address alone.
+// aboutAddress are lines that name the partner but are only about its address.
 var aboutAddress = []string{"this cannot be the partner", "the partner's name does not resolve"}
 
-// TestChannelPageHasTheLogsLines: what docs/channel.md lists is what the
-// program logs, and of what the defender logs of the channel nothing is missing there.
+// TestChannelPageHasTheLogsLines: docs/channel.md lists only lines that the program
+// logs, and none of the defender's lines about the channel is missing.
 func TestChannelPageHasTheLogsLines(t *testing.T) {
 	text := page(t, "docs/channel.md")
 	_, table, _ := strings.Cut(text, "\n| line |")

@@ -27,12 +27,12 @@ func (a *app) checkCmd() *cobra.Command {
 		Long: `Read both files and the keys that they name. If they are good, say what they mean:
 a line for each alias, and one for the channel to the partner. If not, list every
 mistake and exit with 3. Then say what on this host keeps the aliases from being
-defended well: what it is, what comes of it, and what mends it. A mistake among that
-exits with 3 too; warnings and notes do not change the exit code. Check changes
-nothing, sends nothing but the names of partners to the resolver, and needs no
-privilege but to read the files.
+defended well: what it is, what follows from it, and how to fix it. If one of these
+is a mistake the exit code is 3 too; warnings and notes do not change it. Check changes
+nothing. It sends only the names of partners to the resolver, and needs no privilege
+except to read the files.
 
-With --files, look at the files alone: for scripts that must know, before they stop
+With --files, look only at the files: for scripts that must know, before they stop
 a Monitor, whether the next one would start.
 
 With --partner-file, compare the table with the other host's: both must have the
@@ -60,7 +60,7 @@ alias. Check lists what does not match, and exits with 1.`,
 			}
 			if partner != "" {
 				fit := a.stdout
-				if asJSON { // which is all that stands there
+				if asJSON { // it is all that the file says
 					fit = io.Discard
 				}
 				err = a.checkPartner(fit, cfg.Aliases, partner)
@@ -77,8 +77,8 @@ alias. Check lists what does not match, and exits with 1.`,
 	return c
 }
 
-// showFindings says each finding: where and what it is, what comes of it, and what
-// mends it.
+// showFindings prints each finding: where and what it is, what follows from it, and
+// how to fix it.
 func (a *app) showFindings(found []inspect.Finding, asJSON bool) error {
 	if asJSON {
 		out := json.NewEncoder(a.stdout)
@@ -108,14 +108,14 @@ func (a *app) printConfig(cfg *config.Config) {
 	fmt.Fprintf(w, "%s: %d good\n", a.aliases, len(cfg.Aliases))
 }
 
-// exits are the values of on_exit with what becomes of the aliases.
+// exits are the values of on_exit, with what happens to the aliases.
 var exits = map[config.OnExit]string{
 	config.ExitKeep:     "keep: the aliases stay on this host",
 	config.ExitRelease:  "release: the aliases are removed",
 	config.ExitHandover: "handover: the partner takes the aliases first; what it does not take stays on this host",
 }
 
-// printPeer says what the settings of the channel mean.
+// printPeer prints what the settings of the channel mean.
 func printPeer(w io.Writer, cfg *config.Config) {
 	p := cfg.Settings.Peer
 	if len(p.Keys) == 0 {
@@ -136,7 +136,7 @@ func printPeer(w io.Writer, cfg *config.Config) {
 	}
 }
 
-// printAlias says one alias as a sentence.
+// printAlias describes one alias in a sentence.
 func printAlias(w io.Writer, a config.Alias, channel bool) {
 	role := "not primary: takes it only when the partner is silent too"
 	if a.Primary {

@@ -15,7 +15,8 @@ import (
 	"alias-defender/aliasdefender/inspect"
 )
 
-// checked is an app with a good table and settings, on a host that cannot be read.
+// checked is an app with a good table and good settings, on a host that cannot be
+// read.
 func checked(t *testing.T, settings string) (args []string, o Options, out *bytes.Buffer) {
 	t.Helper()
 	dir := t.TempDir()
@@ -48,7 +49,7 @@ func TestCheckSaysWhatWhyAndMend(t *testing.T) {
 	}
 }
 
-// What only this host can tell must not keep a script from a restart that would work.
+// A finding about this host must not keep a script from a restart that would work.
 func TestCheckOfTheFilesAloneLooksAtNothingElse(t *testing.T) {
 	args, o, out := checked(t, noGroup)
 	if code := Run(t.Context(), append(args, "--files"), o); code != exitDone || strings.Contains(out.String(), "mistake") {

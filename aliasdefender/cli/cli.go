@@ -39,22 +39,22 @@ const (
 // Options are what the command line does not say. Version and the streams must be
 // set.
 type Options struct {
-	Version string // "": the commit that the program was built from
+	Version string // "": use the commit that the program was built from
 	Stdin   io.Reader
 	Stdout  io.Writer
 	Stderr  io.Writer
 
-	// Aliases is the table of aliases where the command line names no other;
-	// empty: /etc/hostname.alias.
+	// Aliases is the default path of the table of aliases; empty:
+	// /etc/hostname.alias.
 	Aliases string
 
-	// Open opens the network that a Monitor, or a verb where none runs, works
-	// on; nil: this host's.
+	// Open opens the network that a Monitor works on, or a verb that works without
+	// one; nil: this host's.
 	Open func() (daemon.System, error)
 }
 
-// Run is the program: it carries out a command line, without the program's name,
-// and returns the exit code. When ctx ends, a Monitor ends as on TERM.
+// Run is the program: it carries out a command line, without the program's name, and
+// returns the exit code. When ctx ends, a Monitor ends as on TERM.
 func Run(ctx context.Context, args []string, o Options) int {
 	a := newApp(o)
 	root := a.root()
@@ -65,8 +65,8 @@ func Run(ctx context.Context, args []string, o Options) int {
 	err := root.ExecuteContext(ctx)
 	code, text := verdict(err)
 	if text != "" {
-		// A line each, with the program's name: in a boot log it stands
-		// among the lines of others.
+		// One line for each, with the program's name: in a boot log they stand among
+		// the lines of other programs.
 		for line := range strings.Lines(text) {
 			logs.Prefixed(a.stderr, logrus.ErrorLevel, "aliasdefender: "+line)
 		}
@@ -81,16 +81,16 @@ type app struct {
 	stdout  io.Writer
 	stderr  io.Writer
 
-	open func() (daemon.System, error) // of the network; anybody may who only reads it
+	open func() (daemon.System, error) // opens the network; reading it needs no privilege
 
 	aliases       string
 	settings      string
-	settingsNamed bool // on the command line: then the file must be there
+	settingsNamed bool // named on the command line, so the file must be there
 }
 
 func newApp(o Options) *app {
-	// Names of NICs, words of the partner and the text of errors come from outside:
-	// whatever a verb prints passes one place that makes it printable.
+	// Names of NICs, the partner's words and texts of errors come from outside. All
+	// output of the verbs goes through one place that makes it printable.
 	a := &app{version: o.Version, stdin: o.Stdin, stdout: logs.Escape(o.Stdout), stderr: logs.Escape(o.Stderr), open: o.Open, aliases: o.Aliases}
 	if a.version == "" {
 		a.version = builtFrom()
@@ -119,7 +119,7 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "aliasdefender VERB",
 		Short: "Keep an alias IP alive on one of two hosts",
-		Args:  cobra.ArbitraryArgs, // so that an unknown verb comes to us
+		Args:  cobra.ArbitraryArgs, // so that we get unknown verbs
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("no verb given; choose one of %s; try 'aliasdefender --help'", verbs(c))
@@ -129,7 +129,7 @@ func (a *app) root() *cobra.Command {
 			}
 			return usagef("%q is not a verb: %s; try 'aliasdefender --help'", args[0], verbs(c))
 		},
-		SilenceErrors:     true, // run says them, once and as one line
+		SilenceErrors:     true, // run prints errors, once and on one line
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
@@ -157,7 +157,7 @@ func (a *app) root() *cobra.Command {
 // the capitals are.
 func init() { cobra.EnableCaseInsensitive = true }
 
-// verbs lists what can be asked for.
+// verbs lists the verbs.
 func verbs(root *cobra.Command) string {
 	var names []string
 	for _, c := range root.Commands() {
@@ -176,8 +176,8 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// exit is an error that knows its exit code. Without an error in it there is nothing
-// to print.
+// exit is an error with its exit code. If it wraps no error there is nothing to
+// print.
 type exit struct {
 	code int
 	err  error
@@ -196,7 +196,7 @@ func usagef(format string, args ...any) error {
 	return &exit{exitUsage, fmt.Errorf(format, args...)}
 }
 
-// verdict is the exit code of an error and what is to be said about it.
+// verdict returns the exit code for an error, and what to print about it.
 func verdict(err error) (code int, text string) {
 	if err == nil {
 		return exitDone, ""

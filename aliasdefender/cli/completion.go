@@ -19,8 +19,8 @@ options, and the aliases in the file.`,
 		Example: `  aliasdefender completion bash > /etc/bash_completion.d/aliasdefender
   aliasdefender completion zsh > /usr/local/share/zsh/site-functions/_aliasdefender
   aliasdefender completion fish > /etc/fish/completions/aliasdefender.fish`,
-		// It is for packages and for once; in the list of verbs it would be
-		// in the way.
+		// Packages and people use it once; in the list of verbs it would be in the
+		// way.
 		Hidden:            true,
 		ValidArgs:         []string{"bash", "zsh", "fish"},
 		ValidArgsFunction: cobra.FixedCompletions([]string{"bash", "zsh", "fish"}, cobra.ShellCompDirectiveNoFileComp),
@@ -44,8 +44,8 @@ options, and the aliases in the file.`,
 	}
 }
 
-// completeAlias offers the aliases of the file. A file with mistakes offers
-// none: Check reports them.
+// completeAlias offers the aliases of the file. If the file has mistakes it offers
+// none; Check reports them.
 func (a *app) completeAlias(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -38,7 +38,7 @@ once key_file under [peer] names it in the settings of both hosts.`,
 				_, err := a.stdout.Write(key)
 				return err
 			}
-			path, err := filepath.Abs(args[0]) // as the settings want it
+			path, err := filepath.Abs(args[0]) // in the form that the settings want
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,8 @@ once key_file under [peer] names it in the settings of both hosts.`,
 	}
 }
 
-// writeKey makes a file for its owner alone; none where there is an error.
+// writeKey makes a file that only its owner can read. After an error there is no
+// file.
 func writeKey(path string, key []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {

@@ -9,7 +9,7 @@ import (
 	"alias-defender/aliasdefender/control"
 )
 
-// What Handover may be told to wait. One that takes longer than the longest has
+// The limits of Handover's --timeout. A hand-over that takes longer than the longest has
 // ended by itself.
 const (
 	handoverWithin = 10 * time.Second

@@ -17,8 +17,8 @@ func (a *app) maintenanceCmd() *cobra.Command {
 "Maintenance off", even after a restart or a reboot. If there is no channel, or the
 partner cannot serve an alias, this host releases it anyway, as RemoveAlias does.
 The answer says who will serve each alias. One that is the last address of its NIC
-stays here, and the exit code is 1: RemoveAlias --force takes it off. Where all stay
-here for that reason this host does not go into maintenance.
+stays here, and the exit code is 1; RemoveAlias --force takes it off. If all stay here
+for that reason this host does not go into maintenance.
 
 off: this host is the standby again, and takes an alias when the rules say so. An
 alias that RemoveAlias parked stays parked.

@@ -22,7 +22,7 @@ func page(t *testing.T, name string) string {
 	return string(text)
 }
 
-// section is what stands below a heading of a manual page.
+// section is the text below a heading of a manual page.
 func section(text, heading string) string {
 	_, rest, _ := strings.Cut(text, "\n.Sh "+heading+"\n")
 	body, _, _ := strings.Cut(rest, "\n.Sh ")
@@ -32,10 +32,10 @@ func section(text, heading string) string {
 // option is one option as page and program both have it.
 type option struct {
 	Verb, Name string
-	Value      bool // it takes one
+	Value      bool // it takes a value
 }
 
-// paged lists the options of a part of the page.
+// paged lists the options in a part of the page.
 func paged(verb, text string) (all []option) {
 	for _, m := range regexp.MustCompile(`(?m)^\.It Fl -(\S+)( Ar .+)?$`).FindAllStringSubmatch(text, -1) {
 		all = append(all, option{verb, m[1], m[2] != ""})
@@ -43,8 +43,8 @@ func paged(verb, text string) (all []option) {
 	return all
 }
 
-// TestManualPageHasTheCommandLine: every verb and every option is in
-// aliasdefender(8), with its default, and none that there is not.
+// TestManualPageHasTheCommandLine: aliasdefender(8) has every verb and every option,
+// with its default, and no others.
 func TestManualPageHasTheCommandLine(t *testing.T) {
 	text := page(t, "docs/man/aliasdefender.8")
 	root := newApp(Options{Version: "test", Stdout: io.Discard, Stderr: io.Discard}).root()
@@ -92,8 +92,8 @@ func TestManualPageHasTheCommandLine(t *testing.T) {
 	}
 }
 
-// TestEveryVerbHasAnExampleOfItself also holds the examples to verbs and options
-// that exist.
+// TestEveryVerbHasAnExampleOfItself also checks that the examples use only verbs and
+// options that exist.
 func TestEveryVerbHasAnExampleOfItself(t *testing.T) {
 	for _, c := range newApp(Options{Version: "test", Stdout: io.Discard, Stderr: io.Discard}).root().Commands() {
 		if !strings.Contains(c.Example, "aliasdefender "+c.Name()) {
@@ -111,8 +111,8 @@ func TestEveryVerbHasAnExampleOfItself(t *testing.T) {
 	}
 }
 
-// TestManualPageHasTheSettings: the sample names every setting with its
-// default, as config's tests see to; aliasdefender.toml(5) has the same.
+// TestManualPageHasTheSettings: config's tests see to it that the sample names every
+// setting with its default; aliasdefender.toml(5) has the same settings and defaults.
 func TestManualPageHasTheSettings(t *testing.T) {
 	find := func(text, pattern, table string) map[string]string {
 		all := map[string]string{}
@@ -135,7 +135,7 @@ func TestManualPageHasTheSettings(t *testing.T) {
 		t.Errorf("sample (-) and page (+): %s", d)
 	}
 
-	// What one alias may have is named at the end of the sample and in the page.
+	// The end of the sample, and the page, list the settings that one alias may have.
 	_, per, _ := strings.Cut(page(t, "etc/aliasdefender.toml"), "What it may have:")
 	per, _, _ = strings.Cut(per, ".\n")
 	_, own, _ := strings.Cut(text, "It may have\n")
@@ -146,8 +146,8 @@ func TestManualPageHasTheSettings(t *testing.T) {
 	}
 }
 
-// TestManualPageHasTheFields: hostname.alias(5) has the five fields of the
-// sample's head, in their order, and its examples are read without a mistake.
+// TestManualPageHasTheFields: hostname.alias(5) has the five fields of the sample's
+// head in their order, and its examples are read without a mistake.
 func TestManualPageHasTheFields(t *testing.T) {
 	text := page(t, "docs/man/hostname.alias.5")
 	var fields []string

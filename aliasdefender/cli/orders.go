@@ -16,7 +16,8 @@ import (
 	"alias-defender/aliasdefender/logs"
 )
 
-// progressAfter is how long an order may take before we tell the user that we wait.
+// progressAfter is how long an order may take before we tell the user that we are
+// waiting.
 const progressAfter = 2 * time.Second
 
 // oneAlias accepts at most one argument, an alias; the zero Addr means all of
@@ -43,8 +44,8 @@ func argAlias(c *cobra.Command, args []string) (netip.Addr, error) {
 // exampleAlias is the alias of the samples.
 const exampleAlias = "172.16.1.2"
 
-// order has an order carried out by the running Monitor or, where none runs, in this
-// process, and prints what became of it.
+// order has the running Monitor carry out an order, or this process if none runs, and
+// prints what became of it.
 func (a *app) order(ctx context.Context, o control.Order) error {
 	socket, err := a.socket()
 	if err != nil {
@@ -61,7 +62,7 @@ func (a *app) order(ctx context.Context, o control.Order) error {
 		defer late.Stop()
 	}
 	outcomes, err := control.Dial(socket).Order(ctx, o)
-	if errors.Is(err, control.ErrNotRunning) && !o.Give { // a hand-over is two Monitors' talk
+	if errors.Is(err, control.ErrNotRunning) && !o.Give { // a hand-over needs two Monitors
 		outcomes, err = daemon.Alone(ctx, daemon.Options{Load: a.load, Aliases: a.aliases, Version: a.version, Open: a.open}, o)
 	}
 	if err != nil {
@@ -70,8 +71,8 @@ func (a *app) order(ctx context.Context, o control.Order) error {
 	return a.showOutcomes(outcomes)
 }
 
-// showOutcomes prints what became of an order: what was done on standard
-// output, what was not on standard error. The error is only the exit code.
+// showOutcomes prints what became of an order: on standard output what was done, on
+// standard error what was not. The error it returns has only the exit code.
 func (a *app) showOutcomes(outcomes []control.Outcome) error {
 	var code error
 	forgotten, anew := "", ""

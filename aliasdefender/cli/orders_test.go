@@ -10,8 +10,9 @@ import (
 	"alias-defender/aliasdefender/control"
 )
 
-// An order that a restart forgets is not carried out as it was meant: RemoveAlias keeps
-// an alias off a sick host, and a script has to learn that it will not.
+// If a restart forgets an order, the order was not carried out as it was meant:
+// RemoveAlias keeps an alias off a sick host, and a script has to learn that this
+// will not last.
 func TestAnOrderThatIsNotRememberedFails(t *testing.T) {
 	for name, tt := range map[string]struct {
 		out    control.Outcome

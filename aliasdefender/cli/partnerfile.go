@@ -12,12 +12,12 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// mostProblems is how many contradictions of two files are shown.
+// mostProblems is how many contradictions between two files are shown.
 const mostProblems = 100
 
-// checkPartner compares our file with the partner's and prints what would make
-// the two hosts disagree. The error is a mistake in the partner's file, or only
-// the exit code. That they fit goes to w.
+// checkPartner compares our file with the partner's, and prints what would make the
+// two hosts disagree. If they fit it says so on w. The error is a mistake in the
+// partner's file, or only the exit code.
 func (a *app) checkPartner(w io.Writer, ours []config.Alias, path string) error {
 	f, err := files.Open(path, os.O_RDONLY, 0, files.Want{})
 	if err != nil {
@@ -43,7 +43,7 @@ func (a *app) checkPartner(w io.Writer, ours []config.Alias, path string) error 
 	return nil
 }
 
-// compare finds what is good in each file and wrong between the two.
+// compare finds what is good in each file but wrong together.
 func compare(ourFile string, ours []config.Alias, theirFile string, theirs []config.Alias) (problems []string) {
 	byAddr := map[netip.Addr]config.Alias{}
 	for _, t := range theirs {
@@ -70,13 +70,13 @@ func compare(ourFile string, ours []config.Alias, theirFile string, theirs []con
 	return problems
 }
 
-// compareRow compares the two rows of one alias, for an alias that both have.
+// compareRow compares the two rows of an alias that both files have.
 func compareRow(o, t config.Alias) (problems []string) {
 	switch {
 	case o.Partner.Name == t.Partner.Name || o.Partner.Addr.IsValid() && o.Partner.Addr == t.Partner.Addr:
 		problems = append(problems, fmt.Sprintf("both rows name %s as the partner; each must name the other host", o.Partner.Name))
 	case outside(o, t) != outside(t, o):
-		// Aliases of a host elsewhere are possible, but then both are.
+		// The two hosts may be outside the subnet, but then both are.
 		far := o.Partner
 		if outside(t, o) {
 			far = t.Partner
@@ -96,14 +96,14 @@ func compareRow(o, t config.Alias) (problems []string) {
 	return problems
 }
 
-// half is what a row says. A rhythm stands in the settings, and those of the partner
-// are not here to be compared.
+// half is what a row says. The rhythm is in the settings, and we do not have the
+// partner's.
 func half(row config.Alias) rules.Half {
 	return rules.Half{Policy: defender.PolicyOf(row, false), Bits: row.Prefix.Bits()}
 }
 
-// outside tells whether the partner of row is an address off the subnet, where
-// both partners are addresses: of a name that cannot be told here.
+// outside tells whether the row's partner is an address outside the subnet. It is
+// false if the partner is a name, because that cannot be told here.
 func outside(row, other config.Alias) bool {
 	return row.Partner.Addr.IsValid() && other.Partner.Addr.IsValid() && !row.Prefix.Contains(row.Partner.Addr)
 }

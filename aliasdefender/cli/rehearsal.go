@@ -14,7 +14,7 @@ import (
 	"alias-defender/aliasdefender/rehearse"
 )
 
-// printIntroduction says what is about to happen, and what is not.
+// printIntroduction says what is about to happen, and what is left alone.
 func printIntroduction(w io.Writer, files string, o rehearse.Outline, retimed bool) {
 	fmt.Fprintf(w, `Rehearsing %s in network namespaces on this machine: %s, %s, %s.
 Each host runs this program's own Monitor. The real network, hooks, checks, the control socket, the state
@@ -42,8 +42,8 @@ directory, keys and syslog are not touched.
 	fmt.Fprintf(w, "It takes about %s. Ctrl-C ends it and leaves nothing behind.\n\n", about(o.Expected))
 }
 
-// printReport writes the table and, below it, what was bad and what the Monitors said
-// meanwhile.
+// printReport writes the table, and below it what was bad, with the Monitors' words
+// at that time.
 func printReport(w io.Writer, r *rehearse.Report) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "SCENARIO\tALIAS\tGAP\tBEFORE\tAFTER\tBOTH\tVERDICT")
@@ -87,7 +87,7 @@ func hosts(names []string) string {
 	return strings.Join(slices.Sorted(slices.Values(names)), " and ")
 }
 
-// about rounds an estimate to what can be relied on.
+// about rounds an estimate to as much as it is good for.
 func about(d time.Duration) string {
 	switch {
 	case d > 2*time.Minute:
@@ -98,8 +98,8 @@ func about(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// progress says where a rehearsal is: in one line that is written anew, on a
-// terminal, or else in a line for each step.
+// progress says where a rehearsal is: on a terminal in one line that is rewritten,
+// otherwise in one line for each step.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -137,7 +137,7 @@ func (p *progress) write() {
 	fmt.Fprintf(p.w, "%s: %s\n", elapsed, logs.OneLine(p.step))
 }
 
-// tick keeps the seconds going.
+// tick shows how the seconds pass.
 func (p *progress) tick() {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()

@@ -58,8 +58,8 @@ of the article, with an interval of one second. It needs Linux.`,
 	return c
 }
 
-// rehearse is one run of Rehearse. Where files are named on the command line they
-// have to be there; else the sample does without.
+// rehearse is one run of Rehearse. Files that are named on the command line have to
+// exist; without any it plays the sample.
 func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bool) error {
 	files := fmt.Sprintf("the sample of the article (there is no %s)", a.aliases)
 	if _, err := os.Stat(a.aliases); named || !errors.Is(err, fs.ErrNotExist) {
@@ -77,7 +77,7 @@ func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bo
 		return refusedLab(err)
 	}
 
-	// A reader that goes away must not leave files behind, nor a Ctrl-C.
+	// Neither a Ctrl-C nor a reader that goes away may leave files behind.
 	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
@@ -114,7 +114,7 @@ func (a *app) showReport(r *rehearse.Report, asJSON bool) (err error) {
 	return err
 }
 
-// refusedLab adds to a refusal what else can be done.
+// refusedLab adds to a refusal what else the user can do.
 func refusedLab(err error) error {
 	if errors.Is(err, lab.ErrRefused) {
 		return fmt.Errorf("%w; change that, or run it with sudo", err)

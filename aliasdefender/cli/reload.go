@@ -42,6 +42,6 @@ only tell this command where to find the Monitor.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&drop, "drop", false, "release what this host holds and the table has no row for any more")
+	c.Flags().BoolVar(&drop, "drop", false, "also release aliases of this host that have no row any more")
 	return c
 }

@@ -18,15 +18,15 @@ import (
 	"alias-defender/aliasdefender/control"
 )
 
-// TestScripts plays the command lines of testdata/script: what is typed, what
-// is printed, and the exit code, which each script asks with "code".
+// TestScripts plays the command lines of testdata/script: what is typed, what is
+// printed, and the exit code, for which a script uses "code".
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			// The scripts' own directory is too long a path for a socket.
+			// The scripts' own directory has too long a path for a socket.
 			dir, err := os.MkdirTemp("", "ad")
 			e.Defer(func() { os.RemoveAll(dir) })
 			e.Setenv("SOCKET", filepath.Join(dir, "control.sock"))
@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// runForCode is "code N ARG...": it runs the program and wants that exit code.
+// runForCode is "code N ARG...": it runs the program and expects that exit code.
 func runForCode(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -67,8 +67,8 @@ func writeSettings(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
-// serveSnapshot is "monitor FILE [MISTAKE]": behind the socket is one that
-// answers with that snapshot, and to Reload with the mistake.
+// serveSnapshot is "monitor FILE [MISTAKE]": a Monitor that answers on the socket
+// with that snapshot, and answers Reload with the mistake.
 func serveSnapshot(ts *testscript.TestScript, _ bool, args []string) {
 	var s control.Snapshot
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &s))

@@ -12,10 +12,10 @@ import (
 	"alias-defender/aliasdefender/files"
 )
 
-// socket is where the Monitor of the settings answers. The verbs that only ask
-// read nothing else, and read it leniently: a file that somebody is mending
-// must not hide the Monitor that runs, or Status would raise an alarm about
-// the wrong thing and Reload could not report what the Monitor says of it.
+// socket is the control socket that the settings name. Verbs that only ask read
+// nothing else, and accept mistakes in the file. Otherwise a file that somebody is
+// editing would hide the running Monitor: Status would raise an alarm about the wrong
+// thing, and Reload could not report what the Monitor says about the file.
 func (a *app) socket() (string, error) {
 	text, err := files.Read(a.settings, files.Want{Most: config.MaxFile})
 	if errors.Is(err, fs.ErrNotExist) && !a.settingsNamed {

@@ -24,10 +24,11 @@ func (a *app) statusCmd() *cobra.Command {
 address, nobody, unknown), this host's role, whether router and partner answer,
 since when, and why.
 
-STANDBY tells whether another host would take the alias if its holder failed now: of
-an alias that is elsewhere this host, of one that is here the partner, which tells it
-on the channel. It is ready, not ready, parked or, where nothing is heard that should
-be, unknown; - stands where that cannot be told, or not yet. A line below says why.
+STANDBY tells whether another host would take the alias if its holder failed now. For
+an alias that is elsewhere that is this host; for one that is here it is the partner,
+which tells it on the channel. STANDBY is ready, not ready or parked. It is unknown if
+the channel should tell but is not heard, and - if nothing can tell, or not yet. A line
+below says why.
 
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files.
@@ -85,7 +86,8 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	// The columns are the whole table's; what stands between its rows comes after.
+	// The columns belong to the whole table; the lines between its rows are added
+	// afterwards.
 	row := -1
 	for line := range strings.Lines(table.String()) {
 		io.WriteString(w, line)
@@ -106,8 +108,8 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	return nil
 }
 
-// printPair says below the row of an alias what concerns both hosts: how the
-// partner stands to it, an open hand-over, what in the two files does not fit.
+// printPair prints below an alias's row what concerns both hosts: the partner's
+// standing, an open hand-over, and contradictions between the two files.
 func printPair(w io.Writer, a control.Alias, now time.Time) {
 	if a.Says != nil {
 		fold(w, "the partner"+saysOf(*a.Says, now))
@@ -123,10 +125,10 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	}
 }
 
-// readyOf is whether the alias has a standby, in a word.
+// readyOf is whether the alias has a standby, in one word.
 func readyOf(s *control.Standby) string {
 	switch {
-	case s == nil: // of an older Monitor
+	case s == nil: // from an older Monitor
 	case s.Ready == "yes":
 		return "ready"
 	case s.Ready == "no" && s.Level == "":
@@ -139,7 +141,7 @@ func readyOf(s *control.Standby) string {
 	return "-"
 }
 
-// standbyOf says below the row of an alias why nobody stands by for it, and why it
+// standbyOf prints below an alias's row why no host stands by for it, and why it
 // could not be handed over.
 func standbyOf(a control.Alias) (lines []string) {
 	s, says := a.Standby, a.Says
@@ -150,7 +152,7 @@ func standbyOf(a control.Alias) (lines []string) {
 	case s.Ready == "no" && s.Level != "" && says != nil && says.Why == s.Why: // the line above has it
 		lines = append(lines, s.Level+": nobody would take the alias if this host failed")
 	case !s.Problem():
-	case s.Level == "" && s.Host == "us": // the row says that it is parked
+	case s.Level == "" && s.Host == "us": // the row already says that it is parked
 	case s.Level == "":
 		lines = append(lines, "nobody would take the alias if this host failed: it is parked on the partner")
 	case s.Host == "us" && s.Row != "":
@@ -166,10 +168,10 @@ func standbyOf(a control.Alias) (lines []string) {
 	return lines
 }
 
-// screen is how wide a terminal is that Status is read on.
+// screen is the width of the terminals on which Status is read.
 const screen = 100 // columns
 
-// fold prints a text below a row, in as many lines as it takes.
+// fold prints a text below a row, on as many lines as it needs.
 func fold(w io.Writer, text string) {
 	line, lead := "  ", ""
 	for _, word := range strings.Fields(text) {
@@ -186,7 +188,7 @@ func fold(w io.Writer, text string) {
 // saysOf goes on after "the partner".
 func saysOf(p control.Says, now time.Time) string {
 	said := p.State
-	if said != "" && said != "holding" && p.Why != "" { // why it holds it is its own affair
+	if said != "" && said != "holding" && p.Why != "" { // why it holds the alias is its own affair
 		said += ": " + p.Why
 	}
 	switch {
@@ -200,7 +202,7 @@ func saysOf(p control.Says, now time.Time) string {
 	return fmt.Sprintf("'s daemon: %s on the channel; %s ago it said: %s", p.Daemon, ago(now.Sub(p.At)), said)
 }
 
-// partnerVersions are those of partners that differ from the Monitor's.
+// partnerVersions are the versions of partners that differ from the Monitor's.
 func partnerVersions(s control.Snapshot) (all []string) {
 	for _, a := range s.Aliases {
 		if a.Says != nil && a.Says.Version != "" && a.Says.Version != s.Version && !slices.Contains(all, a.Says.Version) {
@@ -210,13 +212,13 @@ func partnerVersions(s control.Snapshot) (all []string) {
 	return all
 }
 
-// marked is the reason with what a reader must not miss in front of it.
+// marked is the reason, with its level in front where a reader must not miss it.
 func marked(a control.Alias) string {
 	why := a.Why
 	switch {
-	case a.Level == "", len(a.Pair) > 0: // an alarm of the pair has its own line
+	case a.Level == "", len(a.Pair) > 0: // an alarm about the pair has its own line
 	case a.Level == "alarm":
-		why = "ALARM: " + why // somebody has to do something
+		why = "ALARM: " + why // somebody has to act
 	default:
 		why = a.Level + ": " + why
 	}
@@ -226,7 +228,7 @@ func marked(a control.Alias) string {
 	return why
 }
 
-// ago prints an age for reading, with its two weightiest units.
+// ago is an age for people, in its two largest units.
 func ago(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

@@ -23,7 +23,7 @@ const namesWithin = 3 * time.Second
 func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject {
 	s := &inspect.Subject{Aliases: a.aliases, Settings: a.settings, Config: cfg, Sysctls: map[string]string{}, Names: map[string][]netip.Addr{}}
 	if system, err := a.open(); err == nil {
-		if state, err := system.Host.Read(); err == nil {
+		if state, err := system.Marked(cfg.Settings.StateDir); err == nil {
 			s.Host = &state
 		}
 	}
@@ -54,7 +54,8 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	return s
 }
 
-// groupNames is what a group may be called: its number and, if it has one, its name.
+// groupNames are the names that a group may have: its number, and its name if it has
+// one.
 func groupNames(gid int) []string {
 	names := []string{strconv.Itoa(gid)}
 	if g, err := user.LookupGroupId(names[0]); err == nil {
@@ -63,8 +64,8 @@ func groupNames(gid int) []string {
 	return names
 }
 
-// resolve asks for all names at once: one whose server is dead must not use up the time
-// of the others.
+// resolve asks for all names at once: a name whose server is dead must not use up the
+// time of the others.
 func resolve(ctx context.Context, names map[string]bool, into map[string][]netip.Addr) {
 	var asking sync.WaitGroup
 	var mu sync.Mutex

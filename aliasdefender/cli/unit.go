@@ -13,7 +13,7 @@ import (
 // unitDirs are where systemd looks for units, the strongest first (systemd.unit(5)).
 var unitDirs = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
 
-// installedUnit reads the unit of the Monitor with its drop-ins; nil: there is none.
+// installedUnit reads the Monitor's unit with its drop-ins; nil if there is none.
 func installedUnit(dirs []string) *inspect.Unit {
 	var texts []string
 	for _, dir := range dirs {
@@ -25,11 +25,12 @@ func installedUnit(dirs []string) *inspect.Unit {
 	if len(texts) == 0 {
 		return nil
 	}
-	// Of drop-ins with one name the strongest counts; they are read by their names.
+	// Of drop-ins with one name only the strongest counts; they are read in the order
+	// of their names.
 	named := map[string]string{}
 	var names []string
 	for _, dir := range dirs {
-		found, _ := filepath.Glob(filepath.Join(dir, inspect.UnitName+".d", "*.conf")) // the pattern is good
+		found, _ := filepath.Glob(filepath.Join(dir, inspect.UnitName+".d", "*.conf")) // the pattern is correct, so there is no error
 		for _, name := range found {
 			if base := filepath.Base(name); named[base] == "" {
 				named[base] = name
@@ -46,7 +47,7 @@ func installedUnit(dirs []string) *inspect.Unit {
 	return inspect.ParseUnit(texts...)
 }
 
-// lookAt is whose a file is, and the directories above it.
+// lookAt returns the owner and the mode of a file, and of the directories above it.
 func lookAt(name string) (f inspect.File, err error) {
 	if name, err = filepath.Abs(name); err != nil {
 		return f, err

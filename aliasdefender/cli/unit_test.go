@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The strongest directory has the unit, a drop-in beside a weaker one counts too, and
-// one in a stronger directory hides its namesake.
+// The strongest directory has the unit. A drop-in beside a weaker one counts too, and
+// a drop-in in a stronger directory hides one of the same name.
 func TestTheInstalledUnitIsReadAsSystemdDoes(t *testing.T) {
 	strong, weak := t.TempDir(), t.TempDir()
 	dirs := []string{strong, weak}

@@ -2,8 +2,8 @@ package cli
 
 import "runtime/debug"
 
-// builtFrom is the version of a program that was given none: the commit that it was
-// built from.
+// builtFrom is the version of a program that was built without one: the commit that
+// it was built from.
 func builtFrom() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

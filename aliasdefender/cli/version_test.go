@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// Only who builds gives a version; a program that has none says from what it was built.
+// A build gives the program its version; a program without one says which commit it
+// was built from.
 func TestAProgramWithoutAVersionIsDevel(t *testing.T) {
 	for want, given := range map[string]string{"aliasdefender 1.2.3\n": "1.2.3", "aliasdefender devel": ""} {
 		var out strings.Builder

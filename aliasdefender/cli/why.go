@@ -50,7 +50,7 @@ is 1.`,
 			var code error
 			if errors.Is(err, control.ErrNotRunning) {
 				if s, err = a.written(err); err == nil {
-					code = &exit{code: exitFailed} // nobody keeps the aliases alive
+					code = &exit{code: exitFailed} // no Monitor keeps the aliases alive
 				}
 			}
 			if err != nil {
@@ -74,8 +74,8 @@ is 1.`,
 	return c
 }
 
-// written is what the event log has of the aliases of the file, where no Monitor
-// answers. Without any event of them the error is that of the Monitor.
+// written returns what the event log has about the aliases of the file, for when no
+// Monitor answers. If it has nothing the error is the Monitor's.
 func (a *app) written(absent error) (control.Snapshot, error) {
 	cfg, err := a.load()
 	if err != nil {
@@ -101,8 +101,8 @@ func (a *app) written(absent error) (control.Snapshot, error) {
 	return s, nil
 }
 
-// whyAlias is what Why tells of one alias; its JSON form is kept from version
-// to version.
+// whyAlias is what Why says about one alias. Its JSON form does not change from
+// version to version.
 type whyAlias struct {
 	Alias   string          `json:"alias"`
 	NIC     string          `json:"nic"`
@@ -112,7 +112,7 @@ type whyAlias struct {
 	Journal []control.Entry `json:"journal"`
 }
 
-// tell picks what was asked for out of a snapshot.
+// tell picks out of a snapshot what was asked for.
 func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 	told := []whyAlias{}
 	var known []string
@@ -132,7 +132,7 @@ func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 	return told, nil
 }
 
-// printWhy renders journals: nothing here knows a rule.
+// printWhy prints journals; nothing here knows a rule.
 func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 	for i, al := range told {
 		if i > 0 {
@@ -148,7 +148,7 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 		}
 		for _, e := range al.Journal {
 			row := ""
-			if e.Row != "" && e.Row != "pair" { // adopting is no row's, and neither is a pair that does not fit
+			if e.Row != "" && e.Row != "pair" { // no row decides to adopt, or finds that a pair does not fit
 				row = " (" + e.Row + ")"
 			}
 			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
@@ -157,7 +157,7 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 	}
 }
 
-// clock is a time to be read: with the date where it was another day.
+// clock is a time for people: with the date if it was another day.
 func clock(t, now time.Time) string {
 	t, now = t.Local(), now.Local()
 	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
@@ -166,7 +166,7 @@ func clock(t, now time.Time) string {
 	return t.Format("2006-01-02 15:04:05.000")
 }
 
-// deeds are the actions as something that was done.
+// deeds are the actions in the past tense.
 var deeds = map[string]string{
 	"wait": "left it alone", "keep": "kept it", "take": "took it", "announce": "announced it", "restore": "put it back",
 	"release": "released it", "forget": "let it go", "adopt": "adopted it",
@@ -179,18 +179,18 @@ func pastOf(e control.Entry) string {
 	if d, ok := deeds[e.Action]; ok {
 		return d
 	}
-	return e.Action // of a later Monitor
+	return e.Action // from a later Monitor
 }
 
-// factLine is the facts of a decision, the network's with their ages and this
-// host's by what is wrong.
+// factLine is the facts of a decision: the network's with their ages, this host's
+// only where something is wrong.
 func factLine(e control.Entry) string {
 	link, parts := "link good", []string{}
 	for _, f := range e.Facts {
-		r, known := rules.FactNamed(f.Name) // else it is one of a later Monitor
+		r, known := rules.FactNamed(f.Name) // otherwise it is a fact of a later Monitor
 		switch {
 		case !known:
-		case r.Link && link == "link good": // the first that is wrong: the rest follows from it
+		case r.Link && link == "link good": // name only the first that is wrong: the others follow from it
 			link = linkOf(r, f.Value)
 		case r.Short != "":
 			parts = append(parts, answerOf(r.Short, f, e.At))
@@ -202,7 +202,7 @@ func factLine(e control.Entry) string {
 	return strings.Join(parts, ", ") + "; " + link
 }
 
-// linkOf is what one of this host's own facts says of the link.
+// linkOf is what one of this host's own facts says about the link.
 func linkOf(r rules.FactRow, value string) string {
 	switch value {
 	case r.Spell(rules.No):

@@ -26,8 +26,12 @@ const (
 	aloneTimeout  = 300 * time.Millisecond
 	aloneMisses   = 3
 
-	// lookWithin is how long it may take to find out who has the aliases. After that the
-	// order is given all the same, and its answer says what is not known.
+	// readWithin is how long the first reading of this host may take. On Solaris it starts
+	// programs, which need their time on a busy machine.
+	readWithin = 20 * time.Second
+
+	// lookWithin is how long it may take after that to find out who has the aliases. Then
+	// the order is given all the same, and its answer says what is not known.
 	lookWithin = 3 * time.Second
 )
 
@@ -66,6 +70,9 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 	if damage != nil && order.DryRun && order.Maintenance == control.Off {
 		return nil, damage // it is not known whether this would end anything
 	}
+	marked := newMarks(network.Host, cfg.Settings.StateDir)
+	_ = marked.open(store.Within) // without it the kernel's marks count
+	network.Host = marked
 	options := network.aloneOptions(cfg, rows, o.Version, order)
 	options.Kept = defender.Kept(kept)
 	if damage != nil {
@@ -79,7 +86,11 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 		}
 		return err
 	}
-	return giveAlone(ctx, defender.New(options), order, remember)
+	out, err := giveAlone(ctx, defender.New(options), order, remember)
+	if !order.DryRun {
+		marked.settle()
+	}
+	return out, err
 }
 
 // giveAlone runs the loop for as long as the order takes.
@@ -95,17 +106,36 @@ func giveAlone(ctx context.Context, d *defender.Defender, order control.Order, r
 		d.Stop(defender.ExitKeep)
 		<-over
 	}()
-	looking, enough := context.WithTimeout(ctx, lookWithin)
-	defer enough()
-	switch err := d.Looked(looking, asks(order)); {
-	case ctx.Err() != nil:
-		return nil, errors.New("interrupted")
-	case err != nil && looking.Err() == nil:
+	if err := look(ctx, d, asks(order)); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, control.OrderWithin)
 	defer cancel()
 	return d.Order(ctx, order, remember)
+}
+
+// look waits until this host has been read and, if wire is set, until it is known who has
+// the aliases; or until it has taken too long. Nobody is asked before the host was read,
+// so a slow reading takes nothing from the time for the answers.
+func look(ctx context.Context, d *defender.Defender, wire bool) error {
+	for _, stage := range []struct {
+		within time.Duration
+		wire   bool
+	}{{readWithin, false}, {lookWithin, wire}} {
+		looking, enough := context.WithTimeout(ctx, stage.within)
+		err := d.Looked(looking, stage.wire)
+		late := looking.Err() != nil
+		enough()
+		switch {
+		case ctx.Err() != nil:
+			return errors.New("interrupted")
+		case late:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	return nil
 }
 
 // asks tells whether the order depends on who else has the aliases.

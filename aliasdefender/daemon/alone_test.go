@@ -7,13 +7,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/probe"
 	"alias-defender/aliasdefender/store"
 )
 
@@ -123,5 +126,57 @@ func TestAloneSparesTheLastAddressOfANIC(t *testing.T) {
 	}
 	if kept, err := store.In(filepath.Dir(file)).Read(); err != nil || len(kept.Parked) > 0 {
 		t.Errorf("refused, and kept %+v, %v", kept, err)
+	}
+}
+
+// sluggish is a host whose first reading takes its time, as on a Solaris that is busy.
+type sluggish struct {
+	unchanging
+	first func()
+}
+
+func (s sluggish) Read() (host.State, error) {
+	s.first()
+	return s.state, nil
+}
+
+// TestAloneAsksTheNetworkHoweverLongTheHostTakesToBeRead: the time for the answers begins
+// once there is a reading. A kernel that hangs holds up the order for a while only.
+func TestAloneAsksTheNetworkHoweverLongTheHostTakesToBeRead(t *testing.T) {
+	for _, tt := range []struct {
+		reading time.Duration
+		want    string
+	}{
+		{10 * time.Millisecond, "would be taken: nobody answers for it"},
+		{lookWithin + time.Second, "would be taken: nobody answers for it"},
+		{time.Minute, "it is not known whether another host answers for it"},
+	} {
+		o, _ := aloneAt(t, "")
+		cfg, _ := o.Load()
+		synctest.Test(t, func(t *testing.T) {
+			system, _ := o.Open()
+			system.Host = sluggish{
+				unchanging{state: host.State{NICs: []host.NIC{{Name: "eth0", Index: 2, Up: true, Carrier: true, Addrs: []host.Address{{Prefix: netip.MustParsePrefix("10.77.0.1/24")}}}}}},
+				sync.OnceFunc(func() { time.Sleep(tt.reading) }),
+			}
+			order := control.Order{DryRun: true}
+			options := system.aloneOptions(cfg, cfg.Aliases[:1], "", order)
+			options.Ping = func(ctx context.Context, q probe.Question) (bool, error) {
+				select {
+				case <-time.After(q.Timeout):
+				case <-ctx.Done():
+				}
+				return false, ctx.Err()
+			}
+			began := time.Now()
+			out, err := giveAlone(t.Context(), defender.New(options), order, nil)
+			if err != nil || len(out) != 1 || out[0].Text != tt.want {
+				t.Errorf("a reading of %v: %+v, %v, want %q", tt.reading, out, err, tt.want)
+			}
+			if d, most := time.Since(began), readWithin+lookWithin+15*time.Second; d > most { // and the end of what hangs
+				t.Errorf("a reading of %v: answered after %v, want %v at most", tt.reading, d, most)
+			}
+			time.Sleep(tt.reading) // what hangs ends with the bubble
+		})
 	}
 }

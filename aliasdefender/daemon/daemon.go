@@ -80,6 +80,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	m := newMonitor(o, cfg, log, manager)
 	state, identity := m.memory.open(startWithin)
+	m.marks = newMarks(network.Host, cfg.Settings.StateDir)
+	within := startWithin
+	if m.memory.late {
+		within = 0 // the same disk
+	}
+	unmarked := m.marks.open(within)
+	network.Host = m.marks
 	options := network.options(cfg, o.Version, log)
 	options.Kept, options.Memory, options.Host = defender.Kept(state.kept), m.memory.state(state), identity.id
 	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
@@ -95,6 +102,7 @@ func Run(ctx context.Context, o Options) error {
 	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
 	m.sayIdentity(identity)
+	m.sayMarks(unmarked)
 	m.sayKept(state, cfg)
 	err = m.run(ctx, server, signals)
 	m.event(string(record.Ended)).Info("Alias Defender has ended")
@@ -125,6 +133,7 @@ type monitor struct {
 	log      *logrus.Logger
 	defender *defender.Defender
 	memory   *memory
+	marks    *marks
 	events   events
 	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
@@ -173,6 +182,9 @@ func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-c
 		task{"the signal handler", func(beside context.Context) error { return m.obey(beside, ctx.Done(), signals) }, atOnce()},
 	}
 	others = append(others, m.eventTasks()...)
+	if m.marks != nil { // nil in tests that open no network
+		others = append(others, task{"the file of placed aliases", m.keepMarks, atOnce()})
+	}
 	if m.memory.late {
 		// No other task waits for this one: the disk may never answer.
 		others = append(others, task{"the reading of the state directory", m.tellLate, atOnce()})

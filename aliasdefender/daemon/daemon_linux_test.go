@@ -109,10 +109,14 @@ func (d *daemon) start() {
 	})
 }
 
+// patience is how long a test waits for what has to come. It ends as soon as that has
+// come, so it is long enough for a machine that does many other things.
+const patience = time.Minute
+
 // until waits for something that Status shows.
 func (d *daemon) until(what string, is func(control.Snapshot) bool) control.Snapshot {
 	d.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	for {
 		s, err := control.Dial(d.socket).Status(d.t.Context(), false)
 		if err != nil {
@@ -124,7 +128,7 @@ func (d *daemon) until(what string, is func(control.Snapshot) bool) control.Snap
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-late:
-			d.t.Fatalf("after 20 s not %s: %+v", what, s.Aliases[0])
+			d.t.Fatalf("after %v not %s: %+v", patience, what, s.Aliases[0])
 		}
 	}
 }

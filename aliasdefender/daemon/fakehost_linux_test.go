@@ -20,6 +20,7 @@ type fakeHost struct {
 	has    map[netip.Prefix]bool
 	see    func([]host.Sighting)
 	closed chan struct{}
+	plain  bool          // its kernel keeps no mark of ours on an address
 	kernel chan struct{} // readings wait until it is closed; nil: they do not
 }
 
@@ -41,7 +42,7 @@ func (f *fakeHost) Read() (host.State, error) {
 	defer f.mu.Unlock()
 	nic := host.NIC{Name: "eth0", Index: 2, HW: host.HW{2, 0, 0, 0, 0, 1}, Up: true, Carrier: true, Addrs: []host.Address{{Prefix: fakeOwn}}}
 	for p := range f.has {
-		nic.Addrs = append(nic.Addrs, host.Address{Prefix: p, Ours: true})
+		nic.Addrs = append(nic.Addrs, host.Address{Prefix: p, Ours: !f.plain})
 	}
 	return host.State{NICs: []host.NIC{nic}, Routes: []host.Route{{NIC: "eth0", Gateway: fakeRouter}}}, nil
 }

@@ -24,7 +24,7 @@ import (
 	"alias-defender/aliasdefender/store"
 )
 
-// hungDisk never has written anything.
+// hungDisk never finishes a write.
 type hungDisk struct {
 	*store.File
 	never <-chan struct{}
@@ -32,15 +32,15 @@ type hungDisk struct {
 
 func (d hungDisk) Write(store.Kept) (bool, error) { <-d.never; return false, nil }
 
-// forever is closed with the test: what waits for it hangs.
+// forever is closed at the end of the test: whatever waits for it hangs until then.
 func forever(t *testing.T) chan struct{} {
 	never := make(chan struct{})
 	t.Cleanup(func() { close(never) })
 	return never
 }
 
-// fullPipe is a file whose reader does not read. A write to it holds the
-// thread, as one to a standard error does.
+// fullPipe is a file whose reader does not read. A write to it holds the thread, as a
+// write to a blocked standard error does.
 func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	var p [2]int
@@ -54,7 +54,7 @@ func fullPipe(t *testing.T) *os.File {
 	return w
 }
 
-// sayings is a standard error whose first lines are of interest.
+// sayings is a standard error; the test looks at its first lines.
 type sayings chan string
 
 func (s sayings) Write(b []byte) (int, error) {

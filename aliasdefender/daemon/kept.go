@@ -181,7 +181,7 @@ func (m *monitor) remember(kept defender.Kept) error {
 
 // writtenAnew says what an order has done to a file that could not be read.
 func writtenAnew(file *store.File) string {
-	return fmt.Sprintf("%s could not be read and was written anew: what operators parked before is forgotten, but for what it says now; the old one is beside it, as %s",
+	return fmt.Sprintf("%s could not be read and was written anew: what operators parked before is forgotten, except for what the new file says; the old file is kept as %s",
 		file.Path(), store.DamagedName)
 }
 

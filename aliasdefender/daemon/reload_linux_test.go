@@ -31,8 +31,8 @@ func (o onSaying) Fire(e *logrus.Entry) error {
 	return nil
 }
 
-// The time of who asked is over just when the files are in force: what he is told
-// is what has happened.
+// The client's time ends just when the files come into force: its answer is what has
+// happened.
 func TestAReloadThatWasAppliedIsNotCalledGivenUp(t *testing.T) {
 	log := quiet()
 	d := newDaemon(t, 1, log, nil)
@@ -60,8 +60,8 @@ func TestAReloadThatWasRefusedIsNotCalledGivenUp(t *testing.T) {
 	}
 }
 
-// A reload whose asker has gone while the files were read changes nothing, and is
-// over when the disk goes on: the next one is carried out.
+// A reload changes nothing if its client has gone while the files were read. It ends
+// when the disk answers again, and the next one is carried out.
 func TestAReloadThatWasGivenUpChangesNothing(t *testing.T) {
 	log := quiet()
 	d := newDaemon(t, 1, log, nil)
@@ -85,8 +85,8 @@ func TestAReloadThatWasGivenUpChangesNothing(t *testing.T) {
 	}
 }
 
-// While the kernel hangs there is no first reading, and whether there is one must
-// not be asked more than a few times a second: each question wakes the loop.
+// While the kernel hangs there is no first reading. The loop must not be asked about
+// it more than a few times a second, because each question wakes it.
 func TestAKernelThatHangsIsNotAskedAboutWithoutEnd(t *testing.T) {
 	d := newDaemon(t, 1, quiet(), nil)
 	d.rhythm("20s")
@@ -108,8 +108,8 @@ func TestAKernelThatHangsIsNotAskedAboutWithoutEnd(t *testing.T) {
 	t.Errorf("in no second in which nothing happened did the loop turn at most %d times", most)
 }
 
-// A table that was cut just between two rows released the rest, and nobody had asked
-// for that.
+// A table that was cut off exactly between two rows made the Monitor release the
+// rest, and nobody had asked for that.
 func TestATableThatWasCutShortIsRefused(t *testing.T) {
 	log := quiet()
 	said := make(chan string, 16)
@@ -147,7 +147,7 @@ func TestATableThatWasCutShortIsRefused(t *testing.T) {
 	d.until("dropped", func(s control.Snapshot) bool { return len(s.Aliases) == 1 })
 }
 
-// saysTo sends each message of a log on.
+// saysTo passes on each message of a log.
 type saysTo struct{ to chan string }
 
 func (s saysTo) Levels() []logrus.Level { return logrus.AllLevels }

@@ -149,8 +149,13 @@ func (a *alias) third() iter.Seq[*detect.Target] {
 }
 
 // stands is how this host stands to the alias: that decides what is asked about it.
-func (a *alias) stands() detect.Here {
-	return detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value, Quiet: a.talk != nil && a.talk.mood == fellQuiet}
+func (l *loop) stands(a *alias) detect.Here {
+	h := detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value}
+	if a.talk != nil {
+		h.Quiet, h.PartnerHW = a.talk.mood == fellQuiet, host.HW(a.says.HW)
+		h.Disowned = !h.Holding && a.disowned && a.peer.Counts(a.policy, l.now)
+	}
+	return h
 }
 
 // decide puts the facts before the rules and has the answer carried out.

@@ -66,7 +66,7 @@ func (l *loop) openChannel() {
 // openWith opens the channel.
 func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 	c := &l.channel
-	one, err := l.o.Channel(peer.Options{Listen: set.Listen, Port: set.Port, Keys: keys, Host: l.o.Host, Heard: l.d.Heard, Readable: l.d.Readable})
+	one, err := l.o.Channel(peer.Options{Listen: listenOn(set), Port: set.Port, Keys: keys, Host: l.o.Host, Heard: l.d.Heard, Readable: l.d.Readable})
 	if err != nil {
 		l.noChannel(err)
 		return
@@ -87,6 +87,14 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 	})
 	c.partners, c.from = nil, nil
 	l.introduce()
+}
+
+// listenOn are the own addresses that the channel is to use; none: any.
+func listenOn(set config.Peer) []netip.Addr {
+	if !set.Listen.IsValid() {
+		return nil
+	}
+	return []netip.Addr{set.Listen}
 }
 
 // noChannel says once why there is no channel, and has it tried again.
@@ -144,7 +152,7 @@ func (l *loop) introduce() {
 		}
 		t.users = append(t.users, a)
 		if a.talk = t; t != was {
-			a.peer, a.says, a.pair, a.talkingSince = rules.Peer{}, peer.Word{}, nil, l.now
+			a.peer, a.says, a.disowned, a.pair, a.talkingSince = rules.Peer{}, peer.Word{}, false, nil, l.now
 		}
 		t.urgent = true
 	}

@@ -135,8 +135,8 @@ func (e *ear) trouble() string {
 // lasts tells whether the trouble has gone on for so long that it is a problem.
 func (e *ear) lasts() bool { return e.last.Sub(e.begun) >= earRests }
 
-// deafness is why it is not known whether something answers, where the ears are the
-// cause; empty: it is known, or they are not the cause.
+// deafness is why it is not known whether something answers, where the ears or proxy ARP
+// are the cause; empty: it is known, or they are not the cause.
 func (l *loop) deafness(a *alias, why rules.Reason) string {
 	switch why {
 	case rules.AliasUnknown, rules.RouterUnknown, rules.PartnerUnknown, rules.KernelLost:
@@ -144,6 +144,9 @@ func (l *loop) deafness(a *alias, why rules.Reason) string {
 		return ""
 	}
 	var all []string
+	if why == rules.AliasUnknown && a.alias.Proxied() {
+		all = append(all, "the router answers ARP for it (proxy ARP)")
+	}
 	if t := a.iface.ear.trouble(); t != "" {
 		all = append(all, listenerOf(a.iface.Side)+" "+t)
 	}

@@ -80,6 +80,7 @@ type station struct {
 	wires      []*fakeWire
 	wake       func()
 	hang       chan struct{} // readings wait until it is closed
+	late       chan struct{} // readings are of the moment they began, and come back when it is closed
 	daemon     *Defender
 	stop       func()
 	cache      map[netip.Addr]host.HW // of a client: where it believes an address to be
@@ -427,6 +428,11 @@ func (st *station) Read() (host.State, error) {
 		for _, g := range st.gateways {
 			s.Routes = append(s.Routes, host.Route{NIC: "eth0", Gateway: g})
 		}
+	}
+	if late := st.late; late != nil {
+		st.seg.mu.Unlock()
+		<-late
+		st.seg.mu.Lock()
 	}
 	return s, nil
 }

@@ -76,7 +76,92 @@ func TestProxyARPIsUnknown(t *testing.T) {
 		if _, row, _ := w.status(w.a); row != "W7" {
 			w.fail("row %s, want W7", row)
 		}
+		if a, _ := w.show(w.a); a.Level != "warning" || !strings.HasSuffix(a.Why, ": the router answers ARP for it (proxy ARP)") {
+			w.fail("%s: %s", a.Level, a.Why)
+		}
 		w.router.set(func() { w.router.foreign[aliasIP] = false })
+	})
+}
+
+// TestAnAliasThatIsAnsweredForNobodyIsTaken: a host or the router answers ARP for others,
+// as between the ports of a private VLAN. Both hosts say that they do not have the alias,
+// and nobody answers a ping to it.
+func TestAnAliasThatIsAnsweredForNobodyIsTaken(t *testing.T) {
+	by := func(of func(w *world) *station) func(*world) {
+		return func(w *world) { of(w).proxies = map[netip.Addr]bool{aliasIP: true} }
+	}
+	for name, tt := range map[string]struct {
+		proxy  func(w *world)
+		before func(w *world)
+		want   string
+		warned int // by how many hosts: the one that answers hears itself not
+	}{
+		"by the router": {
+			proxy: by(func(w *world) *station { return w.router }),
+			want:  "a", warned: 2,
+		},
+		"by the partner, which is not primary": {
+			proxy: by(func(w *world) *station { return w.b }),
+			want:  "a", warned: 1,
+		},
+		"by the primary, on which it is parked": {
+			proxy:  by(func(w *world) *station { return w.a }),
+			before: func(w *world) { w.a.parked = []netip.Addr{aliasIP} },
+			want:   "b", warned: 1,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keyed(t, func(w *world) {
+				tt.proxy(w)
+				if tt.before != nil {
+					tt.before(w)
+				}
+			}, func(w *world) {
+				w.wait(20 * time.Second)
+				w.expect(tt.want, "nobody has it, whoever answers ARP for it")
+				if n := w.logged("event=answered_for_nobody"); n != tt.warned {
+					w.fail("answered_for_nobody was logged %d times, want %d", n, tt.warned)
+				}
+				takes := w.logged("action=take")
+				w.wait(10 * time.Minute)
+				w.expect(tt.want, "it is held")
+				if n := w.logged("action=take"); n != takes || w.logged("action=release") > 0 {
+					w.fail("%d takes and %d releases since", n-takes, w.logged("action=release"))
+				}
+			})
+		})
+	}
+}
+
+// TestAHolderWhoseHostDropsPingsIsNotAnsweredForNobody: its daemon says that it holds the
+// alias.
+func TestAHolderWhoseHostDropsPingsIsNotAnsweredForNobody(t *testing.T) {
+	keyed(t, func(w *world) { w.a.filters = true }, func(w *world) {
+		w.wait(20 * time.Second)
+		since := time.Now()
+		w.wait(10 * time.Minute)
+		if n := w.announcements(w.a, w.a.hw, since); n > 40 {
+			w.fail("%d announcements in ten minutes: it is doubted all the time", n)
+		}
+		w.expect("a", "ARP answers, and the partner's word says that it has it")
+		if n := w.logged("answered_for_nobody") + w.logged("action=release"); n > 0 {
+			w.fail("%d lines", n)
+		}
+	})
+}
+
+// TestAWordThatIsTooOldDisownsNothing: the partner took the alias since the channel was
+// cut, and its host drops pings.
+func TestAWordThatIsTooOldDisownsNothing(t *testing.T) {
+	keyed(t, func(w *world) { w.b.filters = true }, func(w *world) {
+		w.b.set(func() { w.b.dumb = true })
+		w.wait(10 * time.Second)
+		w.must(w.a, control.Order{Remove: true}, "released")
+		w.wait(time.Minute)
+		w.expect("b", "it takes over from a daemon that fell silent")
+		if a, _ := w.show(w.a); a.Holder != "partner" || w.logged("answered_for_nobody") > 0 {
+			w.fail("held by %s, says A", a.Holder)
+		}
 	})
 }
 

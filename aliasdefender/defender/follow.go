@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"errors"
 	"time"
 
 	"alias-defender/aliasdefender/detect"
@@ -14,6 +15,10 @@ func (l *loop) follow() {
 	for changes := l.asks.Changes(); len(changes) > 0; changes = l.asks.Changes() {
 		for _, c := range changes {
 			if c.What == detect.Cannot {
+				if errors.Is(c.Err, detect.ErrForNobody) {
+					l.answeredForNobody(c.Target)
+					continue
+				}
 				l.event("cannot_ask").WithField("address", c.Target.Addr.String()).WithError(c.Err).Warn("cannot ask")
 				continue
 			}
@@ -22,6 +27,15 @@ func (l *loop) follow() {
 					l.follows(a, c)
 				}
 			}
+		}
+	}
+}
+
+// answeredForNobody warns of a segment on which ARP is answered for others.
+func (l *loop) answeredForNobody(t *detect.Target) {
+	for owner := range t.For {
+		if a := owner.(*alias); a.alias == t {
+			a.log(l, "answered_for_nobody").WithField("hw", t.HW().String()).Warn(detect.ErrForNobody.Error())
 		}
 	}
 }

@@ -135,6 +135,34 @@ func TestLastLookFindsWhatWasPutThereMeanwhile(t *testing.T) {
 	})
 }
 
+// What was put there after the reading began, and before the gate opened, is in no
+// reading that counts for the take but the next one.
+func TestReadingFromBeforeTheGateOpenedIsNoLastLook(t *testing.T) {
+	g := &gate{}
+	playWith(t, 1, true, false, func(w *world) { w.b.gates = []Gate{g} }, func(w *world) {
+		w.settle()
+		w.dies(w.a)
+		w.wait(10 * time.Second)
+		late := make(chan struct{})
+		w.b.set(func() { w.b.late = late }) // and the kernel tells of a change: a reading begins
+		w.wait(20 * time.Millisecond)
+		w.seg.mu.Lock() // the kernel tells nothing of this
+		_ = w.b.kernel.Own("eth0", w.cfgB.Aliases[0].Prefix)
+		w.b.late = nil
+		w.seg.mu.Unlock()
+		g.opens[0](nil)
+		w.wait(20 * time.Millisecond)
+		if w.logged("it was found on this host") != 0 || w.b.tries != 0 {
+			w.fail("taken %d times: no reading has come back since the gate opened", w.b.tries)
+		}
+		close(late)
+		w.wait(20 * time.Millisecond)
+		if w.logged("it was found on this host") != 1 || w.b.tries != 0 {
+			w.fail("taken %d times, want it adopted: the reading after the gate has found it", w.b.tries)
+		}
+	})
+}
+
 // spy is a source that a test speaks for.
 type spy struct {
 	wanted []netip.Addr

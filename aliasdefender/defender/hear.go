@@ -106,6 +106,9 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	if p.Word.Standing == rules.SaysHolding {
 		p.Held = p.Said
 	}
+	if s := p.Word.Standing; s != rules.SaysUnsure { // in a doubt it is not sure what it can do
+		a.disowned = s.Lacks()
+	}
 	if p.Since = was.Since; was.Said.IsZero() || was.Word.Standing != p.Word.Standing {
 		p.Since = l.now
 	}

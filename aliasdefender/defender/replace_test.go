@@ -90,3 +90,27 @@ func TestWhyGoesOnOverAMoveToAnotherNIC(t *testing.T) {
 		}
 	})
 }
+
+// A reading that was under way when the row before it let the alias go may still show it.
+func TestTheNextRowAdoptsNothingFromBeforeTheRelease(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.expect("a", "the primary serves")
+		late := make(chan struct{})
+		w.a.set(func() { w.a.late = late }) // and the kernel tells of a change: a reading begins
+		w.wait(10 * time.Millisecond)
+		w.seg.mu.Lock()
+		w.a.late = nil
+		w.seg.mu.Unlock()
+		w.a.daemon.Reload(one(changed(w.cfgA.Aliases[0], func(a *config.Alias) { a.Label = "eth0:7" })))
+		w.wait(10 * time.Millisecond)
+		w.expect("", "the row before has let it go")
+		close(late)
+		w.wait(10 * time.Millisecond)
+		if w.logged("it was found on this host") != 0 {
+			w.fail("adopted, though it has gone")
+		}
+		w.wait(10 * time.Second)
+		w.expect("a", "taken again as the row has it now")
+	})
+}

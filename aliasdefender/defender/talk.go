@@ -23,6 +23,7 @@ type pairing struct {
 	word         rules.Word // what we said of the alias last
 	peer         rules.Peer // what the partner said
 	says         peer.Word  // the same as it came
+	disowned     bool       // what it last said for certain is that it does not have the alias
 	pair         []string   // what in the two files does not fit together
 	pairAt       time.Time  // when that was said
 }

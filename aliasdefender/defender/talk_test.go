@@ -125,6 +125,21 @@ func TestAfterUSR2ThePartnerTakesWhatNoMonitorAdopts(t *testing.T) {
 	})
 }
 
+// The next Monitor has at least as long to come as the lease that the file gives.
+func TestUSR2ShortensNoLongLease(t *testing.T) {
+	playWith(t, 1, true, false, func(w *world) {
+		w.withKey()
+		w.cfgA.Aliases[0].Lease = 2 * NextWithin
+	}, func(w *world) {
+		w.settle()
+		w.a.daemon.Stop(ExitNext)
+		w.wait(2*NextWithin - 10*time.Second)
+		w.expect("a", "its lease has not ended")
+		w.wait(30 * time.Second)
+		w.expect("b", "no Monitor has come")
+	})
+}
+
 // Without a channel nobody would know that the primary's daemon is gone: its alias
 // stays, as the original's did.
 func TestAfterUSR2ThePrimarysAliasStaysWithoutAChannel(t *testing.T) {

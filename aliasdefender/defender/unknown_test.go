@@ -297,7 +297,10 @@ func TestLossIsNotSilence(t *testing.T) {
 					w.b.set(func() { w.seg.loss[w.b] = 0.3 })
 					w.wait(time.Minute)
 					w.expect("a", "three frames of ten are lost")
-					if n := silences() - before; n > 1 {
+					// Which frames are lost depends on the order of what happens in one moment,
+					// and so on chance: one silence in twenty such minutes is usual. With half
+					// of its questions a doubt ends in ten silences a minute.
+					if n := silences() - before; n > 5 {
 						w.fail("silent %d times in a minute", n)
 					}
 				})

@@ -99,7 +99,7 @@ func (l *loop) wish(a *alias) detect.Wish {
 	w := detect.Wish{
 		Alias: a.key(), Partner: l.keyOf(a, partner), Router: l.keyOf(a, router),
 		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
-		Here:   a.stands, Owner: a, Pings: l.hasChannel(),
+		Here:   func() detect.Here { return l.stands(a) }, Owner: a, Pings: l.hasChannel(),
 	}
 	for _, addr := range witnesses {
 		w.Witnesses = append(w.Witnesses, l.keyOf(a, addr))

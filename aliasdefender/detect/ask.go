@@ -130,7 +130,7 @@ func (s *Set) Answered(now time.Time, q Question) {
 	case q.Put.Before(t.since):
 		// It was put before everything was made unknown.
 	case t.of != nil && t.proxied():
-		if s.noARP { // with ARP the frame itself has told
+		if s.noARP || t.mistrusted() { // otherwise the frame itself has told
 			s.byProxy(t)
 		}
 	default:
@@ -162,17 +162,18 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	if t == nil || f.At.Before(t.since) {
 		return // nobody's, or from before everything was made unknown
 	}
-	if t.hw = f.HW; f.Reply && f.Sender != f.Target {
+	reply := f.Reply && f.Sender != f.Target
+	if t.hw = f.HW; reply {
 		t.proof.replied = f.At
 	}
-	if t.of != nil && t.proxied() {
+	switch doubtful := t.mistrusted(); {
+	case doubtful && t.asked(f):
+		t.window.doubtful = true
+		return // the ping that was put with the question decides
+	case t.of != nil && t.proxied():
 		s.byProxy(t)
 		return
-	}
-	if t.mistrusted() {
-		if t.asked(f) {
-			return // the ping that was put with the question decides
-		}
+	case doubtful && !t.forNobody(): // else it ends this doubt, and the partner's word counts in the next
 		t.habit.alive = true
 	}
 	t.byARP = t.byARP || f.Reply && t.vain > 0 // where questions by ICMP were in vain
@@ -260,6 +261,12 @@ func (t *Target) proxied() bool {
 		return true
 	}
 	return false
+}
+
+// Proxied tells whether the target is an alias of which nothing is known because the
+// router answers for it.
+func (t *Target) Proxied() bool {
+	return t.of != nil && t.fact.Value == rules.Unknown && t.proxied()
 }
 
 // byProxy files an answer for an alias that the router gave for others.

@@ -95,6 +95,11 @@ type Here struct {
 	Working bool        // it is being added or removed
 	Kernel  rules.Value // the kernel has it
 	Quiet   bool        // the partner's daemon was heard, and has fallen silent
+
+	// Disowned: the partner's daemon says that its host does not have the alias either.
+	// PartnerHW is the hardware address that it names for the alias; zero: none.
+	Disowned  bool
+	PartnerHW host.HW
 }
 
 // Link is what is known of one family's half of a NIC.
@@ -143,7 +148,7 @@ const (
 	Missed             // its first answer was missed; same value
 	Other              // another value, or its doubt goes on
 	Back               // it is answered, and was silent
-	Cannot             // a medium cannot ask it; Change.Err says why
+	Cannot             // a medium cannot ask it, or its answers are ErrForNobody; Change.Err says why
 )
 
 // Change is one change of a target's fact. Changes come in the order in which they

@@ -53,10 +53,16 @@ func (t *Target) Replied(hw host.HW, since time.Time) bool {
 // mistrusted tells whether an answer by ARP alone proves nothing of the target: it has
 // answered pings before, and the partner's daemon has fallen silent. A fabric that
 // answers ARP for its hosts (EVPN) goes on answering for a while after one has died. A
-// host that sends frames of its own is alive.
+// host that sends frames of its own is alive. Nor does it prove anything of an alias that
+// is answered for nobody.
 func (t *Target) mistrusted() bool {
-	if !t.habit.pings || t.held() || t.crowd() {
-		return false // otherwise nothing but ARP asks it
+	switch {
+	case t.held() || t.crowd():
+		return false // nothing but ARP asks it
+	case t.forNobody():
+		return true
+	case !t.habit.pings:
+		return false
 	}
 	u := t.inPair()
 	quiet := u != nil && u.Here().Quiet
@@ -65,6 +71,20 @@ func (t *Target) mistrusted() bool {
 	}
 	return quiet && !t.habit.alive
 }
+
+// forNobody tells whether an answer by ARP would be given for an alias that neither host
+// has: both say so, and the hardware address is the router's or the partner's. One of
+// the two then answers ARP for others, as between the ports of a private VLAN.
+func (t *Target) forNobody() bool {
+	if t.of == nil || t.nic == nil || t.hw.IsZero() || t.held() {
+		return false
+	}
+	h := t.of.Here()
+	return h.Disowned && (h.PartnerHW == t.hw || t.of.partner.at(t.hw) || t.of.router.at(t.hw))
+}
+
+// at tells whether that hardware address has claimed the target's address.
+func (t *Target) at(hw host.HW) bool { return t != nil && t.hw == hw }
 
 // unproven tells whether it has to be found out if the target answers pings.
 func (t *Target) unproven() bool {

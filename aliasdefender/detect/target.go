@@ -19,10 +19,10 @@ type Target struct {
 	nic    *nic       // the NIC that it is on; nil: it is outside our subnets
 
 	fact     rules.Fact
-	hw       host.HW        // of the last frame that claimed the address
-	habit    habit          // how it answers
-	byARP    bool           // ask by ARP first: an alias, or it answers by ARP only
-	troubles [media]trouble // why a medium cannot ask
+	hw       host.HW            // of the last frame that claimed the address
+	habit    habit              // how it answers
+	byARP    bool               // ask by ARP first: an alias, or it answers by ARP only
+	troubles [media + 1]trouble // why a medium cannot ask, and at forNobody, that it is answered for nobody
 
 	turn   agenda.Entry
 	next   time.Time // the next regular question
@@ -44,6 +44,8 @@ type window struct {
 	most  int       // of at most so many if it belongs to a doubt
 	probe bool      // a question put in it was a probe
 	by    [media]asked
+
+	doubtful bool // it was answered by ARP, which proves nothing: see mistrusted
 }
 
 // asked is when the questions of a window were put by one medium. Those that could not be
@@ -250,7 +252,7 @@ func (s *Set) close(t *Target) {
 	deaf := s.deafened(t)
 	t.window.start = time.Time{}
 	switch {
-	case last.IsZero():
+	case last.IsZero(), t.window.doubtful && !t.window.by[ICMP].left(): // no ping was put that would tell
 		s.couldNot(t)
 		return
 	case deaf:
@@ -273,6 +275,9 @@ func (s *Set) close(t *Target) {
 	}
 	fallen := t.vain >= t.needed(s.now) && t.fact.Value != rules.Silent
 	t.lost = t.lost || fallen
+	if fallen && t.window.doubtful && t.forNobody() {
+		s.say(t, forNobody, ErrForNobody)
+	}
 	if fallen || t.fact.Value == rules.Silent {
 		t.fact.Set(rules.Silent, last, s.now)
 		s.changed(t)
@@ -339,6 +344,12 @@ type trouble struct {
 	text string
 	at   time.Time
 }
+
+// ErrForNobody is why an alias that is answered counts as silent.
+var ErrForNobody = errors.New("the alias is answered by ARP, although neither host has it, and answers no ping: the router or the partner answers ARP for others (proxy_arp_pvlan); it counts as silent")
+
+// forNobody has the place of ErrForNobody among the troubles of the media.
+const forNobody = media
 
 // errProxy is why an answer says nothing about an alias.
 var errProxy = map[host.Family]error{

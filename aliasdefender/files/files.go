@@ -22,30 +22,30 @@ import (
 	"syscall"
 )
 
-// Want is what a file has to be, besides a regular one.
+// Want is what a file must be, besides a regular one.
 type Want struct {
-	Most    int64 // bytes that it may have; 0: as many as it likes
-	NoLink  bool  // its name is no symbolic link: behind one may be a file of somebody else
-	Private bool  // root's, or of the user that runs this, and for nobody else to read
+	Most    int64 // the most bytes that it may have; 0: any number
+	NoLink  bool  // its name must not be a symbolic link, which may lead to somebody else's file
+	Private bool  // it must belong to root or to the user that runs this, and nobody else may read it
 }
 
-// Problem is what is wrong with a file that could be found.
+// Problem is what is wrong with a file that exists.
 type Problem uint8
 
 // The problems.
 const (
 	NotRegular Problem = iota + 1
 	TooLarge
-	Shared  // Private was wanted: its mode lets others at it
-	Foreign // Private was wanted: it belongs to some other user
+	Shared  // not Private: its mode lets others read or write it
+	Foreign // not Private: it belongs to another user
 )
 
-// Error is a file that is not as it was wanted.
+// Error is about a file that is not as wanted.
 type Error struct {
 	Path    string
 	Problem Problem
 	Mode    fs.FileMode // with its type
-	Owner   int         // its user's number; of Foreign
+	Owner   int         // for Foreign: the number of its user
 	Most    int64       // bytes; of TooLarge
 }
 
@@ -62,9 +62,9 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: is no regular file; move it away", e.Path)
 }
 
-// Open opens a regular file. It never waits for whoever is at the other end of a
-// FIFO, and does not open a device: that alone may have an effect. The error is an
-// *Error or of package fs.
+// Open opens a regular file. It never waits for the other end of a FIFO, and it does
+// not open a device, because even opening one may do something. The error is an
+// *Error or one of package fs.
 func Open(path string, flags int, perm fs.FileMode, w Want) (*os.File, error) {
 	stat := os.Stat
 	if w.NoLink {
@@ -81,7 +81,7 @@ func Open(path string, flags int, perm fs.FileMode, w Want) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat() // another may have come in its place since
+	info, err := f.Stat() // another file may have taken its place since
 	if err == nil {
 		err = w.refuses(path, info)
 	}
@@ -92,7 +92,7 @@ func Open(path string, flags int, perm fs.FileMode, w Want) (*os.File, error) {
 	return f, nil
 }
 
-// refuses is why the file is not as it is wanted; nil if it is.
+// refuses is the error if the file is not as wanted, otherwise nil.
 func (w Want) refuses(path string, info fs.FileInfo) error {
 	e := &Error{Path: path, Mode: info.Mode(), Owner: ownerOf(info), Most: w.Most}
 	switch {
@@ -110,8 +110,8 @@ func (w Want) refuses(path string, info fs.FileInfo) error {
 	return e
 }
 
-// ownerOf is the number of the user that the file belongs to; 0 where the system
-// does not tell.
+// ownerOf is the number of the user that the file belongs to; 0 if the system does
+// not tell.
 func ownerOf(info fs.FileInfo) int {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(s.Uid)
@@ -125,21 +125,21 @@ func Read(path string, w Want) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // nothing was written: its error has no meaning
+	defer f.Close() // nothing was written, so the error means nothing
 	text, err := io.ReadAll(io.LimitReader(f, w.Most+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(text)) > w.Most { // it grows as we read
+	if int64(len(text)) > w.Most { // it grew while we read
 		return nil, &Error{Path: path, Problem: TooLarge, Most: w.Most}
 	}
 	return text, nil
 }
 
 // Replace puts a new file in the place of the old one. When it returns nil the disk
-// has it, whatever happens to the host next; on an error the old one is still there.
-// The new file is written as path with ".new" behind it: what a crash leaves there is
-// overwritten.
+// has the new file, whatever happens to the host next; on an error the old one is
+// still there. The new file is first written as path + ".new"; one that a crash left
+// there is overwritten.
 func Replace(path string, text []byte, perm fs.FileMode) (err error) {
 	next := path + ".new"
 	f, err := Open(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm, Want{NoLink: true})
@@ -164,7 +164,7 @@ func Replace(path string, text []byte, perm fs.FileMode) (err error) {
 	return SyncDir(filepath.Dir(path)) // the new name too
 }
 
-// MakeDir makes a directory where it is missing, and those above it.
+// MakeDir makes a directory and those above it, where they are missing.
 func MakeDir(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -175,8 +175,8 @@ func MakeDir(dir string) error {
 	return SyncDir(filepath.Dir(dir))
 }
 
-// SyncDir puts the names in a directory on disk. Not every file system can: what such
-// a one answers is no error.
+// SyncDir puts the names in a directory on disk. Some file systems cannot do that;
+// their answer is not an error.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -189,8 +189,8 @@ func SyncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// Explain turns an error about a file into "path: what; what to do". setting is what
-// names another place for the file: "[state] dir".
+// Explain turns an error about a file into "path: what; what to do". setting is the
+// setting that names another place for the file, such as "[state] dir".
 func Explain(err error, setting string) error {
 	p := (*fs.PathError)(nil)
 	link := (*os.LinkError)(nil)
@@ -201,7 +201,7 @@ func Explain(err error, setting string) error {
 	case errors.As(err, &link):
 		p = &fs.PathError{Path: link.New, Err: link.Err}
 	default:
-		return err // it says so itself
+		return err // the error already says what to do
 	}
 	other := "set another " + setting
 	todo := "mend it, or " + other

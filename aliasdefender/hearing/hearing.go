@@ -21,6 +21,6 @@ import "time"
 
 // Report is how well a socket hears at one moment.
 type Report struct {
-	Lost uint64        // packets that the kernel dropped for want of room, since the socket was opened
-	Late time.Duration // for how long the oldest packet that is not delivered has waited; zero: none waits
+	Lost uint64        // packets that the kernel dropped for lack of room, since the socket was opened
+	Late time.Duration // how long the oldest packet that is not delivered yet has waited; zero: none waits
 }

@@ -3,6 +3,7 @@ package hearing
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,8 +14,8 @@ import (
 )
 
 const (
-	// stampAt is where the kernel's time stamp stands in what it adds to a packet,
-	// the only thing that we ask it to add: seconds and nanoseconds, 8 bytes each.
+	// stampAt is where the kernel's time stamp is in what it adds to a packet. We ask
+	// the kernel to add nothing else. It has seconds and nanoseconds, 8 bytes each.
 	stampAt   = (unsafe.Sizeof(unix.Cmsghdr{}) + wordSize - 1) &^ (wordSize - 1)
 	stampSize = 16
 	wordSize  = unsafe.Sizeof(uintptr(0))
@@ -26,28 +27,29 @@ const (
 // Meter measures one socket. One goroutine reads; Report may be called from another.
 type Meter struct {
 	raw  syscall.RawConn
-	in   message      // of the reader
-	held atomic.Int64 // since when the reader has packets in its hands, in Unix nanoseconds; 0: it has none
+	in   message      // fields of the reader
+	held atomic.Int64 // since when the reader has had packets in its hands, in Unix nanoseconds; 0: it has none
 
-	mu      sync.Mutex // of the following
+	mu      sync.Mutex // guards the following
 	peek    message
 	one     [1]byte
-	look    func(fd uintptr) // bound once: a report leaves no garbage
-	dropped uint32           // that the kernel told last
+	look    func(fd uintptr) // bound once, so that a report makes no garbage
+	dropped uint32           // as the kernel told last
 	report  Report
-	news    error // that the look took from the reader: the kernel tells each once
+	news    error // news that a look took away from the reader: the kernel tells each only once
 }
 
-// message is what the kernel fills in with one packet. It is kept: thousands of
-// packets a second leave nothing for the garbage collector.
+// message is what the kernel fills in for one packet. It is reused, so that thousands
+// of packets a second make no garbage.
 type message struct {
 	head  unix.Msghdr
 	part  unix.Iovec
 	extra [64]byte
+	from  unix.RawSockaddrInet6 // of which an IPv4 socket fills in less
 }
 
-// NewMeter prepares a socket: the kernel stamps each of its packets with the time
-// of arrival. A kernel before Linux 5.1 cannot; there no packet is ever late.
+// NewMeter prepares a socket: the kernel stamps each packet with the time of its
+// arrival. A kernel before Linux 5.1 cannot do this; there no packet is ever late.
 func NewMeter(raw syscall.RawConn) (*Meter, error) {
 	m := &Meter{raw: raw}
 	m.in.set()
@@ -68,6 +70,7 @@ func NewMeter(raw syscall.RawConn) (*Meter, error) {
 func (m *message) set() {
 	m.head.Iov = &m.part
 	m.head.SetIovlen(1)
+	m.head.Name = (*byte)(unsafe.Pointer(&m.from))
 }
 
 // receive reads one packet. A packet without a time stamp arrived now.
@@ -76,6 +79,7 @@ func (m *message) receive(fd uintptr, b []byte, flags int) (n int, arrived time.
 	m.part.SetLen(len(b))
 	m.head.Control = &m.extra[0]
 	m.head.SetControllen(len(m.extra))
+	m.head.Namelen = uint32(unsafe.Sizeof(m.from))
 	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, fd, uintptr(unsafe.Pointer(&m.head)), uintptr(flags|unix.MSG_DONTWAIT))
 	m.part.Base = nil
 	if errno != 0 {
@@ -84,8 +88,8 @@ func (m *message) receive(fd uintptr, b []byte, flags int) (n int, arrived time.
 	return int(r), m.stamp(time.Now()), nil
 }
 
-// stamp turns the kernel's wall clock into the time of this process, which no
-// correction of the clock moves. A stamp ahead of the clock says no more than now.
+// stamp converts the kernel's wall clock into this process's time, which does not
+// move when the clock is corrected. A stamp in the future counts as now.
 func (m *message) stamp(now time.Time) time.Time {
 	if uintptr(m.head.Controllen) < stampAt+stampSize {
 		return now
@@ -94,19 +98,19 @@ func (m *message) stamp(now time.Time) time.Time {
 	return now.Add(-max(now.Round(0).Sub(at), 0))
 }
 
-// Begin tells that the reader is about to take packets out of the kernel's queue.
+// Begin says that the reader is about to take packets out of the kernel's queue.
 func (m *Meter) Begin() { m.held.CompareAndSwap(0, time.Now().UnixNano()) }
 
-// Done tells that the reader has delivered all that it took.
+// Done says that the reader has delivered everything that it took.
 func (m *Meter) Done() { m.held.Store(0) }
 
-// Receive takes one packet, and tells when it arrived at this host; the rest of one
-// that is longer than b is lost. It does not wait: EAGAIN means that there is none.
-// What the kernel has to say of the socket, such as ENETDOWN, is another error.
+// Receive takes one packet, and tells when it arrived at this host. If the packet is
+// longer than b, the rest is lost. It does not wait: EAGAIN means that there is none.
+// Any other error is news about the socket, such as ENETDOWN.
 func (m *Meter) Receive(fd uintptr, b []byte) (n int, arrived time.Time, err error) {
 	n, arrived, err = m.in.receive(fd, b, 0)
 	if err == unix.EAGAIN {
-		m.mu.Lock() // a look that is under way has taken the news, or has not
+		m.mu.Lock() // a look that runs now may have taken the news, or not
 		if m.news != nil {
 			err, m.news = m.news, nil
 		}
@@ -118,13 +122,24 @@ func (m *Meter) Receive(fd uintptr, b []byte) (n int, arrived time.Time, err err
 	return n, arrived, err
 }
 
+// Sender is who sent the packet that was received last, without a zone, and for a
+// link-local one the index of the NIC that it came in by. It is for the reader of an IPv6
+// socket, whose packets come without their header; of any other socket it is the zero
+// Addr.
+func (m *Meter) Sender() (from netip.Addr, nic uint32) {
+	if m.in.head.Namelen != uint32(unsafe.Sizeof(m.in.from)) || m.in.from.Family != unix.AF_INET6 {
+		return netip.Addr{}, 0
+	}
+	return netip.AddrFrom16(m.in.from.Addr), m.in.from.Scope_id
+}
+
 // Report looks how well the socket hears. It does not wait. Of a socket that is
 // closed it repeats what was known.
 func (m *Meter) Report() Report {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// The kernel's queue first: what leaves it after this look is in the reader's
-	// hands by the next.
+	// The kernel's queue comes first: a packet that leaves it after this look is in
+	// the reader's hands at the next.
 	if m.raw.Control(m.look) != nil {
 		return m.report
 	}
@@ -137,8 +152,8 @@ func (m *Meter) Report() Report {
 // measure reads what the kernel knows.
 func (m *Meter) measure(fd uintptr) {
 	m.report.Late = 0
-	// Where nothing waits the socket is not touched: a reader that waits would not be
-	// woken for news that a look has taken.
+	// If nothing waits, do not touch the socket: a waiting reader would not be woken
+	// for news that this look has taken.
 	if waiting, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ); err == nil && waiting > 0 {
 		switch _, arrived, err := m.peek.receive(fd, m.one[:], unix.MSG_PEEK); err {
 		case nil:

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// echoFrame is room for an Ethernet header, an IPv4 header without options, and an ICMP
+// echoFrame is room for an Ethernet header, an IP header without options, and an ICMP
 // message of ours.
 const (
 	echoHeader = atPacket + ipv4.HeaderLen
@@ -19,11 +19,16 @@ const (
 // hardware address. Wherever this host believes target to be, the host with that hardware
 // address gets the frame, and answers only if it has target. Nobody forwards the message:
 // it may take one hop only. The answer comes as any packet does, to whoever listens for
-// it. Errors are as for Ask.
+// it. A message of ICMPv6 gets its checksum here, because that covers the addresses.
+// Errors are as for Ask.
 func (w *Wire) Echo(target, from netip.Addr, to HW, icmp []byte) error {
-	frame, err := echoIn(target, from, to, w.hw, icmp)
+	in, say := echoIn, w.sender.sayFrame
+	if w.family == IPv6 {
+		in, say = echoIn6, w.sender.sayIPv6
+	}
+	frame, err := in(target, from, to, w.hw, icmp)
 	if err == nil {
-		err = w.sender.sayFrame(w, frame)
+		err = say(w, frame)
 	}
 	if err != nil {
 		return fmt.Errorf("host: ask %s for %s on %s: %w", to, target, w.nic, err)
@@ -37,7 +42,7 @@ func echoIn(target, from netip.Addr, to, source HW, icmp []byte) ([]byte, error)
 		return nil, errNotIPv4
 	}
 	if len(icmp) > echoFrame-echoHeader {
-		return nil, fmt.Errorf("an ICMP message of %d bytes is too long", len(icmp))
+		return nil, tooLong(icmp)
 	}
 	b := make([]byte, echoHeader, echoFrame)
 	copy(b[atDest:], to[:])
@@ -57,6 +62,44 @@ func echoIn(target, from netip.Addr, to, source HW, icmp []byte) ([]byte, error)
 	ip[10], ip[11] = byte(sum>>8), byte(sum)
 	b = append(b, icmp...)
 	return b[:max(len(b), shortest)], nil
+}
+
+// echoIn6 is the whole frame (RFC 2464, RFC 8200).
+func echoIn6(target, from netip.Addr, to, source HW, icmp []byte) ([]byte, error) {
+	if !is6(target) || !is6(from) {
+		return nil, errNotIPv6
+	}
+	if len(icmp) > echoFrame-atICMP {
+		return nil, tooLong(icmp)
+	}
+	if len(icmp) < 8 {
+		return nil, fmt.Errorf("%d bytes are no ICMPv6 message", len(icmp))
+	}
+	b := make([]byte, atICMP, echoFrame)
+	copy(b[atDest:], to[:])
+	copy(b[atSource:], source[:])
+	b[atType], b[atType+1] = typeIPv6>>8, typeIPv6&0xff
+	b[atPacket] = 6 << 4
+	b[atPayload+1] = byte(len(icmp))
+	b[atNext] = icmpv6
+	b[atHops] = 1 // one hop
+	src, dst := from.As16(), target.As16()
+	copy(b[atFrom:], src[:])
+	copy(b[atTo:], dst[:])
+	b = append(b, icmp...)
+	setSum6(b)
+	return b, nil
+}
+
+func tooLong(icmp []byte) error {
+	return fmt.Errorf("an ICMP message of %d bytes is too long", len(icmp))
+}
+
+// sayIPv6 sends a frame of IPv6, which the socket is for, or fails at once.
+func (v *sender) sayIPv6(w *Wire, frame []byte) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.sendNow(w, frame)
 }
 
 // checksum is RFC 1071's, of an even number of bytes.

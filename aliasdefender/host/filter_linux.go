@@ -14,24 +14,36 @@ import (
 // instructions, and the kernel takes 4,096.
 const mostSpans = 400
 
-// Want has the kernel pass only frames that speak of these addresses, as sender or as
-// target. Before the first call it passes all frames of this segment. A storm of other
-// hosts' ARP then neither wakes this process nor takes the room of frames that matter.
+// Want has the kernel pass only frames that speak of these addresses: as sender or as
+// target. Before the first call it passes all frames of this segment. A storm of frames
+// about others then neither wakes this process nor takes the room of frames that matter.
 // One filter replaces the other at once, and nothing is lost. Frames that the old filter
-// let in may still be delivered. So may frames about addresses that lie between the
-// wanted ones: a filter has no room for thousands of single addresses. Only IPv4
-// addresses have ARP; others are ignored.
+// let in may still be delivered. With ARP so may frames about addresses that lie between
+// the wanted ones: a filter has no room for thousands of single addresses. Addresses of
+// the other family are ignored; zones too, because a Wire is on one NIC.
+//
+// In IPv6 a frame speaks of the address that a solicitation asks for, of its source, and
+// of the address that an advertisement is about. The NIC is told to pass the groups to
+// which questions about the wanted addresses are sent.
 //
 // After an error it is not known what the filter passes: close the Wire.
 func (w *Wire) Want(addrs []netip.Addr) error {
-	all := spans(addrs)
+	if w.family == IPv6 {
+		return w.want6(addrs)
+	}
+	return w.filter(spans(addrs), speaksOf, onlyThisSegment)
+}
+
+// filter attaches the finest filter that the kernel takes, and without any the whole
+// segment's.
+func (w *Wire) filter(all []span, of func([]span) []bpf.Instruction, segment []bpf.Instruction) error {
 	// The kernel bounds the memory of a socket's filters (net.core.optmem_max).
 	for most := mostSpans; most > 0; most /= 4 {
-		if w.attach(speaksOf(join(all, most))) == nil {
+		if w.attach(of(join(all, most))) == nil {
 			return nil
 		}
 	}
-	if err := w.attach(onlyThisSegment); err != nil {
+	if err := w.attach(segment); err != nil {
 		return fmt.Errorf("host: filter on %s: %w", w.nic, err)
 	}
 	return nil
@@ -48,7 +60,7 @@ func (w *Wire) attach(filter []bpf.Instruction) error {
 // onlyThisSegment drops frames for other hosts, and every frame of a VLAN that has no
 // interface here. The kernel takes such a frame's tag off before we see it and marks the
 // frame so; nothing else tells it from a frame of this segment.
-var onlyThisSegment = append(dropOtherHosts, bpf.RetConstant{Val: frameSize})
+var onlyThisSegment = append(slices.Clone(dropOtherHosts), bpf.RetConstant{Val: frameSize})
 
 var dropOtherHosts = []bpf.Instruction{
 	bpf.LoadExtension{Num: bpf.ExtType},
@@ -60,7 +72,7 @@ var dropOtherHosts = []bpf.Instruction{
 type span struct{ from, to uint32 }
 
 // spans are the IPv4 addresses as runs, in ascending order.
-func spans(addrs []netip.Addr) (all []span) {
+func spans(addrs []netip.Addr) []span {
 	var numbers []uint32
 	for _, a := range addrs {
 		if a.Is4() {
@@ -68,6 +80,11 @@ func spans(addrs []netip.Addr) (all []span) {
 			numbers = append(numbers, binary.BigEndian.Uint32(b[:]))
 		}
 	}
+	return runs(numbers)
+}
+
+// runs are the numbers as spans, in ascending order.
+func runs(numbers []uint32) (all []span) {
 	slices.Sort(numbers)
 	for _, n := range slices.Compact(numbers) {
 		if last := len(all) - 1; last >= 0 && all[last].to == n-1 {
@@ -106,33 +123,39 @@ func join(all []span, most int) []span {
 func speaksOf(all []span) []bpf.Instruction {
 	filter := slices.Clone(dropOtherHosts)
 	for _, at := range []uint32{atSender, atTarget} {
-		if len(all) == 0 {
-			break
-		}
-		found := search(all, 0)
-		filter = append(filter,
-			bpf.LoadAbsolute{Off: at, Size: 4},
-			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[0].from, SkipTrue: 1},
-			bpf.Jump{Skip: uint32(len(found))})
-		filter = append(filter, found...)
+		filter = append(filter, within(all, at, frameSize)...)
 	}
 	return append(filter, bpf.RetConstant{Val: 0})
+}
+
+// within lets through so many bytes of a frame in which the number at that place is in the
+// spans, and otherwise goes on behind its own end.
+func within(all []span, at, size uint32) []bpf.Instruction {
+	if len(all) == 0 {
+		return nil
+	}
+	found := search(all, 0, size)
+	return append([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: at, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[0].from, SkipTrue: 1},
+		bpf.Jump{Skip: uint32(len(found))},
+	}, found...)
 }
 
 // search passes the frame if the number is in the spans, which it finds by halving.
 // Otherwise it goes on that many instructions after its own end. The number is known not
 // to be below the first span.
-func search(all []span, after int) []bpf.Instruction {
+func search(all []span, after int, size uint32) []bpf.Instruction {
 	if len(all) == 1 {
 		return []bpf.Instruction{
 			bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: all[0].to, SkipTrue: 1},
-			bpf.RetConstant{Val: frameSize},
+			bpf.RetConstant{Val: size},
 			bpf.Jump{Skip: uint32(after)},
 		}
 	}
 	half := len(all) / 2
-	upper := search(all[half:], after)
-	lower := search(all[:half], after+len(upper))
+	upper := search(all[half:], after, size)
+	lower := search(all[:half], after+len(upper), size)
 	decide := []bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: all[half].from, SkipTrue: uint8(len(lower))}}
 	if len(lower) > 255 { // a condition cannot jump further
 		decide = []bpf.Instruction{

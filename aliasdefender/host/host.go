@@ -1,5 +1,6 @@
 // Package host is this host's network: its interfaces and their addresses, the
-// default routes, and an ARP listener and an ARP sender on each NIC.
+// default routes, and on each NIC a listener and a sender of ARP, and of IPv6's
+// neighbour discovery.
 //
 // It reads and carries out; it refuses to know what an alias is for, who should
 // have it, and why. Adding an address that is there, or removing one that is gone,

@@ -16,7 +16,8 @@ import (
 // know nothing than to guess.
 const readAttempts = 5
 
-// HearsARP: we hear the ARP of the segment, and have to announce ourselves.
+// HearsARP: we hear the ARP and the neighbour discovery of the segment, and have to
+// announce ourselves.
 const HearsARP = true
 
 // Leases: the kernel drops an address when its time is up.
@@ -36,7 +37,7 @@ type Host struct {
 }
 
 // New returns this host's network. Reading it needs no privilege. Capable tells whether
-// the process may also change it and hear ARP.
+// the process may also change it and hear its neighbours.
 func New() (*Host, error) { return &Host{send: unix.Write, within: answerWithin}, nil }
 
 // Capable returns nil if this process may do everything that this package does, or one
@@ -53,7 +54,7 @@ func Capable() error {
 		name string
 	}{
 		{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, // addresses
-		{unix.CAP_NET_RAW, "CAP_NET_RAW"},     // ARP and ICMP
+		{unix.CAP_NET_RAW, "CAP_NET_RAW"},     // ARP, neighbour discovery, ICMP
 	} {
 		if data[c.bit/32].Effective&(1<<(c.bit%32)) == 0 {
 			missing = append(missing, c.name)

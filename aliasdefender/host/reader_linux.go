@@ -9,7 +9,7 @@ import (
 // reader reads a Wire's frames, many in one go, into memory that it keeps.
 type reader struct {
 	w    *Wire
-	buf  [frameSize]byte
+	buf  []byte
 	seen []Sighting // in this go
 	some bool       // frames came, even if none of them counts as seen
 	err  error
@@ -18,7 +18,10 @@ type reader struct {
 }
 
 func newReader(w *Wire) *reader {
-	e := &reader{w: w, seen: make([]Sighting, 0, batch)}
+	e := &reader{w: w, buf: make([]byte, frameSize), seen: make([]Sighting, 0, batch)}
+	if w.family == IPv6 {
+		e.buf = make([]byte, packetSize)
+	}
 	e.drained = e.drain
 	return e
 }
@@ -38,7 +41,7 @@ func (e *reader) hear() error {
 func (e *reader) drain(fd uintptr) bool {
 	e.w.meter.Begin()
 	for len(e.seen) < cap(e.seen) {
-		n, at, err := e.w.meter.Receive(fd, e.buf[:])
+		n, at, err := e.w.meter.Receive(fd, e.buf)
 		switch err {
 		case nil:
 			e.some = true
@@ -58,10 +61,29 @@ func (e *reader) drain(fd uintptr) bool {
 }
 
 func (e *reader) take(frame []byte, at time.Time) {
-	s, source, err := decode(frame)
-	if err != nil || source == e.w.hw || s.HW == e.w.hw {
+	read := decode
+	if e.w.family == IPv6 {
+		read = decodeND
+	}
+	s, source, err := read(frame)
+	if err != nil || source == e.w.hw || s.HW == e.w.hw || !e.w.wants(s) {
 		return
+	}
+	if e.w.family == IPv6 {
+		s.Sender, s.Target = Zoned(s.Sender, e.w.nic), Zoned(s.Target, e.w.nic)
 	}
 	s.NIC, s.At = e.w.nic, at
 	e.seen = append(e.seen, s)
+}
+
+// wants tells whether a frame that the filter of IPv6 has let through speaks of a wanted
+// address; that filter looks at a part of each.
+func (w *Wire) wants(s Sighting) bool {
+	want := w.want.Load()
+	if want == nil {
+		return true
+	}
+	_, sender := (*want)[s.Sender]
+	_, target := (*want)[s.Target]
+	return sender || target && !s.Reply
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -19,6 +21,10 @@ import (
 const (
 	// frameSize is room for an ARP frame with its padding: 60 bytes and some.
 	frameSize = 128
+
+	// packetSize is room for the longest IPv6 packet in its frame: a message's checksum
+	// covers all of its options, and one that hosts believe must not be too long for us.
+	packetSize = atPacket + 40 + 1<<16 - 1
 
 	// batch is how many frames are read before they are delivered, if that many are
 	// there.
@@ -36,9 +42,12 @@ const (
 	downPoll = 200 * time.Millisecond
 )
 
-// Wire is the ARP listener and the ARP sender on one NIC.
+// Wire is the listener and the sender on one Side of this host: of ARP, or of neighbour
+// discovery.
 type Wire struct {
 	nic     string
+	index   int
+	family  Family
 	hw      HW
 	conn    *packet.Conn
 	raw     syscall.RawConn
@@ -48,12 +57,23 @@ type Wire struct {
 	err     error // set before done is closed
 
 	sender sender
+
+	// Of IPv6 alone.
+	wanting sync.Mutex // of groups
+	groups  groups
+	want    atomic.Pointer[map[netip.Addr]struct{}] // nil: everything
+	forwarding
 }
 
-// Listen opens the NIC, which needs neither an address nor to be up, and calls see with
-// the ARP frames of other hosts, from one goroutine, in their order: with one frame as
-// soon as it comes, with up to 256 where several have come. The frames are only lent. see
-// must not block for long and must not call Close.
+// Listen opens one Side of the NIC, which needs neither an address nor to be up, and calls
+// see with the frames of other hosts, from one goroutine, in their order: with one frame
+// as soon as it comes, with up to 256 where several have come. The frames are only lent.
+// see must not block for long and must not call Close.
+//
+// Of IPv4 these are ARP's requests and replies; of IPv6 neighbour solicitations and
+// advertisements that are valid (RFC 4861, 7.1.1 and 7.1.2) and stand directly behind the
+// IPv6 header. Others are not heard: no host has a reason to send them, and who wants to
+// claim an address behind our back can as well write to each of its victims alone.
 //
 // Listen reads in the frame itself who sent it: one host may announce for another. A
 // frame is our own, and not passed to see, if this NIC's hardware address is its Ethernet
@@ -61,9 +81,6 @@ type Wire struct {
 // that announces us for us is taken for a rival. A frame with a VLAN tag that no
 // interface of ours has removed belongs to another segment.
 func (h *Host) Listen(nic string, f Family, see func([]Sighting)) (*Wire, error) {
-	if f != IPv4 {
-		return nil, fmt.Errorf("host: listen on %s: no neighbour discovery", nic)
-	}
 	links, err := withKernel(h, func(t *talk) ([]NIC, error) { return retried("interfaces", t.links) })
 	if err != nil {
 		return nil, err
@@ -75,12 +92,16 @@ func (h *Host) Listen(nic string, f Family, see func([]Sighting)) (*Wire, error)
 	if n.HW.IsZero() {
 		return nil, fmt.Errorf("host: listen on %s: not an Ethernet interface", nic)
 	}
-	filter, err := bpf.Assemble(onlyThisSegment)
+	protocol, segment := unix.ETH_P_ARP, onlyThisSegment
+	if f == IPv6 {
+		protocol, segment = unix.ETH_P_IPV6, onlyNeighbours
+	}
+	filter, err := bpf.Assemble(segment)
 	if err != nil {
 		return nil, fmt.Errorf("host: listen on %s: %w", nic, err)
 	}
 	ifi := &net.Interface{Index: n.Index, Name: nic, HardwareAddr: n.HW[:]}
-	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ARP, &packet.Config{Filter: filter})
+	conn, err := packet.Listen(ifi, packet.Raw, protocol, &packet.Config{Filter: filter})
 	if err != nil {
 		return nil, fmt.Errorf("host: listen on %s: %w", nic, err)
 	}
@@ -88,9 +109,14 @@ func (h *Host) Listen(nic string, f Family, see func([]Sighting)) (*Wire, error)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
 	}
-	w := &Wire{nic: nic, hw: n.HW, conn: conn, raw: raw, done: make(chan struct{})}
+	w := &Wire{nic: nic, index: n.Index, family: f, hw: n.HW, conn: conn, raw: raw, done: make(chan struct{})}
 	w.meter, err = hearing.NewMeter(raw)
-	if err := errors.Join(err, w.widen(), w.sender.open(w)); err != nil {
+	err = errors.Join(err, w.widen(), w.sender.open(w))
+	if f == IPv6 {
+		err = errors.Join(err, w.join(nil), w.forwarding.open(nic))
+	}
+	if err != nil {
+		w.forwarding.close()
 		return nil, errors.Join(fmt.Errorf("host: listen on %s: %w", nic, err), conn.Close())
 	}
 	go w.read(see)
@@ -115,6 +141,7 @@ func (w *Wire) widen() (err error) {
 
 func (w *Wire) read(see func([]Sighting)) {
 	defer close(w.done)
+	defer w.forwarding.close()
 	e := newReader(w)
 	down := false
 	for {

@@ -19,12 +19,12 @@ const Leases = false
 // BringUp is what an administrator says to a NIC that is down; %s is its name.
 const BringUp = "ifconfig %s up"
 
-var errDeaf = errors.New("host: no ARP on " + runtime.GOOS)
+var errDeaf = errors.New("host: no ARP or neighbour discovery on " + runtime.GOOS)
 
 // Listen is not served on this system.
 func (h *Host) Listen(string, Family, func([]Sighting)) (*Wire, error) { return nil, errDeaf }
 
-// Wire is the ARP listener and the ARP sender on one NIC.
+// Wire is the listener and the sender on one Side of this host.
 type Wire struct{}
 
 // Ask is not served on this system.

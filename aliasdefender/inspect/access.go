@@ -18,11 +18,12 @@ type File struct {
 	Path     string // absolute, without symbolic links
 	UID, GID uint32
 	Mode     fs.FileMode
-	Dirs     []File // those above it, the nearest first
+	Dirs     []File // the directories above it, the nearest first
 }
 
-// unitCannotRead: Check reads as whoever called it, and root reads everything. The
-// unit's Monitor is root without that power, and sees neither homes nor /tmp.
+// unitCannotRead: Check reads with the rights of its caller, and root may read
+// everything. The unit's Monitor is root without that power, and sees neither home
+// directories nor /tmp.
 func unitCannotRead(s *Subject) (found []Finding) {
 	u := s.judged()
 	if u == nil {
@@ -39,14 +40,14 @@ func unitCannotRead(s *Subject) (found []Finding) {
 	return found
 }
 
-// cannotRead says why the unit's Monitor cannot read the file, and what mends it.
+// cannotRead says why the unit's Monitor cannot read the file, and how to fix it.
 func (u *Unit) cannotRead(f File) (what, mend string) {
 	if by := u.hides(f.Path); by != "" {
 		return by + " hides the directory that it is in",
 			fmt.Sprintf("move it to /etc, such as: mv %s /etc/%s; and name it there", f.Path, path.Base(f.Path))
 	}
 	if !u.isRoot() || u.has("CAP_DAC_OVERRIDE") || u.has("CAP_DAC_READ_SEARCH") {
-		return "", "" // or as a user of whose groups we know nothing
+		return "", "" // or as a user whose groups we do not know
 	}
 	if !rootMay(f, 4) {
 		mend = "chown root " + f.Path
@@ -64,8 +65,8 @@ func (u *Unit) cannotRead(f File) (what, mend string) {
 	return "", ""
 }
 
-// rootMay tells whether the mode lets root, without its powers and in its own group
-// alone, do that: 4 reads, 1 passes.
+// rootMay tells whether the mode allows this to a root without its powers and with
+// only its own group: 4 reads, 1 passes.
 func rootMay(f File, bit fs.FileMode) bool {
 	switch {
 	case f.UID == 0:
@@ -76,8 +77,8 @@ func rootMay(f File, bit fs.FileMode) bool {
 	return f.Mode&bit != 0
 }
 
-// unitCannotWrite: [control] socket or [state] dir are in a place that the unit keeps
-// from being written.
+// unitCannotWrite: [control] socket or [state] dir is in a place that the unit does
+// not let the Monitor write.
 func unitCannotWrite(s *Subject) (found []Finding) {
 	u := s.judged()
 	if u == nil {
@@ -108,7 +109,7 @@ func unitCannotWrite(s *Subject) (found []Finding) {
 	return found
 }
 
-// unitNotInGroup: the socket of the readers cannot be given to their group.
+// unitNotInGroup: the Monitor cannot give the readers' socket to their group.
 func unitNotInGroup(s *Subject) []Finding {
 	u, r := s.judged(), s.Config.Settings.Readers
 	if u == nil || r.Group == "" || s.NoReaders != "" || u.has("CAP_CHOWN") || !u.isRoot() {

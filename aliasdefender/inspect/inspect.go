@@ -1,15 +1,15 @@
 // Package inspect finds, before the night it matters, what on this host keeps the
-// aliases of the files from being defended well. It is what the verb Check says
-// beside what the files mean.
+// aliases of the files from being well defended. Check prints it beside what the
+// files mean.
 //
-// It reads nothing: whoever calls it reads the host into a Subject, and each rule is
-// a pure function from that to findings, so that every finding is tested without a
-// kernel. It refuses to know what the wire does: no rule asks another host. What was
-// not read is unknown, and no rule finds anything in it.
+// It reads nothing: its caller reads the host into a Subject, and each rule is a pure
+// function from that to findings, so every finding is tested without a kernel. It
+// refuses to know what happens on the wire: no rule asks another host. What was not
+// read is unknown, and no rule finds anything in it.
 //
-// A new finding is a function on its own in the file of its kind, and a line in
-// Rules. What it needs of the host and no rule needed before is a field of Subject,
-// which cli/subject.go fills.
+// A new finding is a function of its own in the file of its kind, and a line in
+// Rules. If it needs something of the host that no rule needed before, it adds a
+// field to Subject, which cli/subject.go fills.
 package inspect
 
 import (
@@ -28,7 +28,7 @@ type Severity int
 const (
 	// Note is worth knowing; nothing needs to be done.
 	Note Severity = iota + 1
-	// Warning is that an alias is defended worse than its files promise.
+	// Warning means that an alias is defended less well than its files promise.
 	Warning
 	// Mistake keeps the Monitor, or a row, from working at all.
 	Mistake
@@ -46,47 +46,47 @@ func (s Severity) String() string {
 	}
 }
 
-// MarshalText is String, for the JSON of Check.
+// MarshalText is String, for Check's JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Finding is one thing that Check says of this host. The names of its JSON form are
-// kept from version to version.
+// Finding is one thing that Check says about this host. The names of its JSON form do
+// not change from version to version.
 type Finding struct {
 	Severity Severity `json:"severity"`
 	About    string   `json:"about"`          // where: "hostname.alias:3", "aliasdefender.toml: router", or a NIC
 	What     string   `json:"what"`           // what is the case, as one sentence without a full stop
-	Why      string   `json:"why"`            // what comes of it here, in the same form
-	Mend     string   `json:"mend,omitempty"` // the command or the line of a file that mends it; empty for some notes
+	Why      string   `json:"why"`            // what follows from it here, in the same form
+	Mend     string   `json:"mend,omitempty"` // the command or the line of a file that fixes it; empty for some notes
 }
 
 // Subject is what was read of this host. A zero field was not read.
 type Subject struct {
-	Aliases  string // path of the table, as it was named
+	Aliases  string // path of the table, as the user named it
 	Settings string // path of aliasdefender.toml
 	Config   *config.Config
 
-	Host *host.State // nil where it cannot be read
+	Host *host.State // nil if it cannot be read
 
-	// Sysctls are the kernel's settings below /proc/sys, by their names there:
-	// "net/ipv4/conf/eth0/arp_ignore". Absent is unknown.
+	// Sysctls are the kernel's settings below /proc/sys, under their names there:
+	// "net/ipv4/conf/eth0/arp_ignore". A missing one is unknown.
 	Sysctls map[string]string
 
 	// Names are the addresses of each partner that is written as a name, in the
-	// resolver's order; absent where it does not resolve.
+	// resolver's order; a name that does not resolve is missing.
 	Names map[string][]netip.Addr
 
-	// NoReaders says why the group of [control] readers is none; empty: it is one, or
-	// none is named.
+	// NoReaders says why [control] readers names no usable group; empty if it does,
+	// or names none.
 	NoReaders string
-	// ReadersGroup is what else that group is called: its number, or its name.
+	// ReadersGroup is the group's other name: its number, or its name.
 	ReadersGroup []string
 
-	Unit  *Unit  // that starts the Monitor; nil: none is installed
-	Files []File // that the Monitor has to read, as far as they could be looked at
+	Unit  *Unit  // the unit that starts the Monitor; nil: none is installed
+	Files []File // files that the Monitor has to read, as far as we could look at them
 }
 
-// NICSettings are the settings of a NIC that are read into Sysctls, for each NIC of
-// the table and for "all".
+// NICSettings are the settings that are read into Sysctls for each NIC of the table
+// and for "all".
 var NICSettings = []string{"arp_ignore", "arp_announce", "rp_filter", "promote_secondaries", "proxy_arp_pvlan"}
 
 // Sysctl is an IPv4 setting of a NIC, such as "rp_filter"; ok is false if it is
@@ -99,8 +99,8 @@ func (s *Subject) Sysctl(nic, setting string) (value string, ok bool) {
 // SysctlName is the name in Subject.Sysctls of an IPv4 setting of a NIC.
 func SysctlName(nic, setting string) string { return "net/ipv4/conf/" + nic + "/" + setting }
 
-// set is the command that sets an IPv4 setting of a NIC. With slashes, for a NIC may
-// have dots in its name: eth0.100.
+// set is the command that sets an IPv4 setting of a NIC. It uses slashes, because a
+// NIC may have dots in its name: eth0.100.
 func set(nic, setting, value string) string {
 	return fmt.Sprintf("sysctl -w %s=%s", SysctlName(nic, setting), value)
 }
@@ -108,8 +108,7 @@ func set(nic, setting, value string) string {
 // Row is the About of a row of the table.
 func (s *Subject) Row(a config.Alias) string { return fmt.Sprintf("%s:%d", s.Aliases, a.Line) }
 
-// Rules are all that is looked for, in the order in which findings of one severity
-// are said.
+// Rules are all rules, in the order in which findings of one severity are shown.
 var Rules = []func(*Subject) []Finding{
 	nicMissing,
 	nicDown,
@@ -132,7 +131,7 @@ var Rules = []func(*Subject) []Finding{
 	leftOver,
 }
 
-// Inspect is what all rules find, the worst first.
+// Inspect returns the findings of all rules, the worst first.
 func Inspect(s *Subject) (all []Finding) {
 	for _, rule := range Rules {
 		all = append(all, rule(s)...)

@@ -6,9 +6,9 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// leftOver: a Monitor put an address on a NIC, and the table has no row for it any more:
-// it was cut short, say. Nobody but an administrator can tell that from another Monitor
-// with a table of its own, so the one of this table leaves the address alone.
+// leftOver: a Monitor put an address on a NIC, and the table no longer has a row for
+// it; perhaps that Monitor was cut short. Only an administrator can tell this from
+// another Monitor with a table of its own, so our Monitor leaves the address alone.
 func leftOver(s *Subject) (found []Finding) {
 	if s.Host == nil {
 		return nil
@@ -31,8 +31,8 @@ func leftOver(s *Subject) (found []Finding) {
 	return found
 }
 
-// hasRow tells whether an address is an alias of the table. A link-local one may be an
-// alias on one NIC and none on another.
+// hasRow tells whether an address is an alias of the table. A link-local address may
+// be an alias on one NIC and not on another.
 func (s *Subject) hasRow(addr host.Address, nic host.NIC) bool {
 	for _, a := range s.Config.Aliases {
 		if a.Addr == addr.Prefix.Addr() && (a.NIC == nic.Name || !a.Addr.IsLinkLocalUnicast()) {

@@ -7,7 +7,7 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// rows calls find for each row whose NIC is known to be there.
+// rows calls find for each row whose NIC is known to exist.
 func (s *Subject) rows(find func(config.Alias, host.NIC) []Finding) (found []Finding) {
 	if s.Host == nil {
 		return nil
@@ -61,7 +61,7 @@ func (s *Subject) eachNIC(find func(host.NIC) []Finding) []Finding {
 	})
 }
 
-// noCarrier: nothing can be taken on a NIC without a link.
+// noCarrier: nothing can be taken on a NIC without carrier.
 func noCarrier(s *Subject) []Finding {
 	return s.eachNIC(func(nic host.NIC) []Finding {
 		if nic.Carrier {
@@ -74,8 +74,8 @@ func noCarrier(s *Subject) []Finding {
 	})
 }
 
-// noOwnAddress: an alias must never become a NIC's first address. Where the aliases
-// themselves are the host's own, ownIsAlias says so.
+// noOwnAddress: an alias must never become a NIC's first address. If the aliases
+// themselves are the host's own addresses, ownIsAlias says so.
 func noOwnAddress(s *Subject) []Finding {
 	return s.eachNIC(func(nic host.NIC) []Finding {
 		if len(s.own(nic)) > 0 || s.onlyAliases(nic) {

@@ -9,7 +9,7 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// own are the addresses of the NIC that are no alias of the table and that no Monitor
+// own are the NIC's addresses that are not aliases of the table and that no Monitor
 // put there, in the kernel's order.
 func (s *Subject) own(nic host.NIC) (own []netip.Prefix) {
 	for _, addr := range nic.Addrs {
@@ -20,7 +20,8 @@ func (s *Subject) own(nic host.NIC) (own []netip.Prefix) {
 	return own
 }
 
-// onlyAliases tells whether a NIC has no address but aliases that no Monitor put there.
+// onlyAliases tells whether a NIC's only addresses are aliases that no Monitor put
+// there.
 func (s *Subject) onlyAliases(nic host.NIC) bool {
 	ours := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Ours })
 	return len(nic.Addrs) > 0 && !ours && len(s.own(nic)) == 0
@@ -30,8 +31,8 @@ func (s *Subject) isAlias(addr netip.Addr) bool {
 	return slices.ContainsFunc(s.Config.Aliases, func(a config.Alias) bool { return a.Addr == addr })
 }
 
-// ownIsAlias: the only address of a NIC is written as an alias, and is not there by a
-// Monitor's doing.
+// ownIsAlias: the only address of a NIC is written as an alias, and no Monitor put it
+// there.
 func ownIsAlias(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		here := slices.ContainsFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix.Addr() == a.Addr })
@@ -45,7 +46,7 @@ func ownIsAlias(s *Subject) []Finding {
 	})
 }
 
-// maskDiffers: the row has another mask than the NIC's own address in that subnet.
+// maskDiffers: the row's mask is not that of the NIC's own address in that subnet.
 func maskDiffers(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		other := a.OtherMask(s.own(nic))
@@ -77,7 +78,7 @@ func ownBehind(s *Subject) []Finding {
 				return nil
 			}
 			mend := fmt.Sprintf("ip address del %s dev %s; ip address add %s dev %s", a.Prefix, nic.Name, a.Prefix, nic.Name)
-			if !s.promotes(nic.Name) { // else the own address would go with the alias
+			if !s.promotes(nic.Name) { // otherwise the own address would go with the alias
 				mend = set(nic.Name, "promote_secondaries", "1") + "; " + mend
 			}
 			return []Finding{{Warning, s.Row(a),
@@ -89,7 +90,8 @@ func ownBehind(s *Subject) []Finding {
 	})
 }
 
-// promotes tells whether a NIC keeps the others of a subnet when the first one goes.
+// promotes tells whether a NIC keeps the other addresses of a subnet when the first
+// one goes.
 func (s *Subject) promotes(nic string) bool {
 	for _, at := range []string{"all", nic} {
 		if v, _ := s.Sysctl(at, "promote_secondaries"); v == "1" {

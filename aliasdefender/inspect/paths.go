@@ -7,12 +7,12 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// strictPaths: without a channel the partner asks who claims the alias for our own
-// address, in a frame to the alias's NIC. With rp_filter=1 the kernel drops it where the
-// way back leads over another NIC.
+// strictPaths: without a channel the partner finds out who claims the alias by asking
+// for our own address, in a frame to the alias's NIC. With rp_filter=1 the kernel
+// drops that frame if the way back leads through another NIC.
 func strictPaths(s *Subject) []Finding {
 	if len(s.Config.Settings.Peer.Keys) > 0 {
-		return nil // the word on the channel tells
+		return nil // with a channel the partner's word tells
 	}
 	return s.rows(func(a config.Alias, nic host.NIC) (found []Finding) {
 		if !s.strict(nic.Name) {
@@ -35,9 +35,9 @@ func strictPaths(s *Subject) []Finding {
 	})
 }
 
-// strict tells whether the kernel drops what came over a NIC that the way back does not
-// lead over: of the NIC's setting and that of all NICs the larger one counts, and 2 is
-// the loose one (ip-sysctl, rp_filter).
+// strict tells whether the kernel drops packets that came in by a NIC that the way
+// back does not use. Of the NIC's setting and that of "all" the larger one counts; 2
+// is the loose mode (ip-sysctl, rp_filter).
 func (s *Subject) strict(nic string) bool {
 	all, okAll := s.Sysctl("all", "rp_filter")
 	own, okOwn := s.Sysctl(nic, "rp_filter")

@@ -8,8 +8,8 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// noDefaultRoute: router = "auto", and the NIC has no default route. Without a
-// router nothing proves that our own network works, and nothing is taken.
+// noDefaultRoute: router = "auto", and the NIC has no default route. Without a router
+// nothing proves that our own network works, so nothing is taken.
 func noDefaultRoute(s *Subject) []Finding {
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
 		if a.Router.IsValid() || len(a.Witnesses) > 0 {

@@ -9,8 +9,8 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// What is found here makes a standby that could not take over: it looks well until
-// the holder fails. A running Monitor says the same of itself (Status, STANDBY).
+// The findings here are about a standby that could not take over: it looks well until
+// the holder fails. A running Monitor says the same about itself (Status, STANDBY).
 
 // partners are the addresses of a row's partner, as far as they are known.
 func (s *Subject) partners(a config.Alias) []netip.Addr {
@@ -36,7 +36,7 @@ func routeThroughParty(s *Subject) []Finding {
 			case slices.Contains(s.partners(a), r.Gateway):
 				what = fmt.Sprintf("the default route out of %s leads through %s, which is the partner", nic.Name, r.Gateway)
 			default:
-				return nil // that one is asked
+				return nil // the router is another host
 			}
 		}
 		if what == "" {
@@ -48,7 +48,7 @@ func routeThroughParty(s *Subject) []Finding {
 	})
 }
 
-// partnerName: none of the addresses that the partner's name has can be the partner's.
+// partnerName: none of the addresses of the partner's name can be the partner's.
 func partnerName(s *Subject) (found []Finding) {
 	if s.Names == nil {
 		return nil
@@ -82,7 +82,7 @@ func partnerName(s *Subject) (found []Finding) {
 	return found
 }
 
-// aliasElsewhere: another NIC of this host has the alias, lo for one.
+// aliasElsewhere: another NIC of this host has the alias, for example lo.
 func aliasElsewhere(s *Subject) (found []Finding) {
 	if s.Host == nil {
 		return nil
@@ -102,8 +102,8 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 	return found
 }
 
-// answersForOthers: the NIC answers ARP for addresses of other hosts on its own
-// segment, dead ones too.
+// answersForOthers: the NIC answers ARP for other hosts on its own segment, even for
+// dead ones.
 func answersForOthers(s *Subject) []Finding {
 	var seen []string
 	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
@@ -113,7 +113,7 @@ func answersForOthers(s *Subject) []Finding {
 		seen = append(seen, nic.Name)
 		return []Finding{{Warning, nic.Name,
 			fmt.Sprintf("proxy_arp_pvlan is set on %s", nic.Name),
-			"this host answers ARP for every address of the segment, aliases that nobody has too: its partner takes none of them",
+			"this host answers ARP for every address of the segment, aliases that nobody has too: without a channel its partner takes none of them",
 			set(nic.Name, "proxy_arp_pvlan", "0") + ", and the same in /etc/sysctl.d"}}
 	})
 }

@@ -6,8 +6,8 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// nobodyAfterStop: on_exit = "release" on a primary without a channel. The partner sees
-// this host alive and takes nothing (row W12).
+// nobodyAfterStop: on_exit = "release" on a primary without a channel. The partner
+// sees that this host is alive, and takes nothing (row W12).
 func nobodyAfterStop(s *Subject) (found []Finding) {
 	set := s.Config.Settings
 	if set.OnExit != config.ExitRelease || len(set.Peer.KeyFiles) > 0 {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Unit is the systemd unit that starts the Monitor, with its drop-ins, as far as it
-// says what the Monitor may read and write.
+// Unit is the systemd unit that starts the Monitor, with its drop-ins. It has only
+// what concerns the Monitor's files.
 type Unit struct {
 	Name    string              // "aliasdefender.service"
 	service map[string][]string // the settings of [Service]: all values of each, in their order
 }
 
-// UnitName is the name of the unit that make install brings.
+// UnitName is the name of the unit that make install installs.
 const UnitName = "aliasdefender.service"
 
-// ParseUnit reads a unit's file and then its drop-ins, in systemd's order.
+// ParseUnit reads a unit file and then its drop-ins, in systemd's order.
 func ParseUnit(texts ...string) *Unit {
 	u := &Unit{Name: UnitName, service: map[string][]string{}}
 	for _, text := range texts {
@@ -31,7 +31,7 @@ func ParseUnit(texts ...string) *Unit {
 				in = line
 			case !is || in != "[Service]":
 			case strings.TrimSpace(value) == "":
-				u.service[name] = []string{""} // what stands before counts no more
+				u.service[name] = []string{""} // an empty value resets the list
 			default:
 				u.service[name] = append(u.service[name], strings.TrimSpace(value))
 			}
@@ -40,12 +40,13 @@ func ParseUnit(texts ...string) *Unit {
 	return u
 }
 
-// words are all words of a setting that is a list.
+// words are all words of a list setting.
 func (u *Unit) words(name string) []string {
 	return strings.Fields(strings.Join(u.service[name], " "))
 }
 
-// Last is the value of a setting of which the last counts; empty: it is not there.
+// Last is the last value of a setting, for settings of which only that counts; empty:
+// the unit does not have it.
 func (u *Unit) Last(name string) string {
 	if all := u.service[name]; len(all) > 0 {
 		return all[len(all)-1]
@@ -53,14 +54,14 @@ func (u *Unit) Last(name string) string {
 	return ""
 }
 
-// on tells whether a setting that is a truth value is true, or more than that:
-// "strict", "tmpfs".
+// on tells whether a yes-or-no setting is on. Values such as "strict" and "tmpfs" are
+// more than yes, and count too.
 func (u *Unit) on(name string) bool {
 	return !slices.Contains([]string{"", "no", "false", "off", "0"}, strings.ToLower(u.Last(name)))
 }
 
-// option is what the command line of the Monitor gives for an option, such as
-// "--settings", or byDefault.
+// option is the value of an option such as "--settings" on the Monitor's command
+// line, or byDefault.
 func (u *Unit) option(name, byDefault string) string {
 	words := u.words("ExecStart")
 	for i, w := range words {
@@ -79,10 +80,10 @@ func (u *Unit) isRoot() bool {
 	return slices.Contains([]string{"", "root", "0"}, u.Last("User"))
 }
 
-// has tells whether the Monitor keeps a power of root's.
+// has tells whether the Monitor keeps one of root's capabilities.
 func (u *Unit) has(capability string) bool {
-	// As systemd does it: what is set first, or after an empty line or a lone ~, counts
-	// alone; a later line adds, and one with ~ takes away.
+	// As systemd does it: the first line, or the first after an empty one or a lone
+	// ~, sets the list; a later line adds to it, and one with ~ removes from it.
 	all, kept := true, true
 	for _, line := range u.service["CapabilityBoundingSet"] {
 		but, less := strings.CutPrefix(line, "~")
@@ -98,14 +99,14 @@ func (u *Unit) has(capability string) bool {
 	return kept
 }
 
-// below tells whether a path is in a directory, or is it.
+// below tells whether a path is a directory or lies in it.
 func below(name string, dirs ...string) bool {
 	return slices.ContainsFunc(dirs, func(dir string) bool {
 		return dir == "/" || name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 	})
 }
 
-// hides says what of the unit hides a path from the Monitor; empty: nothing.
+// hides is the setting of the unit that hides a path from the Monitor; empty: none.
 func (u *Unit) hides(name string) string {
 	switch {
 	case u.on("PrivateTmp") && below(name, "/tmp", "/var/tmp"):
@@ -133,7 +134,7 @@ func (u *Unit) writable(dir string) bool {
 	return below(dir, dirs...)
 }
 
-// judged is the unit, where it starts a Monitor with these very files; else nil.
+// judged is the unit if it starts a Monitor with exactly these files; otherwise nil.
 func (s *Subject) judged() *Unit {
 	u := s.Unit
 	if u == nil || u.option("--aliases", DefaultAliases) != s.Aliases || u.option("--settings", DefaultSettings) != s.Settings {
@@ -142,7 +143,7 @@ func (s *Subject) judged() *Unit {
 	return u
 }
 
-// edit is the mend that adds a line to the unit.
+// edit is the advice that adds a line to the unit.
 func edit(line string) string {
 	return fmt.Sprintf("systemctl edit aliasdefender, and there, below [Service]: %s", line)
 }

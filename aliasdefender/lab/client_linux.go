@@ -72,14 +72,18 @@ func (h *Host) Client(spec ClientSpec) (*Client, error) {
 	if spec.Keep == 0 {
 		spec.Keep = 5 * time.Minute
 	}
-	if !spec.Target.Is4() || spec.Every < 0 || spec.Keep < spec.Every {
+	if !spec.Target.IsValid() || spec.Every < 0 || spec.Keep < spec.Every {
 		return nil, fmt.Errorf("client on %s: cannot ask %v each %v and keep %v", h.Name, spec.Target, spec.Every, spec.Keep)
 	}
 	s, err := h.live()
 	if err != nil {
 		return nil, err
 	}
-	conn, err := s.listenUDP(netip.AddrPortFrom(netip.IPv4Unspecified(), 0), func(int) error { return nil })
+	all := netip.IPv4Unspecified()
+	if spec.Target.Is6() {
+		all = netip.IPv6Unspecified()
+	}
+	conn, err := s.listenUDP(netip.AddrPortFrom(all, 0), func(int) error { return nil })
 	if err != nil {
 		return nil, fmt.Errorf("client on %s: %w", h.Name, err)
 	}
@@ -98,9 +102,30 @@ func (h *Host) Client(spec ClientSpec) (*Client, error) {
 		names:  []string{""},
 		byName: map[string]int32{},
 	}
-	c.done.Go(func() { c.run(raw) })
+	to, err := h.echo(spec.Target)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	c.done.Go(func() { c.run(raw, to) })
 	h.lab.retain(c)
 	return c, nil
+}
+
+// echo is where the responder at an address is for this host.
+func (h *Host) echo(target netip.Addr) (unix.Sockaddr, error) {
+	if target.Is4() {
+		return &unix.SockaddrInet4{Port: EchoPort, Addr: target.As4()}, nil
+	}
+	to := &unix.SockaddrInet6{Port: EchoPort, Addr: target.As16()}
+	if zone := target.Zone(); zone != "" {
+		n := h.NIC(zone)
+		if n == nil {
+			return nil, fmt.Errorf("client on %s: there is no NIC %s", h.Name, zone)
+		}
+		to.ZoneId = uint32(n.Index())
+	}
+	return to, nil
 }
 
 // Close stops asking. Reports can still be read.
@@ -118,13 +143,12 @@ func (c *Client) Close() error {
 // between. It leaves out a moment that it has missed: to ask twice at one moment tells
 // nothing. One thread does both, by plain system calls: a Go timer comes up to a
 // millisecond late, and a second goroutine doubles the cost.
-func (c *Client) run(raw syscall.RawConn) {
+func (c *Client) run(raw syscall.RawConn, to unix.Sockaddr) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	var packet [8]byte
 	var buf [256]byte
-	to := &unix.SockaddrInet4{Port: EchoPort, Addr: c.Target.As4()}
 	ask := func(fd uintptr) {
 		n := c.sent.Load()
 		q := &c.ring[n%int64(len(c.ring))]

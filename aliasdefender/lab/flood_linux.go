@@ -11,7 +11,7 @@ import (
 // Flood sends frames from the NIC until ctx is done: each millisecond so many, or as
 // many as this process comes to. It returns how many were sent. What the kernel has no
 // room for is lost, as in a storm. frame is called with the number of the frame.
-func (n *NIC) Flood(ctx context.Context, each int, frame func(i int) ARP) (sent int, err error) {
+func (n *NIC) Flood(ctx context.Context, each int, frame func(i int) Frame) (sent int, err error) {
 	fd, to := -1, &unix.SockaddrLinklayer{}
 	err = n.use(func() error {
 		to.Ifindex = n.index

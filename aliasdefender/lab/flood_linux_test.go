@@ -25,10 +25,10 @@ func TestAFloodReachesAllAndNotWhoFiltersIt(t *testing.T) {
 	}
 	ended := make(chan end)
 	go func() {
-		sent, err := nic.Flood(ctx, 3, func(int) ARP { return Gratuitous(others, nic.MAC) })
+		sent, err := nic.Flood(ctx, 3, func(int) Frame { return Gratuitous(others, nic.MAC) })
 		ended <- end{sent, err}
 	}()
-	_, err = all.Wait(x.ctx, func(f ARP) bool { return f.Claim(others) })
+	_, err = all.Wait(x.ctx, func(f Frame) bool { return f.Claim(others) })
 	x.must(err)
 	cancel()
 	e := <-ended
@@ -36,10 +36,10 @@ func TestAFloodReachesAllAndNotWhoFiltersIt(t *testing.T) {
 	if e.sent == 0 {
 		t.Error("the flood had no frames")
 	}
-	x.must(nic.SendARP(Gratuitous(alias, nic.MAC)))
-	_, err = own.Wait(x.ctx, func(f ARP) bool { return f.Claim(alias) })
+	x.must(nic.Send(Gratuitous(alias, nic.MAC)))
+	_, err = own.Wait(x.ctx, func(f Frame) bool { return f.Claim(alias) })
 	x.must(err)
-	if f, ok := own.Last(func(f ARP) bool { return f.SenderIP == others }); ok {
+	if f, ok := own.Last(func(f Frame) bool { return f.SenderIP == others }); ok {
 		t.Errorf("the sniffer of one subnet has %v", f)
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Holders returns the hosts whose kernels have the alias now, in the order in
-// which the hosts were added.
+// which the hosts were added; one with a zone counts on whatever NIC it is.
 func (l *Lab) Holders(alias netip.Addr) ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,7 +51,7 @@ func (s *space) list(alias netip.Addr) (map[place]bool, error) {
 	}
 	have := map[place]bool{}
 	for _, a := range all {
-		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == alias {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == alias.WithZone("") {
 			bits, _ := a.Mask.Size()
 			have[place{uint32(a.LinkIndex), uint8(bits)}] = true
 		}
@@ -184,7 +184,7 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 		}
 		for _, m := range msgs {
 			at, ip, ok := parseAddr(m)
-			if !ok || ip != w.alias {
+			if !ok || ip != w.alias.WithZone("") {
 				continue
 			}
 			if m.Header.Type == unix.RTM_NEWADDR {

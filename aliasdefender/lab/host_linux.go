@@ -22,8 +22,18 @@ type HostSpec struct {
 	Gateway netip.Addr // of the default route; the zero Addr: none
 	Forward bool       // it is a router
 
+	// Gateway6 is that of a second default route, of IPv6; a link-local one has the NIC as
+	// its zone.
+	Gateway6 netip.Addr
+
+	// IPv6 switches it on, as an address or a gateway of IPv6 does. Even then the host
+	// sends no router solicitations and believes no router advertisement, unless Sysctls
+	// say so.
+	IPv6 bool
+
 	// Sysctls are settings of the host, by key with slashes ("net/ipv4/..."). They
-	// override those that every host has: the kernel's defaults, with IPv6 off.
+	// override those that every host has: the kernel's defaults, with IPv6 off where it is
+	// not asked for.
 	Sysctls map[string]string
 
 	// NoResponder leaves out the UDP responder (EchoPort), which otherwise
@@ -127,8 +137,10 @@ func (h *Host) boot() (err error) {
 			return err
 		}
 	}
-	if err := h.addDefaultRoute(h.spec.Gateway); err != nil {
-		return err
+	for _, gateway := range []netip.Addr{h.spec.Gateway, h.spec.Gateway6} {
+		if err := h.addDefaultRoute(gateway); err != nil {
+			return err
+		}
 	}
 	for _, w := range h.lab.watches {
 		if err := w.attach(h); err != nil {
@@ -136,7 +148,7 @@ func (h *Host) boot() (err error) {
 		}
 	}
 	if !h.spec.NoResponder {
-		if h.responder, err = newResponder(space, h.Name); err != nil {
+		if h.responder, err = newResponder(space, h.Name, h.spec.hasIPv6()); err != nil {
 			return err
 		}
 	}
@@ -209,35 +221,55 @@ func (h *Host) Do(f func() error) error {
 	return s.visit(f)
 }
 
-// Addr is an IPv4 address that a host's kernel has.
+// Addr is an address that a host's kernel has.
 type Addr struct {
-	Label  string // of the interface, or of the address: "eth0:1"
+	Label  string // of the interface, or of the address: "eth0:1"; one of IPv6 has none
 	Prefix netip.Prefix
 }
 
-// Addrs returns what the host's kernel has now, in order of the labels.
+// Addrs returns what the host's kernel has now, in order of the labels, without the
+// link-local addresses that the kernel made of hardware addresses.
 func (h *Host) Addrs() ([]Addr, error) {
 	h.lab.mu.Lock()
 	defer h.lab.mu.Unlock()
 	if h.space == nil {
 		return nil, fmt.Errorf("host %s is down", h.Name)
 	}
-	list, err := h.space.nl.AddrList(nil, netlink.FAMILY_V4)
+	list, err := h.space.nl.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
 		return nil, fmt.Errorf("addresses of %s: %w", h.Name, err)
 	}
+	names := map[int]string{loIndex: "lo"}
+	made := map[netip.Addr]bool{}
+	for _, n := range h.nics {
+		names[n.index] = n.Name
+		made[linkLocal(n.MAC)] = true
+	}
 	var all []Addr
 	for _, a := range list {
-		if ip, ok := netip.AddrFromSlice(a.IP); ok {
-			bits, _ := a.Mask.Size()
-			all = append(all, Addr{a.Label, netip.PrefixFrom(ip.Unmap(), bits)})
+		ip, ok := netip.AddrFromSlice(a.IP)
+		if ip = ip.Unmap(); !ok || made[ip] {
+			continue
 		}
+		bits, _ := a.Mask.Size()
+		all = append(all, Addr{cmp.Or(a.Label, names[a.LinkIndex]), netip.PrefixFrom(ip, bits)})
 	}
 	slices.SortFunc(all, func(a, b Addr) int {
 		return cmp.Or(strings.Compare(a.Label, b.Label), a.Prefix.Compare(b.Prefix))
 	})
 	return all, nil
 }
+
+// loIndex is the index of lo in every namespace.
+const loIndex = 1
+
+// linkLocal is the address that the kernel gives a NIC (RFC 4291, appendix A).
+func linkLocal(mac net.HardwareAddr) netip.Addr {
+	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
+}
+
+// LinkLocal is the NIC's link-local address of IPv6, with the NIC as its zone.
+func (n *NIC) LinkLocal() netip.Addr { return linkLocal(n.MAC).WithZone(n.Name) }
 
 // live returns the host's namespace.
 func (h *Host) live() (*space, error) {
@@ -252,7 +284,7 @@ func (h *Host) live() (*space, error) {
 // settings runs on the host's thread. A new namespace inherits some settings from the
 // real host. Those that matter here are written, so that a lab is the same everywhere.
 func (h *Host) settings() error {
-	if err := disableIPv6(); err != nil {
+	if err := switchIPv6(h.spec.hasIPv6()); err != nil {
 		return err
 	}
 	all := map[string]string{
@@ -267,8 +299,21 @@ func (h *Host) settings() error {
 		"net/ipv4/conf/default/promote_secondaries": "0",
 		"net/ipv4/ping_group_range":                 "0 0", // root's group, the only one mapped in a user namespace
 	}
+	if h.spec.hasIPv6() {
+		for _, which := range []string{"all", "default"} {
+			for key, value := range map[string]string{
+				"accept_ra": "0", "router_solicitations": "0", "forwarding": "0", "accept_dad": "1", "keep_addr_on_down": "0", "use_tempaddr": "0",
+			} {
+				all["net/ipv6/conf/"+which+"/"+key] = value
+			}
+		}
+	}
 	if h.spec.Forward {
 		all["net/ipv4/ip_forward"] = "1"
+		if h.spec.hasIPv6() {
+			all["net/ipv6/conf/all/forwarding"] = "1"
+			all["net/ipv6/conf/default/forwarding"] = "1"
+		}
 	}
 	maps.Copy(all, h.spec.Sysctls)
 	// In order of name: all/ before default/, and the same at every run.
@@ -280,62 +325,24 @@ func (h *Host) settings() error {
 	return nil
 }
 
-// disableIPv6 keeps router solicitations and the like out of the lab.
-func disableIPv6() error {
+// hasIPv6 tells whether the host has IPv6 at all.
+func (s HostSpec) hasIPv6() bool {
+	return s.IPv6 || s.Gateway.Is6() || s.Gateway6.IsValid() || slices.ContainsFunc(s.NICs, func(n NICSpec) bool {
+		return slices.ContainsFunc(n.Addrs, func(a netip.Prefix) bool { return a.Addr().Is6() })
+	})
+}
+
+// switchIPv6 switches it on, or off, which keeps router solicitations and the like out of
+// the lab.
+func switchIPv6(on bool) error {
+	value := "1"
+	if on {
+		value = "0"
+	}
 	for _, which := range []string{"all", "default"} {
-		err := sysctl("net/ipv6/conf/"+which+"/disable_ipv6", "1")
-		if err != nil && !errors.Is(err, unix.ENOENT) { // a kernel without IPv6 will do as well
+		err := sysctl("net/ipv6/conf/"+which+"/disable_ipv6", value)
+		if err != nil && (on || !errors.Is(err, unix.ENOENT)) { // a kernel without IPv6 will do as well
 			return err
-		}
-	}
-	return nil
-}
-
-// SetDefaultRoute replaces the default route by one through gateway.
-func (h *Host) SetDefaultRoute(gateway netip.Addr) error {
-	h.lab.mu.Lock()
-	defer h.lab.mu.Unlock()
-	if h.space == nil {
-		return fmt.Errorf("host %s is down", h.Name)
-	}
-	if err := h.delDefaultRoute(); err != nil {
-		return err
-	}
-	return h.addDefaultRoute(gateway)
-}
-
-// DelDefaultRoute removes the default route. None there is not an error.
-func (h *Host) DelDefaultRoute() error {
-	h.lab.mu.Lock()
-	defer h.lab.mu.Unlock()
-	if h.space == nil {
-		return fmt.Errorf("host %s is down", h.Name)
-	}
-	return h.delDefaultRoute()
-}
-
-func (h *Host) addDefaultRoute(gateway netip.Addr) error {
-	if !gateway.IsValid() {
-		return nil
-	}
-	err := h.space.nl.RouteAdd(&netlink.Route{Gw: gateway.AsSlice()})
-	if err != nil && !isDone(err) {
-		return fmt.Errorf("default route of %s via %s: %w", h.Name, gateway, err)
-	}
-	return nil
-}
-
-func (h *Host) delDefaultRoute() error {
-	routes, err := h.space.nl.RouteList(nil, unix.AF_INET)
-	if err != nil {
-		return err
-	}
-	for _, r := range routes {
-		if r.Gw == nil || r.Dst != nil && !r.Dst.IP.IsUnspecified() {
-			continue
-		}
-		if err := h.space.nl.RouteDel(&r); err != nil && !isDone(err) {
-			return fmt.Errorf("delete default route of %s: %w", h.Name, err)
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ func TestMain(m *testing.M) {
 	Main(m.Run)
 }
 
-// rig is the usual lab: two hosts, a router and a client on one switch. The
-// alias is on nobody.
+// rig is the usual lab: two hosts, a router and a client on one switch. No host has
+// the alias.
 type rig struct {
 	*testing.T
 	ctx        context.Context
@@ -36,7 +36,7 @@ var (
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	l := ForTest(t)
-	// Far above what anything here takes: a test that waits longer has hung.
+	// Far longer than anything here takes: a test that waits longer hangs.
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
 	sw, err := l.Switch("sw")
@@ -77,12 +77,12 @@ func (x *rig) client(target netip.Addr) *Client {
 	return c
 }
 
-// takes puts the alias on a host and tells the segment, as a defender would.
+// takes puts the alias on a host and announces it, as a defender would.
 func (x *rig) takes(h *Host) {
 	x.Helper()
 	nic := h.NIC("eth0")
 	x.must(nic.AddAddr(netip.PrefixFrom(alias, 24)))
-	x.must(nic.SendARP(Gratuitous(alias, nic.MAC)))
+	x.must(nic.Send(Gratuitous(alias, nic.MAC)))
 }
 
 func TestBuildingALabIsQuick(t *testing.T) {

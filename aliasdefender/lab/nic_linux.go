@@ -112,7 +112,7 @@ func (n *NIC) DelAddr(a netip.Addr) error {
 			return err
 		}
 		for _, have := range list {
-			if ip, ok := netip.AddrFromSlice(have.IP); !ok || ip.Unmap() != a {
+			if ip, ok := netip.AddrFromSlice(have.IP); !ok || ip.Unmap() != a.WithZone("") {
 				continue
 			}
 			if err := n.Host.space.nl.AddrDel(l, &have); err != nil && !isDone(err) {
@@ -123,15 +123,21 @@ func (n *NIC) DelAddr(a netip.Addr) error {
 	})
 }
 
+// address is one without duplicate address detection: it can be used at once.
 func address(a netip.Prefix) *netlink.Addr {
-	return &netlink.Addr{IPNet: &net.IPNet{
+	all := &netlink.Addr{IPNet: &net.IPNet{
 		IP:   a.Addr().AsSlice(),
 		Mask: net.CIDRMask(a.Bits(), a.Addr().BitLen()),
 	}}
+	if a.Addr().Is6() {
+		all.Flags = unix.IFA_F_NODAD
+	}
+	return all
 }
 
-// SetUp sets the link up or down inside the host. When it goes up it gets its host's
-// default route back, as by ifup.
+// SetUp sets the link up or down inside the host. When it goes up it gets back what the
+// kernel takes away when it goes down, as by ifup: its addresses of IPv6 and its host's
+// default routes.
 func (n *NIC) SetUp(up bool) error {
 	return n.use(func() error {
 		l, err := n.link()
@@ -143,6 +149,13 @@ func (n *NIC) SetUp(up bool) error {
 		}
 		if err := n.Host.space.nl.LinkSetUp(l); err != nil {
 			return err
+		}
+		for _, a := range n.Addrs {
+			if a.Addr().Is6() {
+				if err := n.addAddr(a); err != nil {
+					return err
+				}
+			}
 		}
 		return n.Host.restoreDefaultRoute(n)
 	})
@@ -162,11 +175,18 @@ func (n *NIC) Recreate() error {
 	})
 }
 
-// restoreDefaultRoute adds the host's default route again if it leaves by n.
+// restoreDefaultRoute adds those of the host's default routes again that leave by n.
 func (h *Host) restoreDefaultRoute(n *NIC) error {
-	for _, a := range n.Addrs {
-		if h.spec.Gateway.IsValid() && a.Contains(h.spec.Gateway) {
-			return h.addDefaultRoute(h.spec.Gateway)
+	for _, gateway := range []netip.Addr{h.spec.Gateway, h.spec.Gateway6} {
+		near := gateway.IsValid() && gateway.Zone() == n.Name
+		for _, a := range n.Addrs {
+			near = near || gateway.IsValid() && a.Contains(gateway)
+		}
+		if !near {
+			continue
+		}
+		if err := h.addDefaultRoute(gateway); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ func (l *Lab) Switch(name string) (*Switch, error) {
 
 func (s *Switch) build() error {
 	// The switch itself must send nothing.
-	if err := s.space.do(disableIPv6); err != nil {
+	if err := s.space.do(func() error { return switchIPv6(false) }); err != nil {
 		return err
 	}
 	snooping := false

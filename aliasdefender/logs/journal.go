@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// JournalEnv is how systemd says which file the journal reads from us: its device and
+// JournalEnv is how systemd tells us which file leads to the journal: its device and
 // inode (systemd.exec(5)).
 const JournalEnv = "JOURNAL_STREAM"
 
-// IsJournal tells whether w is the file that the journal reads. What is written there
-// has priority 6 unless the line says otherwise.
+// IsJournal tells whether w leads to the journal. There a line has priority 6 unless
+// it begins with another.
 func IsJournal(w io.Writer) bool {
-	f, ok := Raw(w).(*os.File) // cli escapes what is written there
+	f, ok := Raw(w).(*os.File) // package cli escapes what is written there
 	said := os.Getenv(JournalEnv)
 	if !ok || said == "" {
 		return false
@@ -32,7 +32,8 @@ func IsJournal(w io.Writer) bool {
 // Prefix is what gives a line of the journal its priority: "<4>" (sd-daemon(3)).
 func Prefix(l logrus.Level) string { return fmt.Sprintf("<%d>", severity(l)) }
 
-// Prefixed writes lines to w, with the level in front of each where w is the journal.
+// Prefixed writes lines to w, with the level in front of each if w leads to the
+// journal.
 func Prefixed(w io.Writer, l logrus.Level, text string) {
 	before := ""
 	if IsJournal(w) {

@@ -11,25 +11,25 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// loggerTries is how often a line is given to logger(1). One that it refuses for
-// good must not keep back the others.
+// loggerTries is how often we give a line to logger(1). A line that it always refuses
+// must not keep back the others.
 const loggerTries = 3
 
-// logger writes to syslog through logger(1), a run for each line: where syslog
-// has no socket, and its own protocol is the C library's. The queue before us
-// drops lines, we do not wait in anybody's way. It is used by one goroutine.
+// logger writes to syslog through logger(1), with one run for each line. It is for
+// systems where syslog has no socket and its protocol is private to the C library.
+// The queue in front of it drops lines, so nobody waits. One goroutine uses it.
 type logger struct {
 	run   host.Runner
-	say   func(string)  // tells, once for each outage, what is the matter
+	say   func(string)  // told of each outage once
 	pause time.Duration // between two tries
-	out   bool          // an outage that has been told
+	out   bool          // this outage has been reported
 }
 
 func newLogger(run host.Runner, say func(string)) *logger {
 	return &logger{run: run, say: say, pause: time.Second}
 }
 
-// write writes the line, or gives it up after some tries or when ctx ends.
+// write writes the line. It gives up after some tries, or when ctx ends.
 func (l *logger) write(ctx context.Context, ln line) error {
 	tag := fmt.Sprintf("%s[%d]", syslogTag, os.Getpid())
 	var err error
@@ -53,7 +53,7 @@ func (l *logger) write(ctx context.Context, ln line) error {
 	return err
 }
 
-// priority is the level in logger's words (syslog.conf(5)).
+// priority is the level as logger spells it (syslog.conf(5)).
 func priority(l logrus.Level) string {
 	return map[int]string{2: "crit", 3: "err", 4: "warning", 6: "info", 7: "debug"}[severity(l)]
 }

@@ -24,30 +24,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// To is where a log goes.
+// To is where the log goes.
 type To int
 
 // The places.
 const (
-	Auto   To = iota // syslog, where there is one and standard error is no terminal
+	Auto   To = iota // syslog if there is one and standard error is no terminal
 	Stderr           // Options.Stderr
-	Syslog           // the system's
+	Syslog           // the system's syslog
 )
 
-// Options say where a log goes and what of it.
+// Options say where the log goes, and from which level.
 type Options struct {
 	To     To
-	Level  string    // logrus's name of it; one that it does not know is "info"
-	Stderr io.Writer // the log goes there, or what is the matter with syslog
+	Level  string    // the level's name in logrus; "info" if logrus does not know it
+	Stderr io.Writer // the log itself, or reports of trouble with syslog
 
-	// SyslogSocket is where the local syslog daemon listens; empty: at the
-	// system's place. A system with logger(1) has no use for it.
+	// SyslogSocket is where the local syslog daemon listens; empty: where the
+	// system's does. Systems with logger(1) do not use it.
 	SyslogSocket string
 }
 
-// Open returns the daemon's log and a function that closes it: that waits for
-// what is not yet written, but for no longer than a second. A call of the log
-// never waits for anything; see queue.
+// Open returns the daemon's log and a function that closes it, which waits at most a
+// second for lines that are not written yet. A call of the log never waits; see
+// queue.
 func Open(o Options) (log *logrus.Logger, end func()) {
 	to := o.To
 	if to == Auto {
@@ -67,13 +67,13 @@ func Open(o Options) (log *logrus.Logger, end func()) {
 	}
 	if to == Syslog {
 		write = systemLog(o.SyslogSocket, func(text string) {
-			// Standard error may be stuck too.
+			// Standard error may hang too.
 			go Prefixed(o.Stderr, logrus.WarnLevel, "aliasdefender: "+text)
 		})
 	}
 	q := startQueue(queueRoom, write)
 	log = logrus.New()
-	log.SetOutput(io.Discard) // the hook takes each entry to the queue
+	log.SetOutput(io.Discard) // the hook puts each entry into the queue
 	log.SetFormatter(nothing{})
 	log.AddHook(q)
 	SetLevel(log, o.Level)
@@ -84,7 +84,8 @@ func Open(o Options) (log *logrus.Logger, end func()) {
 	}
 }
 
-// sayLost tells standard error, which may be stuck too, what syslog did not take.
+// sayLost reports lines that syslog did not take to standard error, which may hang
+// too.
 func sayLost(stderr io.Writer, lost int) {
 	said := make(chan struct{})
 	go func() {
@@ -98,15 +99,15 @@ func sayLost(stderr io.Writer, lost int) {
 }
 
 // SetLevel sets the level by its name. A name that logrus does not know changes
-// nothing: whoever reads settings checks it there.
+// nothing: whoever reads the settings checks it.
 func SetLevel(log *logrus.Logger, name string) {
 	if level, err := logrus.ParseLevel(name); err == nil {
 		log.SetLevel(level)
 	}
 }
 
-// IsTerminal tells whether somebody is looking. A character device is not
-// enough: /dev/null is one.
+// IsTerminal tells whether w is a terminal. It is not enough that it is a character
+// device: /dev/null is one.
 func IsTerminal(w io.Writer) bool {
 	f, ok := Raw(w).(*os.File)
 	if !ok {
@@ -116,13 +117,13 @@ func IsTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// nothing keeps logrus from formatting what the hook has formatted already.
+// nothing keeps logrus from formatting the entry again after the hook has done so
 type nothing struct{}
 
 func (nothing) Format(*logrus.Entry) ([]byte, error) { return nil, nil }
 
-// The fields that a reader looks for first, in this order; the facts, which
-// are long, come last, and everything else between in the alphabet's order.
+// The fields that readers look for first, in this order. The facts, which are long,
+// come last; all other fields are in between, in alphabetical order.
 var firstFields = []string{"event", "alias", "nic", "action", "row", "reason"}
 
 const lastField = "facts"
@@ -148,12 +149,12 @@ func formatEntry(e *logrus.Entry) string {
 	if b.Len() <= maxLine {
 		return b.String()
 	}
-	// Cut between two characters, not in one.
+	// Cut between two characters, not inside one.
 	return strings.ToValidUTF8(b.String()[:maxLine], "") + "…"
 }
 
-// fieldValue is the value as text, quoted where it has spaces or would
-// otherwise not be one word of one line.
+// fieldValue is the value as text. It is quoted if it would otherwise not be one word
+// on one line.
 func fieldValue(v any) string {
 	s := fmt.Sprint(v)
 	plain := s != "" && !strings.ContainsFunc(s, func(r rune) bool {
@@ -165,8 +166,8 @@ func fieldValue(v any) string {
 	return strconv.Quote(s)
 }
 
-// OneLine escapes what could end the line or drive a terminal: parts of a
-// message may come from the network.
+// OneLine escapes whatever could end the line or drive a terminal: parts of a message
+// may come from the network.
 func OneLine(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return s

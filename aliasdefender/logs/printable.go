@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// Printable escapes what could drive a terminal or hide what stands beside it: control
-// characters, also those of eight bits, marks that turn the direction of text, and bytes
-// that are no UTF-8. Ends of lines and tabs stay. The name of a NIC, for one, may have
-// any byte but a few, and whoever may add a NIC is not always root.
+// Printable escapes characters that could drive a terminal or hide the text beside
+// them: control characters, also those of eight bits, marks that change the direction
+// of text, and bytes that are not UTF-8. Ends of lines and tabs stay. For example,
+// the name of a NIC may contain almost any byte, and a user who can add a NIC is not
+// always root.
 //
-// What it writes for a character is as JSON escapes it within a string, so that JSON
-// stays JSON.
+// The escapes are those of JSON strings, so that JSON stays JSON.
 func Printable(s string) string {
 	if !strings.ContainsFunc(s, hides) && utf8.ValidString(s) {
 		return s
@@ -39,14 +39,14 @@ func Printable(s string) string {
 	return b.String()
 }
 
-// hides tells whether a terminal would not just show the character.
+// hides tells whether a terminal would do more than show the character.
 func hides(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }
 
-// Escaped writes all that it is given as Printable has it.
+// Escaped escapes everything that is written to it, as Printable does.
 type Escaped struct{ raw io.Writer }
 
-// Escape makes what is written to w printable. A character must not be written in
-// parts.
+// Escape wraps w so that everything written to it is printable. Each Write must have
+// whole characters.
 func Escape(w io.Writer) *Escaped {
 	if e, is := w.(*Escaped); is {
 		return e
@@ -54,7 +54,7 @@ func Escape(w io.Writer) *Escaped {
 	return &Escaped{raw: w}
 }
 
-// Write writes p, escaped. It counts the bytes of p.
+// Write writes p, escaped. It returns the number of bytes of p.
 func (e *Escaped) Write(p []byte) (int, error) {
 	if _, err := io.WriteString(e.raw, Printable(string(p))); err != nil {
 		return 0, err
@@ -63,7 +63,7 @@ func (e *Escaped) Write(p []byte) (int, error) {
 }
 
 // Raw is the writer below an Escaped, for a program that drives the terminal itself;
-// any other writer is as it was.
+// it returns any other writer unchanged.
 func Raw(w io.Writer) io.Writer {
 	if e, is := w.(*Escaped); is {
 		return e.raw

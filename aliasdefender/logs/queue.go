@@ -11,8 +11,8 @@ import (
 
 const (
 	queueRoom   = 4096        // lines
-	maxLine     = 4096        // bytes, without what syslog puts before it
-	flushWithin = time.Second // what may be left to write when we end
+	maxLine     = 4096        // bytes, without what syslog puts in front
+	flushWithin = time.Second // how long closing waits for what is left
 )
 
 // line is one line of the log.
@@ -22,22 +22,22 @@ type line struct {
 	text  string
 }
 
-// queue stands between the daemon and the log. Who logs puts a line into a
-// bounded queue and goes on; one goroutine writes. A daemon that writes its log
-// from the loop on which an address hangs fails over when a disk stalls.
+// queue stands between the daemon and the log. A caller puts a line into a bounded
+// queue and goes on; one goroutine writes. If the loop wrote the log itself, a
+// stalled disk would cause a failover.
 //
-// When the queue is full, lines are dropped and counted, and their number is
-// said in their place.
+// When the queue is full, lines are dropped, and their number is logged in their
+// place.
 type queue struct {
-	write func(context.Context, line) error // may take as long as it wants; gives up when the context ends
+	write func(context.Context, line) error // may take as long as it wants; returns when the context ends
 
 	mu      sync.Mutex
 	lines   []line
 	room    int
-	dropped int // not said yet
+	dropped int // dropped, and not reported yet
 	ending  bool
 
-	filled chan struct{} // a token: there may be something to do
+	filled chan struct{} // a token: there may be work
 	ended  chan struct{} // the goroutine has returned
 	giveUp context.CancelFunc
 }
@@ -56,7 +56,7 @@ func startQueue(room int, write func(context.Context, line) error) *queue {
 // Levels says that the hook is for every level that the logger lets through.
 func (q *queue) Levels() []logrus.Level { return logrus.AllLevels }
 
-// Fire files an entry. It is logrus's name for it, and never fails.
+// Fire queues an entry. The name is logrus's; it never fails.
 func (q *queue) Fire(e *logrus.Entry) error {
 	q.put(line{e.Time, e.Level, formatEntry(e)})
 	return nil
@@ -69,8 +69,8 @@ func (q *queue) put(l line) {
 	case q.ending:
 		return
 	case len(q.lines) >= q.room, q.dropped > 0 && len(q.lines) > q.room/2:
-		// Once full, it has to be half empty before lines are taken again:
-		// else, under a steady flood, every second line would be a count.
+		// Once the queue has been full, it must be half empty before it takes lines
+		// again. Otherwise, in a steady flood, every second line would be a count.
 		q.dropped++
 		return
 	case q.dropped > 0:
@@ -94,7 +94,7 @@ func (q *queue) wake() {
 	}
 }
 
-// next takes the oldest line out. Without one it tells whether more can come.
+// next takes out the oldest line. If there is none, it tells whether more can come.
 func (q *queue) next() (l line, ok, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,15 +108,15 @@ func (q *queue) next() (l line, ok, more bool) {
 	return line{}, false, !q.ending
 }
 
-// drain writes until there is nothing left and no more can come.
+// drain writes until the queue is empty and no more can come.
 func (q *queue) drain(ctx context.Context) {
 	defer close(q.ended)
 	for {
 		l, ok, more := q.next()
 		switch {
 		case ok:
-			// An error is that of a log that is gone for good; there is
-			// no better place to say so.
+			// An error means that the log is gone for good, and there is no better
+			// place to report that.
 			_ = q.write(ctx, l)
 		case more:
 			<-q.filled
@@ -129,7 +129,7 @@ func (q *queue) drain(ctx context.Context) {
 	}
 }
 
-// close waits until all is written, for at most that long, and returns how many
+// close waits at most that long until everything is written, and returns how many
 // lines were not.
 func (q *queue) close(within time.Duration) (lost int) {
 	q.mu.Lock()
@@ -144,5 +144,5 @@ func (q *queue) close(within time.Duration) (lost int) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.lines) + q.dropped + 1 // and the one on which the writer hangs
+	return len(q.lines) + q.dropped + 1 // including the one on which the writer hangs
 }

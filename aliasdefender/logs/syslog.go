@@ -17,19 +17,18 @@ const (
 	syslogTag      = "aliasdefender"
 )
 
-// syslog writes to the local syslog daemon's socket, as syslog(3) does. Package
-// log/syslog of the standard library knows no deadline and no other place for
-// the socket.
+// syslog writes to the local syslog daemon's socket, as syslog(3) does. The standard
+// library's log/syslog has no deadlines, and always uses the system's socket.
 //
-// A daemon that is missing, restarts or does not read is waited for: the queue
-// before us drops, we do not. It is used by one goroutine.
+// If the daemon is missing, restarts or does not read, syslog waits for it; the queue
+// in front drops lines meanwhile. One goroutine uses it.
 type syslog struct {
 	path  string
-	say   func(string)  // tells, once for each outage, what is the matter
-	pause time.Duration // between two tries, and how long a write may take
+	say   func(string)  // told of each outage once
+	pause time.Duration // between two tries; also how long a write may take
 
 	conn net.Conn
-	out  bool // an outage that has been told
+	out  bool // this outage has been reported
 }
 
 func newSyslog(path string, say func(string)) *syslog {
@@ -64,8 +63,8 @@ func (s *syslog) write(ctx context.Context, l line) error {
 	}
 }
 
-// send tries once; after a restart of the daemon, which breaks the connection,
-// on a new connection at once.
+// send tries once. If a restart of the daemon has broken the connection, it tries
+// again at once on a new one.
 func (s *syslog) send(ctx context.Context, packet []byte) error {
 	if s.conn != nil {
 		err := s.sendOn(ctx, packet)
@@ -80,8 +79,8 @@ func (s *syslog) send(ctx context.Context, packet []byte) error {
 }
 
 func (s *syslog) sendOn(ctx context.Context, packet []byte) error {
-	// A deadline in the past, set from beside, ends a write that hangs. Only
-	// after this is armed may the write begin.
+	// A deadline in the past, set from another goroutine, ends a write that hangs.
+	// The write may begin only after this is armed.
 	if err := s.conn.SetWriteDeadline(time.Now().Add(s.pause)); err != nil {
 		return err
 	}
@@ -90,8 +89,8 @@ func (s *syslog) sendOn(ctx context.Context, packet []byte) error {
 	defer disarm()
 	n, err := s.conn.Write(packet)
 	if err != nil && (n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, syscall.EMSGSIZE)) {
-		// Of a stream, n > 0 means that half a line went out: what comes
-		// next must not be glued to it.
+		// On a stream, n > 0 means that half a line was sent: the next must not be
+		// joined to it.
 		s.conn.Close()
 		s.conn = nil
 	}
@@ -104,7 +103,7 @@ func (s *syslog) dial(ctx context.Context) error {
 		s.conn.Close()
 		s.conn = nil
 	}
-	var d net.Dialer // of this kind of socket no connecting waits
+	var d net.Dialer // connecting a datagram socket never waits
 	conn, err := d.DialContext(ctx, "unixgram", s.path)
 	if errors.Is(err, syscall.EPROTOTYPE) {
 		conn, err = d.DialContext(ctx, "unix", s.path)

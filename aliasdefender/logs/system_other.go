@@ -10,14 +10,13 @@ import (
 )
 
 // hasSyslog tells whether there is a logger(1). Solaris's /dev/log is a STREAMS
-// device, and no socket.
+// device, not a socket.
 func hasSyslog() bool {
 	info, err := os.Stat("/usr/bin/logger")
 	return err == nil && info.Mode().IsRegular()
 }
 
-// systemLog writes to syslog through logger(1). say tells, once for each outage,
-// what is the matter.
+// systemLog writes to syslog through logger(1). It tells say of each outage once.
 func systemLog(_ string, say func(string)) func(context.Context, line) error {
 	return newLogger(host.Programs(host.SystemDirs...), say).write
 }

@@ -1,7 +1,6 @@
 package peer
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -13,14 +12,21 @@ import (
 
 // Partner is the host at the other end. Its Addr serves as its name.
 type Partner struct {
-	Addr  netip.Addr   // IPv4
-	Paths []netip.Addr // its further addresses: all are sent to, and any of them counts when heard
+	Addr netip.Addr // of either family; a link-local one of IPv6 has its NIC as zone
+
+	// Paths are its further addresses, of either family, whatever that of Addr: all are
+	// sent to, and any of them counts when heard.
+	Paths []netip.Addr
 }
 
-// Options are what a Channel is made of. The callbacks are called from one goroutine, one
-// at a time; while a callback waits, nothing is heard.
+// Options are what a Channel is made of. The callbacks are called one at a time; while a
+// callback waits, nothing is heard.
 type Options struct {
-	Listen   netip.Addr    // own address; the zero Addr: all
+	// Listen are own addresses, at most one of each family, without a zone. If there is
+	// any, a family without one is not spoken; if there is none, each host's address will
+	// do.
+	Listen []netip.Addr
+
 	Port     uint16        // the same on both hosts; it has to be set
 	Host     [HostLen]byte // the number of this machine, sent with all words; zero: none
 	Keys     *Keys
@@ -33,7 +39,7 @@ type Options struct {
 	Readable func(partner netip.Addr, readable bool)
 }
 
-// Channel talks to all partners over one socket.
+// Channel talks to all partners over a socket for each family.
 type Channel struct {
 	o    Options
 	poke chan struct{} // one place: the sender has something to do
@@ -44,10 +50,13 @@ type Channel struct {
 	sources  map[netip.Addr]source
 	from     map[netip.Addr]netip.Addr // our address to write from, by the partner's address
 	counts   Counts
-	refused  uint32 // by the kernel, before they came to us
 	doubtful bucket
 	useless  bucket
-	conn     *net.UDPConn
+	four     socket
+	six      socket
+	begin    func(*net.UDPConn) // starts a reader; nil: Run was not called yet
+
+	hearing sync.Mutex // held while a packet is judged and told: one after the other
 
 	out  []byte   // memory of the sender
 	send [][]byte // of the sender too: what goes out next
@@ -138,6 +147,11 @@ func New(o Options) (*Channel, error) {
 	c := &Channel{o: o, keys: o.Keys, poke: make(chan struct{}, 1),
 		doubtful: bucket{rate: doubtfulRate, burst: doubtfulBurst},
 		useless:  bucket{rate: uselessRate, burst: uselessBurst}}
+	for i, a := range o.Listen {
+		if !speakable(a) || a.Zone() != "" || slices.ContainsFunc(o.Listen[:i], func(b netip.Addr) bool { return a.BitLen() == b.BitLen() }) {
+			return nil, fmt.Errorf("a channel cannot listen on %v: one address of each family, without a zone", a)
+		}
+	}
 	return c, c.SetPartners(o.Partners)
 }
 
@@ -152,14 +166,17 @@ func (c *Channel) SetKeys(k *Keys) {
 }
 
 // SetPartners replaces the partners. The session with a partner that stays goes on, also
-// if its paths change. It is an error, and changes nothing, if an address belongs to no
-// partner or to two, or is not IPv4.
+// if its paths change. It is an error, and changes nothing, if an address belongs to two
+// partners, cannot be spoken to, or is of a family that the Channel does not listen in.
 func (c *Channel) SetPartners(partners []Partner) error {
 	sources := map[netip.Addr]int{}
 	for i, p := range partners {
 		for _, a := range append([]netip.Addr{p.Addr}, p.Paths...) {
-			if !a.Is4() {
-				return fmt.Errorf("%v of partner %v is no IPv4 address", a, p.Addr)
+			if !speakable(a) || a.Is6() && a.IsLinkLocalUnicast() != (a.Zone() != "") {
+				return fmt.Errorf("%v of partner %v is neither an IPv4 nor an IPv6 address, or its zone is missing or too much", a, p.Addr)
+			}
+			if _, ok := c.listensOn(a.Is6()); !ok {
+				return fmt.Errorf("%v of partner %v cannot be spoken to: the channel listens on %v only", a, p.Addr, c.o.Listen)
 			}
 			if _, twice := sources[a]; twice {
 				return fmt.Errorf("%v of partner %v is listed twice", a, p.Addr)
@@ -185,13 +202,20 @@ func (c *Channel) SetPartners(partners []Partner) error {
 		}
 		c.partners = append(c.partners, q)
 	}
-	conn := c.conn
+	open := []*net.UDPConn{c.four.conn, c.six.conn}
 	c.mu.Unlock()
-	if conn != nil {
-		return c.admit(conn)
+	for i, conn := range open {
+		if conn != nil {
+			if err := c.admit(conn, i == 1); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
+
+// speakable tells whether datagrams can go to an address as it is written.
+func speakable(a netip.Addr) bool { return a.IsValid() && !a.Is4In6() }
 
 // setPaths keeps what is known of the paths that stay.
 func (p *partner) setPaths(addrs []netip.Addr) {
@@ -217,15 +241,17 @@ func (p *partner) admit(over int, isNew bool) bool {
 }
 
 // admit has the kernel drop packets that come from no partner, where it can.
-func (c *Channel) admit(conn *net.UDPConn) error {
+func (c *Channel) admit(conn *net.UDPConn, six bool) error {
 	c.mu.Lock()
 	addrs := make([]netip.Addr, 0, len(c.sources))
 	for a := range c.sources {
-		addrs = append(addrs, a)
+		if a.Is6() == six {
+			addrs = append(addrs, a.WithZone(""))
+		}
 	}
 	c.mu.Unlock()
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	return setFilter(conn, c.o.Port, addrs)
+	return setFilter(conn, six, c.o.Port, slices.Compact(addrs))
 }
 
 // Say says m to a partner: it is sent at once, in place of what was said before. Say does
@@ -256,53 +282,6 @@ func (c *Channel) wake() {
 	case c.poke <- struct{}{}:
 	default:
 	}
-}
-
-// Listen opens the socket, if it is not open yet. Packets that come before Run wait in
-// it.
-func (c *Channel) Listen() error {
-	c.mu.Lock()
-	open := c.conn != nil
-	c.mu.Unlock()
-	if open {
-		return nil
-	}
-	at := netip.IPv4Unspecified()
-	if c.o.Listen.IsValid() {
-		at = c.o.Listen
-	}
-	config := net.ListenConfig{Control: prepare}
-	l, err := config.ListenPacket(context.Background(), "udp4", netip.AddrPortFrom(at, c.o.Port).String())
-	if err != nil {
-		return fmt.Errorf("peer channel: %w", err)
-	}
-	conn := l.(*net.UDPConn)
-	if err := c.admit(conn); err != nil {
-		conn.Close()
-		return fmt.Errorf("peer channel: %w", err)
-	}
-	c.mu.Lock()
-	c.conn = conn
-	c.mu.Unlock()
-	return nil
-}
-
-// Run talks until ctx ends, and closes the socket. It opens the socket first if Listen
-// was not called; if that fails, it returns the error, and no other.
-func (c *Channel) Run(ctx context.Context) error {
-	if err := c.Listen(); err != nil {
-		return err
-	}
-	ctx, end := context.WithCancel(ctx)
-	var sender sync.WaitGroup
-	sender.Go(func() { c.sendAll(ctx) })
-	stop := context.AfterFunc(ctx, func() { c.conn.Close() })
-	c.receiveAll(ctx)
-	end()
-	stop()
-	sender.Wait()
-	c.conn.Close()
-	return nil
 }
 
 // bucket holds the packets that are still allowed; it fills at a rate.

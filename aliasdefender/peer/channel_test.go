@@ -235,10 +235,12 @@ func TestOtherPartnersAndKeysLeaveTheOtherSessionsAlone(t *testing.T) {
 		t.Error("the sessions are not as they were")
 	}
 	bad := map[string][]Partner{
-		"IPv6":        {{Addr: netip.MustParseAddr("::1")}},
-		"nothing":     {{}},
-		"the same":    {{Addr: addrB}, {Addr: addrB}},
-		"shared path": {{Addr: addrA, Paths: []netip.Addr{netip.MustParseAddr("127.0.0.5")}}, {Addr: addrB, Paths: []netip.Addr{netip.MustParseAddr("127.0.0.5")}}},
+		"IPv4 in IPv6":           {{Addr: netip.MustParseAddr("::ffff:127.0.0.9")}},
+		"on which NIC?":          {{Addr: netip.MustParseAddr("fe80::2")}},
+		"a zone without a sense": {{Addr: netip.MustParseAddr("2001:db8::2%eth0")}},
+		"nothing":                {{}},
+		"the same":               {{Addr: addrB}, {Addr: addrB}},
+		"shared path":            {{Addr: addrA, Paths: []netip.Addr{netip.MustParseAddr("127.0.0.5")}}, {Addr: addrB, Paths: []netip.Addr{netip.MustParseAddr("127.0.0.5")}}},
 	}
 	for name, partners := range bad {
 		if err := c.SetPartners(partners); err == nil || len(c.partners) != 2 {

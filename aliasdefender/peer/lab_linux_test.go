@@ -109,7 +109,7 @@ func TestAnyOfTwoPathsCounts(t *testing.T) {
 // awaitPath says m until the status of a path is as wanted.
 func (k *talker) awaitPath(what string, path int, ok func(PathStatus) bool) {
 	k.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -181,7 +181,7 @@ func TestBehindAFirewallNothingIsHeardUntilItIsOpened(t *testing.T) {
 // hearsOf waits until the status is as wanted.
 func (k *talker) hearsOf(what string, ok func(Status) bool) {
 	k.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !ok(k.Status()) {
@@ -244,7 +244,7 @@ func forge(r *rig, from *lab.Host, source netip.Addr, payload []byte, n, rate in
 	packet = append(packet, payload...)
 	begin, first := time.Now(), arrivals(r, r.a)
 	for came < n {
-		if time.Since(begin) > 20*time.Second {
+		if time.Since(begin) > patience {
 			r.Fatalf("of %d packets only %d came through", sent, came)
 		}
 		due := min(int(time.Since(begin).Seconds()*float64(rate)), sent+burst)

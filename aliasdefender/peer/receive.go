@@ -13,37 +13,56 @@ import (
 const rest = time.Millisecond
 
 // receiveAll reads until the socket is closed.
-func (c *Channel) receiveAll(ctx context.Context) {
+func (c *Channel) receiveAll(ctx context.Context, conn *net.UDPConn) {
 	buf := make([]byte, maxDatagram+1) // one more than the longest, to recognise what is too long
-	oob := make([]byte, 64)
+	oob := make([]byte, 128)
 	for ctx.Err() == nil {
-		n, oobn, _, from, err := c.conn.ReadMsgUDPAddrPort(buf, oob)
+		n, oobn, _, from, err := conn.ReadMsgUDPAddrPort(buf, oob)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
-			if !c.blame() {
+			if !c.blame(conn) {
 				pause(ctx, rest) // short of memory, or something like it
 			}
 			continue
 		}
-		now := time.Now()
-		heard, event := c.take(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), now)
-		if dropped, told := refused(oob[:oobn]); told {
-			c.mu.Lock()
-			c.refused = dropped
-			c.mu.Unlock()
-		}
-		if event.readable != nil && c.o.Readable != nil {
-			c.o.Readable(event.partner, *event.readable)
-		}
-		if heard != nil && c.o.Heard != nil {
-			c.o.Heard(*heard)
-		}
-		if event.flooded {
+		if c.tell(conn, buf[:n], oob[:oobn], from) {
 			pause(ctx, rest)
 		}
 	}
+}
+
+// tell takes in one packet and tells what it brought, and whether there were too many
+// useless ones.
+func (c *Channel) tell(conn *net.UDPConn, datagram, oob []byte, from netip.AddrPort) (flooded bool) {
+	c.hearing.Lock()
+	defer c.hearing.Unlock()
+	addr := from.Addr().Unmap()
+	beside := readBeside(oob)
+	if addr.Zone() != "" {
+		addr = zoned(conn, addr, beside.nic)
+	}
+	heard, event := c.take(datagram, netip.AddrPortFrom(addr, from.Port()), time.Now())
+	if beside.told {
+		c.mu.Lock()
+		c.socket(addr.Is6()).refused = beside.refused
+		c.mu.Unlock()
+	}
+	if event.readable != nil && c.o.Readable != nil {
+		c.o.Readable(event.partner, *event.readable)
+	}
+	if heard != nil && c.o.Heard != nil {
+		c.o.Heard(*heard)
+	}
+	return event.flooded
+}
+
+// beside is what the kernel tells beside a packet.
+type beside struct {
+	told    bool
+	refused uint32 // if told: how many packets it has dropped
+	nic     uint32 // the index of the NIC that the packet came in by, of IPv6 only
 }
 
 func pause(ctx context.Context, d time.Duration) {

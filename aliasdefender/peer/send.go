@@ -123,20 +123,29 @@ func (c *Channel) write(p *partner, datagram []byte) {
 	c.mu.Lock()
 	paths := p.paths // replaced as a whole; only here and in note are fields set
 	c.mu.Unlock()
-	_ = c.conn.SetWriteDeadline(time.Now().Add(writeWithin))
 	for i := range paths {
-		to := netip.AddrPortFrom(paths[i].addr, c.o.Port)
-		err := c.writeTo(datagram, to)
-		// The first error that the kernel reports may be about an earlier datagram, on
-		// any path.
-		for tries := 0; err != nil && tries < 3 && !errors.Is(err, net.ErrClosed); tries++ {
-			if !c.blame() && tries > 0 {
-				break
-			}
-			err = c.writeTo(datagram, to)
-		}
-		c.note(paths[i].addr, err, time.Now())
+		c.note(paths[i].addr, c.writeOver(datagram, paths[i].addr), time.Now())
 	}
+}
+
+// writeOver sends one datagram to one address.
+func (c *Channel) writeOver(datagram []byte, addr netip.Addr) error {
+	conn, err := c.opened(addr.Is6())
+	if err != nil {
+		return err
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(writeWithin))
+	to := netip.AddrPortFrom(addr, c.o.Port)
+	err = c.writeTo(conn, datagram, to)
+	// The first error that the kernel reports may be about an earlier datagram, on any
+	// path.
+	for tries := 0; err != nil && tries < 3 && !errors.Is(err, net.ErrClosed); tries++ {
+		if !c.blame(conn) && tries > 0 {
+			break
+		}
+		err = c.writeTo(conn, datagram, to)
+	}
+	return err
 }
 
 // note files what became of a datagram that was handed to the kernel.
@@ -162,8 +171,8 @@ func (c *Channel) note(addr netip.Addr, err error, now time.Time) {
 
 // blame files the errors that have come back for earlier datagrams, and says whether
 // there were any.
-func (c *Channel) blame() bool {
-	reports := returned(c.conn)
+func (c *Channel) blame(conn *net.UDPConn) bool {
+	reports := returned(conn)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range reports {
@@ -223,7 +232,7 @@ type Status struct {
 func (c *Channel) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Status{Foreign: c.counts[Foreign], Refused: c.refused}
+	s := Status{Foreign: c.counts[Foreign], Refused: c.four.refused + c.six.refused}
 	for _, p := range c.partners {
 		one := PartnerStatus{Partner: p.addr, Proven: p.session.Proven(), Version: p.version, Unreadable: p.unreadable, Counts: p.counts,
 			Host: p.host, Cloned: c.cloned(p.host), FirstForm: p.session.Proven() && !p.session.Second(),

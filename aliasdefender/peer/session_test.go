@@ -218,6 +218,9 @@ func TestReorderedWordsNeverGoBack(t *testing.T) {
 	for range 64 {
 		b.hears(a.says("x"))
 	}
+	if _, kind, _ := b.hearsOver(1, old); kind != Replayed {
+		t.Errorf("just behind the window, over a path that it never came over: %v, want it taken for a replay, and so no sign of life", kind)
+	}
 	b.wants("behind the window", old, "", Replayed)
 }
 
@@ -244,6 +247,35 @@ func TestAcknowledgementsTellWhichPartsWereHeard(t *testing.T) {
 	a.hears(b.says("x"))
 	if a.missing != 0 {
 		t.Errorf("%d missing", a.missing)
+	}
+}
+
+// Of our numbers the last 256 are remembered, each in the place of one before.
+func TestALateAcknowledgementIsNoneOfANewerDatagram(t *testing.T) {
+	a, b := pairOf(t)
+	b.wants("the first", a.says("first"), "first", Taken)
+	late := b.says("it acknowledges the first, and is on its way for long")
+	for range numbers {
+		a.says("not heard")
+	}
+	a.hears(late)
+	if a.missing != 1 {
+		t.Errorf("%d parts of the last Say are not heard, want 1", a.missing)
+	}
+}
+
+// Whoever has said hello just before the partner's present process proves that it is
+// alive has to ask again.
+func TestNothingIsOwedToAProcessThatIsForgotten(t *testing.T) {
+	a, b, x := newEnd(t, 1), newEnd(t, 1), newEnd(t, 1)
+	_, _, challenge := b.hears(a.says("hello"))
+	_, _, proof := a.hears(challenge)
+	_, _, answer := b.hears(proof)
+	if o, _ := a.Open(a.keys, x.says("hello"), 0); !o.Answer {
+		t.Fatal("a hello is not answered")
+	}
+	if o, kind := a.Open(a.keys, answer, 0); !o.NewBoot || kind != Taken || o.Answer {
+		t.Errorf("%+v, %v: want the partner known, and nothing owed to anybody", o, kind)
 	}
 }
 

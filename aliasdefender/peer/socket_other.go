@@ -11,12 +11,14 @@ import (
 // On other systems the reader judges alone, errors from the network are not read, and we
 // cannot choose the address that a datagram is sent from.
 
-func prepare(_, _ string, _ syscall.RawConn) error { return nil }
+func prepare(six, bound bool) func(_, _ string, _ syscall.RawConn) error { return nil }
 
-func setFilter(*net.UDPConn, uint16, []netip.Addr) error { return nil }
+func setFilter(*net.UDPConn, bool, uint16, []netip.Addr) error { return nil }
 
-func refused([]byte) (uint32, bool) { return 0, false }
+func readBeside([]byte) beside { return beside{} }
 
-func sentFrom(netip.Addr) []byte { return nil }
+func zoned(_ *net.UDPConn, a netip.Addr, _ uint32) netip.Addr { return a }
+
+func sentFrom(_ *net.UDPConn, _, _ netip.Addr) ([]byte, error) { return nil, nil }
 
 func returned(*net.UDPConn) []report { return nil }

@@ -25,6 +25,10 @@ func freePort(t testing.TB) uint16 {
 	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
 
+// patience is how long a test waits for what has to come. It ends as soon as that has
+// come, so it is long enough for a machine that does many other things.
+const patience = time.Minute
+
 // talker is a running Channel and what it has heard.
 type talker struct {
 	t testing.TB
@@ -66,7 +70,7 @@ func (k *talker) run() {
 // hears waits for words that satisfy ok, passing over others.
 func (k *talker) hears(what string, ok func(Heard) bool) Heard {
 	k.t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	for {
 		select {
 		case h := <-k.heard:
@@ -103,5 +107,5 @@ func anything(Heard) bool { return true }
 
 func onLoopback(t testing.TB, port uint16, own, partner netip.Addr) *talker {
 	t.Helper()
-	return talk(t, Options{Listen: own, Port: port, Keys: keysOf(t, 1), Partners: []Partner{{Addr: partner}}})
+	return talk(t, Options{Listen: []netip.Addr{own}, Port: port, Keys: keysOf(t, 1), Partners: []Partner{{Addr: partner}}})
 }

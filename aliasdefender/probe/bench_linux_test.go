@@ -70,7 +70,7 @@ func BenchmarkAsk(b *testing.B) {
 // BenchmarkAskAThousand asks a thousand addresses in one go; an op is a question.
 func BenchmarkAskAThousand(b *testing.B) {
 	p, _ := alone(b)
-	n := min(1000, len(p.asked))
+	n := min(1000, p.four.room)
 	heard := make(chan error, n)
 	hear := func(_ time.Time, err error) { heard <- err }
 	defer cpu(b)()

@@ -1,7 +1,7 @@
 // Package probe answers one question: does an address answer?
 //
-// It asks by ICMP, once, and has three answers: yes; no answer; and an error, which
-// means that nothing is known. It refuses to know which address is asked and why,
+// It asks by ICMP or ICMPv6, once, and has three answers: yes; no answer; and an error,
+// which means that nothing is known. It refuses to know which address is asked and why,
 // how many missed answers make a silence, and what follows from one.
 //
 // Ping uses go-ping, which is used nowhere else. Pinger, on Linux, uses sockets that
@@ -15,6 +15,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -22,20 +23,28 @@ import (
 	"github.com/go-ping/ping"
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 )
 
 // maxFailures is up to how many errors in a row of reading one answer are taken for news
 // about the target; more mean that the socket does not work.
 const maxFailures = 8
 
-// Question is one echo request (RFC 792).
+// Question is one echo request (RFC 792; RFC 4443, 4.1).
 type Question struct {
-	Target  netip.Addr    // IPv4
-	Source  netip.Addr    // an address of this host; zero: the kernel's choice
+	// Target is of either family, and a link-local one of IPv6 has its NIC as zone: it is
+	// asked on that NIC, and answers on others do not count.
+	Target netip.Addr
+
+	// Source is an address of this host, of the target's family; zero: the kernel's
+	// choice. A link-local one needs no zone where the target has one. A deprecated
+	// address is as good as any; from a tentative one the kernel does not send.
+	Source  netip.Addr
 	Timeout time.Duration // how long an answer counts, from the sending on
 
 	// Send sends the echo request instead of the kernel, to a hardware address of the
-	// caller's choice; nil: the kernel sends it. Source is then the caller's choice too.
+	// caller's choice; nil: the kernel sends it. Source is then the caller's choice too,
+	// and the checksum of ICMPv6 its work.
 	// Only a Pinger can do that. Send must not wait.
 	Send func(icmp []byte) error
 }
@@ -71,15 +80,19 @@ func ask(ctx context.Context, q Question) (bool, error) {
 	if err := context.Cause(ctx); err != nil {
 		return false, err
 	}
+	q, err := numbered(q)
+	if err != nil {
+		return false, err
+	}
 	e, err := openEcho(q)
 	if err != nil {
 		return false, err
 	}
 	p := ping.New("")
-	p.SetIPAddr(&net.IPAddr{IP: q.Target.AsSlice()}) // an address: nothing to resolve
+	p.SetIPAddr(ipAddr(q.Target)) // an address: nothing to resolve
 	p.SetPrivileged(true)
 	p.SetLogger(ping.NoopLogger{})
-	p.Source = e.conn.LocalAddr().String() // the address that the listener hears on
+	p.Source = e.source(q.Target) // the address that the listener hears on
 	p.Timeout = q.Timeout
 	p.Interval = math.MaxInt64 // ask once
 	p.RecordRtts = false
@@ -117,16 +130,24 @@ func ask(ctx context.Context, q Question) (bool, error) {
 }
 
 func check(q Question) error {
+	target, source := q.Target, q.Source
 	switch {
-	case !q.Target.Is4():
-		return errors.New("not an IPv4 address")
-	case q.Source.IsValid() && !q.Source.Is4():
-		return fmt.Errorf("from %s: not an IPv4 address", q.Source)
+	case !target.IsValid() || target.Is4In6():
+		return errors.New("neither an IPv4 nor an IPv6 address")
+	case target.Is6() && target.IsLinkLocalUnicast() != (target.Zone() != ""):
+		return errors.New("a link-local address needs its NIC as zone, and no other has one")
+	case source.IsValid() && (source.BitLen() != target.BitLen() || source.Is4In6()):
+		return fmt.Errorf("from %s: not of the target's family", source)
+	case source.Zone() != "" && target.Zone() != "" && source.Zone() != target.Zone():
+		return fmt.Errorf("from %s: on another NIC than the target", source)
 	case q.Timeout <= 0:
 		return fmt.Errorf("timeout %v: no time to answer", q.Timeout)
 	}
 	return nil
 }
+
+// ipAddr is the address as package net has it.
+func ipAddr(a netip.Addr) *net.IPAddr { return &net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()} }
 
 // watch stops p when ctx ends. cut tells afterwards whether that was before the deadline;
 // stop waits for everything that watch has started.
@@ -150,18 +171,56 @@ type listener struct {
 	conn *net.IPConn
 }
 
+// numbered is the question with the number of its NIC as the zone of both addresses.
+// Package net keeps the names of NICs for a minute: a NIC that was made anew under its
+// name would be taken for the former one.
+func numbered(q Question) (Question, error) {
+	zone := q.Target.Zone()
+	if zone == "" {
+		zone = q.Source.Zone()
+	}
+	if zone == "" {
+		return q, nil
+	}
+	nic, err := net.InterfaceByName(zone)
+	if err != nil {
+		return q, fmt.Errorf("%s: %w", zone, err)
+	}
+	for _, a := range []*netip.Addr{&q.Target, &q.Source} {
+		if a.Is6() && a.IsLinkLocalUnicast() {
+			*a = a.WithZone(strconv.Itoa(nic.Index))
+		}
+	}
+	return q, nil
+}
+
 // openEcho connects a raw socket to the target: the kernel then chooses the source, knows
-// at once whether there is a route, and keeps away what other hosts send.
+// at once whether there is a route, and keeps away what other hosts send, and other NICs'
+// hosts if the target is link-local.
 func openEcho(q Question) (*listener, error) {
+	network := "ip4:icmp"
+	if q.Target.Is6() {
+		network = "ip6:ipv6-icmp"
+	}
 	var source *net.IPAddr
 	if q.Source.IsValid() {
-		source = &net.IPAddr{IP: q.Source.AsSlice()}
+		source = ipAddr(q.Source)
 	}
-	conn, err := net.DialIP("ip4:icmp", source, &net.IPAddr{IP: q.Target.AsSlice()})
+	conn, err := net.DialIP(network, source, ipAddr(q.Target))
 	if err != nil {
 		return nil, err
 	}
 	return &listener{conn}, nil
+}
+
+// source is the address that the socket is bound to, with the zone that it has beside the
+// target.
+func (e *listener) source(target netip.Addr) string {
+	own := *e.conn.LocalAddr().(*net.IPAddr)
+	if own.Zone != "" && target.Zone() != "" {
+		own.Zone = target.Zone()
+	}
+	return own.String()
 }
 
 // listen calls heard for the first answer with this id, and returns after it, at the
@@ -176,7 +235,8 @@ func (e *listener) listen(target netip.Addr, id int, deadline time.Time, heard f
 		n, from, err := e.conn.ReadFromIP(buf)
 		switch {
 		case err == nil:
-			if sender, _ := netip.AddrFromSlice(from.IP); sender.Unmap() == target && isAnswer(buf[:n], id) {
+			sender, _ := netip.AddrFromSlice(from.IP)
+			if sender.Unmap() == target.WithZone("") && isAnswer(buf[:n], target.Is6(), id) {
 				heard()
 				return nil
 			}
@@ -201,10 +261,14 @@ func ignoreEnd(err error) error {
 }
 
 // isAnswer reports whether b is the answer to the only question that a pinger with this
-// id has sent.
-func isAnswer(b []byte, id int) bool {
-	m, err := icmp.ParseMessage(ipv4.ICMPTypeEchoReply.Protocol(), b)
-	if err != nil || m.Type != ipv4.ICMPTypeEchoReply {
+// id has sent, by ICMP or ICMPv6.
+func isAnswer(b []byte, six bool, id int) bool {
+	var reply icmp.Type = ipv4.ICMPTypeEchoReply
+	if six {
+		reply = ipv6.ICMPTypeEchoReply
+	}
+	m, err := icmp.ParseMessage(reply.Protocol(), b)
+	if err != nil || m.Type != reply {
 		return false
 	}
 	echo, ok := m.Body.(*icmp.Echo)

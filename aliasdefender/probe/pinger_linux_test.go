@@ -91,7 +91,7 @@ func TestAnswerComesWithTheTimeOfTheQuestion(t *testing.T) {
 
 func TestManyAnswersAtOnceAreAllHeard(t *testing.T) {
 	p, _ := alone(t)
-	n := min(1000, len(p.asked))
+	n := min(1000, p.four.room)
 	if n < 200 {
 		t.Fatalf("room for %d; Linux grants more to anybody", n)
 	}
@@ -123,7 +123,7 @@ func TestManyAnswersAtOnceAreAllHeard(t *testing.T) {
 func TestTheDeadDoNotKeepTheLivingFromBeingAsked(t *testing.T) {
 	p, s := alone(t)
 	s.Do(func() { // where another sender belongs
-		for first := p.sender; p.sender == first; {
+		for first := p.four.sender; p.four.sender == first; {
 			for i := range 20 { // as many neighbours, for the kernel keeps a few hundred for each
 				dead := netip.AddrFrom4([4]byte{10, 0, 0, byte(100 + i)})
 				make(ears, 1).ask(t, p, Question{Target: dead, Timeout: 1})
@@ -140,14 +140,14 @@ func TestTheDeadDoNotKeepTheLivingFromBeingAsked(t *testing.T) {
 func TestTooManyQuestionsAreAnError(t *testing.T) {
 	p, _ := alone(t)
 	dead := Question{Target: netip.MustParseAddr("10.0.0.99"), Timeout: ages}
-	for range len(p.asked) {
+	for range p.four.room {
 		make(ears, 1).ask(t, p, dead)
 	}
 	if err := p.Ask(dead, nil); !errors.Is(err, errTooMany) {
 		t.Errorf("%v", err)
 	}
-	for i := range p.asked {
-		p.asked[i].timeout = 1 // they have had their time
+	for i := range p.four.asked {
+		p.four.asked[i].timeout = 1 // they have had their time
 	}
 	e := make(ears, 1)
 	e.ask(t, p, Question{Target: loopback, Timeout: ages})
@@ -161,7 +161,7 @@ func TestEarThatIsLostIsToldAndOpenedAgain(t *testing.T) {
 	e := make(ears, 2)
 	e.ask(t, p, Question{Target: netip.MustParseAddr("10.0.0.99"), Timeout: ages})
 	e.ask(t, p, Question{Target: netip.MustParseAddr("10.0.0.98"), Timeout: 1}) // has had its time
-	if err := p.listener.Close(); err != nil {
+	if err := p.four.listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := e.next(t); err == nil {
@@ -188,7 +188,7 @@ func TestCloseEndsWhatIsAsked(t *testing.T) {
 	}()
 	for busy := false; !busy; { // until it is under way
 		p.mu.Lock()
-		busy = slices.ContainsFunc(p.asked, func(a asked) bool { return a.heard != nil })
+		busy = slices.ContainsFunc(p.four.asked, func(a asked) bool { return a.heard != nil })
 		p.mu.Unlock()
 	}
 	for range 2 {
@@ -211,7 +211,7 @@ func TestCloseEndsWhatIsAsked(t *testing.T) {
 func TestOthersAnswersDoNotWakeTheReader(t *testing.T) {
 	p, s := alone(t)
 	s.Do(func() {
-		listener, _, err := openListener(p.id + 1)
+		listener, _, err := openListener(false, p.id+1)
 		if err != nil {
 			t.Fatal(err)
 		}

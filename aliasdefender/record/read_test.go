@@ -114,16 +114,20 @@ func TestAGigabyteOfRubbishIsReadInNoTime(t *testing.T) {
 	if _, err := f.WriteAt([]byte("\n"+numbered(1)+numbered(2)), 1<<30); err != nil { // a hole before
 		t.Fatal(err)
 	}
-	ring, began := NewRing(one(1)), time.Now()
-	if _, err := Load(dir, ring); err != nil {
-		t.Error(err)
+	best := time.Hour
+	for range 10 { // the machine may have been busy with others
+		ring, began := NewRing(one(1)), time.Now()
+		if _, err := Load(dir, ring); err != nil {
+			t.Error(err)
+		}
+		if d := cmp.Diff(upTo(1, 2), seqs(ring.Of(one(1)))); d != "" {
+			t.Errorf("-want +got:\n%s", d)
+		}
+		if best = min(best, time.Since(began)); best < 5*time.Second { // the whole would take longer than that
+			return
+		}
 	}
-	if d := cmp.Diff(upTo(1, 2), seqs(ring.Of(one(1)))); d != "" {
-		t.Errorf("-want +got:\n%s", d)
-	}
-	if took := time.Since(began); took > 5*time.Second { // the whole would take longer than that
-		t.Errorf("took %s", took)
-	}
+	t.Errorf("took %s at best", best)
 }
 
 // TestOneAliasThatFlapsLeavesRoomForTheOthers: what is loaded is bounded for each.

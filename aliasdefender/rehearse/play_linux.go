@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// mostPlays is how often a scenario is played at most if the machine stands still each
+// time: then its last verdict counts.
+const mostPlays = 3
+
 // play is a rehearsal under way.
 type play struct {
 	*Rehearsal
@@ -61,13 +65,19 @@ func (r *play) play(ctx context.Context, sc scenario) error {
 		if err != nil {
 			return err
 		}
-		if noise := noisyRow(rows); noise != nil {
+		for plays := 1; plays < mostPlays; plays++ {
+			noise := noisyRow(rows)
+			if noise == nil {
+				break
+			}
+			again, _, hit := r.round(sc.Hits, now)
+			if sc.Hits != hitNobody && len(again) != len(now) {
+				break
+			}
 			r.report.Notes = append(r.report.Notes, fmt.Sprintf(
 				"%s was played again: at %s a control client, which asks an address that never moves, had a gap of %.0f ms too", sc.Key, noise.Step, noise.Control))
-			if again, _, hit := r.round(sc.Hits, now); sc.Hits == hitNobody || len(again) == len(now) {
-				if rows, err = r.playRound(ctx, sc, now, hit); err != nil {
-					return err
-				}
+			if rows, err = r.playRound(ctx, sc, now, hit); err != nil {
+				return err
 			}
 		}
 		r.report.add(rows...)
@@ -213,9 +223,14 @@ func (r *play) come(all []situation, expected []expectation) bool {
 	return true
 }
 
-// served is who last answered the client before that moment.
+// served is who last answered the client before that moment: in the last 100 ms, and in
+// the time before them in which the control client was not answered either.
 func (s *stage) served(a part, at time.Time) string {
-	spans := s.askers[a.Addr].Spans(at.Add(-max(100*time.Millisecond, 20*s.every)), at)
+	from := at.Add(-max(100*time.Millisecond, 20*s.every))
+	for _, g := range s.controls[a.Control].Gaps(from, at, noisyGap) {
+		from = minTime(from, g.From)
+	}
+	spans := s.askers[a.Addr].Spans(from, at)
 	if len(spans) == 0 {
 		return ""
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTimeAloneDecidesAtAgainAndNotBefore walks to each named deadline: until a
-// nanosecond before it the decision stays, at it another row decides.
+// TestTimeAloneDecidesAtAgainAndNotBefore walks to each deadline that Again names:
+// until a nanosecond before it the decision stays, and at it another row decides.
 func TestTimeAloneDecidesAtAgainAndNotBefore(t *testing.T) {
 	const second = time.Second
 	rival := func(c *instance) {
@@ -76,12 +76,12 @@ func TestTimeAloneDecidesAtAgainAndNotBefore(t *testing.T) {
 	}
 }
 
-// fast is a rhythm at which answers last 275 ms, and the alias's has passed.
+// fast is a rhythm at which answers last 275 ms; the alias's answer is too old.
 func fast() func(c *instance) {
 	return func(c *instance) {
 		c.p.Interval, c.p.Timeout = 100*time.Millisecond, 25*time.Millisecond
 		c.f.Alias.Asked = noon.Add(-275 * time.Millisecond)
-		c.f.ParkedKnown.Asked = noon.Add(time.Minute) // it is in this process's memory, which does not grow old
+		c.f.ParkedKnown.Asked = noon.Add(time.Minute) // this is in the process's own memory, which does not grow old
 	}
 }
 
@@ -96,7 +96,7 @@ func TestCarrierIsBorneForLessThanAPartnerNeeds(t *testing.T) {
 	}
 }
 
-// TestFlappingCountsTakesOfOneHour is the limit, and a nanosecond beside it.
+// TestFlappingCountsTakesOfOneHour tries the limit, and a nanosecond on either side.
 func TestFlappingCountsTakesOfOneHour(t *testing.T) {
 	c := nobody()
 	c.p.Primary, c.p.MaxTakes, c.f.Alias.Since = true, 2, noon.Add(-time.Minute)

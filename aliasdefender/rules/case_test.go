@@ -7,10 +7,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// noon is the present of all tests.
+// noon is the present in all tests.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// instance is one thing to decide about.
+// instance is one case to decide.
 type instance struct {
 	p Policy
 	s State
@@ -19,13 +19,13 @@ type instance struct {
 
 func (c instance) decide(rows []Row) Decision { return decide(rows, c.p, c.s, c.f) }
 
-// at is the same with nothing changed but the time.
+// at is the same case at another time.
 func (c instance) at(now time.Time) instance {
 	c.f.Now = now
 	return c
 }
 
-// seen is a fact that has been so for a time and was asked a moment ago.
+// seen is a fact that has had its value for a while and was asked a moment ago.
 func seen(v Value, since time.Duration) Fact {
 	return Fact{Value: v, Since: noon.Add(-since), Asked: noon}
 }
@@ -38,8 +38,8 @@ func usual() Policy {
 	}
 }
 
-// nobody is a host that is not primary, whose partner lives, while nobody has
-// served the alias for a moment.
+// nobody is a host that is not primary; its partner is alive, and nobody has served
+// the alias for a moment.
 func nobody() instance {
 	alias := seen(Silent, time.Second)
 	alias.Miss = noon.Add(-3 * time.Second)
@@ -55,7 +55,7 @@ func nobody() instance {
 	}
 }
 
-// holder is a host that holds the alias, and all is well.
+// holder is a host that holds the alias, with nothing wrong.
 func holder() instance {
 	c := nobody()
 	c.s.Holding = true
@@ -64,8 +64,8 @@ func holder() instance {
 	return c
 }
 
-// instances draws anything that may have to be decided: a scene, in which some
-// things are then changed, so that the lower rows are reached as well.
+// instances draws any case that may have to be decided: a scene with some things
+// changed, so that the tests reach the lower rows too.
 func instances() *rapid.Generator[instance] {
 	return rapid.Custom(func(t *rapid.T) instance {
 		c := nobody()
@@ -82,7 +82,7 @@ func instances() *rapid.Generator[instance] {
 			c.f.Router = Fact{} // there was nobody to ask
 		}
 		if !c.p.Channel {
-			c.f.Peer = Peer{} // nor to be heard
+			c.f.Peer = Peer{} // nor anybody to hear
 		}
 		if c.f.Peer.Said.After(c.f.Peer.Heard) {
 			c.f.Peer.Heard = c.f.Peer.Said
@@ -108,8 +108,8 @@ func policies() *rapid.Generator[Policy] {
 	})
 }
 
-// age draws how long ago something was: the times at which the rules turn, and
-// what lies beside them.
+// age draws how long ago something happened: one of the times at which a row changes
+// its answer, or a nanosecond beside it.
 func age(t *rapid.T, p Policy) time.Duration {
 	turns := []time.Duration{
 		0, p.Timeout, p.carrierGrace(), p.Doubt(), p.Interval, p.Stale(), localStale,
@@ -136,7 +136,7 @@ func drawFact(t *rapid.T, p Policy) Fact {
 	return f
 }
 
-// change is one thing made otherwise.
+// change changes one thing.
 type change func(*rapid.T, *instance)
 
 func changes() []change {
@@ -178,17 +178,17 @@ func changes() []change {
 	return all
 }
 
-// scenes are what two hosts and a wire come to.
+// scenes are the situations that two hosts and a wire get into.
 func scenes() []change {
 	return []change{
 		func(*rapid.T, *instance) {}, // calm
 		func(t *rapid.T, c *instance) { // the partner is gone, or cannot be asked
 			c.f.Partner = seen(rapid.SampledFrom([]Value{Silent, Unknown}).Draw(t, "partner"), age(t, c.p))
 		},
-		func(t *rapid.T, c *instance) { // both it and the router are
+		func(t *rapid.T, c *instance) { // router and partner are both silent
 			c.f.Router, c.f.Partner = seen(Silent, age(t, c.p)), seen(Silent, age(t, c.p))
 		},
-		func(t *rapid.T, c *instance) { // the router is heard again, the others were asked before, then or since
+		func(t *rapid.T, c *instance) { // the router is heard again; the others were asked before that, or after
 			c.f.Router.Since = noon.Add(-c.p.Timeout)
 			c.f.Alias.Miss = noon.Add(-time.Hour)
 			beside := func() time.Time {
@@ -199,16 +199,16 @@ func scenes() []change {
 				c.f.Partner = Fact{Value: Silent, Since: noon.Add(-time.Hour), Asked: beside()}
 			}
 		},
-		func(t *rapid.T, c *instance) { // nobody has served it for so long
+		func(t *rapid.T, c *instance) { // nobody has served it for a while
 			c.f.Alias.Since = noon.Add(-age(t, c.p))
 		},
-		func(t *rapid.T, c *instance) { // the partner serves it, and all has been well for so long
+		func(t *rapid.T, c *instance) { // the partner has served it, and everything has been well, for a while
 			since := age(t, c.p)
 			c.f.Alias, c.f.ByPartner = seen(Answered, since), Yes
 			c.s.NoReturn = rapid.SampledFrom([]bool{false, false, true}).Draw(t, "no return")
 			c.f.Router, c.f.Partner = seen(Answered, since), seen(Answered, since)
 		},
-		func(t *rapid.T, c *instance) { // a rival, answered before, and heard again or not
+		func(t *rapid.T, c *instance) { // a rival that we answered before, and that is heard again or not
 			c.f.Alias = seen(Answered, age(t, c.p))
 			if rapid.Bool().Draw(t, "heard a while ago") {
 				c.f.Alias.Asked = noon.Add(-age(t, c.p))
@@ -271,13 +271,13 @@ func scenes() []change {
 			speaks(t, c)
 			c.f.Peer.Word.Standing = SaysHolding
 		},
-		func(t *rapid.T, c *instance) { // a hand-over is open, and the partner speaks of it
+		func(t *rapid.T, c *instance) { // a hand-over is open, and the partner's words are about it
 			c.p.Channel = true
 			handover(t, c)
 			speaks(t, c)
 			c.f.Peer.Word.Number = c.s.Handover.Number
 		},
-		func(t *rapid.T, c *instance) { // the same, and in time
+		func(t *rapid.T, c *instance) { // the same, within its time
 			c.p.Channel = true
 			sides := []Side{Giving, Giving, Getting, Getting, Asking}
 			c.s.Handover = Handover{Number: 1, Side: rapid.SampledFrom(sides).Draw(t, "side"), Verified: drawValue(t)}
@@ -286,7 +286,7 @@ func scenes() []change {
 			step := rapid.SampledFrom([]Step{Offers, Offers, Takes, Confirms, Refuses}).Draw(t, "step")
 			c.f.Peer = Peer{Heard: noon, Said: noon, Word: Word{SaysHolding, step, 1, NoRow}}
 		},
-		func(t *rapid.T, c *instance) { // a partner that would take, asks or not
+		func(t *rapid.T, c *instance) { // a partner that would take it, and asks for it or not
 			c.p.Channel = true
 			step := rapid.SampledFrom([]Step{NoStep, Asks}).Draw(t, "step")
 			c.f.Peer = Peer{Heard: noon, Said: noon, Word: Word{SaysAble, step, 2, NoRow}}
@@ -309,14 +309,14 @@ func scenes() []change {
 			speaks(t, c)
 		},
 		behind,
-		func(t *rapid.T, c *instance) { // so it stands while a hand-over is open, or a rival is heard
+		func(t *rapid.T, c *instance) { // it stays so while a hand-over is open, or a rival is heard
 			behind(t, c)
 			rapid.SampledFrom([]change{handover, lease, func(t *rapid.T, c *instance) {
 				c.f.Alias, c.f.ByPartner = seen(Answered, age(t, c.p)), drawValue(t)
 				c.s.Defences, c.s.Defended = 1, noon.Add(-age(t, c.p))
 			}}).Draw(t, "and")(t, c)
 		},
-		func(t *rapid.T, c *instance) { // the lease runs
+		func(t *rapid.T, c *instance) { // the lease is running
 			lease(t, c)
 			c.f.Kernel = seen(drawValue(t), age(t, c.p))
 			c.f.Alias.Value = drawValue(t)
@@ -324,7 +324,7 @@ func scenes() []change {
 	}
 }
 
-// speaks: the partner's daemon was heard, and said something.
+// speaks: we heard the partner's daemon, and it said something.
 func speaks(t *rapid.T, c *instance) {
 	at := func(name string) time.Time {
 		return noon.Add(-rapid.SampledFrom([]time.Duration{0, 0, 1, c.p.ChannelSilent() - 1, c.p.ChannelSilent(), time.Hour}).Draw(t, name))
@@ -348,7 +348,7 @@ func speaks(t *rapid.T, c *instance) {
 	}
 }
 
-// handover: one is open, or was.
+// handover: a hand-over is open, or was.
 func handover(t *rapid.T, c *instance) {
 	h := Handover{Side: Side(rapid.IntRange(int(NoSide), int(Getting)).Draw(t, "side")), Number: 1}
 	if h.Side == NoSide {
@@ -362,14 +362,15 @@ func handover(t *rapid.T, c *instance) {
 	c.s.Handover = h
 }
 
-// lease: the alias goes by itself, soon or not.
+// lease: the alias has a lease, which ends soon or not.
 func lease(t *rapid.T, c *instance) {
 	in := rapid.SampledFrom([]time.Duration{-time.Hour, -leaseSlack, 0, leaseSlack, 6 * time.Second, 8 * time.Second}).Draw(t, "lease ends in")
 	c.p.Lease = 10 * time.Second
 	c.s.Lease = noon.Add(in + rapid.SampledFrom([]time.Duration{0, 1, -1}).Draw(t, "beside the lease"))
 }
 
-// behind: an own address stands behind the alias, which was put behind it before or not.
+// behind: an own address stands behind the alias; the alias was put behind it before,
+// or not.
 func behind(t *rapid.T, c *instance) {
 	c.f.Behind = seen(Yes, age(t, c.p))
 	if c.s.Reorders = rapid.SampledFrom([]int{0, 1, 2, 3, 9}).Draw(t, "reorders"); c.s.Reorders > 0 {
@@ -379,7 +380,7 @@ func behind(t *rapid.T, c *instance) {
 	}
 }
 
-// twins: the channel tells that both have one role.
+// twins: the channel says that both hosts have the same role.
 func twins(t *rapid.T, c *instance) {
 	c.f.Peer.Heard, c.f.Peer.Said = noon, noon
 	c.f.Peer.Primary, c.f.Peer.HWLower = Of(c.p.Primary), drawValue(t)
@@ -390,7 +391,7 @@ type namedFact struct {
 	fact *Fact
 }
 
-// facts are all facts with a time.
+// facts are all facts that have times.
 func facts(f *Facts) (all []namedFact) {
 	for _, r := range FactRows() {
 		all = append(all, namedFact{r, r.Of(f)})
@@ -403,7 +404,7 @@ type namedValue struct {
 	value *Value
 }
 
-// values are all facts without one, and what the partner tells of its own.
+// values are all facts without times, and what the partner says about itself.
 func values(f *Facts) []namedValue {
 	all := []namedValue{
 		{"ByPartner", &f.ByPartner}, {"WeAreLow", &f.WeAreLow},

@@ -2,14 +2,14 @@ package rules
 
 import "time"
 
-// A claim is a frame of another host that says that it has an alias which we hold.
-// Whoever is on the segment can send one, in anybody's name. So the frame itself never
-// tells that the claimant is the partner. What tells is asked for once the claim was
-// seen: the partner's word, or an answer of the claimant to the partner's address.
+// A claim is a frame in which another host says that it has an alias that we hold.
+// Anybody on the segment can send one in anybody's name, so the frame itself never
+// proves that the claimant is the partner. Once a claim has been seen we look for
+// proof: the partner's word, or the claimant's answer to a question for the partner's
+// address.
 
-// claimWithin is how long it takes at most until it is known who claims the alias: the
-// partner's word has the time of a heartbeat and of one timeout, and the claimant that
-// of a doubt.
+// claimWithin is the longest time until it is known who claims the alias. The
+// partner's word may take a heartbeat and a timeout, the claimant's answer a doubt.
 func (p Policy) claimWithin() time.Duration {
 	if !p.Channel {
 		return p.Doubt() + p.Timeout
@@ -17,11 +17,12 @@ func (p Policy) claimWithin() time.Duration {
 	return p.Doubt() + 2*p.Timeout + p.Heartbeat()
 }
 
-// claimant tells whether the host that claims what we hold is the partner. Where there
-// is a channel its word decides, said since the claim was first seen: old words are from
-// before whatever the claim may mean. The word is waited for, unless the partner's daemon
-// has fallen silent; also where it was not heard since our start: who has just started
-// does not know yet which of the two acts as primary.
+// claimant tells whether the host that claims what we hold is the partner. With a
+// channel the partner's word decides, if it was said after the claim was first seen:
+// an older word may be from before the event that the claim reports. The rules wait
+// for that word unless the partner's daemon has fallen silent. They wait even if it
+// has not been heard since our start, because a daemon that has just started does not
+// know yet which of the two acts as primary.
 func (v *view) claimant() Value {
 	since := v.f.Alias.Since
 	if v.f.Peer.Said.After(since) {
@@ -32,7 +33,7 @@ func (v *view) claimant() Value {
 			if v.f.Peer.Held.IsZero() || v.f.Alias.Asked.After(v.f.Peer.Held.Add(v.p.Timeout)) {
 				return No
 			}
-			return Unknown // the claim may be its own, from before it let go
+			return Unknown // the claim may be the partner's own, sent before it let go
 		}
 	}
 	if v.p.Channel && v.daemon() != No && !v.reached(since.Add(v.p.Timeout+v.p.Heartbeat())) {
@@ -41,8 +42,8 @@ func (v *view) claimant() Value {
 	return v.after(v.f.Claimant, since)
 }
 
-// Claimant tells whether the host that claims an alias which we hold is the partner, as
-// the rows see it.
+// Claimant tells whether the host that claims an alias that we hold is the partner,
+// as the rows see it.
 func Claimant(p Policy, f Facts) Value {
 	v := view{p: p, f: f}
 	return v.claimant()
@@ -54,21 +55,23 @@ func (v *view) rivalIs(partner Value) bool {
 	return v.rival() == Yes && v.claimant() == partner
 }
 
-// defends tells whether a rival is answered now. Who was away looks first whether its own
-// kernel still has the alias: the lease may have ended meanwhile, and the rival be the one
-// who serves.
+// defends tells whether to answer a rival now. After a pause we first look whether
+// our own kernel still has the alias: the lease may have ended meanwhile, and the
+// rival may be the host that serves it.
 func (v *view) defends() bool {
 	return v.link() == Yes && v.looked() && v.defenceDue()
 }
 
-// defendsUnknown tells whether a claim is answered although it is not known whose it is:
-// who acts as primary keeps the alias from either, and nobody waits for ever.
+// defendsUnknown tells whether to answer a claim although the claimant is not known
+// yet. A host that acts as primary keeps the alias whoever claims it, and no host
+// waits for ever.
 func (v *view) defendsUnknown() bool {
 	return v.primary() || v.reached(v.f.Alias.Since.Add(v.p.claimWithin()))
 }
 
-// goneDue tells whether the end of a rival is announced now: of one that was answered
-// at once, and of one that came and went before that no more often than it is answered.
+// goneDue tells whether to announce now that a rival has gone. If we answered the
+// rival, the answer is yes at once. A rival that came and went before we answered it
+// is announced no more often than it would have been answered.
 func (v *view) goneDue() bool {
 	return v.s.Defences > 0 || v.s.Defended.IsZero() || v.reached(v.s.Defended.Add(DefendEvery))
 }
@@ -76,16 +79,16 @@ func (v *view) goneDue() bool {
 const (
 	// flapWindow is the time within which Policy.MaxTakes takes are too many.
 	flapWindow = time.Hour
-	// flapsFirst is how long the alias is then left to the partner, after each further
-	// take for twice as long, and never longer than flapsMost.
+	// flapsFirst is how long the alias is then left to the partner. Each further take
+	// doubles that time, up to flapsMost.
 	flapsFirst = time.Minute
 	flapsMost  = 15 * time.Minute
-	// doublings is after how many of them that is reached.
+	// doublings is how many doublings it takes to reach flapsMost.
 	doublings = 4
 )
 
-// countTake records a take that nobody ordered and the partner did not offer. Those
-// that make no difference any more are forgotten.
+// countTake records a take that nobody ordered and the partner did not offer. It
+// forgets takes that no longer make a difference.
 func (s *State) countTake(p Policy, now time.Time) {
 	var takes []time.Time
 	for _, at := range s.Takes {
@@ -99,8 +102,8 @@ func (s *State) countTake(p Policy, now time.Time) {
 	s.Takes = append(takes, now)
 }
 
-// flapsUntil is until when the alias is left to a partner that is not silent; zero if
-// it was not taken too often.
+// flapsUntil is the time until which the alias is left to a partner that is not
+// silent; zero if it was not taken too often.
 func (s *State) flapsUntil(most int) time.Time {
 	if most < 1 || len(s.Takes) < most {
 		return time.Time{}

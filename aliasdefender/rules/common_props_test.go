@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// commonProperties are about both halves.
+// commonProperties are promises about both halves.
 func commonProperties() []property {
 	truth := truth()
 	return []property{
@@ -67,7 +67,7 @@ func tooOldIsUnknown(rows []Row, c instance) error {
 	return nil
 }
 
-// knowingNothing keeps only what an operator said.
+// knowingNothing keeps only an operator's orders.
 func knowingNothing(rows []Row, c instance) error {
 	c.f = Facts{Now: c.f.Now}
 	d := c.decide(rows)
@@ -77,14 +77,14 @@ func knowingNothing(rows []Row, c instance) error {
 	return nil
 }
 
-// knowingLess takes one fact away after the other. What is not taken for all
-// that is known must not be taken for less, and what is kept must not be let go
-// unless there were grounds for that before.
+// knowingLess takes away one fact after the other. An alias that is not taken with
+// all that is known must not be taken with less, and one that is kept must not be let
+// go unless there was a reason before.
 //
-// The design names the exceptions: without the partner's word what the claimant
-// answered counts (H6); without the channel's word the file's role holds;
-// without a check the service is not known, and W3 does not ask for one; an
-// operator's order does not wait for the router.
+// The design names the exceptions: without the partner's word, the claimant's answer
+// counts (H6); without the channel's word, the file's role counts; without a check
+// the service is unknown, and W3 does not ask about it; an operator's order does not
+// wait for the router.
 func knowingLess(rows []Row, c instance) error {
 	before := c.decide(rows)
 	keeps := before.Action == Keep || before.Action == Announce
@@ -111,7 +111,7 @@ func knowingLess(rows []Row, c instance) error {
 		}
 		*n.fact = was
 	}
-	// What the partner said, and since when its daemon is silent.
+	// What the partner said, and since when its daemon has been silent.
 	peer := less.f.Peer
 	less.f.Peer.Word = Word{}
 	if err := check("Peer.Word", less); err != nil && c.f.Claimant.Value != Answered {
@@ -132,10 +132,10 @@ func knowingLess(rows []Row, c instance) error {
 	return nil
 }
 
-// oneStays has two hosts hold one alias and hear each other. Where roles differ,
-// or the channel tells them apart, one yields at once; two primaries without a
-// channel find out after two defences each. Two that are not primary both
-// yield: there is nobody to keep it, and that is said (W12).
+// oneStays has two hosts hold one alias and hear each other. If their roles differ,
+// or the channel tells them apart, one yields at once. Two primaries without a
+// channel find out after two defences each. If neither is primary both yield: nobody
+// is there to keep it, and row W12 says so.
 func oneStays(rows []Row, c instance) error {
 	low, same := c.f.WeAreLow == Yes, c.f.Peer.Facts[FactService] == Yes
 	a, b := inConflict(c, c.p.Primary, low), inConflict(c, c.p.Primary == same, !low)
@@ -167,11 +167,11 @@ func oneStays(rows []Row, c instance) error {
 	return nil
 }
 
-// inConflict is a host that holds the alias, as its partner does.
+// inConflict is a host that holds an alias that its partner holds too.
 func inConflict(c instance, primary, low bool) instance {
 	h := holder()
 	h.p, h.p.Primary = c.p, primary
 	h.f.Alias, h.f.WeAreLow, h.f.ByPartner = seen(Yes, time.Nanosecond), Of(low), c.f.ByPartner
-	h.f.Claimant = seen(Yes, 0) // whatever its hardware address is taken for
+	h.f.Claimant = seen(Yes, 0) // whatever hardware address it seems to have
 	return h
 }

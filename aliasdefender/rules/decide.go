@@ -12,30 +12,28 @@ type Decision struct {
 	Again time.Time
 }
 
-// Defends tells whether the decision is to answer a rival on the wire, or to say
-// that one has gone.
+// Defends tells whether the decision is to answer a rival on the wire, or to announce
+// that the rival has gone.
 func (d Decision) Defends() bool { return d.Action == Announce && d.Reason.Defence() }
 
-// Rest is what is decided about an alias that we hold where nothing is due: the
-// last row of the table. It stands in the log for a decision that is
-// [Reason.Routine].
+// Rest is the decision about an alias that we hold when nothing is due: the last row
+// of the table. The log shows it for a decision that is [Reason.Routine].
 func Rest() Decision {
 	r := rows[len(rows)-1]
 	return Decision{Row: r.ID, Action: r.Action, Reason: r.Reason}
 }
 
-// localStale is the least age from which on what was read of this host is
-// unknown.
+// localStale is the least age at which a reading of this host becomes unknown.
 const localStale = 5 * time.Second
 
 // Decide says what to do about one alias. The first row that matches decides.
 func Decide(p Policy, s State, f Facts) Decision { return decide(Rows(), p, s, f) }
 
-// Judge decides as Decide does, in memory that it keeps: a thousand aliases are
-// decided about without a byte of garbage. It serves one goroutine.
+// Judge decides as Decide does, but reuses its memory: deciding about a thousand
+// aliases makes no garbage. It serves one goroutine.
 type Judge struct{ v view }
 
-// Decide is Decide.
+// Decide does what the function [Decide] does.
 func (j *Judge) Decide(p Policy, s State, f Facts) Decision {
 	j.v = view{p: p, s: s, f: f}
 	return j.v.decide(Rows())
@@ -56,9 +54,9 @@ func (v *view) decide(rows []Row) Decision {
 	return Decision{Action: Wait, Reason: NoRow, Again: v.again}
 }
 
-// view is the facts as the rows read them: with what is too old made unknown.
-// It notes each time it compared with, so that the caller knows when to ask
-// again.
+// view is the facts as the rows read them: facts that are too old are unknown in it.
+// It notes each deadline that a row compared with, so that the caller knows when to
+// ask again.
 type view struct {
 	p     Policy
 	s     State
@@ -85,9 +83,9 @@ func (v *view) fresh(f Fact) Value {
 	return f.Value
 }
 
-// local is the value of a fact about this host. The kernel tells of a change
-// when it happens; readings only confirm, and at a fast rhythm less often than
-// the network is asked.
+// local is the value of a fact about this host. The kernel reports a change when it
+// happens; readings only confirm it, and at a fast rhythm they are less frequent than
+// questions to the network.
 func (v *view) local(f Fact) Value {
 	if f.Value == Unknown || v.reached(f.Asked.Add(max(v.p.Stale(), localStale))) {
 		return Unknown
@@ -95,8 +93,8 @@ func (v *view) local(f Fact) Value {
 	return f.Value
 }
 
-// after is the fact's value if its question was put no sooner than t. What was
-// known before the network changed says nothing about the time since.
+// after is the fact's value if its question was put at t or later. What was known
+// before the network changed says nothing about the time since.
 func (v *view) after(f Fact, t time.Time) Value {
 	if f.Asked.Before(t) {
 		return Unknown
@@ -117,8 +115,8 @@ func (v *view) partner() Value {
 	return v.sinceRouter(v.after(v.f.Partner, v.f.Alias.Miss), v.f.Partner)
 }
 
-// sinceRouter makes a silence unknown that is older than the router's being
-// heard: the fault that hid the router, a port of our own say, may have hidden
+// sinceRouter turns a silence into unknown if it is older than the router's return:
+// the fault that hid the router, for example a bad port of our own, may have hidden
 // the others too.
 func (v *view) sinceRouter(value Value, f Fact) Value {
 	if value == Silent && !v.s.Holding && v.before(f, v.f.Router) {
@@ -127,22 +125,22 @@ func (v *view) sinceRouter(value Value, f Fact) Value {
 	return value
 }
 
-// before tells whether f is from before that other host was heard.
+// before tells whether f was asked before that other host began to answer.
 func (v *view) before(f, other Fact) bool {
 	return f.Asked.Before(other.Since) && v.fresh(other) == Answered
 }
 
-// unclaimed tells whether no other host had the alias when it was last asked
-// for, and router and partner have not come back since: whoever took it behind
-// the fault that hid them was hidden too.
+// unclaimed tells whether no other host had the alias when we last asked, and neither
+// router nor partner has come back since. A host that took it while the fault hid
+// router or partner was hidden too.
 func (v *view) unclaimed() bool {
 	f := v.f.Alias
 	return v.alias() == No && !v.before(f, v.f.Router) && !v.before(f, v.f.Partner)
 }
 
-// router counts only when asked after whatever fell silent last: a switch of
-// our own that dies takes alias and partner with it, and a router's answer
-// from before proves nothing.
+// router counts an answer only if the router was asked after the last other host fell
+// silent. If a switch of our own dies it takes alias and partner with it, and an
+// earlier answer of the router proves nothing.
 func (v *view) router() Value {
 	since := v.f.Alias.Miss
 	if v.fresh(v.f.Partner) != Yes && v.f.Partner.Miss.After(since) {
@@ -166,8 +164,8 @@ func (v *view) link() Value {
 	return all
 }
 
-// primary is the role that counts: the file's, unless the channel shows that
-// both files say the same.
+// primary is the role that counts. It is the file's role, unless the channel shows
+// that both hosts have the same one; then the lower hardware address is primary.
 func (v *view) primary() bool {
 	if v.told(v.f.Peer.Primary) == Of(v.p.Primary) && v.f.Peer.HWLower != Unknown {
 		return v.f.Peer.HWLower == Yes
@@ -181,11 +179,11 @@ func (v *view) rolesTold() bool {
 	return role != Unknown && (role != Of(v.p.Primary) || v.f.Peer.HWLower != Unknown)
 }
 
-// doubtedTwice tells whether the alias has been silent for as long again as
-// it takes to call it so.
+// doubtedTwice tells whether the alias has been silent for one doubt more than it
+// takes to call it silent.
 func (v *view) doubtedTwice() bool { return v.reached(v.f.Alias.Since.Add(v.p.Doubt())) }
 
-// steadyFor tells whether all that failback needs has been good for d.
+// steadyFor tells whether everything that failback needs has been good for d.
 func (v *view) steadyFor(d time.Duration) bool {
 	if v.link() != Yes || v.router() != Yes || v.partner() != Yes || v.f.ByPartner != Yes {
 		return false
@@ -201,21 +199,21 @@ func (v *view) failbackDue() bool {
 	return v.primary() && v.p.Failback && !v.s.NoReturn && v.alias() == Yes && v.steadyFor(v.p.failbackAfter())
 }
 
-// rival is yes while another host claims the alias that we hold. What the
-// partner says on the wire during a hand-over is part of it.
+// rival is yes while another host claims the alias that we hold. During a hand-over
+// the partner's frames are part of the hand-over, and not claims.
 func (v *view) rival() Value {
 	if v.handing() && v.f.ByPartner != No {
 		return Unknown
 	}
-	// What the partner sent before it let go may be read a moment later.
+	// A frame that the partner sent before it let go may be read a moment later.
 	if !v.s.Anew.IsZero() && !v.f.Alias.Asked.After(v.s.Anew.Add(v.p.Timeout)) {
 		return Unknown
 	}
 	return v.alias()
 }
 
-// claimsStill tells that the rival was heard again well after our last
-// announcement, one that was on its way when we sent it not counted.
+// claimsStill tells whether the rival was heard again well after our last
+// announcement. A frame that was already on its way when we announced does not count.
 func (v *view) claimsStill() bool {
 	return v.rival() == Yes && v.f.Alias.Asked.After(v.s.Defended.Add(v.p.Timeout))
 }

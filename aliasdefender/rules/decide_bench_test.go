@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// BenchmarkDecide is the price of one decision in the two states that a pair
-// spends its life in.
+// BenchmarkDecide is the cost of one decision in the two states in which a pair
+// spends its life.
 func BenchmarkDecide(b *testing.B) {
 	now := time.Now()
 	is := func(v Value) Fact { return Fact{Value: v, Since: now.Add(-time.Hour), Asked: now} }

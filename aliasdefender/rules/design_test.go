@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// The design's words, spelled a second time and without the rows: what the properties
-// are written in. What both spell alike and wrong is not found here, but by what owes
-// nothing to either: the original's truth table (original_test.go), properties of raw
-// facts (knowing less, of two holders one stays) and the search, which asks who serves.
+// The design's words, written a second time and without the rows: the properties use
+// them. A mistake that both share is not found here, but by tests that depend on
+// neither: the original's truth table (original_test.go), properties of raw facts
+// (knowing less, of two holders one stays), and the search, which looks at who
+// serves.
 
 func (c instance) age(t time.Time) time.Duration { return c.f.Now.Sub(t) }
 
@@ -38,7 +39,7 @@ func (c instance) link() Value {
 
 func (c instance) alias() Value { return c.sinceRouter(c.known(c.f.Alias), c.f.Alias) }
 
-// unclaimed: silent since router and partner were heard.
+// unclaimed: it was silent after router and partner came back.
 func (c instance) unclaimed() bool {
 	for _, other := range []Fact{c.f.Router, c.f.Partner} {
 		if c.known(other) == Answered && c.f.Alias.Asked.Before(other.Since) {
@@ -55,8 +56,8 @@ func (c instance) partner() Value {
 	return c.sinceRouter(c.known(c.f.Partner), c.f.Partner)
 }
 
-// sinceRouter: who is not held and was found silent while the router was, too,
-// is not known.
+// sinceRouter: if we do not hold it, and it was found silent while the router was
+// silent too, it is unknown.
 func (c instance) sinceRouter(v Value, f Fact) Value {
 	if v == Silent && !c.s.Holding && c.known(c.f.Router) == Answered && f.Asked.Before(c.f.Router.Since) {
 		return Unknown
@@ -91,19 +92,19 @@ func (c instance) mayTake() bool {
 		c.read(c.f.Elsewhere) == No && (!c.failing() || c.partnerFails())
 }
 
-// perhapsParked: an operator may have parked it, has not ordered it here since, and the
-// partner may serve it.
+// perhapsParked: an operator may have parked it, nobody has ordered it here since,
+// and the partner may serve it.
 func (c instance) perhapsParked() bool {
 	return c.read(c.f.ParkedKnown) != Yes && c.s.Order == NoOrder && c.partner() != Silent
 }
 
-// vanishes: it was restored twice and more, each time a little after the last, and
-// has not stayed for a minute since the pause after the last one.
+// vanishes: it was restored at least twice, each time soon after the last, and has
+// not stayed for a minute after the last restore's pause.
 func (c instance) vanishes() bool {
 	return c.s.Restores >= 2 && c.age(c.s.Restored) < c.restorePause()+time.Minute
 }
 
-// restorePause is 1 s after the second restore, and doubles up to a minute.
+// restorePause is 1 s after the second restore, then doubles up to a minute.
 func (c instance) restorePause() time.Duration {
 	pause := time.Second
 	for range c.s.Restores - 2 {
@@ -124,7 +125,7 @@ func (c instance) says(all ...Standing) bool {
 	return c.speaks() && slices.Contains(all, c.f.Peer.Word.Standing)
 }
 
-// does: the partner's word is that step of the hand-over that we know of.
+// does: the partner's word is that step of the hand-over that we have on record.
 func (c instance) does(s Step) bool {
 	return c.speaks() && c.f.Peer.Word.Step == s && c.f.Peer.Word.Number == c.s.Handover.Number
 }
@@ -141,7 +142,7 @@ func (c instance) getting() bool {
 
 func (c instance) handing() bool { return c.giving() || c.getting() }
 
-// rested: no hand-over is open, and none failed within half a minute.
+// rested: no hand-over is open, and none failed within the last half minute.
 func (c instance) rested() bool {
 	h := c.s.Handover
 	return h.Side == NoSide && (h.Failure == NoRow || c.age(h.Ended) >= 30*time.Second)
@@ -157,7 +158,7 @@ func (c instance) asked() bool {
 	return c.speaks() && c.f.Peer.Word.Step == Asks && n != 0 && n != c.s.Handover.Number && c.mayGive()
 }
 
-// asks: we may ask the partner for that reason, or are at it.
+// asks: we may ask the partner for that reason, or are asking.
 func (c instance) asks(why Reason) bool {
 	h := c.s.Handover
 	if h.Side == Asking {
@@ -170,7 +171,7 @@ func (c instance) operatorAsks() bool {
 	return c.s.Order == OrderTake && c.router() == Answered && c.asks(OperatorAsks)
 }
 
-// unheard: failback has nobody to ask.
+// unheard: failback cannot ask anybody.
 func (c instance) unheard() bool {
 	if !c.p.Channel || c.f.Peer.Heard.IsZero() {
 		return true
@@ -185,13 +186,14 @@ func (c instance) lifetime() time.Duration {
 	return c.p.Lease
 }
 
-// lapsed: a lease is over but for the second that the kernel may be off.
+// lapsed: the lease has run out, or will within the second by which the kernel may be
+// off.
 func (c instance) lapsed() bool {
 	return !c.s.Lease.IsZero() && c.age(c.s.Lease) >= -time.Second
 }
 
-// looked: after a pause of our own the kernel was read, and the wire asked for as
-// long as an answer takes.
+// looked: after a pause of our own we have read the kernel, and have asked the wire
+// for as long as an answer takes.
 func (c instance) looked() bool {
 	w := c.s.Woke
 	if w.IsZero() {
@@ -203,8 +205,8 @@ func (c instance) looked() bool {
 	return c.f.Alias.Value != Unknown && c.f.Alias.Asked.After(w) || c.age(w) >= c.p.Doubt()
 }
 
-// leaseDue: a third of the lease is gone, or the alias has no lease and should,
-// or has one and should not, or has outlived it; and the wire was looked at.
+// leaseDue: a third of the lease is over; or the alias has no lease and should have
+// one, or has one and should not, or has outlived it. And we have asked the wire.
 func (c instance) leaseDue() bool {
 	if c.read(c.f.Kernel) != Yes {
 		return false
@@ -229,8 +231,8 @@ func (c instance) offered() bool {
 	return c.s.Handover.Side == Getting && c.began() < c.p.GiveWithin() && c.does(Offers) && c.router() == Answered
 }
 
-// failbackDue: a primary with failback sees that all has been good for
-// failback_after, and that it is the partner who serves the alias.
+// failbackDue: a primary with failback sees that everything has been good for
+// failback_after, and that the partner serves the alias.
 func (c instance) failbackDue() bool {
 	if !c.p.Failback || c.s.NoReturn || !c.actsAsPrimary() || c.f.ByPartner != Yes ||
 		c.link() != Yes || c.alias() != Answered || c.router() != Answered || c.partner() != Answered {
@@ -244,8 +246,8 @@ func (c instance) failbackDue() bool {
 	return true
 }
 
-// flapping: taken too often in the hour before the last take, and that was less than a
-// minute ago, or than twice that for each take too many, up to 15 minutes.
+// flapping: taken too often in the hour before the last take, and that was less than
+// a minute ago. Each further take doubles that minute, up to 15 minutes.
 func (c instance) flapping() bool {
 	if c.p.MaxTakes == 0 || len(c.s.Takes) == 0 {
 		return false
@@ -301,7 +303,7 @@ func (c instance) unlinked() bool {
 
 func (c instance) relieved() bool { return c.failing() && c.mayGive() && c.rested() }
 
-// stays: we hold it, and neither order nor link nor service ends that.
+// stays: we hold it, and no order, link or service ends that.
 func (c instance) stays() bool {
 	return c.s.Holding && !c.handedOver() && !c.givenBack() && !c.handsOff() && !c.orderedOff() && !c.unlinked() &&
 		!c.relieved() && !c.asked()
@@ -309,8 +311,8 @@ func (c instance) stays() bool {
 
 func (c instance) lost() bool { return c.read(c.f.Kernel) == No }
 
-// rival is whether another host claims what we hold. During a hand-over the
-// partner is none.
+// rival is whether another host claims what we hold. During a hand-over the partner
+// is not a rival.
 func (c instance) rival() Value {
 	if c.handing() && c.f.ByPartner != No || !c.s.Anew.IsZero() && !c.f.Alias.Asked.After(c.s.Anew.Add(c.p.Timeout)) {
 		return Unknown
@@ -318,9 +320,9 @@ func (c instance) rival() Value {
 	return c.alias()
 }
 
-// claimant: what the partner has said since the claim was first seen, for which it has a
-// heartbeat and a timeout unless its daemon has fallen silent; else what the claimant has
-// answered since.
+// claimant: the partner's word since the claim, for which it has a heartbeat and a
+// timeout unless its daemon has fallen silent; otherwise the claimant's answer since
+// then.
 func (c instance) claimant() Value {
 	since, peer := c.f.Alias.Since, c.f.Peer
 	switch said := peer.Said.Sub(since) > 0; {
@@ -345,10 +347,10 @@ func (c instance) partnersClaim() bool { return c.rival() == Yes && c.claimant()
 // foreignClaim: it is known not to be.
 func (c instance) foreignClaim() bool { return c.rival() == Yes && c.claimant() == No }
 
-// strangeClaim: it is not known whose it is.
+// strangeClaim: it is not known who claims it.
 func (c instance) strangeClaim() bool { return c.rival() == Yes && c.claimant() == Unknown }
 
-// askedEnough: whoever could have told who the rival is has had the time to.
+// askedEnough: every host that could tell who the rival is has had the time to.
 func (c instance) askedEnough() bool {
 	within := time.Duration(c.p.Misses+1) * c.p.Timeout
 	if c.p.Channel {
@@ -371,18 +373,19 @@ func (c instance) otherPrimaryIsLower() bool {
 		c.s.Defences >= 2 && c.heardAgain() && c.f.WeAreLow == No
 }
 
-// yields: the rival is the one to keep it.
+// yields: the rival is the host that keeps it.
 func (c instance) yields() bool {
 	return c.partnersClaim() && !c.actsAsPrimary() || c.failbackRefused() || c.otherPrimaryIsLower()
 }
 
-// defenceDue: not before we have looked, after a pause of our own, whether we have it still.
+// defenceDue: after a pause of our own, not before we have looked whether we still
+// have it.
 func (c instance) defenceDue() bool {
 	return c.looked() && (c.s.Defended.IsZero() || c.f.Alias.Asked.After(c.s.Defended) && c.age(c.s.Defended) >= DefendEvery)
 }
 
-// rivalGone: one that was not answered counts once in ten seconds; and who says so has to
-// know that it has the alias.
+// rivalGone: a rival that was not answered counts once in ten seconds. Before we say
+// that it has gone we must know that we have the alias.
 func (c instance) rivalGone() bool {
 	return c.rival() == No && c.read(c.f.Kernel) == Yes && c.s.Claimed && (c.s.Defences > 0 || c.s.Defended.IsZero() || c.age(c.s.Defended) >= 10*time.Second)
 }
@@ -400,9 +403,9 @@ func (c instance) reorders() int {
 	return c.s.Reorders
 }
 
-// reorderDue: an own address stands behind what is here, nothing forbids to take the
-// alias off for a moment, and the last time is a second ago, or two, four, and so on
-// up to half a minute.
+// reorderDue: an own address stands behind the alias, nothing forbids taking the
+// alias off for a moment, and the last time is long enough ago: a second, then two,
+// four, and so on up to half a minute.
 func (c instance) reorderDue() bool {
 	if c.read(c.f.Behind) != Yes || c.read(c.f.Kernel) != Yes || c.link() != Yes || c.s.Handover.Side != NoSide || c.lapsed() || !c.looked() {
 		return false

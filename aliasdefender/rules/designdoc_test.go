@@ -12,10 +12,10 @@ import (
 
 const designFile = "../../docs/design.md"
 
-// designRow is one line of the table in the design: all rows of one ID.
+// designRow is one line of the design's table: all rows with one ID.
 type designRow struct{ id, facts, decision string }
 
-// designRows are the lines of the table below that heading of the design.
+// designRows are the lines of the table below that heading in the design.
 func designRows(t *testing.T, heading string) (all []designRow) {
 	t.Helper()
 	b, err := os.ReadFile(designFile)
@@ -39,9 +39,9 @@ func designRows(t *testing.T, heading string) (all []designRow) {
 	return all[2:] // without the head
 }
 
-// TestDesignHasTheRows: the design's table has a line for each ID, by number,
-// which names each action and reason of its rows, and says so where they do not
-// stand together. Those that do are tried in the order of their numbers.
+// TestDesignHasTheRows: the design's table has a line for each ID, in order. The line
+// names each action and reason of its rows, and says so if they do not stand
+// together. Those that stand together are tried in the order of their numbers.
 func TestDesignHasTheRows(t *testing.T) {
 	for _, half := range []struct {
 		heading string
@@ -82,7 +82,7 @@ func TestDesignHasTheRows(t *testing.T) {
 	}
 }
 
-// lacks is what the design's line does not say of its rows.
+// lacks is what the design's line fails to say about its rows.
 func lacks(line designRow, rows []int) (missing []string) {
 	if len(rows) == 0 {
 		return []string{"the table has no such row"}

@@ -68,7 +68,7 @@
 //
 //	W1  parked by an operator
 //	      -> wait: parked
-//	W1  what operators parked is not known, no order was given for it here, and the partner is not silent
+//	W1  it is not known what operators parked, nobody has ordered the alias here since, and the partner is not silent
 //	      -> wait: parked unknown
 //	W2  NIC missing, down, without carrier or without an address of its own
 //	      -> wait: no link
@@ -86,7 +86,7 @@
 //	      -> ask for hand-over: operator
 //	W6  failback due, and the partner says that it holds the alias
 //	      -> ask for hand-over: failback
-//	W6  failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease
+//	W6  failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease
 //	      -> take: failback
 //	W6  alias answered by another host
 //	      -> wait: served

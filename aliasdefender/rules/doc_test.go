@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// source parses what is no test, by file name.
+// source parses the files that are not tests, by name.
 func source(t *testing.T, mode parser.Mode) map[string]*ast.File {
 	t.Helper()
 	entries, err := os.ReadDir(".")
@@ -65,8 +65,8 @@ var clock = map[string]bool{
 	"Tick": true, "NewTicker": true, "NewTimer": true,
 }
 
-// TestPackageCommentShowsTheTable holds the comment to Rows(). With -update it
-// writes the lines that it wants.
+// TestPackageCommentShowsTheTable compares the comment with Rows(). With -update it
+// writes the lines that it expects.
 func TestPackageCommentShowsTheTable(t *testing.T) {
 	if *update {
 		writeTable(t, "Not holding", false)

@@ -2,18 +2,18 @@ package rules
 
 import "time"
 
-// Result is how a deed has ended.
+// Result is how a deed ended.
 type Result uint8
 
 // The results.
 const (
 	Succeeded Result = iota
-	Failed           // it was tried, and is not done
-	NoReply          // the kernel did not answer: it may be done yet
-	NotThere         // the alias is not on this host, or with another mask: there is nothing to refresh
-	Claimed          // the kernel refused to add it, for another host has it
+	Failed           // it was tried, and did not work
+	NoReply          // the kernel did not answer: it may still happen
+	NotThere         // the alias is not on this host, or has another mask: there is nothing to refresh
+	Claimed          // the kernel refused to add it, because another host has it
 	NoMeans          // it could not be tried: there is no ARP listener to announce with
-	Dropped          // it was not begun: decided otherwise just before
+	Dropped          // it was not begun: a later decision replaced it
 )
 
 var results = [...]string{
@@ -22,81 +22,81 @@ var results = [...]string{
 
 func (r Result) String() string { return spelled(results[:], int(r)) }
 
-// Outcome is what a deed found. Each field counts for the deeds that its comment
-// names.
+// Outcome is what a deed found. The comment of each field names the deeds that set
+// it.
 type Outcome struct {
 	Result Result
 
-	// Take, Restore, Refresh, Reorder: when the write to the kernel was begun, and for how
-	// long the kernel was told to keep the alias (valid_lft; 0: for ever). Adopt:
-	// when the reading was begun that found it, and how long it stays by itself.
+	// Take, Restore, Refresh, Reorder: when the write to the kernel began, and for
+	// how long the kernel was told to keep the alias (valid_lft; 0: for ever). Adopt:
+	// when the reading that found it began, and how long the alias stays by itself.
 	Begun    time.Time
 	Lifetime time.Duration
 
-	Alias Value // Take: the fact of that name when the deed had ended
+	Alias Value // Take: that fact when the deed had ended
 	Ours  bool  // Adopt: a Monitor put it there
 
-	// HandOver, AskHandover: a number that neither host has used of late, and not
-	// 0 (begin anywhere, count on), and what the partner says.
+	// HandOver, AskHandover: a number that neither host has used recently and that is
+	// not 0 (begin anywhere, count up), and the partner's word.
 	Number uint32
 	Word   Word
 }
 
-// Look is how the alias is to be asked for.
+// Look is how to ask for the alias.
 type Look uint8
 
 // The ways to look.
 const (
 	NoLook    Look = iota // in its rhythm
-	LookAgain             // now; until it has answered what is known counts
+	LookAgain             // now; what is known counts until an answer comes
 	LookAnew              // now; what is known of other hosts is forgotten
 )
 
-// Verify is how the router is to be pinged from the alias; [State.Pinged] is told
-// of the answer.
+// Verify is how to ping the router from the alias. The caller tells [State.Pinged]
+// the answer.
 type Verify uint8
 
 // The ways to verify. An answer proves that the router knows us.
 const (
 	NoVerify       Verify = iota
-	VerifyOnce            // none is said, and announced again
-	VerifyForGiver        // the giver has the alias until it hears of an answer: ask Misses times, all within half of GiveWithin
+	VerifyOnce            // if the router does not answer, say so and announce again
+	VerifyForGiver        // the giver keeps the alias until it hears that the router answered: ask Misses times, all within half of GiveWithin
 )
 
-// Follow is what has to follow a deed, a command or an observation. The record
-// has it already; these are the parts that need a wire, a kernel or a log. The
-// alias is decided about again after each.
+// Follow is what the caller does after a deed, a command or an observation. The
+// record is already up to date; these are the parts that need a wire, a kernel or a
+// log. After each the caller decides about the alias again.
 type Follow struct {
-	Tell     bool      // the deed is one for the journal and the log: the alias came, went, changed its place, or is offered or asked for
-	Look     Look      // at the wire
-	Point    bool      // tell the segment that the alias is at the rival, if its hardware address is known; before Look
-	Verify   Verify    // after the announcement
+	Tell     bool      // write the deed to the journal and the log: the alias came, went, changed its place, or is offered or asked for
+	Look     Look      // ask the wire
+	Point    bool      // tell the segment that the alias is at the rival, if the rival's hardware address is known; before Look
+	Verify   Verify    // ping the router after the announcement
 	Read     bool      // read this host's addresses
-	Answered bool      // another host has the alias, as the kernel says: file it so, after Look
-	Retry    time.Time // not before then is the same deed tried again; zero: it has not failed
-	Ended    bool      // a hand-over has ended where it was: Handover.Failure says why, NoRow if it moved the alias
-	Gone     bool      // its row has changed or went, and it is off this host: a [State.Successor] takes its place
+	Answered bool      // the kernel says that another host has the alias: record it as a fact, after Look
+	Retry    time.Time // do not try the same deed again before then; zero: it has not failed
+	Ended    bool      // a hand-over has ended: Handover.Failure says why it did not move the alias; NoRow if it did
+	Gone     bool      // its row has changed or gone, and the alias is off this host: a [State.Successor] takes its place
 }
 
-// RetryAfter is how long a deed that failed is left alone.
+// RetryAfter is how long the caller waits before it tries a failed deed again.
 func (p Policy) RetryAfter() time.Duration { return min(p.Interval, time.Second) }
 
-// MayBegin tells whether the deed of d may be begun: a daemon that ends takes
-// nothing any more. It is asked when the deed is decided and again just before it
-// is done.
+// MayBegin tells whether the deed of d may begin: a daemon that is ending takes
+// nothing more. The caller asks when the deed is decided, and again just before it
+// does it.
 func (s *State) MayBegin(d Decision) bool { return d.Action != Take || s.Exit == NoExit }
 
-// Begin records that a deed which takes a while is under way: take, restore,
-// release, refresh, reorder, or the removal of what is forgotten. Done ends it.
+// Begin records that a deed that takes a while is under way: take, restore, release,
+// refresh, reorder, or removing what is forgotten. Done ends it.
 func (s *State) Begin(d Decision) { s.Doing = d.Action }
 
-// Done records the end of the deed that d asked for, or that it was not begun,
-// and says what is to follow. Each action but Wait and Keep is a deed; adopting
-// is one although no row decides it.
+// Done records that the deed that d asked for has ended, or was not begun, and says
+// what follows. Each action but Wait and Keep is a deed. Adopt is one too, although
+// no row decides it.
 func (s *State) Done(p Policy, d Decision, o Outcome, now time.Time) Follow {
 	if s.Doing != Wait {
 		s.Doing = Wait
-		s.Ending = s.Exit != NoExit // what was under way when we were told to end has come or gone
+		s.Ending = s.Exit != NoExit // the deed that was under way when we were told to end has now ended
 	}
 	switch {
 	case o.Result == Dropped:
@@ -123,7 +123,7 @@ func (s *State) Done(p Policy, d Decision, o Outcome, now time.Time) Follow {
 	case Announce:
 		s.announce(d, now)
 		if d.Defends() {
-			return Follow{Look: LookAgain} // does it claim still?
+			return Follow{Look: LookAgain} // is it still claiming?
 		}
 	case HandOver, AskHandover:
 		was := s.Handover.Side
@@ -142,7 +142,7 @@ func (s *State) taken(p Policy, d Decision, o Outcome, now time.Time) Follow {
 	s.Give = s.Exit == ExitGive // it was begun before we were told to end
 	f := Follow{Tell: true, Look: LookAnew, Verify: s.verify()}
 	if o.Alias == Silent {
-		f.Look = LookAgain // nobody served it; who served it until now is a rival only if heard again
+		f.Look = LookAgain // nobody served it; the last holder is a rival only if it is heard again
 	}
 	return f
 }
@@ -161,9 +161,9 @@ func (s *State) gone(d Decision) Follow {
 	switch {
 	case d.Action == Forget:
 	case d.Reason.YieldsToRival():
-		f.Point, f.Look = true, LookAgain // so that the one who keeps it hears of us
+		f.Point, f.Look = true, LookAgain // so that the host that keeps it hears us
 	default:
-		f.Look = LookAnew // who else has it was asked as a rival
+		f.Look = LookAnew // until now we asked for rivals; now we ask who serves it
 	}
 	return f
 }
@@ -175,15 +175,15 @@ func (s *State) adopted(p Policy, o Outcome, now time.Time) Follow {
 	}
 	s.found(now)
 	if o.Lifetime > 0 && p.Lifetime() == 0 {
-		s.Lease = o.Begun.Add(o.Lifetime) // of a Monitor whose settings wanted one
+		s.Lease = o.Begun.Add(o.Lifetime) // the lease is from a Monitor whose settings wanted one
 	}
 	return Follow{Tell: true}
 }
 
-// MayAdopt tells whether what is found on this host, and is not on record, is to
-// be held; ours tells that a Monitor put it there. One that is parked and that a
-// Monitor before us could not take off any more is adopted to be released; what
-// somebody else put there is his.
+// MayAdopt tells whether to hold an alias that is found on this host and is not on
+// record; ours tells whether a Monitor put it there. A parked alias that an earlier
+// Monitor could not remove any more is adopted so that it can be released. An alias
+// that somebody else put there is theirs.
 func (s *State) MayAdopt(ours bool) bool {
 	switch {
 	case s.Holding:
@@ -199,7 +199,7 @@ func (s *State) undone(p Policy, d Decision, o Outcome, now time.Time) Follow {
 	f := Follow{Retry: now.Add(p.RetryAfter())}
 	switch d.Action {
 	case Take, Restore:
-		f.Look = LookAnew // a silence from before says nothing when it is tried again
+		f.Look = LookAnew // a silence from before proves nothing for the next try
 		f.Read, f.Answered, f.Gone = true, o.Result == Claimed, s.outdated()
 		if o.Result != NoReply {
 			was := s.Handover.Side
@@ -208,12 +208,12 @@ func (s *State) undone(p Policy, d Decision, o Outcome, now time.Time) Follow {
 		}
 	case Refresh:
 		s.notLeased(f.Retry)
-		if o.Result == NotThere { // the rules decide by what is read
+		if o.Result == NotThere { // the reading decides what the rules do next
 			f.Read, f.Retry = true, time.Time{}
 		}
 	case Reorder:
 		s.reordered(now)
-		f.Read = true // it may be off, and not on again
+		f.Read = true // it may be off this host, and not back yet
 	case Announce:
 		if o.Result == NoMeans {
 			f.Retry = now.Add(p.Timeout)
@@ -222,13 +222,13 @@ func (s *State) undone(p Policy, d Decision, o Outcome, now time.Time) Follow {
 	return f
 }
 
-// outdated tells whether nothing keeps the record: its row has changed or went,
-// and the alias is off this host. A daemon that ends needs no new one.
+// outdated tells whether the record is no longer needed: its row has changed or gone,
+// and the alias is off this host. A daemon that is ending needs no new record.
 func (s *State) outdated() bool { return s.Leaving && !s.Holding && s.Exit == NoExit }
 
-// Pinged records what came of the pings of the router from the alias: Answered;
-// Silent; or Unknown, if they could not be sent. Not being able to ask counts for
-// a hand-over as a silence does: the giver has it still.
+// Pinged records the result of the pings of the router from the alias: Answered;
+// Silent; or Unknown, if they could not be sent. For a hand-over Unknown counts as
+// silence: the giver still has the alias.
 func (s *State) Pinged(answer Value, now time.Time) {
 	if !s.Holding {
 		return
@@ -242,9 +242,9 @@ func (s *State) Pinged(answer Value, now time.Time) {
 // LinkIsUp records that the NIC can carry the alias again.
 func (s *State) LinkIsUp(now time.Time) { s.sayAgain(now) }
 
-// PartnerIsBack records that the partner, which was silent, is heard: it may have
-// been cut off, its cache and its segment's with it. It may also have taken the
-// alias meanwhile.
+// PartnerIsBack records that the partner, which was silent, is heard again. It may
+// have been cut off, so that its neighbour cache and its segment's are stale. It may
+// also have taken the alias meanwhile.
 func (s *State) PartnerIsBack(now time.Time) Follow {
 	if !s.Holding {
 		return Follow{}
@@ -253,8 +253,8 @@ func (s *State) PartnerIsBack(now time.Time) Follow {
 	return Follow{Look: LookAgain}
 }
 
-// ProbedFor records that another host has probed for the alias (RFC 5227): it
-// doubts that it is served, so the whole segment hears where it is.
+// ProbedFor records that another host has probed for the alias (RFC 5227). That host
+// is not sure that the alias is in use, so the whole segment is told where it is.
 func (s *State) ProbedFor(now time.Time) { s.sayAgain(now) }
 
 func (s *State) sayAgain(now time.Time) {

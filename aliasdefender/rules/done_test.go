@@ -8,7 +8,7 @@ import (
 )
 
 // TestDoneRecordsEachDeedAndSaysWhatFollows. The lease is a minute, and the write
-// was begun a second ago.
+// began a second ago.
 func TestDoneRecordsEachDeedAndSaysWhatFollows(t *testing.T) {
 	begun, later := noon.Add(-time.Second), noon.Add(time.Second)
 	until := begun.Add(time.Minute)
@@ -93,7 +93,7 @@ func TestDoneRecordsEachDeedAndSaysWhatFollows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := usual()
 			p.Timeout = time.Second / 2
-			p.Lease = 2 * time.Minute // meanwhile: what was written counts
+			p.Lease = 2 * time.Minute // the setting changed meanwhile: what was written counts
 			s := tt.was
 			follow := s.Done(p, tt.d, tt.o, noon)
 			if diff := cmp.Diff(tt.want, s); diff != "" {

@@ -1,7 +1,7 @@
 package rules
 
 // FactID names one fact. It is an index into [Peer.Facts] and into the table of
-// facts, and no number that leaves the process: that is [FactRow].Wire.
+// facts. It never leaves the process; the number on the wire is [FactRow].Wire.
 type FactID uint8
 
 // The facts, in the order in which snapshot, log and Why show them.
@@ -32,27 +32,26 @@ func (id FactID) String() string {
 	return factRows[id].Name
 }
 
-// FactRow is all that is particular about one fact. Snapshot, log, Why, the word
-// on the wire and the generators of the tests read it; none of them lists the
-// facts itself.
+// FactRow is everything that is particular to one fact. Snapshot, log, Why, the word
+// on the wire and the tests' generators read it; none of them lists the facts itself.
 type FactRow struct {
 	ID   FactID
 	Name string // in JSON; tools rely on it
 
-	Address bool // an address is asked: answered, silent, unknown; else yes, no, unknown
-	Host    bool // read of this host: the kernel tells of a change, and the value lives at least 5 s
+	Address bool // the fact is whether an address answers: answered, silent, unknown; otherwise yes, no, unknown
+	Host    bool // read from this host: the kernel reports a change, and the value lives at least 5 s
 	Link    bool // the link is good only if this is yes
 
-	Short   string // its name in a line for people, of an address
-	Broken  string // of the link, in the log: what is wrong if it is no
+	Short   string // the address's name in a line for people
+	Broken  string // in the log, if a fact of the link is no: what is wrong
 	No      string // the same in Why, as a clause
-	Unknown string // and if it is unknown
+	Unknown string // the clause if it is unknown
 
-	Wire   uint8 // the number under which the partner is told the value; 0: it is not told
-	Ours   bool  // our own conclusion, for the partner to hear: nobody observes it, and no row reads it
-	Hidden bool  // shown only while its value is known: nothing may be set up that tells it
+	Wire   uint8 // the number under which we tell the partner the value; 0: we do not
+	Ours   bool  // our own conclusion, told to the partner: nobody observes it, and no row reads it
+	Hidden bool  // shown only while its value is known: what observes it may not be set up
 	Rare   bool  // shown only while it is yes
-	Quiet  bool  // shown only while it is not yes: else nobody asks
+	Quiet  bool  // shown only while it is not yes: nobody asks otherwise
 
 	Of func(*Facts) *Fact // the fact itself
 }
@@ -75,7 +74,7 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Kernel }},
 	FactService: {ID: FactService, Name: "service", Wire: 1, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Service }},
-	// The partner that hears of a claim answers with its word at once.
+	// A partner that hears of a claim answers with its word at once.
 	FactAlias: {ID: FactAlias, Name: "alias elsewhere", Address: true, Short: "alias", Wire: 2,
 		Of: func(f *Facts) *Fact { return &f.Alias }},
 	FactPartner: {ID: FactPartner, Name: "partner", Address: true, Short: "partner",
@@ -109,8 +108,8 @@ func (r FactRow) Shown(v Value) bool {
 	return (!r.Hidden || v != Unknown) && (!r.Rare || v == Yes) && (!r.Quiet || v != Yes)
 }
 
-// FactNamed is the row of the fact that JSON calls so; false if there is none,
-// as of a later version.
+// FactNamed is the row of the fact with that name in JSON; false if this version has
+// none.
 func FactNamed(name string) (FactRow, bool) {
 	for _, r := range factRows {
 		if r.Name == name {
@@ -120,8 +119,8 @@ func FactNamed(name string) (FactRow, bool) {
 	return FactRow{}, false
 }
 
-// FactOfWire is the fact that the partner tells under that number; false if it
-// is none that we know.
+// FactOfWire is the fact with that number on the wire; false if this version knows
+// none.
 func FactOfWire(n uint8) (FactID, bool) {
 	for _, r := range factRows {
 		if n != 0 && r.Wire == n {

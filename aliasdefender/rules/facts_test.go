@@ -8,7 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestFactsAreSpelledAsToolsKnowThem holds the names, in JSON, to version 1.
+// TestFactsAreSpelledAsToolsKnowThem keeps the names in JSON as they were in version
+// 1.
 func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 	var got []string
 	for _, r := range FactRows() {
@@ -42,8 +43,8 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 	}
 }
 
-// TestEachFactHasItsRow: the table and the fields of Facts are one list, and no
-// two rows have one name, number or field.
+// TestEachFactHasItsRow: the table and the fields of Facts match, and no two rows
+// share a name, number or field.
 func TestEachFactHasItsRow(t *testing.T) {
 	var f Facts
 	fields := 0
@@ -82,7 +83,7 @@ func TestEachFactHasItsRow(t *testing.T) {
 	}
 }
 
-// TestTheTableSaysWhichFactsMakeTheLink: they, and no others, do.
+// TestTheTableSaysWhichFactsMakeTheLink: these facts, and no others.
 func TestTheTableSaysWhichFactsMakeTheLink(t *testing.T) {
 	for _, r := range FactRows() {
 		c := nobody()

@@ -2,7 +2,7 @@ package rules
 
 import "time"
 
-// Side is which part this host plays in a hand-over.
+// Side is the part that this host plays in a hand-over.
 type Side uint8
 
 // The sides.
@@ -10,15 +10,15 @@ const (
 	NoSide  Side = iota // none is open
 	Asking              // we asked the holder for the alias
 	Giving              // we offer it to the partner
-	Getting             // the partner offers it to us; still so once we have taken it
+	Getting             // the partner offers it to us; it stays so after we have taken it
 )
 
 var sides = [...]string{NoSide: "", Asking: "asking the partner for it", Giving: "offering it to the partner", Getting: "taking it over from the partner"}
 
 func (s Side) String() string { return spelled(sides[:], int(s)) }
 
-// offerAgain is how long after one that failed a hand-over is begun again by
-// itself. An operator's order does not wait for it (State.tryAgain).
+// offerAgain is how long after a failed hand-over the rules begin another by
+// themselves. An operator's order does not wait for it (State.tryAgain).
 const offerAgain = 30 * time.Second
 
 // Handover is one host's record of a hand-over: make before break.
@@ -43,18 +43,18 @@ const offerAgain = 30 * time.Second
 // by refusing it.
 type Handover struct {
 	Side     Side
-	Number   uint32 // of the one that is open, else of the last; 0: there was none
+	Number   uint32 // of the open one, otherwise of the last; 0: there was none
 	Why      Reason
-	Began    time.Time // when it was opened here, or the offer first heard
+	Began    time.Time // when it was opened here, or when the offer was first heard
 	Verified Value     // getting: whether the router answers the alias here
 
 	Failure Reason    // why the last one did not move the alias; NoRow: it did
-	Ended   time.Time // when
+	Ended   time.Time // when it ended
 }
 
-// openHandover begins what d asks for, [HandOver] or [AskHandover]. The number must be
-// one that neither host has used of late, and not 0: begin anywhere, count on. An
-// answer to the partner's asking has the partner's number. It is a part of
+// openHandover begins what d asks for, [HandOver] or [AskHandover]. The number must
+// be one that neither host has used recently, and not 0: begin anywhere, count up. An
+// answer to the partner's request uses the partner's number. It is a part of
 // [State.Done].
 func (s *State) openHandover(d Decision, f Facts, number uint32) {
 	h := Handover{Number: number, Why: d.Reason, Began: f.Now}
@@ -72,33 +72,33 @@ func (s *State) openHandover(d Decision, f Facts, number uint32) {
 	s.Handover = h
 }
 
-// verified records whether the router answered a ping from the alias after a
-// take. Not being able to ask is no: the giver has it still. It is a part of
-// [State.Pinged].
+// verified records whether the router answered a ping from the alias after a take. If
+// it could not be asked the answer is no: the giver still has the alias. It is a part
+// of [State.Pinged].
 func (s *State) verified(yes bool) {
 	if s.Handover.Side == Getting && s.Holding {
 		s.Handover.Verified = Of(yes)
 	}
 }
 
-// notTaken ends a hand-over to us: what is offered cannot be taken, and is refused.
-// It is a part of [State.Done].
+// notTaken ends a hand-over to us: the offer cannot be taken, and is refused. It is a
+// part of [State.Done].
 func (s *State) notTaken(now time.Time) {
 	if s.Handover.Side == Getting && !s.Holding {
 		s.Handover = s.Handover.end(NotTaken, now)
 	}
 }
 
-// tryAgain lets an operator's order begin a hand-over although one has failed a
-// moment ago. It is a part of [State.Obey].
+// tryAgain lets an operator's order begin a hand-over even if one failed a moment
+// ago. It is a part of [State.Obey].
 func (s *State) tryAgain() { s.Handover.Failure = NoRow }
 
-// end is the record once it is over.
+// end is the record once the hand-over has ended.
 func (h Handover) end(why Reason, now time.Time) Handover {
 	return Handover{Number: h.Number, Failure: why, Ended: now}
 }
 
-// step is what the partner's word and the time make of the record.
+// step is the record after the partner's word w at the time now.
 func (h Handover) step(p Policy, holding bool, w Word, now time.Time) Handover {
 	late := !now.Before(h.until(p))
 	switch offered := w.Step == Offers && w.Number != 0; h.Side {
@@ -129,7 +129,7 @@ func (h Handover) step(p Policy, holding bool, w Word, now time.Time) Handover {
 	case Getting:
 		switch {
 		case w.Standing == NotSaid && !late:
-			// Nothing is heard: the time tells.
+			// Nothing is heard; only time can end it.
 		case !holding && (late || !offered || w.Number != h.Number || !now.Before(h.Began.Add(p.GiveWithin()))):
 			return h.end(Withdrawn, now)
 		case holding && (late || !offered || w.Number != h.Number):
@@ -139,7 +139,7 @@ func (h Handover) step(p Policy, holding bool, w Word, now time.Time) Handover {
 	return h
 }
 
-// until is when our patience with it ends.
+// until is when we stop waiting for the partner.
 func (h Handover) until(p Policy) time.Time {
 	if h.Side == Getting {
 		return h.Began.Add(p.Patience())
@@ -147,9 +147,9 @@ func (h Handover) until(p Policy) time.Time {
 	return h.Began.Add(p.GiveWithin())
 }
 
-// handover brings the record up to date. At the end nothing that was seen of a
-// rival before counts, and who has the alias says so: the last announcement must
-// be the holder's, whoever else announced meanwhile.
+// handover brings the record up to date. At the end it forgets every sighting of a
+// rival, and if we have the alias we announce it: the last announcement must be the
+// holder's, whoever else announced meanwhile.
 func (s *State) handover(p Policy, f Facts) Follow {
 	v := view{p: p, s: *s, f: f}
 	was := s.Handover.Side
@@ -163,19 +163,20 @@ func (s *State) handover(p Policy, f Facts) Follow {
 	s.Anew = f.Now
 	s.Order = NoOrder // of an operator who wanted it back meanwhile
 	s.reannounce(f.Now)
-	return Follow{Ended: true, Look: LookAgain} // whether the other has it still
+	return Follow{Ended: true, Look: LookAgain} // does the other still have it?
 }
 
-// open tells whether a hand-over is open in which we play that part.
+// open tells whether a hand-over is open in which we play the part side.
 func (v *view) open(side Side) bool {
 	return v.s.Handover.Side == side && !v.reached(v.s.Handover.until(v.p))
 }
 
-// handing tells whether one is open that the alias has not left, or has come by.
+// handing tells whether a hand-over is open while the alias is here: before it has
+// left, or after it has come.
 func (v *view) handing() bool { return v.open(Giving) || v.open(Getting) }
 
-// offered tells whether there is an offer that may still be taken. One that is
-// heard late has expired: the giver may have ended it.
+// offered tells whether there is an offer that may still be taken. An offer that is
+// heard late has expired: the giver may have ended the hand-over.
 func (v *view) offered() bool {
 	h, w := v.s.Handover, v.word()
 	return v.open(Getting) && w.Step == Offers && w.Number == h.Number && !v.reached(h.Began.Add(v.p.GiveWithin()))
@@ -187,27 +188,27 @@ func (v *view) confirmed() bool {
 	return v.open(Giving) && w.Step == Confirms && w.Number == v.s.Handover.Number
 }
 
-// unverified tells whether we took what was offered, and in vain, while the
-// giver has it still.
+// unverified tells whether we took what was offered but the router does not answer,
+// and the giver still has the alias.
 func (v *view) unverified() bool {
 	w := v.word()
 	return v.open(Getting) && v.s.Handover.Verified == No && w.Step == Offers && w.Number == v.s.Handover.Number
 }
 
-// rested tells whether a hand-over may be begun: none is open, and none has
-// failed a moment ago.
+// rested tells whether a hand-over may begin: none is open, and none failed a moment
+// ago.
 func (v *view) rested() bool {
 	h := v.s.Handover
 	return h.Side == NoSide && (h.Failure == NoRow || v.reached(h.Ended.Add(offerAgain)))
 }
 
-// canGive tells whether there is something to hand over, and somebody who would
+// canGive tells whether there is something to hand over, and a partner that would
 // take it.
 func (v *view) canGive() bool {
 	return !v.handing() && v.word().Standing == SaysAble && v.local(v.f.Kernel) != No && v.link() == Yes
 }
 
-// asked tells whether the partner asks for the alias, and has not been answered.
+// asked tells whether the partner asks for the alias and has had no answer.
 func (v *view) asked() bool {
 	w := v.word()
 	return w.Step == Asks && w.Number != 0 && w.Number != v.s.Handover.Number

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// With the usual rhythm a giver waits 2 s, who gets it 3 s, and a channel is
-// silent after 4 s.
+// With the usual rhythm a giver waits 2 s, the taker 3 s, and a channel is silent
+// after 4 s.
 func TestTimesOfAHandover(t *testing.T) {
 	for name, tt := range map[string]struct {
 		interval, timeout       time.Duration
@@ -148,12 +148,12 @@ func TestVerifiedCountsForWhatWasHandedOverOnly(t *testing.T) {
 	}
 }
 
-// TestEndOfAHandoverForgetsRivalsAndAnnounces on whichever side has the alias.
+// TestEndOfAHandoverForgetsRivalsAndAnnounces on the side that has the alias.
 func TestEndOfAHandoverForgetsRivalsAndAnnounces(t *testing.T) {
 	c := holder()
 	giving(&c, Word{Standing: SaysAble, Step: Refuses, Number: 1})
 	c.s.Announced, c.s.Next = 6, noon.Add(time.Minute)
-	c.s.Order = OrderTake // of an operator who thought otherwise: it is here
+	c.s.Order = OrderTake // of an operator who wanted it back: it is here
 	c.s.Saw(c.p, c.f)
 	want := State{Holding: true, Handover: Handover{Number: 1, Failure: Refused, Ended: noon}, Anew: noon, Next: noon}
 	if diff := cmp.Diff(want, c.s); diff != "" {
@@ -167,8 +167,8 @@ func TestEndOfAHandoverForgetsRivalsAndAnnounces(t *testing.T) {
 	}
 }
 
-// TestWhatTheGiverSentBeforeItLetGoIsNoRival though it is read a moment after the
-// word that it has let go: who has taken the alias would yield to nobody.
+// TestWhatTheGiverSentBeforeItLetGoIsNoRival, even if we read it a moment after the
+// word that the giver has let go: otherwise the taker would yield to nobody.
 func TestWhatTheGiverSentBeforeItLetGoIsNoRival(t *testing.T) {
 	c := holder()
 	c.p.Primary = false
@@ -203,12 +203,12 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 			c.s.Takes = append(c.s.Takes, noon)
 		}
 	}
-	// unknown is for so much less than a fact lives.
+	// unknown is for that much less than a fact lives.
 	unknown := func(c *instance, less time.Duration) Fact {
 		at := noon.Add(less - c.p.Stale())
 		return Fact{Value: Unknown, Since: at, Asked: at}
 	}
-	// aged is an answer from so much less than two such lives ago.
+	// aged is an answer from that much less than two such lives ago.
 	aged := func(c *instance, less time.Duration) Fact {
 		return Fact{Value: Answered, Since: noon.Add(-time.Hour), Asked: noon.Add(less - 2*c.p.Stale())}
 	}
@@ -333,8 +333,8 @@ func TestAwokeAnnouncesWhatItHas(t *testing.T) {
 	}
 }
 
-// TestRouterThatAnswersAgainIsAnnouncedTo: where it is the clients are, and
-// another host may have been heard there meanwhile.
+// TestRouterThatAnswersAgainIsAnnouncedTo: the clients are behind it, and may have
+// heard another host meanwhile.
 func TestRouterThatAnswersAgainIsAnnouncedTo(t *testing.T) {
 	later := State{Holding: true, Announced: 6, Next: noon.Add(time.Minute)}
 	missed := seen(Answered, time.Hour)

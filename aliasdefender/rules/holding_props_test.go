@@ -3,7 +3,7 @@ package rules
 // holdingProperties are about an alias that is held.
 func holdingProperties() []property { return append(lets(), keeps()...) }
 
-// only makes a property of what must be decided in a situation.
+// only makes a property: in that situation, this must be decided.
 func only(name string, a Action, r Reason, when func(c instance) bool) property {
 	return brokenIf(name, func(c instance, d Decision) bool {
 		return c.s.Holding && when(c) && (d.Action != a || d.Reason != r)
@@ -53,8 +53,8 @@ func lets() []property {
 	}
 }
 
-// setsRight: an own address comes first again, as nothing is more urgent. What a rival
-// is answered, and the lease, come before it.
+// setsRight: an own address comes first again, if nothing is more urgent. Answers to
+// a rival, and the lease, are.
 func (c instance) setsRight() bool {
 	answered := c.rival() == Yes && c.defenceDue() || c.rivalGone()
 	return c.stays() && !c.lost() && c.reorderDue() && !c.yields() && !c.leaseDue() && !answered

@@ -2,12 +2,12 @@ package rules
 
 import "time"
 
-// leaseSlack is how exactly a lease is known to end: the kernel counts seconds,
-// and looks a moment later.
+// leaseSlack is how exactly we know the end of a lease: the kernel counts in seconds,
+// and acts a moment later.
 const leaseSlack = time.Second
 
-// leased records that the kernel was told, with a write begun at that time, to keep
-// the alias for so long; 0: for ever.
+// leased records that a write, begun at that time, told the kernel to keep the alias
+// for that long; 0: for ever.
 func (s *State) leased(lifetime time.Duration, written time.Time) {
 	s.Lease, s.LeaseAgain = time.Time{}, time.Time{}
 	if lifetime > 0 {
@@ -15,13 +15,13 @@ func (s *State) leased(lifetime time.Duration, written time.Time) {
 	}
 }
 
-// notLeased records that the kernel did not take it. Until it is tried again
-// the other rows are read: an alias that cannot be renewed is announced and
-// defended as any other. It is a part of [State.Done].
+// notLeased records that the kernel refused. Until the next try the other rows are
+// read: an alias that cannot be renewed is announced and defended like any other. It
+// is a part of [State.Done].
 func (s *State) notLeased(again time.Time) { s.LeaseAgain = again }
 
-// Awoke records that this process was away. Before the lease goes on the kernel
-// and the wire are looked at: another host may have taken the alias.
+// Awoke records that this process was away. Before it renews a lease it looks at the
+// kernel and the wire: another host may have taken the alias.
 func (s *State) Awoke(now time.Time) {
 	s.Woke = now
 	if s.Holding {
@@ -29,14 +29,16 @@ func (s *State) Awoke(now time.Time) {
 	}
 }
 
-// lapsed tells whether the lease has run out, if the alias is gone.
+// lapsed tells whether the lease has run out, or will within leaseSlack: if the alias
+// is gone, this may be why.
 func (v *view) lapsed() bool {
 	return !v.s.Lease.IsZero() && v.reached(v.s.Lease.Add(-leaseSlack))
 }
 
-// leaseDue tells whether the kernel has to hear of us. Once the lease is about
-// to end it is too late: a write would put on this host what has left it. What
-// is still there after the end has another lifetime than we know.
+// leaseDue tells whether it is time to renew the lease. Just before the end of a
+// lease it is too late: the write could put the alias back on this host after the
+// kernel has removed it. An alias that is still there after the end has another
+// lifetime than our record says.
 func (v *view) leaseDue() bool {
 	p, end := v.p.Lifetime(), v.s.Lease
 	switch {
@@ -52,9 +54,9 @@ func (v *view) leaseDue() bool {
 	return v.reached(end.Add(-p * 2 / 3))
 }
 
-// looked tells whether the kernel was read since we were away, and the wire
-// asked for rivals, or could not be for as long as an answer takes: unknown is
-// no reason to let go.
+// looked tells whether we have read the kernel since we were away, and have asked the
+// wire for rivals. If the wire could not be asked for as long as an answer takes,
+// that is enough: unknown is no reason to let go.
 func (v *view) looked() bool {
 	switch woke := v.s.Woke; {
 	case woke.IsZero():

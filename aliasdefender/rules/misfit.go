@@ -1,23 +1,23 @@
 package rules
 
-// Half is what one of the two hosts says of an alias, as far as it has to fit what
-// the other says.
+// Half is what one of the two hosts says about an alias, as far as it has to match
+// the other's.
 type Half struct {
-	Policy     // its role and its rhythm; an Interval of 0: the rhythm is not told
+	Policy     // its role and its rhythm; Interval 0: the rhythm is not told
 	Bits   int // of the netmask
 }
 
-// Misfit is what cannot be meant so: each half is good by itself, and the two are
-// not good together.
+// Misfit is a contradiction between two halves: each is good by itself, but they
+// cannot work together.
 type Misfit uint8
 
-// The misfits, in the order in which they are told.
+// The misfits, in the order in which they are reported.
 const (
 	BothPrimary Misfit = iota
 	NonePrimary
 	OtherMask
 	TheyHearLate // they count us as silent within two of our heartbeats
-	WeHearLate   // and we them
+	WeHearLate   // we count them as silent within two of theirs
 )
 
 // Misfits compares the halves of an alias that both hosts have.
@@ -43,6 +43,7 @@ func Misfits(ours, theirs Half) (all []Misfit) {
 	return all
 }
 
-// hearsLate tells whether who listens in the rhythm of p would count as silent who
-// speaks in the other's. Two heartbeats have to fit: one may be lost.
+// hearsLate tells whether a host with the rhythm p would count as silent a partner
+// that speaks in the other rhythm. Two heartbeats have to fit, because one may be
+// lost.
 func (p Policy) hearsLate(other Policy) bool { return p.ChannelSilent() < 2*other.Heartbeat() }

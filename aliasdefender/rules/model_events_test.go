@@ -2,23 +2,23 @@ package rules
 
 import "strings"
 
-// event is one thing that befalls the world. It tells whether it could.
+// event is one thing that happens to the world. It returns whether it could happen.
 type event struct {
 	text string
-	few  bool // searched deeper than the rest
+	few  bool // searched with one event more than the rest
 	do   func(p *pair, c *setting) bool
 }
 
 var hosts = [2]string{"A", "B"}
 
-// events are all of them, for either host.
+// events are all events, for either host.
 func events() []event {
 	var all []event
 	for i := range hosts {
 		all = append(all, operators(i)...)
 	}
 	orders := len(all)
-	for i := range all { // a single AddAlias must not be in vain
+	for i := range all { // a single AddAlias must succeed
 		e, who := &all[i], i/(orders/2)
 		do, adds := e.do, strings.HasSuffix(e.text, "AddAlias")
 		e.do = func(p *pair, c *setting) bool {
@@ -37,7 +37,7 @@ func events() []event {
 	for i := range all {
 		all[i].few = all[i].few || i < orders && !strings.Contains(all[i].text, "force") || strings.Contains(all[i].text, "daemon")
 	}
-	for i := range all[orders:] { // the rest excuses a gap
+	for i := range all[orders:] { // all others excuse a gap
 		e := &all[orders+i]
 		do := e.do
 		e.do = func(p *pair, c *setting) bool {
@@ -48,7 +48,7 @@ func events() []event {
 	return all
 }
 
-// of makes an event of one host.
+// of makes an event for one host.
 func of(i int, text string, do func(m *member) bool) event {
 	return event{text: hosts[i] + ": " + text, do: func(p *pair, c *setting) bool {
 		m := &p.h[i]
@@ -60,7 +60,7 @@ func of(i int, text string, do func(m *member) bool) event {
 	}}
 }
 
-// ordered is a command to a daemon that listens, where it may be given.
+// ordered gives a command to a daemon that listens, if it may be given.
 func ordered(i int, text string, command Command, may func(m *member) bool) event {
 	return event{text: hosts[i] + ": " + text, do: func(p *pair, c *setting) bool {
 		m := &p.h[i]
@@ -71,7 +71,7 @@ func ordered(i int, text string, command Command, may func(m *member) bool) even
 		follow := s.Obey(command, m.facts(c, i))
 		m.keep(&s)
 		p.follow(i, follow)
-		switch command { // what the judge knows of it, and the disk
+		switch command { // the judge's knowledge, and the disk
 		case RemoveAlias:
 			m.parks = true
 		case AddAlias, ForceAlias:
@@ -137,7 +137,7 @@ func daemons(i int) []event {
 	}
 }
 
-// wake is a process that finds that it was away: what it knew is forgotten.
+// wake: a process finds that it was away, and forgets what it knew.
 func (m *member) wake() {
 	m.daemon, m.verifying = running, false
 	m.alias, m.partner, m.router = unheard, unheard, unheard
@@ -238,7 +238,7 @@ func faults(i int) []event {
 	}
 }
 
-// lossy is for settings that have it: in all of them it would take too long.
+// lossy is only for some settings: with all of them the search would take too long.
 func lossy(i int, text string, to bool) event {
 	return event{hosts[i] + ": " + text, false, func(p *pair, c *setting) bool {
 		m := &p.h[i]

@@ -2,9 +2,8 @@ package rules
 
 import "time"
 
-// step lets the world go on by the least: words that are on their way arrive and
-// what follows is done; if nothing is on its way, a tick passes.
-// It returns what must not happen.
+// step lets as little as possible happen: words on their way arrive, with what
+// follows. If nothing is on its way a tick passes. It returns what must not happen.
 func (p *pair) step(c *setting) (wrong string) {
 	moved := false
 	p.moves = false
@@ -45,7 +44,7 @@ func (p *pair) step(c *setting) (wrong string) {
 	return wrong
 }
 
-// arrives delivers the other's word, and the answer to a ping from the alias.
+// arrives delivers the other host's word, and the answer to a ping from the alias.
 func (p *pair) arrives(c *setting, i int) bool {
 	m, from := &p.h[i], &p.h[1-i]
 	moved := m.written
@@ -80,7 +79,7 @@ func (p *pair) speak(c *setting, i int) bool {
 	}
 	w := talkOf(Say(c.policy(i), m.state(), m.facts(c, i)))
 	if w == m.sent || m.flying && m.late > 0 {
-		return false // what is late keeps what is behind it waiting
+		return false // a late word holds back those behind it
 	}
 	m.sent, m.flying, m.late = w, true, 0
 	return true
@@ -117,7 +116,7 @@ func (p *pair) decide(c *setting, i int) Decision {
 	return d
 }
 
-// carry does what was decided; it tells whether anything was done.
+// carry does what was decided, and returns whether it did anything.
 func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 	m := &p.h[i]
 	if m.daemon != running {
@@ -187,8 +186,8 @@ func (p *pair) carry(c *setting, i int, d Decision, wrong *string) bool {
 	return true
 }
 
-// follow does what has to follow a deed, a command or an observation: what costs
-// no time in the model is done with the next questions.
+// follow does what follows a deed, a command or an observation. In the model it takes
+// no time, and questions are asked at the next tick.
 func (p *pair) follow(i int, f Follow) {
 	m := &p.h[i]
 	if f.Point && p.reaches(i) {
@@ -197,12 +196,12 @@ func (p *pair) follow(i int, f Follow) {
 	if f.Look == LookAnew {
 		m.alias = unheard
 	}
-	if f.Verify == VerifyForGiver { // whatever else is verified is only said
+	if f.Verify == VerifyForGiver { // for other deeds the result is only logged
 		m.verifying = true
 	}
 }
 
-// write puts the alias into the kernel, or tells it to keep it for so long.
+// write puts the alias into the kernel, or tells the kernel to keep it for that long.
 func (p *pair) write(i int, lifetime time.Duration) {
 	p.h[0].ours, p.h[1].ours = false, false
 	if !p.h[i].kernel {
@@ -214,7 +213,7 @@ func (p *pair) write(i int, lifetime time.Duration) {
 	}
 }
 
-// announce is heard by the client and by the other host where they are joined.
+// announce reaches the client and the other host, if they are connected.
 func (p *pair) announce(i int) {
 	if p.reaches(i) {
 		p.cache = uint8(i)
@@ -225,8 +224,9 @@ func (p *pair) announce(i int) {
 	}
 }
 
-// sees is a frame that claims the alias: the other host's, or one that is forged in
-// its name. What is known of who sent the last one says nothing about a new claim.
+// sees: a frame claims the alias; the other host sent it, or somebody forged it in
+// that host's name. What was known about the sender of the last frame says nothing
+// about a new claim.
 func (m *member) sees(forged bool) {
 	if m.alias.value != Answered || m.forged != forged {
 		m.claimant = unheard
@@ -236,11 +236,11 @@ func (m *member) sees(forged bool) {
 	m.alias.answered()
 }
 
-// answersTo tells whether the claimant answers the host to the partner's address: the
-// other's kernel does, and whoever forges does not.
+// answersTo tells whether the claimant answers for the partner's address: the other
+// host's kernel does, a forger does not.
 func (p *pair) answersTo(i int) bool { return !p.h[i].forged && p.joined() }
 
-// holds notes that the other's word is that it holds it.
+// holds notes that the other's word says that it holds the alias.
 func (m *member) holds() {
 	if m.word.standing == SaysHolding {
 		m.held = 0
@@ -259,7 +259,7 @@ func (p *pair) partnerSeen(i int) {
 	}
 }
 
-// number is one that nobody uses.
+// number is a number that nobody uses.
 func (p *pair) number() uint32 {
 	used := [16]bool{0: true}
 	for i := range p.h {
@@ -274,7 +274,7 @@ func (p *pair) number() uint32 {
 	panic("no number")
 }
 
-// tick lets a second pass, at whose end everybody asks and the daemons speak.
+// tick lets a tick pass; at its end everybody asks and the daemons speak.
 func (p *pair) tick(c *setting) {
 	if p.whole = min(p.whole+1, known); !p.joined() {
 		p.whole = 0
@@ -329,7 +329,7 @@ func (m *member) pass() {
 	m.leased.pass()
 }
 
-// ask is one host's questions.
+// ask is one host's round of questions.
 func (p *pair) ask(i int) {
 	m, other := &p.h[i], &p.h[1-i]
 	if !m.cable {

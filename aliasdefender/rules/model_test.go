@@ -2,35 +2,35 @@ package rules
 
 import "time"
 
-// The model of the search: two hosts with their kernels and daemons, the wire,
-// the router, the channel and a client. What decides and what is recorded is the
-// real thing: Decide, Say, and State with its Done, Obey, Report and Saw; the rest
-// is the least that a daemon does around them. The one exception is what a clause
-// leaves out on purpose.
+// The model of the search: two hosts with their kernels and daemons, the wire, the
+// router, the channel and a client. The real code decides and records: Decide, Say,
+// and State with its Done, Obey, Report and Saw. The rest is the least that a daemon
+// does around them. The one exception is what a clause leaves out on purpose.
 //
-// Time goes in ticks of half a second, the interval of the model; a tick is a
-// doubt, too. What happens between two ticks is ordered but takes no time: a changed
-// word is on its way for a step, within which anything else may happen.
+// Time goes in ticks of half a second, the interval of the model; a tick is also a
+// doubt. What happens between two ticks has an order but takes no time: a changed
+// word is on its way for a step, and anything else may happen in that step.
 
 // tick is the time between two questions, and between two heartbeats.
 const tick = time.Second / 2
 
-// Times of which only "long ago" matters run faster, or the search would spend
-// itself on waiting: half a minute between two hand-overs, ten seconds between
-// two defences.
+// Times for which only "long ago" matters run faster, or the search would spend its
+// time on waiting: half a minute between two hand-overs, ten seconds between two
+// defences.
 const (
 	fastEnded    = 30
 	fastDefended = 10
-	fastTaken    = 10 // so that the first wait of what flaps, a minute, is as long as old
+	fastTaken    = 10 // so that the first wait after flapping, a minute, is as long as old
 )
 
-// ticks is how long ago something was; it stops at old. never is no time.
+// ticks is how long ago something was; it stops at old. never means that there is no
+// time.
 type ticks uint8
 
 const (
 	old   ticks = 12
 	never ticks = 255
-	known ticks = 4 // after so long nobody who asks can fail to know
+	known ticks = 4 // after this time everybody who asks knows
 )
 
 func (a *ticks) pass() {
@@ -62,7 +62,7 @@ func agoOf(t time.Time, by time.Duration) ticks {
 	return ticks(min(noon.Sub(t)/(by*tick), time.Duration(old)))
 }
 
-// left is how many ticks there are to something; forever without an end.
+// left is how many ticks remain until something; forever if it has no end.
 type left int8
 
 const forever left = 127
@@ -95,13 +95,13 @@ func (l *left) pass() {
 	}
 }
 
-// heard is a fact in ticks.
+// heard is a fact with its times in ticks.
 type heard struct {
 	value              Value
 	since, asked, miss ticks
 }
 
-// unheard is what was never asked, or is forgotten: it has no since.
+// unheard is a fact that was never asked, or is forgotten: it has no since.
 var unheard = heard{since: never, asked: old, miss: never}
 
 func (h heard) fact() Fact {
@@ -128,7 +128,7 @@ func (h *heard) answered() {
 	h.miss = never
 }
 
-// missed is one tick's question without an answer: the second makes a silence.
+// missed is one tick's question without an answer. The second makes a silence.
 func (h *heard) missed() {
 	if h.miss == never {
 		h.miss = 0
@@ -137,15 +137,15 @@ func (h *heard) missed() {
 	h.set(Silent)
 }
 
-// lost is one tick's question whose answer may have been lost on the way: what
-// was silent is unknown, and so is what was never asked; what answered grows old.
+// lost is one tick's question whose answer may have been lost on the way. A silent or
+// never asked address becomes unknown; an answer grows old.
 func (h *heard) lost() {
 	if h.value == Silent || h.since == never {
 		*h = heard{since: 0, asked: 0, miss: never}
 	}
 }
 
-// life is what a daemon is.
+// life is what a daemon is doing.
 type life uint8
 
 const (
@@ -154,7 +154,7 @@ const (
 	frozen
 )
 
-// talk is a word of the model: the reasons are for people.
+// talk is a word of the model, without the reason, which is for people.
 type talk struct {
 	standing Standing
 	step     Step
@@ -178,18 +178,18 @@ type open struct {
 
 // member is one host. It is compared and hashed whole: no pointers.
 type member struct {
-	on     bool // has power
+	on     bool // it has power
 	cable  bool
-	ill    bool // the service behind the alias
+	ill    bool // the service behind the alias is well
 	daemon life
-	kernel bool  // has the alias
-	had    ticks // for so long
+	kernel bool  // it has the alias
+	had    ticks // for how long
 	lease  left  // the kernel's
 	parks  bool  // on disk: operators want it off this host
 	told   bool  // its daemon was told to end
-	ours   bool  // it let the alias go for its own sake, and nobody has had it since
-	robbed bool  // another program took the alias away, and the daemon has not mended it
-	behind bool  // its own address went and came back while it had the alias: that is the first now
+	ours   bool  // it let the alias go because of a fault of its own, and nobody has had it since
+	robbed bool  // another program took the alias away, and the daemon has not put it back
+	behind bool  // its own address went and came back while it had the alias: the alias is the first now
 
 	// The daemon's record.
 	holding, parked, give, stopping, oursLast, cutOff, failback, noReturn, claimed bool
@@ -212,39 +212,39 @@ type member struct {
 	carrier                ticks // since when it is as it is
 	alias, partner, router heard
 	daemonHeard, said      ticks
-	held                   ticks // when the other's word was last that it holds it; no longer than known
+	held                   ticks // when the other last said that it holds it; not older than we can know
 	word                   talk
 	partnerIll             bool
-	claimant               heard // of a rival: whether it answers to the partner's address
+	claimant               heard // about a rival: whether it answers for the partner's address
 	asking                 bool  // it is being asked
-	forged                 bool  // the last claim that it saw was nobody's
-	owned                  bool  // one that it saw since it heard of a rival was the other host's
+	forged                 bool  // the last claim that it saw was forged
+	owned                  bool  // since it heard of a rival, one claim that it saw was the other host's
 
-	lossy bool // its ARP listener loses frames: what is not heard is unknown
+	lossy bool // its ARP listener loses frames: what it does not hear is unknown
 
 	verifying bool // a ping from the alias is on its way
-	deaf      bool // and the next will not be answered
+	deaf      bool // the next one will not be answered
 
 	sent    talk  // last
 	flying  bool  // sent is on its way
 	late    uint8 // and will be for so many ticks
-	written bool  // something happened on this host, and is not decided yet
+	written bool  // something happened on this host, and it has not decided yet
 }
 
 // pair is the whole world.
 type pair struct {
 	h       [2]member
-	cut     bool // the segment, between the two
+	cut     bool // the segment between the two
 	side    uint8
-	router  bool // up; with the client on the side that is named
+	router  bool // up; if it is divided, the client is on the side that is named
 	channel bool
-	cache   uint8 // where the client sends: 0, 1, or 2 for nowhere yet
+	cache   uint8 // the host to which the client sends: 0, 1, or 2 for neither
 	race    bool  // in the next step both decide before either acts
-	whole   ticks // since when the two hear each other; never if they do not
-	wanted  uint8 // on which host by AddAlias; 2: no operator did anything yet; 3: they did more
-	moves   bool  // in the last step somebody took or let go
-	calm    bool  // one has had the alias while the other would take it
-	faulty  bool  // something else happened than what operators do
+	whole   ticks // since when the two have heard each other; never if they do not
+	wanted  uint8 // the host that an AddAlias was for; 2: no operator did anything yet; 3: operators did more
+	moves   bool  // in the last step a host took or let go
+	calm    bool  // one has had the alias while the other says that it would take it
+	faulty  bool  // something else happened than operators' orders
 }
 
 // setting is one configuration to search.
@@ -252,30 +252,30 @@ type setting struct {
 	name    string
 	primary [2]bool
 	channel bool
-	second  bool // the channel has a cable of its own
+	second  bool // the channel has its own cable
 	back    bool // failback
 	forged  bool // somebody forges claims
-	nics    bool // the alias is on another NIC than the own address, on one segment
-	takes   int  // so many count as flapping; 0: any number is well
+	nics    bool // the alias is on another NIC than the own address, both on one segment
+	takes   int  // this many takes count as flapping; 0: any number is fine
 	depth   int
-	only    []string // the events, by what is in their names; none: all
-	from    []string // what happened before, the world at rest after each
+	only    []string // the events, by parts of their names; none: all
+	from    []string // what happened before, with the world at rest after each
 	lossy   bool     // the ARP listeners lose frames
 	own     bool     // own addresses go and come back
-	few     bool     // only what operators do, what daemons suffer, and words that are lost
+	few     bool     // only what operators do, what happens to daemons, and lost words
 	rows    []Row
 	without clause
 }
 
-// clause is one of the hand-over's that the model itself can leave out; the
-// others are left out by other rows.
+// clause is a clause of the hand-over that the model itself can leave out; leaving
+// out other rows covers the rest.
 type clause uint8
 
 const (
 	none       clause = iota
-	forgetting        // what was seen of rivals is forgotten at its end
-	patience          // who gets it waits longer than the giver
-	lastWord          // whoever has it at the end announces
+	forgetting        // at its end it forgets sightings of rivals
+	patience          // the taker waits longer than the giver
+	lastWord          // the host that has it at the end announces
 )
 
 func (c *setting) policy(i int) Policy {
@@ -286,8 +286,7 @@ func (c *setting) policy(i int) Policy {
 	}
 }
 
-// begin is both hosts just switched on, and what the setting says happened
-// since.
+// begin is both hosts just switched on, with what the setting says happened since.
 func begin(c *setting) pair {
 	p := pair{router: true, channel: true, cache: 2, wanted: 2}
 	for i := range p.h {
@@ -306,7 +305,7 @@ func begin(c *setting) pair {
 	return p
 }
 
-// settle lets the world come to rest; nothing can go wrong by that alone.
+// settle lets the world come to rest; that alone can do no harm.
 func (p *pair) settle(c *setting) {
 	for range settles {
 		p.step(c)
@@ -319,7 +318,7 @@ func boot(parked bool) member {
 	return m
 }
 
-// clear is a host without a daemon: nothing is known or on record.
+// clear is a host without a daemon: it knows nothing and has no record.
 func (m *member) clear() {
 	*m = member{on: m.on, cable: m.cable, ill: m.ill, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks, behind: m.behind}
 	m.hand = open{began: never, ended: never}
@@ -395,8 +394,8 @@ func (m *member) keep(s *State) {
 		failure: h.Failure, ended: agoOf(h.Ended, fastEnded),
 	}
 	if m.announced >= 2 {
-		// The schedule has the same end, only sooner. What is announced each minute
-		// does not help: clients at the wrong host for that long are a finding.
+		// The schedule is the real one, but ends sooner. Announcing each minute would
+		// not help: if clients are at the wrong host for that long, it is a finding.
 		m.announced, m.next = 2, forever
 	}
 }

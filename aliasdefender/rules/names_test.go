@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// wireReasons are the numbers on the wire, which never change. A new reason gets
-// the next free one.
+// wireReasons are the numbers on the wire, which never change. A new reason gets the
+// next free number.
 var wireReasons = map[uint8]Reason{
 	0: NoRow, 1: Parked, 2: NoLink, 3: LinkUnknown, 4: ServiceFailing, 5: OperatorTakes, 6: OperatorAsks, 7: Offered,
 	8: FailbackAsks, 9: FailbackTakes, 10: Served, 11: AliasUnknown, 12: RouterSilent, 13: NoRouter, 14: RouterUnknown,
@@ -64,8 +64,8 @@ func TestWhatHasNoNameIsSpelledNevertheless(t *testing.T) {
 	}
 }
 
-// TestCallersNeedNoRowNames: what they have to tell apart by the row is told by
-// the reason.
+// TestCallersNeedNoRowNames: where callers need to tell rows apart, the reason does
+// it.
 func TestCallersNeedNoRowNames(t *testing.T) {
 	for _, r := range Rows() {
 		d := Decision{Row: r.ID, Action: r.Action, Reason: r.Reason}

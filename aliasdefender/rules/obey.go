@@ -1,7 +1,7 @@
 package rules
 
-// Command is what somebody wants of one alias: an operator, the file, or who
-// ends the daemon.
+// Command is what somebody wants done with one alias: an operator, the file, or the
+// caller that ends the daemon.
 type Command uint8
 
 // The commands.
@@ -11,10 +11,10 @@ const (
 	ForceAlias              // AddAlias --force: take it in any case
 	RemoveAlias             // RemoveAlias, 'Maintenance on', and at the start what was parked on disk
 	UnparkAlias             // 'Maintenance off'
-	HandoverAlias           // Handover: give it to the partner, and keep it if he does not take it
-	WithdrawCommand         // the operator waits no longer
-	RowLeaves               // its row has gone from the file, or wants it elsewhere
-	RowStays                // the row is as it was after all
+	HandoverAlias           // Handover: give it to the partner; keep it if the partner does not take it
+	WithdrawCommand         // the operator has stopped waiting
+	RowLeaves               // its row has gone from the file, or names another place
+	RowStays                // the row is unchanged after all
 	StopAndKeep             // USR2, TERM with on_exit = "keep"; or the end of StopAndGive
 	StopAndGive             // TERM with on_exit = "handover"
 	StopAndRelease          // TERM with on_exit = "release"
@@ -28,19 +28,19 @@ var commands = [...]string{
 
 func (c Command) String() string { return spelled(commands[:], int(c)) }
 
-// Exit is what becomes of the alias when the daemon ends.
+// Exit is what happens to the alias when the daemon ends.
 type Exit uint8
 
 // The exits.
 const (
 	NoExit      Exit = iota // the daemon goes on
 	ExitKeep                // it stays on this host
-	ExitGive                // it is handed over, and stays if it cannot be
-	ExitRelease             // it goes
+	ExitGive                // it is handed over; it stays if that fails
+	ExitRelease             // it is released
 )
 
-// Obey records a command. It says how the alias is to be asked for; what became
-// of an operator's command [State.Report] tells. Of the facts it reads Alias.
+// Obey records a command, and says how to ask for the alias. [State.Report] tells
+// what came of an operator's command. Of the facts Obey reads only Alias.
 func (s *State) Obey(c Command, f Facts) Follow {
 	switch c {
 	case AddAlias, ForceAlias, RemoveAlias, UnparkAlias, HandoverAlias:
@@ -74,12 +74,12 @@ func (s *State) Obey(c Command, f Facts) Follow {
 	return Follow{}
 }
 
-// add is an operator's word that this host shall have it.
+// add carries out an operator's order that this host shall have the alias.
 func (s *State) add(c Command, f Facts) Follow {
-	s.Parked, s.Takes = false, nil // his word ends the flapping
+	s.Parked, s.Takes = false, nil // the order ends the flapping
 	if s.Holding {
 		if s.Give = false; s.Handover.Side == Giving {
-			s.Order = OrderTake // it is asked for back
+			s.Order = OrderTake // ask for it back
 		}
 		return Follow{}
 	}
@@ -92,29 +92,29 @@ func (s *State) add(c Command, f Facts) Follow {
 	return Follow{Look: LookAnew} // what is known may be an interval old
 }
 
-// exit: the daemon ends. What is being taken meanwhile comes yet, and the partner
-// must not hear before that it may have it.
+// exit: the daemon is ending. A take that is under way still completes, and until it
+// has the partner must not hear that it may take the alias.
 func (s *State) exit(e Exit) {
 	s.Exit, s.Ending = e, s.Doing == Wait
 }
 
-// Answer is how an operator's command has ended for one alias.
+// Answer is how an operator's command ended for one alias.
 type Answer uint8
 
 // The answers.
 const (
-	Pending    Answer = iota // it goes on
+	Pending    Answer = iota // it is still under way
 	IsHere                   // we hold it
 	IsOff                    // it is off this host
-	StaysHere                // it could not be handed over: Handover.Failure says why, if one was begun, else the partner's word
-	IsServed                 // another host has it, and was not to be robbed: Handover.Failure says why it did not hand it over
+	StaysHere                // it could not be handed over: Handover.Failure says why if a hand-over began, otherwise the partner's word does
+	IsServed                 // another host has it, and the order was not to force it: Handover.Failure says why that host did not hand it over
 	IsUnlinked               // the NIC cannot carry it
 )
 
-// Report tells whether the command that is under way, AddAlias, ForceAlias,
-// RemoveAlias or HandoverAlias, has come to its end with the decision d, and
-// takes what it asked for off the record if so. It is not asked before the
-// answers are there that [State.Obey] wanted, nor while a deed is under way.
+// Report tells how the command that is under way, AddAlias, ForceAlias, RemoveAlias
+// or HandoverAlias, has ended with the decision d; if it has, Report takes the order
+// off the record. Do not call it before the answers that [State.Obey] wanted are
+// there, nor while a deed is under way.
 func (s *State) Report(c Command, d Decision) Answer {
 	h := s.Handover
 	switch c {
@@ -134,11 +134,11 @@ func (s *State) Report(c Command, d Decision) Answer {
 		answer := Pending
 		switch {
 		case s.Between():
-			// It leaves, or stays, here or there: then the command is carried out.
+			// When it has left or stayed, on either host, the command is carried out.
 		case s.Holding:
 			answer = IsHere
 		case h.Side != NoSide:
-			// The partner is being asked, or is handing it over.
+			// We are asking the partner, or it is handing the alias over.
 		case d.Reason == Served:
 			answer = IsServed
 		case d.Reason == NoLink, d.Reason == OnOtherNIC:
@@ -152,21 +152,21 @@ func (s *State) Report(c Command, d Decision) Answer {
 	return Pending
 }
 
-// Between tells whether the alias is here and in the midst of a hand-over.
+// Between tells whether the alias is here while a hand-over of it is open.
 func (s *State) Between() bool {
 	return s.Holding && (s.Handover.Side == Giving || s.Handover.Side == Getting)
 }
 
-// MayLeave tells whether the alias, about which d was decided last, may still be
-// handed over before the daemon ends.
+// MayLeave tells whether the alias may still be handed over before the daemon ends; d
+// is the last decision about it.
 func (s *State) MayLeave(d Decision) bool {
 	h := s.Handover
 	return s.Holding && s.Give && (h.Side != NoSide || h.Failure == NoRow && d.Reason != WouldNot)
 }
 
-// Successor is the record of the row that takes the place of this one, about
-// which d was decided last; the alias is off this host. What was let go because
-// the row has changed is ours to take again.
+// Successor is the record for the row that replaces this one; d is the last decision
+// about the alias, which is off this host. If it was released because the row
+// changed, we may take it again.
 func (s *State) Successor(d Decision) State {
 	return State{
 		Parked: s.Parked, Exit: s.Exit, Ending: s.Ending,

@@ -2,21 +2,21 @@ package rules
 
 import "time"
 
-// A NIC's first address of a subnet is the one that the host speaks with. An alias
-// comes to be that one where the own address goes and comes back while the alias is
-// held: a DHCP lease that is lost, a cable, a program that configures the NIC anew.
-// Then all that the host sends comes from the alias, and its own connections die at
-// the next hand-over.
+// A host speaks with its NIC's first address of a subnet. The alias can become that
+// address if the own address goes and comes back while the alias is held: a DHCP
+// lease that is lost, a cable, a program that configures the NIC anew. Then
+// everything the host sends comes from the alias, and its own connections die at the
+// next hand-over.
 
 const (
-	// reorderMost is the longest that a reorder waits for the last one to be old
-	// enough; the first wait is a second, and each is twice as long as the one before.
+	// reorderMost is the longest pause between two reorders. The first pause is a
+	// second, and each is twice as long as the one before.
 	reorderMost = 30 * time.Second
-	// reorderCalm is after how long without one the next is the first again.
+	// reorderCalm is the time without a reorder after which the count begins again.
 	reorderCalm = time.Minute
 )
 
-// reordered records that the alias was put behind an own address, or that it was
+// reordered records that the alias was put behind an own address, or that this was
 // tried. It is a part of [State.Done].
 func (s *State) reordered(now time.Time) {
 	if !now.Before(s.Reordered.Add(reorderCalm)) {
@@ -26,7 +26,7 @@ func (s *State) reordered(now time.Time) {
 	s.Reordered = now
 }
 
-// reorders is how often it was done in a row.
+// reorders is how many reorders there were in a row.
 func (v *view) reorders() int {
 	if v.reached(v.s.Reordered.Add(reorderCalm)) {
 		return 0
@@ -34,7 +34,7 @@ func (v *view) reorders() int {
 	return v.s.Reorders
 }
 
-// reorderPause is how long the last reorder has to be ago.
+// reorderPause is how long to wait after the last reorder.
 func (s *State) reorderPause() time.Duration {
 	if s.Reorders == 0 {
 		return 0
@@ -42,9 +42,9 @@ func (s *State) reorderPause() time.Duration {
 	return min(time.Second<<min(s.Reorders-1, 10), reorderMost)
 }
 
-// reorderDue tells whether the alias is to be put behind an own address now: it is
-// taken off and put on again, so what holds for a lease holds for this too. It is not
-// done in a lease's last second, nor before we have looked since a pause of our own.
+// reorderDue tells whether to put the alias behind an own address now. That takes it
+// off and adds it again, so it follows the rules of a lease: not in the lease's last
+// second, nor before we have looked since a pause of our own.
 func (v *view) reorderDue() bool {
 	if v.local(v.f.Behind) != Yes || v.local(v.f.Kernel) != Yes || v.link() != Yes || v.s.Handover.Side != NoSide {
 		return false

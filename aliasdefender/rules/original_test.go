@@ -7,9 +7,9 @@ import (
 )
 
 // The original's rules, as a truth table that a reader can hold beside docs/design.md
-// and that owes nothing to design_test.go: what an alias that is not held, and is
-// silent for long, comes to, for each of what the router and the partner can answer.
-// No operator, channel, hand-over or flapping is in it; all is known and fresh.
+// and that does not depend on design_test.go: what happens to an alias that is not
+// held and has been silent for long, for each answer of router and partner. It has no
+// operator, channel, hand-over or flapping, and all facts are known and fresh.
 var original = map[[3]string]string{ // role, router, partner
 	{"primary", "answered", "answered"}: "take",
 	{"primary", "answered", "silent"}:   "take",
@@ -19,9 +19,9 @@ var original = map[[3]string]string{ // role, router, partner
 	{"other", "answered", "unknown"}:    "wait",
 }
 
-// TestWithoutAnythingNewTheOriginalsRulesHold plays all of the table, and beside it an
-// alias that is served or unknown, a router that is not heard, and a link that is not
-// good: there nothing is ever taken.
+// TestWithoutAnythingNewTheOriginalsRulesHold plays the whole table. It also plays an
+// alias that is served or unknown, a router that is not heard, and a bad link: then
+// nothing is ever taken.
 func TestWithoutAnythingNewTheOriginalsRulesHold(t *testing.T) {
 	values := map[string]Value{"answered": Answered, "silent": Silent, "unknown": Unknown}
 	for role, primary := range map[string]bool{"primary": true, "other": false} {
@@ -41,8 +41,8 @@ func TestWithoutAnythingNewTheOriginalsRulesHold(t *testing.T) {
 						if d := c.decide(Rows()); d.Action.String() != want {
 							t.Errorf("%s: %s (%s, %s), the original: %s", name, d.Action, d.Row, d.Reason, want)
 						}
-						// Whoever holds it keeps it, whatever router and partner answer: the
-						// original never removes. Here a cable that is pulled does.
+						// A holder keeps it, whatever router and partner answer: the
+						// original never removes an alias. Here a pulled cable does.
 						c.s.Holding, c.f.Kernel = true, seen(Yes, time.Hour)
 						if alias == "silent" {
 							want = "keep"

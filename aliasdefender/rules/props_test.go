@@ -20,7 +20,7 @@ func TestPromisesHoldForAnyFacts(t *testing.T) {
 	}
 }
 
-// samples are always the same, so that what they prove is proved each time.
+// samples are always the same, so what they prove is proved each time.
 var samples = sync.OnceValue(func() []instance {
 	g, all := instances(), make([]instance, 0, 15000)
 	for seed := range cap(all) {
@@ -41,7 +41,7 @@ var matching = sync.OnceValue(func() [][]bool {
 	return all
 })
 
-// decider is the first row of that order that matches, -1 without one.
+// decider is the first row in that order that matches, -1 if none does.
 func decider(match []bool, order []int) int {
 	for _, i := range order {
 		if match[i] {
@@ -51,7 +51,7 @@ func decider(match []bool, order []int) int {
 	return -1
 }
 
-// inOrder are the rows as they are.
+// inOrder are the rows in their own order.
 func inOrder() []int {
 	order := make([]int, len(Rows()))
 	for i := range order {
@@ -103,8 +103,8 @@ func TestPromisesNoticeEveryMissingRow(t *testing.T) {
 	}
 }
 
-// TestPromisesNoticeEveryOrderThatMatters moves each row behind each later one
-// of its half. Where that changes what is done, a promise has to be broken.
+// TestPromisesNoticeEveryOrderThatMatters moves each row behind each later one of its
+// half. If that changes what is done, a promise must break.
 func TestPromisesNoticeEveryOrderThatMatters(t *testing.T) {
 	matters := 0
 	for i, r := range Rows() {
@@ -125,8 +125,8 @@ func TestPromisesNoticeEveryOrderThatMatters(t *testing.T) {
 	}
 }
 
-// notice tries the promises on the samples of which these rows make something
-// else, until one is broken.
+// notice tries the promises on the samples for which the moved rows decide
+// differently, until one is broken.
 func notice(order []int) (differ int, err error) {
 	rows := make([]Row, len(order))
 	for i, j := range order {

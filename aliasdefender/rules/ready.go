@@ -3,24 +3,25 @@ package rules
 import "time"
 
 // Readiness is whether the alias has a standby: a host that would take it if its
-// holder failed now. Where we do not hold the alias it is about us, where we do about
-// the partner, as far as it tells.
+// holder failed now. If we do not hold the alias it is about us; if we hold it, about
+// the partner, as far as the partner tells.
 type Readiness struct {
-	Ready  Value  // Unknown: it is not known, or not yet
-	Row    string // of ours: the row that answers
+	Ready  Value  // Unknown: not known, or not yet
+	Row    string // the row that answers, if it is about us
 	Reason Reason // why not; NoRow if it is ready
 
 	// HandOver is whether a planned hand-over would work now; Hindrance is why not.
 	HandOver  Value
 	Hindrance Reason
 
-	// Again is when time alone changes it, where nothing is observed anew: what is not
-	// known yet may be known, what lasts has lasted for long enough. Zero: it needs a fact
-	// that changes, or grows old, as a decision does.
+	// Again is when time alone changes the answer, with nothing new observed: what is
+	// not known yet may be known by then, or a state has lasted for long enough.
+	// Zero: only a fact that changes or grows old can change it, as for a decision.
 	Again time.Time
 }
 
-// ahead tells whether a deadline of the readiness itself is still to come, and notes it.
+// ahead tells whether a deadline of the readiness itself is still to come, and notes
+// it.
 func (r *Readiness) ahead(v *view, t time.Time) bool {
 	if !v.f.Now.Before(t) {
 		return false
@@ -31,7 +32,7 @@ func (r *Readiness) ahead(v *view, t time.Time) bool {
 	return true
 }
 
-// Level is how serious it is. What an operator parked is as he wants it.
+// Level is how serious it is. An operator who parked the alias wanted that.
 func (r Readiness) Level() Level {
 	switch {
 	case r.Ready == Yes, r.Reason == Parked, r.Reason == NotYet, r.Reason == NoChannel, r.Reason == NotTold:
@@ -44,8 +45,8 @@ func (r Readiness) Level() Level {
 // as far as is known.
 func (r Readiness) Problem() bool { return r.Ready == No || r.Level() > Info }
 
-// hypothetical is what a reason says of a failure that has not happened, where its
-// own sentence would be wrong.
+// hypothetical has the text of a reason for a failure that has not happened, where
+// the reason's own sentence would be wrong.
 var hypothetical = map[Reason]string{
 	AliasUnknown:   "it cannot be found out whether the alias answers",
 	RouterSilent:   "the router is silent",
@@ -67,12 +68,13 @@ func (r Readiness) Text() string {
 	return r.Reason.Text()
 }
 
-// Ready tells whether the alias has a standby. Nothing is decided by it.
+// Ready tells whether the alias has a standby. Its answer decides nothing.
 //
-// Who does not hold the alias asks the table what it would do if the holder's host
-// failed now, and who has lost it what it does to get it back; what is unknown stays unknown, and what is silent silent. Nothing is
-// said until all could be heard: for as long as a fact lives after a start, a
-// change, a pause, or something that has just become unknown.
+// A host that does not hold the alias asks the table what it would do if the holder's
+// host failed now. A host whose kernel has lost the alias asks what it does to get it
+// back. What is unknown stays unknown, and what is silent stays silent. Nothing is
+// said until everything could have been heard: for as long as a fact lives after a
+// start, a change, a pause, or the moment when something became unknown.
 func Ready(p Policy, s State, f Facts) Readiness { return ready(Rows(), p, s, f) }
 
 func ready(rows []Row, p Policy, s State, f Facts) Readiness {
@@ -106,13 +108,13 @@ func ready(rows []Row, p Policy, s State, f Facts) Readiness {
 	return r
 }
 
-// lostLong tells whether the kernel has not had for long what we hold by our record: we
-// do not serve it, and the partner may.
+// lostLong tells whether our record says that we hold the alias while the kernel has
+// been without it for long: we do not serve it, and the partner may.
 func (r *Readiness) lostLong(v *view) bool {
 	return v.s.Holding && v.local(v.f.Kernel) == No && !r.ahead(v, v.f.Kernel.Since.Add(v.p.Stale()))
 }
 
-// watched tells whether all has been observed for long enough to be judged.
+// watched tells whether everything has been observed for long enough to be judged.
 func (r *Readiness) watched(v *view) bool {
 	since := v.f.Watched
 	for _, f := range []Fact{v.f.Alias, v.f.Partner, v.f.Router} {
@@ -126,9 +128,9 @@ func (r *Readiness) watched(v *view) bool {
 	return since.IsZero() || !r.ahead(v, since.Add(v.p.Stale()))
 }
 
-// withoutHolder is the view a moment after the holder's host has failed, when all that
-// follows from that is known: its address and the alias are silent, and so is its
-// daemon. Who acts as primary asks neither.
+// withoutHolder is the view a moment after the holder's host has failed, when
+// everything that follows is known: its address, the alias and its daemon are silent.
+// A host that acts as primary asks for neither address nor daemon.
 func (v *view) withoutHolder() *view {
 	w := &view{p: v.p, s: v.s, f: v.f}
 	gone := Fact{Value: Silent, Since: v.f.Now.Add(-2 * v.p.Doubt()), Asked: v.f.Now}
@@ -137,7 +139,7 @@ func (v *view) withoutHolder() *view {
 	}
 	w.s.Order, w.s.Handover, w.s.OursLast = NoOrder, Handover{}, false
 	if v.primary() {
-		// Its word is forgotten, but for what makes us act as primary.
+		// Its word is forgotten, except for what makes us act as primary.
 		w.f.Peer.Word, w.f.Peer.Facts = Word{}, [FactCount]Value{}
 		return w
 	}
@@ -151,8 +153,9 @@ func (v *view) withoutHolder() *view {
 	return w
 }
 
-// deceived is why what answers now would not fall silent with the holder, or would
-// although it should not: somebody answers ARP for others, or is two of the three.
+// deceived is why an address that answers now would not fall silent with the holder,
+// or would fall silent although it should not: a host answers ARP for others, or
+// router and partner are one host.
 func (r *Readiness) deceived(v *view) Reason {
 	said := v.word().Standing
 	switch {
@@ -164,7 +167,7 @@ func (r *Readiness) deceived(v *view) Reason {
 	return NoRow
 }
 
-// ofPartner is what is known of the readiness of the partner of a holder.
+// ofPartner is what is known of the partner's readiness while we hold the alias.
 func (r *Readiness) ofPartner(v *view) (Value, Reason) {
 	word := v.word()
 	switch word.Standing {
@@ -190,7 +193,7 @@ func (r *Readiness) ofPartner(v *view) (Value, Reason) {
 	return Unknown, NotTold
 }
 
-// orNotReady is the reason that the partner gives, or that it gives none.
+// orNotReady is the partner's reason, or PartnerNotReady if it gives none.
 func orNotReady(why Reason) Reason {
 	if why == NoRow {
 		return PartnerNotReady

@@ -14,8 +14,8 @@ func standby() instance {
 	return c
 }
 
-// TestReadyAsksTheTableWhatAFailureWouldBring: what stands in the way of a take is
-// said before the holder fails.
+// TestReadyAsksTheTableWhatAFailureWouldBring: what would prevent a take is reported
+// before the holder fails.
 func TestReadyAsksTheTableWhatAFailureWouldBring(t *testing.T) {
 	for name, tt := range map[string]struct {
 		given  func(c *instance)
@@ -110,7 +110,7 @@ func bothFail(c *instance) {
 	c.f.Service, c.f.Peer.Facts[FactService] = seen(No, 0), No
 }
 
-// TestAHolderTellsWhetherItsPartnerCouldTake, as far as that one says so.
+// TestAHolderTellsWhetherItsPartnerCouldTake, as far as the partner tells.
 func TestAHolderTellsWhetherItsPartnerCouldTake(t *testing.T) {
 	told := func(s Standing, ready Value, why Reason) func(*instance) {
 		return func(c *instance) {
@@ -156,8 +156,9 @@ func TestAHolderTellsWhetherItsPartnerCouldTake(t *testing.T) {
 	}
 }
 
-// TestAHostThatLostTheAliasIsNoStandby: it has it by its record, and its kernel does not.
-// The partner may serve it meanwhile, and nobody would after it.
+// TestAHostThatLostTheAliasIsNoStandby: its record says that it holds the alias, but
+// its kernel has lost it. The partner may serve it meanwhile, and if the partner
+// fails nobody would.
 func TestAHostThatLostTheAliasIsNoStandby(t *testing.T) {
 	for name, tt := range map[string]struct {
 		since  time.Duration
@@ -180,7 +181,7 @@ func TestAHostThatLostTheAliasIsNoStandby(t *testing.T) {
 	}
 }
 
-// TestTimeAloneChangesReadinessAtAgainAndNotBefore: what is observed stays as it is.
+// TestTimeAloneChangesReadinessAtAgainAndNotBefore: the facts do not change.
 func TestTimeAloneChangesReadinessAtAgainAndNotBefore(t *testing.T) {
 	const second = time.Second
 	for name, tt := range map[string]struct {
@@ -264,7 +265,8 @@ func TestAHandOverWouldWork(t *testing.T) {
 	}
 }
 
-// TestNoRowReadsWhatWeConcluded: what the partner is told of it moves nothing here.
+// TestNoRowReadsWhatWeConcluded: our conclusions, which we tell the partner, move
+// nothing here.
 func TestNoRowReadsWhatWeConcluded(t *testing.T) {
 	for _, c := range samples() {
 		before := c.decide(Rows())
@@ -280,8 +282,8 @@ func TestNoRowReadsWhatWeConcluded(t *testing.T) {
 	}
 }
 
-// lies is where what a standby says of its readiness is not what the failure of the
-// holder's host then brings.
+// lies compares a standby's readiness with what happens when the holder's host then
+// fails, and returns the contradiction.
 func (p *pair) lies(c *setting) string {
 	for i := range p.h {
 		m, other := &p.h[i], &p.h[1-i]
@@ -289,7 +291,7 @@ func (p *pair) lies(c *setting) string {
 			continue
 		}
 		if m.ill && other.ill {
-			continue // by the rhythm, what the partner said of its service counts still when it has failed, or not
+			continue // depending on the rhythm, the partner's word about its service still counts after it has failed, or not
 		}
 		r := ready(c.rows, c.policy(i), m.state(), m.facts(c, i))
 		if r.Ready == Unknown {
@@ -302,8 +304,8 @@ func (p *pair) lies(c *setting) string {
 	return ""
 }
 
-// afterCrash tells whether the other host takes the alias when the power of this one
-// fails.
+// afterCrash tells whether the other host takes the alias when this one loses its
+// power.
 func (p *pair) afterCrash(c *setting, i int) bool {
 	q := *p
 	q.h[i] = boot(q.h[i].parks)

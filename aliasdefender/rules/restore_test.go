@@ -7,8 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestAProgramThatRemovesTheAliasIsNotRaced plays one that removes it the moment it is
-// there: 181 restores a second it was, each with its lines in the log.
+// TestAProgramThatRemovesTheAliasIsNotRaced plays a program that removes the alias as
+// soon as it is there. It used to be 181 restores a second, each with its lines in
+// the log.
 func TestAProgramThatRemovesTheAliasIsNotRaced(t *testing.T) {
 	c := holder()
 	c.f.Kernel = seen(No, 0)
@@ -38,7 +39,7 @@ func TestAProgramThatRemovesTheAliasIsNotRaced(t *testing.T) {
 	if levels[1] != Warning || levels[2] != Alarm {
 		t.Errorf("the second is %d, the third %d; want a warning and an alarm", levels[1], levels[2])
 	}
-	// A minute in peace, and the next loss is one like the first.
+	// After a minute in peace, the next loss counts as the first.
 	c.f.Now = c.f.Now.Add(2 * time.Minute)
 	for _, r := range FactRows() {
 		r.Of(&c.f).Asked = c.f.Now

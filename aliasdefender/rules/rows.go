@@ -26,7 +26,7 @@ func waiting() []Row {
 	return []Row{
 		{"W1", false, "parked by an operator", Wait, Parked,
 			func(v *view) bool { return v.s.Parked || v.s.Leaving }},
-		{"W1", false, "what operators parked is not known, no order was given for it here, and the partner is not silent", Wait, ParkedUnknown,
+		{"W1", false, "it is not known what operators parked, nobody has ordered the alias here since, and the partner is not silent", Wait, ParkedUnknown,
 			func(v *view) bool { return v.parkedUnknown() && v.partner() != Silent }},
 		{"W2", false, "NIC missing, down, without carrier or without an address of its own", Wait, NoLink,
 			func(v *view) bool { return v.link() == No }},
@@ -48,7 +48,7 @@ func waiting() []Row {
 			}},
 		{"W6", false, "failback due, and the partner says that it holds the alias", AskHandover, FailbackAsks,
 			func(v *view) bool { return v.failbackDue() && v.mayAsk(FailbackAsks) }},
-		{"W6", false, "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", Take, FailbackTakes,
+		{"W6", false, "failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease", Take, FailbackTakes,
 			func(v *view) bool { return v.failbackDue() && v.unheard() }},
 		{"W6", false, "alias answered by another host", Wait, Served,
 			func(v *view) bool { return v.alias() == Answered }},
@@ -184,8 +184,8 @@ func holding() []Row {
 	}
 }
 
-// isolated tells whether neither router nor partner has answered for as long
-// as the administrator bears.
+// isolated tells whether router and partner have both been silent for the time that
+// the administrator set.
 func (v *view) isolated() bool {
 	if v.fresh(v.f.Router) != Silent || v.fresh(v.f.Partner) != Silent {
 		return false
@@ -197,12 +197,12 @@ func (v *view) isolated() bool {
 	return v.reached(since.Add(v.p.IsolatedAfter))
 }
 
-// parkedUnknown tells that an operator may have parked the alias, and has not ordered
-// otherwise since.
+// parkedUnknown tells whether an operator may have parked the alias, and nobody has
+// ordered it here since.
 func (v *view) parkedUnknown() bool { return v.local(v.f.ParkedKnown) != Yes && v.s.Order == NoOrder }
 
-// vanishes tells whether the alias was restored twice within the last while already:
-// the third time is an alarm.
+// vanishes tells whether the alias was restored twice a short time ago: the third time
+// is an alarm.
 func (v *view) vanishes() bool {
 	return v.s.Restores >= restoresAtOnce && !v.reached(v.s.Restored.Add(v.s.restorePause()+restoreWindow))
 }
@@ -210,9 +210,9 @@ func (v *view) vanishes() bool {
 // restoreDue tells whether the pause since the last restore is over.
 func (v *view) restoreDue() bool { return v.reached(v.s.Restored.Add(v.s.restorePause())) }
 
-// mayAsk tells whether the partner may be asked to hand the alias over: it says
-// that it has it, and we are asking for that reason or have not asked in vain a
-// moment ago.
+// mayAsk tells whether we may ask the partner to hand the alias over for that reason: we
+// are already asking for it; or the partner says that it has the alias, and no
+// hand-over failed a moment ago.
 func (v *view) mayAsk(why Reason) bool {
 	if v.s.Handover.Side == Asking {
 		return v.s.Handover.Why == why && v.open(Asking)
@@ -220,9 +220,9 @@ func (v *view) mayAsk(why Reason) bool {
 	return v.word().Standing == SaysHolding && v.rested()
 }
 
-// unheard tells whether failback has nobody to ask: no channel, or a channel on
-// which nothing was heard since our start or for so long that it is the channel
-// that is at fault, not the daemon: the alias of a dead one would be gone.
+// unheard tells whether failback has nobody to ask: there is no channel, or we have heard
+// nothing on it since our start, or not for so long that the channel must be at fault
+// and not the daemon: a dead daemon's alias would be gone by then.
 func (v *view) unheard() bool {
 	peer := v.f.Peer
 	if !v.p.Channel || peer.Heard.IsZero() {

@@ -11,7 +11,7 @@ import (
 
 var deeper = flag.Int("deeper", 0, "how many more events the search tries; each makes it forty times as long")
 
-// settings are the pairs that are searched.
+// settings are the pairs that the search plays.
 func settings() []setting {
 	one, both, none := [2]bool{true, false}, [2]bool{true, true}, [2]bool{}
 	return []setting{
@@ -50,8 +50,8 @@ func (c *setting) tries(e event) bool {
 	return len(c.only) == 0 || slices.ContainsFunc(c.only, func(s string) bool { return strings.Contains(e.text, s) })
 }
 
-// TestSearchFindsNothingWrong tries every order of two events, whichever, and
-// then of three of those that befall a hand-over.
+// TestSearchFindsNothingWrong tries every order of two events of any kind, and then
+// of three events that disturb a hand-over.
 func TestSearchFindsNothingWrong(t *testing.T) {
 	for _, c := range settings() {
 		c.depth = 2 + *deeper
@@ -82,19 +82,19 @@ func mustFindNothing(t *testing.T, c setting) {
 	t.Logf("%d events, %d states, %v", c.depth, states, time.Since(begun).Round(time.Millisecond))
 }
 
-// search tries every order of events up to the setting's depth, each at any
-// moment: whatever is reached goes on step by step until it rests, and between
-// any two steps the next event may come. It stops at the first finding, which
-// has the fewest events.
+// search tries every order of events up to the setting's depth, each at any moment.
+// It follows whatever it reaches step by step until that rests, and between any two
+// steps the next event may come. It stops at the first finding, which has the fewest
+// events.
 //
-// A state is known by its hash: of ten million, two with one hash are found once
-// in some hundred thousand runs.
+// It knows a state by its hash. Among ten million states, two with the same hash come
+// once in some hundred thousand runs.
 type search struct {
 	c      *setting
 	all    []event
 	seed   maphash.Seed
 	seen   set
-	parent []uint32 // of each state, and by which event or step
+	parent []uint32 // for each state: which event or step led to it
 	by     []uint8
 	chain  map[uint64]int
 	walked []pair
@@ -103,7 +103,7 @@ type search struct {
 // aStep is what lets the world go on, beside the events.
 const aStep = 255
 
-// finding is what went wrong, and how it came to it.
+// finding is what went wrong, and how it came about.
 type finding struct {
 	story story
 	what  string
@@ -115,7 +115,7 @@ type reached struct {
 	id uint32
 }
 
-// find searches a setting; it also tells how many states it saw.
+// find searches a setting. It also returns how many states it saw.
 func find(c *setting) (*finding, int) {
 	s := &search{c: c, all: events(), seed: maphash.MakeSeed(), seen: newSet(), chain: map[uint64]int{}}
 	var last, next []reached
@@ -143,7 +143,7 @@ func find(c *setting) (*finding, int) {
 	return nil, len(s.by)
 }
 
-// add notes a state; it tells whether it is new.
+// add notes a state, and returns whether it is new.
 func (s *search) add(h uint64, parent uint32, by uint8) (uint32, bool) {
 	if !s.seen.add(h) {
 		return 0, false
@@ -152,7 +152,7 @@ func (s *search) add(h uint64, parent uint32, by uint8) (uint32, bool) {
 	return uint32(len(s.by) - 1), true
 }
 
-// follow goes on from a state until it rests or comes to one known.
+// follow goes on from a state until it rests, or reaches a known one.
 func (s *search) follow(p pair, parent uint32, by uint8, keep func(reached)) *finding {
 	clear(s.chain)
 	s.walked = s.walked[:0]
@@ -179,7 +179,7 @@ func (s *search) follow(p pair, parent uint32, by uint8, keep func(reached)) *fi
 	return &finding{s.tell(parent), restless}
 }
 
-// tell is the way to a state.
+// tell is how a state was reached.
 func (s *search) tell(id uint32) story {
 	var back []uint8
 	for ; id != 0; id = s.parent[id] {
@@ -204,7 +204,7 @@ const settles = 150
 
 const restless = "it does not come to rest"
 
-// wrongAtRest is what must not be where the world turns in that circle.
+// wrongAtRest is what must not be so if the world goes in that circle.
 func wrongAtRest(c *setting, circle []pair) string {
 	for i := range circle {
 		if what := circle[i].wrong(c); what != "" {
@@ -214,7 +214,7 @@ func wrongAtRest(c *setting, circle []pair) string {
 	return circle[0].lies(c)
 }
 
-// wrong is what must not be where the world rests.
+// wrong is what must not be so if the world rests.
 func (p *pair) wrong(c *setting) string {
 	a, b := &p.h[0], &p.h[1]
 	if p.moves {
@@ -227,7 +227,7 @@ func (p *pair) wrong(c *setting) string {
 	for i := range p.h {
 		m, other := &p.h[i], &p.h[1-i]
 		switch {
-		case m.daemon == running && m.told && !m.stopping: // else its deadline, which the model has not, ends it
+		case m.daemon == running && m.told && !m.stopping: // otherwise its deadline, which the model does not have, ends it
 			return hosts[i] + "'s daemon does not end"
 		case m.kernel && m.daemon == running && m.parks:
 			return hosts[i] + " has the alias, and is parked"
@@ -235,7 +235,7 @@ func (p *pair) wrong(c *setting) string {
 			return hosts[i] + " speaks with the alias"
 		case m.kernel && m.daemon == running && !m.cable:
 			return hosts[i] + " has the alias, and no link"
-		case m.daemon == running && m.kernel != m.holding && !m.lossy: // whose rivals are not known
+		case m.daemon == running && m.kernel != m.holding && !m.lossy: // whose rivals are unknown
 			return hosts[i] + "'s record of the alias is wrong"
 		case m.kernel && m.ill && !other.kernel && p.serves(1-i) && m.said != never && p.talks(c):
 			return hosts[i] + " has the alias with an ill service, and " + hosts[1-i] + " could"
@@ -249,7 +249,8 @@ func (p *pair) wrong(c *setting) string {
 			served = i
 		}
 	}
-	// Who does not hear its rival does not hear either that it has gone.
+	// A host that does not hear its rival does not hear either that the rival has
+	// gone.
 	alone := !(a.kernel && b.kernel && p.joined()) && (served == 2 || !p.h[served].lossy)
 	if served != 2 && alone && p.h[served].daemon == running && p.cache == uint8(1-served) {
 		return "clients are not at " + hosts[served]
@@ -257,25 +258,24 @@ func (p *pair) wrong(c *setting) string {
 	return ""
 }
 
-// serves tells whether the host could: its daemon, link and router are well, and
-// no operator took the alias off it.
+// serves tells whether the host could serve: its daemon, link and router are well,
+// and no operator took the alias off it.
 func (p *pair) serves(i int) bool {
 	m := &p.h[i]
 	return m.on && m.daemon == running && !m.parks && !m.told && !m.ill && m.cable && !m.lossy && p.router && p.reaches(i)
 }
 
-// excused is what the design leaves: who is not primary, has no order, did not
-// itself let the alias go and was not told by a channel leaves it to a host that
-// lives (W12).
+// excused is what the design leaves open (W12): a host that is not primary, has no
+// order, did not itself let the alias go, and was not told by a channel, leaves the
+// alias to a host that is alive.
 func (p *pair) excused(c *setting, i int) bool {
 	m := &p.h[i]
 	return !c.primary[i] && m.order == NoOrder && !m.ours && p.joined() && (!c.channel || m.daemonHeard == never)
 }
 
-// mustServe tells whether a release may leave nobody. It may not where a
-// hand-over is its reason or was open, nor where only operators did anything and
-// the other host had said that it would take; but for what the other could not
-// tell in time.
+// mustServe tells whether a host must have the alias after this release: if a hand-over
+// was its reason or was open, or if only operators did something and the other host had
+// said that it would take. What the other host could not tell in time is excused.
 func (p *pair) mustServe(c *setting, i int, r Reason) bool {
 	m, other := &p.h[i], &p.h[1-i]
 	if other.daemon != running || other.kernel || other.holding || other.parks || other.robbed || other.order != NoOrder || !p.joined() {
@@ -290,7 +290,7 @@ func (p *pair) mustServe(c *setting, i int, r Reason) bool {
 	return r == HandedOver || r == GivenBack || m.hand.side != NoSide || m.hand.ended <= 1
 }
 
-// mustNotTake is why a take is wrong, if nobody who could know better ordered or
+// mustNotTake is why a take is wrong, unless a host that could know better ordered or
 // offered it.
 func (p *pair) mustNotTake(i int, r Reason) string {
 	m, other := &p.h[i], &p.h[1-i]
@@ -318,9 +318,9 @@ type set struct {
 
 func newSet() set { return set{slots: make([]uint64, 1<<16)} }
 
-// add tells whether h was not there.
+// add returns whether h was missing.
 func (s *set) add(h uint64) bool {
-	h |= 1 // 0 is a free slot
+	h |= 1 // 0 marks a free slot
 	if s.n*2 > len(s.slots) {
 		was := s.slots
 		s.slots, s.n = make([]uint64, 2*len(was)), 0

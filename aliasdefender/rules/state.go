@@ -6,13 +6,13 @@ import "time"
 // section 2.4 c).
 const DefendEvery = 10 * time.Second
 
-// announceAfter is when, counted from the take, the alias is announced again;
-// after that each minute.
+// announceAfter is when the alias is announced again, counted from the take; after
+// that it is announced each minute.
 var announceAfter = []time.Duration{
 	1 * time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second, 5 * time.Second,
 }
 
-// Order is what an operator wants of an alias that is not held.
+// Order is what an operator wants done with an alias that is not held.
 type Order uint8
 
 // The orders of AddAlias.
@@ -22,10 +22,10 @@ const (
 	OrderForce       // take it in any case
 )
 
-// State is our own record of one alias: what we did, and what we were told.
-// It is a value: a copy is a snapshot. Anybody may read it; it is written by its
-// methods only: Done, Obey, Report, Saw, Pinged, Awoke, Begin, LinkIsUp,
-// PartnerIsBack and ProbedFor. The search in the tests plays the same ones.
+// State is our own record of one alias: what we did, and what we were told. It is a
+// value: a copy is a snapshot. Anybody may read it; only its methods write it: Done,
+// Obey, Report, Saw, Pinged, Awoke, Begin, LinkIsUp, PartnerIsBack and ProbedFor. The
+// search in the tests plays the same methods.
 //
 // fields: each is one thing that was done or said, and the rows read nearly all of
 // them; a struct within would have no name that a row could use.
@@ -33,43 +33,43 @@ type State struct {
 	Holding  bool // we took it or adopted it
 	Parked   bool // an operator took it off this host
 	Order    Order
-	Leaving  bool   // it has to go: TERM with on_exit = "release", or gone from the file
-	Exit     Exit   // what becomes of it when the daemon ends, once it was told to
-	Ending   bool   // the daemon ends, and nothing is under way any more that could bring the alias here
+	Leaving  bool   // it has to be released: TERM with on_exit = "release", or gone from the file
+	Exit     Exit   // what happens to it when the daemon ends, once the daemon was told to
+	Ending   bool   // the daemon is ending, and nothing under way can bring the alias here any more
 	Doing    Action // the deed that is under way; Wait: none
-	Give     bool   // it is to be handed over, and kept if it cannot be: Handover, TERM with on_exit = "handover"
+	Give     bool   // to be handed over, and kept if that fails: Handover, TERM with on_exit = "handover"
 	Handover Handover
 
 	Takes      []time.Time // the last takes, oldest first
-	OursLast   bool        // we let it go for our own sake (H3, H5, H8), and nobody has had it since
+	OursLast   bool        // we let it go because of a fault of our own (H3, H5, H8), and nobody has had it since
 	Failback   bool        // we hold it by failback, and the partner has not yielded yet
-	NoReturn   bool        // failback failed; given up until the alias changes hands
-	Claimed    bool        // a rival was heard: its end is announced, for others have heard it too
+	NoReturn   bool        // failback failed; we do not try again until the alias changes hands
+	Claimed    bool        // we heard a rival: when it has gone we announce, because others have heard it too
 	Defences   int         // announcements against the present rival
 	Defended   time.Time   // when the last of them was sent
 	Announced  int         // announcements since the schedule began
 	CutOff     bool        // the router missed an answer while we had it, and has not answered since
 	Next       time.Time   // when the next announcement is due; zero: none
-	Anew       time.Time   // what was heard of rivals before, or within a timeout after, counts no more
+	Anew       time.Time   // frames of rivals from before this, or within a timeout after it, do not count
 	Lease      time.Time   // until when the kernel keeps the alias by itself; zero: for ever, or not known
-	LeaseAgain time.Time   // when the kernel, which has refused it, is told again
-	Restores   int         // how often it was added again, each time a little after the last
-	Restored   time.Time   // when that was
+	LeaseAgain time.Time   // when to ask the kernel again to renew, after it has refused
+	Restores   int         // how often it was added again, each time soon after the last
+	Restored   time.Time   // when it last was
 	Woke       time.Time   // when this process last came back from a pause
 	Reorders   int         // how often in a row, each within a minute of the last, it was put behind an own address
 	Reordered  time.Time   // when it last was
 }
 
-// A program that removes the alias again and again is not raced: the first two times
-// the alias is added again at once, then after a pause that doubles. When it has stayed
-// for restoreWindow, the count begins anew.
+// We do not race a program that removes the alias again and again. The first two
+// times we add the alias again at once, then after a pause that doubles. After it has
+// stayed for restoreWindow the count begins again.
 const (
 	restoresAtOnce   = 2
 	restoreWindow    = time.Minute
 	restorePauseMost = time.Minute
 )
 
-// restorePause is how long after the last restore the next one is made.
+// restorePause is the pause between the last restore and the next.
 func (s State) restorePause() time.Duration {
 	if s.Restores < restoresAtOnce {
 		return 0
@@ -85,13 +85,13 @@ func (s *State) restored(now time.Time) {
 	s.Restores, s.Restored = s.Restores+1, now
 }
 
-// took records that the alias was put on this host for that reason. It is a part
-// of [State.Done].
+// took records that the alias was put on this host for reason r. It is a part of
+// [State.Done].
 func (s *State) took(p Policy, r Reason, now time.Time) {
 	switch {
 	case r == OperatorTakes:
 		s.Takes = nil // an operator's word ends the flapping
-	case r == Offered: // both wanted it
+	case r == Offered: // both hosts wanted it
 	default:
 		s.countTake(p, now)
 	}
@@ -116,7 +116,7 @@ func (s *State) adopt() {
 	s.Reorders, s.Reordered = 0, time.Time{}
 }
 
-// letGo records that the alias is off this host for that reason. It is a part of
+// letGo records that the alias went off this host for reason r. It is a part of
 // [State.Done].
 func (s *State) letGo(r Reason) {
 	h := s.Handover
@@ -141,19 +141,18 @@ func (s *State) letGo(r Reason) {
 	}
 }
 
-// announce records an announcement that was sent as d says. It is a part of
-// [State.Done].
+// announce records that the announcement of d was sent. It is a part of [State.Done].
 func (s *State) announce(d Decision, now time.Time) {
 	switch d.Reason {
 	case PartnerDefended, ForeignDefended, ClaimDefended:
 		s.Defences++
 		s.Defended = now
-		return // a defence is no step of the schedule
+		return // a defence is not a step of the schedule
 	case RivalGone:
 		if s.Defences == 0 {
 			s.Defended = now
 		}
-		s.Claimed, s.Defences, s.Failback = false, 0, false // but when it was stays: a rival that comes and goes is answered as seldom
+		s.Claimed, s.Defences, s.Failback = false, 0, false // Defended stays, so that a rival that comes and goes gets no more answers than one that stays
 		return
 	}
 	step := time.Minute
@@ -167,14 +166,14 @@ func (s *State) announce(d Decision, now time.Time) {
 	s.Next = now.Add(step)
 }
 
-// reannounce starts the schedule of announcements again. It is a part of those
-// methods that tell why: LinkIsUp, PartnerIsBack, ProbedFor, Awoke, Pinged.
+// reannounce starts the schedule of announcements again. It is a part of the methods
+// that name the occasion: LinkIsUp, PartnerIsBack, ProbedFor, Awoke, Pinged.
 func (s *State) reannounce(now time.Time) {
 	s.Announced, s.Next = 0, now
 }
 
-// Saw brings the record up to date with what was observed, and with what the
-// partner says of an open hand-over. It comes before each [Decide].
+// Saw brings the record up to date with what was observed, and with what the partner
+// says about an open hand-over. Call it before each [Decide].
 func (s *State) Saw(p Policy, f Facts) Follow {
 	follow := s.handover(p, f)
 	if s.Holding {
@@ -188,8 +187,8 @@ func (s *State) Saw(p Policy, f Facts) Follow {
 		case f.Router.Value == Silent || !f.Router.Miss.IsZero():
 			s.CutOff = true
 		case f.Router.Value == Answered && s.CutOff:
-			// Where the router is the clients are, and whoever announced it there is
-			// perhaps gone again without our hearing of it.
+			// The clients are behind the router. Another host may have announced the
+			// alias there and gone again without our hearing it.
 			s.CutOff = false
 			s.reannounce(f.Now)
 		}

@@ -101,7 +101,7 @@ func TestAnnouncementsGoOutAfterFiveSecondsAndThenEachMinute(t *testing.T) {
 	c.s = State{}
 	c.s.took(Policy{MaxTakes: 3}, PartnerSilent, noon)
 	var got []time.Duration
-	for range 40 { // and the facts are refreshed between
+	for range 40 { // between them the facts are refreshed
 		d := Decide(c.p, c.s, c.f)
 		if d.Action == Announce {
 			got = append(got, c.f.Now.Sub(noon))

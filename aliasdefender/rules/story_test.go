@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "search the stories again and write them
 
 const storiesFile = "testdata/stories.txt"
 
-// line is one line of a story: an event, or so many steps.
+// line is one line of a story: an event, or a number of steps.
 type line struct {
 	event string
 	steps int
@@ -38,7 +38,7 @@ func (s story) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// events is how many happen in it.
+// events is how many events happen in it.
 func (s story) events() (n int) {
 	for _, l := range s {
 		if l.steps == 0 {
@@ -48,7 +48,8 @@ func (s story) events() (n int) {
 	return n
 }
 
-// kept is one story of the file: without what it ends badly, where, and how.
+// kept is one story of the file: without what it is about it ends badly, and the file
+// says where and how.
 type kept struct {
 	without, setting, what string
 	story                  story
@@ -89,13 +90,14 @@ func readStories(t *testing.T) []kept {
 	return all
 }
 
-// mutation takes out one thing that the rules or the hand-over have.
+// mutation takes out one part of the rules or of the hand-over.
 type mutation struct {
 	without string
 	take    func(c *setting)
 }
 
-// mutations are all: the clauses of the hand-over, a sentence of H6, each row.
+// mutations are all of them: the clauses of the hand-over, a sentence of H6, each
+// row.
 func mutations() []mutation {
 	all := []mutation{
 		{"while a hand-over is open neither counts the other as a rival", func(c *setting) {
@@ -131,14 +133,14 @@ func mutations() []mutation {
 	return all
 }
 
-// withoutHandover reads a row as if none were open.
+// withoutHandover reads a row as if no hand-over were open.
 func withoutHandover(r Row, v *view) bool {
 	w := *v
 	w.s.Handover = Handover{}
 	return r.when(&w)
 }
 
-// reading has some rows read the facts otherwise.
+// reading makes some rows read the facts differently.
 func reading(which func(Row) bool, when func(Row, *view) bool) []Row {
 	rows := slices.Clone(Rows())
 	for i, r := range rows {
@@ -149,12 +151,13 @@ func reading(which func(Row) bool, when func(Row, *view) bool) []Row {
 	return rows
 }
 
-// untold are the mutations without a story of two events, and why. The promises and the table hold these rows.
+// untold are the mutations for which no story of two events exists, and why. The
+// promises and the table cover these rows.
 var untold = map[string]string{
-	"what was seen of rivals meanwhile is forgotten at its end":                                             "whose claim it was is asked, and found out, after the end as well: with this nobody needs to ask",
-	"W1 what operators parked is not known, no order was given for it here, and the partner is not silent":  "the model's disks are well",
-	"H5 the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent": "the model counts no restores",
-	"H5 the kernel lost it yet again, link good, nobody else claims it":                                     "the model counts no restores",
+	"what was seen of rivals meanwhile is forgotten at its end":                                                        "whose claim it was is asked, and found out, after the end as well: with this nobody needs to ask",
+	"W1 it is not known what operators parked, nobody has ordered the alias here since, and the partner is not silent": "the model's disks are well",
+	"H5 the kernel lost it yet again, link good, nobody else claims it, and the last restore is too recent":            "the model counts no restores",
+	"H5 the kernel lost it yet again, link good, nobody else claims it":                                                "the model counts no restores",
 	"W2 link unknown": "the model's kernels always answer",
 	"W2 another NIC of this host has the alias, or it is not known whether one has": "the model's hosts have one NIC",
 	"W8 no router known": "the model's hosts know theirs",
@@ -183,8 +186,8 @@ var untold = map[string]string{
 	"H9 otherwise":                                                                    "nothing is to be done",
 }
 
-// TestEveryStoryNeedsWhatItIsAbout plays each story twice: with the real rules
-// it ends well, and without what it is about as the file says.
+// TestEveryStoryNeedsWhatItIsAbout plays each story twice: with the real rules it
+// ends well, and without what it is about it ends as the file says.
 func TestEveryStoryNeedsWhatItIsAbout(t *testing.T) {
 	if *update {
 		writeStories(t)
@@ -210,13 +213,13 @@ func TestEveryStoryNeedsWhatItIsAbout(t *testing.T) {
 	}
 }
 
-// TestSearchFindsEveryStory: or one that has no more events.
+// TestSearchFindsEveryStory, or one with no more events.
 func TestSearchFindsEveryStory(t *testing.T) {
 	for _, k := range readStories(t) {
 		t.Run(k.without, func(t *testing.T) {
 			c := settingOf(t, k.setting)
 			if c.depth = k.story.events(); c.depth > 1 && (raceEnabled || testing.Short()) {
-				return // the story itself is played in any case
+				return // the story itself is always played
 			}
 			t.Parallel()
 			mutationOf(t, k.without).take(&c)
@@ -250,7 +253,7 @@ func mutationOf(t *testing.T, without string) mutation {
 	return mutation{}
 }
 
-// play lets a story happen, and the world come to rest; it returns what is wrong.
+// play lets a story happen, lets the world come to rest, and returns what is wrong.
 func (s story) play(t *testing.T, c *setting) string {
 	t.Helper()
 	p, all := begin(c), events()
@@ -285,8 +288,7 @@ func (s story) play(t *testing.T, c *setting) string {
 	return restless
 }
 
-// writeStories searches a story for each mutation, one with as few events as
-// there is.
+// writeStories searches a story for each mutation, with as few events as possible.
 func writeStories(t *testing.T) {
 	t.Helper()
 	var b bytes.Buffer

@@ -10,14 +10,15 @@ func holdingExamples() []example {
 			c.f.Claimant = seen(byPartner, 0)
 		}
 	}
-	// defended: answered n times, the last of them so long ago.
+	// defended: answered n times, the last time that long ago.
 	defended := func(byPartner Value, n int, ago time.Duration) func(c *instance) {
 		return func(c *instance) {
 			rival(byPartner)(c)
 			c.s.Defences, c.s.Defended = n, noon.Add(-ago)
 		}
 	}
-	// behind: an own address stands behind it; it was put behind that n times, the last so long ago.
+	// behind: an own address stands behind it; it was put behind that n times, the
+	// last time that long ago.
 	behind := func(n int, ago time.Duration) func(c *instance) {
 		return func(c *instance) {
 			c.f.Behind = seen(Yes, 0)
@@ -29,7 +30,7 @@ func holdingExamples() []example {
 	lost := func(alias Value) func(c *instance) {
 		return func(c *instance) { c.f.Kernel, c.f.Alias = seen(No, 0), seen(alias, 0) }
 	}
-	// vanished: restored n times, the last of them so long ago, and gone again.
+	// vanished: restored n times, the last time that long ago, and gone again.
 	vanished := func(n int, ago time.Duration) func(c *instance) {
 		return func(c *instance) {
 			lost(No)(c)

@@ -7,18 +7,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// example is one case for one row. It begins with nobody() or holder(), by the
-// half that the row belongs to.
+// example is one case for one row. It begins with nobody() or holder(), depending on
+// the half of the row.
 type example struct {
 	row, when string // as in Rows()
-	but       string // what is special, where a row has several
+	but       string // what is special, if a row has several examples
 	given     func(c *instance)
 	action    Action
 	reason    Reason
 	again     time.Duration // from noon; zero: never
 }
 
-// tooOld is when what was asked at noon counts no more.
+// tooOld is when a question of noon no longer counts.
 const tooOld = 43 * time.Second
 
 func TestEveryRowDecides(t *testing.T) {
@@ -85,8 +85,8 @@ func TestEveryWordIsSpelled(t *testing.T) {
 	}
 }
 
-// decidedBy is the index of the row that decides: the one without which those
-// before it decide nothing.
+// decidedBy is the index of the row that decides: the first for which the rows up to
+// it decide something.
 func decidedBy(c instance) int {
 	for i := range Rows() {
 		if c.decide(Rows()[:i+1]).Reason != NoRow {

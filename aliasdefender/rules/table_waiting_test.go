@@ -16,9 +16,9 @@ func waitingExamples() []example {
 	return []example{
 		{"W1", "parked by an operator", "", func(c *instance) { c.s.Parked = true }, Wait, Parked, 0},
 		{"W1", "parked by an operator", "or gone from the file", func(c *instance) { c.s.Leaving = true }, Wait, Parked, 0},
-		{"W1", "what operators parked is not known, no order was given for it here, and the partner is not silent", "it cannot be read",
+		{"W1", "it is not known what operators parked, nobody has ordered the alias here since, and the partner is not silent", "it cannot be read",
 			func(c *instance) { c.f.ParkedKnown, c.p.Primary = seen(No, 0), true }, Wait, ParkedUnknown, tooOld},
-		{"W1", "what operators parked is not known, no order was given for it here, and the partner is not silent", "it was not read yet",
+		{"W1", "it is not known what operators parked, nobody has ordered the alias here since, and the partner is not silent", "it was not read yet",
 			func(c *instance) { c.f.ParkedKnown, c.s.OursLast = Fact{}, true }, Wait, ParkedUnknown, tooOld},
 		{"W14", "not primary, partner silent", "what is parked is not known",
 			func(c *instance) { c.f.ParkedKnown, c.f.Partner = seen(No, 0), seen(Silent, 0) }, Take, PartnerSilent, tooOld},
@@ -66,12 +66,12 @@ func waitingExamples() []example {
 			served(c)
 			says(c, Word{Standing: SaysHolding})
 		}, AskHandover, FailbackAsks, 4 * second},
-		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", "", served, Take, FailbackTakes, tooOld},
-		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", "a key, and no channel since our start", func(c *instance) {
+		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease", "", served, Take, FailbackTakes, tooOld},
+		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease", "a key, and no channel since our start", func(c *instance) {
 			served(c)
 			c.p.Channel = true
 		}, Take, FailbackTakes, tooOld},
-		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or one silent since our start, or for failback_after and a lease", "a channel that is blocked", func(c *instance) {
+		{"W6", "failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease", "a channel that is blocked", func(c *instance) {
 			served(c)
 			c.p.Channel, c.p.Lease = true, 9*second
 			c.f.Peer.Heard = noon.Add(-4*second - 5*time.Minute - 9*second)

@@ -2,7 +2,7 @@ package rules
 
 import "time"
 
-// truth tells of each reason what the facts must be for it to be true.
+// truth has for each reason what the facts must be for it to be true.
 func truth() map[Reason]func(c instance) bool {
 	vacant := func(c instance) bool { return c.alias() == Silent && c.router() == Answered }
 	second := func(c instance) bool { return vacant(c) && !c.actsAsPrimary() }

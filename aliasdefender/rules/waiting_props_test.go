@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// property is a promise about any decision; it returns how it is broken. It
-// takes the rows so that a test can try it on wrong ones.
+// property is a promise about any decision; it returns how the promise is broken. It
+// takes the rows, so that a test can try it on wrong ones.
 type property struct {
 	name  string
 	holds func(rows []Row, c instance) error
 }
 
-// brokenIf makes a property of what must not be.
+// brokenIf makes a property out of what must not be.
 func brokenIf(name string, broken func(c instance, d Decision) bool) property {
 	return property{name, func(rows []Row, c instance) error {
 		if d := c.decide(rows); broken(c, d) {
@@ -85,7 +85,7 @@ func takesNot() []property {
 	}
 }
 
-// takes: what has to be taken, and what has to be said where it is not.
+// takes: what must be taken, and what must be said if it is not.
 func takes() []property {
 	always := func(name string, when func(c instance) bool) property {
 		return brokenIf(name, func(c instance, d Decision) bool { return d.Action != Take && when(c) })

@@ -1,5 +1,7 @@
 package rules
 
+import "time"
+
 // Standing is what a host tells its partner about one alias: whether it holds it, or
 // would take it.
 type Standing uint8
@@ -10,12 +12,12 @@ const (
 	SaysUnsure
 	SaysHolding
 	SaysAble     // it holds nothing; link, router and service are good: it would take
-	SaysCannot   // W1 (what is parked is not known), W2, W3, W8 or W9 holds there, H5 waits there as the alias keeps vanishing, or what it does not know it has not known for long
+	SaysCannot   // W1 (not known what is parked), W2, W3, W8 or W9 holds there, or H5 is waiting because the alias keeps vanishing, or something has been unknown for long
 	SaysParked   // W1: an operator took it off that host
-	SaysReleased // its daemon is ending, or has lost the row: it let the alias go
+	SaysReleased // its daemon is ending, or has lost the row, and has let the alias go
 )
 
-// Step is where a hand-over stands on one host, as it tells its partner.
+// Step is how far a hand-over has come on one host, as that host tells its partner.
 type Step uint8
 
 // The steps, each with the number of the hand-over.
@@ -23,18 +25,24 @@ const (
 	NoStep   Step = iota
 	Asks          // for the alias
 	Offers        // the alias to the partner
-	Takes         // what was offered; not verified yet
-	Confirms      // that it has it, and that the router knows
-	Refuses       // what was asked or offered, and will not take it up again
+	Takes         // what was offered, not verified yet
+	Confirms      // that it has the alias, and that the router knows it
+	Refuses       // what was asked or offered; it will not take that up again
 )
 
-// Word is what a host says to its partner about one alias. It tells how things
-// are, not what has changed: a word that is lost costs a heartbeat.
+// Word is what a host says to its partner about one alias. It tells the present
+// state, not a change: if a word is lost the next heartbeat repeats it.
 type Word struct {
 	Standing Standing
 	Step     Step
-	Number   uint32 // of the hand-over; 0 without a step
-	Why      Reason // of SaysCannot, of Asks, Offers and Refuses; the rules do not read it
+	Number   uint32 // of the hand-over; 0 if there is no step
+	Why      Reason // for SaysCannot, Asks, Offers and Refuses; the rules do not read it
+}
+
+// Lacks tells whether a host that says so does not have the alias. A host that is not
+// sure may have it in its kernel.
+func (s Standing) Lacks() bool {
+	return s == SaysAble || s == SaysCannot || s == SaysParked || s == SaysReleased
 }
 
 var standings = [...]string{
@@ -50,8 +58,8 @@ var steps = [...]string{
 
 func (s Step) String() string { return spelled(steps[:], int(s)) }
 
-// Say is the word that is due. It is said in each heartbeat, and at once when it
-// changes.
+// Say is the word to send now. The caller sends it in each heartbeat, and at once
+// when it changes.
 func Say(p Policy, s State, f Facts) Word {
 	v := view{p: p, s: s, f: f}
 	w := Word{Number: s.Handover.Number}
@@ -74,7 +82,7 @@ func Say(p Policy, s State, f Facts) Word {
 	return w
 }
 
-// standing is how we stand to the alias, and why it cannot be served.
+// standing is our standing, and the reason if we cannot serve the alias.
 func (v *view) standing() (Standing, Reason) {
 	switch {
 	case v.s.Holding && v.local(v.f.Kernel) == No && v.alias() == Unknown && v.unknownLong(v.f.Alias):
@@ -116,8 +124,8 @@ func (v *view) standing() (Standing, Reason) {
 }
 
 // unknownLong tells whether something has been unknown for so long that the partner
-// should not wait for it: while it is, nothing is taken here. Of what was never asked
-// nothing can be told yet.
+// should not wait for us: while it is unknown we take nothing. It is false for what
+// was never asked.
 func (v *view) unknownLong(f Fact) bool {
 	since := f.Since
 	if f.Value != Unknown {
@@ -126,8 +134,7 @@ func (v *view) unknownLong(f Fact) bool {
 	return !f.Since.IsZero() && v.reached(since.Add(v.p.Stale()))
 }
 
-// word is what the partner says, nothing once the channel has been silent for
-// too long since.
+// word is the partner's word; empty once the channel has been silent for too long.
 func (v *view) word() Word {
 	if !v.said() {
 		return Word{}
@@ -135,12 +142,20 @@ func (v *view) word() Word {
 	return v.f.Peer.Word
 }
 
-// said tells whether what the partner's daemon said of the alias still counts.
+// said tells whether the last word of the partner's daemon about the alias still
+// counts.
 func (v *view) said() bool {
 	return !v.f.Peer.Said.IsZero() && !v.reached(v.f.Peer.Said.Add(v.p.ChannelSilent()))
 }
 
-// told is one of the values that go with its word.
+// Counts tells whether what the partner said last of the alias still counts.
+func (p Peer) Counts(of Policy, now time.Time) bool {
+	v := view{p: of, f: Facts{Now: now, Peer: p}}
+	return v.said()
+}
+
+// told is a value that came with the partner's word; Unknown if that word no longer
+// counts.
 func (v *view) told(value Value) Value {
 	if !v.said() {
 		return Unknown

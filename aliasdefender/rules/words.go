@@ -1,6 +1,6 @@
 package rules
 
-// Action is what is done about an alias.
+// Action is what to do about an alias.
 type Action uint8
 
 // The actions.
@@ -13,9 +13,9 @@ const (
 	Restore                   // add it again at once, and announce
 	Release                   // take it off this host
 	HandOver                  // offer it to the partner
-	Forget                    // it is gone from this host and served elsewhere
+	Forget                    // it is gone from this host, and another serves it
 	Refresh                   // tell the kernel to keep it for a whole lease again
-	Adopt                     // it was found on this host; no row says so, the reading does
+	Adopt                     // it was found on this host; the reading decides this, not a row
 	Reorder                   // put it behind this host's own address again
 )
 
@@ -27,8 +27,8 @@ var actions = [...]string{
 
 func (a Action) String() string { return spelled(actions[:], int(a)) }
 
-// unnamed spells a value that this version has no name for. It comes from a bug, or
-// from another version; neither is worth a panic.
+// unnamed stands for a value that this version has no name for. It comes from a bug,
+// or from another version; neither is worth a panic.
 const unnamed = "not known here"
 
 func spelled(names []string, i int) string {
@@ -41,7 +41,7 @@ func spelled(names []string, i int) string {
 // Level is how serious a reason is.
 type Level uint8
 
-// The levels. An alarm is an error that an operator has to mend.
+// The levels. An alarm is an error that needs an operator.
 const (
 	Info Level = iota
 	Warning
@@ -130,15 +130,15 @@ const (
 	ServedByNobody
 	RouterIsPartner
 	NotTold
-	NotKnownHere // a partner's reason that this version does not know
+	NotKnownHere // the partner gave a reason that this version does not know
 
 	reasonCount
 )
 
-// reasons holds for each reason its number on the wire, its short name, which
-// tools may rely on, its level, and the sentence that explains it. The numbers
-// are fixed: a partner of another version reads them. A new reason gets the next
-// free one, wherever it stands in the order of the table.
+// reasons has each reason's number on the wire, its short name, which tools may rely
+// on, its level, and its sentence. The numbers are fixed, because a partner of
+// another version reads them. A new reason gets the next free number, wherever it
+// stands in the order of the table.
 var reasons = [reasonCount]struct {
 	wire  uint8
 	name  string
@@ -162,7 +162,7 @@ var reasons = [reasonCount]struct {
 	RouterUnknown:    {14, "router unknown", Info, "the router has not been heard since the alias fell silent"},
 	Flapping:         {15, "flapping", Alarm, "taken too often within an hour: it is left to the partner for 15 minutes at most; AddAlias ends this"},
 	PrimaryTakes:     {16, "primary", Info, "the alias is silent, the router answers, and we are primary"},
-	DoubtedTwice:     {17, "doubted twice", Info, "the alias is silent, but the partner is not: we ask for as long again"},
+	DoubtedTwice:     {17, "doubted twice", Info, "the alias is silent, but the partner is not: we go on asking for as long again"},
 	PartnerCannot:    {18, "partner cannot", Info, "the partner says that it cannot serve the alias"},
 	OursBefore:       {19, "ours before", Info, "we were the last to hold it, and nobody has taken it since"},
 	DaemonDead:       {20, "partner's daemon dead", Warning, "the partner's host is alive, but its daemon has fallen silent"},
@@ -202,12 +202,12 @@ var reasons = [reasonCount]struct {
 	Withdrawn:        {51, "withdrawn", Warning, "the hand-over was no longer open"},
 	NotTaken:         {53, "not taken", Warning, "the alias could not be added here"},
 	OwnBehind:        {60, "own address behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias: we put the alias behind it again"},
-	OwnBehindAgain:   {61, "own address behind again", Alarm, "another program keeps putting this host's own address behind the alias: we put the alias behind it again, ever more seldom"},
+	OwnBehindAgain:   {61, "own address behind again", Alarm, "another program keeps putting this host's own address behind the alias: we put the alias behind it again, after longer and longer pauses"},
 	OwnStaysBehind:   {62, "own address stays behind", Warning, "this host's own address stands behind the alias, so that the host speaks with the alias; what we did about it is too recent, or something else comes first"},
-	OwnGone:          {63, "own address gone", Warning, "the NIC has no address of its own any more: we keep the alias, and this host speaks with it"},
+	OwnGone:          {63, "own address gone", Warning, "the NIC has lost its own address: we keep the alias, and this host speaks with it"},
 	Stopped:          {54, "stopped", Info, "the daemon was stopped"},
 	RowGone:          {55, "row gone", Info, "its row was changed or removed in the file"},
-	ParkedUnknown:    {58, "parked unknown", Alarm, "what operators parked on this host is not known, for the file that has it cannot be read: nothing is taken while the partner may be alive; AddAlias, RemoveAlias or Maintenance writes the file anew"},
+	ParkedUnknown:    {58, "parked unknown", Alarm, "it is not known what operators parked on this host, because the file cannot be read: nothing is taken while the partner may be alive; AddAlias, RemoveAlias or Maintenance writes a new file"},
 	KeepsVanishing:   {59, "keeps vanishing", Alarm, "another program keeps removing it from this host: it is added again at longer and longer intervals"},
 	OnOtherNIC:       {70, "on another NIC", Error, "another NIC of this host has the alias, or may have it"},
 	NotYet:           {71, "not known yet", Info, "too little has been heard since the start, a change or a pause"},
@@ -223,7 +223,7 @@ var reasons = [reasonCount]struct {
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
-// row is the reason's line of the table, the last one if it has none.
+// row is the reason itself, or [NotKnownHere] if it is out of range.
 func (r Reason) row() Reason {
 	if r >= reasonCount {
 		return NotKnownHere
@@ -243,8 +243,8 @@ func (r Reason) Level() Level { return reasons[r.row()].level }
 // Wire is the number that stands for the reason in words to the partner.
 func (r Reason) Wire() uint8 { return reasons[r.row()].wire }
 
-// ReasonFromWire is the reason that the partner told under that number,
-// [NotKnownHere] if this version does not know it.
+// ReasonFromWire is the reason with that number on the wire, [NotKnownHere] if this
+// version does not know it.
 func ReasonFromWire(n uint8) Reason {
 	for r := range reasons {
 		if reasons[r].wire == n {
@@ -254,19 +254,19 @@ func ReasonFromWire(n uint8) Reason {
 	return NotKnownHere
 }
 
-// Defence tells whether the alias is announced for this reason because of a
-// rival, or because the rival has gone, and not by the schedule: rows H7.
+// Defence tells whether the reason announces the alias because of a rival, or because
+// a rival has gone, and not by the schedule: rows H7.
 func (r Reason) Defence() bool {
 	return r == PartnerDefended || r == ForeignDefended || r == ClaimDefended || r == RivalGone
 }
 
-// Failover tells whether the alias is taken for this reason because nobody serves it
-// any more, and nobody had ordered that. The log has it as a warning.
+// Failover tells whether the reason takes the alias because nobody serves it any
+// more, without an order. The log has it as a warning.
 func (r Reason) Failover() bool {
 	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead
 }
 
-// Routine tells whether the deed is a scheduled step while the alias is held and
+// Routine tells whether the deed is a scheduled step while we hold the alias and
 // nothing has changed. The log leaves it out.
 func (r Reason) Routine() bool { return r == AnnouncementDue || r == LeaseDue }
 

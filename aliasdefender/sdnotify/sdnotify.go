@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The environment of a service manager that wants to be told (sd_notify(3),
+// The environment variables of a service manager that wants to be told (sd_notify(3),
 // sd_watchdog_enabled(3)).
 const (
 	SocketEnv      = "NOTIFY_SOCKET"
@@ -30,49 +30,49 @@ const (
 // endWithin is how long End waits for a manager that does not read.
 const endWithin = time.Second
 
-// room is how many states wait for a manager that does not read. The
-// newest is the true one, whatever was before it.
+// room is how many states wait for a manager that does not read. Only the newest
+// matters in the end.
 const room = 4
 
-// Notifier tells the service manager how the Monitor is: ready, reloading,
-// stopping, one line of status, and that the loop turns. Its methods may be called
-// from several goroutines.
+// Notifier tells the service manager how the Monitor is: ready, reloading, stopping,
+// one line of status, and that the loop is turning. Its methods may be called from
+// several goroutines.
 //
-// Nobody who has something to tell waits: the newest news is kept, and one
-// goroutine sends it. A manager that does not read loses what is old. A nil
-// Notifier, where no manager asks, takes everything and tells nobody.
+// No caller waits: the Notifier keeps the newest news, and one goroutine sends it. A
+// manager that does not read misses older news. A nil Notifier, for when no manager
+// asks, accepts everything and tells nobody.
 type Notifier struct {
 	path     string
-	watchdog time.Duration // it wants to hear of the loop at least as often; 0: never
-	say      func(error)   // tells, once for each outage, why it is not told
-	pause    time.Duration // between two tries, and how long a write may take
+	watchdog time.Duration // it wants to hear of the loop at least this often; 0: never
+	say      func(error)   // told once for each outage why the manager is not told
+	pause    time.Duration // between two tries; also how long a write may take
 
 	mu      sync.Mutex
 	news    news
-	status  string    // the last that was told, or will be
+	status  string    // the last status that was sent, or will be
 	beaten  time.Time // when the last beat was taken
 	isReady bool
-	stopped bool // nothing is told any more
+	stopped bool // nothing more is sent
 	ending  bool
 
 	filled chan struct{} // a token: there may be something to send
 	ended  chan struct{} // the goroutine has returned
 	giveUp context.CancelFunc
 
-	conn *net.UnixConn // of the goroutine alone
-	out  bool          // an outage that has been told
+	conn *net.UnixConn // used only by the goroutine
+	out  bool          // this outage has been reported
 }
 
-// news is what is not sent yet.
+// news is what has not been sent yet.
 type news struct {
 	states []string // oldest first
-	status string   // empty: as before
+	status string   // empty: unchanged
 	beat   bool
 }
 
-// FromEnvironment makes the Notifier that the environment asks for, and
-// takes it out of the environment: what we start is not asked. It starts
-// nothing. The error is one of the environment; what of it is good is used.
+// FromEnvironment makes the Notifier that the environment asks for, and removes the
+// variables, because the manager does not ask the programs that we start. It starts
+// nothing. The error is about the environment; whatever is good in it is used.
 func FromEnvironment() (*Notifier, error) {
 	path, usec, pid := os.Getenv(SocketEnv), os.Getenv(WatchdogEnv), os.Getenv(WatchdogPIDEnv)
 	for _, name := range []string{SocketEnv, WatchdogEnv, WatchdogPIDEnv} {
@@ -106,7 +106,7 @@ func (n *Notifier) Start(say func(error)) {
 	go n.run(ctx)
 }
 
-// End sends what there still is, for at most a second.
+// End sends what is left, for at most a second.
 func (n *Notifier) End() {
 	defer n.giveUp()
 	n.mu.Lock()
@@ -119,8 +119,8 @@ func (n *Notifier) End() {
 	}
 }
 
-// BeatEvery is how often the loop has to turn: four times in what the watchdog
-// allows, so that one late turn is no alarm. Zero: as it likes.
+// BeatEvery is how often the loop has to turn: four times within the watchdog's
+// limit, so that one late turn is no alarm. Zero: it does not matter.
 func (n *Notifier) BeatEvery() time.Duration {
 	if n == nil {
 		return 0
@@ -128,8 +128,8 @@ func (n *Notifier) BeatEvery() time.Duration {
 	return n.watchdog / 4
 }
 
-// Beat is called by the loop at each of its turns. A loop with a fast rhythm
-// is not told of at each.
+// Beat is called by the loop at each turn. If the loop turns fast, not every beat is
+// sent.
 func (n *Notifier) Beat() {
 	if n == nil || n.watchdog == 0 {
 		return
@@ -150,15 +150,16 @@ func (n *Notifier) Ready(status string) {
 	})
 }
 
-// Reloading and Reloaded tell of a reload's begin and end. One that ends before
-// the Monitor is ready does not make it so.
+// Reloading and Reloaded report the begin and the end of a reload. A reload that ends
+// before the Monitor is ready does not make it ready.
 func (n *Notifier) Reloading() {
 	n.tell("", func() string {
 		var now unix.Timespec
 		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil || !n.isReady {
 			return ""
 		}
-		// The time tells the manager that this is no answer to an earlier order.
+		// With the time the manager knows that this is not the answer to an earlier
+		// order.
 		return fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", now.Nano()/1000)
 	})
 }
@@ -172,7 +173,7 @@ func (n *Notifier) Reloaded(status string) {
 	})
 }
 
-// Stopping is the last that is told.
+// Stopping is the last news.
 func (n *Notifier) Stopping() {
 	n.tell("ending", func() string {
 		n.stopped = true
@@ -180,8 +181,7 @@ func (n *Notifier) Stopping() {
 	})
 }
 
-// tell tells a status, if it is another than before, and a state, if there is
-// one.
+// tell queues a status, if it has changed, and a state, if there is one.
 func (n *Notifier) tell(status string, state func() string) {
 	if n == nil {
 		return
@@ -201,7 +201,7 @@ func (n *Notifier) tell(status string, state func() string) {
 	n.wake()
 }
 
-// Line tells only the status.
+// Line changes only the status.
 func (n *Notifier) Line(status string) { n.tell(status, func() string { return "" }) }
 
 func (n *Notifier) trim() {
@@ -217,8 +217,8 @@ func (n *Notifier) wake() {
 	}
 }
 
-// take takes out what fits into one message, which has at most one state.
-// Without anything it tells whether more can come.
+// take takes out what fits into one message, which has at most one state. If there is
+// nothing, it tells whether more can come.
 func (n *Notifier) take() (what news, ok, more bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -230,8 +230,8 @@ func (n *Notifier) take() (what news, ok, more bool) {
 	return what, what.message() != "", !n.ending
 }
 
-// giveBack keeps what could not be sent, but for what has become old: a beat
-// above all, which would tell of a loop that may hang by now.
+// giveBack keeps what could not be sent, unless it is out of date. A beat always is:
+// the loop may hang by now.
 func (n *Notifier) giveBack(what news) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -242,7 +242,7 @@ func (n *Notifier) giveBack(what news) {
 	}
 }
 
-// message is the news as sd_notify(3) has it; empty: none.
+// message is the news in the form of sd_notify(3); empty: none.
 func (w news) message() (text string) {
 	for _, s := range w.states {
 		text += s + "\n"
@@ -256,7 +256,7 @@ func (w news) message() (text string) {
 	return text
 }
 
-// run sends until there is nothing left and no more can come, or ctx ends.
+// run sends until nothing is left and no more can come, or until ctx ends.
 func (n *Notifier) run(ctx context.Context) {
 	defer close(n.ended)
 	defer n.hangUp()
@@ -294,7 +294,7 @@ func (n *Notifier) run(ctx context.Context) {
 // send sends one message, on a new connection if the old one is broken.
 func (n *Notifier) send(text string) (err error) {
 	if n.conn == nil {
-		// Of this kind of socket no connecting waits.
+		// Connecting a datagram socket never waits.
 		if n.conn, err = net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.path, Net: "unixgram"}); err != nil {
 			return err
 		}

@@ -13,12 +13,11 @@ import (
 	"alias-defender/aliasdefender/files"
 )
 
-// HostIDName is the name of the file in the state directory that has the host's
-// number.
+// HostIDName is the name of the file with the host's number, in the state directory.
 const HostIDName = "host-id"
 
-// ID is the number of a host: random, and the same for as long as its state
-// directory is there, whatever becomes of its name, addresses and NICs.
+// ID is the number of a host. It is random, and stays the same as long as the state
+// directory is there, even if the host's name, addresses and NICs change.
 type ID [16]byte
 
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
@@ -33,12 +32,12 @@ const hostIDHead = `# The number by which the partner's daemon knows this host, 
 // maxHostID bounds what is read: a number and its explanation are far shorter.
 const maxHostID = 4096 // bytes
 
-// HostID returns the number of this host, out of its file in the state
-// directory dir. Where there is no file yet it makes up a number and the file,
-// with the directory where that is missing.
+// HostID reads this host's number from its file in the state directory dir. If there
+// is no file yet it makes up a number and writes the file, and makes the directory if
+// that is missing.
 //
-// An error says what is wrong with the file or the disk, and what to do. There
-// is a number all the same, made up for this run: the next run will have another.
+// An error says what is wrong with the file or the disk, and what to do. Even then
+// HostID returns a number, made up for this run; the next run will have another one.
 // HostID waits for the disk.
 func HostID(dir string) (ID, error) {
 	name := filepath.Join(dir, HostIDName)
@@ -52,7 +51,7 @@ func HostID(dir string) (ID, error) {
 	id = newID()
 	there, err := writeHostID(dir, name, id)
 	if there {
-		// Another process was faster: its number counts.
+		// another process was faster: its number counts
 		if id, err = readHostID(name); err != nil {
 			id = newID()
 		}
@@ -60,15 +59,15 @@ func HostID(dir string) (ID, error) {
 	return id, thisRunOnly(err)
 }
 
-// ThisRun makes up a number for a host whose own cannot be read.
+// ThisRun makes up a number for a host whose own number cannot be read.
 func ThisRun() ID { return newID() }
 
 func newID() (id ID) {
-	rand.Read(id[:]) // never fails, crypto/rand says
+	rand.Read(id[:]) // crypto/rand says that it never fails
 	return id
 }
 
-// thisRunOnly says what an error means for the number.
+// thisRunOnly says what an error means for the host's number.
 func thisRunOnly(err error) error {
 	if err == nil {
 		return nil
@@ -76,7 +75,7 @@ func thisRunOnly(err error) error {
 	return fmt.Errorf("%w; until then this host has a new number at each start", err)
 }
 
-// readHostID reads the file. Its error is fs.ErrNotExist where there is none.
+// readHostID reads the file. Its error is fs.ErrNotExist if there is none.
 func readHostID(name string) (ID, error) {
 	text, err := files.Read(name, files.Want{Most: maxHostID})
 	strange := (*files.Error)(nil)
@@ -85,7 +84,7 @@ func readHostID(name string) (ID, error) {
 		return ID{}, err
 	case errors.As(err, &strange) && strange.Problem != files.TooLarge:
 		return ID{}, fmt.Errorf("%s: is not a file of ours; move it away", name)
-	case errors.As(err, &strange): // nor is it a number
+	case errors.As(err, &strange): // so it is no number either
 	case err != nil:
 		return ID{}, fmt.Errorf("cannot read the host's number: %w; mend it, or set another [state] dir", err)
 	}
@@ -96,7 +95,7 @@ func readHostID(name string) (ID, error) {
 	return id, nil
 }
 
-// parseHostID finds the one line that is neither empty nor a comment.
+// parseHostID finds the only line that is neither empty nor a comment.
 func parseHostID(text []byte) (id ID, ok bool) {
 	for line := range bytes.Lines(text) {
 		line, _, _ = bytes.Cut(line, []byte("#"))
@@ -114,8 +113,8 @@ func parseHostID(text []byte) (id ID, ok bool) {
 	return id, ok
 }
 
-// writeHostID makes the file, whole and on the disk, or none. One that is there
-// already stays.
+// writeHostID writes the whole file to the disk, or nothing. It does not replace an
+// existing file.
 func writeHostID(dir, name string, id ID) (there bool, err error) {
 	defer func() {
 		if err != nil {
@@ -135,12 +134,11 @@ func writeHostID(dir, name string, id ID) (there bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	// Two processes may get here at once: a link, unlike a renaming, replaces
-	// nothing.
+	// Two processes may get here at once. A link, unlike a rename, replaces nothing.
 	if err := os.Link(f.Name(), name); errors.Is(err, fs.ErrExist) {
 		return true, nil
 	} else if err != nil {
 		return false, err
 	}
-	return false, files.SyncDir(dir) // the new name too has to be on the disk
+	return false, files.SyncDir(dir) // the new name has to be on the disk too
 }

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Within is how long an order of an operator waits for the disk.
+// Within is how long an operator's order waits for the disk.
 const Within = 5 * time.Second
 
 // Disk is what a Keeper writes to: a File, or a fake in a test.
 type Disk interface {
-	// Write may hang. anew: what was there could not be read.
+	// Write may hang. anew tells that the old file could not be read.
 	Write(Kept) (anew bool, err error)
 	Trouble() error // what is wrong with the file; nil: nothing
 }
 
-// Keeper writes the state file of a running Monitor. It does not wait for ever
-// for a disk that hangs: who gave the order is told, and what was parked last
-// is written once the disk goes on.
+// Keeper writes the state file of a running Monitor. It does not wait for ever for a
+// disk that hangs: it tells the caller, and writes the newest state once the disk
+// answers.
 type Keeper struct {
 	dir    string
 	disk   Disk
@@ -26,12 +26,12 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	newest  Kept
-	waiting []chan written // for newest to be written
+	waiting []chan written // callers that wait until newest is written
 	writing bool
-	late    bool // somebody has waited in vain for what is being written
+	late    bool // a caller has given up waiting for the write that is under way
 }
 
-// written is what came of a write.
+// written is the result of a write.
 type written struct {
 	anew bool
 	err  error
@@ -43,9 +43,9 @@ func NewKeeper(dir string, disk Disk, within time.Duration) *Keeper {
 	return &Keeper{dir: dir, disk: disk, within: within}
 }
 
-// Remember has the disk say just this. Of several calls at once the last one
-// counts. anew tells that what was there could not be read, and was written anew. The
-// error says that the disk does not hold it, or not yet.
+// Remember writes kept to the disk, in place of everything before. Of several calls
+// at once the last one counts. anew tells that the old file could not be read and was
+// written anew. An error means that the disk does not have it, or not yet.
 func (k *Keeper) Remember(kept Kept) (anew bool, err error) {
 	done := make(chan written, 1)
 	k.mu.Lock()
@@ -64,7 +64,7 @@ func (k *Keeper) Remember(kept Kept) (anew bool, err error) {
 	k.late = k.writing
 	k.mu.Unlock()
 	select {
-	case w := <-done: // just now
+	case w := <-done: // it came just now
 		return w.anew, w.err
 	default:
 		return false, k.hangs()
@@ -75,7 +75,7 @@ func (k *Keeper) hangs() error {
 	return fmt.Errorf("%s: its disk does not answer; the file is written as soon as it does; or set another [state] dir", k.dir)
 }
 
-// run writes until all that was wanted is written.
+// run writes until nobody waits.
 func (k *Keeper) run() {
 	for {
 		k.mu.Lock()

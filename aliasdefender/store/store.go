@@ -1,23 +1,22 @@
-// Package store keeps on disk what has to outlive a restart and a reboot: what an
-// operator has parked, and whether the host is in maintenance.
+// Package store keeps on disk what has to outlive a restart or a reboot: what an
+// operator has parked, whether the host is in maintenance, the host's number, and what
+// Monitors have put on it.
 //
-// It knows one small text file; a reader finds the old version or the new one, never
-// half of one, and a checksum tells what a disk or somebody's hand has made of it. File
-// reads and writes it and waits for the disk; a Keeper writes
-// a File for a daemon that must not wait. The package does not know what an alias is,
-// or what becomes of one that is parked.
+// Each has a small text file of its own; of the first and the last a reader finds the
+// old version or the new one, never half of one, and a checksum tells what a disk or
+// somebody's hand has made of it. File reads and writes it and waits for the disk; a
+// Keeper writes a File for a daemon that must not wait. The package does not know what
+// an alias is, or what becomes of one that is parked.
 package store
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -31,9 +30,9 @@ const (
 	DamagedName = FileName + ".damaged"
 )
 
-// parkedHead explains the file to its reader. Its first line tells that the last line
-// of the file is a checksum: a file that was cut short is not taken for one of a
-// version that wrote none.
+// parkedHead explains the file to its reader. Its first line says that the last line
+// is a checksum, so that a file that was cut short is not taken for one of a version
+// that wrote no checksum.
 const parkedHead = summedLine + `
 # What an operator has taken off this host with "aliasdefender RemoveAlias":
 # one address a line. It stays off until AddAlias. A line "maintenance" keeps all
@@ -42,41 +41,38 @@ const parkedHead = summedLine + `
 # last line must fit, and a file that was damaged is one that nobody can trust.
 `
 
-// The lines of the checksum. Versions before it read them as comments, so that they
-// find in the file what is parked; what they write has neither, and is read all the
-// same.
-const (
-	summedLine = "# Alias Defender: parked aliases, with a checksum"
-	sumPrefix  = "# sum "
-)
+// summedLine tells of the checksum. Earlier versions read both lines as comments, and so
+// find the parked aliases in the file. Files of earlier versions have neither line, and
+// can be read all the same.
+const summedLine = "# Alias Defender: parked aliases, with a checksum"
 
 // maintenanceWord is the line that stands for Maintenance.
 const maintenanceWord = "maintenance"
 
-// maxParked bounds what is read: more than 10,000 addresses are some other file.
+// maxParked bounds how much is read: a file of more than 10,000 addresses is not
+// ours.
 const maxParked = 1 << 20 // bytes
 
-// mostNamed is how many of the lines that cannot be read an error names.
+// mostNamed is how many unreadable lines an error names.
 const mostNamed = 5
 
 // Kept is what an operator's orders leave behind.
 type Kept struct {
 	Parked      []netip.Addr // each alias that stays off this host
-	Maintenance bool         // all of them do
+	Maintenance bool         // all of them stay off
 }
 
 // File is the state file. It may be used from several goroutines.
 type File struct {
 	dir string
 
-	file sync.Mutex // one at a time; held for as long as a disk hangs
+	file sync.Mutex // guards the file; held as long as a disk hangs
 
 	mu     sync.Mutex
 	broken error // why the file does not say what it should; nil if it does
 }
 
-// In returns the state file of a directory, which need not be there. It reads
-// nothing.
+// In returns the state file of a directory, which need not exist. It reads nothing.
 func In(dir string) *File { return &File{dir: dir} }
 
 // Path is where the file is.
@@ -91,7 +87,7 @@ func (s *File) Trouble() error {
 	return s.broken
 }
 
-// found notes the trouble, and returns it.
+// found remembers the trouble, and returns it.
 func (s *File) found(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,9 +95,9 @@ func (s *File) found(err error) error {
 	return err
 }
 
-// Read returns what is parked. A file that is not there parks nothing. An error means
-// that what is parked is not known: the file cannot be read, or is damaged. The good
-// lines of a damaged one are returned all the same.
+// Read returns what is parked. If there is no file, nothing is parked. An error means
+// that it is not known what is parked: the file cannot be read, or is damaged. The
+// good lines of a damaged file are returned all the same.
 func (s *File) Read() (Kept, error) {
 	s.file.Lock()
 	defer s.file.Unlock()
@@ -120,10 +116,10 @@ func (s *File) Read() (Kept, error) {
 	return kept, s.found(err)
 }
 
-// setting is what names another state directory.
+// setting is the setting that names another state directory.
 const setting = "[state] dir"
 
-// text is the file as it is; nil is none.
+// text is the whole file; nil if there is none.
 func (s *File) text() ([]byte, error) {
 	text, err := files.Read(s.path(), files.Want{Most: maxParked})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -132,8 +128,8 @@ func (s *File) text() ([]byte, error) {
 	return text, err
 }
 
-// parseKept reads the state file's text. Its error names the first lines that are
-// wrong, and counts the others: a file of rubbish has very many.
+// parseKept reads the state file's text. Its error names the first bad lines and
+// counts the others, because a file of rubbish has very many.
 func parseKept(name string, text []byte) (kept Kept, err error) {
 	known := map[netip.Addr]bool{}
 	var wrong []string
@@ -168,7 +164,7 @@ func parseKept(name string, text []byte) (kept Kept, err error) {
 		if more := len(wrong) - mostNamed; more > 0 {
 			problem += fmt.Sprintf("; and %d more lines", more)
 		}
-	case !sumFits(text):
+	case !sumFits(summedLine, text):
 		problem = "does not fit its checksum"
 	default:
 		return kept, nil
@@ -176,12 +172,13 @@ func parseKept(name string, text []byte) (kept Kept, err error) {
 	return kept, unknown(name, problem)
 }
 
-// unknown is the error of a file that does not say what is parked.
+// unknown is the error of a file that does not tell what is parked.
 func unknown(name, problem string) error {
 	return fmt.Errorf("%s: %s: what operators parked is not known; look at the file, then run RemoveAlias, AddAlias or Maintenance, which write it anew", name, problem)
 }
 
-// parseAddr reads an address of either family; one of a NIC alone has it as its zone.
+// parseAddr reads an address of either family. A link-local address has its NIC as
+// zone.
 func parseAddr(word []byte) (netip.Addr, bool) {
 	const longest = 64 // bytes of an address with its zone
 	if len(word) > longest {
@@ -191,27 +188,9 @@ func parseAddr(word []byte) (netip.Addr, bool) {
 	return addr, err == nil
 }
 
-// sumFits tells whether the text is what was written, as far as that can be told: a
-// file without a checksum is of a version before it, or of an administrator.
-func sumFits(text []byte) bool {
-	if !bytes.HasPrefix(text, []byte(summedLine)) {
-		return !strings.HasPrefix(summedLine, string(text)) && !bytes.Contains(text, []byte("\n"+sumPrefix))
-	}
-	body := text
-	if i := bytes.LastIndexByte(bytes.TrimSuffix(text, []byte("\n")), '\n'); i >= 0 {
-		body = text[:i+1]
-	}
-	return bytes.Equal(text, summed(body))
-}
-
-// summed is the text with its checksum.
-func summed(text []byte) []byte {
-	return fmt.Appendf(slices.Clone(text), "%s%08x\n", sumPrefix, crc32.ChecksumIEEE(text))
-}
-
-// Write makes the file say just this. When it returns nil the disk has it, whatever
-// happens to the host next. What is in its place and cannot be read is not lost: it
-// stays beside it, as DamagedName; anew tells that.
+// Write makes the file say exactly this. When it returns nil the disk has it,
+// whatever happens to the host next. If the old file cannot be read it is not lost:
+// it stays beside the new one, as DamagedName, and anew is true.
 func (s *File) Write(kept Kept) (anew bool, err error) {
 	s.file.Lock()
 	defer s.file.Unlock()
@@ -225,10 +204,10 @@ func (s *File) Write(kept Kept) (anew bool, err error) {
 	text = summed(text)
 	was, err := s.text()
 	switch {
-	case err != nil: // it is none of ours
+	case err != nil: // it is not a file of ours
 		anew = true
 	case was == nil && !kept.Maintenance && len(kept.Parked) == 0, bytes.Equal(was, text):
-		return false, s.found(nil) // nothing to remember, and no need for a disk that can be written
+		return false, s.found(nil) // nothing to remember, so the disk need not be writable
 	case was != nil:
 		_, damage := parseKept(s.path(), was)
 		anew = damage != nil
@@ -236,8 +215,9 @@ func (s *File) Write(kept Kept) (anew bool, err error) {
 	return anew, s.found(files.Explain(s.replace(text, anew), setting))
 }
 
-// replace puts a new file in the place of the old one, and keeps what cannot be read
-// beside it. At no time is there no file: that would say that nothing is parked.
+// replace puts a new file in the place of the old one. If the old one is damaged, it
+// keeps that beside the new one. There is a file at every moment: a missing file
+// would mean that nothing is parked.
 func (s *File) replace(text []byte, damaged bool) error {
 	if err := files.MakeDir(s.dir); err != nil {
 		return err
@@ -246,10 +226,11 @@ func (s *File) replace(text []byte, damaged bool) error {
 		return files.Replace(s.path(), text, 0o644)
 	}
 	beside := filepath.Join(s.dir, DamagedName)
-	// What stood there before is one that somebody has had the time to look at; a
-	// directory takes no file's name. A directory with something in it stays.
+	// An administrator has had the time to look at an older damaged file. A directory
+	// there is removed too, because a file cannot take its name, but one with
+	// something in it stays.
 	_ = os.Remove(beside)
-	if info, err := os.Lstat(s.path()); err == nil && info.IsDir() { // it has one name only
+	if info, err := os.Lstat(s.path()); err == nil && info.IsDir() { // a directory cannot have a second name
 		if err := os.Rename(s.path(), beside); err != nil {
 			return err
 		}
@@ -259,12 +240,12 @@ func (s *File) replace(text []byte, damaged bool) error {
 		}
 		return err
 	}
-	_ = os.Link(s.path(), beside) // no reason not to write
+	_ = os.Link(s.path(), beside) // not keeping it is no reason not to write
 	return files.Replace(s.path(), text, 0o644)
 }
 
-// Ready makes the directory and tries whether it can be written, so that an
-// administrator learns of it before it matters.
+// Ready makes the directory and tests whether it can be written, so that an
+// administrator learns of a problem before it matters.
 func (s *File) Ready() error {
 	if err := files.MakeDir(s.dir); err != nil {
 		return files.Explain(err, setting)

@@ -34,7 +34,7 @@ func seedOr(other uint64) uint64 {
 	return 1
 }
 
-// chaos plays random faults and judges what the hosts made of them.
+// chaos plays random faults, and judges how the hosts dealt with them.
 type chaos struct {
 	t        *testing.T
 	p        *pair.Pair
@@ -42,22 +42,22 @@ type chaos struct {
 	rnd      *rand.Rand
 	interval time.Duration  // the shorter of its two rhythms
 	aliases  int            // in the files
-	watched  []watchedAlias // some of them, closely
+	watched  []watchedAlias // some of them, watched closely
 	sniff    *lab.Sniffer
-	monitors []*lab.Process // ever started
+	monitors []*lab.Process // every Monitor that was started
 	resumed  []time.Time    // when a stopped one was sent SIGCONT
 
 	began  time.Time
 	now    moment
 	story  []moment
 	told   []string
-	judged time.Time // what ended before has been judged
-	full   []crowd   // as of each moment
-	noise  int       // violations that were the machine's own
+	judged time.Time // whatever ended before has been judged
+	full   []crowd   // as they were at each moment
+	noise  int       // violations for which the machine itself is to blame
 
 	mallory  *attacker
-	played   map[string]int // each deed of the bursts, how often
-	removals [2]int         // how often deeds took aliases off a host since its Monitor was started
+	played   map[string]int // how often each deed of the bursts was played
+	removals [2]int         // how often deeds took aliases off a host since its Monitor started
 }
 
 type watchedAlias struct {
@@ -66,15 +66,16 @@ type watchedAlias struct {
 	asker *lab.Client
 }
 
-// crowd is how often the kernel's ARP table was full, or had to make room, up to
-// a moment. All namespaces share it, those of other tests and programs too; while
-// it is full a kernel does not answer who is new to it, or forgets who is not.
+// crowd is how often the kernel's ARP table was full, or had to make room, up to a
+// moment. All namespaces share the table, also those of other tests and programs.
+// While it is full a kernel does not answer hosts that are new to it, or forgets
+// hosts that are not.
 type crowd struct {
 	at    time.Time
 	times uint64
 }
 
-// countCrowd reads the count; 0 where this process may not see it.
+// countCrowd reads the count; 0 if this process may not see it.
 func countCrowd() (c crowd) {
 	text, _ := os.ReadFile("/proc/net/stat/arp_cache")
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
@@ -91,24 +92,31 @@ func countCrowd() (c crowd) {
 	return c
 }
 
-// TestPromisesHoldThroughRandomFaults plays faults at random, in bursts that
-// overlap; after each burst all is mended, and the promises are judged: those of
-// two holders and of none throughout, the last announcement and the service at
-// the end of each, what is left behind at the very end.
+// TestPromisesHoldThroughRandomFaults plays random faults in bursts that overlap.
+// After each burst it mends everything and judges the promises: those about two
+// holders and about none throughout, the last announcement and the service at the end
+// of each burst, and what is left behind at the very end.
 //
 //	go test ./aliasdefender/e2e/chaos -soak -run RandomFaults -timeout 0 -chaos 10m -seed 7
 //
-// plays for ten minutes with 2 aliases and ten with 30, and the faults that this
-// seed has played before in as long a test. What the hosts make of them may
-// differ: the machine's own timing has no seed.
+// plays for ten minutes with 2 aliases, ten with 30 and ten with 2 and a key, with the
+// faults that this seed played before in a test of the same length. The hosts may react
+// differently: the machine's own timing has no seed.
 func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 	t.Parallel()
-	for _, aliases := range []int{2, 30} {
-		t.Run(fmt.Sprintf("%d aliases", aliases), func(t *testing.T) {
+	for name, tt := range map[string]struct {
+		aliases int
+		keys    []string
+	}{
+		"2 aliases":            {2, nil},
+		"30 aliases":           {30, nil},
+		"2 aliases with a key": {2, []string{stage.NewKey()}},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			used := seedOr(uint64(time.Now().UnixNano()) % 1_000_000)
-			c := newChaos(t, aliases, rand.New(rand.NewPCG(used, uint64(aliases))))
-			t.Logf("-chaos %v -seed %d: %d aliases", *chaosFor, used, aliases)
+			c := newChaos(t, tt.aliases, tt.keys, rand.New(rand.NewPCG(used, uint64(tt.aliases+100*len(tt.keys)))))
+			t.Logf("-chaos %v -seed %d: %s", *chaosFor, used, name)
 			bursts, deeds := 0, 0
 			defer func() {
 				t.Logf("%d deeds in %d bursts, %v; %d takes of the aliases watched; %d times the machine itself was late; %v",
@@ -131,12 +139,13 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 	}
 }
 
-func newChaos(t *testing.T, aliases int, rnd *rand.Rand) *chaos {
+func newChaos(t *testing.T, aliases int, keys []string, rnd *rand.Rand) *chaos {
 	t.Helper()
 	c := &chaos{
 		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond, played: map[string]int{},
 	}
-	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond})
+	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond, Keys: keys})
+	c.now.keyed = len(keys) > 0
 	c.hosts = [2]*lab.Host{c.p.A, c.p.B}
 	for i := range c.hosts {
 		c.now.hosts[i] = member{up: true, cable: true, daemon: running, interval: c.interval, rows: stage.Rows(aliases, i == hostA)}
@@ -170,13 +179,13 @@ func (c *chaos) note() {
 	c.full = append(c.full, countCrowd())
 }
 
-// tell adds a line for the reader.
+// tell adds a line for the reader of a failed test.
 func (c *chaos) tell(what string) {
 	c.told = append(c.told, fmt.Sprintf("%8.3f  %s  %s", time.Since(c.began).Seconds(), time.Now().Format("15:04:05.000"), what))
 }
 
-// burst does some of what can be done, at random, with one to four faults in at
-// a time: one at the heels of the other, or with time between to fail over.
+// burst does some of the possible deeds at random, with one to four faults at a time:
+// one right after the other, or with time between to fail over.
 func (c *chaos) burst() (done int) {
 	most := 1 + c.rnd.IntN(4)
 	for range 6 + c.rnd.IntN(14) {
@@ -208,7 +217,7 @@ func (c *chaos) burst() (done int) {
 	return done
 }
 
-// quiet mends everything, waits until that has shown, and judges.
+// quiet mends everything, waits until that has taken effect, and judges.
 func (c *chaos) quiet() {
 	for {
 		deeds := slices.DeleteFunc(c.deeds(), func(a deed) bool { return !a.repair })
@@ -223,7 +232,8 @@ func (c *chaos) quiet() {
 		stage.Must(c.t, c.reload(i, c.whole(i)))
 	}
 	c.tell("quiet")
-	// Ten seconds are many bursts: what is owed for so long is waited for now and then.
+	// Ten seconds are many bursts; from time to time we wait for what is owed after
+	// so long.
 	owed, waits := map[netip.Addr]time.Time{}, c.rnd.IntN(4) == 0
 	for _, w := range c.watched {
 		if owed[w.alias] = c.owed(w); waits {
@@ -238,7 +248,7 @@ func (c *chaos) quiet() {
 	}
 	settled := time.Now()
 	<-time.After(calm)
-	// What the machine was late with has come to light by now.
+	// By now it is known how late the machine was.
 	end := time.Now().Add(-lateness / 2)
 	for _, w := range c.watched {
 		if !owed[w.alias].After(mended) {
@@ -259,12 +269,12 @@ func (c *chaos) quiet() {
 	}
 }
 
-// slowest is the longer detection of the two hosts.
+// slowest is the longer of the two hosts' detection times.
 func (c *chaos) slowest() time.Duration {
 	return max(c.now.hosts[hostA].detection(), c.now.hosts[hostB].detection())
 }
 
-// settled wants one holder by now.
+// settled requires that one host is the holder by now.
 func (c *chaos) settled(w watchedAlias, mended time.Time, calm time.Duration) {
 	if len(w.Holders()) == 1 {
 		return
@@ -280,12 +290,12 @@ func (c *chaos) settled(w watchedAlias, mended time.Time, calm time.Duration) {
 	}
 }
 
-// serves wants the client served without a gap, by the holder, whose
-// announcement is the last on the wire, since a moment.
+// serves requires that the holder serves the client without a gap since that moment,
+// and that its announcement is the last on the wire.
 func (c *chaos) serves(w watchedAlias, since, end time.Time) {
 	holders := w.Holders()
 	if len(holders) != 1 {
-		return // told before
+		return // it has been reported
 	}
 	c.full = append(c.full, countCrowd())
 	r := w.asker.Report(since, end)
@@ -297,12 +307,12 @@ func (c *chaos) serves(w watchedAlias, since, end time.Time) {
 			w.alias, holders, since.Format("15:04:05.000"), r.By, g)
 	}
 	mac := c.p.Lab.Lookup(holders[0]).NIC("eth0").MAC
-	if f, ok := c.sniff.Last(func(f lab.ARP) bool { return f.Claim(w.alias) }); !ok || !slices.Equal(f.SenderHW, mac) {
+	if f, ok := c.sniff.Last(func(f lab.Frame) bool { return f.Claim(w.alias) }); !ok || !slices.Equal(f.SenderHW, mac) {
 		c.t.Errorf("%s is held by %v with %v; the last announcement is: %v", w.alias, holders, mac, f)
 	}
 }
 
-// judge holds everything so far against the promises.
+// judge compares everything so far with the promises.
 func (c *chaos) judge(end time.Time) {
 	c.full = append(c.full, countCrowd())
 	for _, w := range c.watched {
@@ -323,10 +333,10 @@ func (c *chaos) judge(end time.Time) {
 	c.judged = end
 }
 
-// late is how much longer something may have taken in a stretch because the
+// late is how much longer something may have taken within a stretch because the
 // machine itself was late: the control client could not put its questions, one a
-// millisecond, in time; a Monitor was away that nobody had stopped, and begins
-// to doubt anew, which takes limit; or a kernel was deaf.
+// millisecond, in time; or a Monitor that nobody had stopped did not get to run and
+// begins its doubt again, which takes limit; or a kernel could not hear.
 func (c *chaos) late(from, to time.Time, limit time.Duration) (all time.Duration) {
 	for i := 1; i < len(c.full); i++ {
 		if c.full[i].at.After(from) && c.full[i-1].at.Before(to) && c.full[i].times > c.full[i-1].times {
@@ -358,7 +368,7 @@ func (c *chaos) takes() (n int) {
 	return n
 }
 
-// leave ends both daemons: nothing of ours stays.
+// leave ends both daemons; nothing of ours may stay.
 func (c *chaos) leave() {
 	for i := range c.hosts {
 		stage.Must(c.t, c.onDaemon(i, "TERM", func(m *member) { m.daemon = dead }, c.end(i, unix.SIGTERM)))

@@ -14,7 +14,7 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// attacker is a third host on the segment, and what it is doing.
+// attacker is a third host on the segment, with what it is doing.
 type attacker struct {
 	host  *lab.Host
 	nic   *lab.NIC
@@ -23,8 +23,8 @@ type attacker struct {
 	ends  map[netip.Addr]attackOn // the last attack on each alias
 }
 
-// attackOn is when an alias was claimed by somebody who is neither of the two.
-type attackOn struct{ before, from, to time.Time } // before: when the attack before it ended
+// attackOn is when a host that is neither of the two claimed an alias.
+type attackOn struct{ before, from, to time.Time } // when the previous attack ended
 
 // background is what goes on while other deeds are done.
 type background struct {
@@ -39,23 +39,25 @@ func inBackground(f func(context.Context) error) background {
 	return b
 }
 
-// end returns when nothing more is sent.
+// end returns when nothing more is being sent.
 func (b *background) end() error {
 	b.cancel()
 	return <-b.done
 }
 
 const (
-	// floodEach is how many frames a storm sends each millisecond: a listener that had
-	// to read them would lose some, and two cores still have time for the rest.
+	// floodEach is how many frames a storm sends each millisecond. A listener that
+	// had to read them all would lose some; two cores still have time for everything
+	// else.
 	floodEach = 10
-	// floodFor is how long at most: until then other faults are put on top of it.
+	// floodFor is the longest flood; until it ends other faults happen on top of it.
 	floodFor = 2 * time.Second
-	// defendEvery is the limit of RFC 5227, 2.4 c: what it holds back is owed so long.
+	// defendEvery is the limit of RFC 5227, 2.4 c: an announcement that it holds back
+	// may be that late.
 	defendEvery = 10 * time.Second
 )
 
-// segment is where the pair is; a storm has other senders.
+// segment is the pair's subnet; the storm's senders are in another.
 var segment = netip.MustParsePrefix("10.77.0.0/16")
 
 func (c *chaos) newAttacker() *attacker {
@@ -74,8 +76,8 @@ func (c *chaos) newAttacker() *attacker {
 	return a
 }
 
-// attacks are the deeds of the attacker. Of two claims of one alias at a time the model
-// would not know which one moves what.
+// attacks are the attacker's deeds. There is only one claim of an alias at a time:
+// with two, the model would not know which of them moves what.
 func (c *chaos) attacks() []deed {
 	m := &c.now
 	idle := !m.forged.IsValid() && !m.laptop.IsValid()
@@ -91,7 +93,7 @@ func (c *chaos) attacks() []deed {
 	}
 }
 
-// onAttack does something that is excused from just before it until just after.
+// onAttack does something that is excused from just before it until just after it.
 func (c *chaos) onAttack(what string, change func(*moment), f func() error) error {
 	c.tell(what)
 	err := f()
@@ -100,9 +102,10 @@ func (c *chaos) onAttack(what string, change func(*moment), f func() error) erro
 	return err
 }
 
-// forge claims an alias, over and over, for hosts that do not have it: with the
-// attacker's hardware address, with ever another one, or with that of one of the two;
-// as announcements to all, or as answers or announcements to one of the two alone.
+// forge claims an alias again and again for hosts that do not have it. It does so
+// with the attacker's hardware address, with a new one each time, or with that of one
+// of the two; as announcements to all, or as answers or announcements to only one of
+// the two.
 func (c *chaos) forge() error {
 	alias := c.watched[c.rnd.IntN(len(c.watched))].alias
 	a, every := c.mallory, time.Duration(5+c.rnd.IntN(96))*time.Millisecond
@@ -123,14 +126,14 @@ func (c *chaos) forge() error {
 	send := func(i int) error {
 		for _, ip := range claims {
 			f := lab.Gratuitous(ip, at(i))
-			f.EthSrc = a.nic.MAC // of a stolen switch port nothing is promised
+			f.EthSrc = a.nic.MAC // nothing is promised after a stolen switch port
 			if to < theRouter {
 				f.EthDst = c.hosts[to].NIC("eth0").MAC
 				if own := []netip.Prefix{pair.OwnA, pair.OwnB}[to]; answer {
-					f.Op, f.TargetIP, f.TargetHW = lab.ARPReply, own.Addr(), f.EthDst
+					f.Op, f.TargetIP, f.TargetHW = lab.Reply, own.Addr(), f.EthDst
 				}
 			}
-			if err := a.nic.SendARP(f); err != nil {
+			if err := a.nic.Send(f); err != nil {
 				return err
 			}
 		}
@@ -166,15 +169,15 @@ func (c *chaos) endForging() error {
 	})
 }
 
-// laptopTakes has a third host really take an alias, as one with an address of a DHCP
-// server does; in half of the cases it says so to all.
+// laptopTakes has a third host really take an alias, like one that got the address
+// from a DHCP server. In half of the cases it announces the alias to all.
 func (c *chaos) laptopTakes() error {
 	alias, says := c.watched[c.rnd.IntN(len(c.watched))].alias, c.rnd.IntN(2) == 0
 	c.claimBegins(alias)
 	return c.onAttack(fmt.Sprintf("a laptop takes %s, and says so: %t", alias, says), func(m *moment) { m.laptop = alias }, func() error {
 		err := c.mallory.nic.AddAddr(netip.PrefixFrom(alias, 32))
 		if says {
-			err = errors.Join(err, c.mallory.nic.SendARP(lab.Gratuitous(alias, c.mallory.nic.MAC)))
+			err = errors.Join(err, c.mallory.nic.Send(lab.Gratuitous(alias, c.mallory.nic.MAC)))
 		}
 		return err
 	})
@@ -198,9 +201,9 @@ func (c *chaos) claimEnds(alias netip.Addr) {
 	c.mallory.ends[alias] = e
 }
 
-// owed is when the end of an attack on the alias is announced at the latest, so that
-// clients find the holder again: at once, unless there was another rival within the
-// limit on defences.
+// owed is when at the latest the end of an attack on the alias has to be announced,
+// so that clients find the holder again: at once, unless there was another rival
+// within the limit on defences.
 func (c *chaos) owed(w watchedAlias) time.Time {
 	e := c.mallory.ends[w.alias]
 	if e.to.IsZero() {
@@ -210,7 +213,7 @@ func (c *chaos) owed(w watchedAlias) time.Time {
 	spans := w.Spans()
 	for _, s := range spans {
 		again = again || slices.ContainsFunc(spans, func(o lab.Span) bool {
-			return o.By != s.By && o.From.Before(s.To) && s.From.Before(o.To) && // two at a time
+			return o.By != s.By && o.From.Before(s.To) && s.From.Before(o.To) && // two at the same time
 				s.To.After(e.from.Add(-defendEvery)) && o.To.After(e.from.Add(-defendEvery))
 		})
 	}
@@ -220,8 +223,9 @@ func (c *chaos) owed(w watchedAlias) time.Time {
 	return e.to
 }
 
-// yielded finds what was let go for a claim of the attacker: one that is not made with
-// the other's hardware address, where the host had nothing else to let it go for.
+// yielded finds an alias that a host let go because of the attacker's claim, if the
+// claim did not use the other host's hardware address and the host had no other
+// reason to let go.
 func yielded(story []moment, spans []lab.Span, alias netip.Addr) (all []violation) {
 	for _, s := range spans {
 		i := slices.Index(names[:], s.By)
@@ -240,19 +244,19 @@ func yielded(story []moment, spans []lab.Span, alias netip.Addr) (all []violatio
 		other := slices.ContainsFunc(spans, func(o lab.Span) bool {
 			return o.By == names[1-i] && o.From.Before(s.To.Add(lateness)) && o.To.After(from.Add(-2*stateAt(story, from).rivalry()-lateness))
 		})
-		put := slices.ContainsFunc(spans, func(o lab.Span) bool { // on anew, see continues
+		put := slices.ContainsFunc(spans, func(o lab.Span) bool { // it was only put on again, see continues
 			return o.By == s.By && !o.From.Before(s.To) && o.From.Sub(s.To) < 50*time.Millisecond && continues(story, spans, o)
 		})
 		at := s.To.Add(lateness)
 		if claimed(stateAt(story, s.To)) && !other && !put && calm(after) && !since(story, at, calm).After(from) {
-			all = append(all, violation{alias, "let go by " + s.By + " for the claim of an attacker", s.To, s.To, 0}) // no lateness excuses it
+			all = append(all, violation{alias, "let go by " + s.By + " for the claim of an attacker", s.To, s.To, 0}) // no lateness of the machine excuses it
 		}
 	}
 	return all
 }
 
-// storm floods the segment with others' questions, or the channel's port of both hosts
-// with rubbish. Nothing is excused by it.
+// storm floods the segment with other hosts' questions, or the channel's port of both
+// hosts with rubbish. It excuses nothing.
 func (c *chaos) storm() error {
 	a, rubbish := c.mallory, c.rnd.IntN(3) == 0
 	what := "a storm of others' ARP"
@@ -266,7 +270,7 @@ func (c *chaos) storm() error {
 			if rubbish {
 				return a.rubbish(ctx)
 			}
-			_, err := a.nic.Flood(ctx, floodEach, func(i int) lab.ARP {
+			_, err := a.nic.Flood(ctx, floodEach, func(i int) lab.Frame {
 				f := lab.Gratuitous(netip.AddrFrom4([4]byte{10, 99, byte(i >> 8), byte(i)}), a.nic.MAC)
 				f.TargetIP = netip.AddrFrom4([4]byte{10, 99, byte(i), byte(i >> 8)})
 				return f
@@ -277,7 +281,7 @@ func (c *chaos) storm() error {
 	})
 }
 
-// rubbish sends datagrams that are none of the channel's to its port.
+// rubbish sends datagrams to the channel's port that are not the channel's.
 func (a *attacker) rubbish(ctx context.Context) error {
 	var conn net.PacketConn
 	if err := a.host.Do(func() (err error) {
@@ -294,7 +298,7 @@ func (a *attacker) rubbish(ctx context.Context) error {
 		for n := range floodEach {
 			buf[n] = byte(i * n)
 			to := net.UDPAddrFromAddrPort(netip.AddrPortFrom([]netip.Addr{pair.OwnA.Addr(), pair.OwnB.Addr()}[n%2], 6940))
-			conn.WriteTo(buf[:(i*37+n)%len(buf)], to) // what is refused, or has no way there, is lost
+			conn.WriteTo(buf[:(i*37+n)%len(buf)], to) // a datagram that is refused, or has no route, is lost
 		}
 		select {
 		case <-tick.C:

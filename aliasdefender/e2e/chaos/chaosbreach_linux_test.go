@@ -12,8 +12,8 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// TestBreachesAreFoundAndNothingElse has a story of ten seconds, in which one
-// change lasts from the first second to the ninth, and who had the alias.
+// TestBreachesAreFoundAndNothingElse has a story of ten seconds, with one change from
+// the first second to the ninth, and who had the alias.
 func TestBreachesAreFoundAndNothingElse(t *testing.T) {
 	t.Parallel()
 	began := time.Now()
@@ -31,6 +31,12 @@ func TestBreachesAreFoundAndNothingElse(t *testing.T) {
 		{"the alias moves at once", nil, []lab.Span{span("a", 0, 5), span("b", 5, 10)}, nil},
 		{"two that hear each other, the second not the first to answer", nil, both,
 			[]string{"held by both, which hear each other", "taken by b while a, which it hears, held it"}},
+		{"two with a key, and nobody lets go", func(m *moment) { m.keyed = true }, []lab.Span{span("a", 0, 10), span("b", 2, 6)},
+			[]string{"held by both, which hear each other", "taken by b while a, which it hears, held it"}},
+		{"handed over", func(m *moment) { m.keyed = true }, []lab.Span{span("a", 0, 5.5), span("b", 5, 10)}, nil},
+		{"handed over and given back", func(m *moment) { m.keyed = true }, []lab.Span{span("a", 0, 10), span("b", 5, 5.5)}, nil},
+		{"taken by one with a key that hears a laptop with it", func(m *moment) { m.keyed = true },
+			[]lab.Span{span("mallory", 0, 5.5), span("a", 5, 10)}, []string{"taken by a while mallory, which it hears, held it"}},
 		{"two on a segment that is cut", func(m *moment) { m.group[hostB] = 1 }, both, nil},
 		{"two, of whom one is mute", func(m *moment) { m.hosts[hostA].mute = true }, []lab.Span{span("a", 0, 10), span("b", 1.4, 9.2)}, nil},
 		{"two, the daemon of one stopped: a theft, but not to be mended", func(m *moment) { m.hosts[hostB].daemon = paused }, both,

@@ -16,7 +16,7 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// deed is something that can be done to the pair: a fault, or its end.
+// deed is something that can be done to the pair: a fault, or the end of one.
 type deed struct {
 	name   string
 	repair bool
@@ -24,7 +24,8 @@ type deed struct {
 	do     func() error
 }
 
-// deeds are all, in a fixed order: the seed chooses among those that can be done.
+// deeds are all deeds, in a fixed order: the seed chooses among those that are
+// possible.
 func (c *chaos) deeds() []deed {
 	m := &c.now
 	all := []deed{
@@ -55,8 +56,8 @@ func (c *chaos) deeds() []deed {
 	return all
 }
 
-// byOthers are faults that are neither the two's nor the network's: every third one of
-// all is one of them.
+// byOthers are faults that neither the two hosts nor the network cause; a third of
+// all faults are such.
 var byOthers = []string{"forge", "laptop", "storm", "delete", "delete in a loop", "blink", "no own"}
 
 // often are the deeds that make the other host take, or this one yield.
@@ -92,7 +93,7 @@ func (c *chaos) deedsOn(i int) []deed {
 		{"loss", false, !h.lossy, simple("30 % loss at", func(m *member) { m.lossy = true }, func() error { return port.Loss(30, 30) })},
 		{"no loss", true, h.lossy, simple("no loss at", func(m *member) { m.lossy = false }, func() error { return port.Loss(0, 0) })},
 		{"recreate", false, h.up && !h.off && c.removals[i] < removals, simple("make the NIC anew of", func(m *member) { m.noOwn = false }, func() error {
-			c.removals[i]++ // back at once, it is a NIC from which the alias has vanished
+			c.removals[i]++ // if it is back at once, the alias has vanished from the NIC
 			had, err := host.Addrs()
 			if err = errors.Join(err, host.NIC("eth0").Recreate(), c.carrier(i, h.cable)); err == nil {
 				c.takenOff(i, had)
@@ -116,7 +117,7 @@ func (c *chaos) deedsOn(i int) []deed {
 	}
 }
 
-// on does something to one host; while it is being done nothing is promised of it.
+// on does something to one host; meanwhile nothing is promised about the host.
 func (c *chaos) on(i int, what string, change func(*member), f func() error) error {
 	c.tell(what)
 	c.now.hosts[i].busy = true
@@ -128,8 +129,8 @@ func (c *chaos) on(i int, what string, change func(*member), f func() error) err
 	return err
 }
 
-// onDaemon does something to one host's daemon alone: what its kernel has, it
-// goes on to serve.
+// onDaemon does something to one host's daemon only: the host goes on serving what
+// its kernel has.
 func (c *chaos) onDaemon(i int, what string, change func(*member), f func() error) error {
 	c.tell(what)
 	c.now.hosts[i].daemon = changing
@@ -141,7 +142,7 @@ func (c *chaos) onDaemon(i int, what string, change func(*member), f func() erro
 	return err
 }
 
-// onNet does something to all.
+// onNet does something to the whole network.
 func (c *chaos) onNet(what string, change func(*moment), f func() error) error {
 	c.tell(what)
 	c.now.netBusy = true
@@ -156,7 +157,7 @@ func (c *chaos) onNet(what string, change func(*moment), f func() error) error {
 // partition sorts the five into two groups, neither of them empty.
 func (c *chaos) partition() error {
 	var group [5]int
-	sides := 1 + c.rnd.IntN(30) // of the 32 ways, those that cut
+	sides := 1 + c.rnd.IntN(30) // those of the 32 ways that cut
 	var ports [2][]*lab.Port
 	words := ""
 	for i, h := range []*lab.Host{c.hosts[hostA], c.hosts[hostB], c.p.Router, c.p.User, c.mallory.host} {
@@ -170,7 +171,7 @@ func (c *chaos) partition() error {
 	})
 }
 
-// deleteAlias is an operator's ip addr del, on whatever host has it.
+// deleteAlias is an operator's ip addr del, on whatever host has the alias.
 func (c *chaos) deleteAlias() error {
 	alias := c.watched[c.rnd.IntN(len(c.watched))].alias
 	c.tell("delete " + alias.String())
@@ -219,7 +220,7 @@ func (c *chaos) end(i int, s unix.Signal) func() error {
 	}
 }
 
-// shakeFile is other rows and another rhythm for one host. The roles stay.
+// shakeFile gives one host other rows and another rhythm. The roles stay.
 func (c *chaos) shakeFile(i int) member {
 	next := c.now.hosts[i]
 	next.interval = c.interval << c.rnd.IntN(2)
@@ -238,21 +239,21 @@ func (c *chaos) shakeFile(i int) member {
 	return next
 }
 
-// whole is the file with all rows as they were at first.
+// whole is the file with all rows as they were at the beginning.
 func (c *chaos) whole(i int) member {
 	next := c.now.hosts[i]
 	next.interval, next.rows = c.interval, stage.Rows(c.aliases, c.primary(i))
 	return next
 }
 
-// primary is the role of a host, the same in all its rows.
+// primary is the role of a host, which is the same in all its rows.
 func (c *chaos) primary(i int) bool { return c.now.hosts[i].rows[0].Primary }
 
 func (c *chaos) write(i int, m member) {
 	stage.Put(c.t, c.p, c.hosts[i], fmt.Sprintf("interval = %q\non_exit = \"release\"\nmax_takes = 1000", m.interval), m.rows)
 }
 
-// reload puts a file in force.
+// reload puts a file into force.
 func (c *chaos) reload(i int, next member) error {
 	what := fmt.Sprintf("reload %s with interval %v, primary %t, without", names[i], next.interval, next.rows[0].Primary)
 	for _, w := range c.watched {
@@ -268,7 +269,7 @@ func (c *chaos) reload(i int, next member) error {
 	})
 }
 
-// badReload gives a file with a mistake, which changes nothing.
+// badReload gives a Monitor a file with a mistake, which must change nothing.
 func (c *chaos) badReload(i int) error {
 	c.tell("reload " + names[i] + " with a bad file")
 	c.write(i, c.shakeFile(i))
@@ -289,7 +290,7 @@ func (c *chaos) badReload(i int) error {
 	return nil
 }
 
-// swapRoles makes the other host the primary; first both are none.
+// swapRoles makes the other host the primary; for a moment neither is.
 func (c *chaos) swapRoles() error {
 	was := hostA
 	if c.primary(hostB) {

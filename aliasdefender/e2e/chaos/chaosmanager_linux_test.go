@@ -15,19 +15,20 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// removal is that another program took an alias off a host.
+// removal is one time that another program took an alias off a host.
 type removal struct {
 	alias netip.Addr
-	count int       // of those that the host counts as one row of them
-	again time.Time // before that the host need not add it again
+	count int       // how many of them the host counts as one series
+	again time.Time // the host need not add it again before then
 }
 
-// removals is how many deeds of a burst may take the aliases off a host: more of them
-// would have every quiet wait for a minute.
+// removals is how many deeds of a burst may take aliases off a host. With more of
+// them every quiet phase would have to wait a minute.
 const removals = 4
 
-// restorePause is how long a host waits that has added the alias again so often: at once
-// twice, then after a second, which doubles up to a minute (H5).
+// restorePause is how long a host waits after it has added the alias again that
+// often: it adds it at once twice, then after a second, which doubles up to a minute
+// (H5).
 func restorePause(count int) time.Duration {
 	if count < 2 {
 		return 0
@@ -47,10 +48,11 @@ func (m *member) takeOff(alias netip.Addr, at time.Time) {
 		}
 	}
 	r.count++
-	m.removed = append(slices.Clone(m.removed), r) // the moments before have theirs
+	m.removed = append(slices.Clone(m.removed), r) // the earlier moments have their own
 }
 
-// restores is when the host adds again what was taken off it; zero: nothing was.
+// restores is when the host adds again what was taken off it; zero: nothing was taken
+// off.
 func (m *member) restores(alias netip.Addr) (at time.Time) {
 	for _, r := range m.removed {
 		if r.alias == alias {
@@ -60,9 +62,9 @@ func (m *member) restores(alias netip.Addr) (at time.Time) {
 	return at
 }
 
-// continues tells whether a host only put on anew what it had: with another label, in a
-// reload, or behind its own address (H10). The daemon may do the latter half a minute
-// after that address came back.
+// continues tells whether a host only put on again what it had: with another label
+// after a reload, or behind its own address (H10). The daemon may do the latter half
+// a minute after that address came back.
 func continues(story []moment, spans []lab.Span, s lab.Span) bool {
 	i := slices.Index(names[:], s.By)
 	at := &stateAt(story, s.From).hosts[i]
@@ -76,7 +78,7 @@ func continues(story []moment, spans []lab.Span, s lab.Span) bool {
 // blinks notes that the own address has come back.
 func (m *member) blinks() { m.blinkedBefore, m.blinked = m.blinked, time.Now() }
 
-// manages are the deeds of another program of one host that manages its addresses.
+// manages are the deeds of a program on one host that manages its addresses.
 func (c *chaos) manages(i int) []deed {
 	h, nic := &c.now.hosts[i], c.hosts[i].NIC("eth0")
 	on := func(what string, change func(*member), f func() error) func() error {
@@ -106,12 +108,13 @@ func (c *chaos) manages(i int) []deed {
 	}
 }
 
-// own is the own address of a host.
+// own is a host's own address.
 func own(i int) netip.Prefix { return []netip.Prefix{pair.OwnA, pair.OwnB}[i] }
 
-// ownAddress takes a host's own address off, and puts it on again at once, or leaves
-// that to another deed. With promote_secondaries, as systemd has it, the aliases stay,
-// and stand before it; without, the kernel takes them off with it.
+// ownAddress takes a host's own address off, and puts it on again at once or leaves
+// that to another deed. With promote_secondaries, which systemd switches on, the
+// aliases stay, and come before the own address; without it the kernel removes them
+// too.
 func (c *chaos) ownAddress(i int, promote, again bool) error {
 	value := "0"
 	if promote {
@@ -142,7 +145,8 @@ func (c *chaos) ownAddress(i int, promote, again bool) error {
 	})
 }
 
-// giveOwn is what a program does that configures the NIC: the address, and the route.
+// giveOwn does what a program does that configures the NIC: it adds the address and
+// the route.
 func (c *chaos) giveOwn(i int) error {
 	if err := c.hosts[i].NIC("eth0").AddAddr(own(i)); err != nil {
 		return err
@@ -150,8 +154,8 @@ func (c *chaos) giveOwn(i int) error {
 	return c.hosts[i].SetDefaultRoute(pair.Router.Addr())
 }
 
-// ownFirst wants a host to speak with its own address, where it had to put that before
-// its aliases not more than once within a minute: what comes again waits (H10).
+// ownFirst requires that a host speaks with its own address, if it had to put that
+// before its aliases no more than once within a minute: the next time it waits (H10).
 func (c *chaos) ownFirst(i int) {
 	if h := &c.now.hosts[i]; h.blinked.Sub(h.blinkedBefore) < time.Minute {
 		return
@@ -173,7 +177,7 @@ func (c *chaos) ownFirst(i int) {
 	}
 }
 
-// takenOff notes what a host has lost of what it had.
+// takenOff notes what a host has lost.
 func (c *chaos) takenOff(i int, had []lab.Addr) {
 	for _, w := range c.watched {
 		if slices.ContainsFunc(had, func(a lab.Addr) bool { return a.Prefix.Addr() == w.alias }) {
@@ -182,7 +186,7 @@ func (c *chaos) takenOff(i int, had []lab.Addr) {
 	}
 }
 
-// delete takes the alias off one host, as "ip address del" does, if it is there.
+// delete takes the alias off one host if it is there, as "ip address del" does.
 func (c *chaos) delete(i int, alias netip.Addr) error {
 	had, err := c.hosts[i].Addrs()
 	had = slices.DeleteFunc(had, func(a lab.Addr) bool { return a.Prefix.Addr() != alias })
@@ -195,7 +199,7 @@ func (c *chaos) delete(i int, alias netip.Addr) error {
 	return err
 }
 
-// deleteInALoop does so for a second, as soon as the alias is there again.
+// deleteInALoop does that for a second, whenever the alias is there again.
 func (c *chaos) deleteInALoop(i int) error {
 	alias := c.watched[c.rnd.IntN(len(c.watched))].alias
 	c.removals[i] += 3
@@ -210,7 +214,7 @@ func (c *chaos) deleteInALoop(i int) error {
 	return nil
 }
 
-// strangeAddress adds an address that is nobody's alias, and takes it off again.
+// strangeAddress adds an address that is not an alias, and takes it off again.
 func (c *chaos) strangeAddress(i int) error {
 	addr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 77, 0, byte(200 + i)}), []int{16, 24, 32}[c.rnd.IntN(3)])
 	c.tell("a strange address comes and goes: " + addr.String() + " on " + names[i])
@@ -218,8 +222,8 @@ func (c *chaos) strangeAddress(i int) error {
 	return errors.Join(nic.AddAddr(addr), nic.DelAddr(addr.Addr()))
 }
 
-// rest has a host forget how often its aliases were taken off it: its Monitor is started
-// anew.
+// rest makes a host forget how often its aliases were taken off, by starting its
+// Monitor anew.
 func (c *chaos) rest(i int) error {
 	if c.removals[i] < 2 {
 		return nil

@@ -10,11 +10,11 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// lateness is what a busy machine of two cores may add to a named deadline.
+// lateness is by how much a busy machine of two cores may miss a deadline.
 const lateness = 300 * time.Millisecond
 
-// sure is what the model knows of something while faults are put in and taken
-// out: yes and no are certain, at each instant.
+// sure is what the model knows about something while faults come and go: yes and no
+// are certain at every instant.
 type sure int8
 
 const (
@@ -23,13 +23,13 @@ const (
 	yes
 )
 
-// daemonState is what a host's Monitor does.
+// daemonState is what a host's Monitor is doing.
 type daemonState uint8
 
 const (
 	dead daemonState = iota
 	paused
-	changing // it is being started, told or ended
+	changing // it is starting, receiving an order, or ending
 	running
 )
 
@@ -37,19 +37,19 @@ const (
 type member struct {
 	up     bool
 	cable  bool // its NIC has a carrier
-	mute   bool // nothing passes its port
-	lossy  bool // something does
-	busy   bool // something is being done to its network: what, is known when it is done
+	mute   bool // no frame passes its port
+	lossy  bool // some frames do
+	busy   bool // its network is being changed; the result is known when that is done
 	noOwn  bool // its NIC has no address of its own
 	off    bool // its NIC was set down inside the host
 	daemon daemonState
 
-	removed []removal // what other programs took off it, since its daemon started
+	removed []removal // what other programs took off it since its daemon started
 	blinked time.Time // when its own address last came back
 
 	blinkedBefore time.Time // and the time before that
 
-	// Of the files that its daemon has read.
+	// From the files that its daemon has read.
 	interval time.Duration
 	rows     []stage.Row
 }
@@ -65,19 +65,20 @@ const (
 
 var names = [...]string{"a", "b", "router", "client", "mallory"}
 
-// moment is the state of everything that faults change, from a time on.
+// moment is the state of everything that faults change, from a certain time on.
 type moment struct {
 	at      time.Time
+	keyed   bool // the two have a channel
 	hosts   [2]member
-	router  bool   // it is up
+	router  bool   // the router is up
 	group   [5]int // of a partition; all 0: none
 	netBusy bool   // router or partition are being changed
 
 	forged netip.Addr // the alias that an attacker claims without having it
-	inName bool       // and with it the own addresses of the two
-	byPair bool       // with the hardware address of one of the two
-	laptop netip.Addr // the alias that the attacker's kernel has; when, its spans tell
-	storm  bool       // the attacker floods the segment: nothing is excused by that
+	inName bool       // it also claims the two hosts' own addresses
+	byPair bool       // it uses the hardware address of one of the two
+	laptop netip.Addr // the alias that the attacker's kernel has; its spans tell when
+	storm  bool       // the attacker floods the segment, which excuses nothing
 }
 
 func (m *member) reachable() sure {
@@ -92,7 +93,7 @@ func (m *member) reachable() sure {
 	return yes
 }
 
-// reach tells whether frames pass between two, both ways and all of them.
+// reach tells whether all frames pass between two hosts, in both directions.
 func (m *moment) reach(x, y int) sure {
 	s := yes
 	for _, i := range []int{x, y} {
@@ -142,10 +143,11 @@ func (m *moment) runs(i int, alias netip.Addr) bool {
 	return h.up && !h.busy && !h.noOwn && h.daemon == running && has
 }
 
-// should tells whether a host certainly has to take the alias if it is silent:
-// it can, and it is primary or its partner is silent too (rows W10 and W14; what
-// W12 excepts is not among it). A claim of the alias, true or forged, is a sign of its
-// life (W6), and a frame in the partner's name one of the partner's.
+// should tells whether a host certainly has to take the alias if it is silent: the
+// host can, and it is primary or its partner is silent too (rows W10 and W14; the
+// exceptions of W12 are not included). A claim of the alias, true or forged, counts
+// as a sign of its life (W6), and a frame in the partner's name as one of the
+// partner's life.
 func (m *moment) should(i int, alias netip.Addr) bool {
 	if !m.runs(i, alias) || m.reach(i, theRouter) != yes || m.forged == alias {
 		return false
@@ -158,13 +160,23 @@ func (m *member) timeout() time.Duration {
 	return min(max(m.interval/4, 5*time.Millisecond), time.Second)
 }
 
-// detection is how long an alias may be without a holder: it is found silent
-// after interval and misses times timeout, and a primary whose partner lives
-// doubts as long again.
+// detection is how long an alias may be without a holder: it is found silent after
+// interval and misses times timeout, and a primary whose partner is alive doubts for
+// as long again.
 func (m *member) detection() time.Duration { return m.interval + 6*m.timeout() }
 
-// rivalry is how long two that hear each other may both hold: until the next
-// question for rivals, which for many aliases is asked less often.
+// handover is how long a hand-over may last, in which the taker has the alias before the
+// giver lets it go: 2 s (GiveWithin), and a timeout more for the taker. Without a channel
+// there is none.
+func (m *moment) handover() time.Duration {
+	if !m.keyed {
+		return 0
+	}
+	return 2*time.Second + max(m.hosts[hostA].timeout(), m.hosts[hostB].timeout())
+}
+
+// rivalry is how long two hosts that hear each other may both hold it: until the next
+// question for rivals, which is asked less often if there are many aliases.
 func (m *moment) rivalry() time.Duration {
 	longest := time.Duration(0)
 	for _, h := range m.hosts {
@@ -186,14 +198,14 @@ func (v violation) String() string {
 		v.from.Format("15:04:05.000"), v.to.Format("15:04:05.000"), v.limit)
 }
 
-// lasting is a condition that may not last longer than its limit.
+// lasting is a condition that must not last longer than its limit.
 type lasting struct {
 	text  string
-	since time.Time // zero: it is not so
+	since time.Time // zero: the condition is not met
 	limit time.Duration
 }
 
-// breaches holds who had an alias against what the design promises, throughout the
+// breaches compares who had an alias with what the design promises, for the whole
 // story up to a moment.
 func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time) (all []violation) {
 	tracks := map[string]*lasting{}
@@ -222,7 +234,7 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 		holders := holdersAt(spans, at)
 		both := slices.Contains(holders, hostA) && slices.Contains(holders, hostB)
 		bothRun := m.runs(hostA, alias) && m.runs(hostB, alias)
-		track(at, "held by both, which hear each other", both && bothRun && m.reach(hostA, hostB) == yes, m.rivalry()+lateness)
+		track(at, "held by both, which hear each other", both && bothRun && m.reach(hostA, hostB) == yes, max(m.rivalry(), m.handover())+lateness)
 		for i := range m.hosts {
 			served := sure(no)
 			for _, h := range holders {
@@ -236,14 +248,15 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 			h := &m.hosts[i]
 			_, has := h.has(alias)
 			left := h.up && !h.busy && h.daemon == running && !has && slices.Contains(holders, i)
-			track(at, "held by "+names[i]+" without a row", left, lateness)
+			track(at, "held by "+names[i]+" without a row", left, m.handover()+lateness)
 		}
 	}
 	return append(append(all, stolen(story, spans, alias)...), yielded(story, spans, alias)...)
 }
 
-// stolen finds what was taken though another host answered for it: all the time
-// that a doubt takes, or ever since the taker's daemon woke.
+// stolen finds an alias that was taken although another host answered for it, during
+// the whole doubt or ever since the taker's daemon woke. An alias that is handed over is
+// taken while the giver has it: then one of the two lets it go soon.
 func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation) {
 	for _, s := range spans {
 		taker := slices.Index(names[:], s.By)
@@ -261,6 +274,9 @@ func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation
 			if holder == taker || held.From.After(from) || !held.To.After(s.From) {
 				continue
 			}
+			if ends := earlier(held.To, s.To); m.keyed && holder != mallory && ends.Sub(s.From) <= m.handover()+lateness {
+				continue
+			}
 			heard := since(story, s.From, func(m *moment) bool { return m.reach(taker, holder) == yes })
 			if !heard.After(from) {
 				all = append(all, violation{alias, "taken by " + s.By + " while " + held.By + ", which it hears, held it", from, s.From, 0})
@@ -270,8 +286,15 @@ func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation
 	return all
 }
 
-// since tells from when on, up to a time, something was so without a break; the
-// time itself if it is not so then.
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// since tells from when on, up to a time, something was so without a break; if it is
+// not so at that time, it returns that time.
 func since(story []moment, at time.Time, holds func(*moment) bool) time.Time {
 	from := at
 	for i := len(story) - 1; i >= 0; i-- {
@@ -308,7 +331,8 @@ func turns(story []moment, spans []lab.Span, end time.Time) []time.Time {
 	return slices.CompactFunc(all, time.Time.Equal)
 }
 
-// stateAt is the moment that lasts at a time, the first one before it began.
+// stateAt is the moment that covers a time, or the first one if the time is before it
+// began.
 func stateAt(story []moment, at time.Time) *moment {
 	i, _ := slices.BinarySearchFunc(story, at, func(m moment, at time.Time) int {
 		if m.at.After(at) {

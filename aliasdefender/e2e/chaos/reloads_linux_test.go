@@ -23,8 +23,8 @@ const (
 	shaken  = 12 // aliases after them, whose rows do
 )
 
-// TestReloadsInARowTouchNothingButWhatChanged reloads both hosts' files over and
-// over, good ones and bad ones, without waiting for what the last one started.
+// TestReloadsInARowTouchNothingButWhatChanged reloads both hosts' files again and
+// again, good files and bad ones, without waiting for the effects of the last reload.
 func TestReloadsInARowTouchNothingButWhatChanged(t *testing.T) {
 	t.Parallel()
 	used := seedOr(uint64(time.Now().UnixNano()))
@@ -47,8 +47,9 @@ func TestReloadsInARowTouchNothingButWhatChanged(t *testing.T) {
 		}
 	}
 
-	// What its host's own address misses too is not the daemon's doing, nor what
-	// is missed while the kernel's ARP table, which is one for all, is full.
+	// It is not the daemon's doing if the client misses what the host's own address
+	// misses too, nor if it misses something while the kernel's ARP table, which all
+	// share, is full.
 	own, err := p.User.Client(lab.ClientSpec{Target: pair.OwnA.Addr()})
 	stage.Must(t, err)
 	stage.Must(t, own.WaitAnswer(stage.Patiently(t), "a"))
@@ -74,7 +75,8 @@ func TestReloadsInARowTouchNothingButWhatChanged(t *testing.T) {
 	}
 	t.Logf("%d reloads, %d of bad files, in %v", reloads, bad, time.Since(began))
 
-	// Roles and rhythms as at first, so that each row has a host that takes it.
+	// Roles and rhythms as at the beginning, so that each row has a host that takes
+	// it.
 	for _, h := range []*lab.Host{p.A, p.B} {
 		for i := range good[h] {
 			good[h][i].Primary = h == p.A
@@ -100,7 +102,7 @@ func TestReloadsInARowTouchNothingButWhatChanged(t *testing.T) {
 	}
 }
 
-// shake changes rows at random: some go, some come back, the rest changes label,
+// shake changes rows at random: some go, some come back, and the others change label,
 // mask or role.
 func shake(rnd *rand.Rand, old []stage.Row, primary bool) []stage.Row {
 	next := slices.Clone(old[:steady])
@@ -108,7 +110,7 @@ func shake(rnd *rand.Rand, old []stage.Row, primary bool) []stage.Row {
 		at := slices.IndexFunc(old, func(o stage.Row) bool { return o.Alias.Addr() == r.Alias.Addr() })
 		switch n := rnd.IntN(10); {
 		case at < 0 && n < 5, n == 0:
-			continue // stays away, or goes
+			continue // it stays away, or goes
 		case at >= 0:
 			r = old[at]
 		}
@@ -125,8 +127,8 @@ func shake(rnd *rand.Rand, old []stage.Row, primary bool) []stage.Row {
 	return next
 }
 
-// shakenSettings are a rhythm for all, which touches no address, and settings of
-// some of the aliases that change.
+// shakenSettings are a rhythm for all, which touches no address, and changing
+// settings for some of the aliases.
 func shakenSettings(rnd *rand.Rand, rows []stage.Row) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "interval = \"%dms\"", 100*(1+rnd.IntN(2)))
@@ -141,7 +143,7 @@ func shakenSettings(rnd *rand.Rand, rows []stage.Row) string {
 	return b.String()
 }
 
-// badReload wants files with a mistake refused.
+// badReload requires that files with a mistake are refused.
 func badReload(t *testing.T, p *pair.Pair, h *lab.Host, rnd *rand.Rand, settings string, good []stage.Row) {
 	t.Helper()
 	changed := shake(rnd, good, h == p.A)
@@ -169,12 +171,12 @@ func badReload(t *testing.T, p *pair.Pair, h *lab.Host, rnd *rand.Rand, settings
 	}
 }
 
-// endsAsTheFilesSay waits until each alias of the files is held by one host just
-// as its file has it, and no other is left on either.
+// endsAsTheFilesSay waits until one host holds each alias of the files exactly as its
+// file says, and neither host has any other.
 func endsAsTheFilesSay(t *testing.T, p *pair.Pair, good map[*lab.Host][]stage.Row) {
 	t.Helper()
 	var wrong []string
-	for deadline := time.Now().Add(5 * time.Second); ; {
+	for deadline := time.Now().Add(stage.Patience); ; {
 		wrong = wrong[:0]
 		holders := map[netip.Addr]int{}
 		for h, rows := range good {
@@ -190,7 +192,7 @@ func endsAsTheFilesSay(t *testing.T, p *pair.Pair, good map[*lab.Host][]stage.Ro
 				wrong = append(wrong, h.Name+": "+s)
 			}
 		}
-		for _, r := range good[p.A] { // a row of B alone may wait for a primary for ever
+		for _, r := range good[p.A] { // a row that only B has may wait for a primary for ever
 			if n := holders[r.Alias.Addr()]; n != 1 {
 				wrong = append(wrong, fmt.Sprintf("%s is held by %d hosts", r.Alias, n))
 			}

@@ -21,10 +21,10 @@ import (
 
 func TestMain(m *testing.M) { lab.Main(m.Run) }
 
-// formerCommit is the last one whose datagrams have words of the first form only.
+// formerCommit is the last one whose datagrams have words only of the first form.
 const formerCommit = "3a94028"
 
-// settings are those of both hosts, in the files of the former program too.
+// settings are the settings of both hosts, for the former program too.
 const settings = `interval = "500ms"
 max_takes = 1000
 on_exit = "handover"`
@@ -52,7 +52,7 @@ func built(t *testing.T) programs {
 	return p
 }
 
-// output is what a command prints; it has to succeed.
+// output is what a command prints; the command must succeed.
 func output(t *testing.T, dir string, stdin []byte, name string, args ...string) string {
 	t.Helper()
 	c := exec.Command(name, args...)
@@ -66,13 +66,13 @@ func output(t *testing.T, dir string, stdin []byte, name string, args ...string)
 	return string(out)
 }
 
-// story is a pair that is played with.
+// story is a pair under test.
 type story struct {
 	*testing.T
 	*pair.Pair
 }
 
-// staged is a pair with a key whose primary serves, and whose daemons hear each other.
+// staged is a pair with a key: its primary serves, and the daemons hear each other.
 func staged(t *testing.T, a, b string) story {
 	t.Helper()
 	l := lab.ForTest(t)
@@ -106,8 +106,8 @@ func (s story) patiently() context.Context {
 	return ctx
 }
 
-// holds waits until just this host has the alias, and both daemons have heard of the
-// other that it is so.
+// holds waits until this host alone has the alias, and both daemons have heard that
+// from each other.
 func (s story) holds(name string) {
 	s.Helper()
 	if err := s.Holders.Wait(s.patiently(), name); err != nil {
@@ -122,7 +122,7 @@ func (s story) holds(name string) {
 	}
 }
 
-// said is what a host's Status has of the pair.
+// said is what a host's Status says about the pair.
 type said struct {
 	Aliases []struct {
 		Level string   `json:"level"`
@@ -134,9 +134,9 @@ type said struct {
 	} `json:"aliases"`
 }
 
-// hears waits until a host's Status shows that the partner's daemon is heard and stands
-// to the alias in a way, with nothing against the pair. The host's own program is asked,
-// for the two need not agree on how they are.
+// hears waits until a host's Status shows that the partner's daemon is heard with
+// that standing, and nothing wrong with the pair. It asks the host's own program,
+// because the two versions may show things differently.
 func (s story) hears(h *lab.Host, state string) {
 	s.Helper()
 	ctx := s.patiently()
@@ -156,7 +156,7 @@ func (s story) hears(h *lab.Host, state string) {
 			}
 		}
 		if ctx.Err() == nil {
-			last = out + errs // that is no answer which is cut off by the end of the wait
+			last = out + errs // an answer that the end of the wait cut off does not count
 		}
 		select {
 		case <-tick.C:
@@ -166,7 +166,7 @@ func (s story) hears(h *lab.Host, state string) {
 	}
 }
 
-// orders has a verb carried out on a host.
+// orders runs a verb on a host.
 func (s story) orders(h *lab.Host, verb string, args ...string) {
 	s.Helper()
 	if out, errs, code := s.Pair.Run(s.patiently(), h, verb, args...); code != 0 {
@@ -174,7 +174,7 @@ func (s story) orders(h *lab.Host, verb string, args ...string) {
 	}
 }
 
-// ends ends the Monitor of a host with a signal.
+// ends ends a host's Monitor with a signal.
 func (s story) ends(h *lab.Host, signal unix.Signal) {
 	s.Helper()
 	m := s.Monitor(h)
@@ -190,15 +190,15 @@ func (s story) starts(h *lab.Host) {
 	s.must(err)
 }
 
-// present are those of the monitors that are of the present program: the former one
-// names no events, and takes a partner that dies at an unlucky moment for one whose file
-// lacks the alias.
+// present are the Monitors of the present program. The former one names no events,
+// and takes a partner that dies at an unlucky moment for one whose file lacks the
+// alias.
 func present(monitors ...*lab.Process) []*lab.Process {
 	return slices.DeleteFunc(monitors, func(m *lab.Process) bool { return !strings.Contains(m.Output(), "event=started") })
 }
 
-// unhurt looks through all that the Monitors have said: they never doubted the pair, and
-// no hand-over came to nothing.
+// unhurt reads everything that the Monitors have said: they never doubted the pair,
+// and no hand-over failed.
 func (s story) unhurt(monitors ...*lab.Process) {
 	s.Helper()
 	for _, m := range monitors {
@@ -210,7 +210,7 @@ func (s story) unhurt(monitors ...*lab.Process) {
 	}
 }
 
-// movesAbout hands the alias over in each way, to b and back again each time.
+// movesAbout hands the alias over in each way, to b and back again.
 func (s story) movesAbout() {
 	s.Helper()
 	began := []*lab.Process{s.Monitor(s.A), s.Monitor(s.B)}
@@ -234,7 +234,8 @@ func (s story) movesAbout() {
 	s.unhurt(append(began, s.Monitor(s.A), s.Monitor(s.B))...)
 }
 
-// relieves crashes the holder; the other serves, and keeps the alias when it is back.
+// relieves crashes the holder; the other takes over, and keeps the alias when the
+// first is back.
 func (s story) relieves() {
 	s.Helper()
 	s.must(s.A.Crash())

@@ -10,7 +10,7 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// untilSaid waits until A's Status has the partner say something.
+// untilSaid waits until A's Status shows that the partner says something.
 func untilSaid(t *testing.T, p *pair.Pair, says string) {
 	t.Helper()
 	ctx := stage.Patiently(t)
@@ -47,7 +47,7 @@ func TestHandoverAndMaintenanceAtTheCommandLine(t *testing.T) {
 	untilSaid(t, p, "parked")
 	stage.Saying(t, p, p.A, 1, []string{"it stays here: the partner says: parked: an operator took the alias off this host"}, "Handover")
 
-	// Over a restart too, and whoever dies.
+	// Over a restart too, and whichever host dies.
 	stage.Must(t, p.Monitor(p.B).Kill())
 	<-p.Monitor(p.B).Done()
 	_, err := p.Start(p.B)
@@ -95,8 +95,8 @@ func TestAddAliasThatMaintenanceRefusesDoesNotUnpark(t *testing.T) {
 	stage.Saying(t, p, p.A, 0, []string{"it stays parked"}, "Maintenance", "off")
 }
 
-// TestReloadOpensAndClosesTheChannelAndSaysWhatStays: keys come and go with a
-// reload; the port of an open channel does not.
+// TestReloadOpensAndClosesTheChannelAndSaysWhatStays: keys come and go with a reload,
+// but the port of an open channel does not change.
 func TestReloadOpensAndClosesTheChannelAndSaysWhatStays(t *testing.T) {
 	t.Parallel()
 	p := stage.Begun(t)
@@ -105,8 +105,8 @@ func TestReloadOpensAndClosesTheChannelAndSaysWhatStays(t *testing.T) {
 		t.Helper()
 		p.SetKeys(p.A, keys...)
 		p.SetKeys(p.B, keys...)
-		stage.Must(t, p.Write(p.A, pair.OwnB.Addr(), true, settings))
-		stage.Must(t, p.Write(p.B, pair.OwnA.Addr(), false, settings))
+		stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, settings))
+		stage.Must(t, p.Write(p.B, p.OwnA.Addr(), false, settings))
 		stage.Saying(t, p, p.A, 0, []string{"reloaded"}, "Reload")
 		stage.Saying(t, p, p.B, 0, []string{"reloaded"}, "Reload")
 	}

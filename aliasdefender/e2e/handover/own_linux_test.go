@@ -12,7 +12,6 @@ import (
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
-	"alias-defender/aliasdefender/lab/pair"
 )
 
 // first is the address that the host speaks with on its NIC.
@@ -33,7 +32,7 @@ func first(t *testing.T, h *lab.Host) (addr netip.Addr) {
 }
 
 // blink takes the host's own address off and puts it on again, as "ip address" does,
-// with promote_secondaries on, as systemd has it.
+// with promote_secondaries on, as under systemd.
 func blink(t *testing.T, h *lab.Host, own netip.Prefix) {
 	t.Helper()
 	stage.Must(t, h.Do(func() error {
@@ -56,16 +55,16 @@ func blink(t *testing.T, h *lab.Host, own netip.Prefix) {
 }
 
 // TestOwnAddressThatGoesAndComesBackStopsNothing: the host speaks with its own
-// address again, the channel goes on, and a hand-over afterwards loses nothing.
+// address again, the channel goes on, and a later hand-over loses nothing.
 func TestOwnAddressThatGoesAndComesBackStopsNothing(t *testing.T) {
 	t.Parallel()
 	p := stage.Talking(t, time.Second)
 	for range 2 {
-		blink(t, p.A, pair.OwnA)
+		blink(t, p.A, p.OwnA)
 		ctx := stage.Patiently(t)
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
-		for first(t, p.A) != pair.OwnA.Addr() {
+		for first(t, p.A) != p.OwnA.Addr() {
 			select {
 			case <-tick.C:
 			case <-ctx.Done():
@@ -84,8 +83,8 @@ func TestOwnAddressThatGoesAndComesBackStopsNothing(t *testing.T) {
 	stage.Served(t, p, "b")
 }
 
-// TestANICThatIsRenamedKeepsNoAlias: promise 4, on a NIC that stays up, and of an
-// alias that no lease would end.
+// TestANICThatIsRenamedKeepsNoAlias: promise 4, for a NIC that stays up and an alias
+// without a lease.
 func TestANICThatIsRenamedKeepsNoAlias(t *testing.T) {
 	t.Parallel()
 	p := stage.Begun(t)
@@ -100,7 +99,7 @@ func TestANICThatIsRenamedKeepsNoAlias(t *testing.T) {
 	stage.Held(t, p)
 	addrs, err := p.A.Addrs()
 	stage.Must(t, err)
-	if slices.ContainsFunc(addrs, func(a lab.Addr) bool { return a.Prefix.Addr() == pair.Alias }) {
+	if slices.ContainsFunc(addrs, func(a lab.Addr) bool { return a.Prefix.Addr() == p.Alias }) {
 		t.Errorf("a has %v", addrs)
 	}
 }

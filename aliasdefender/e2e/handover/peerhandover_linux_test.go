@@ -15,40 +15,41 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// mostGap is what a client that asks each millisecond may miss of a hand-over.
+// mostGap is the longest gap of a client that asks each millisecond in a hand-over.
 const mostGap = 20 * time.Millisecond
 
-// moved is one hand-over, and when the alias was moved by it.
+// moved is one hand-over, and when it moved the alias.
 type moved struct {
 	deed     string
 	from, to time.Time
 }
 
-// seen is what the client saw of one.
+// seen is what the client saw of a hand-over.
 type seen struct {
 	gap   time.Duration
 	lost  int
-	noise time.Duration // of the machine itself, at that time
+	noise time.Duration // the machine's own lateness at that time
 }
 
-// noisy tells whether the machine itself may have made a gap, or cost an answer:
-// a service that stands still for some milliseconds loses what waits in it.
+// noisy tells whether the machine itself may have caused a gap, or the loss of an
+// answer: a service that stands still for some milliseconds loses what is in its
+// queue.
 func (s seen) noisy() bool {
 	return (s.lost > 0 || s.gap > mostGap/2) && s.noise > max(s.gap/2, 3*time.Millisecond)
 }
 
-// mover hands the alias over in each way there is, again and again.
+// mover hands the alias over in every way, again and again.
 type mover struct {
 	*testing.T
 	*pair.Pair
 	sniff *lab.Sniffer
-	own   []*lab.Client // ask the hosts' own addresses, that is, the same services
+	own   []*lab.Client // they ask the hosts' own addresses, so they reach the same services
 	all   []moved
 }
 
-// saw is what the client saw of a move. What waits in the giver's service while
-// that does not get to run, and is read only when the alias has gone, is answered
-// by nobody: a service that stood still at its host's own address too is noise.
+// saw is what the client saw of a move. If the giver's service does not get to run,
+// questions in its queue are read only after the alias has gone, and nobody answers
+// them. So a service that also stood still at its host's own address counts as noise.
 func (m *mover) saw(x moved) seen {
 	r := m.Asker.Report(x.from, x.to)
 	noise := stage.Stillness(m.Asker, m.Control, r.Longest.From, r.Longest.To)
@@ -58,21 +59,22 @@ func (m *mover) saw(x moved) seen {
 	return seen{r.Longest.Length(), r.Lost, noise}
 }
 
-// move hands the alias over, and waits a moment for what that may do late.
+// move hands the alias over, and then waits a moment for late effects.
 func (m *mover) move(deed, to string, do func()) {
 	m.Helper()
 	from := time.Now()
 	daemons := []*lab.Process{m.Monitor(m.A), m.Monitor(m.B)}
 	do()
-	if !m.movedTo(to, from) { // else it may be back already
+	if !m.movedTo(to, from) { // otherwise it may be back already
 		stage.Held(m.T, m.Pair, to)
 	}
 	<-time.After(300 * time.Millisecond)
-	// A Monitor that the machine has kept away knows nothing of the partner for a while,
-	// and does what the design has for that: it releases, or waits. That is no hand-over.
+	// A Monitor that the machine did not let run knows nothing about the partner for
+	// a while. It then does what the design says for that: it releases, or waits.
+	// That is not a hand-over.
 	daemons = append(daemons, m.Monitor(m.A), m.Monitor(m.B))
 	x := moved{deed, from, time.Now()}
-	if _, err := stage.Announcement(m.T, m.sniff, m.Lab.Lookup(to), pair.Alias, from); err != nil {
+	if _, err := stage.Announcement(m.T, m.sniff, m.Lab.Lookup(to), m.Alias, from); err != nil {
 		m.Errorf("%s: %s has not announced the alias: %v", deed, to, err)
 	}
 	if stage.Away(from.Add(-time.Second), daemons...) {
@@ -85,12 +87,12 @@ func (m *mover) move(deed, to string, do func()) {
 	}
 }
 
-// movedTo tells whether the host has begun to have the alias since.
+// movedTo tells whether the host has got the alias since then.
 func (m *mover) movedTo(host string, since time.Time) bool {
 	return slices.ContainsFunc(m.Holders.Spans(), func(s lab.Span) bool { return s.By == host && s.From.After(since) })
 }
 
-// round is each way once. A has failback, and so ends it as it began.
+// round is each way once. A has failback, so the round ends as it began.
 func (m *mover) round() {
 	m.Helper()
 	failsBack := func(deed string, cause func()) {
@@ -118,10 +120,11 @@ func (m *mover) round() {
 	failsBack("Maintenance off", verb("Maintenance", "off"))
 }
 
-// TestHandoverIsNotNoticed plays each way to hand over. Every time somebody has the
-// alias at each instant, the taker announces it, and no question is lost that neither
-// the machine nor the giver's service, which had it and did not get to run, explains.
-// What the client notices at the two rhythms is a figure of make soak.
+// TestHandoverIsNotNoticed plays each way to hand over. Each time some host has the
+// alias at every instant, the taker announces it, and no question is lost except for
+// a known reason: the machine's noise, or the giver's service that had the question
+// and did not get to run. How long the gaps are at the two rhythms is measured by
+// make soak.
 func TestHandoverIsNotNoticed(t *testing.T) {
 	t.Parallel()
 	rhythms := []time.Duration{time.Second}
@@ -132,11 +135,11 @@ func TestHandoverIsNotNoticed(t *testing.T) {
 		t.Run(interval.String(), func(t *testing.T) {
 			t.Parallel()
 			m := &mover{T: t, Pair: stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(interval), Keys: []string{stage.NewKey()}, Every: time.Millisecond})}
-			stage.Must(t, m.Write(m.A, pair.OwnB.Addr(), true, stage.Rhythm(interval)+"\n[alias.\""+pair.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
+			stage.Must(t, m.Write(m.A, m.OwnB.Addr(), true, stage.Rhythm(interval)+"\n[alias.\""+m.Alias.String()+"\"]\nfailback = true\nfailback_after = \"1s\""))
 			var err error
 			m.sniff, err = m.User.Port().Sniff()
 			stage.Must(t, err)
-			for _, addr := range []netip.Prefix{pair.OwnA, pair.OwnB} {
+			for _, addr := range []netip.Prefix{m.OwnA, m.OwnB} {
 				c, err := m.User.Client(lab.ClientSpec{Target: addr.Addr(), Every: 2 * time.Millisecond})
 				stage.Must(t, err)
 				m.own = append(m.own, c)
@@ -175,7 +178,7 @@ func TestHandoverIsNotNoticed(t *testing.T) {
 	}
 }
 
-// story is what happened in a hand-over, for who has to find out why.
+// story is what happened in a hand-over, for the reader of a failed test.
 func (m *mover) story(x moved) string {
 	type event struct {
 		at   time.Time
@@ -195,7 +198,7 @@ func (m *mover) story(x moved) string {
 		all = append(all, event{g.From, fmt.Sprintf("control gap of %v", g.Length())}, event{g.To, "control gap ends"})
 	}
 	for _, f := range m.sniff.Frames() {
-		if f.SenderIP == pair.Alias || f.TargetIP == pair.Alias {
+		if f.SenderIP == m.Alias || f.TargetIP == m.Alias {
 			who := "?"
 			for _, h := range []*lab.Host{m.A, m.B, m.User, m.Router} {
 				if h.NIC("eth0").MAC.String() == f.SenderHW.String() {

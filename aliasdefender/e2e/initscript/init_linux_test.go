@@ -21,8 +21,8 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// TestNoVariableChoosesWhatTheScriptDoes: who may run the script as root by sudo may
-// set variables, and must not have root source a file of theirs by one.
+// TestNoVariableChoosesWhatTheScriptDoes: a user who may run the script as root by
+// sudo may set variables, and must not be able to name a file that root then sources.
 func TestNoVariableChoosesWhatTheScriptDoes(t *testing.T) {
 	dir := t.TempDir()
 	theirs, done := filepath.Join(dir, "theirs"), filepath.Join(dir, "done")
@@ -155,7 +155,7 @@ func TestInitScriptSaysWhatHangs(t *testing.T) {
 	s.does(4, "does not answer", "status")
 	s.does(1, "does not answer", "start")
 	s.does(1, "has not ended within 1 s", "stop")
-	stage.Must(t, unix.Kill(pid, unix.SIGCONT)) // the TERM has been waiting
+	stage.Must(t, unix.Kill(pid, unix.SIGCONT)) // the TERM was waiting
 	gone(t, s)
 }
 
@@ -164,7 +164,7 @@ func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
 	inEachShell(t, func(t *testing.T, s *script) {
 		stage.Wanted(t, "unshare", "util-linux")
 		actions := []string{"start", "stop", "restart", "try-restart", "condrestart", "reload", "force-reload"}
-		// In a namespace that knows no users everybody is nobody.
+		// In a namespace that has no other users, everybody is nobody.
 		nobody := func(code int, words, action string) {
 			t.Helper()
 			stdout, stderr, got := s.host.Run(stage.Patiently(t), append([]string{"unshare", "--user"}, s.command(action)...)...)
@@ -186,7 +186,8 @@ func TestInitScriptNeedsRootAndTheProgram(t *testing.T) {
 	})
 }
 
-// An ordinary user may neither ask the Monitor nor signal it, but he sees the process.
+// An ordinary user may neither ask the Monitor nor send it a signal, but sees the
+// process.
 func TestInitScriptTellsAnOrdinaryUserThatItRuns(t *testing.T) {
 	t.Parallel()
 	stage.Wanted(t, "dash", "dash")
@@ -216,7 +217,7 @@ func TestInitScriptRestartsWithoutAGap(t *testing.T) {
 	for _, shell := range shells[:2] {
 		t.Run(shell[0], func(t *testing.T) {
 			stage.Wanted(t, shell[0], shell[0])
-			// Were the signal TERM, the alias would be released.
+			// If the signal were TERM, the alias would be released.
 			s := newScript(t, shell, "interval = \"200ms\"\non_exit = \"release\"")
 			s.does(0, "started", "start")
 			_, err := s.pair.Start(s.pair.B)
@@ -237,16 +238,16 @@ func TestInitScriptRestartsWithoutAGap(t *testing.T) {
 				}
 			}
 			stage.Held(t, s.pair, "a")
-			// And this is TERM.
+			// This one is TERM.
 			s.does(0, "stopped", "stop")
 			stage.Held(t, s.pair)
 		})
 	}
 }
 
-// The unit takes all of root's powers away but those it names. Whether they
-// suffice is tried: hearing and asking, announcing, releasing with
-// promote_secondaries, and taking.
+// The unit takes away all of root's capabilities except those that it names. This
+// tries whether those are enough: to hear and probe, to announce, to release with
+// promote_secondaries, and to take.
 func TestUnitsCapabilitiesSuffice(t *testing.T) {
 	t.Parallel()
 	stage.Wanted(t, "setpriv", "util-linux")
@@ -262,8 +263,8 @@ func TestUnitsCapabilitiesSuffice(t *testing.T) {
 		set += ",+" + strings.ToLower(strings.TrimPrefix(c, "CAP_"))
 	}
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: "interval = \"200ms\"\non_exit = \"release\""})
-	// The alias is its subnet's first address, as if a killed Monitor had left
-	// it; the host's own one must not go when it is released.
+	// The alias is its subnet's first address, as if a killed Monitor had left it.
+	// The host's own address must not go when the alias is released.
 	own := pair.OwnA.Addr()
 	stage.Must(t, p.A.NIC("eth0").DelAddr(own))
 	stage.Must(t, p.A.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, pair.OwnA.Bits())))

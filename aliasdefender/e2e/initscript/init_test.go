@@ -1,5 +1,5 @@
-// Package initscript holds the init script and the systemd unit to what they promise.
-// How the script drives a Monitor is tested on the stage.
+// Package initscript checks what the init script and the systemd unit promise. The
+// stage tests how the script drives a Monitor.
 package initscript
 
 import (
@@ -26,8 +26,8 @@ func TestScriptsAreGoodForEachShell(t *testing.T) {
 	}
 }
 
-// There is no Bourne shell to try it with; these are the words of later shells
-// that would be errors in it, or silently something else.
+// We have no original Bourne shell to try the script with. These are words of later
+// shells that would be errors in it, or would silently mean something else.
 func TestScriptHasNothingThatABourneShellDoesNotKnow(t *testing.T) {
 	later := regexp.MustCompile(`\$\(|\$\{#|\$\{\w+[#%]|\[\[|^\s*(if|while|until)? *! |\blocal |\bexport \w+=|\bfunction\b|\bcommand\b|` +
 		`\bid -u\b|\[ -e|\bread -r|&>|<<<|\bprintf\b|==|\bkill -s|~/|\bsource\b|\$'`)
@@ -41,7 +41,7 @@ func TestScriptHasNothingThatABourneShellDoesNotKnow(t *testing.T) {
 			t.Errorf("AliasDefender:%d: %q in %s", i+1, found, line)
 		}
 	}
-	// There, functions and variables are of one name space.
+	// In that shell functions and variables share one name space.
 	for _, f := range regexp.MustCompile(`(?m)^(\w+)\(\) \{`).FindAllStringSubmatch(text, -1) {
 		if regexp.MustCompile(`(?m)^\s*` + f[1] + `=|\bfor ` + f[1] + ` `).MatchString(text) {
 			t.Errorf("%s is a function and a variable", f[1])
@@ -64,7 +64,7 @@ func unit(t *testing.T) string {
 
 func TestUnitIsUnderstoodBySystemd(t *testing.T) {
 	path := unit(t)
-	// It exits with 0 also when it has only passed over a line; then it says so.
+	// It also exits with 0 if it has only skipped a line; then it says so.
 	out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput()
 	if err != nil || strings.Contains(string(out), "aliasdefender.service") {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
@@ -73,7 +73,7 @@ func TestUnitIsUnderstoodBySystemd(t *testing.T) {
 
 func TestUnitStaysHardened(t *testing.T) {
 	path := unit(t)
-	// 2.3 of 10, measured with systemd 252; most of that is being root on the
+	// 2.3 of 10, measured with systemd 252. Most of that is for being root on the
 	// host's own network, which is the job.
 	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=25", path).CombinedOutput()
 	if err != nil {
@@ -81,8 +81,8 @@ func TestUnitStaysHardened(t *testing.T) {
 	}
 }
 
-// Go ends with 2 after a panic, and after the watchdog's signal: that has to be
-// restarted. What it does end with is tried in e2e/manager.
+// Go ends with 2 after a panic, and after the watchdog's signal; after both systemd
+// must restart. e2e/manager tests the exit code.
 func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
 	text := stage.Read(t, "../../../init/aliasdefender.service")
 	if !strings.Contains(text, "\nRestart=always\n") || !strings.Contains(text, "\nRestartPreventExitStatus=3\n") {
@@ -90,7 +90,7 @@ func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
 	}
 }
 
-// A line without a reason is the one that nobody dares to touch.
+// A line without a reason becomes one that nobody dares to touch.
 func TestUnitGivesAReasonForEachLine(t *testing.T) {
 	reason := false
 	for i, line := range strings.Split(stage.Read(t, "../../../init/aliasdefender.service"), "\n") {

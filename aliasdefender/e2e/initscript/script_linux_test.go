@@ -17,11 +17,11 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// The script has to run under each of these.
+// The script must run under each of these.
 var shells = [][]string{{"dash"}, {"ksh"}, {"bash", "--posix"}}
 
-// inEachShell runs the test once under each shell, all at a time: what these
-// tests look at is not how long it takes.
+// inEachShell runs the test once under each shell, all at the same time: these tests
+// do not measure time.
 func inEachShell(t *testing.T, f func(t *testing.T, s *script)) {
 	t.Helper()
 	for _, shell := range shells {
@@ -33,8 +33,8 @@ func inEachShell(t *testing.T, f func(t *testing.T, s *script)) {
 	}
 }
 
-// script is init/AliasDefender on host A of a pair, with all its paths in the
-// test's directory.
+// script is init/AliasDefender on host A of a pair, with all its paths in the test's
+// directory.
 type script struct {
 	t     *testing.T
 	pair  *pair.Pair
@@ -47,7 +47,7 @@ func newScript(t *testing.T, shell []string, settings string) *script {
 	t.Helper()
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: settings})
 	s := &script{t: t, pair: p, host: p.A, shell: shell, dir: filepath.Dir(p.File(p.A, "sock"))}
-	// The program's name is what the script knows a Monitor by.
+	// The script knows a Monitor by the program's name.
 	self, err := os.Executable()
 	stage.Must(t, err)
 	stage.Must(t, os.Symlink(self, s.file("aliasdefender")))
@@ -64,8 +64,8 @@ func newScript(t *testing.T, shell []string, settings string) *script {
 
 func (s *script) file(name string) string { return filepath.Join(s.dir, name) }
 
-// set writes what an administrator would into /etc/default/aliasdefender. A busy machine
-// has nearly as long as the test has patience.
+// set writes settings into /etc/default/aliasdefender as an administrator would.
+// WITHIN is nearly as long as the test waits, because the machine may be busy.
 func (s *script) set(more string) {
 	s.t.Helper()
 	text := fmt.Sprintf("WITHIN=50\nALIAS_DEFENDER=%s\nFILES=\"--aliases %s --settings %s\"\nLOG=%s\nPIDFILE=%s\nLOCKFILE=%s\n%s\n",
@@ -84,8 +84,8 @@ func (s *script) command(args ...string) []string {
 // defaults is the loop of the script over the files that an administrator may have.
 const defaults = "for file in /etc/default/aliasdefender /etc/sysconfig/aliasdefender; do"
 
-// copied is the script with the test's own file of defaults: nothing but its text can
-// name another.
+// copied is the script with the test's own file of defaults, which only a change of
+// its text can name.
 func (s *script) copied() {
 	s.t.Helper()
 	text, err := os.ReadFile("../../../init/AliasDefender")
@@ -97,7 +97,7 @@ func (s *script) copied() {
 	stage.Must(s.t, os.WriteFile(s.file("AliasDefender"), []byte(mine), 0o755))
 }
 
-// does runs an action and holds it to its exit code and to words of its output.
+// does runs an action and checks its exit code and words of its output.
 func (s *script) does(code int, words string, args ...string) {
 	s.t.Helper()
 	stdout, stderr, got := s.host.Run(stage.Patiently(s.t), s.command(args...)...)
@@ -106,7 +106,7 @@ func (s *script) does(code int, words string, args ...string) {
 	}
 }
 
-// pid is that of the Monitor that answers; 0 if none does.
+// pid is the pid of the Monitor that answers; 0 if none does.
 func (s *script) pid() int {
 	snapshot, err := control.Dial(s.file("sock")).Status(context.Background(), false)
 	if err != nil {
@@ -119,13 +119,14 @@ func (s *script) pid() int {
 func (s *script) signal(sig unix.Signal) {
 	s.t.Helper()
 	pid := s.pid()
-	if pid == 0 { // which to the kernel means ourselves
+	if pid == 0 { // to the kernel this means ourselves
 		s.t.Fatalf("no Monitor answers that could be sent %v", sig)
 	}
 	stage.Must(s.t, unix.Kill(pid, sig))
 }
 
-// spoil puts a mistake into the table of aliases; what it returns mends it.
+// spoil puts a mistake into the table of aliases, and returns a function that removes
+// it.
 func (s *script) spoil() (mend func()) {
 	s.t.Helper()
 	good, err := os.ReadFile(s.file("hostname.alias"))
@@ -146,7 +147,7 @@ func (s *script) clean() {
 	}
 }
 
-// stat is /proc/PID/stat behind the name: state, parent, group, session, ...
+// stat is /proc/PID/stat after the name: state, parent, group, session, ...
 func stat(t *testing.T, pid int) []string {
 	t.Helper()
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -155,7 +156,7 @@ func stat(t *testing.T, pid int) []string {
 	return strings.Fields(after)
 }
 
-// gone waits until no Monitor of the script's answers, nor is a zombie.
+// gone waits until no Monitor of the script answers, and none is a zombie.
 func gone(t *testing.T, s *script) {
 	t.Helper()
 	ctx := stage.Patiently(t)

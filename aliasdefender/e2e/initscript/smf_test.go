@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// inService is the order in which service_bundle.dtd.1 wants what is in a
-// service. There is no svccfg here to ask: "svccfg validate" does it there.
+// inService is the order of a service's parts in service_bundle.dtd.1. We have no
+// svccfg here; on Solaris "svccfg validate" checks this.
 var inService = []string{
 	"create_default_instance", "single_instance", "restarter", "dependency", "dependent", "method_context", "exec_method",
 	"property_group", "instance", "stability", "template",

@@ -22,7 +22,7 @@ func TestInitScriptSignalsNoStranger(t *testing.T) {
 		stage.Must(t, os.Rename(s.file("pid"), s.file("pid.old")))
 		s.does(2, s.file("subsys/AliasDefender"), "status")
 
-		// The pid is another program's by now, if one with much the same words.
+		// The pid now belongs to another program, even one with similar words.
 		stranger, err := s.host.Start("stranger", "sh", "-c", "sleep 1000; :", s.file("aliasdefender"), "Monitor")
 		stage.Must(t, err)
 		stage.Must(t, os.WriteFile(s.file("pid"), fmt.Appendf(nil, "%d\n%s\n", stranger.Pid(), stat(t, stranger.Pid())[19]), 0o644))
@@ -30,7 +30,7 @@ func TestInitScriptSignalsNoStranger(t *testing.T) {
 		s.does(0, "not running", "stop")
 		s.clean()
 
-		// It is another Monitor's, with files of its own.
+		// It belongs to another Monitor with its own files.
 		stage.Must(t, s.pair.Write(s.pair.B, pair.OwnA.Addr(), false, ""))
 		other, err := s.host.StartCommand(lab.Command{
 			Name: "other",
@@ -82,8 +82,8 @@ func TestInitScriptStopsAMonitorStartedByHand(t *testing.T) {
 	})
 }
 
-// In a container, process 1 may not ask for the exit codes of what it inherits:
-// then who has ended stays in the list of processes.
+// In a container, process 1 may not collect the exit codes of the children it
+// inherits: a process that has ended then stays in the list.
 func TestInitScriptStopsAMonitorThatBecomesAZombie(t *testing.T) {
 	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {

@@ -1,5 +1,5 @@
-// Package install holds the installer to what it promises: what goes where, and that
-// nothing is left of it.
+// Package install checks what the installer promises: what goes where, and that
+// nothing is left after uninstall.
 package install
 
 import (
@@ -17,7 +17,7 @@ import (
 	"alias-defender/aliasdefender/e2e/stage"
 )
 
-// Root, who installs what somebody else has built, need not have Go.
+// Root, installing what somebody else has built, need not have Go.
 func TestInstallOfABuiltProgramNeedsNoGo(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
@@ -63,7 +63,7 @@ func TestInstallLaysOutAndUninstallLeavesNothing(t *testing.T) {
 				}
 			}
 
-			if init == "sysv-debian" { // the one with the most links is upgraded
+			if init == "sysv-debian" { // upgrade the one with the most links
 				r.make("install", "INIT="+init)
 			}
 			r.make("uninstall")
@@ -74,8 +74,8 @@ func TestInstallLaysOutAndUninstallLeavesNothing(t *testing.T) {
 	}
 }
 
-// update-rc.d renames the links by the order of the script's header, or turns them into
-// those of a service that is not to start.
+// update-rc.d renames the links in the order of the script's header, or turns them
+// into those of a service that must not start.
 func TestASecondInstallLeavesTheLinksThatTheSystemHasMade(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
@@ -83,7 +83,7 @@ func TestASecondInstallLeavesTheLinksThatTheSystemHasMade(t *testing.T) {
 	for ours, theirs := range map[string]string{"rc2.d/S99": "rc2.d/S02", "rc3.d/S99": "rc3.d/K01"} {
 		stage.Must(t, os.Rename(r.path("/etc/"+ours+"AliasDefender"), r.path("/etc/"+theirs+"AliasDefender")))
 	}
-	// As a second install of an earlier version has left it.
+	// As a second install by an earlier version has left it.
 	stage.Must(t, os.Symlink("../init.d/AliasDefender", r.path("/etc/rc2.d/S99AliasDefender")))
 	if said := r.make("install", "INIT=sysv-debian"); !strings.Contains(said, "has a link to the script already") {
 		t.Errorf("said: %s", said)
@@ -96,7 +96,7 @@ func TestASecondInstallLeavesTheLinksThatTheSystemHasMade(t *testing.T) {
 	}
 }
 
-// The links alone start nothing at a Debian's boot.
+// The links alone start nothing when Debian boots.
 func TestInstallOnDebianNamesWhatTheNextBootNeeds(t *testing.T) {
 	t.Parallel()
 	said := newRoot(t).make("install", "INIT=sysv-debian")
@@ -197,7 +197,7 @@ func TestUnchangedSampleOfAnEarlierVersionIsTakenAway(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
 	r.make("install", "INIT=none")
-	stage.Must(t, os.Remove(r.path("/etc/hostname.alias"))) // and it comes again
+	stage.Must(t, os.Remove(r.path("/etc/hostname.alias"))) // it installs that again
 	r.make("install", "INIT=none")
 	r.make("uninstall")
 	if left := r.tree(); len(left) != 0 {
@@ -208,7 +208,7 @@ func TestUnchangedSampleOfAnEarlierVersionIsTakenAway(t *testing.T) {
 func TestUninstallTakesOnlyWhatInstallBrought(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
-	// Empty directories too are somebody's.
+	// Empty directories may belong to somebody too.
 	stage.Must(t, os.MkdirAll(r.path("/usr/local/sbin"), 0o755))
 	r.write("/etc/init.d/other", "")
 	r.make("install", "INIT=solaris")

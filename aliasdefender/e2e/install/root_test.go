@@ -23,7 +23,7 @@ func newRoot(t *testing.T) *root {
 	t.Helper()
 	stage.Wanted(t, "make", "make")
 	r := &root{t: t, dir: filepath.Join(t.TempDir(), "dest dir"), program: filepath.Join(t.TempDir(), "aliasdefender")}
-	// What is tested is where things go, not what is in them.
+	// The test checks where things go, not what is in them.
 	stage.Must(t, os.WriteFile(r.program, []byte("#!/bin/sh\n[ \"$1\" = completion ] && echo \"completion for $2\"\n"), 0o755))
 	return r
 }
@@ -33,7 +33,7 @@ func (r *root) path(name string) string { return filepath.Join(r.dir, name) }
 // try runs make with the DESTDIR and returns what it says.
 func (r *root) try(args ...string) (string, error) {
 	cmd := exec.Command("make", append([]string{"-s", "-C", "../../..", "DESTDIR=" + r.dir, "PROGRAM=" + r.program}, args...)...)
-	// The variables of a make that runs this test are not ours.
+	// The variables of a make that runs this test must not reach ours.
 	for _, v := range os.Environ() {
 		switch name, _, _ := strings.Cut(v, "="); name {
 		case "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DESTDIR", "PREFIX", "INIT":
@@ -63,8 +63,8 @@ func (r *root) write(name, text string) {
 	stage.Must(r.t, os.WriteFile(r.path(name), []byte(text), 0o644))
 }
 
-// tree is all that is in the DESTDIR: directories end with a slash, links have
-// where they lead.
+// tree is everything in the DESTDIR: a directory ends with a slash, a link shows its
+// target.
 func (r *root) tree() (all []string) {
 	r.t.Helper()
 	stage.Must(r.t, filepath.WalkDir(r.dir, func(path string, d fs.DirEntry, err error) error {
@@ -100,8 +100,8 @@ func (r *root) files() (all []string) {
 
 const toScript = " -> ../init.d/AliasDefender"
 
-// What each layout has; the links of Red Hat and Solaris are those that the
-// original's article gave.
+// What each layout has; the links of Red Hat and Solaris are those of the original's
+// article.
 var layouts = map[string][]string{
 	"none": {},
 	"systemd": {

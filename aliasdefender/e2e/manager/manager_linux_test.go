@@ -17,7 +17,7 @@ import (
 	"alias-defender/aliasdefender/sdnotify/sdnotifytest"
 )
 
-// watched is a Monitor with a partner, the watchdog's time as in the unit.
+// watched is a Monitor with a partner, and with the unit's watchdog time.
 func watched(t *testing.T) (*pair.Pair, *lab.Process, sdnotifytest.Manager) {
 	t.Helper()
 	path := sdnotifytest.Path(t)
@@ -31,8 +31,8 @@ func watched(t *testing.T) (*pair.Pair, *lab.Process, sdnotifytest.Manager) {
 	return p, m, f
 }
 
-// The program as a unit would start it, up to its end. When it says that it is
-// ready, Status is answered.
+// The program from its start, as a unit would start it, to its end. When it says that
+// it is ready, it answers Status.
 func TestMonitorTellsAManagerInTheLab(t *testing.T) {
 	p, m, f := watched(t)
 	if out, errs, _ := p.Run(stage.Patiently(t), p.A, "Status"); !strings.Contains(out, pair.Alias.String()) {
@@ -65,7 +65,7 @@ func TestMonitorTellsAManagerInTheLab(t *testing.T) {
 	}
 }
 
-// status reads until the status is that.
+// status reads messages until the status is that one.
 func status(t *testing.T, f sdnotifytest.Manager, want string) {
 	t.Helper()
 	for {
@@ -75,9 +75,8 @@ func status(t *testing.T, f sdnotifytest.Manager, want string) {
 	}
 }
 
-// What the watchdog does to a Monitor leaves the alias where it is, and is
-// followed by a restart: by its exit code, which is not one that the unit
-// excepts.
+// What the watchdog does to a Monitor leaves the alias where it is. A restart
+// follows, because the unit does not except that exit code.
 func TestWhatTheWatchdogEndsKeepsItsAliasForTheNext(t *testing.T) {
 	p, m, _ := watched(t)
 	stage.Held(t, p, "a")

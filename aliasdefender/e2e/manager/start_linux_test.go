@@ -15,9 +15,9 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// powerless makes a child a process without capabilities. Root becomes another
-// user. In the lab's namespace of one user there is no other; there a further
-// one, in which the child is nobody, does it.
+// powerless starts a child without capabilities. If we are root the child is another
+// user. The lab's namespace has no other user, so there a nested namespace, in which
+// the child is nobody, does the same.
 func powerless(t *testing.T) *syscall.SysProcAttr {
 	t.Helper()
 	var inside, outside, users int64
@@ -35,8 +35,8 @@ func powerless(t *testing.T) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}
 }
 
-// monitorOf is a Monitor, not started, of a socket in a directory that
-// everybody may write: it is not the files that keep anybody out.
+// monitorOf is a Monitor, not started yet, with a socket in a directory that
+// everybody may write: file permissions keep nobody out.
 func monitorOf(t *testing.T) (cmd *exec.Cmd, socket string) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ad")
@@ -64,7 +64,7 @@ func monitorOf(t *testing.T) (cmd *exec.Cmd, socket string) {
 }
 
 func TestTheSecondMonitorNamesTheFirst(t *testing.T) {
-	lab.ForTest(t) // for the capabilities alone: a Monitor without them ends before
+	lab.ForTest(t) // this is about capabilities alone: a Monitor without them ends earlier
 	cmd, socket := monitorOf(t)
 	lock, err := control.Acquire(socket)
 	if err != nil {

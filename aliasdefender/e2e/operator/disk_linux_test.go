@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,13 +18,13 @@ import (
 	"alias-defender/aliasdefender/record"
 )
 
-// What the log says of a disk that does not take events, and of its return.
+// What the log says about a disk that does not take events, and about its return.
 const (
 	notWritten   = "the event log is not written"
 	writtenAgain = "the event log is written again"
 )
 
-// stateDisk gives a host a disk of its own for its state directory.
+// stateDisk gives a host's state directory a disk of its own.
 func stateDisk(t *testing.T, p *pair.Pair, h *lab.Host) *lab.Disk {
 	t.Helper()
 	dir := p.File(h, "state")
@@ -39,8 +38,8 @@ func stateDisk(t *testing.T, p *pair.Pair, h *lab.Host) *lab.Disk {
 
 const ballast = "ballast"
 
-// fill leaves no room for a single byte: what is left of the event log's last page
-// is filled with empty lines.
+// fill leaves no room for a single byte: it fills what is left of the event log's
+// last page with empty lines.
 func fill(t *testing.T, d *lab.Disk) {
 	t.Helper()
 	stage.Must(t, d.Do(func() error {
@@ -59,8 +58,8 @@ func fill(t *testing.T, d *lab.Disk) {
 	}))
 }
 
-// relieved has A die while B's disk does not work, and wants B to take over, and to
-// say once what is wrong with the disk.
+// relieved has A die while B's disk does not work. It requires that B takes over, and
+// says once what is wrong with the disk.
 func relieved(t *testing.T, p *pair.Pair, trouble string) {
 	t.Helper()
 	stage.Must(t, p.A.Crash())
@@ -75,7 +74,8 @@ func relieved(t *testing.T, p *pair.Pair, trouble string) {
 	stage.Until(t, p, p.B, "it holds the alias", func(_ control.Snapshot, a control.Alias) bool { return a.Holder == "us" })
 }
 
-// said wants one line of the log to say these words, as an event of the event log.
+// said requires that one line of the log says these words, as an event of the event
+// log.
 func said(t *testing.T, m *lab.Process, words ...string) {
 	t.Helper()
 	var lines []string
@@ -94,8 +94,8 @@ func said(t *testing.T, m *lab.Process, words ...string) {
 	}
 }
 
-// works waits until the disk is written to again, and wants nothing to be missing
-// of what happened meanwhile.
+// works waits until the disk is written to again, and requires that nothing is
+// missing of what happened meanwhile.
 func works(t *testing.T, p *pair.Pair, look func(func() error) error) {
 	t.Helper()
 	m := p.Monitor(p.B)
@@ -114,7 +114,7 @@ func works(t *testing.T, p *pair.Pair, look func(func() error) error) {
 func TestTakesOverAndSaysSoOnceWhileTheDiskIsFull(t *testing.T) {
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	d := stateDisk(t, p, p.B)
-	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	stage.Held(t, p, "a")
 	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Patiently(t), "row=W6"))
 	onDisk(t, p, p.B, why(t, p, p.B, stage.Done), d.Do)
@@ -129,11 +129,11 @@ func TestTakesOverAndSaysSoOnceWhileTheDiskIsReadOnly(t *testing.T) {
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	d := stateDisk(t, p, p.B)
 	stage.Must(t, d.SetReadOnly(true))
-	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	stage.Held(t, p, "a")
 	stage.Must(t, p.Monitor(p.B).WaitOutput(stage.Patiently(t), "row=W6"))
 	relieved(t, p, "read-only file system; mount it writable, or set another [state] dir")
-	holds(t, p, p.B) // no order was given that would be forgotten
+	holds(t, p, p.B) // no order was given that could be forgotten
 	stage.Must(t, d.SetReadOnly(false))
 	works(t, p, d.Do)
 }
@@ -143,7 +143,7 @@ func TestAFIFOInPlaceOfTheEventLogHoldsUpNothing(t *testing.T) {
 	path := filepath.Join(p.File(p.B, "state"), record.LogName)
 	stage.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	stage.Must(t, unix.Mkfifo(path, 0o640))
-	stage.Must(t, p.Begin(20*time.Second))
+	stage.Must(t, p.Begin(stage.Patience))
 	stage.Held(t, p, "a")
 	m := p.Monitor(p.B)
 	stage.Must(t, m.WaitOutput(stage.Patiently(t), "row=W6"))
@@ -159,8 +159,8 @@ func TestAFIFOInPlaceOfTheEventLogHoldsUpNothing(t *testing.T) {
 	works(t, p, p.B.Do)
 }
 
-// holds fails unless the host has the alias and the disk is no problem of Status. That
-// the partner is dead, and nobody stands by, soon is one.
+// holds fails unless the host has the alias and Status shows no problem with the
+// disk. It will soon show that the partner is dead and nobody stands by.
 func holds(t *testing.T, p *pair.Pair, h *lab.Host) {
 	t.Helper()
 	if out, errs, _ := p.Run(stage.Patiently(t), h, "Status"); !strings.Contains(out, " us ") || strings.Contains(out, "problem:") {

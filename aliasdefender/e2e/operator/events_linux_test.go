@@ -18,7 +18,7 @@ import (
 	"alias-defender/aliasdefender/record"
 )
 
-// why is what Why --json tells of the pair's alias on a host, and its exit code.
+// why is what Why --json says about the pair's alias on a host, with its exit code.
 func why(t *testing.T, p *pair.Pair, h *lab.Host, want int) []control.Entry {
 	t.Helper()
 	out, errs, code := p.Run(stage.Patiently(t), h, "Why", "--json", "--last", "100")
@@ -29,9 +29,9 @@ func why(t *testing.T, p *pair.Pair, h *lab.Host, want int) []control.Entry {
 	return told[0].Journal
 }
 
-// onDisk waits until the event log of a host has as many events that Why shows as
-// these decisions are: from then on a kill loses none of them. look runs what looks at it
-// where it is seen.
+// onDisk waits until a host's event log has as many events that Why shows as there
+// are decisions here: from then on a kill loses none of them. look runs what looks at
+// the log.
 func onDisk(t *testing.T, p *pair.Pair, h *lab.Host, told []control.Entry, look func(func() error) error) {
 	t.Helper()
 	shown := func() (n int) {
@@ -52,8 +52,8 @@ func onDisk(t *testing.T, p *pair.Pair, h *lab.Host, told []control.Entry, look 
 	}
 }
 
-// knows waits until a Monitor has in memory what was told before its start, and
-// then something of its own.
+// knows waits until a Monitor has in memory what happened before its start, and then
+// something of its own.
 func knows(t *testing.T, p *pair.Pair, h *lab.Host, before []control.Entry) {
 	t.Helper()
 	stage.Until(t, p, h, "what was before this start", func(_ control.Snapshot, a control.Alias) bool {
@@ -61,8 +61,8 @@ func knows(t *testing.T, p *pair.Pair, h *lab.Host, before []control.Entry) {
 	})
 }
 
-// begins wants just these decisions, once each, in this order and with their facts,
-// before any other.
+// begins requires exactly these decisions, once each, in this order and with their
+// facts, before any other.
 func begins(t *testing.T, told, before []control.Entry) {
 	t.Helper()
 	if diff := cmp.Diff(before, told[:min(len(before), len(told))]); diff != "" {
@@ -143,7 +143,7 @@ func TestWhyTellsOfBeforeAReboot(t *testing.T) {
 
 	onDisk(t, p, p.A, told, p.A.Do)
 	killed(t, p.Monitor(p.A))
-	begins(t, why(t, p, p.A, stage.Failed), told) // nobody is there but the file
+	begins(t, why(t, p, p.A, stage.Failed), told) // only the file is there to answer
 	out, errs, code := p.Run(stage.Patiently(t), p.A, "Why")
 	if code != stage.Failed || !strings.Contains(out, "took it (W10): ") || !strings.Contains(out, "now holder unknown") {
 		t.Errorf("without a Monitor: exit %d\n%s", code, out)
@@ -173,7 +173,7 @@ func TestWithoutAnEventLogWhyTellsOfThisRun(t *testing.T) {
 	}
 }
 
-// The earlier run's clock was an hour ahead, and a crash tore its last line.
+// The earlier run's clock was an hour ahead, and a crash cut off its last line.
 func TestWhyPassesOverATornLineAndMindsNoClock(t *testing.T) {
 	p := stage.Begun(t)
 	before := why(t, p, p.A, stage.Done)
@@ -205,7 +205,7 @@ func TestWhyPassesOverATornLineAndMindsNoClock(t *testing.T) {
 		t.Errorf("it says so %d times", n)
 	}
 
-	onDisk(t, p, p.A, told, p.A.Do) // the torn line is ended: none of ours was joined with it
+	onDisk(t, p, p.A, told, p.A.Do) // the cut line got its end: none of ours was joined with it
 	killed(t, m)
 	begins(t, why(t, p, p.A, stage.Failed), told)
 }

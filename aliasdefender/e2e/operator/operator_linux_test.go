@@ -39,7 +39,7 @@ func TestParkedAliasStaysOffOverAReboot(t *testing.T) {
 	}
 
 	stage.Must(t, p.A.Crash())
-	stage.Served(t, p, "b") // a dead host answers no ping: B's turn
+	stage.Served(t, p, "b") // a dead host answers no ping, so B may take
 	stage.Must(t, p.Boot(p.A))
 	stage.Said(t, p.Monitor(p.A), "event=parked")
 	stage.Saying(t, p, p.B, 0, []string{"released", "the partner, if it is primary and well, takes it"}, "RemoveAlias")
@@ -138,7 +138,7 @@ func TestOrdersWithoutAMonitor(t *testing.T) {
 	stage.Unchanged(t, p, 4*time.Second)
 }
 
-// onLoopback puts the alias on the host's loopback too, or takes it off there.
+// onLoopback puts the alias on the host's loopback too, or takes it off again.
 func onLoopback(t *testing.T, h *lab.Host, change func(netlink.Link, *netlink.Addr) error) {
 	t.Helper()
 	stage.Must(t, h.Do(func() error {
@@ -161,15 +161,15 @@ func TestAddAliasAloneNamesAForeignHolderAndWhatIsWrongWithTheNIC(t *testing.T) 
 	mac := foreign.NIC("eth0").MAC.String()
 	stage.Saying(t, p, p.A, 1, []string{"refused: " + mac + ", not the partner, answers for it"}, "AddAlias")
 	stage.Must(t, p.B.Crash())
-	stage.Saying(t, p, p.A, 1, []string{"refused: " + mac + " answers for it"}, "AddAlias") // the partner is not there to tell
+	stage.Saying(t, p, p.A, 1, []string{"refused: " + mac + " answers for it"}, "AddAlias") // the partner is not there to tell us
 	stage.Must(t, foreign.Crash())
 	stage.Must(t, p.A.Port().Down())
 	stage.Saying(t, p, p.A, 1, []string{"eth0 has no carrier"}, "AddAlias")
 	stage.Held(t, p)
 }
 
-// TestOrderThatCannotBeRememberedIsCarriedOutAndSaidInTheLab has its state in
-// /proc, where nobody can make a directory, root included.
+// TestOrderThatCannotBeRememberedIsCarriedOutAndSaidInTheLab has its state directory
+// in /proc, where not even root can make a directory.
 func TestOrderThatCannotBeRememberedIsCarriedOutAndSaidInTheLab(t *testing.T) {
 	t.Parallel()
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})

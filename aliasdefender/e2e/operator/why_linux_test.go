@@ -22,8 +22,8 @@ func factOf(t *testing.T, w stage.Told, i int, name string) (value string, asked
 	return "", time.Time{}
 }
 
-// TestWhyTellsOfACrash compares what Why tells with what the lab did and saw:
-// who had the alias, when it died, when it came up on the other host.
+// TestWhyTellsOfACrash compares what Why says with what the lab did and saw: who had
+// the alias, when that host died, and when the alias came up on the other.
 func TestWhyTellsOfACrash(t *testing.T) {
 	t.Parallel()
 	p := stage.Begun(t)
@@ -32,7 +32,7 @@ func TestWhyTellsOfACrash(t *testing.T) {
 	stage.Must(t, p.A.Crash())
 	stage.Held(t, p, "b")
 	stage.Served(t, p, "b")
-	var taken time.Time // on the lab's own watch of the kernels
+	var taken time.Time // seen by the lab's own watch of the kernels
 	for _, s := range p.Holders.Spans() {
 		if s.By == "b" {
 			taken = s.From
@@ -70,8 +70,8 @@ func TestWhyTellsOfACrash(t *testing.T) {
 	if before.Row != "W6" || before.At.After(crash) {
 		t.Errorf("before the take: %s at %v; want W6 from before the crash", before.Row, before.At)
 	}
-	// The first to be heard of A may be its answer to a ping, which has no name: then
-	// the log had none either.
+	// The first sign of A may be its answer to a ping, which has no name: then the
+	// log has no name either.
 	unnamed := regexp.MustCompile(`row=W6 .*alias answered \(`).MatchString(p.Monitor(p.B).Output())
 	if by := before.Facts[4].By; unnamed != (by == "another host") || !unnamed && by != "partner" && by != p.A.NIC("eth0").MAC.String() {
 		t.Errorf("served by %q", by)

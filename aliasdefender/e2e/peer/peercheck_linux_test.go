@@ -13,8 +13,8 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// alarmed waits until both hosts show in Status --json what does not fit, and
-// returns how long that took once both had heard each other.
+// alarmed waits until Status --json of both hosts shows what does not fit, and
+// returns how long that took after both had heard each other.
 func alarmed(t *testing.T, p *pair.Pair, text string) time.Duration {
 	t.Helper()
 	for _, h := range []*lab.Host{p.A, p.B} {
@@ -45,7 +45,7 @@ func TestPairThatDoesNotFitIsAnAlarmOnBothHosts(t *testing.T) {
 		settings   string // of B
 		text       string
 		within     time.Duration
-		oneHolder  bool // the one with the lower hardware address
+		oneHolder  bool // the host with the lower hardware address
 	}{
 		{name: "two primaries", a: row(true, "/24") + " | true\n", b: row(false, "/24") + " | true\n",
 			text: "both hosts' files say primary", within: 2 * interval, oneHolder: true},
@@ -91,7 +91,7 @@ func TestPairThatDoesNotFitIsAnAlarmOnBothHosts(t *testing.T) {
 	})
 }
 
-// judgeAlarm holds Status on both hosts against there being an alarm.
+// judgeAlarm checks whether Status of both hosts shows an alarm.
 func judgeAlarm(t *testing.T, p *pair.Pair) {
 	t.Helper()
 	for _, h := range []*lab.Host{p.A, p.B} {

@@ -15,19 +15,19 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// shortLease is the shortest that the settings take.
+// shortLease is the shortest lease that the settings allow.
 const shortLease = 3 * time.Second
 
-// leaseOver is when the kernel has taken an alias off at the latest: it counts
-// in seconds, and looks a moment later.
+// leaseOver is by how much later at most the kernel takes an alias off: it counts in
+// seconds, and looks a moment later.
 const leaseOver = shortLease + 2*time.Second
 
-// relieved is how long a standby may need, at a rhythm of 200 ms, from the end
-// of a lease: the silence, and fresh answers of router and partner.
+// relieved is how long a standby may need from the end of a lease, at a rhythm of 200
+// ms: for the silence, and for fresh answers of router and partner.
 const relieved = 200*time.Millisecond + 5*50*time.Millisecond
 
-// slack is for the taking itself (a look, the add, the announcement), and for a
-// machine that runs all hosts at once and other things besides.
+// slack is for the take itself (a look, the add, the announcement), and for a machine
+// that runs all hosts at once and other things besides.
 const slack = 300 * time.Millisecond
 
 // leased is a pair with a short lease, at 200 ms.
@@ -43,8 +43,8 @@ func leased(t *testing.T, keys ...string) *pair.Pair {
 	return p
 }
 
-// lapses waits until the kernel has taken A's alias off, not before its time,
-// and B has it; it returns for how long nobody had.
+// lapses waits until the kernel has taken A's alias off, not too early, and B has it.
+// It returns how long nobody had it.
 func lapses(t *testing.T, p *pair.Pair, since time.Time) (nobody time.Duration) {
 	t.Helper()
 	leasedFor(t, p.A, shortLease)
@@ -64,7 +64,7 @@ func lapses(t *testing.T, p *pair.Pair, since time.Time) (nobody time.Duration) 
 	return nobody
 }
 
-// leasedFor wants the kernel to have been told to let the alias go by then.
+// leasedFor requires that the kernel was told to let the alias go by then.
 func leasedFor(t *testing.T, h *lab.Host, most time.Duration) {
 	t.Helper()
 	stage.Must(t, h.Do(func() error {
@@ -89,8 +89,8 @@ func TestDeadDaemonIsRelievedWhenItsLeaseEnds(t *testing.T) {
 	stage.Unchanged(t, p, 2*time.Second)
 }
 
-// Without a key the primary's alias stays for ever, as the original's did; and
-// taken off by hand it is not relieved while the host answers.
+// Without a key a primary's alias stays for ever, as in the original. If somebody
+// takes it off by hand, the partner does not take over while the host answers.
 func TestDeadDaemonWithoutAKeyIsNotRelieved(t *testing.T) {
 	t.Parallel()
 	p := leased(t)
@@ -116,7 +116,7 @@ func TestFrozenDaemonIsRelievedAndForgets(t *testing.T) {
 	mac := p.A.NIC("eth0").MAC.String()
 	defer func() {
 		t.Helper()
-		if f, said := sniff.Last(func(f lab.ARP) bool { return f.Claim(pair.Alias) && f.EthSrc.String() == mac }); said && f.At.After(thawed) {
+		if f, said := sniff.Last(func(f lab.Frame) bool { return f.Claim(pair.Alias) && f.EthSrc.String() == mac }); said && f.At.After(thawed) {
 			t.Errorf("A, which has lost the alias, announced it: %v", f)
 		}
 	}()
@@ -131,8 +131,8 @@ func TestFrozenDaemonIsRelievedAndForgets(t *testing.T) {
 	}
 }
 
-// A restart keeps the alias, however long it takes, and the next daemon holds
-// it on a lease again.
+// A restart keeps the alias, however long it takes, and then the next daemon holds it
+// on a lease again.
 func TestRestartWithinAndBeyondTheLeaseIsNotNoticed(t *testing.T) {
 	t.Parallel()
 	p := leased(t, stage.NewKey())

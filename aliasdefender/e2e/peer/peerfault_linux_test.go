@@ -24,9 +24,9 @@ import (
 
 const unreadable = "event=partner_unreadable"
 
-// takeover is how long a silent alias may go without service at a rhythm: until it
-// and, asked at its first miss, the partner and the router are known as silent or
-// not, and then the take.
+// takeover is how long a silent alias may go without service at a rhythm: until it is
+// known whether it is silent, and whether partner and router are, which are asked at
+// its first miss; and then the take.
 func takeover(interval time.Duration) time.Duration {
 	r := config.Rhythm{Interval: interval, Timeout: config.DefaultTimeout(interval), Misses: 3}
 	return r.Detect() + r.Timeout + slack
@@ -38,7 +38,7 @@ func rewrite(t *testing.T, p *pair.Pair, h *lab.Host, rows string) {
 	stage.Must(t, os.WriteFile(p.File(h, "hostname.alias"), []byte(rows), 0o644))
 }
 
-// crashed has A crash: B takes the alias, announces it, and the client is served.
+// crashed has A crash: B takes the alias and announces it, and the client is served.
 func crashed(t *testing.T, p *pair.Pair, interval time.Duration) {
 	t.Helper()
 	sniff, err := p.User.Port().Sniff()
@@ -73,8 +73,7 @@ func TestDifferentKeysAreSaidOnceAndTheOriginalsRulesApply(t *testing.T) {
 	crashed(t, p, interval)
 }
 
-// wall drops the channel's packets to or from a host, and nothing else, until it
-// is undone.
+// wall drops only the channel's packets to or from a host, until it is undone.
 func wall(t *testing.T, h *lab.Host, hook *nftables.ChainHook) (undo func()) {
 	t.Helper()
 	var conn *nftables.Conn
@@ -107,7 +106,7 @@ func TestChannelBehindAFirewallIsSaidAndTheOriginalsRulesApply(t *testing.T) {
 	const interval = 200 * time.Millisecond
 	for _, tt := range []struct {
 		name string
-		of   func(p *pair.Pair) []*lab.Host // who hear nothing
+		of   func(p *pair.Pair) []*lab.Host // neither hears anything
 	}{
 		{"both ways", func(p *pair.Pair) []*lab.Host { return []*lab.Host{p.A, p.B} }},
 		{"to the standby", func(p *pair.Pair) []*lab.Host { return []*lab.Host{p.B} }},
@@ -188,8 +187,8 @@ func TestSecondCableKeepsTheChannel(t *testing.T) {
 	fresh(p.B, "A says why", "cannot serve")
 }
 
-// flood sends garbage to both hosts' port in the name of their partner, as fast
-// as it goes, until it is stopped; stop returns how much that was each second.
+// flood sends garbage to both hosts' port in their partner's name, as fast as it can,
+// until it is stopped. stop returns how many packets that was each second.
 func flood(t *testing.T, p *pair.Pair) (stop func() int) {
 	t.Helper()
 	from, err := p.Lab.Host(lab.HostSpec{Name: "flood", NICs: []lab.NICSpec{{Name: "eth0", Switch: p.Switch, Addrs: stage.Prefixes("10.77.0.66/24")}}})
@@ -199,8 +198,8 @@ func flood(t *testing.T, p *pair.Pair) (stop func() int) {
 		fd, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 		return err
 	}))
-	// Of two packets one is no datagram of the channel at all; the other begins as
-	// one, and can be told only by trying to open it.
+	// One packet of two is not a datagram of the channel at all; the other begins
+	// like one, and only an attempt to open it can tell.
 	packet := func(source, to netip.Addr, head string) []byte {
 		b := make([]byte, 28+200)
 		b[0], b[8], b[9] = 0x45, 64, unix.IPPROTO_UDP
@@ -251,8 +250,8 @@ func TestFloodOfGarbageHidesNoCrashAndMakesNone(t *testing.T) {
 	t.Logf("%d packets of garbage a second", stop())
 }
 
-// TestKeysAreReloaded brings a key in, replaces it on one host after the other,
-// and takes it out: nobody ever finds the other unreadable, and nothing moves.
+// TestKeysAreReloaded brings a key in, replaces it on one host after the other, and
+// takes it out: neither host ever fails to read the other, and nothing moves.
 func TestKeysAreReloaded(t *testing.T) {
 	t.Parallel()
 	const interval = 200 * time.Millisecond
@@ -288,7 +287,7 @@ func TestKeysAreReloaded(t *testing.T) {
 		stage.Unchanged(t, p, time.Second)
 		both()
 	}
-	// Who has no key any more holds for ever what it holds.
+	// A host without a key holds its aliases for ever.
 	with(p.B)
 	with(p.A)
 	stage.Unchanged(t, p, leaseOver+time.Second)

@@ -16,7 +16,7 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// What the hosts of the README are called and have, as its drawing shows them.
+// The names and addresses of the README's hosts, as its drawing shows them.
 var (
 	readmeAlias  = netip.MustParseAddr("172.16.1.2")
 	readmeRouter = netip.MustParseAddr("172.16.1.254")
@@ -31,8 +31,8 @@ func readme(t *testing.T) string {
 	return string(text)
 }
 
-// shown is what the README prints below a command: up to the next one, or to
-// the end of its fenced block. A prompt is a host and a dollar: "b$ ".
+// shown is what the README prints below a command: up to the next command, or to the
+// end of the fenced block. A prompt is a host and a dollar: "b$ ".
 func shown(t *testing.T, text, prompt string) string {
 	t.Helper()
 	var blocks []string
@@ -59,8 +59,8 @@ func shown(t *testing.T, text, prompt string) string {
 
 var anyPrompt = regexp.MustCompile(`^[a-z]*\$ `)
 
-// What differs from run to run, and nothing else: a column, a word or a row of
-// the rules that differs is a mistake in the README.
+// Only these differ from run to run: if a column, a word or a row of the rules
+// differs, the README has a mistake.
 var varying = []struct {
 	what *regexp.Regexp
 	as   string
@@ -74,7 +74,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(?m)^\d+s: `), "AGE: "},
 	{regexp.MustCompile(`(?m)^note: \S+ was played again: .*\n`), ""}, // the machine stood still
 	{regexp.MustCompile(`, in \d+ s\.`), ", in AGE."},
-	// The cells stay; how wide the widest was is the table's own business.
+	// The cells stay; the table chooses its own widths.
 	{regexp.MustCompile(`(\S) {2,}`), "$1  "},
 	{regexp.MustCompile(`(?m) +$`), ""},
 }
@@ -96,7 +96,7 @@ func alike(t *testing.T, prompt, said string) {
 	}
 }
 
-// readmeStage is the drawing of the README as hosts, with its own file.
+// readmeStage is the hosts of the README's drawing, with the README's file.
 type readmeStage struct {
 	t     *testing.T
 	dir   string
@@ -129,7 +129,7 @@ func newReadmeStage(t *testing.T) *readmeStage {
 	return s
 }
 
-// readmeRow is the row of a host in the README's sample of hostname.alias.
+// readmeRow is a host's row in the README's sample of hostname.alias.
 func readmeRow(t *testing.T, host string) string {
 	t.Helper()
 	row := regexp.MustCompile(`(?m)^eth0:1 .*# on host ` + host + `$`).FindString(readme(t))
@@ -160,7 +160,7 @@ func (s *readmeStage) held(host string) {
 	}
 }
 
-// until runs a command until it says something.
+// until repeats a command until it prints something.
 func (s *readmeStage) until(host, words, verb string) {
 	s.t.Helper()
 	ctx := stage.Patiently(s.t)
@@ -177,7 +177,7 @@ func (s *readmeStage) until(host, words, verb string) {
 	}
 }
 
-// alike runs a command on a host and compares it with the README.
+// alike runs a command on a host and compares its output with the README.
 func (s *readmeStage) alike(host, verb string, args ...string) {
 	s.t.Helper()
 	c := s.command(host, verb, args...)
@@ -207,8 +207,8 @@ func TestReadmeShowsWhatTheProgramSays(t *testing.T) {
 	s.held("a")
 }
 
-// TestReadmeShowsTheChannel plays what the README shows of it: a hands over to
-// b, and b goes into maintenance.
+// TestReadmeShowsTheChannel plays the README's part about the channel: a hands over
+// to b, and b goes into maintenance.
 func TestReadmeShowsTheChannel(t *testing.T) {
 	t.Parallel()
 	s := newReadmeStage(t)
@@ -247,8 +247,8 @@ func TestReadmeShowsARehearsal(t *testing.T) {
 	alike(t, "$ aliasdefender Rehearse --only crash,partition", strings.Replace(out.String(), absent, "/etc/hostname.alias", 1))
 }
 
-// TestReadmeComparisonSeesWordsAndColumns holds the comparison itself to what it
-// is for: other times are the same, another word or column is not.
+// TestReadmeComparisonSeesWordsAndColumns tests the comparison itself: another time
+// is no difference, another word or column is one.
 func TestReadmeComparisonSeesWordsAndColumns(t *testing.T) {
 	t.Parallel()
 	base := "ALIAS          HOLDER  SINCE  WHY\n172.16.1.2/24  us      3s     alias silent (asked 12ms before), by 02:00:00:00:00:01"
@@ -273,8 +273,8 @@ func TestReadmeComparisonSeesWordsAndColumns(t *testing.T) {
 	}
 }
 
-// TestReadmeShowsNothingElse finds an output that nobody compares, in the README
-// and in the pages of docs, and a first screen that has become too long.
+// TestReadmeShowsNothingElse finds output in the README and in the pages of docs that
+// no test compares, and a first screen that has become too long.
 func TestReadmeShowsNothingElse(t *testing.T) {
 	t.Parallel()
 	compared := []string{

@@ -26,11 +26,11 @@ import (
 	"alias-defender/aliasdefender/rehearse"
 )
 
-// brokenMonitor in the environment has a Monitor break a rule on purpose, on one of
-// the two hosts, for a rehearsal to find.
+// brokenMonitor in the environment makes a Monitor on one of the two hosts break a
+// rule on purpose, for a rehearsal to find.
 const brokenMonitor = "ALIASDEFENDER_TEST_BROKEN"
 
-// thisHost is the name on the stage of the host that is right.
+// thisHost is the name on the stage of the host whose Monitor is right.
 const thisHost = "this host"
 
 func TestMain(m *testing.M) {
@@ -52,21 +52,20 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// neverAdds says that it did.
+// neverAdds reports success but adds nothing.
 type neverAdds struct{ defender.Network }
 
 func (neverAdds) Add(o []host.Placement) []error { return make([]error, len(o)) }
 
-// neverRemoves says that it did.
+// neverRemoves reports success but removes nothing.
 type neverRemoves struct{ defender.Network }
 
 func (neverRemoves) Remove(o []host.Placement) []error { return make([]error, len(o)) }
 
-// fast is a run of Rehearse on the sample at a fast rhythm, and what it prints on
-// standard output.
+// fast runs Rehearse on the sample at a fast rhythm, and returns its standard output.
 func fast(t *testing.T, env []string, args ...string) (text string, code int) {
 	t.Helper()
-	lab.ForTest(t) // skips where there can be none
+	lab.ForTest(t) // skips if there can be no namespaces
 	var out, errs bytes.Buffer
 	cmd := exec.Command(lab.Self(), append([]string{"Rehearse"}, args...)...)
 	cmd.Env = append(os.Environ(), stage.RunMain+"=1", stage.DefaultAliases+"="+filepath.Join(t.TempDir(), "absent"))
@@ -80,7 +79,7 @@ func fast(t *testing.T, env []string, args ...string) (text string, code int) {
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 
-// reported is fast with the report read.
+// reported is fast with the report parsed.
 func reported(t *testing.T, args ...string) (report rehearse.Report, text string, code int) {
 	t.Helper()
 	text, code = fast(t, nil, append(args, "--json")...)
@@ -90,10 +89,10 @@ func reported(t *testing.T, args ...string) (report rehearse.Report, text string
 	return report, text, code
 }
 
-// played judges a rehearsal that should be good. Its verdicts are of times, which a busy
-// machine can break: then the control client, which asks what never moves, had a gap as
-// well. No other verdict may be bad. It tells whether all was quiet, so that the steps are
-// those of one run.
+// played judges a rehearsal that should be good. A busy machine can break its
+// verdicts about times; then the control client, which asks an address that never
+// moves, had a gap as well. No other verdict may be bad. It returns whether the
+// machine was quiet, so that all steps are from one run.
 func played(t *testing.T, report rehearse.Report, text string, code int) (quiet bool) {
 	t.Helper()
 	quiet = !strings.Contains(text, "was played again")
@@ -150,8 +149,8 @@ func TestEveryScenarioIsGoodAtAFastRhythm(t *testing.T) {
 	played(t, report, text, code)
 }
 
-// TestRehearsedDaemonsTalk: the key that the settings name is not there, and
-// nobody minds.
+// TestRehearsedDaemonsTalk: the key that the settings name does not exist, and that
+// does not matter.
 func TestRehearsedDaemonsTalk(t *testing.T) {
 	t.Parallel()
 	dir := openDir(t)
@@ -201,7 +200,7 @@ func TestBrokenRulesAreFoundAndNamed(t *testing.T) {
 	}
 }
 
-// command is Rehearse as a program of its own, as another user when uid is not 0.
+// command is Rehearse as a separate program, run as another user if uid is not 0.
 func command(t *testing.T, uid uint32, tmp string, args ...string) *exec.Cmd {
 	t.Helper()
 	lab.ForTest(t)
@@ -280,7 +279,7 @@ func TestInterruptedRehearsalLeavesNothing(t *testing.T) {
 			stage.Must(t, err)
 			stage.Must(t, cmd.Start())
 			said, buf := "", make([]byte, 4096)
-			for !strings.Contains(said, ": crash") { // the Monitors run, but for the one that crashes
+			for !strings.Contains(said, ": crash") { // the Monitors are running, except the one that crashes
 				n, err := stderr.Read(buf)
 				if err != nil {
 					t.Fatalf("%v\n%s", err, said)
@@ -308,8 +307,8 @@ func TestInterruptedRehearsalLeavesNothing(t *testing.T) {
 	}
 }
 
-// programsOf are the programs whose command line names a directory that only
-// this test has: Monitors.
+// programsOf are the programs whose command line names a directory that only this
+// test has: its Monitors.
 func programsOf(t *testing.T, dir string) (pids []string) {
 	t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")

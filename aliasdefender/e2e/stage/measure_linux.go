@@ -10,9 +10,9 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// Gaps are those of the client since a moment that are longer than 20 ms and
-// not the machine's own: at the same time the control client had none of half
-// the length, nor did either of them come late with its questions.
+// Gaps are the client's gaps since a moment that are longer than 20 ms and not the
+// machine's own: at that time the control client had no gap of half the length, and
+// neither client asked its questions late.
 func Gaps(c, control *lab.Client, since time.Time) (own []lab.Gap) {
 	for _, g := range c.Gaps(since, time.Time{}, 20*time.Millisecond) {
 		if Stillness(c, control, g.From, g.To) < g.Length()/2 {
@@ -22,8 +22,8 @@ func Gaps(c, control *lab.Client, since time.Time) (own []lab.Gap) {
 	return own
 }
 
-// Stillness is the longest time in a stretch in which the machine itself stood
-// still: a client's questions came late, or the router's answer to control did.
+// Stillness is the longest time in a stretch in which the machine itself stood still:
+// a client asked its questions late, or the router answered control late.
 func Stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 	from, to = from.Add(-10*time.Millisecond), to.Add(10*time.Millisecond)
 	if now := time.Now(); to.After(now) {
@@ -33,8 +33,9 @@ func Stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 	return max(r.Stall, r.Longest.Length(), c.Report(from, to).Stall)
 }
 
-// Away tells whether a Monitor has found since a moment that it did not get to run for
-// so long that nothing known before counts: until it knows again it cannot hand over.
+// Away tells whether a Monitor has found, since a moment, that it did not get to run
+// for so long that earlier facts no longer count. Until it knows more it cannot hand
+// over.
 func Away(since time.Time, monitors ...*lab.Process) bool {
 	for _, m := range monitors {
 		for line := range strings.Lines(m.Output()) {
@@ -47,14 +48,14 @@ func Away(since time.Time, monitors ...*lab.Process) bool {
 	return false
 }
 
-// Announced wants the last announcement of the alias to be the host's, and one of it
-// since a moment.
+// Announced requires that the last announcement of the alias is the host's, and that
+// there was one since a moment.
 func Announced(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, since time.Time) {
 	t.Helper()
 	if _, err := Announcement(t, s, h, alias, since); err != nil {
 		t.Errorf("%s has not announced %s: %v", h.Name, alias, err)
 	}
-	if f, ok := s.Last(func(f lab.ARP) bool { return f.Claim(alias) }); ok && !slices.Equal(f.SenderHW, h.NIC("eth0").MAC) {
+	if f, ok := s.Last(func(f lab.Frame) bool { return f.Claim(alias) }); ok && !slices.Equal(f.SenderHW, h.NIC("eth0").MAC) {
 		t.Errorf("%s has %s, and the last announcement of it is %v", h.Name, alias, f)
 	}
 }
@@ -64,13 +65,13 @@ func Announced(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, sinc
 func Announcement(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, since time.Time) (time.Time, error) {
 	t.Helper()
 	mac := h.NIC("eth0").MAC
-	f, err := s.Wait(Patiently(t), func(f lab.ARP) bool {
-		return f.At.After(since) && f.Claim(alias) && slices.Equal(f.EthDst, lab.Broadcast) && slices.Equal(f.SenderHW, mac)
+	f, err := s.Wait(Patiently(t), func(f lab.Frame) bool {
+		return f.At.After(since) && f.Claim(alias) && f.ToAll() && slices.Equal(f.SenderHW, mac)
 	})
 	return f.At, err
 }
 
-// Median is the one in the middle.
+// Median is the middle value.
 func Median(d []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(d))[len(d)/2]
 }

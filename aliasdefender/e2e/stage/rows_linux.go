@@ -20,11 +20,14 @@ type Row struct {
 	Primary bool
 }
 
-// Rows are n of them, the stage's own alias the first.
-func Rows(n int, primary bool) (all []Row) {
-	addr := pair.Alias
+// Rows are n rows of IPv4, with the stage's own alias as the first.
+func Rows(n int, primary bool) (all []Row) { return RowsOf(pair.IPv4, n, primary) }
+
+// RowsOf are n rows of the family of these addresses, with their alias as the first.
+func RowsOf(of pair.Addresses, n int, primary bool) (all []Row) {
+	addr := of.Alias
 	for i := range n {
-		all = append(all, Row{fmt.Sprintf("eth0:%d", i+1), netip.PrefixFrom(addr, 24), primary})
+		all = append(all, Row{fmt.Sprintf("eth0:%d", i+1), netip.PrefixFrom(addr, of.OwnA.Bits()), primary})
 		addr = addr.Next()
 	}
 	return all
@@ -33,9 +36,9 @@ func Rows(n int, primary bool) (all []Row) {
 // Put writes the files of a host of the pair.
 func Put(t *testing.T, p *pair.Pair, h *lab.Host, settings string, rows []Row) {
 	t.Helper()
-	partner := pair.OwnA.Addr()
+	partner := p.OwnA.Addr()
 	if h == p.A {
-		partner = pair.OwnB.Addr()
+		partner = p.OwnB.Addr()
 	}
 	Must(t, p.Write(h, partner, false, settings))
 	Must(t, os.WriteFile(p.File(h, "hostname.alias"), []byte(Table(partner, rows)), 0o644))
@@ -50,7 +53,7 @@ func Table(partner netip.Addr, rows []Row) string {
 	return b.String()
 }
 
-// WaitAddrs waits until the host's kernel has just its own address and these
+// WaitAddrs waits until the host's kernel has exactly its own address and these
 // aliases.
 func WaitAddrs(t *testing.T, h *lab.Host, rows []Row) {
 	t.Helper()
@@ -66,8 +69,8 @@ func WaitAddrs(t *testing.T, h *lab.Host, rows []Row) {
 	}
 }
 
-// StrangeAddrs compares the aliases in the host's kernel with the rows that it
-// should have.
+// StrangeAddrs compares the aliases in the host's kernel with the rows that it should
+// have.
 func StrangeAddrs(t *testing.T, h *lab.Host, rows []Row) (strange []string) {
 	t.Helper()
 	have, err := h.Addrs()
@@ -76,7 +79,11 @@ func StrangeAddrs(t *testing.T, h *lab.Host, rows []Row) (strange []string) {
 		return a.Label == "lo" || slices.Contains(h.NIC("eth0").Addrs, a.Prefix)
 	})
 	for _, r := range rows {
-		i := slices.Index(have, lab.Addr{Label: r.Label, Prefix: r.Alias})
+		label := r.Label
+		if r.Alias.Addr().Is6() {
+			label, _, _ = strings.Cut(label, ":") // addresses of IPv6 have none
+		}
+		i := slices.Index(have, lab.Addr{Label: label, Prefix: r.Alias})
 		if i < 0 {
 			strange = append(strange, fmt.Sprintf("no %s on %s", r.Alias, r.Label))
 			continue

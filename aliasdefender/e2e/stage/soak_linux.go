@@ -12,11 +12,11 @@ import (
 
 var soak = flag.Bool("soak", false, "play stories by the dozen, measure, and judge the times")
 
-// Soak tells whether this is make soak: then times are judged. Otherwise nothing but
-// the order of events is, and what was lost.
+// Soak tells whether this is make soak, which judges times. Otherwise tests judge
+// only the order of events and what was lost.
 func Soak() bool { return *soak }
 
-// Runs is how often a story is played: once, or in make soak so often.
+// Runs is how often to play a story: once, or n times in make soak.
 func Runs(soaked int) int {
 	if Soak() {
 		return soaked
@@ -24,20 +24,20 @@ func Runs(soaked int) int {
 	return 1
 }
 
-// Figures are the times that something took, one for each time it was played.
+// Figures are how long something took, once for each time that it was played.
 type Figures struct {
 	t     *testing.T
 	what  string
 	limit time.Duration
 	took  []time.Duration
 	over  []time.Duration // longer than the limit, and the machine did not stand still
-	noisy int             // longer than the limit; the machine's own standing still explains it
+	noisy int             // longer than the limit, because the machine itself stood still
 }
 
-// NewFigures begins a figure of a story. At the test's end it is printed, in one
-// line. In make soak none may be over the limit; what the machine itself
-// explains is left out, of one in five at most: where there was more noise than
-// that, the run says nothing, and so fails.
+// NewFigures begins a figure of a story. At the end of the test it prints the figure
+// in one line. In make soak no value may be over the limit. Values that the machine
+// itself explains are left out, at most one in five: with more noise than that the
+// run proves nothing, and so fails.
 func NewFigures(t *testing.T, what string, limit time.Duration) *Figures {
 	t.Helper()
 	f := &Figures{t: t, what: what, limit: limit}
@@ -45,7 +45,7 @@ func NewFigures(t *testing.T, what string, limit time.Duration) *Figures {
 	return f
 }
 
-// Add takes in a time, and for how long the machine itself stood still in it.
+// Add adds a time, and how long the machine itself stood still meanwhile.
 func (f *Figures) Add(took, still time.Duration) {
 	switch {
 	case took <= f.limit:
@@ -80,9 +80,9 @@ func (f *Figures) judge() {
 	}
 }
 
-// Crashed judges how the alias came from a host that crashed to the other one: who
-// had it crashed first, there were never two, the taker announced it after it had it,
-// and the client is answered by nobody else after.
+// Crashed judges how the alias came from a host that crashed to the other one: its
+// holder crashed first, there were never two holders, the taker announced the alias
+// after it had it, and after that nobody else answers the client.
 func Crashed(t *testing.T, p *pair.Pair, s *lab.Sniffer, crash time.Time, from, to *lab.Host) {
 	t.Helper()
 	if both := p.Holders.Tenure(crash, time.Time{}).LongestBoth; both > 0 {
@@ -101,5 +101,5 @@ func Crashed(t *testing.T, p *pair.Pair, s *lab.Sniffer, crash time.Time, from, 
 	if took.From.IsZero() {
 		t.Fatalf("nobody took it after the crash of %s", from.Name)
 	}
-	Announced(t, s, to, pair.Alias, crash)
+	Announced(t, s, to, p.Alias, crash)
 }

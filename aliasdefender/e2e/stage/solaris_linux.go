@@ -17,14 +17,14 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// RunSolaris set to 1, beside RunMain, makes the program drive ifconfig, as on
-// Solaris: the one in the directory bin beside its --aliases.
+// RunSolaris set to 1, beside RunMain, makes the program drive ifconfig as on
+// Solaris: the ifconfig in the directory bin beside its --aliases.
 const RunSolaris = "ALIASDEFENDER_RUN_SOLARIS"
 
 // solaris is the fake ifconfig, built once for all the tests of a package.
 var solaris struct {
 	once    sync.Once
-	dir     string // is removed when all have ended
+	dir     string // removed when all tests have ended
 	program string
 	err     error
 }

@@ -24,8 +24,8 @@ const DefaultAliases = "ALIASDEFENDER_TEST_ALIASES"
 // program is the name by which the init script knows it.
 const program = "aliasdefender"
 
-// Usual is the setting of the rhythm where a story does not need another one: fast,
-// and in make soak the one of a second.
+// Usual is the rhythm for stories that need no other: fast, and in make soak one
+// second.
 func Usual() string {
 	if Soak() {
 		return `interval = "1s"`
@@ -33,8 +33,8 @@ func Usual() string {
 	return `interval = "500ms"`
 }
 
-// Main is the whole of a TestMain. open has the program work on another network than
-// its host's; nil: on that.
+// Main is the whole of a TestMain. open makes the program work on another network
+// than its host's; nil: its host's.
 func Main(m *testing.M, open func() (daemon.System, error)) {
 	if os.Getenv(RunSolaris) == "1" {
 		open = solarisHost
@@ -50,11 +50,12 @@ func Main(m *testing.M, open func() (daemon.System, error)) {
 	})
 }
 
-// Stage is what a pair has that is given nothing else. The zero Stage has the usual
-// rhythm and no keys.
+// Stage is the setup of a pair. The zero Stage has the usual rhythm, no keys, and IPv4
+// addresses.
 type Stage struct {
 	Settings string
 	Keys     []string
+	IPv6     bool
 }
 
 // Pair builds a pair on the zero Stage. No Monitor runs yet.
@@ -97,6 +98,7 @@ func (s Stage) Pair(t *testing.T, spec pair.Spec) *pair.Pair {
 	if spec.Keys == nil {
 		spec.Keys = s.Keys
 	}
+	spec.IPv6 = spec.IPv6 || s.IPv6
 	p, err := pair.New(l, spec)
 	Must(t, err)
 	return p
@@ -115,13 +117,13 @@ func (s Stage) Begun(t *testing.T) *pair.Pair {
 func (s Stage) BegunWith(t *testing.T, n int, settings string) *pair.Pair {
 	t.Helper()
 	p := s.Pair(t, pair.Spec{PrimaryA: true, Settings: settings})
-	Put(t, p, p.A, settings, Rows(n, true))
-	Put(t, p, p.B, settings, Rows(n, false))
-	last, err := p.Lab.Watch(Rows(n, true)[n-1].Alias.Addr())
+	Put(t, p, p.A, settings, RowsOf(p.Addresses, n, true))
+	Put(t, p, p.B, settings, RowsOf(p.Addresses, n, false))
+	last, err := p.Lab.Watch(RowsOf(p.Addresses, n, true)[n-1].Alias.Addr())
 	Must(t, err)
 	Must(t, p.Begin(Patience))
 	Held(t, p, "a")
 	Must(t, last.Wait(Patiently(t), "a"))
-	WaitAddrs(t, p.A, Rows(n, true))
+	WaitAddrs(t, p.A, RowsOf(p.Addresses, n, true))
 	return p
 }

@@ -12,8 +12,8 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// Rhythm is the settings of an interval, for a test that moves an alias more
-// often than flapping is meant to allow.
+// Rhythm is the settings for an interval, for a test that moves an alias more often
+// than flapping allows.
 func Rhythm(interval time.Duration) string {
 	return fmt.Sprintf("interval = %q\nmax_takes = 1000", interval)
 }
@@ -21,8 +21,8 @@ func Rhythm(interval time.Duration) string {
 // NewKey is the contents of a key file.
 func NewKey() string { return string(config.NewKey().File()) }
 
-// Talking is a pair with a key of its own: the primary serves, and each daemon
-// is heard by the other and knows that it would take the alias.
+// Talking is a pair with a key of its own: the primary serves, and each daemon hears
+// the other and knows that it would take the alias.
 func Talking(t *testing.T, interval time.Duration) *pair.Pair {
 	t.Helper()
 	p := Pair(t, pair.Spec{PrimaryA: true, Settings: Rhythm(interval), Keys: []string{NewKey()}})
@@ -39,7 +39,7 @@ func Begin(t *testing.T, p *pair.Pair) {
 	Hears(t, p, p.B, "holding")
 }
 
-// Until waits until a host's Status shows what is wanted of the pair's alias.
+// Until waits until a host's Status shows what is wanted about the pair's alias.
 func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, ok func(control.Snapshot, control.Alias) bool) {
 	t.Helper()
 	ctx := Patiently(t)
@@ -49,13 +49,13 @@ func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, ok func(control
 	for {
 		s, err := control.Dial(p.File(h, "sock")).Status(ctx, true)
 		if err != nil && !errors.Is(err, control.ErrNotRunning) && ctx.Err() == nil {
-			t.Fatal(err) // one that starts is waited for
+			t.Fatal(err) // wait for one that is starting
 		}
 		if err == nil {
 			last = s
 		}
 		for _, a := range s.Aliases {
-			if a.Alias == pair.Alias.String() && ok(s, a) {
+			if a.Alias == p.Alias.String() && ok(s, a) {
 				return
 			}
 		}
@@ -67,8 +67,7 @@ func Until(t *testing.T, p *pair.Pair, h *lab.Host, what string, ok func(control
 	}
 }
 
-// Hears waits until a host has heard from its partner how that stands to the
-// alias.
+// Hears waits until a host has heard its partner's standing to the alias.
 func Hears(t *testing.T, p *pair.Pair, h *lab.Host, state string) {
 	t.Helper()
 	Until(t, p, h, "the partner is "+state, func(_ control.Snapshot, a control.Alias) bool {

@@ -11,9 +11,9 @@ import (
 	"alias-defender/aliasdefender/lab/pair"
 )
 
-// Patience is how long a test waits for what has to come. It ends as soon as that has
-// come, so it is long enough for a machine that does many other things, and no
-// promise of the program's: how long something takes is a figure of make soak.
+// Patience is how long a test waits for an event. A wait ends as soon as the event
+// has come, so Patience is long enough for a machine that does many other things. It
+// is not a promise of the program: make soak measures how long things take.
 const Patience = time.Minute
 
 // Patiently is a context that ends with Patience, or with the test.
@@ -24,7 +24,7 @@ func Patiently(t *testing.T) context.Context {
 	return ctx
 }
 
-// Held waits until just these hosts have the alias.
+// Held waits until exactly these hosts have the alias.
 func Held(t *testing.T, p *pair.Pair, hosts ...string) {
 	t.Helper()
 	if err := p.Holders.Wait(Patiently(t), hosts...); err != nil {
@@ -32,8 +32,8 @@ func Held(t *testing.T, p *pair.Pair, hosts ...string) {
 	}
 }
 
-// Unchanged watches for a while that the alias stays where it is: absence can
-// only be waited for.
+// Unchanged watches for a while that the alias stays where it is: to see that nothing
+// happens, one can only wait.
 func Unchanged(t *testing.T, p *pair.Pair, d time.Duration) {
 	t.Helper()
 	from, before := time.Now(), p.Holders.Holders()
@@ -43,7 +43,7 @@ func Unchanged(t *testing.T, p *pair.Pair, d time.Duration) {
 	}
 }
 
-// Served waits until the client is answered by a host.
+// Served waits until a host answers the client.
 func Served(t *testing.T, p *pair.Pair, by string) {
 	t.Helper()
 	if err := p.Asker.WaitAnswer(Patiently(t), by); err != nil {
@@ -51,8 +51,8 @@ func Served(t *testing.T, p *pair.Pair, by string) {
 	}
 }
 
-// Said waits until a Monitor has logged these words: an event=, a row= or another
-// field, which stay, and no sentence, which may change.
+// Said waits until a Monitor has logged these words. Use an event=, a row= or another
+// field, which stay, and not a sentence, which may change.
 func Said(t *testing.T, m *lab.Process, fields string) {
 	t.Helper()
 	if err := m.WaitOutput(Patiently(t), fields); err != nil {

@@ -22,8 +22,8 @@ func Read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// Wanted skips the test where a program is missing that it needs, and fails it in
-// CI: a test that nobody runs proves nothing.
+// Wanted skips the test if a program that it needs is missing, and fails it in CI: a
+// test that nobody runs proves nothing.
 func Wanted(t *testing.T, program, debianPackage string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err == nil {

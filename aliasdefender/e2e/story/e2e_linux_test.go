@@ -1,6 +1,7 @@
 package story
 
 import (
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -94,7 +95,7 @@ func TestLossTakesNothing(t *testing.T) {
 }
 
 func lossTakesNothing(t *testing.T, on stage.Stage) {
-	d := 8 * time.Second // at the usual rhythm as many rounds as a minute has seconds, and more
+	d := 8 * time.Second // at the usual rhythm this has more rounds than a minute has at one second
 	if stage.Soak() {
 		d = 5 * time.Minute
 	}
@@ -111,17 +112,17 @@ func TestForeignHostIsDefendedAgainst(t *testing.T) {
 func foreignHostIsDefendedAgainst(t *testing.T, on stage.Stage) {
 	p := on.Begun(t)
 	foreign, err := p.Lab.Host(lab.HostSpec{Name: "foreign", NICs: []lab.NICSpec{{
-		Name: "eth0", Switch: p.Switch, Addrs: stage.Prefixes("10.77.0.66/24", "10.77.0.100/24"),
+		Name: "eth0", Switch: p.Switch, Addrs: []netip.Prefix{p.Foreign, netip.PrefixFrom(p.Alias, p.Foreign.Bits())},
 	}}})
 	stage.Must(t, err)
 	sniff, err := p.User.Port().Sniff()
 	stage.Must(t, err)
 	defer sniff.Close()
-	stage.Must(t, foreign.NIC("eth0").SendARP(lab.Gratuitous(pair.Alias, foreign.NIC("eth0").MAC)))
+	stage.Must(t, foreign.NIC("eth0").Send(lab.Gratuitous(p.Alias, foreign.NIC("eth0").MAC)))
 	stage.Said(t, p.Monitor(p.A), `reason="foreign host claims`)
 	mac := p.A.NIC("eth0").MAC.String()
-	_, err = sniff.Wait(stage.Patiently(t), func(f lab.ARP) bool {
-		return f.Claim(pair.Alias) && f.SenderHW.String() == mac
+	_, err = sniff.Wait(stage.Patiently(t), func(f lab.Frame) bool {
+		return f.Claim(p.Alias) && f.SenderHW.String() == mac
 	})
 	stage.Must(t, err)
 	<-time.After(3 * time.Second)
@@ -134,9 +135,9 @@ func foreignHostIsDefendedAgainst(t *testing.T, on stage.Stage) {
 	}
 }
 
-// TestDefaultRhythmTakesOverWithin25SecondsInTheLab has the settings that nobody set.
-// The rhythm does not change the order of events, which the other stories judge; what
-// it costs is a figure of make soak.
+// TestDefaultRhythmTakesOverWithin25SecondsInTheLab has no settings. The rhythm does
+// not change the order of events, which the other stories judge; make soak measures
+// what it costs.
 func TestDefaultRhythmTakesOverWithin25SecondsInTheLab(t *testing.T) {
 	t.Parallel()
 	figure := stage.NewFigures(t, "the client's gap at a crash, at the default rhythm", 25*time.Second)
@@ -191,7 +192,7 @@ func TestPartnerWithoutADaemonInTheLab(t *testing.T) {
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	b, err := p.Start(p.B)
 	stage.Must(t, err)
-	stage.Must(t, b.WaitOutput(stage.Patiently(t), "row=W12")) // A's host lives, no daemon
+	stage.Must(t, b.WaitOutput(stage.Patiently(t), "row=W12")) // A's host is alive, but has no daemon
 	_, err = p.Start(p.A)
 	stage.Must(t, err)
 	stage.Served(t, p, "a")
@@ -204,7 +205,7 @@ func TestKilledMonitorsAliasIsAdopted(t *testing.T) {
 
 func killedMonitorsAliasIsAdopted(t *testing.T, on stage.Stage) {
 	p := on.Begun(t)
-	// Whom the other host has seen serve: it decides anew while A has no daemon.
+	// The other host has seen it serve, and decides anew while A has no daemon.
 	stage.Said(t, p.Monitor(p.B), "row=W6")
 	kill := time.Now()
 	stage.Must(t, p.Monitor(p.A).Kill())
@@ -229,7 +230,7 @@ func TestSignalsEndAsToldAndReload(t *testing.T) {
 	stage.Must(t, m.Signal(unix.SIGHUP))
 	stage.Said(t, m, "event=reload_mistake")
 	stage.Unchanged(t, p, 2*time.Second)
-	stage.Must(t, p.Write(p.A, pair.OwnB.Addr(), true, "interval = \"100ms\"\non_exit = \"release\""))
+	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, "interval = \"100ms\"\non_exit = \"release\""))
 	stage.Must(t, m.Signal(unix.SIGHUP))
 	stage.Said(t, m, "event=reloaded")
 	stage.Must(t, m.Signal(unix.SIGUSR2))
@@ -284,6 +285,6 @@ func TestNoDefaultRouterIsW8(t *testing.T) {
 	if n := strings.Count(m.Output(), `reason="no router known"`); n != 1 {
 		t.Errorf("said %d times:\n%s", n, m.Output())
 	}
-	stage.Must(t, p.A.SetDefaultRoute(pair.Router.Addr()))
+	stage.Must(t, p.A.SetDefaultRoute(p.RouterAt.Addr()))
 	stage.Served(t, p, "a")
 }

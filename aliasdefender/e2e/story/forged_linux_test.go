@@ -7,11 +7,11 @@ import (
 
 	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
-	"alias-defender/aliasdefender/lab/pair"
 )
 
-// TestForgedClaimsAreNotYieldedTo: real frames to the holder that is not primary, "the
-// partner is at M" and "the alias is at M". It let go, and told the segment so itself.
+// TestForgedClaimsAreNotYieldedTo sends real frames to a holder that is not primary:
+// "the partner is at M" and "the alias is at M". Once that made the holder let go,
+// and tell the segment itself that the alias was at M.
 func TestForgedClaimsAreNotYieldedTo(t *testing.T) {
 	t.Parallel()
 	forgedClaimsAreNotYieldedTo(t, stage.Stage{})
@@ -21,7 +21,7 @@ func forgedClaimsAreNotYieldedTo(t *testing.T, on stage.Stage) {
 	p := on.Begun(t)
 	crashedOnce(t, p)
 	mallory, err := p.Lab.Host(lab.HostSpec{Name: "mallory", NICs: []lab.NICSpec{{
-		Name: "eth0", Switch: p.Switch, Addrs: stage.Prefixes("10.77.0.66/24"),
+		Name: "eth0", Switch: p.Switch, Addrs: []netip.Prefix{p.Foreign},
 	}}})
 	stage.Must(t, err)
 	sniff, err := p.User.Port().Sniff()
@@ -30,10 +30,10 @@ func forgedClaimsAreNotYieldedTo(t *testing.T, on stage.Stage) {
 	nic, b := mallory.NIC("eth0"), p.B.NIC("eth0").MAC
 	from := time.Now()
 	for range 10 {
-		for _, ip := range []netip.Addr{pair.OwnA.Addr(), pair.Alias} {
+		for _, ip := range []netip.Addr{p.OwnA.Addr(), p.Alias} {
 			f := lab.Gratuitous(ip, nic.MAC)
 			f.EthDst = b
-			stage.Must(t, nic.SendARP(f))
+			stage.Must(t, nic.Send(f))
 		}
 		stage.Unchanged(t, p, 300*time.Millisecond)
 	}
@@ -43,7 +43,7 @@ func forgedClaimsAreNotYieldedTo(t *testing.T, on stage.Stage) {
 		t.Errorf("%d takes", n)
 	}
 	for _, f := range sniff.Frames() {
-		if f.Claim(pair.Alias) && f.SenderHW.String() != b.String() {
+		if f.Claim(p.Alias) && f.SenderHW.String() != b.String() {
 			t.Errorf("the segment was told: %s", f)
 		}
 	}

@@ -8,10 +8,10 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// TestEveryHealEndsWithOneHolderThatServes cuts the holder off without its
-// noticing, heals, and looks at what a heal promises: the primary has it alone, and no
-// question that is put after goes astray; on one stage again and again, for caches
-// remember: each cut once, and in make soak by the dozen.
+// TestEveryHealEndsWithOneHolderThatServes cuts the holder off so that it does not
+// notice, heals, and checks what a heal promises: only the primary has the alias, and
+// no later question goes to the wrong host. It does so again and again on one stage,
+// because caches remember: each cut once, and in make soak dozens of times.
 func TestEveryHealEndsWithOneHolderThatServes(t *testing.T) {
 	t.Parallel()
 	everyHealEndsWithOneHolderThatServes(t, stage.Stage{})

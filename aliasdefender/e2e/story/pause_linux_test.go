@@ -13,9 +13,8 @@ import (
 )
 
 // TestFrozenHolderThatThawsLeavesOneHolder stops a holder's daemon and mutes its
-// port, as a virtual machine is frozen and thawed. Its kernel still has the
-// alias, which the partner took meanwhile. In make soak both hosts are woken in both
-// ways.
+// port, as when a virtual machine freezes and thaws. Its kernel still has the alias,
+// which the partner took meanwhile. In make soak both hosts are woken in both ways.
 func TestFrozenHolderThatThawsLeavesOneHolder(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -33,7 +32,7 @@ func TestFrozenHolderThatThawsLeavesOneHolder(t *testing.T) {
 			continue
 		}
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel() // they wait most of their time
+			t.Parallel() // these tests mostly wait
 			figure := stage.NewFigures(t, "held by both after a thaw: "+tt.name, time.Second)
 			for range stage.Runs(6) {
 				p := stage.Begun(t)
@@ -77,8 +76,8 @@ func crashedOnce(t *testing.T, p *pair.Pair) {
 	stage.Said(t, p.Monitor(p.A), "row=W6")
 }
 
-// TestStoppedDaemonMovesNothing stops a daemon alone: without a channel its
-// partner sees nothing of it, for the kernel goes on answering.
+// TestStoppedDaemonMovesNothing stops only a daemon: without a channel its partner
+// does not see that, because the kernel goes on answering.
 func TestStoppedDaemonMovesNothing(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -29,7 +29,7 @@ func TestAStandbySaysWhatKeepsItFromTakingBeforeTheHolderFails(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					return netlink.AddrAdd(lo, &netlink.Addr{IPNet: netlink.NewIPNet(pair.Alias.AsSlice())})
+					return netlink.AddrAdd(lo, &netlink.Addr{IPNet: netlink.NewIPNet(p.Alias.AsSlice())})
 				})
 			},
 			"the alias is on lo of this host, not on eth0",

@@ -7,8 +7,8 @@ import (
 	"alias-defender/aliasdefender/e2e/stage"
 )
 
-// TestTheSameStoriesWithAKey plays the stories of a pair without a channel again,
-// with one, and fast.
+// TestTheSameStoriesWithAKey plays the stories of a pair without a channel again with
+// one, at a fast rhythm.
 func TestTheSameStoriesWithAKey(t *testing.T) {
 	t.Parallel()
 	on := stage.Stage{Settings: stage.Rhythm(200 * time.Millisecond), Keys: []string{stage.NewKey()}}

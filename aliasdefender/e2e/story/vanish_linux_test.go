@@ -16,8 +16,8 @@ import (
 // backWithin is how long an alias that another program deleted may be away.
 const backWithin = 20 * time.Millisecond
 
-// TestDeletedAliasIsBackAndAnnouncedAtOnce has the rhythm of an hour, so that only the
-// kernel's own notice can tell, and no reading of each round.
+// TestDeletedAliasIsBackAndAnnouncedAtOnce has a rhythm of an hour, so that only the
+// kernel's own notice can tell the Monitor, and not a reading in some round.
 func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{1, 100} {
@@ -32,7 +32,7 @@ func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 	}
 }
 
-// deletedTwice: at the third time within a minute the Monitor would wait.
+// deletedTwice: after the third time within a minute the Monitor would wait.
 func deletedTwice(t *testing.T, n int, back, announced *stage.Figures) {
 	p := stage.BegunWith(t, n, "interval = \"1h\"\ntimeout = \"100ms\"")
 	sniff, err := p.User.Port().Sniff()
@@ -41,9 +41,9 @@ func deletedTwice(t *testing.T, n int, back, announced *stage.Figures) {
 	first := time.Now()
 	for range 2 {
 		deleted := time.Now()
-		stage.Must(t, eth0.DelAddr(pair.Alias))
+		stage.Must(t, eth0.DelAddr(p.Alias))
 		takes++
-		announcing, err := stage.Announcement(t, sniff, p.A, pair.Alias, deleted)
+		announcing, err := stage.Announcement(t, sniff, p.A, p.Alias, deleted)
 		stage.Must(t, err)
 		stage.Held(t, p, "a")
 		stage.Served(t, p, "a")
@@ -69,12 +69,12 @@ func saysWhatVanished(t *testing.T, p *pair.Pair, deleted time.Time) {
 	for line := range strings.Lines(p.Monitor(p.A).Output()) {
 		at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:min(len(line), 23)], time.Local)
 		told = told || err == nil && at.After(deleted.Add(-time.Millisecond)) &&
-			strings.Contains(line, pair.Alias.String()) && strings.Contains(line, "action=restore")
+			strings.Contains(line, p.Alias.String()) && strings.Contains(line, "action=restore")
 	}
 	if !told {
-		t.Errorf("the log does not tell that %s vanished at %v:\n%s", pair.Alias, deleted, p.Monitor(p.A).Output())
+		t.Errorf("the log does not tell that %s vanished at %v:\n%s", p.Alias, deleted, p.Monitor(p.A).Output())
 	}
-	out, errs, code := p.Run(stage.Patiently(t), p.A, "Why", pair.Alias.String(), "--json")
+	out, errs, code := p.Run(stage.Patiently(t), p.A, "Why", p.Alias.String(), "--json")
 	var why []stage.Told
 	if err := json.Unmarshal([]byte(out), &why); err != nil || code != 0 || len(why) != 1 {
 		t.Fatalf("Why: exit %d, %v:\n%s%s", code, err, out, errs)
@@ -102,9 +102,10 @@ func allDeleted(t *testing.T, p *pair.Pair, n int) {
 	}
 }
 
-// TestRecreatedNICHoldsAgainWithoutARestart deletes the interface and makes it
-// anew, with another index: what was on it is gone, an ear too. The daemon sees it
-// go, and has let the aliases go before it comes; or sees but the new one.
+// TestRecreatedNICHoldsAgainWithoutARestart deletes the interface and makes it again
+// with another index. Everything on it is gone, an ARP listener too. Either the
+// daemon sees it go, and has let the aliases go before it comes back; or it sees only
+// the new one.
 func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -129,7 +130,7 @@ func TestRecreatedNICHoldsAgainWithoutARestart(t *testing.T) {
 	}
 }
 
-// recreatedTwice makes the holder's interface anew, and again.
+// recreatedTwice makes the holder's interface anew, and then once more.
 func recreatedTwice(t *testing.T, p *pair.Pair, n int, unseen bool) {
 	t.Helper()
 	sniff, err := p.User.Port().Sniff()
@@ -147,7 +148,7 @@ func recreatedTwice(t *testing.T, p *pair.Pair, n int, unseen bool) {
 		if eth0.Index() == index {
 			t.Fatalf("the NIC still has index %d", index)
 		}
-		announced, err := stage.Announcement(t, sniff, p.A, pair.Alias, began)
+		announced, err := stage.Announcement(t, sniff, p.A, p.Alias, began)
 		stage.Must(t, err)
 		stage.WaitAddrs(t, p.A, stage.Rows(n, true))
 		t.Logf("announced %v, all %d held %v after the interface was deleted", announced.Sub(began), n, time.Since(began))

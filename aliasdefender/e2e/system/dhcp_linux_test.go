@@ -16,17 +16,17 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// leaseTime is how long an address that was given away is good: short, so that a lease
-// can be lost while a test waits.
+// leaseTime is how long an address from this server is good: short, so that a lease
+// can be lost during a test.
 const leaseTime = 20 * time.Second
 
-// dhcpServer gives each host its address (RFC 2131), as long as it is not told to be
-// silent or to refuse. All answers are broadcast.
+// dhcpServer gives each host its address (RFC 2131), unless it is told to be silent
+// or to refuse. It broadcasts all answers.
 type dhcpServer struct {
 	conn net.PacketConn
 	own  map[string]netip.Prefix // by hardware address
 
-	mu   sync.Mutex // guards how it answers
+	mu   sync.Mutex // guards the two below
 	mode dhcpMode
 }
 
@@ -44,10 +44,10 @@ const (
 
 	optionMask, optionRouter, optionLease, optionType, optionServer, optionEnd = 1, 3, 51, 53, 54, 255
 
-	dhcpHead = 240 // bytes of a message before its options, the magic cookie included
+	dhcpHead = 240 // bytes of a message before its options, with the magic cookie
 )
 
-// serveDHCP has the host answer until the test's end.
+// serveDHCP makes the host answer until the test's end.
 func serveDHCP(t *testing.T, h *lab.Host, own map[string]netip.Prefix) *dhcpServer {
 	t.Helper()
 	s := &dhcpServer{own: own}
@@ -143,7 +143,7 @@ func (s *dhcpServer) answer(b []byte, mode dhcpMode) []byte {
 	return append(a, optionEnd)
 }
 
-// dhcpType is what kind of message these options are of; 0: not said.
+// dhcpType is the message type in these options; 0: not said.
 func dhcpType(options []byte) byte {
 	for len(options) >= 2 && options[0] != optionEnd {
 		if options[0] == 0 { // padding

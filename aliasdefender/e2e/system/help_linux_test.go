@@ -15,7 +15,7 @@ func patiently(t *testing.T) context.Context {
 	return ctx
 }
 
-// until waits for something that only asking can tell.
+// until waits for something that can only be found out by asking.
 func until(t *testing.T, ctx context.Context, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)

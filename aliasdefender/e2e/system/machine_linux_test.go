@@ -17,11 +17,11 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// patience is how long a test waits for what has to come: a boot on a machine that does
-// many other things. It is no promise of the program's.
+// patience is how long a test waits for an event: a boot on a machine that does many
+// other things. It is not a promise of the program.
 const patience = 3 * time.Minute
 
-// wantsReboot is the exit code of systemd-nspawn when the system in it wants to be booted
+// wantsReboot is the exit code of systemd-nspawn when the system in it wants to boot
 // again.
 const wantsReboot = 133
 
@@ -29,17 +29,18 @@ const wantsReboot = 133
 type machine struct {
 	host *lab.Host
 	own  netip.Prefix
-	dir  string // what the system has written, and where it is mounted
-	kind string // systemd or sysv: what its process 1 is
+	dir  string // the system's changes, and where it is mounted
+	kind string // systemd or sysv: its process 1
 
 	nspawn *lab.Process
 	init   int // process 1 of the system, as this process sees it; 0: not booted
 
-	listed bool // of sysv: update-rc.d has listed the script for the boot
+	listed bool // for sysv: update-rc.d has listed the script for the boot
 }
 
-// newMachine makes a machine that has these files over those of a kind of Debian system, by
-// their paths; text that begins with "-> " is a link. It is not booted yet.
+// newMachine makes a machine that has these files, by path, over those of a kind of
+// Debian system; text that begins with "-> " is a link. The machine is not booted
+// yet.
 func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, kind string, files map[string]string) *machine {
 	t.Helper()
 	dir, err := os.MkdirTemp(*systemDir, fmt.Sprintf("host-%d-%s-", os.Getpid(), h.Name))
@@ -55,15 +56,15 @@ func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, kind string, files 
 		}
 		mode := fs.FileMode(0o644)
 		if strings.Contains(name, "key") || strings.Contains(name, "system-connections") {
-			mode = 0o600 // secrets, as their programs want them
+			mode = 0o600 // secrets, as their programs require
 		}
 		stage.Must(t, os.WriteFile(path, []byte(text), mode))
 	}
 	return m
 }
 
-// sweepDead removes from the directory of the systems what runs that were killed have left
-// there: the machines of processes that are no more.
+// sweepDead removes what killed runs have left in the directory of the systems:
+// machines whose processes no longer exist.
 func sweepDead(t *testing.T, dir string) {
 	t.Helper()
 	all, err := filepath.Glob(filepath.Join(dir, "host-*"))
@@ -84,7 +85,7 @@ func script(t *testing.T, name string) string {
 	return path
 }
 
-// group is the name of its control group, which no other run of this test has.
+// group is the name of its control group, which no other run of this test uses.
 func (m *machine) group() string { return fmt.Sprintf("aliasdefender-%d-%s", os.Getpid(), m.host.Name) }
 
 // boot boots the system and returns when it says that it is up.
@@ -136,8 +137,8 @@ func (m *machine) booted(t *testing.T) {
 	})
 }
 
-// bootedSysV waits until the scripts of the run level have ended. After the first boot the
-// administrator does what make install names as the next step; every later boot must have
+// bootedSysV waits until the scripts of the run level have ended. After the first
+// boot it does what make install names as the next step; every later boot must have
 // started the Monitor.
 func (m *machine) bootedSysV(t *testing.T) {
 	t.Helper()
@@ -158,8 +159,8 @@ func (m *machine) bootedSysV(t *testing.T) {
 	m.do(t, "service", "AliasDefender", "start")
 }
 
-// firstProcess is the process of the tree below pid that is number 1 in its own
-// namespace; 0 where there is none yet.
+// firstProcess is the process below pid that is number 1 in its own namespace; 0 if
+// there is none yet.
 func firstProcess(pid int) int {
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	for _, child := range strings.Fields(string(children)) {
@@ -187,7 +188,7 @@ func (m *machine) in(ctx context.Context, argv ...string) (stdout, stderr string
 	return m.host.Run(ctx, append(enter, argv...)...)
 }
 
-// do runs a command inside the system and wants it to succeed.
+// do runs a command inside the system, which must succeed.
 func (m *machine) do(t *testing.T, argv ...string) string {
 	t.Helper()
 	out, errs, code := m.in(patiently(t), argv...)
@@ -202,7 +203,7 @@ func (m *machine) status(ctx context.Context) (control.Snapshot, error) {
 	return control.Dial(fmt.Sprintf("/proc/%d/root/run/aliasdefender/control.sock", m.init)).Status(ctx, false)
 }
 
-// reboot has the system reboot as its administrator would, and boots it again.
+// reboot makes the system reboot as its administrator would, and boots it again.
 func (m *machine) reboot(t *testing.T) {
 	t.Helper()
 	m.do(t, "reboot")
@@ -235,7 +236,7 @@ func (m *machine) sweep(t *testing.T) {
 	}
 }
 
-// tell logs what the system has to say, for the reader of a failed test.
+// tell logs what the system says, for the reader of a failed test.
 func (m *machine) tell(t *testing.T) {
 	t.Helper()
 	const lines = "60"

@@ -10,7 +10,7 @@ import (
 // manager is a program that gives the hosts their own addresses.
 type manager struct {
 	name  string
-	are   []string // what stories ask for: systemd or sysv first, then whatever else it is
+	are   []string // what stories can ask for: systemd or sysv first, then everything else that it is
 	files func(own netip.Prefix) map[string]string
 }
 
@@ -27,7 +27,7 @@ func (m manager) is(words string) bool {
 	return true
 }
 
-// The managers, each as its documentation has it.
+// The managers, each set up as its documentation says.
 var managers = []manager{
 	{"networkd", []string{"systemd", "networkd"}, func(own netip.Prefix) map[string]string {
 		return networkd(fmt.Sprintf("Address=%s\nGateway=%s\n", own, routerAddr.Addr()))
@@ -55,7 +55,7 @@ var managers = []manager{
 
 const units = "etc/systemd/system/"
 
-// networkd are the files of a machine that systemd-networkd manages.
+// networkd are the files of a machine whose addresses systemd-networkd manages.
 func networkd(network string) map[string]string {
 	return map[string]string{
 		"etc/systemd/network/eth0.network":                         "[Match]\nName=eth0\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n" + network,
@@ -66,7 +66,7 @@ func networkd(network string) map[string]string {
 	}
 }
 
-// networkManager are the files of a machine that NetworkManager manages.
+// networkManager are the files of a machine whose addresses NetworkManager manages.
 func networkManager(ipv4 string) map[string]string {
 	return map[string]string{
 		"etc/NetworkManager/system-connections/eth0.nmconnection": "[connection]\nid=eth0\nuuid=6c5f9f0a-5a0f-4f5e-9a53-0c1f0f6b7a11\ntype=ethernet\ninterface-name=eth0\n\n" +
@@ -76,7 +76,7 @@ func networkManager(ipv4 string) map[string]string {
 	}
 }
 
-// ifupdown are the files of a machine that Debian's own scripts manage.
+// ifupdown are the files of a machine whose addresses Debian's own scripts manage.
 func ifupdown(own netip.Prefix) map[string]string {
 	return map[string]string{
 		"etc/network/interfaces": fmt.Sprintf("auto lo\niface lo inet loopback\n\nauto eth0\niface eth0 inet static\n\taddress %s\n\tgateway %s\n",

@@ -14,17 +14,17 @@ import (
 	"alias-defender/aliasdefender/e2e/stage"
 )
 
-// figure is what one story has cost the clients.
+// figure is what one story cost the clients.
 type figure struct {
 	manager, story string
-	gap            time.Duration // the longest without an answer; 0: none that counts (stage.Gaps)
-	noise          time.Duration // for how long the machine itself stood still meanwhile
-	both           time.Duration // for how long two had the alias
+	gap            time.Duration // the longest time without an answer; 0: none that counts (stage.Gaps)
+	noise          time.Duration // how long the machine itself stood still meanwhile
+	both           time.Duration // how long two hosts had the alias
 	by             string        // who served at the end
-	wrong          []string      // what was not as it should be at the end
+	wrong          []string      // what was wrong at the end
 }
 
-// cell is what the table has of it.
+// cell is the figure in the table.
 func (f figure) cell() string {
 	cell := "none"
 	if f.gap > 0 {
@@ -39,14 +39,14 @@ func (f figure) cell() string {
 	return cell
 }
 
-// report is what all stories have cost.
+// report is what all stories cost.
 type report struct {
 	versions string
 	figures  []figure
 }
 
-// markdown is the table: a line for each story, a column for each manager of addresses.
-// What did not end well stands below it, in words.
+// markdown is the table: a line for each story, a column for each manager of
+// addresses. Below it stands in words what did not end well.
 func (r *report) markdown() string {
 	var managers, stories, wrong []string
 	cells := map[[2]string]string{}
@@ -85,7 +85,7 @@ func (r *report) markdown() string {
 	return b.String()
 }
 
-// versions says what was measured, and on what.
+// versions says what was measured, and on which machine.
 func versions(t *testing.T) string {
 	t.Helper()
 	var u unix.Utsname
@@ -98,7 +98,7 @@ func versions(t *testing.T) string {
 		strings.TrimSpace(ours), strings.TrimSpace(string(text)), unix.ByteSliceToString(u.Release[:]), runtime.NumCPU())
 }
 
-// save writes what there is so far to the file that -report names.
+// save writes the results so far to the file that -report names.
 func (r *report) save(t *testing.T) {
 	t.Helper()
 	if *reportFile != "" {

@@ -24,10 +24,11 @@ var (
 	clientAddr = netip.MustParsePrefix("192.0.2.50/24")
 )
 
-// every is the rhythm of the clients' questions: the figures are no finer.
+// every is the rhythm of the clients' questions: the figures are no more exact.
 const every = 2 * time.Millisecond
 
-// settings are those of both hosts: the alias moves more often than flapping allows.
+// settings are the settings of both hosts: the alias moves more often than flapping
+// allows.
 const settings = `interval = "1s"
 max_takes = 1000
 
@@ -38,14 +39,14 @@ key_file = "/etc/aliasdefender.key"
 // scene is two machines, their router and a client on one switch.
 type scene struct {
 	a, b           *machine
-	asker, control *lab.Client // ask the alias, and the router: what both miss is the machine's own noise
+	asker, control *lab.Client // they ask the alias, and the router: what both miss is the machine's own noise
 	holders        *lab.Watch
-	dhcp           *dhcpServer // nil where the addresses are static
-	disorder       bool        // the last story has not ended as it should
+	dhcp           *dhcpServer // nil if the addresses are static
+	disorder       bool        // the last story did not end as it should
 }
 
-// newScene boots two machines with this manager of addresses, and waits until a serves and
-// b would take over.
+// newScene boots two machines with this manager of addresses, and waits until a
+// serves and b would take over.
 func newScene(t *testing.T, m manager) *scene {
 	t.Helper()
 	l := lab.ForTest(t)
@@ -83,7 +84,7 @@ func newScene(t *testing.T, m manager) *scene {
 	return s
 }
 
-// files are what an administrator has written on a machine.
+// files are the files that an administrator has written on a machine.
 func files(m manager, name string, own netip.Prefix, partner netip.Addr, primary bool, key string) map[string]string {
 	all := map[string]string{
 		"etc/hostname":           name + "\n",
@@ -99,8 +100,9 @@ func files(m manager, name string, own netip.Prefix, partner netip.Addr, primary
 	return all
 }
 
-// rest brings the scene to where each story begins: a serves, b would take the alias, and
-// each daemon hears the other. What a story has left in disorder is booted anew.
+// rest brings the scene to where each story begins: a serves, b would take the alias,
+// and each daemon hears the other. If a story has left disorder the machines are
+// booted anew.
 func (s *scene) rest(t *testing.T) {
 	t.Helper()
 	if !s.disorder && s.rested(t, time.Minute) {
@@ -124,8 +126,8 @@ func (s *scene) rest(t *testing.T) {
 	}
 }
 
-// rested waits for a while until the scene is as a story wants it, and has a take the
-// alias where it is b who has it.
+// rested waits for a while until the scene is as a story needs it. If b has the
+// alias, it makes a take it.
 func (s *scene) rested(t *testing.T, within time.Duration) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), within)
@@ -149,7 +151,7 @@ func (s *scene) rested(t *testing.T, within time.Duration) bool {
 	}
 }
 
-// says is how the partner of m stands to the alias, as m has heard it; "" where it has
+// says is the standing of m's partner to the alias, as m has heard it; "" if it has
 // heard nothing.
 func (s *scene) says(ctx context.Context, m *machine) string {
 	status, err := m.status(ctx)
@@ -164,12 +166,12 @@ func (s *scene) says(ctx context.Context, m *machine) string {
 	return ""
 }
 
-// quiet is for how long nothing may change before a story has come to rest.
+// quiet is how long nothing may change before a story counts as at rest.
 const quiet = 3 * time.Second
 
-// settle waits until nothing has changed for a while since a story: the same one holder,
-// answers without a gap, and no problem in either Status. What has not come to rest when
-// its patience ends is returned in words.
+// settle waits until nothing has changed for a while since a story: the same single
+// holder, answers without a gap, and no problem in either Status. If that does not
+// come in time it returns in words what was wrong.
 func (s *scene) settle() (wrong []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 	defer cancel()
@@ -193,7 +195,7 @@ func (s *scene) settle() (wrong []string) {
 	}
 }
 
-// faults are what is not as it should be now.
+// faults are what is wrong now.
 func (s *scene) faults() (wrong []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -215,8 +217,8 @@ func (s *scene) faults() (wrong []string) {
 	return wrong
 }
 
-// first is the first address of the machine's NIC: what it sends without having bound an
-// address comes from there.
+// first is the first address of the machine's NIC: packets leave from it unless the
+// program has bound another.
 func (m *machine) first() netip.Prefix {
 	out, _, _ := m.host.Run(context.Background(), "ip", "-4", "-o", "addr", "show", "dev", "eth0", "primary")
 	for line := range strings.Lines(out) {

@@ -10,14 +10,14 @@ import (
 	"alias-defender/aliasdefender/e2e/stage"
 )
 
-// story is something that happens to the machine a, which serves.
+// story is something that happens to machine a, which serves.
 type story struct {
 	name string
-	on   string // what the managers must all be whose story it is; "": of each
+	on   string // the managers for which the story makes sense; "": each
 	deed func(*testing.T, *scene)
 
 	serves string // who has the alias at the end; "": either
-	held   bool   // and somebody has it at each moment
+	held   bool   // and some host has it at each moment
 }
 
 var stories = []story{
@@ -122,8 +122,8 @@ var stories = []story{
 	}},
 }
 
-// TestStoriesOfARealSystem plays each story with each manager of addresses, one after the
-// other on the same two machines.
+// TestStoriesOfARealSystem plays each story with each manager of addresses, one after
+// the other on the same two machines.
 func TestStoriesOfARealSystem(t *testing.T) {
 	wanted(t)
 	sweepDead(t, *systemDir)
@@ -142,8 +142,8 @@ func TestStoriesOfARealSystem(t *testing.T) {
 	}
 }
 
-// play plays a story, measures what the clients see of it until all is at rest, and files
-// that in the report.
+// play plays a story, measures what the clients see until everything is at rest, and
+// files that in the report.
 func (s *scene) play(t *testing.T, r *report, m manager, story story) {
 	t.Helper()
 	s.rest(t)
@@ -182,7 +182,8 @@ func flap(t *testing.T, s *scene, d time.Duration) {
 	stage.Must(t, s.a.host.Port().Up())
 }
 
-// anotherMonitor ends the Monitor by a deed and waits until systemd has started another.
+// anotherMonitor ends the Monitor by a deed and waits until systemd has started
+// another.
 func anotherMonitor(t *testing.T, m *machine, deed func()) {
 	t.Helper()
 	pid := func() string {

@@ -13,7 +13,7 @@ import (
 	"alias-defender/aliasdefender/e2e/stage"
 )
 
-// What needs no machine is tested wherever all tests are.
+// What needs no machine is tested wherever all tests run.
 
 func TestTheTableSaysWhatWasMeasuredAndWhatWentWrong(t *testing.T) {
 	r := report{versions: "Measured.", figures: []figure{

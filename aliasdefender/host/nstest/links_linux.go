@@ -13,7 +13,7 @@ import (
 
 // Patience is how long a test waits for what has to come. It is long, for a
 // machine may be busy; only a failing test waits that long.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Cable joins the two by a veth pair and puts both ends up.
 func Cable(t testing.TB, a *Space, nicA string, b *Space, nicB string) {
@@ -47,13 +47,16 @@ func (s *Space) Delete(t testing.TB, nic string) {
 	s.link(t, "delete", nic, netlink.LinkDel)
 }
 
-// Address gives the NIC an address.
+// Address gives the NIC an address. Nobody is asked whether another host has one of IPv6.
 func (s *Space) Address(t testing.TB, nic, prefix string) {
 	t.Helper()
 	s.link(t, "address "+prefix, nic, func(l netlink.Link) error {
 		addr, err := netlink.ParseAddr(prefix)
 		if err != nil {
 			return err
+		}
+		if addr.IP.To4() == nil {
+			addr.Flags |= unix.IFA_F_NODAD
 		}
 		return netlink.AddrAdd(l, addr)
 	})
@@ -92,6 +95,16 @@ func (s *Space) Neighbour(t testing.TB, nic string, ip netip.Addr, hw [6]byte) {
 	})
 }
 
+// Serves waits until the kernel takes packets to an address of a NIC that is ready for
+// its own: with IPv6 that is a moment after the address was added.
+func (s *Space) Serves(t testing.TB, nic string, addr netip.Addr) {
+	t.Helper()
+	s.Await(t, nic+" serves "+addr.String(), func() bool {
+		routes, err := netlink.RouteGetWithOptions(addr.AsSlice(), &netlink.RouteGetOptions{Oif: nic})
+		return err == nil && len(routes) == 1 && routes[0].Type == unix.RTN_LOCAL
+	})
+}
+
 // Ready waits until the NIC's carrier is there: the kernel takes its time.
 func (s *Space) Ready(t testing.TB, nic string) {
 	t.Helper()
@@ -107,7 +120,7 @@ func (s *Space) Await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	s.Do(func() {
 		sock, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR,
-			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_NEIGH)
+			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_NEIGH)
 		if err != nil {
 			t.Fatalf("await %s: %v", what, err)
 		}

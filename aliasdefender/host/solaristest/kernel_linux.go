@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -13,11 +15,15 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// probes is how often, and probeEvery in which rhythm, the kernel that we play
-// asks the segment for an address before it puts it into use.
 const (
+	// probes is how often, and probeEvery in which rhythm, the kernel that we play
+	// asks the segment for an address before it puts it into use.
 	probes     = 2
 	probeEvery = 50 * time.Millisecond
+
+	// hearsWithin is how long we wait for a sign that we have heard all answers. A
+	// kernel hears them at once; this program, on a busy machine, when it gets to run.
+	hearsWithin = 3 * time.Second
 )
 
 // look takes the NICs, their own addresses, cables and the router from the
@@ -120,12 +126,16 @@ func (m *Machine) bring(u *Unit) error {
 	if err != nil {
 		return err
 	}
-	claimed := make(chan struct{}, 1)
+	claims, router := make(chan struct{}), make(chan struct{})
+	claimed, answered := sync.OnceFunc(func() { close(claims) }), sync.OnceFunc(func() { close(router) })
+	var last atomic.Bool // the router is asked
 	wire, err := h.Listen(nic, host.IPv4, func(all []host.Sighting) {
-		if slices.ContainsFunc(all, func(s host.Sighting) bool { return s.Sender == u.Addr }) {
-			select {
-			case claimed <- struct{}{}:
-			default:
+		for _, s := range all {
+			switch {
+			case s.Sender == u.Addr:
+				claimed()
+			case s.Sender == m.Gateway && last.Load():
+				answered()
 			}
 		}
 	})
@@ -133,18 +143,32 @@ func (m *Machine) bring(u *Unit) error {
 		return err
 	}
 	defer wire.Close()
+	asked := false
 	for range probes {
 		if err := wire.Probe(u.Addr); err != nil {
 			break // no carrier: nobody can be asked, and it comes up nevertheless
 		}
+		asked = true
 		select {
-		case <-claimed:
-			if m.minor() >= 10 {
-				u.Up, u.Duplicate = false, true
-				return nil
-			}
+		case <-claims:
 		case <-time.After(probeEvery):
 		}
+	}
+	last.Store(true)
+	if own := m.unit(nic); asked && own != nil && m.Gateway.IsValid() && wire.Ask(m.Gateway, own.Addr, host.HW{}) == nil {
+		select { // the router is asked last, so its answer comes after a claim
+		case <-claims:
+		case <-router:
+		case <-time.After(hearsWithin):
+		}
+	}
+	select {
+	case <-claims:
+		if m.minor() >= 10 {
+			u.Up, u.Duplicate = false, true
+			return nil
+		}
+	default:
 	}
 	if err := change(*u, netlink.AddrAdd); err != nil {
 		return err

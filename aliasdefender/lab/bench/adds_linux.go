@@ -12,21 +12,22 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// adds records when each address first came to a host, by the kernel's notices:
-// what lab.Watch does for one alias on all hosts, for all on one.
+// adds records when each address first came to a host, from the kernel's notices.
+// lab.Watch does this for one alias on all hosts; adds does it for all aliases on one
+// host.
 type adds struct {
 	done chan struct{}
 
 	mu   sync.Mutex
 	at   map[netip.Addr]time.Time
-	err  error         // notices were lost: no more is known
+	err  error         // notices were lost: the record is incomplete
 	more chan struct{} // closed at the next address
 }
 
-// noticeRoom is for the notices of a thousand addresses at a time.
+// noticeRoom is room for the notices of a thousand addresses at once.
 const noticeRoom = 8 << 20
 
-// watchAdds begins to record. Addresses that are there already are none of it.
+// watchAdds begins to record. Addresses that are already there do not count.
 func watchAdds(h *lab.Host) (*adds, error) {
 	a := &adds{done: make(chan struct{}), at: map[netip.Addr]time.Time{}, more: make(chan struct{})}
 	updates := make(chan netlink.AddrUpdate, 4096)

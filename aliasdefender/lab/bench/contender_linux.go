@@ -14,7 +14,8 @@ import (
 type contender interface {
 	// command writes the host's files into dir and returns what to start.
 	command(s setup, host *lab.Host, dir string) (lab.Command, error)
-	// pause is what the program writes when it finds that it was not let run.
+	// pause is what the program writes when it finds that the machine did not let it
+	// run.
 	pause() string
 }
 
@@ -28,8 +29,8 @@ type setup struct {
 // primary tells whether a host is the primary one.
 func (s setup) primary(h *lab.Host) bool { return (h.Name == hostA) != s.StandbyPrimary }
 
-// peer is keepalived: one VRRP instance that has all aliases, multicast, and
-// whatever is not said at its default.
+// peer is keepalived: one VRRP instance with all aliases, multicast, and the defaults
+// for everything else.
 type peer struct{ program string }
 
 func (k peer) command(s setup, h *lab.Host, dir string) (lab.Command, error) {
@@ -63,7 +64,7 @@ func vrrpConfig(s setup, primary bool, host string) string {
 	return b.String()
 }
 
-// defender is Alias Defender. Whatever is not said is at its default.
+// defender is Alias Defender, with the defaults for everything that is not said here.
 type defender struct{ program string }
 
 func (d defender) command(s setup, h *lab.Host, dir string) (lab.Command, error) {

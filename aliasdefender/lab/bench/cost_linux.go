@@ -15,7 +15,7 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// pids returns the processes of a daemon: itself, and what it has forked.
+// pids returns the processes of a daemon: itself and those that it has forked.
 func pids(p *lab.Process) ([]int, error) {
 	all := []int{p.Pid()}
 	for i := 0; i < len(all); i++ {
@@ -44,7 +44,7 @@ func parseChildren(b []byte) (all []int, err error) {
 	return all, nil
 }
 
-// cost is what a daemon has used up and what it occupies.
+// cost is the time that a daemon has used, and the memory that it occupies.
 type cost struct {
 	pids          []int
 	cpu           time.Duration // all threads', user and system
@@ -117,15 +117,16 @@ func parseKilobytes(b []byte, key string) (int, error) {
 	return 0, fmt.Errorf("there is no %s", key)
 }
 
-// kill sends SIGKILL to all processes of a daemon, the forked first: the last
-// of keepalived's would otherwise end in order at its parent's death, or be
+// kill sends SIGKILL to all processes of a daemon, the forked ones first. Otherwise
+// keepalived's last process would end in an orderly way when its parent dies, or be
 // started again by it.
 func kill(p *lab.Process) error {
 	all, err := pids(p)
 	if err != nil {
 		return err
 	}
-	// Who sees a child die may end by itself: none runs any more when the first dies.
+	// A process that sees its child die may end by itself; none of them runs any more
+	// when the first one dies.
 	for _, pid := range all {
 		if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
 			return err

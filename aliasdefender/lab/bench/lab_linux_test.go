@@ -129,12 +129,12 @@ func TestAThousandAliasesAreDistinct(t *testing.T) {
 func TestLastAnnouncementIsOfTheAliasThatCameLast(t *testing.T) {
 	mine, other := net.HardwareAddr{2, 0, 0, 0, 0, 1}, net.HardwareAddr{2, 0, 0, 0, 0, 2}
 	all := aliases(2)
-	claim := func(after time.Duration, ip netip.Addr, mac net.HardwareAddr) lab.ARP {
+	claim := func(after time.Duration, ip netip.Addr, mac net.HardwareAddr) lab.Frame {
 		a := lab.Gratuitous(ip, mac)
 		a.At = monday.Add(after)
 		return a
 	}
-	frames := []lab.ARP{
+	frames := []lab.Frame{
 		claim(1, all[1].Addr(), other), claim(2, all[0].Addr(), mine), claim(5, all[1].Addr(), mine), claim(9, all[0].Addr(), mine),
 	}
 	if at, err := lastAnnounced(frames, all, mine.String()); err != nil || !at.Equal(monday.Add(5)) {
@@ -145,8 +145,8 @@ func TestLastAnnouncementIsOfTheAliasThatCameLast(t *testing.T) {
 	}
 }
 
-// The words are read in what the daemon writes: should it say it in others, no
-// run would ever count as disturbed by them.
+// The tests look for these words in the daemon's output. If the daemon changed them,
+// no run would ever count as disturbed.
 func TestPauseIsSaidInTheDefendersWords(t *testing.T) {
 	files, err := filepath.Glob("../../defender/*.go")
 	must(t, err)
@@ -160,8 +160,8 @@ func TestPauseIsSaidInTheDefendersWords(t *testing.T) {
 	t.Errorf("%q is nowhere in %d files", defender{}.pause(), len(files))
 }
 
-// Both programs through the same code, as make bench does it. What a busy
-// machine does to the figures does not matter here.
+// Both programs go through the same code, as in make bench. It does not matter here
+// what a busy machine does to the figures.
 func TestCrashIsPlayedForBothPrograms(t *testing.T) {
 	_ = lab.ForTest(t) // skips where there can be none
 	if _, err := exec.LookPath(findKeepalived()); err != nil {

@@ -31,8 +31,8 @@ func program(ctx context.Context, named, dir string) (string, error) {
 	return path, nil
 }
 
-// findKeepalived is the command to run where none was named: Debian has it where
-// a user's PATH does not reach.
+// findKeepalived is the command to run if the user named none: Debian installs it
+// where a user's PATH does not lead.
 func findKeepalived() string {
 	const debian = "/usr/sbin/keepalived"
 	if path, err := exec.LookPath(keepalived); err == nil {
@@ -41,7 +41,7 @@ func findKeepalived() string {
 	return debian
 }
 
-// newSession finds out what is measured, and where.
+// newSession finds out which programs are measured, and on which machine.
 func newSession(ctx context.Context, o options) (s Session, err error) {
 	s = Session{At: time.Now().Round(time.Second), Seed: o.seed, Noise: ms(o.noise), Cores: runtime.NumCPU()}
 	if s.Keepalived, err = version(ctx, o.keepalived); err != nil {
@@ -68,7 +68,7 @@ func newSession(ctx context.Context, o options) (s Session, err error) {
 	return s, nil
 }
 
-// version is the first line of what a program says of itself.
+// version is the first line that a program prints about itself.
 func version(ctx context.Context, program string) (string, error) {
 	out, err := exec.CommandContext(ctx, program, "--version").CombinedOutput()
 	if err != nil {
@@ -78,8 +78,8 @@ func version(ctx context.Context, program string) (string, error) {
 	return strings.TrimSpace(first), nil
 }
 
-// parseModel reads the processor's name from /proc/cpuinfo, which some
-// architectures have under another key, and some not at all.
+// parseModel reads the processor's name from /proc/cpuinfo. Some architectures have
+// it under another key, and some not at all.
 func parseModel(b []byte) string {
 	for _, want := range []string{"model name", "Model", "Hardware", "uarch", "cpu model"} {
 		for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {

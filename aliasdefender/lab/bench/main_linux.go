@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// bench measures what is asked for and writes all that is known.
+// bench measures what the user asked for, and writes all that is known.
 func (o options) bench(ctx context.Context, stdout, stderr io.Writer) error {
 	parts, err := choose(o.only, o.rates)
 	if err != nil {
@@ -113,7 +113,7 @@ func (o options) bench(ctx context.Context, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// measure plays the parts and files each when all its runs are done.
+// measure plays the parts, and files each when all its runs are done.
 func (o options) measure(ctx context.Context, parts []part, raw *Raw, stderr io.Writer) error {
 	dir, err := os.MkdirTemp("", "adbench")
 	if err != nil {
@@ -183,8 +183,8 @@ func (m *meter) group(ctx context.Context, p part) (Group, error) {
 	return g, nil
 }
 
-// How often a run is tried before it is given up: what the machine does to it
-// passes, what the program does will most likely be done again.
+// How often a run is tried before it is given up. What the machine does to a run
+// passes, but what the program does will most likely happen again.
 const (
 	attempts = 6
 	failures = 2
@@ -199,7 +199,7 @@ func (m *meter) run(ctx context.Context, p part, e entry, number int) (Run, erro
 		if ctx.Err() != nil {
 			return r, fmt.Errorf("%s at %s: %w", p.story.Key, p.rate.Name, context.Cause(ctx))
 		}
-		r.Values, r.Open = found.values, found.open // of a run given up, too: they count for nothing, and may tell why
+		r.Values, r.Open = found.values, found.open // also of a run that is given up: its values count for nothing, but may tell why
 		if err == nil {
 			return r, nil
 		}
@@ -215,8 +215,8 @@ func (m *meter) run(ctx context.Context, p part, e entry, number int) (Run, erro
 	}
 }
 
-// phase is when within an interval the fault strikes: the same for both
-// programs, and at another moment in each run and attempt.
+// phase is when within an interval the fault strikes: the same for both programs, and
+// different for each run and attempt.
 func (m *meter) phase(p part, number, attempt int) time.Duration {
 	at := rand.New(rand.NewPCG(m.seed, uint64(number)<<32|uint64(attempt)))
 	return time.Duration(at.Float64() * float64(p.rate.Interval))

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// rate is a rhythm: an advertisement of keepalived and a question of Alias
-// Defender each so often.
+// rate is a rhythm: keepalived's advertisements and Alias Defender's questions come
+// this often.
 type rate struct {
 	Name     string
 	Interval time.Duration
@@ -22,7 +22,7 @@ var (
 	rates       = []rate{perSecond, tenth, hundredth, defaultRate}
 )
 
-// entry is one program with its settings, as it takes part in a story.
+// entry is one program with its settings in a story.
 type entry struct {
 	Program  string
 	Variant  string // "": there is but one
@@ -40,7 +40,7 @@ type story struct {
 	Rates   []rate
 	Aliases []int
 	Entries []entry
-	// Takes is about how long one run of it is, from the first fault on.
+	// Takes is about how long one run takes, from the first fault.
 	Takes func(interval time.Duration) time.Duration
 }
 
@@ -59,7 +59,7 @@ var (
 	both  = []entry{{Program: keepalived}, {Program: ours}}
 )
 
-// stories are all there is, in the order in which they are played.
+// stories are all stories, in the order in which they are played.
 var stories = []story{
 	{"crash", three, []int{1}, both, func(i time.Duration) time.Duration { return detection(i) + tail + restart(i) }},
 	{"cable", three, []int{1}, both, func(i time.Duration) time.Duration { return detection(i) + tail }},
@@ -89,7 +89,7 @@ const (
 	settling = 6 * time.Second // both announce again about 5 s after a take: what is measured is not that
 	tail     = 2 * time.Second // after the client is served again
 	takeTail = 8 * time.Second // keepalived announces again 5 s after a take
-	calm     = 5 * time.Second // so long served by the one holder, and a heal is over
+	calm     = 5 * time.Second // a heal is over when one holder has served for this long
 	healMost = 40 * time.Second
 	lossFor  = time.Minute
 	cpuFor   = time.Minute
@@ -110,8 +110,8 @@ func stopWatch(i time.Duration) time.Duration { return 5*time.Second + 10*i }
 
 func cutTakes(i time.Duration) time.Duration { return detection(i) + hold(i) + 2*calm }
 
-// setupTakes is about how long it is until a run can begin: the lab, the start,
-// and until nothing moves any more.
+// setupTakes is about how long it takes until a run can begin: the lab, the start,
+// and the wait until nothing moves any more.
 func setupTakes(i time.Duration, aliases int, e entry) time.Duration {
 	d := time.Second + detection(i) + settling + i + time.Duration(aliases)*3*time.Millisecond
 	if e.StandbyPrimary {
@@ -120,14 +120,14 @@ func setupTakes(i time.Duration, aliases int, e entry) time.Duration {
 	return d
 }
 
-// part is a group that is to be measured.
+// part is a group to measure.
 type part struct {
 	story   story
 	rate    rate
 	aliases int
 }
 
-// choose picks what is to be measured: stories and rhythms by name, "" for all.
+// choose picks what to measure: stories and rhythms by name, "" for all.
 func choose(only, at string) (parts []part, err error) {
 	keys, err := names("-only", only, func(yield func(string) bool) {
 		for _, s := range stories {

@@ -13,8 +13,8 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// measured is what a run found: values whose names end in their unit, and the
-// names of those that are "at least".
+// measured is what a run found: values whose names end in their unit, and the names
+// of those that are "at least".
 type measured struct {
 	values map[string]float64
 	open   []string
@@ -31,7 +31,7 @@ func (m *measured) set(name string, v float64) {
 func (m *measured) gap(name string, c *lab.Client, from, to time.Time) {
 	d, open := longest(c, from, to)
 	m.set(name, ms(d))
-	if open && ms(d) >= noGap { // shorter: the last question's answer is on its way
+	if open && ms(d) >= noGap { // ignore what is shorter: the last question's answer is on its way
 		m.open = append(m.open, name)
 	}
 }
@@ -49,11 +49,11 @@ var plays = map[string]func(context.Context, *stage, *measured) error{
 	"take":      playTake,
 }
 
-// patience is how long a take is waited for before it is given up.
+// patience is how long to wait for a take before giving up.
 func patience(i time.Duration) time.Duration { return 20*time.Second + 10*i }
 
-// served waits until b answers, as long as it may take, and a little. That it
-// never does is a finding and not an error.
+// served waits until b answers, and then a little longer. If it never does, that is a
+// finding and not an error.
 func (s *stage) served(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, patience(s.rate.Interval))
 	defer cancel()
@@ -118,8 +118,8 @@ func playPartition(ctx context.Context, s *stage, m *measured) error {
 	return s.divide(ctx, m, func() error { return s.lan.Partition(near, far) }, s.lan.Heal, s.Far)
 }
 
-// divide cuts the holder off, lets the standby take, heals, and watches until
-// one holder has served the client for a while.
+// divide cuts the holder off, lets the standby take, heals, and watches until one
+// holder has served the client for a while.
 func (s *stage) divide(ctx context.Context, m *measured, cut, heal func() error, moves bool) error {
 	i := s.rate.Interval
 	from := s.mark()
@@ -135,9 +135,9 @@ func (s *stage) divide(ctx context.Context, m *measured, cut, heal func() error,
 		err = s.holders.Wait(within, hostA, hostB)
 	}
 	if err != nil && ctx.Err() != nil {
-		return err // that nobody takes is a finding
+		return err // it is a finding if nobody takes
 	}
-	// Not a whole number of intervals after the take, or it is always the same
+	// Not a whole number of intervals after the take: it would always be the same
 	// moment of a daemon's rhythm.
 	if err := pause(ctx, hold(i)+s.phase); err != nil {
 		return err
@@ -160,11 +160,11 @@ func (s *stage) divide(ctx context.Context, m *measured, cut, heal func() error,
 	return nil
 }
 
-// answerTime is how long after a question its answer is surely there.
+// answerTime is how long after a question its answer has surely arrived.
 const answerTime = 100 * time.Millisecond
 
-// calmSince is for how long the client has been served, since a moment at most,
-// by the only holder.
+// calmSince tells since when the only holder has been serving the client, but not
+// before the given moment.
 func (s *stage) calmSince(from time.Time) time.Duration {
 	to := time.Now().Add(-answerTime)
 	have := s.holders.Holders()
@@ -196,7 +196,7 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// servedAtTheEnd is 1 where the client is answered, else 0.
+// servedAtTheEnd is 1 if the client is answered, otherwise 0.
 func (s *stage) servedAtTheEnd(to time.Time) float64 {
 	r := s.asker.Report(to.Add(-time.Second-answerTime), to.Add(-answerTime))
 	if r.Sent > 0 && r.Answered*10 >= r.Sent*9 {
@@ -219,8 +219,7 @@ func playStop(ctx context.Context, s *stage, m *measured) error {
 	return nil
 }
 
-// playKill kills the holder's daemon and leaves its host alone, then starts it
-// again.
+// playKill kills the holder's daemon but not its host, then starts the daemon again.
 func playKill(ctx context.Context, s *stage, m *measured) error {
 	from := s.mark()
 	if err := kill(s.procs[s.a]); err != nil {
@@ -245,10 +244,12 @@ func playKill(ctx context.Context, s *stage, m *measured) error {
 	return nil
 }
 
-// lossPercent is lost of the frames to the standby, and as much of those from it.
+// lossPercent is how many of the frames to the standby are lost, and how many of
+// those from it.
 const lossPercent = 30
 
-// playLoss loses frames at the standby's port and counts what that moves.
+// playLoss loses frames at the standby's port, and counts how often that moves the
+// alias.
 func playLoss(ctx context.Context, s *stage, m *measured) error {
 	from := s.mark()
 	if err := s.b.Port().Loss(lossPercent, lossPercent); err != nil {
@@ -265,7 +266,7 @@ func playLoss(ctx context.Context, s *stage, m *measured) error {
 	return nil
 }
 
-// playCPU lets the daemons do their work.
+// playCPU lets the daemons run undisturbed.
 func playCPU(ctx context.Context, s *stage, m *measured) error {
 	hosts := map[string]*lab.Process{"holder": s.procs[s.a], "standby": s.procs[s.b]}
 	s.mark()
@@ -336,9 +337,9 @@ func playTake(ctx context.Context, s *stage, m *measured) error {
 	return nil
 }
 
-// lastAnnounced is when the last of the aliases was announced for the first
-// time by the hardware address.
-func lastAnnounced(frames []lab.ARP, aliases []netip.Prefix, mac string) (last time.Time, err error) {
+// lastAnnounced is when the last alias was first announced with that hardware
+// address.
+func lastAnnounced(frames []lab.Frame, aliases []netip.Prefix, mac string) (last time.Time, err error) {
 	first := map[netip.Addr]time.Time{}
 	for _, f := range frames {
 		if _, ok := first[f.SenderIP]; !ok && f.Claim(f.SenderIP) && f.SenderHW.String() == mac {
@@ -359,11 +360,11 @@ func lastAnnounced(frames []lab.ARP, aliases []netip.Prefix, mac string) (last t
 	return last, nil
 }
 
-// errDisturbed is wrapped by what the machine did to a run.
+// errDisturbed wraps what the machine did to a run.
 var errDisturbed = errors.New("disturbed")
 
-// once plays a story in a lab of its own. What comes with errDisturbed is the
-// machine's doing.
+// once plays a story in a lab of its own. An error that wraps errDisturbed is about
+// the machine.
 func once(ctx context.Context, p part, e entry, program contender, phase, noise time.Duration) (m measured, err error) {
 	s, err := newStage(setup{entry: e, rate: p.rate, aliases: aliases(p.aliases)}, program, p.story.Key == "cpu")
 	if err != nil {

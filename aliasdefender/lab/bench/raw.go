@@ -17,7 +17,7 @@ const (
 	ours       = "aliasdefender"
 )
 
-// Raw is everything ever measured that no later session has measured anew.
+// Raw is everything measured so far, without what a later session has measured again.
 type Raw struct {
 	Sessions []Session
 	Groups   []Group
@@ -27,7 +27,7 @@ type Raw struct {
 type Session struct {
 	At            time.Time // when it began; groups name their session by it
 	Seed          uint64
-	Noise         float64 // ms without an answer that the control client may have
+	Noise         float64 // ms that the control client may go without an answer
 	CPU           string
 	Cores         int
 	Kernel        string
@@ -51,13 +51,14 @@ type Run struct {
 	Variant string // "": there is but one
 	Number  int    // from 1; run n of one program was played next to run n of the other
 	At      time.Time
-	Repeats []string           // why earlier attempts at this run were thrown away
-	Failed  string             // why the last attempt counts for nothing either; "": it counts
-	Values  map[string]float64 // what was measured; the unit is the end of the name. Of a failed run they are in no figure
-	Open    []string           // names of values that are "at least": what they measure had not ended
+	Repeats []string           // why earlier attempts at this run were discarded
+	Failed  string             // why the last attempt does not count either; "": it counts
+	Values  map[string]float64 // what was measured; the name ends with the unit. The values of a failed run are in no figure
+	Open    []string           // names of values that are "at least": the measured state had not ended
 }
 
-// value returns a value by its name. Open values are as long as was watched.
+// value returns a value by its name. A value that is "at least" counts as long as we
+// watched.
 func (r Run) value(name string) (v float64, open, ok bool) {
 	v, ok = r.Values[name]
 	return v, slices.Contains(r.Open, name), ok
@@ -72,7 +73,7 @@ func (r *Raw) session(at time.Time) (Session, bool) {
 	return r.Sessions[i], true
 }
 
-// group returns a group, or nil where it was never measured.
+// group returns a group, or nil if it was never measured.
 func (r *Raw) group(story, rate string, aliases int) *Group {
 	i := slices.IndexFunc(r.Groups, func(g Group) bool {
 		return g.Story == story && g.Rate == rate && g.Aliases == aliases
@@ -83,8 +84,8 @@ func (r *Raw) group(story, rate string, aliases int) *Group {
 	return &r.Groups[i]
 }
 
-// merge puts a group in the place of the same one of an earlier session, and
-// forgets sessions of which nothing is left.
+// merge replaces the same group of an earlier session, and drops sessions that have
+// no groups left.
 func (r *Raw) merge(s Session, g Group) {
 	if _, ok := r.session(s.At); !ok {
 		r.Sessions = append(r.Sessions, s)
@@ -116,7 +117,7 @@ func parseRaw(b []byte, name string) (*Raw, error) {
 	return r, nil
 }
 
-// load reads the file of single runs. None there is an empty one.
+// load reads the file of single runs. If there is no file it returns an empty one.
 func load(name string) (*Raw, error) {
 	b, err := os.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
@@ -128,7 +129,7 @@ func load(name string) (*Raw, error) {
 	return parseRaw(b, name)
 }
 
-// save writes the file of single runs, whole or not at all.
+// save writes the whole file of single runs, or nothing.
 func (r *Raw) save(name string) error {
 	b, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
@@ -137,7 +138,7 @@ func (r *Raw) save(name string) error {
 	return writeFile(name, append(b, '\n'))
 }
 
-// writeFile replaces a file at one moment, and makes its directory.
+// writeFile replaces a file in one step, and makes its directory.
 func writeFile(name string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err

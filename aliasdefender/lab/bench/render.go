@@ -38,7 +38,7 @@ func documents(raw *Raw) ([]file, error) {
 	return []file{{"benchmarks.md", page.Bytes()}, {"benchmarks.svg", plot}}, nil
 }
 
-// report is what the page says: words, and tables ready to be printed.
+// report is what the page says: words, and tables that are ready to print.
 type report struct {
 	Runs     string
 	NoGap    string // ms
@@ -54,11 +54,11 @@ type report struct {
 	Noise    string // ms; two numbers where sessions differed
 }
 
-// table is a table of the page; one without rows is not shown.
+// table is a table of the page; a table without rows is not shown.
 type table struct {
 	Head  []string
 	Rows  [][]string
-	Words bool // and no figures: aligned to the left
+	Words bool // without figures, so it is aligned to the left
 }
 
 func (t *table) row(cells ...string) { t.Rows = append(t.Rows, cells) }
@@ -112,7 +112,7 @@ func usualRuns(raw *Raw) (usual int) {
 	return usual
 }
 
-// repeats says what was thrown away.
+// repeats says which runs were discarded.
 func repeats(raw *Raw) string {
 	var b strings.Builder
 	var failures []string
@@ -142,7 +142,8 @@ func repeats(raw *Raw) string {
 	return b.String()
 }
 
-// notLetRun is the reason to throw away what a daemon's own words spoil.
+// notLetRun is the reason for discarding a run in which a daemon says that it was not
+// let run.
 const notLetRun = "a daemon was not let run"
 
 // noises are the limits of the sessions, in ms.

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// fixed is a file of single runs with one of everything that the documents know.
+// fixed is a file of single runs that has one of everything that the documents know.
 func fixed(t *testing.T) *Raw {
 	t.Helper()
 	raw, err := load(filepath.Join("testdata", "raw.json"))

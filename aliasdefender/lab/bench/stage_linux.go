@@ -53,16 +53,16 @@ type stage struct {
 	client  *lab.Host
 	asker   *lab.Client // asks the last alias each millisecond
 	control *lab.Client // asks the router, from a host of its own
-	holders *lab.Watch  // of the last alias
+	holders *lab.Watch  // watches the last alias
 
 	procs  map[*lab.Host]*lab.Process // the daemons started last
 	all    []*lab.Process             // every daemon that was started
-	before int                        // pauses they had told of when the story began
-	fault  time.Time                  // when it did
+	before int                        // how many pauses they had reported when the story began
+	fault  time.Time                  // when the story began
 }
 
-// newStage builds the lab. Nothing runs in it yet. A run that measures the
-// daemons alone is quiet: nobody asks.
+// newStage builds the lab. Nothing runs in it yet. A run that measures only the
+// daemons is quiet: no client asks.
 func newStage(s setup, program contender, quiet bool) (_ *stage, err error) {
 	st := &stage{setup: s, program: program, procs: map[*lab.Host]*lab.Process{}}
 	// The path of a socket is short.
@@ -111,7 +111,7 @@ func (s *stage) build(quiet bool) (err error) {
 	return err
 }
 
-// alias is the one that is watched and asked: the last.
+// alias is the one that is watched and asked for: the last.
 func (s *stage) alias() netip.Addr { return s.aliases[len(s.aliases)-1].Addr() }
 
 func (s *stage) close() error { return errors.Join(s.lab.Close(), os.RemoveAll(s.dir)) }
@@ -143,8 +143,8 @@ func (s *stage) boot(h *lab.Host) error {
 	return s.start(h)
 }
 
-// begin starts both daemons and waits until a has the aliases, and nothing
-// moves any more.
+// begin starts both daemons and waits until a has the aliases and nothing moves any
+// more.
 func (s *stage) begin(ctx context.Context) error {
 	had, err := watchAdds(s.a)
 	if err != nil {
@@ -198,14 +198,14 @@ func (s *stage) said(h *lab.Host) string {
 	return out[max(0, len(out)-most):]
 }
 
-// mark says that the story begins: from here on the machine must not stand still.
+// mark says that the story begins: from now on the machine must not stand still.
 func (s *stage) mark() time.Time {
 	s.before = s.pauses()
 	s.fault = time.Now()
 	return s.fault
 }
 
-// pauses counts how often a daemon found that it was not let run.
+// pauses counts how often a daemon found that the machine had not let it run.
 func (s *stage) pauses() (n int) {
 	for _, p := range s.all {
 		n += strings.Count(p.Output(), s.program.pause())
@@ -213,8 +213,8 @@ func (s *stage) pauses() (n int) {
 	return n
 }
 
-// disturbed says what the machine did to the story, or "", and files what the
-// control client went without.
+// disturbed tells what the machine did to the story, "" if nothing, and files how
+// long the control client went without an answer.
 func (s *stage) disturbed(m *measured) string {
 	if s.asker != nil {
 		to := time.Now()
@@ -233,8 +233,8 @@ func (s *stage) disturbed(m *measured) string {
 	return ""
 }
 
-// longest is the longest gap of a client in a stretch of time, as far as it lies
-// in it, and whether it had not ended.
+// longest is the longest gap of a client within a stretch of time, cut to that
+// stretch, and tells whether the gap was still open at its end.
 func longest(c *lab.Client, from, to time.Time) (d time.Duration, open bool) {
 	for _, g := range c.Gaps(from, to, 0) {
 		if g.From.Before(from) {
@@ -252,7 +252,7 @@ func longest(c *lab.Client, from, to time.Time) (d time.Duration, open bool) {
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// pause lets time pass: absence can only be waited for.
+// pause lets time pass: to see that nothing happens, one can only wait.
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

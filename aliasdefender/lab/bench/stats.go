@@ -11,12 +11,12 @@ import (
 type figure struct {
 	Median, Min, Max float64
 	N                int
-	AtLeast          bool // the median, or what lies above it, had not ended
+	AtLeast          bool // the median, or a value above it, had not ended
 	MaxAtLeast       bool
 }
 
-// of sums up a value of one program. Values that had not ended are the largest,
-// as long as they were watched.
+// of sums up a value of one program. Values that had not ended count as the largest,
+// with the time that we watched.
 func of(runs []Run, program, variant, value string) (f figure) {
 	type one struct {
 		v    float64

@@ -10,13 +10,13 @@ import (
 // printer makes tables out of the runs.
 type printer struct {
 	raw   *Raw
-	usual int // runs of a program at a rhythm, where not said otherwise
+	usual int // how many runs a program has at a rhythm, unless a cell says otherwise
 }
 
-// unknown is a cell of which nothing was measured.
+// unknown is a cell for which nothing was measured.
 const unknown = "–"
 
-// noGap is what counts as none, in ms.
+// noGap is the longest time that counts as no gap, in ms.
 const noGap = 20
 
 // cell is a value in a table: the median, and the range.
@@ -38,7 +38,7 @@ func (p printer) cell(f figure, scale float64) string {
 	return text + p.count(f)
 }
 
-// count says of how many runs a figure is, where it is of another number than most.
+// count tells the number of runs, if it is not the usual one.
 func (p printer) count(f figure) string {
 	if f.N == p.usual {
 		return ""
@@ -58,7 +58,7 @@ func (p printer) figure(g *Group, program, variant, value string) figure {
 	return of(g.Runs, program, variant, value)
 }
 
-// gap is a cell of a gap: what is too short to be one is said to be none.
+// gap is the cell of a gap. A gap that is too short to count is shown as none.
 func (p printer) gap(g *Group, program, variant, value string) string {
 	f := p.figure(g, program, variant, value)
 	if f.N > 0 && f.Max < noGap {
@@ -67,7 +67,7 @@ func (p printer) gap(g *Group, program, variant, value string) string {
 	return p.cell(f, 1)
 }
 
-// gaps are the client's, by what happened.
+// gaps are the client's gaps, by what happened.
 func (p printer) gaps() (t table) {
 	t.Head = []string{"the client's longest gap, ms"}
 	for _, r := range three {
@@ -135,7 +135,7 @@ func (p printer) heals() (t table) {
 	return t
 }
 
-// served is in how many runs the client was served at the end.
+// served is the number of runs in which the client was served at the end.
 func served(g *Group, program, variant string) string {
 	n, all := 0, 0
 	for _, r := range g.Runs {
@@ -150,7 +150,7 @@ func served(g *Group, program, variant string) string {
 	return fmt.Sprintf("%d of %d", n, all)
 }
 
-// kill is what kill -9 of the daemon does.
+// kill is what a kill -9 of the daemon does.
 func (p printer) kill() (t table) {
 	t.Head = []string{
 		"`kill -9` of the holder's daemon, ms", "watched", "held by both, keepalived", "held by both, Alias Defender",
@@ -168,7 +168,7 @@ func (p printer) kill() (t table) {
 	return t
 }
 
-// loss is what lost frames move.
+// loss is how often lost frames move the alias.
 func (p printer) loss() (t table) {
 	t.Head = []string{
 		"60 s of 30 % loss each way at the standby", "takes, keepalived", "takes, Alias Defender", "takes, Alias Defender, standby primary",

@@ -16,21 +16,42 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// The addresses on the stage.
-var (
-	Alias  = netip.MustParseAddr("10.77.0.100")
-	OwnA   = netip.MustParsePrefix("10.77.0.1/24")
-	OwnB   = netip.MustParsePrefix("10.77.0.2/24")
-	Router = netip.MustParsePrefix("10.77.0.254/24")
+// Addresses are those on the stage, of one family.
+type Addresses struct {
+	Alias            netip.Addr
+	OwnA, OwnB       netip.Prefix
+	RouterAt         netip.Prefix
+	Mask             string       // of the row, as the file has it
+	Foreign          netip.Prefix // of a host that a test adds
+	client           netip.Prefix
+	secondA, secondB netip.Prefix // on the second switch
+}
 
-	client = netip.MustParsePrefix("10.77.0.50/24")
+// The addresses of each family.
+var (
+	IPv4 = Addresses{
+		Alias: netip.MustParseAddr("10.77.0.100"), Mask: "255.255.255.0",
+		OwnA: netip.MustParsePrefix("10.77.0.1/24"), OwnB: netip.MustParsePrefix("10.77.0.2/24"),
+		RouterAt: netip.MustParsePrefix("10.77.0.254/24"), client: netip.MustParsePrefix("10.77.0.50/24"),
+		secondA: netip.MustParsePrefix("10.78.0.1/24"), secondB: netip.MustParsePrefix("10.78.0.2/24"),
+		Foreign: netip.MustParsePrefix("10.77.0.66/24"),
+	}
+	IPv6 = Addresses{
+		Alias: netip.MustParseAddr("2001:db8:77::100"), Mask: "64",
+		OwnA: netip.MustParsePrefix("2001:db8:77::1/64"), OwnB: netip.MustParsePrefix("2001:db8:77::2/64"),
+		RouterAt: netip.MustParsePrefix("2001:db8:77::fe/64"), client: netip.MustParsePrefix("2001:db8:77::50/64"),
+		secondA: netip.MustParsePrefix("2001:db8:78::1/64"), secondB: netip.MustParsePrefix("2001:db8:78::2/64"),
+		Foreign: netip.MustParsePrefix("2001:db8:77::66/64"),
+	}
 )
 
-// onSecond is a host's address on the second switch.
-var onSecond = map[netip.Prefix]netip.Prefix{
-	OwnA: netip.MustParsePrefix("10.78.0.1/24"),
-	OwnB: netip.MustParsePrefix("10.78.0.2/24"),
-}
+// The addresses of IPv4, by short names.
+var (
+	Alias  = IPv4.Alias
+	OwnA   = IPv4.OwnA
+	OwnB   = IPv4.OwnB
+	Router = IPv4.RouterAt
+)
 
 // Spec says what the two run.
 type Spec struct {
@@ -52,10 +73,14 @@ type Spec struct {
 	// SecondCable has both hosts on a second switch too, where nobody else is,
 	// as a further path of their channel.
 	SecondCable bool
+
+	IPv6 bool // the family of all addresses, rather than IPv4
 }
 
 // Pair is the stage.
 type Pair struct {
+	Addresses
+
 	Lab                *lab.Lab
 	Switch             *lab.Switch
 	A, B, Router, User *lab.Host
@@ -71,7 +96,10 @@ type Pair struct {
 
 // New builds the stage. No Monitor runs yet.
 func New(l *lab.Lab, spec Spec) (*Pair, error) {
-	p := &Pair{Lab: l, spec: spec, keys: map[*lab.Host][]string{}, programs: map[*lab.Host][]string{}, monitors: map[*lab.Host]*lab.Process{}}
+	p := &Pair{Addresses: IPv4, Lab: l, spec: spec, keys: map[*lab.Host][]string{}, programs: map[*lab.Host][]string{}, monitors: map[*lab.Host]*lab.Process{}}
+	if spec.IPv6 {
+		p.Addresses = IPv6
+	}
 	var err error
 	if p.Switch, err = l.Switch("lan"); err != nil {
 		return nil, err
@@ -88,14 +116,14 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 		own  netip.Prefix
 		fwd  bool
 	}{
-		{&p.A, "a", OwnA, false}, {&p.B, "b", OwnB, false}, {&p.Router, "router", Router, true}, {&p.User, "client", client, false},
+		{&p.A, "a", p.OwnA, false}, {&p.B, "b", p.OwnB, false}, {&p.Router, "router", p.RouterAt, true}, {&p.User, "client", p.client, false},
 	} {
 		s := lab.HostSpec{Name: h.name, Forward: h.fwd, NICs: []lab.NICSpec{{Name: "eth0", Switch: p.Switch, Addrs: []netip.Prefix{h.own}}}}
-		if own, ok := onSecond[h.own]; ok && spec.SecondCable {
+		if own, ok := p.onSecond(h.own.Addr()); ok && spec.SecondCable {
 			s.NICs = append(s.NICs, lab.NICSpec{Name: "eth1", Switch: second, Addrs: []netip.Prefix{own}})
 		}
 		if !h.fwd {
-			s.Gateway = Router.Addr()
+			s.Gateway = p.RouterAt.Addr()
 		}
 		if *h.host, err = l.Host(s); err != nil {
 			return nil, err
@@ -103,20 +131,31 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 	}
 	p.SetKeys(p.A, spec.Keys...)
 	p.SetKeys(p.B, spec.Keys...)
-	if err := p.Write(p.A, OwnB.Addr(), spec.PrimaryA, spec.Settings); err != nil {
+	if err := p.Write(p.A, p.OwnB.Addr(), spec.PrimaryA, spec.Settings); err != nil {
 		return nil, err
 	}
-	if err := p.Write(p.B, OwnA.Addr(), spec.PrimaryB, spec.Settings); err != nil {
+	if err := p.Write(p.B, p.OwnA.Addr(), spec.PrimaryB, spec.Settings); err != nil {
 		return nil, err
 	}
-	if p.Holders, err = l.Watch(Alias); err != nil {
+	if p.Holders, err = l.Watch(p.Alias); err != nil {
 		return nil, err
 	}
-	if p.Asker, err = p.User.Client(lab.ClientSpec{Target: Alias, Every: spec.Every}); err != nil {
+	if p.Asker, err = p.User.Client(lab.ClientSpec{Target: p.Alias, Every: spec.Every}); err != nil {
 		return nil, err
 	}
-	p.Control, err = p.User.Client(lab.ClientSpec{Target: Router.Addr(), Every: spec.Every})
+	p.Control, err = p.User.Client(lab.ClientSpec{Target: p.RouterAt.Addr(), Every: spec.Every})
 	return p, err
+}
+
+// onSecond is a host's address on the second switch, by its address on the first.
+func (a Addresses) onSecond(own netip.Addr) (netip.Prefix, bool) {
+	switch own {
+	case a.OwnA.Addr():
+		return a.secondA, true
+	case a.OwnB.Addr():
+		return a.secondB, true
+	}
+	return netip.Prefix{}, false
 }
 
 // SetKeys says what the host's key files are to be; Write writes them.
@@ -130,7 +169,7 @@ func (p *Pair) Write(h *lab.Host, partner netip.Addr, primary bool, settings str
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	row := fmt.Sprintf("eth0:1 | %s | 255.255.255.0 | %s | %t\n", Alias, partner, primary)
+	row := fmt.Sprintf("eth0:1 | %s | %s | %s | %t\n", p.Alias, p.Mask, partner, primary)
 	toml := fmt.Sprintf("%s\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\n",
 		strings.TrimSpace(settings), filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
 	var files []string
@@ -144,7 +183,7 @@ func (p *Pair) Write(h *lab.Host, partner netip.Addr, primary bool, settings str
 	if len(files) > 0 {
 		toml += fmt.Sprintf("[peer]\nkey_file = [%s]\n", strings.Join(files, ", "))
 	}
-	if other, ok := onSecond[netip.PrefixFrom(partner, OwnA.Bits())]; ok && len(files) > 0 && p.spec.SecondCable {
+	if other, ok := p.onSecond(partner); ok && len(files) > 0 && p.spec.SecondCable {
 		toml += fmt.Sprintf("[peer.paths]\n%q = [%q]\n", partner, other.Addr())
 	}
 	if err := os.WriteFile(filepath.Join(dir, "hostname.alias"), []byte(row), 0o644); err != nil {

@@ -47,7 +47,7 @@ func Start(t *testing.T, path string, watchdog time.Duration) Manager {
 // Next is the next message, its lines.
 func (f Manager) Next() []string {
 	f.t.Helper()
-	must(f.t, f.SetReadDeadline(time.Now().Add(20*time.Second)))
+	must(f.t, f.SetReadDeadline(time.Now().Add(time.Minute)))
 	b := make([]byte, 4096)
 	n, err := f.Read(b)
 	must(f.t, err)

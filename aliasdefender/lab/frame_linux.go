@@ -17,87 +17,118 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ARP operations (RFC 826).
+// Operations: those of ARP (RFC 826). A solicitation of neighbour discovery, and an
+// advertisement that nobody has asked for, are requests; an answer is a reply.
 const (
-	ARPRequest = 1
-	ARPReply   = 2
+	Request = 1
+	Reply   = 2
 )
 
 // Broadcast is everybody's hardware address.
 var Broadcast = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
-// ARP is one ARP frame for IPv4 over Ethernet.
-type ARP struct {
+// AllNodes is everybody's hardware address for ff02::1 (RFC 2464, section 7).
+var AllNodes = net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}
+
+// Frame is one frame in which a host asks for an address, or tells where one is: of ARP
+// for IPv4, and of neighbour discovery (RFC 4861) for IPv6, over Ethernet.
+type Frame struct {
 	At       time.Time // when the kernel saw it
 	FromHost bool      // sent by the port's host, and not to it
 
-	EthSrc, EthDst     net.HardwareAddr // of the frame around it
-	Op                 uint16
+	EthSrc, EthDst net.HardwareAddr // of the frame around it
+	Op             uint16
+
+	// Of an advertisement, SenderIP is the address that it is about, and TargetIP the same
+	// if it answers nobody, else whom it answers. SenderHW is the link-layer address in it,
+	// or nil if there is none.
 	SenderHW, TargetHW net.HardwareAddr
 	SenderIP, TargetIP netip.Addr
+	Router             bool // the R flag of an advertisement
+	Weak               bool // an advertisement without the Override flag, which moves no entry
 }
 
-// Claim reports whether the frame says that ip is at its sender: a gratuitous
-// request or a reply.
-func (a ARP) Claim(ip netip.Addr) bool {
-	return a.SenderIP == ip && (a.Op == ARPReply || a.TargetIP == ip)
+// Claim reports whether the frame says that ip is at its sender: an announcement or an
+// answer.
+func (f Frame) Claim(ip netip.Addr) bool {
+	return f.SenderIP == ip.WithZone("") && (f.Op == Reply || f.TargetIP == f.SenderIP)
 }
 
-// Probe reports whether the frame asks for ip without claiming any address
-// (RFC 5227, section 1.1).
-func (a ARP) Probe(ip netip.Addr) bool {
-	return a.Op == ARPRequest && a.SenderIP == netip.IPv4Unspecified() && a.TargetIP == ip
+// Probe reports whether the frame asks for ip without claiming any address (RFC 5227,
+// section 1.1; RFC 4862, section 5.4.2).
+func (f Frame) Probe(ip netip.Addr) bool {
+	return f.Op == Request && f.SenderIP.IsUnspecified() && f.TargetIP == ip.WithZone("")
+}
+
+// ToAll reports whether the frame is for everybody on the segment.
+func (f Frame) ToAll() bool {
+	return slices.Equal(f.EthDst, Broadcast) || slices.Equal(f.EthDst, AllNodes)
 }
 
 // String is the frame in one line.
-func (a ARP) String() string {
+func (f Frame) String() string {
 	op := "asks"
-	if a.Op == ARPReply {
+	if f.Op == Reply {
 		op = "tells"
 	}
-	return fmt.Sprintf("%s %s (%s) %s %s (%s)", a.At.Format("15:04:05.000000"), a.SenderIP, a.SenderHW, op, a.TargetIP, a.TargetHW)
+	return fmt.Sprintf("%s %s (%s) %s %s (%s)", f.At.Format("15:04:05.000000"), f.SenderIP, f.SenderHW, op, f.TargetIP, f.TargetHW)
 }
 
-// Gratuitous returns the claim of ip by mac in the request form, as an
-// announcement (RFC 5227, section 3) has it.
-func Gratuitous(ip netip.Addr, mac net.HardwareAddr) ARP {
-	return ARP{
-		EthSrc: mac, EthDst: Broadcast, Op: ARPRequest,
+// Gratuitous returns the claim of ip by mac in the form of an announcement (RFC 5227,
+// section 3; RFC 4861, section 7.2.6): of ARP, in the request form.
+func Gratuitous(ip netip.Addr, mac net.HardwareAddr) Frame {
+	ip = ip.WithZone("")
+	f := Frame{
+		EthSrc: mac, EthDst: Broadcast, Op: Request,
 		SenderHW: mac, SenderIP: ip, TargetHW: make(net.HardwareAddr, 6), TargetIP: ip,
 	}
+	if ip.Is6() {
+		f.EthDst = AllNodes
+	}
+	return f
 }
 
-const etherARP = 0x0806
+const (
+	etherARP  = 0x0806
+	etherIPv6 = 0x86dd
+)
 
-func (a ARP) marshal() []byte {
+func (f Frame) marshal() []byte {
+	if f.SenderIP.Is6() {
+		return f.marshalNDP()
+	}
 	b := make([]byte, 0, 42)
-	b = append(b, a.EthDst...)
-	b = append(b, a.EthSrc...)
+	b = append(b, f.EthDst...)
+	b = append(b, f.EthSrc...)
 	b = binary.BigEndian.AppendUint16(b, etherARP)
 	b = append(b, 0, 1, 8, 0, 6, 4) // Ethernet, IPv4, the lengths of their addresses
-	b = binary.BigEndian.AppendUint16(b, a.Op)
-	b = append(b, a.SenderHW...)
-	b = append(b, a.SenderIP.AsSlice()...)
-	b = append(b, a.TargetHW...)
-	return append(b, a.TargetIP.AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, f.Op)
+	b = append(b, f.SenderHW...)
+	b = append(b, f.SenderIP.AsSlice()...)
+	b = append(b, f.TargetHW...)
+	return append(b, f.TargetIP.AsSlice()...)
 }
 
-func parseARP(b []byte) (a ARP, ok bool) {
+func parseFrame(b []byte) (f Frame, ok bool) {
+	if len(b) >= 14 && binary.BigEndian.Uint16(b[12:]) == etherIPv6 {
+		return parseNDP(b)
+	}
 	if len(b) < 42 || binary.BigEndian.Uint16(b[12:]) != etherARP || string(b[14:20]) != "\x00\x01\x08\x00\x06\x04" {
-		return a, false
+		return f, false
 	}
 	b = slices.Clone(b[:42])
-	return ARP{
+	return Frame{
 		EthDst: b[0:6], EthSrc: b[6:12], Op: binary.BigEndian.Uint16(b[20:]),
 		SenderHW: b[22:28], SenderIP: netip.AddrFrom4([4]byte(b[28:32])),
 		TargetHW: b[32:38], TargetIP: netip.AddrFrom4([4]byte(b[38:42])),
 	}, true
 }
 
-// SendARP sends a frame as it is, right or wrong, from the NIC.
-func (n *NIC) SendARP(a ARP) error {
-	if len(a.EthDst) != 6 || len(a.EthSrc) != 6 || len(a.SenderHW) != 6 || len(a.TargetHW) != 6 || !a.SenderIP.Is4() || !a.TargetIP.Is4() {
-		return fmt.Errorf("incomplete ARP frame: %+v", a)
+// Send sends a frame as it is, right or wrong, from the NIC.
+func (n *NIC) Send(f Frame) error {
+	if len(f.EthDst) != 6 || len(f.EthSrc) != 6 || len(f.SenderHW) != 6 || len(f.TargetHW) != 6 ||
+		!f.SenderIP.IsValid() || f.SenderIP.Is4() != f.TargetIP.Is4() {
+		return fmt.Errorf("incomplete frame: %+v", f)
 	}
 	return n.use(func() error {
 		return n.Host.space.do(func() error {
@@ -106,12 +137,12 @@ func (n *NIC) SendARP(a ARP) error {
 				return err
 			}
 			defer unix.Close(fd)
-			return unix.Sendto(fd, a.marshal(), 0, &unix.SockaddrLinklayer{Ifindex: n.index})
+			return unix.Sendto(fd, f.marshal(), 0, &unix.SockaddrLinklayer{Ifindex: n.index})
 		})
 	})
 }
 
-// Sniffer records the ARP frames at a port, both ways. Frames that a fault stops on their
+// Sniffer records the frames of ARP and of neighbour discovery at a port, both ways. Frames that a fault stops on their
 // way to the port are not recorded; frames that its host sends into a fault are. It ends
 // when the port's host crashes or its NIC is made anew: to know what the client hears,
 // sniff at the client's port.
@@ -120,7 +151,7 @@ type Sniffer struct {
 	done sync.WaitGroup
 
 	mu     sync.Mutex
-	frames []ARP
+	frames []Frame
 	more   chan struct{} // closed at the next frame
 	closed bool
 }
@@ -130,8 +161,9 @@ func (p *Port) Sniff() (*Sniffer, error) {
 	return p.SniffOf(netip.PrefixFrom(netip.IPv4Unspecified(), 0))
 }
 
-// SniffOf records only frames whose sender's address is of a subnet. The kernel filters
-// them, so that a storm of others takes no room of theirs.
+// SniffOf records only frames of ARP whose sender's address is of a subnet of IPv4, or
+// also neighbour discovery if that is all of IPv4. The kernel filters them, so that a
+// storm of others takes no room of theirs.
 func (p *Port) SniffOf(senders netip.Prefix) (*Sniffer, error) {
 	if !senders.Addr().Is4() {
 		return nil, fmt.Errorf("sniff at port %s: ARP has no senders in %v", p.name, senders)
@@ -166,16 +198,7 @@ func openSniffer(index int, senders netip.Prefix) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	subnet, mask := senders.Addr().As4(), net.CIDRMask(senders.Bits(), 32)
-	filter := []unix.SockFilter{ // ldh [12]; jeq #arp, 0, 4; ld [28]; and #mask; jeq #subnet, 0, 1; ret #65535; ret #0
-		{Code: unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, K: 12},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 4, K: etherARP},
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 28},
-		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: binary.BigEndian.Uint32(mask)},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: binary.BigEndian.Uint32(subnet[:])},
-		{Code: unix.BPF_RET | unix.BPF_K, K: 65535},
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
-	}
+	filter := onlyOf(senders)
 	prog := &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, prog)
 	if err == nil {
@@ -193,6 +216,36 @@ func openSniffer(index int, senders netip.Prefix) (int, error) {
 		return 0, err
 	}
 	return fd, nil
+}
+
+// onlyOf passes frames of ARP with senders of the subnet. If that is all of IPv4, it also
+// passes solicitations and advertisements of neighbours, which no extension header
+// precedes.
+func onlyOf(senders netip.Prefix) []unix.SockFilter {
+	const (
+		load, is, and = unix.BPF_LD | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_ALU | unix.BPF_AND | unix.BPF_K
+		pass, drop    = 1<<16 - 1, 0
+	)
+	neighbours := uint32(etherIPv6)
+	if senders.Bits() > 0 {
+		neighbours = etherARP // a second time: nothing comes there
+	}
+	subnet, mask := senders.Addr().As4(), net.CIDRMask(senders.Bits(), 32)
+	return []unix.SockFilter{
+		{Code: load | unix.BPF_H, K: 12},
+		{Code: is, Jf: 3, K: etherARP},
+		{Code: load | unix.BPF_W, K: 28},
+		{Code: and, K: binary.BigEndian.Uint32(mask)},
+		{Code: is, Jt: 6, Jf: 7, K: binary.BigEndian.Uint32(subnet[:])},
+		{Code: is, Jf: 6, K: neighbours},
+		{Code: load | unix.BPF_B, K: 20},
+		{Code: is, Jf: 4, K: unix.IPPROTO_ICMPV6},
+		{Code: load | unix.BPF_B, K: 54},
+		{Code: is, Jt: 1, K: solicitation},
+		{Code: is, Jf: 1, K: advertisement},
+		{Code: unix.BPF_RET | unix.BPF_K, K: pass},
+		{Code: unix.BPF_RET | unix.BPF_K, K: drop},
+	}
 }
 
 func (s *Sniffer) record() {
@@ -220,7 +273,7 @@ func (s *Sniffer) record() {
 			}
 			return
 		}
-		frame, ok := parseARP(buf[:n])
+		frame, ok := parseFrame(buf[:n])
 		if !ok {
 			continue
 		}
@@ -252,7 +305,7 @@ func stamp(oob []byte) time.Time {
 }
 
 // add files a frame; nil: no more will come.
-func (s *Sniffer) add(f *ARP) {
+func (s *Sniffer) add(f *Frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f == nil {
@@ -265,14 +318,14 @@ func (s *Sniffer) add(f *ARP) {
 }
 
 // Frames returns the frames seen so far, oldest first.
-func (s *Sniffer) Frames() []ARP {
+func (s *Sniffer) Frames() []Frame {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.frames)
 }
 
 // Last returns the newest frame that fits, if any.
-func (s *Sniffer) Last(fits func(ARP) bool) (ARP, bool) {
+func (s *Sniffer) Last(fits func(Frame) bool) (Frame, bool) {
 	s.mu.Lock()
 	frames := s.frames // only ever appended to
 	s.mu.Unlock()
@@ -281,12 +334,12 @@ func (s *Sniffer) Last(fits func(ARP) bool) (ARP, bool) {
 			return frames[i], true
 		}
 	}
-	return ARP{}, false
+	return Frame{}, false
 }
 
 // Wait waits for a frame that fits, and returns the oldest one. Frames seen already count
 // too.
-func (s *Sniffer) Wait(ctx context.Context, fits func(ARP) bool) (ARP, error) {
+func (s *Sniffer) Wait(ctx context.Context, fits func(Frame) bool) (Frame, error) {
 	for seen := 0; ; {
 		s.mu.Lock()
 		frames, more, closed := s.frames[seen:], s.more, s.closed
@@ -295,13 +348,13 @@ func (s *Sniffer) Wait(ctx context.Context, fits func(ARP) bool) (ARP, error) {
 			return frames[i], nil
 		}
 		if closed {
-			return ARP{}, fmt.Errorf("sniffer: %w", os.ErrClosed)
+			return Frame{}, fmt.Errorf("sniffer: %w", os.ErrClosed)
 		}
 		seen += len(frames)
 		select {
 		case <-more:
 		case <-ctx.Done():
-			return ARP{}, fmt.Errorf("waiting for an ARP frame: %w", ctx.Err())
+			return Frame{}, fmt.Errorf("waiting for a frame: %w", ctx.Err())
 		}
 	}
 }

@@ -1,0 +1,149 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// socket is one family's, under the Channel's mu.
+type socket struct {
+	conn    *net.UDPConn // nil: not open
+	err     error        // why not
+	tried   time.Time    // when it was last tried in vain
+	refused uint32       // packets that the kernel dropped
+}
+
+// openAgain is how long a family's socket that could not be opened is left alone.
+const openAgain = time.Second
+
+// socket is that of a family.
+func (c *Channel) socket(six bool) *socket {
+	if six {
+		return &c.six
+	}
+	return &c.four
+}
+
+// listensOn is the own address of a family; the zero Addr: any. ok tells whether the
+// family is spoken at all.
+func (c *Channel) listensOn(six bool) (at netip.Addr, ok bool) {
+	if len(c.o.Listen) == 0 {
+		return netip.Addr{}, true
+	}
+	if i := slices.IndexFunc(c.o.Listen, func(a netip.Addr) bool { return a.Is6() == six }); i >= 0 {
+		return c.o.Listen[i], true
+	}
+	return netip.Addr{}, false
+}
+
+// Listen opens the sockets that are not open yet. Packets that come before Run wait in
+// them. The one for IPv6 is opened once a partner has an IPv6 address, or where the
+// Options name an address to listen on. If IPv4 is open and IPv6 cannot be, as on a system
+// without it, that is no error: it is said of the paths, and tried again.
+func (c *Channel) Listen() error {
+	_, four := c.listensOn(false)
+	_, six := c.listensOn(true)
+	if four {
+		if _, err := c.opened(false); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	if six = six && len(c.o.Listen) > 0; !six {
+		for a := range c.sources {
+			six = six || a.Is6()
+		}
+	}
+	c.mu.Unlock()
+	if six {
+		if _, err := c.opened(true); err != nil && !four {
+			return err
+		}
+	}
+	return nil
+}
+
+// opened is the socket of a family, which it opens if it is not open.
+func (c *Channel) opened(six bool) (*net.UDPConn, error) {
+	s := c.socket(six)
+	c.mu.Lock()
+	conn, err, rests := s.conn, s.err, time.Since(s.tried) < openAgain
+	c.mu.Unlock()
+	if conn != nil || err != nil && rests {
+		return conn, err
+	}
+	if conn, err = c.bind(six); err != nil {
+		err = fmt.Errorf("peer channel: %w", err)
+	}
+	c.mu.Lock()
+	s.conn, s.err, s.tried = conn, err, time.Now()
+	begin := c.begin
+	c.mu.Unlock()
+	if err == nil && begin != nil {
+		begin(conn)
+	}
+	return conn, err
+}
+
+func (c *Channel) bind(six bool) (*net.UDPConn, error) {
+	network, at := "udp4", netip.IPv4Unspecified()
+	if six {
+		network, at = "udp6", netip.IPv6Unspecified() // IPv6 only: package net sees to that
+	}
+	own, _ := c.listensOn(six)
+	if own.IsValid() {
+		at = own
+	}
+	config := net.ListenConfig{Control: prepare(six, own.IsValid())}
+	l, err := config.ListenPacket(context.Background(), network, netip.AddrPortFrom(at, c.o.Port).String())
+	if err != nil {
+		return nil, err
+	}
+	conn := l.(*net.UDPConn)
+	if err := c.admit(conn, six); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// Run talks until ctx ends, and closes the sockets. It opens the sockets first if Listen
+// was not called; if that fails, it returns the error, and no other.
+func (c *Channel) Run(ctx context.Context) error {
+	if err := c.Listen(); err != nil {
+		return err
+	}
+	var readers, sender sync.WaitGroup
+	begin := func(conn *net.UDPConn) { readers.Go(func() { c.receiveAll(ctx, conn) }) }
+	c.mu.Lock()
+	c.begin = begin
+	open := []*net.UDPConn{c.four.conn, c.six.conn}
+	c.mu.Unlock()
+	for _, conn := range open {
+		if conn != nil {
+			begin(conn)
+		}
+	}
+	sender.Go(func() { c.sendAll(ctx) })
+	<-ctx.Done()
+	c.closeAll()
+	sender.Wait() // it may have opened one meanwhile
+	c.closeAll()
+	readers.Wait()
+	return nil
+}
+
+func (c *Channel) closeAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range []*socket{&c.four, &c.six} {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+	}
+}
