@@ -264,7 +264,7 @@ func TestWhatIsServedByNobodyIsSaid(t *testing.T) {
 		if a, _ := w.show(w.b); a.Holder != "partner" {
 			w.fail("held by %s", a.Holder)
 		}
-		w.standsBy(w.b, "no", "answered for nobody", "answer ARP for others")
+		w.standsBy(w.b, "no", "answered for nobody", "answer for others")
 	})
 }
 

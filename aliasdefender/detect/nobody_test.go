@@ -43,9 +43,9 @@ func TestAnAliasThatIsAnsweredForNobodyIsSilent(t *testing.T) {
 		"by the partner":             {"silent", 1, both(by(partner), disowned(0, true))},
 		"by the router":              {"silent", 1, both(by(router), disowned(0, true))},
 		"by the router, known late":  {"silent", 1, both(by(router), disowned(2300*ms, true))},
-		"by the partner's other NIC": {"silent", 1, both(by(at("eth0", "10.0.0.77")), disowned(0, true), func(b *bench) { b.here[alias].PartnerHW = other })},
+		"by the partner's other NIC": {"silent", 1, both(by(near(77)), disowned(0, true), func(b *bench) { b.here[alias].PartnerHW = other })},
 
-		"by a third host":                         {"answered", 0, both(by(at("eth0", "10.0.0.77")), disowned(0, true))},
+		"by a third host":                         {"answered", 0, both(by(near(77)), disowned(0, true))},
 		"by the partner, which says it has it":    {"answered", 0, by(partner)},
 		"by the router, without a word":           {"unknown", 0, by(router)},
 		"and it takes the word back":              {"answered", 1, both(by(partner), disowned(0, true), disowned(2900*ms, false))},
