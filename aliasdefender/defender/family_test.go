@@ -2,12 +2,10 @@ package defender
 
 import (
 	"cmp"
-	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,7 +34,7 @@ var onlyIPv4 = []string{
 	"TestDoubtAboutManyIsNoFlood", "TestHolderOfManyAsksForRivalsFiftyTimesASecond", "TestAliasOfManyIsRestoredAtOnce",
 	// every order of two events is played
 	"TestEveryOrderOfThreeEvents",
-	// the contract is written with addresses of IPv4
+	// it plays both families at once
 	"TestFakeKernelKeepsTheKernelsContract",
 }
 
@@ -155,41 +153,6 @@ func many(i int) (netip.Addr, netip.Prefix) {
 	}
 	addr := netip.AddrFrom4([4]byte{10, 0, byte(1 + i/200), byte(1 + i%200)})
 	return addr, netip.PrefixFrom(addr, 16)
-}
-
-// judge is the kernel's answer to the orders to add addresses, and judgeRefresh to those to
-// renew their leases.
-func (k *kernel) judge(orders []host.Placement) (todo []int, errs []error) {
-	if family == host.IPv4 {
-		return k.state().Judge(orders)
-	}
-	errs = make([]error, len(orders))
-	for i, o := range orders {
-		n, found := k.state().NIC(o.NIC)
-		own := slices.ContainsFunc(n.Addrs, func(a host.Address) bool { return !a.Ours && a.Usable() && a.Prefix.Addr().Is6() })
-		at := slices.IndexFunc(n.Addrs, func(a host.Address) bool { return a.Prefix == o.Prefix })
-		switch {
-		case !found, n.NoIPv6, !own:
-			errs[i] = errors.New("it cannot be added there")
-		case at < 0 || !n.Addrs[at].Usable():
-			todo = append(todo, i)
-		}
-	}
-	return todo, errs
-}
-
-func (k *kernel) judgeRefresh(orders []host.Placement) []error {
-	if family == host.IPv4 {
-		return k.state().JudgeRefresh(orders)
-	}
-	errs := make([]error, len(orders))
-	for i, o := range orders {
-		n, _ := k.state().NIC(o.NIC)
-		if !slices.ContainsFunc(n.Addrs, func(a host.Address) bool { return a.Prefix == o.Prefix }) {
-			errs[i] = host.ErrNotThere
-		}
-	}
-	return errs
 }
 
 // side is the half of the NIC that the aliases are on.

@@ -44,6 +44,9 @@ func (k *kernel) state() (s host.State) {
 				n.Addrs[i].Lease = (time.Until(until) + time.Second - 1).Truncate(time.Second)
 			}
 		}
+		slices.SortStableFunc(n.Addrs, func(a, b host.Address) int { // the kernel tells each family by itself
+			return int(host.FamilyOf(a.Prefix.Addr())) - int(host.FamilyOf(b.Prefix.Addr()))
+		})
 		s.NICs = append(s.NICs, n)
 	}
 	return s
@@ -80,27 +83,32 @@ func (k *kernel) lease(ip netip.Addr, d time.Duration) {
 func (k *kernel) Read() (host.State, error) { return k.state(), nil }
 
 func (k *kernel) Add(orders []host.Placement) []error {
-	todo, errs := k.judge(orders)
+	todo, errs := k.state().Judge(orders)
 	for _, i := range todo {
 		o := orders[i]
 		n := k.nic(o.NIC)
 		k.drop(n, o.Prefix.Addr()) // it is there, and not usable
+		six := o.Prefix.Addr().Is6()
 		label := o.Label
-		if label == "" {
+		if label == "" || six {
 			label = o.NIC
 		}
-		n.Addrs = append(n.Addrs, host.Address{Prefix: o.Prefix, Label: label, Ours: true})
+		n.Addrs = append(n.Addrs, host.Address{Prefix: o.Prefix, Label: label, Ours: true, Deprecated: six})
 		k.lease(o.Prefix.Addr(), o.Lease)
 	}
 	return errs
 }
 
 func (k *kernel) Refresh(orders []host.Placement) []error {
-	errs := k.judgeRefresh(orders)
+	errs := k.state().JudgeRefresh(orders)
 	for i, o := range orders {
-		if errs[i] == nil {
-			k.lease(o.Prefix.Addr(), o.Lease)
+		if errs[i] != nil {
+			continue
 		}
+		n := k.nic(o.NIC)
+		at := slices.IndexFunc(n.Addrs, func(a host.Address) bool { return a.Prefix == o.Prefix })
+		n.Addrs[at].Deprecated = o.Prefix.Addr().Is6()
+		k.lease(o.Prefix.Addr(), o.Lease)
 	}
 	return errs
 }
@@ -152,14 +160,18 @@ func (k *kernel) has(ip netip.Addr) bool {
 }
 
 func TestFakeKernelKeepsTheKernelsContract(t *testing.T) {
-	own := netip.MustParsePrefix("192.0.2.1/24")
+	own := []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64")}
 	k := &kernel{nics: []host.NIC{{Name: "eth0", Index: 1}, {Name: "eth1", Index: 2}, {Name: "eth2", Index: 3}}}
-	for nic, p := range map[string]netip.Prefix{"eth0": own, "eth1": netip.MustParsePrefix("203.0.113.1/24")} {
-		if err := k.Own(nic, p); err != nil {
-			t.Fatal(err)
+	for nic, all := range map[string][]netip.Prefix{
+		"eth0": own, "eth1": {netip.MustParsePrefix("203.0.113.1/24"), netip.MustParsePrefix("2001:db8:1::1/64")},
+	} {
+		for _, p := range all {
+			if err := k.Own(nic, p); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
-	hosttest.Contract(t, k, "eth0", own)
+	hosttest.Contract(t, k, "eth0", own...)
 }
 
 func TestFakeKernelEndsALease(t *testing.T) {
