@@ -36,7 +36,8 @@ type machine struct {
 }
 
 // via is an address as the machine has to write it: a link-local one with the first of its
-// NICs in that subnet.
+// NICs in that subnet, or with its first NIC, where the kernel has put an address of its
+// own.
 func (m machine) via(addr netip.Addr) netip.Addr {
 	if addr.Zone() != "" {
 		return addr
@@ -48,7 +49,7 @@ func (m machine) via(addr netip.Addr) netip.Addr {
 			}
 		}
 	}
-	return addr
+	return host.Zoned(addr, m.NICs[0].Name)
 }
 
 // machineNIC is a NIC and where it is plugged in.
@@ -261,18 +262,38 @@ var linkLocal = netip.MustParsePrefix("fe80::/64")
 func roomy(sub netip.Prefix) bool { return sub.Addr().BitLen()-sub.Bits() >= 2 }
 
 // subnetsOf returns the subnets that an alias lives in: that of its mask or, if this has
-// no room for others, that of the real NIC or the partner; and the link-local one if its
-// router or a witness is there.
+// no room for others, that of the real NIC or the partner; and where its router or a
+// witness is in another subnet of the NIC, the link-local one included, that too.
 func (p *planner) subnetsOf(a config.Alias) []netip.Prefix {
 	all := p.aroundOf(a)
 	third := append(slices.Clone(a.Witnesses), a.Router)
-	if !a.Router.IsValid() && a.Addr.Is6() {
-		third = append(third, p.seen.NICs[a.NIC].Gateway.IPv6)
+	if gateway := p.seen.NICs[a.NIC].Gateway.IPv6; !a.Router.IsValid() && gateway.IsLinkLocalUnicast() {
+		third = append(third, gateway)
 	}
-	if slices.ContainsFunc(third, netip.Addr.IsLinkLocalUnicast) && a.Addr.Is6() && !slices.Contains(all, linkLocal) {
-		all = append(all, linkLocal)
+	for _, own := range append(slices.Clone(p.seen.NICs[a.NIC].Own), linkLocal) {
+		near := slices.ContainsFunc(third, func(addr netip.Addr) bool { return own.Contains(bare(addr)) })
+		if sub := own.Masked(); near && roomy(own) && own.Addr().Is6() == a.Addr.Is6() && !slices.Contains(all, sub) {
+			all = append(all, sub)
+		}
+	}
+	if !a.Addr.IsLinkLocalUnicast() {
+		return all
+	}
+	// A link-local alias says nothing of the segment's other subnets.
+	for _, addr := range third {
+		if addr = bare(addr); addr.IsValid() && !slices.ContainsFunc(all, func(sub netip.Prefix) bool { return sub.Contains(addr) }) {
+			all = append(all, around(addr))
+		}
 	}
 	return all
+}
+
+// around is the subnet that an address is probably in.
+func around(addr netip.Addr) netip.Prefix {
+	if addr.Is6() {
+		return netip.PrefixFrom(addr, 64).Masked()
+	}
+	return netip.PrefixFrom(addr, 24).Masked()
 }
 
 func (p *planner) aroundOf(a config.Alias) []netip.Prefix {
@@ -285,12 +306,6 @@ func (p *planner) aroundOf(a config.Alias) []netip.Prefix {
 	}
 	if roomy(a.Prefix) {
 		return []netip.Prefix{a.Prefix.Masked()}
-	}
-	around := func(addr netip.Addr) netip.Prefix {
-		if addr.Is6() {
-			return netip.PrefixFrom(addr, 64).Masked()
-		}
-		return netip.PrefixFrom(addr, 24).Masked()
 	}
 	if !known || around(partner).Contains(addr) {
 		return []netip.Prefix{around(addr)}

@@ -190,6 +190,18 @@ func TestPlansOfOddFiles(t *testing.T) {
 			},
 		},
 		{
+			name:    "what judges a link-local alias is on its segment",
+			aliases: "eth0 | fe80::1 | 64 | fe80::5 | true\n", settings: `router = "2001:db8::10"
+witnesses = ["2001:db8::11"]`,
+			want: []string{
+				"this host | eth0 in eth0 fe80::2/64 2001:db8::1/64 | via fe80::3%eth0",
+				"  eth0 | fe80::1 | /64 | fe80::5 | true router 2001:db8::10",
+				"fe80::5%eth0 | eth0 in eth0 fe80::5/64 2001:db8::2/64 | via fe80::3%eth0",
+				"the router | eth0 in eth0 fe80::3/64 2001:db8::10/64",
+				"witness 2001:db8::11 | eth0 in eth0 2001:db8::11/64 | via fe80::3",
+			},
+		},
+		{
 			name:    "an alias of IPv6 with a mask of its own, and a witness far away",
 			aliases: "eth0 | 2001:db8::10 | 128 | 2001:db8::5 | true\n", settings: `witnesses = ["2001:db8:9::1"]`,
 			want: []string{

@@ -120,11 +120,12 @@ func (p *planner) addWitness(w netip.Addr) {
 	}
 	for _, s := range p.lans {
 		if sub, ok := s.subnet(w); ok {
-			p.Machines = append(p.Machines, machine{
-				Name:    "witness " + w.String(),
-				Gateway: s.router,
-				NICs:    []machineNIC{{Name: "eth0", Network: s.nic, Addrs: []netip.Prefix{netip.PrefixFrom(w, sub.Bits())}}},
-			})
+			m := machine{
+				Name: "witness " + w.String(),
+				NICs: []machineNIC{{Name: "eth0", Network: s.nic, Addrs: []netip.Prefix{netip.PrefixFrom(w, sub.Bits())}}},
+			}
+			m.Gateway.add(s.router.of(w))
+			p.Machines = append(p.Machines, m)
 			return
 		}
 	}
