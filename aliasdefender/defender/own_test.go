@@ -174,7 +174,7 @@ func TestWhatTheKernelLostWithItsOwnAddressIsRestoredAtOnce(t *testing.T) {
 		w.expect("a", "at the start")
 		gone := time.Now()
 		w.a.blink(w, 5*time.Millisecond, true)
-		for w.who() != "a" && time.Since(gone) < time.Minute {
+		for w.holders() != "a" && time.Since(gone) < time.Minute {
 			w.wait(time.Millisecond)
 		}
 		if d := time.Since(gone); d > 20*time.Millisecond {

@@ -121,8 +121,10 @@ func sameConfig(a, b config.Alias) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// samePlace tells whether two rows put the alias at one place in the kernel, which has no
+// labels for addresses of IPv6.
 func samePlace(a, b config.Alias) bool {
-	return a.NIC == b.NIC && a.Label == b.Label && a.Prefix == b.Prefix
+	return a.NIC == b.NIC && a.Prefix == b.Prefix && (a.Label == b.Label || a.Addr.Is6())
 }
 
 // replace ends an alias that was released because its row changed or went.
