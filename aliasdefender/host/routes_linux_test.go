@@ -167,7 +167,7 @@ func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 			seen: func(s host.State) bool { return has(s, "2001:db8::77") },
 		},
 		"an address becomes usable": {
-			before: func(t *testing.T, k kernel, a *nstest.Space) { k.space.Address(t, "eth0", "2001:db8::77/64") },
+			before: func(t *testing.T, k kernel, a *nstest.Space) { k.space.AddressToDetect(t, "eth0", "2001:db8::77/64") },
 			change: func(t *testing.T, k kernel, a *nstest.Space) {},
 			seen: func(s host.State) bool {
 				_, addr, ok := s.Find(netip.MustParseAddr("2001:db8::77"))
@@ -178,7 +178,7 @@ func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 			before: func(t *testing.T, k kernel, a *nstest.Space) {
 				_ = kernel{k.Host, a, t}.Own("eth0", netip.MustParsePrefix("2001:db8::77/64"))
 			},
-			change: func(t *testing.T, k kernel, a *nstest.Space) { k.space.Address(t, "eth0", "2001:db8::77/64") },
+			change: func(t *testing.T, k kernel, a *nstest.Space) { k.space.AddressToDetect(t, "eth0", "2001:db8::77/64") },
 			seen: func(s host.State) bool {
 				_, addr, _ := s.Find(netip.MustParseAddr("2001:db8::77"))
 				return addr.DADFailed

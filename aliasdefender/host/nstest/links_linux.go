@@ -50,13 +50,25 @@ func (s *Space) Delete(t testing.TB, nic string) {
 // Address gives the NIC an address. Nobody is asked whether another host has one of IPv6.
 func (s *Space) Address(t testing.TB, nic, prefix string) {
 	t.Helper()
+	s.address(t, nic, prefix, unix.IFA_F_NODAD)
+}
+
+// AddressToDetect gives the NIC an address of IPv6, and the kernel asks whether another
+// host has it (RFC 4862, 5.4).
+func (s *Space) AddressToDetect(t testing.TB, nic, prefix string) {
+	t.Helper()
+	s.address(t, nic, prefix, 0)
+}
+
+func (s *Space) address(t testing.TB, nic, prefix string, flags int) {
+	t.Helper()
 	s.link(t, "address "+prefix, nic, func(l netlink.Link) error {
 		addr, err := netlink.ParseAddr(prefix)
 		if err != nil {
 			return err
 		}
 		if addr.IP.To4() == nil {
-			addr.Flags |= unix.IFA_F_NODAD
+			addr.Flags |= flags
 		}
 		return netlink.AddrAdd(l, addr)
 	})

@@ -53,7 +53,7 @@ func TestEstimateGrowsWithTheRunsAndTheRhythm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, b := estimate(slow, 5), estimate(slow, 1); a != 5*b || b < 30*time.Second || b > 2*time.Minute {
+	if a, b := estimate(slow, 5), estimate(slow, 1); a != 5*b || b < 30*time.Second || b > 4*time.Minute {
 		t.Errorf("5 runs %v, 1 run %v", a, b)
 	}
 	if a, b := estimate(slow, 1), estimate(fast, 1); a <= b {
