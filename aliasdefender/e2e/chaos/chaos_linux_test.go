@@ -99,23 +99,25 @@ func countCrowd() (c crowd) {
 //
 //	go test ./aliasdefender/e2e/chaos -soak -run RandomFaults -timeout 0 -chaos 10m -seed 7
 //
-// plays for ten minutes with 2 aliases, ten with 30 and ten with 2 and a key, with the
-// faults that this seed played before in a test of the same length. The hosts may react
+// plays for ten minutes with 2 aliases, ten with 30, ten with 2 and a key, and ten with 2
+// of IPv6, with the faults that this seed played before in a test of the same length. The hosts may react
 // differently: the machine's own timing has no seed.
 func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		aliases int
 		keys    []string
+		ipv6    bool
 	}{
-		"2 aliases":            {2, nil},
-		"30 aliases":           {30, nil},
-		"2 aliases with a key": {2, []string{stage.NewKey()}},
+		"2 aliases":            {2, nil, false},
+		"30 aliases":           {30, nil, false},
+		"2 aliases with a key": {2, []string{stage.NewKey()}, false},
+		"2 aliases of IPv6":    {2, nil, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			used := seedOr(uint64(time.Now().UnixNano()) % 1_000_000)
-			c := newChaos(t, tt.aliases, tt.keys, rand.New(rand.NewPCG(used, uint64(tt.aliases+100*len(tt.keys)))))
+			c := newChaos(t, tt.aliases, tt.keys, tt.ipv6, rand.New(rand.NewPCG(used, uint64(tt.aliases+100*len(tt.keys)))))
 			t.Logf("-chaos %v -seed %d: %s", *chaosFor, used, name)
 			bursts, deeds := 0, 0
 			defer func() {
@@ -139,25 +141,27 @@ func TestPromisesHoldThroughRandomFaults(t *testing.T) {
 	}
 }
 
-func newChaos(t *testing.T, aliases int, keys []string, rnd *rand.Rand) *chaos {
+func newChaos(t *testing.T, aliases int, keys []string, ipv6 bool, rnd *rand.Rand) *chaos {
 	t.Helper()
 	c := &chaos{
 		t: t, rnd: rnd, aliases: aliases, interval: 100 * time.Millisecond, played: map[string]int{},
 	}
-	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond, Keys: keys})
+	c.p = stage.Pair(t, pair.Spec{PrimaryA: true, Every: time.Millisecond, Keys: keys, IPv6: ipv6})
 	c.now.keyed = len(keys) > 0
 	c.hosts = [2]*lab.Host{c.p.A, c.p.B}
 	for i := range c.hosts {
-		c.now.hosts[i] = member{up: true, cable: true, daemon: running, interval: c.interval, rows: stage.Rows(aliases, i == hostA)}
+		c.now.hosts[i] = member{up: true, cable: true, daemon: running, interval: c.interval, rows: stage.RowsOf(c.p.Addresses, aliases, i == hostA)}
 		c.write(i, c.now.hosts[i])
 	}
 	c.now.router = true
 	var err error
-	c.sniff, err = c.p.User.Port().SniffOf(segment)
+	if c.sniff, err = c.p.User.Port().SniffOf(segment); ipv6 {
+		c.sniff, err = c.p.User.Port().Sniff()
+	}
 	stage.Must(t, err)
 	c.mallory = c.newAttacker()
-	c.watched = []watchedAlias{{pair.Alias, c.p.Holders, c.p.Asker}}
-	second := watchedAlias{alias: stage.Rows(aliases, true)[aliases-1].Alias.Addr()}
+	c.watched = []watchedAlias{{c.p.Alias, c.p.Holders, c.p.Asker}}
+	second := watchedAlias{alias: stage.RowsOf(c.p.Addresses, aliases, true)[aliases-1].Alias.Addr()}
 	second.Watch, err = c.p.Lab.Watch(second.alias)
 	stage.Must(t, err)
 	second.asker, err = c.p.User.Client(lab.ClientSpec{Target: second.alias})

@@ -11,7 +11,6 @@ import (
 
 	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
-	"alias-defender/aliasdefender/lab/pair"
 )
 
 // attacker is a third host on the segment, with what it is doing.
@@ -62,7 +61,7 @@ var segment = netip.MustParsePrefix("10.77.0.0/16")
 
 func (c *chaos) newAttacker() *attacker {
 	h, err := c.p.Lab.Host(lab.HostSpec{Name: names[mallory], NICs: []lab.NICSpec{{
-		Name: "eth0", Switch: c.p.Switch, Addrs: stage.Prefixes("10.77.0.66/24"),
+		Name: "eth0", Switch: c.p.Switch, Addrs: []netip.Prefix{c.p.Foreign},
 	}}})
 	stage.Must(c.t, err)
 	a := &attacker{host: h, nic: h.NIC("eth0"), ends: map[netip.Addr]attackOn{}}
@@ -121,7 +120,7 @@ func (c *chaos) forge() error {
 	}
 	claims := []netip.Addr{alias}
 	if inName {
-		claims = append(claims, pair.OwnA.Addr(), pair.OwnB.Addr())
+		claims = append(claims, c.p.OwnA.Addr(), c.p.OwnB.Addr())
 	}
 	send := func(i int) error {
 		for _, ip := range claims {
@@ -129,7 +128,7 @@ func (c *chaos) forge() error {
 			f.EthSrc = a.nic.MAC // nothing is promised after a stolen switch port
 			if to < theRouter {
 				f.EthDst = c.hosts[to].NIC("eth0").MAC
-				if own := []netip.Prefix{pair.OwnA, pair.OwnB}[to]; answer {
+				if own := c.own(to); answer {
 					f.Op, f.TargetIP, f.TargetHW = lab.Reply, own.Addr(), f.EthDst
 				}
 			}
@@ -175,7 +174,7 @@ func (c *chaos) laptopTakes() error {
 	alias, says := c.watched[c.rnd.IntN(len(c.watched))].alias, c.rnd.IntN(2) == 0
 	c.claimBegins(alias)
 	return c.onAttack(fmt.Sprintf("a laptop takes %s, and says so: %t", alias, says), func(m *moment) { m.laptop = alias }, func() error {
-		err := c.mallory.nic.AddAddr(netip.PrefixFrom(alias, 32))
+		err := c.mallory.nic.AddAddr(netip.PrefixFrom(alias, alias.BitLen()))
 		if says {
 			err = errors.Join(err, c.mallory.nic.Send(lab.Gratuitous(alias, c.mallory.nic.MAC)))
 		}
@@ -259,7 +258,7 @@ func yielded(story []moment, spans []lab.Span, alias netip.Addr) (all []violatio
 // hosts with rubbish. It excuses nothing.
 func (c *chaos) storm() error {
 	a, rubbish := c.mallory, c.rnd.IntN(3) == 0
-	what := "a storm of others' ARP"
+	what := "a storm of others' announcements"
 	if rubbish {
 		what = "rubbish for the channel's port"
 	}
@@ -268,11 +267,11 @@ func (c *chaos) storm() error {
 			ctx, cancel := context.WithTimeout(ctx, floodFor)
 			defer cancel()
 			if rubbish {
-				return a.rubbish(ctx)
+				return a.rubbish(ctx, c.own(hostA).Addr(), c.own(hostB).Addr())
 			}
 			_, err := a.nic.Flood(ctx, floodEach, func(i int) lab.Frame {
-				f := lab.Gratuitous(netip.AddrFrom4([4]byte{10, 99, byte(i >> 8), byte(i)}), a.nic.MAC)
-				f.TargetIP = netip.AddrFrom4([4]byte{10, 99, byte(i), byte(i >> 8)})
+				f := lab.Gratuitous(c.stranger(byte(i>>8), byte(i)), a.nic.MAC)
+				f.TargetIP = c.stranger(byte(i), byte(i>>8))
 				return f
 			})
 			return err
@@ -281,11 +280,19 @@ func (c *chaos) storm() error {
 	})
 }
 
+// stranger is an address of a subnet that none of the two hosts is in.
+func (c *chaos) stranger(x, y byte) netip.Addr {
+	if c.p.Alias.Is6() {
+		return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 5: 0x99, 14: x, 15: y})
+	}
+	return netip.AddrFrom4([4]byte{10, 99, x, y})
+}
+
 // rubbish sends datagrams to the channel's port that are not the channel's.
-func (a *attacker) rubbish(ctx context.Context) error {
+func (a *attacker) rubbish(ctx context.Context, hosts ...netip.Addr) error {
 	var conn net.PacketConn
 	if err := a.host.Do(func() (err error) {
-		conn, err = net.ListenPacket("udp4", ":0")
+		conn, err = net.ListenPacket("udp", ":0")
 		return err
 	}); err != nil {
 		return err
@@ -297,7 +304,7 @@ func (a *attacker) rubbish(ctx context.Context) error {
 	for i := 0; ; i++ {
 		for n := range floodEach {
 			buf[n] = byte(i * n)
-			to := net.UDPAddrFromAddrPort(netip.AddrPortFrom([]netip.Addr{pair.OwnA.Addr(), pair.OwnB.Addr()}[n%2], 6940))
+			to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(hosts[n%2], 6940))
 			conn.WriteTo(buf[:(i*37+n)%len(buf)], to) // a datagram that is refused, or has no route, is lost
 		}
 		select {

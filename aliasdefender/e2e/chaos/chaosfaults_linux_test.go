@@ -13,7 +13,6 @@ import (
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
-	"alias-defender/aliasdefender/lab/pair"
 )
 
 // deed is something that can be done to the pair: a fault, or the end of one.
@@ -225,14 +224,14 @@ func (c *chaos) shakeFile(i int) member {
 	next := c.now.hosts[i]
 	next.interval = c.interval << c.rnd.IntN(2)
 	next.rows = nil
-	for n, r := range stage.Rows(c.aliases, c.primary(i)) {
+	for n, r := range stage.RowsOf(c.p.Addresses, c.aliases, c.primary(i)) {
 		switch {
 		case n > 0 && c.rnd.IntN(4) == 0:
 			continue
 		case c.rnd.IntN(6) == 0:
 			r.Label = fmt.Sprintf("eth0:%d", 100*(1+c.rnd.IntN(9))+n)
 		case c.rnd.IntN(6) == 0:
-			r.Alias = netip.PrefixFrom(r.Alias.Addr(), 16)
+			r.Alias = netip.PrefixFrom(r.Alias.Addr(), r.Alias.Bits()-8)
 		}
 		next.rows = append(next.rows, r)
 	}
@@ -242,7 +241,7 @@ func (c *chaos) shakeFile(i int) member {
 // whole is the file with all rows as they were at the beginning.
 func (c *chaos) whole(i int) member {
 	next := c.now.hosts[i]
-	next.interval, next.rows = c.interval, stage.Rows(c.aliases, c.primary(i))
+	next.interval, next.rows = c.interval, stage.RowsOf(c.p.Addresses, c.aliases, c.primary(i))
 	return next
 }
 
@@ -278,7 +277,7 @@ func (c *chaos) badReload(i int) error {
 	if err != nil {
 		return err
 	}
-	mistake := "eth0:1000 | " + pair.Alias.String() + " | 24 | 10.77.0.77 | true\n" // twice
+	mistake := "eth0:1000 | " + c.p.Alias.String() + " | 24 | " + c.p.Foreign.Addr().String() + " | true\n" // twice
 	if err := os.WriteFile(file, append(text, mistake...), 0o644); err != nil {
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 
 	"alias-defender/aliasdefender/e2e/stage"
 	"alias-defender/aliasdefender/lab"
-	"alias-defender/aliasdefender/lab/pair"
 )
 
 // removal is one time that another program took an alias off a host.
@@ -109,13 +108,14 @@ func (c *chaos) manages(i int) []deed {
 }
 
 // own is a host's own address.
-func own(i int) netip.Prefix { return []netip.Prefix{pair.OwnA, pair.OwnB}[i] }
+func (c *chaos) own(i int) netip.Prefix { return []netip.Prefix{c.p.OwnA, c.p.OwnB}[i] }
 
 // ownAddress takes a host's own address off, and puts it on again at once or leaves
 // that to another deed. With promote_secondaries, which systemd switches on, the
 // aliases stay, and come before the own address; without it the kernel removes them
 // too.
 func (c *chaos) ownAddress(i int, promote, again bool) error {
+	promote = promote || c.p.Alias.Is6() // there an address goes alone
 	value := "0"
 	if promote {
 		value = "1"
@@ -132,7 +132,7 @@ func (c *chaos) ownAddress(i int, promote, again bool) error {
 			return os.WriteFile("/proc/sys/net/ipv4/conf/eth0/promote_secondaries", []byte(value), 0o644)
 		})
 		held, heldErr := c.hosts[i].Addrs()
-		if err := errors.Join(err, heldErr, c.hosts[i].NIC("eth0").DelAddr(own(i).Addr())); err != nil {
+		if err := errors.Join(err, heldErr, c.hosts[i].NIC("eth0").DelAddr(c.own(i).Addr())); err != nil {
 			return err
 		}
 		if !promote {
@@ -148,17 +148,17 @@ func (c *chaos) ownAddress(i int, promote, again bool) error {
 // giveOwn does what a program does that configures the NIC: it adds the address and
 // the route.
 func (c *chaos) giveOwn(i int) error {
-	if err := c.hosts[i].NIC("eth0").AddAddr(own(i)); err != nil {
+	if err := c.hosts[i].NIC("eth0").AddAddr(c.own(i)); err != nil {
 		return err
 	}
-	return c.hosts[i].SetDefaultRoute(pair.Router.Addr())
+	return c.hosts[i].SetDefaultRoute(c.p.RouterAt.Addr())
 }
 
 // ownFirst requires that a host speaks with its own address, if it had to put that
 // before its aliases no more than once within a minute: the next time it waits (H10).
 func (c *chaos) ownFirst(i int) {
-	if h := &c.now.hosts[i]; h.blinked.Sub(h.blinkedBefore) < time.Minute {
-		return
+	if h := &c.now.hosts[i]; h.blinked.Sub(h.blinkedBefore) < time.Minute || c.p.Alias.Is6() {
+		return // in IPv6 an alias is never the source, whatever its place
 	}
 	var first netip.Addr
 	stage.Must(c.t, c.hosts[i].Do(func() error {
@@ -172,7 +172,7 @@ func (c *chaos) ownFirst(i int) {
 		}
 		return err
 	}))
-	if first != own(i).Addr() {
+	if first != c.own(i).Addr() {
 		c.t.Errorf("%s speaks with %v, and not with its own address", names[i], first)
 	}
 }
@@ -216,7 +216,11 @@ func (c *chaos) deleteInALoop(i int) error {
 
 // strangeAddress adds an address that is not an alias, and takes it off again.
 func (c *chaos) strangeAddress(i int) error {
-	addr := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 77, 0, byte(200 + i)}), []int{16, 24, 32}[c.rnd.IntN(3)])
+	own := c.own(i)
+	b := own.Addr().AsSlice()
+	b[len(b)-1] = byte(200 + i)
+	strange, _ := netip.AddrFromSlice(b)
+	addr := netip.PrefixFrom(strange, []int{own.Bits() - 8, own.Bits(), strange.BitLen()}[c.rnd.IntN(3)])
 	c.tell("a strange address comes and goes: " + addr.String() + " on " + names[i])
 	nic := c.hosts[i].NIC("eth0")
 	return errors.Join(nic.AddAddr(addr), nic.DelAddr(addr.Addr()))

@@ -183,7 +183,7 @@ func endsAsTheFilesSay(t *testing.T, p *pair.Pair, good map[*lab.Host][]stage.Ro
 			have, err := h.Addrs()
 			stage.Must(t, err)
 			held := slices.DeleteFunc(slices.Clone(rows), func(r stage.Row) bool {
-				return !slices.Contains(have, lab.Addr{Label: r.Label, Prefix: r.Alias})
+				return !slices.Contains(have, r.InKernel())
 			})
 			for _, r := range held {
 				holders[r.Alias.Addr()]++
@@ -206,5 +206,5 @@ func endsAsTheFilesSay(t *testing.T, p *pair.Pair, good map[*lab.Host][]stage.Ro
 		<-time.After(5 * time.Millisecond)
 	}
 	t.Errorf("at the end:\n%s\nA's rows:\n%sB's rows:\n%s", strings.Join(wrong, "\n"),
-		stage.Table(pair.OwnB.Addr(), good[p.A]), stage.Table(pair.OwnA.Addr(), good[p.B]))
+		stage.Table(p.OwnB.Addr(), good[p.A]), stage.Table(p.OwnA.Addr(), good[p.B]))
 }

@@ -20,6 +20,15 @@ type Row struct {
 	Primary bool
 }
 
+// InKernel is the row's address as a kernel has it: those of IPv6 have no label.
+func (r Row) InKernel() lab.Addr {
+	label := r.Label
+	if r.Alias.Addr().Is6() {
+		label, _, _ = strings.Cut(label, ":")
+	}
+	return lab.Addr{Label: label, Prefix: r.Alias}
+}
+
 // Rows are n rows of IPv4, with the stage's own alias as the first.
 func Rows(n int, primary bool) (all []Row) { return RowsOf(pair.IPv4, n, primary) }
 
@@ -79,11 +88,7 @@ func StrangeAddrs(t *testing.T, h *lab.Host, rows []Row) (strange []string) {
 		return a.Label == "lo" || slices.Contains(h.NIC("eth0").Addrs, a.Prefix)
 	})
 	for _, r := range rows {
-		label := r.Label
-		if r.Alias.Addr().Is6() {
-			label, _, _ = strings.Cut(label, ":") // addresses of IPv6 have none
-		}
-		i := slices.Index(have, lab.Addr{Label: label, Prefix: r.Alias})
+		i := slices.Index(have, r.InKernel())
 		if i < 0 {
 			strange = append(strange, fmt.Sprintf("no %s on %s", r.Alias, r.Label))
 			continue
