@@ -40,8 +40,8 @@ type Frame struct {
 	Op             uint16
 
 	// Of an advertisement, SenderIP is the address that it is about, and TargetIP the same
-	// if it answers nobody, else whom it answers. SenderHW is the link-layer address in it,
-	// or nil if there is none.
+	// if it answers nobody, else whom it answers. SenderHW is the link-layer address in it
+	// or, of an advertisement without one, that of the frame; nil if there is none.
 	SenderHW, TargetHW net.HardwareAddr
 	SenderIP, TargetIP netip.Addr
 	Router             bool // the R flag of an advertisement

@@ -117,7 +117,9 @@ func parseNDP(b []byte) (f Frame, ok bool) {
 	case solicitation:
 		f.SenderHW = linkLayer(message[nsLen:], sourceOption)
 	case advertisement:
-		f.SenderHW = linkLayer(message[nsLen:], targetOption)
+		if f.SenderHW = linkLayer(message[nsLen:], targetOption); f.SenderHW == nil {
+			f.SenderHW = f.EthSrc // it may be left out in an answer to who knows it (RFC 4861, 4.4)
+		}
 		f.SenderIP = about
 		f.Router, f.Weak = message[4]&routerFlag != 0, message[4]&overrideFlag == 0
 		if message[4]&solicitedFlag != 0 {
