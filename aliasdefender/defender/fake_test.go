@@ -598,7 +598,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 			<-ctx.Done()
 			return nil
 		},
-		Resolve: func(_ context.Context, name string) ([]netip.Addr, error) {
+		Resolve: func(_ context.Context, name string, _ host.Family) ([]netip.Addr, error) {
 			return nil, fmt.Errorf("no such host: %s", name)
 		},
 		Boottime: func() time.Duration {

@@ -2,12 +2,15 @@ package defender
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 )
 
@@ -43,7 +46,7 @@ func TestEachFamilyOfAPartnersNameUsesThePathsOfItsFamily(t *testing.T) {
 		w.a.kill()
 		w.startWith(w.a, w.cfgA, func(o *Options) {
 			o.Channel = w.a.open
-			o.Resolve = func(context.Context, string) ([]netip.Addr, error) {
+			o.Resolve = func(context.Context, string, host.Family) ([]netip.Addr, error) {
 				return []netip.Addr{netip.MustParseAddr(otherFamily()), w.b.own.Addr()}, nil
 			}
 		})
@@ -83,6 +86,45 @@ func TestAFamilyThatTheChannelDoesNotListenOnKeepsNoOtherOff(t *testing.T) {
 		}
 		if a, _ := w.show(w.a); a.Says == nil || a.Says.Daemon != "heard" {
 			w.fail("the partner's daemon: %+v", a.Says)
+		}
+	})
+}
+
+// TestANameThatFailsInOneFamilyCostsTheOtherNothing: a lookup that fails keeps the last
+// good address, and one that hangs keeps no other waiting.
+func TestANameThatFailsInOneFamilyCostsTheOtherNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, true, false)
+		defer w.end()
+		name := config.Partner{Name: "b.example"}
+		w.cfgA.Aliases[0].Partner = name
+		c := withOther(w.cfgA, name)
+		asked := 0
+		w.startWith(w.a, c, func(o *Options) {
+			o.Resolve = func(ctx context.Context, _ string, f host.Family) ([]netip.Addr, error) {
+				if f != family {
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				w.seg.mu.Lock()
+				defer w.seg.mu.Unlock()
+				if asked++; asked > 1 {
+					return nil, errors.New("server misbehaving")
+				}
+				return []netip.Addr{w.b.own.Addr()}, nil
+			}
+		})
+		for _, d := range []time.Duration{10 * time.Second, 20 * time.Minute} {
+			w.wait(d)
+			s, err := w.a.daemon.Snapshot(t.Context(), false)
+			if err != nil || s.Aliases[0].Partner.Addr != w.b.own.Addr().String() {
+				w.fail("after %v the partner is %+v, %v", d, s.Aliases[0].Partner, err)
+			}
+		}
+		w.seg.mu.Lock()
+		defer w.seg.mu.Unlock()
+		if asked < 2 {
+			w.fail("looked up %d times", asked)
 		}
 	})
 }
