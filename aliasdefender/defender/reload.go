@@ -121,8 +121,10 @@ func sameConfig(a, b config.Alias) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// samePlace tells whether the alias may stay where it is. In IPv6 an address has no label:
+// there it only names the row.
 func samePlace(a, b config.Alias) bool {
-	return a.NIC == b.NIC && a.Label == b.Label && a.Prefix == b.Prefix
+	return a.NIC == b.NIC && (a.Label == b.Label || a.Addr.Is6()) && a.Prefix == b.Prefix
 }
 
 // replace ends an alias that was released because its row changed or went.
