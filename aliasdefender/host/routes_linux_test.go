@@ -155,6 +155,19 @@ func TestReadListsDefaultRoutesOfIPv6BestFirst(t *testing.T) {
 	expect(via("eth1", "fe80::fa%eth1"), via("eth0", "fe80::fa%eth0"), via("eth0", "fe80::fe%eth0"), via("eth1", "2001:db8:1::fe"))
 }
 
+// looked gives eth0 an address that the kernel first looks for on other hosts (RFC 4862,
+// 5.4).
+func looked(t *testing.T, s *nstest.Space, prefix string) {
+	t.Helper()
+	on(t, s, "eth0", func(l netlink.Link) error {
+		addr, err := netlink.ParseAddr(prefix)
+		if err != nil {
+			return err
+		}
+		return netlink.AddrAdd(l, addr)
+	})
+}
+
 func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 	for what, c := range map[string]struct {
 		before, change func(t *testing.T, k kernel, a *nstest.Space)
@@ -167,7 +180,7 @@ func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 			seen: func(s host.State) bool { return has(s, "2001:db8::77") },
 		},
 		"an address becomes usable": {
-			before: func(t *testing.T, k kernel, a *nstest.Space) { k.space.Address(t, "eth0", "2001:db8::77/64") },
+			before: func(t *testing.T, k kernel, a *nstest.Space) { looked(t, k.space, "2001:db8::77/64") },
 			change: func(t *testing.T, k kernel, a *nstest.Space) {},
 			seen: func(s host.State) bool {
 				_, addr, ok := s.Find(netip.MustParseAddr("2001:db8::77"))
@@ -178,7 +191,7 @@ func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 			before: func(t *testing.T, k kernel, a *nstest.Space) {
 				_ = kernel{k.Host, a, t}.Own("eth0", netip.MustParsePrefix("2001:db8::77/64"))
 			},
-			change: func(t *testing.T, k kernel, a *nstest.Space) { k.space.Address(t, "eth0", "2001:db8::77/64") },
+			change: func(t *testing.T, k kernel, a *nstest.Space) { looked(t, k.space, "2001:db8::77/64") },
 			seen: func(s host.State) bool {
 				_, addr, _ := s.Find(netip.MustParseAddr("2001:db8::77"))
 				return addr.DADFailed
