@@ -87,7 +87,7 @@ func TestAnAliasOfIPv6IsUsableAtOnceAndNeverPreferred(t *testing.T) {
 // What somebody put there by hand has a preferred lifetime, and the kernel asks for it.
 func TestARefreshMakesAnAliasOfWhatSomebodyPutThere(t *testing.T) {
 	k, _ := kernels6(t)
-	k.space.Address(t, "eth0", "2001:db8::9/64")
+	looked(t, k.space, "2001:db8::9/64")
 	o := order("2001:db8::9/64", "")
 	o.Lease = time.Hour
 	if errs := k.Refresh([]host.Placement{o}); errs[0] != nil {
@@ -137,7 +137,7 @@ func TestAnAddressThatIsNotUsableIsReadAndMended(t *testing.T) {
 	if err := (kernel{k.Host, b, t}).Own("eth0", netip.MustParsePrefix(ip+"/64")); err != nil {
 		t.Fatal(err)
 	}
-	k.space.Address(t, "eth0", ip+"/64")
+	looked(t, k.space, ip+"/64")
 	_, a, _ := state(t, k).Find(netip.MustParseAddr(ip))
 	if !a.Tentative || a.Usable() {
 		t.Errorf("while the kernel asks: %+v", a)
@@ -169,7 +169,7 @@ func TestAnAddressThatIsNotUsableIsReadAndMended(t *testing.T) {
 // the host can speak with.
 func TestAnAddressThatIsNotUsableIsNoOwnOne(t *testing.T) {
 	k, _ := pair(t)
-	k.space.Address(t, "eth0", own6.String())
+	looked(t, k.space, own6.String())
 	err := k.add(order("2001:db8::9/64", ""))
 	s := state(t, k)
 	if _, its, _ := s.Find(own6.Addr()); err == nil && its.Tentative || err != nil && !strings.Contains(err.Error(), "no address of its own in IPv6") {
