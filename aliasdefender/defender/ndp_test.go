@@ -396,3 +396,29 @@ func TestWhatIsSaidOfDisabledIPv6CanBeTyped(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTheChannelIsWrittenFromTheAddressThatStays: beside the address that the partner
+// knows, a router's advertisements give a NIC others, and the kernel prefers the newest.
+func TestTheChannelIsWrittenFromTheAddressThatStays(t *testing.T) {
+	inIPv6(t, (*world).withKey, func(w *world) {
+		w.settle()
+		from := func() netip.Addr {
+			w.wait(2 * time.Second)
+			w.seg.mu.Lock()
+			defer w.seg.mu.Unlock()
+			return w.a.from[w.b.own.Addr()]
+		}
+		if got := from(); got.IsValid() {
+			w.fail("of one address the kernel's choice is as good: %v", got)
+		}
+		other := host.Address{Prefix: with(ip(77)), Label: "eth0", Lease: time.Hour}
+		w.a.set(func() { w.a.nic().Addrs = append([]host.Address{other}, w.a.nic().Addrs...) })
+		if got := from(); got != w.a.own.Addr() {
+			w.fail("written from %v", got)
+		}
+		w.a.set(func() { w.a.nic().Addrs[0].Lease = 0 })
+		if got := from(); got.IsValid() {
+			w.fail("which of two that stay the partner knows is not known: %v", got)
+		}
+	})
+}
