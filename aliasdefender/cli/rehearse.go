@@ -68,7 +68,7 @@ func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bo
 			files += " and " + a.settings
 		}
 	}
-	q.Resolve = daemon.Resolve
+	q.Resolve = daemon.ResolveAny
 	r, err := rehearse.Prepare(ctx, q)
 	if wrong := (*rehearse.RequestError)(nil); errors.As(err, &wrong) {
 		return usagef("--%w", wrong)

@@ -67,8 +67,10 @@ func newDaemon(t *testing.T, aliases int, log *logrus.Logger, manager *sdnotify.
 			d.host.see = see
 			return fakeWire{fakeHost: d.host}, nil
 		},
-		Ping:     d.host.ping,
-		Resolve:  func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{fakePartner}, nil },
+		Ping: d.host.ping,
+		Resolve: func(context.Context, string, host.Family) ([]netip.Addr, error) {
+			return []netip.Addr{fakePartner}, nil
+		},
 		Boottime: func() time.Duration { return time.Since(begin) },
 		Beat:     manager.Beat, BeatEvery: manager.BeatEvery(),
 	}

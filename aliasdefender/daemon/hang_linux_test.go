@@ -18,6 +18,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/logs"
 	"alias-defender/aliasdefender/sdnotify"
 	"alias-defender/aliasdefender/sdnotify/sdnotifytest"
@@ -77,7 +78,7 @@ func TestNothingThatHangsHoldsUpTheMonitor(t *testing.T) {
 			d.options.Config, err = d.load()
 			must(t, err)
 			never, asked := forever(t), make(chan struct{}, 16)
-			d.options.Resolve = func(context.Context, string) ([]netip.Addr, error) {
+			d.options.Resolve = func(context.Context, string, host.Family) ([]netip.Addr, error) {
 				asked <- struct{}{}
 				<-never
 				return nil, errors.New("never")

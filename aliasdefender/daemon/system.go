@@ -75,11 +75,28 @@ func (s System) options(cfg *config.Config, version string, log logrus.FieldLogg
 	return o
 }
 
-// Resolve looks up a partner's name, in DNS or the hosts file. It returns all addresses
-// of either family that a host can have; each alias uses those of its own. The first one counts, as with the original's ping, unless it
-// cannot be the partner's.
-func Resolve(ctx context.Context, name string) ([]netip.Addr, error) {
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+// ResolveAny looks up a name in both families. It is an error only if neither has it.
+func ResolveAny(ctx context.Context, name string) (all []netip.Addr, err error) {
+	var errs []error
+	for _, f := range []host.Family{host.IPv4, host.IPv6} {
+		addrs, err := Resolve(ctx, name, f)
+		all, errs = append(all, addrs...), append(errs, err)
+	}
+	if len(all) == 0 {
+		return nil, errors.Join(errs...)
+	}
+	return all, nil
+}
+
+// networks are the families as package net names them.
+var networks = map[host.Family]string{host.IPv4: "ip4", host.IPv6: "ip6"}
+
+// Resolve looks up a partner's name in one family, in DNS or the hosts file. It returns
+// all addresses that a host can have. The first one counts, as with the original's ping,
+// unless it cannot be the partner's. The families are asked for apart: where a server
+// answers for the one alone, package net calls the answer for both whole.
+func Resolve(ctx context.Context, name string, f host.Family) ([]netip.Addr, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, networks[f], name)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ type targets struct {
 	router    *detect.Target // nil: none known
 	witnesses []*detect.Target
 	noPartner string    // why the file's Partner cannot be asked, said once
+	unspoken  bool      // the channel does not speak the partner's family, which was said
 	refused   string    // a router or witness that cannot be one, said once
 	claimant  *claimant // who claims it while we hold it; nil: nobody, or nobody that can be asked
 	claimed   time.Time // since when

@@ -35,6 +35,7 @@ type channel struct {
 	err      string // why there is none, said once
 	talks    map[netip.Addr]*talk
 	partners []peer.Partner            // that it knows
+	listen   []netip.Addr              // the own addresses that it was opened with; empty: any
 	from     map[netip.Addr]netip.Addr // the address of ours that they are written to from, where the system would choose another
 	number   uint32                    // of the last hand-over that we began
 }
@@ -85,7 +86,7 @@ func (l *loop) openWith(keys *peer.Keys, set config.Peer) {
 			l.noChannel(err)
 		})
 	})
-	c.partners, c.from = nil, nil
+	c.partners, c.from, c.listen = nil, nil, set.Listen
 	l.introduce()
 }
 
@@ -117,13 +118,14 @@ func (l *loop) introduce() {
 	c := &l.channel
 	talks := map[netip.Addr]*talk{}
 	var partners []peer.Partner
+	both := l.inBothFamilies()
 	for _, t := range c.talks {
 		t.users = t.users[:0]
 	}
 	for _, a := range l.list {
 		was := a.talk
 		a.talk = nil
-		a.policy.Channel = l.hasChannel()
+		a.policy.Channel = l.hasChannel() && l.speaks(a)
 		if a.partner == nil || !a.policy.Channel {
 			a.peer, a.pair = rules.Peer{}, nil
 			continue
@@ -140,7 +142,7 @@ func (l *loop) introduce() {
 			partners = append(partners, peer.Partner{Addr: addr})
 		}
 		if p := &partners[slices.IndexFunc(partners, func(p peer.Partner) bool { return p.Addr == addr })]; p.Paths == nil {
-			p.Paths = l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name] // below whichever of its names
+			p.Paths = l.pathsTo(a, both[a.cfg.Partner.Name]) // below whichever of its names
 		}
 		t.users = append(t.users, a)
 		if a.talk = t; t != was {
@@ -154,6 +156,7 @@ func (l *loop) introduce() {
 		}
 	}
 	c.talks = talks
+	once(partners)
 	if c.up == nil || slices.EqualFunc(partners, c.partners, samePartner) {
 		return
 	}

@@ -97,11 +97,11 @@ type Options struct {
 	Listen   func(nic string, f host.Family, see func([]host.Sighting)) (Wire, error) // what is seen is lent
 	Watch    func(ctx context.Context, wake func()) error                             // nil: the host is only polled
 	Ping     func(context.Context, probe.Question) (bool, error)
-	Ask      func(probe.Question, func(at time.Time, err error)) error    // does not wait; nil: Ping asks
-	Hearing  func() hearing.Report                                        // how well the answers to Ask are heard; nil: unknown
-	Channel  func(peer.Options) (Channel, error)                          // nil: there is none, whatever the settings say
-	Resolve  func(ctx context.Context, name string) ([]netip.Addr, error) // in order of preference
-	Boottime func() time.Duration                                         // goes on while the host sleeps
+	Ask      func(probe.Question, func(at time.Time, err error)) error                   // does not wait; nil: Ping asks
+	Hearing  func() hearing.Report                                                       // how well the answers to Ask are heard; nil: unknown
+	Channel  func(peer.Options) (Channel, error)                                         // nil: there is none, whatever the settings say
+	Resolve  func(ctx context.Context, name string, f host.Family) ([]netip.Addr, error) // in order of preference
+	Boottime func() time.Duration                                                        // goes on while the host sleeps
 
 	Beat      func()        // called at the end of each turn of the loop; must not wait
 	BeatEvery time.Duration // the loop turns at least as often; zero: as it needs to

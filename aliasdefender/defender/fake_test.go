@@ -149,7 +149,13 @@ func (s *segment) add(name string, n byte) *station {
 }
 
 // up tells whether frames leave and reach the station.
-func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted && !st.nic().NoIPv6 }
+func (st *station) up() bool { return st.on && st.nic().Carrier && !st.muted && !st.without() }
+
+// without tells whether the station has no half of the NIC to speak with.
+func (st *station) without() bool {
+	four := func(a host.Address) bool { return a.Prefix.Addr().Is4() }
+	return st.nic().NoIPv6 && !slices.ContainsFunc(st.nic().Addrs, four)
+}
 
 // nic is the one that is plugged in, whatever its name.
 func (st *station) nic() *host.NIC { return &st.kernel.nics[0] }
@@ -598,7 +604,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 			<-ctx.Done()
 			return nil
 		},
-		Resolve: func(_ context.Context, name string) ([]netip.Addr, error) {
+		Resolve: func(_ context.Context, name string, _ host.Family) ([]netip.Addr, error) {
 			return nil, fmt.Errorf("no such host: %s", name)
 		},
 		Boottime: func() time.Duration {

@@ -56,7 +56,13 @@ func (c *line) opened() []peer.Partner {
 	return c.st.opened
 }
 
+// SetPartners refuses what the real channel refuses.
 func (c *line) SetPartners(all []peer.Partner) error {
+	real := c.o
+	real.Port, real.Partners = 1, all
+	if _, err := peer.New(real); err != nil {
+		return err
+	}
 	c.st.seg.mu.Lock()
 	defer c.st.seg.mu.Unlock()
 	clear(c.partners)

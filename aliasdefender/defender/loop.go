@@ -42,7 +42,7 @@ type loop struct {
 	cfg         *config.Config
 	asks        *detect.Set
 	net         network
-	names       map[string]*name // partners' names
+	names       map[nameKey]*name // partners' names
 	worker      worker
 	trades      trades
 	channel     channel
@@ -118,7 +118,7 @@ func (d *Defender) newLoop(work context.Context) *loop {
 		roster:  roster{aliases: map[netip.Addr]*alias{}, parked: map[netip.Addr]bool{}, maintenance: d.o.Kept.Maintenance},
 		asks:    detect.New(now, d.o.Listen != nil),
 		net:     network{nics: map[host.Side]*nic{}, claimants: map[claimantKey]*claimant{}},
-		names:   map[string]*name{},
+		names:   map[nameKey]*name{},
 		worker:  worker{batch: 1},
 		trades:  tradesOn(d.o.Network),
 		channel: channel{talks: map[netip.Addr]*talk{}, number: rand.Uint32()},

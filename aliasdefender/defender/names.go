@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"alias-defender/aliasdefender/host"
 )
 
 // resolveEvery is for how long the answer for a partner's name is used.
@@ -13,6 +15,16 @@ const resolveEvery = 5 * time.Minute
 
 // resolveAgain is when a name that does not resolve is asked for again.
 const resolveAgain = 30 * time.Second
+
+// nameKey is a partner's name in one family. Each is looked up by itself: a server that
+// does not answer for the one must neither delay nor empty what is known of the other.
+type nameKey struct {
+	name   string
+	family host.Family
+}
+
+// partnersName is the name that the alias's partner is looked up by, if it has one.
+func (a *alias) partnersName() nameKey { return nameKey{a.cfg.Partner.Name, a.family()} }
 
 // name is a partner's name that has to be resolved.
 type name struct {
@@ -24,7 +36,7 @@ type name struct {
 
 // resolve looks up, beside the loop, the partners' names that are due.
 func (l *loop) resolve() {
-	for s, n := range l.names {
+	for k, n := range l.names {
 		if n.busy || l.now.Before(n.next) {
 			continue
 		}
@@ -32,8 +44,8 @@ func (l *loop) resolve() {
 		l.beside(func() {
 			ctx, cancel := context.WithTimeout(l.ctx, resolveEvery/2)
 			defer cancel()
-			addrs, err := l.o.Resolve(ctx, s)
-			l.d.post(func(l *loop) { l.resolved(s, addrs, err) })
+			addrs, err := l.o.Resolve(ctx, k.name, k.family)
+			l.d.post(func(l *loop) { l.resolved(k, addrs, err) })
 		})
 	}
 }
@@ -52,8 +64,8 @@ func (l *loop) notAHost(addr netip.Addr) error {
 
 // resolved takes in the addresses of a partner's name. After a failed lookup the last
 // good ones are kept. [loop.partnerOf] finds out which of them is the partner's.
-func (l *loop) resolved(s string, addrs []netip.Addr, err error) {
-	n := l.names[s]
+func (l *loop) resolved(k nameKey, addrs []netip.Addr, err error) {
+	n := l.names[k]
 	if n == nil {
 		return
 	}
@@ -62,7 +74,7 @@ func (l *loop) resolved(s string, addrs []netip.Addr, err error) {
 		n.next = l.now.Add(resolveAgain)
 		if n.err != err.Error() {
 			n.err = err.Error()
-			l.event("name_unresolved").WithField("partner", s).WithError(err).Error("the partner's name does not resolve")
+			l.event("name_unresolved").WithField("partner", k.name).WithError(err).Errorf("the partner's name does not resolve to an %s address", k.family)
 			l.relink()
 		}
 		return
@@ -72,7 +84,7 @@ func (l *loop) resolved(s string, addrs []netip.Addr, err error) {
 		l.relink()
 	}
 	for _, a := range l.list {
-		if a.cfg.Partner.Name != s || a.cfg.Partner.Addr.IsValid() {
+		if a.partnersName() != k || a.cfg.Partner.Addr.IsValid() {
 			continue
 		}
 		if addr, _ := l.partnerOf(a); !addr.IsValid() {

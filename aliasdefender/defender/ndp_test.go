@@ -331,3 +331,94 @@ func TestAnAddressIsAskedOnTheAliassNICWhereThatReachesIt(t *testing.T) {
 		}
 	}
 }
+
+// TestIPv6ThatComesAndGoesDoesNotConcernIPv4: with IPv6 go the NIC's addresses and routes of
+// it, and the partner's, too.
+func TestIPv6ThatComesAndGoesDoesNotConcernIPv4(t *testing.T) {
+	old := netip.MustParseAddr("192.0.2.100")
+	host4 := func(n byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, n}) }
+	inIPv6(t, func(w *world) {
+		for i, st := range []*station{w.a, w.b, w.router} {
+			_ = st.kernel.Own("eth0", netip.PrefixFrom(host4(byte(i+1)), 24))
+		}
+		for i, c := range []*config.Config{w.cfgA, w.cfgB} {
+			r := c.Aliases[0]
+			r.Label, r.Addr, r.Prefix, r.Router = "eth0:4", old, netip.PrefixFrom(old, 24), host4(3)
+			r.Partner.Addr = host4(byte(2 - i))
+			r.Partner.Name = r.Partner.Addr.String()
+			c.Aliases = append(c.Aliases, r)
+		}
+	}, func(w *world) {
+		w.settle()
+		w.wait(2 * time.Minute) // the first announcements are over
+		said, told := strings.Count(w.log.String(), "alias="+old.String()), len(w.told(w.a, old))
+		six := func(st *station) (all []host.Address) {
+			for _, a := range st.nic().Addrs {
+				if a.Prefix.Addr().Is6() {
+					all = append(all, a)
+				}
+			}
+			return all
+		}
+		for i := range 60 {
+			st := []*station{w.a, w.b}[i%2]
+			var gone []host.Address
+			gateways := st.gateways
+			st.set(func() {
+				gone, st.gateways = six(st), nil
+				st.nic().NoIPv6 = true
+				st.nic().Addrs = slices.DeleteFunc(st.nic().Addrs, func(a host.Address) bool { return a.Prefix.Addr().Is6() })
+			})
+			w.wait(time.Duration(1+i*97) * time.Millisecond)
+			st.set(func() {
+				st.gateways, st.nic().NoIPv6 = gateways, false
+				st.nic().Addrs = append(st.nic().Addrs, gone...)
+			})
+			w.wait(time.Duration(1+i*31) * time.Millisecond)
+			if !w.a.has(old) || w.b.has(old) {
+				w.fail("A should have %v after flap %d", old, i)
+				return
+			}
+		}
+		if n := strings.Count(w.log.String(), "alias="+old.String()); n != said {
+			w.fail("%d lines about %v", n-said, old)
+		}
+		if n := len(w.told(w.a, old)) - told; n > 4 { // once a minute
+			w.fail("announced %d times", n)
+		}
+	})
+}
+
+// TestWhatIsSaidOfDisabledIPv6CanBeTyped also where the NIC has dots in its name.
+func TestWhatIsSaidOfDisabledIPv6CanBeTyped(t *testing.T) {
+	n := nic{Side: host.Side{NIC: "eth0.100", Family: host.IPv6}, index: 2, up: true, carrier: true, noIPv6: true}
+	if err := n.ready(); !strings.Contains(err.Error(), "net/ipv6/conf/eth0.100/disable_ipv6=0") {
+		t.Error(err)
+	}
+}
+
+// TestTheChannelIsWrittenFromTheAddressThatStays: beside the address that the partner
+// knows, a router's advertisements give a NIC others, and the kernel prefers the newest.
+func TestTheChannelIsWrittenFromTheAddressThatStays(t *testing.T) {
+	inIPv6(t, (*world).withKey, func(w *world) {
+		w.settle()
+		from := func() netip.Addr {
+			w.wait(2 * time.Second)
+			w.seg.mu.Lock()
+			defer w.seg.mu.Unlock()
+			return w.a.from[w.b.own.Addr()]
+		}
+		if got := from(); got.IsValid() {
+			w.fail("of one address the kernel's choice is as good: %v", got)
+		}
+		other := host.Address{Prefix: with(ip(77)), Label: "eth0", Lease: time.Hour}
+		w.a.set(func() { w.a.nic().Addrs = append([]host.Address{other}, w.a.nic().Addrs...) })
+		if got := from(); got != w.a.own.Addr() {
+			w.fail("written from %v", got)
+		}
+		w.a.set(func() { w.a.nic().Addrs[0].Lease = 0 })
+		if got := from(); got.IsValid() {
+			w.fail("which of two that stay the partner knows is not known: %v", got)
+		}
+	})
+}

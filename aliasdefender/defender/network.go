@@ -65,7 +65,7 @@ func (n *nic) ready() error {
 	case !n.carrier:
 		return fmt.Errorf("%s has no carrier; look at its cable", n.NIC)
 	case n.noIPv6:
-		return fmt.Errorf("IPv6 is disabled on %s; 'sysctl -w net.ipv6.conf.%s.disable_ipv6=0' enables it", n.NIC, n.NIC)
+		return fmt.Errorf("IPv6 is disabled on %s; 'sysctl -w net/ipv6/conf/%s/disable_ipv6=0' enables it, unless the MTU is below 1280", n.NIC, n.NIC)
 	case len(n.own) == 0 && n.Family == host.IPv6:
 		return fmt.Errorf("%s has no IPv6 address of its own that it can send from, and an alias must not become its first", n.NIC)
 	case len(n.own) == 0:

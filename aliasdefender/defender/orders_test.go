@@ -90,6 +90,7 @@ func TestReloadTouchesOnlyWhatChanged(t *testing.T) {
 			w.fail("both should be held, the first never let go")
 		}
 		first.Label = "eth0:9"
+		switches = w.switches
 		w.a.daemon.Reload(&config.Config{Settings: w.cfgA.Settings, Aliases: []config.Alias{first}})
 		w.settle()
 		w.seg.mu.Lock()

@@ -93,7 +93,7 @@ func (l *loop) speakFrom() {
 // chooses an alias as the source of nothing new, as it is added deprecated (RFC 6724, 5).
 func (l *loop) ownFor(to netip.Addr) netip.Addr {
 	if host.FamilyOf(to) == host.IPv6 {
-		return netip.Addr{}
+		return l.steadyFor(to)
 	}
 	own, direct := l.ownOnLink("", to)
 	if direct {
@@ -106,6 +106,32 @@ func (l *loop) ownFor(to netip.Addr) netip.Addr {
 		}
 	}
 	return own
+}
+
+// steadyFor is the own address to speak from to an address of IPv6 on the same link, where
+// several will do and one of them alone has no lifetime. Routers' advertisements give a NIC
+// further addresses, of which the kernel prefers the newest; the partner knows the one that
+// somebody has written down.
+func (l *loop) steadyFor(to netip.Addr) (steady netip.Addr) {
+	for _, n := range l.net.state.NICs {
+		all, stay := 0, 0
+		for _, a := range n.Addrs {
+			if a.Ours || !a.Usable() || to.IsLinkLocalUnicast() || !host.Has(a.Prefix, to) || l.aliasAt(n, a) != nil {
+				continue
+			}
+			if all++; a.Lease == 0 && !a.Deprecated {
+				stay++
+				steady = a.Prefix.Addr()
+			}
+		}
+		switch {
+		case all > 1 && stay == 1:
+			return steady
+		case all > 0:
+			return netip.Addr{}
+		}
+	}
+	return netip.Addr{}
 }
 
 // ownOnLink is the same for an address in a subnet of the named NIC, or of any NIC if

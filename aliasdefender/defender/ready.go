@@ -195,9 +195,9 @@ func (l *loop) partnerOf(a *alias) (netip.Addr, error) {
 	var wrong error
 	refused := false
 	if !a.cfg.Partner.Addr.IsValid() {
-		n := l.names[a.cfg.Partner.Name]
+		n := l.names[a.partnersName()]
 		if all = n.addrs; len(all) == 0 && n.err != "" {
-			return netip.Addr{}, fmt.Errorf("the partner's name %s does not resolve: %s", a.cfg.Partner.Name, n.err)
+			return netip.Addr{}, fmt.Errorf("the partner's name %s does not resolve to an %s address: %s", a.cfg.Partner.Name, a.family(), n.err)
 		}
 		if len(all) > 0 {
 			wrong = fmt.Errorf("the name has no %s address", a.family())
@@ -230,7 +230,7 @@ func (l *loop) noThirdParty(a *alias, addr, partner netip.Addr) string {
 		return "is an alias, which moves"
 	case addr == partner:
 		return "is the partner"
-	case slices.Contains(l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name], addr), !a.cfg.Partner.Addr.IsValid() && slices.Contains(l.names[a.cfg.Partner.Name].addrs, addr):
+	case slices.Contains(l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name], addr), !a.cfg.Partner.Addr.IsValid() && slices.Contains(l.names[a.partnersName()].addrs, addr):
 		return "is the partner too"
 	}
 	return ""

@@ -50,8 +50,8 @@ func (w *world) standsBy(st *station, ready, reason, why string) {
 }
 
 // names has a station look names up so.
-func names(addrs ...string) func(context.Context, string) ([]netip.Addr, error) {
-	return func(context.Context, string) ([]netip.Addr, error) {
+func names(addrs ...string) func(context.Context, string, host.Family) ([]netip.Addr, error) {
+	return func(context.Context, string, host.Family) ([]netip.Addr, error) {
 		var all []netip.Addr
 		for _, a := range addrs {
 			all = append(all, netip.MustParseAddr(spelt(a)))
@@ -69,7 +69,7 @@ func TestAStandbyThatCouldNotTakeSaysSoBeforeItHasTo(t *testing.T) {
 	named := func(w *world) { w.cfgB.Aliases[0].Partner = config.Partner{Name: "a.example"} }
 	for name, tt := range map[string]struct {
 		set         func(w *world)
-		resolve     func(context.Context, string) ([]netip.Addr, error)
+		resolve     func(context.Context, string, host.Family) ([]netip.Addr, error)
 		befalls     func(w *world)
 		reason, why string // empty: it is ready
 	}{
@@ -99,7 +99,7 @@ func TestAStandbyThatCouldNotTakeSaysSoBeforeItHasTo(t *testing.T) {
 		"the partner's name has none of this family": {set: named, resolve: names(otherFamily()),
 			reason: "cannot ask the partner", why: "a.example cannot be the partner: the name has no " + family.String() + " address"},
 		"the partner's name does not resolve": {set: named, resolve: names(),
-			reason: "cannot ask the partner", why: "the partner's name a.example does not resolve: no such host"},
+			reason: "cannot ask the partner", why: "the partner's name a.example does not resolve to an " + family.String() + " address: no such host"},
 		"its router is no more": {befalls: func(w *world) { w.router.on = false },
 			reason: "router silent", why: "the router is silent"},
 		"it can ask nobody": {befalls: func(w *world) { w.b.arpErr, w.b.pingErr = errors.New("not permitted"), errors.New("not permitted") },

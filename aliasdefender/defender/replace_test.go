@@ -60,7 +60,7 @@ func TestTakeInTheTurnInWhichARowIsReplaced(t *testing.T) {
 		w.expect("a", "its gate has opened")
 		w.a.set(func() { w.a.beat = func() { time.Sleep(time.Millisecond) } }) // what is begun in a turn has ended by the next
 		c := *w.cfgA
-		c.Aliases = []config.Alias{changed(c.Aliases[0], func(a *config.Alias) { a.Label = "eth0:7" }), c.Aliases[1]}
+		c.Aliases = []config.Alias{changed(c.Aliases[0], elsewhere), c.Aliases[1]}
 		w.a.daemon.Reload(&c)
 		g.opens[other](nil)
 		w.wait(10 * time.Second)
@@ -91,6 +91,14 @@ func TestWhyGoesOnOverAMoveToAnotherNIC(t *testing.T) {
 	})
 }
 
+// elsewhere changes a row so that its alias has to be put there anew: in IPv4 by a label,
+// which IPv6 does not have.
+func elsewhere(a *config.Alias) {
+	if a.Label = "eth0:7"; a.Addr.Is6() {
+		a.Prefix = netip.PrefixFrom(a.Addr, a.Prefix.Bits()+1)
+	}
+}
+
 // A reading that was under way when the row before it let the alias go may still show it.
 func TestTheNextRowAdoptsNothingFromBeforeTheRelease(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {
@@ -102,7 +110,7 @@ func TestTheNextRowAdoptsNothingFromBeforeTheRelease(t *testing.T) {
 		w.seg.mu.Lock()
 		w.a.late = nil
 		w.seg.mu.Unlock()
-		w.a.daemon.Reload(one(changed(w.cfgA.Aliases[0], func(a *config.Alias) { a.Label = "eth0:7" })))
+		w.a.daemon.Reload(one(changed(w.cfgA.Aliases[0], elsewhere)))
 		w.wait(10 * time.Millisecond)
 		w.expect("", "the row before has let it go")
 		close(late)

@@ -234,7 +234,7 @@ func TestPartnersNameThatIsTheAliasIsRefused(t *testing.T) {
 			w := newWorld(t, 1, true, false)
 			w.cfgB.Aliases[0].Partner = config.Partner{Name: "a.example"}
 			w.startWith(w.b, w.cfgB, func(o *Options) {
-				o.Resolve = func(context.Context, string) ([]netip.Addr, error) { return []netip.Addr{addr}, nil }
+				o.Resolve = func(context.Context, string, host.Family) ([]netip.Addr, error) { return []netip.Addr{addr}, nil }
 			})
 			defer w.end()
 			w.wait(10 * time.Second)

@@ -106,7 +106,7 @@ func (l *loop) unsure(a *alias) bool {
 	case by != rules.Unknown:
 		return false
 	case a.partner == nil:
-		return !a.cfg.Partner.Addr.IsValid() && l.names[a.cfg.Partner.Name].busy
+		return !a.cfg.Partner.Addr.IsValid() && l.names[a.partnersName()].busy
 	}
 	return a.partner.NIC != "" && a.partner.Fact().Value != rules.Silent
 }

@@ -14,7 +14,7 @@ import (
 // halves of NICs and names that nobody depends on any more.
 func (l *loop) relink() {
 	l.untidy = false
-	names, nics := map[string]bool{}, map[host.Side]bool{}
+	names, nics := map[nameKey]bool{}, map[host.Side]bool{}
 	wishes := make([]detect.Wish, 0, len(l.list))
 	l.every = time.Hour
 	for _, a := range l.list {
@@ -23,9 +23,9 @@ func (l *loop) relink() {
 			l.net.nics[side] = &nic{Side: side}
 		}
 		if !a.cfg.Partner.Addr.IsValid() {
-			names[a.cfg.Partner.Name] = true
-			if l.names[a.cfg.Partner.Name] == nil {
-				l.names[a.cfg.Partner.Name] = &name{next: l.now}
+			k := a.partnersName()
+			if names[k] = true; l.names[k] == nil {
+				l.names[k] = &name{next: l.now}
 			}
 		}
 		a.iface = l.net.nics[side]

@@ -156,7 +156,8 @@ func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
 	if peer != local {
 		e.Prefix = netip.PrefixFrom(local, local.BitLen()) // the prefix is the peer's
 	}
-	return e, local.IsValid() && peer.IsValid(), err
+	// The kernel takes a mapped address on a NIC, but no packet has one (RFC 4291, 2.5.5.2).
+	return e, local.IsValid() && peer.IsValid() && !local.Is4In6(), err
 }
 
 // ofIPv6 reads the flags that only IPv6 has. An optimistic address (RFC 4429) is usable

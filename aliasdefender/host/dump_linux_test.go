@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 
 	"github.com/vishvananda/netlink/nl"
@@ -37,4 +38,29 @@ func TestAnInterruptedReadingIsReadAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAMappedAddressIsNone: the kernel takes it on a NIC, but neither family speaks with
+// it, and it must not pass for the NIC's own IPv4 address.
+func TestAMappedAddressIsNone(t *testing.T) {
+	h, space := inSpace(t)
+	space.Do(func() {
+		s, err := h.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		eth0, _ := s.NIC("eth0")
+		errs, err := withKernel(h, func(k *talk) ([]error, error) {
+			return k.do([]*nl.NetlinkRequest{newAddr(eth0.Index, Placement{Prefix: netip.MustParsePrefix("::ffff:10.0.0.9/120")}, subnets{})}), nil
+		})
+		if err != nil || errs[0] != nil {
+			t.Fatal(err, errs)
+		}
+		if s, err = h.Read(); err != nil {
+			t.Fatal(err)
+		}
+		if now, _ := s.NIC("eth0"); len(now.Addrs) != len(eth0.Addrs) {
+			t.Errorf("%+v", now.Addrs)
+		}
+	})
 }

@@ -18,6 +18,10 @@ import (
 // know nothing than to guess.
 const readAttempts = 5
 
+// mostRouters is how many default routers of IPv6 are listed of each NIC: anybody on its
+// segment can advertise more of them than anybody can use.
+const mostRouters = 32
+
 // HearsARP: we hear the ARP and the neighbour discovery of the segment, and have to
 // announce ourselves.
 const HearsARP = true
@@ -82,7 +86,7 @@ func (h *Host) Boottime() time.Duration {
 }
 
 // Read returns the host's interfaces, their addresses and the default routes, those of
-// IPv4 before those of IPv6. They are read one after the other, so an interface that
+// IPv4 before those of IPv6, of which each NIC's best 32 are listed. They are read one after the other, so an interface that
 // appears meanwhile may be missing in one of them; its event causes the next reading. An
 // error means that nothing is known.
 func (h *Host) Read() (State, error) {
@@ -97,7 +101,11 @@ func (h *Host) Read() (State, error) {
 			if err != nil {
 				return State{}, err
 			}
+			ofNIC := map[int]int{}
 			for _, r := range routes {
+				if ofNIC[r.index]++; family == unix.AF_INET6 && ofNIC[r.index] > mostRouters {
+					continue
+				}
 				for _, n := range s.NICs {
 					if n.Index == r.index {
 						s.Routes = append(s.Routes, Route{NIC: n.Name, Gateway: Zoned(r.gateway, n.Name)})

@@ -169,7 +169,7 @@ func TestAnAddressThatIsNotUsableIsReadAndMended(t *testing.T) {
 // the host can speak with.
 func TestAnAddressThatIsNotUsableIsNoOwnOne(t *testing.T) {
 	k, _ := pair(t)
-	k.space.Address(t, "eth0", own6.String())
+	k.space.AddressToDetect(t, "eth0", own6.String())
 	err := k.add(order("2001:db8::9/64", ""))
 	s := state(t, k)
 	if _, its, _ := s.Find(own6.Addr()); err == nil && its.Tentative || err != nil && !strings.Contains(err.Error(), "no address of its own in IPv6") {

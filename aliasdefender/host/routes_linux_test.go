@@ -239,3 +239,19 @@ func TestWatchWakesForEachKindOfChangeOfIPv6(t *testing.T) {
 		})
 	}
 }
+
+// TestRoutersOfOneNICAreBounded: anybody on a segment can advertise any number of routers
+// there, and the routers of the other NICs are to be seen all the same.
+func TestRoutersOfOneNICAreBounded(t *testing.T) {
+	k, _, _ := routed(t)
+	default6 := &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}
+	for i := range 40 {
+		gateway := netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 14: 1, 15: byte(i)})
+		k.space.Route(t, "eth0", gateway.String(), func(r *netlink.Route) { r.Dst, r.Priority = default6, 100+i })
+	}
+	k.space.Route(t, "eth1", "fe80::b", func(r *netlink.Route) { r.Dst, r.Priority = default6, 1000 })
+	routes := state(t, k).Routes
+	if len(routes) != 33 || routes[0] != via("eth0", "fe80::100%eth0") || routes[32] != via("eth1", "fe80::b%eth1") {
+		t.Errorf("%d routes: %v", len(routes), routes)
+	}
+}

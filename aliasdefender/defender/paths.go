@@ -1,0 +1,76 @@
+package defender
+
+import (
+	"net/netip"
+	"slices"
+
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
+)
+
+// listens tells whether the channel speaks a family. One that is open listens on what it
+// was opened with, whatever the file says now.
+func (l *loop) listens(f host.Family) bool {
+	on := l.channel.listen
+	if l.channel.up == nil {
+		on = l.cfg.Settings.Peer.Listen
+	}
+	return len(on) == 0 || slices.ContainsFunc(on, func(a netip.Addr) bool { return host.FamilyOf(a) == f })
+}
+
+// speaks tells whether the channel can speak to the alias's partner, and says once if it
+// cannot: then the rules without a channel apply to the alias.
+func (l *loop) speaks(a *alias) bool {
+	yes := l.listens(a.family())
+	if !yes && !a.unspoken {
+		a.log(l, "partner_unspoken").Warnf("no channel to the partner of this alias: listen has no %s address; write one of each family, and restart with USR2", a.family())
+	}
+	a.unspoken = !yes
+	return yes
+}
+
+// inBothFamilies are the partners' names that rows of both families have.
+func (l *loop) inBothFamilies() map[string]bool {
+	both := map[string]bool{}
+	if len(l.cfg.Settings.Peer.Paths) == 0 {
+		return both
+	}
+	first := map[string]host.Family{}
+	for _, a := range l.list {
+		name := a.cfg.Partner.Name
+		if f, seen := first[name]; !seen {
+			first[name] = a.family()
+		} else if f != a.family() {
+			both[name] = true
+		}
+	}
+	return both
+}
+
+// pathsTo are the further addresses of the alias's partner that the channel speaks. A name
+// that stands for an address of each family is two partners to the channel, which can tell
+// a path to the one only, and to the same one on both hosts: to that of its own family.
+func (l *loop) pathsTo(a *alias, both bool) (paths []netip.Addr) {
+	for _, addr := range l.cfg.Settings.Peer.Paths[a.cfg.Partner.Name] {
+		if f := host.FamilyOf(addr); l.listens(f) && (!both || f == a.family()) {
+			paths = append(paths, addr)
+		}
+	}
+	return paths
+}
+
+// once leaves out each path that is an address of a partner already, as one of a name may
+// be: the channel refuses all partners otherwise.
+func once(partners []peer.Partner) {
+	taken := map[netip.Addr]bool{}
+	for _, p := range partners {
+		taken[p.Addr] = true
+	}
+	for i := range partners {
+		partners[i].Paths = slices.DeleteFunc(partners[i].Paths, func(addr netip.Addr) bool {
+			was := taken[addr]
+			taken[addr] = true
+			return was
+		})
+	}
+}
