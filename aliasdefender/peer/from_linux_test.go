@@ -28,10 +28,10 @@ func TestAHostWhoseFirstAddressIsAnAliasIsHeard(t *testing.T) {
 	}
 	r.a, r.b = host("a", "10.0.0.100", "10.0.0.1"), host("b", "10.0.0.2")
 	a, b := r.on(r.a, Partner{Addr: firstB}), r.on(r.b, Partner{Addr: firstA})
-	a.SetSources(map[netip.Addr]netip.Addr{firstB: firstA})
+	a.SetSources(map[netip.Addr][]netip.Addr{firstB: {firstA}})
 	a.beat(firstB, Message{Version: "1"}, 5*time.Millisecond)
 	b.hears("from its own address", overPath(firstA))
 
-	a.SetSources(map[netip.Addr]netip.Addr{firstB: netip.MustParseAddr("10.0.0.77")})
+	a.SetSources(map[netip.Addr][]netip.Addr{firstB: {netip.MustParseAddr("10.0.0.77")}})
 	a.awaitPath("from an address that it does not have", 0, func(p PathStatus) bool { return p.Err == nil && !p.Sent.IsZero() })
 }
