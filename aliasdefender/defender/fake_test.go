@@ -57,6 +57,7 @@ type question struct {
 	target netip.Addr
 	claims bool // an announcement
 	probe  bool // RFC 5227's: it names no sender
+	holds  bool // the station has what it asks for
 }
 
 // wireDelay is how long a frame takes.
@@ -332,7 +333,7 @@ func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
 	time.Sleep(w.st.sending)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target, f.Sender.IsUnspecified()})
+	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target, f.Sender.IsUnspecified(), w.st.kernel.has(f.Target)})
 	if w.st.arpErr != nil {
 		return w.st.arpErr
 	}
