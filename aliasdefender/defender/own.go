@@ -21,6 +21,9 @@ type place struct {
 	// The kernel looks for another host that has it, or has found one (RFC 4862, 5.4).
 	tentative, failed bool
 
+	// It is of IPv6 and has a preferred lifetime, so that the host speaks with it.
+	spoken bool
+
 	only string // it is the NIC's only address, and not by us: what there is to say of that, said once
 	mask string // what is to be said of its mask; said once
 }

@@ -40,6 +40,31 @@ func TestTheChannelIsWrittenFromAnIPv6AddressThatLasts(t *testing.T) {
 	})
 }
 
+// TestTheHostDoesNotSpeakWithAnIPv6AliasThatItAdopts: another program put it there with a
+// preferred lifetime, so that it would be the source of new connections.
+func TestTheHostDoesNotSpeakWithAnIPv6AliasThatItAdopts(t *testing.T) {
+	for name, set := range map[string]func(*world){"with a lease": (*world).withKey, "without one": nothing} {
+		t.Run(name, func(t *testing.T) {
+			inIPv6(t, func(w *world) {
+				set(w)
+				w.byHand(w.a)
+				w.a.flag(func(a *host.Address) { a.Deprecated, a.Ours = false, false })
+			}, func(w *world) {
+				w.wait(time.Minute)
+				_, a, there := w.a.kernel.state().Find(aliasIP)
+				if s := w.shown(w.a); s.Holder != "us" || !there || !a.Deprecated {
+					w.fail("held by %s, and %+v", s.Holder, a)
+				}
+				w.seg.mu.Lock()
+				defer w.seg.mu.Unlock()
+				if leases := w.cfgA.Aliases[0].Lease > 0; !leases && w.a.refreshes != 1 {
+					w.fail("%d refreshes", w.a.refreshes)
+				}
+			})
+		})
+	}
+}
+
 // TestAPartnerBehindARouterIsWrittenToFromAnAddressOfItsKind: a host may have both
 // global and unique local addresses, and a link-local one is good on its own segment only.
 func TestAPartnerBehindARouterIsWrittenToFromAnAddressOfItsKind(t *testing.T) {
