@@ -99,6 +99,7 @@ type station struct {
 	dumb       bool                        // nothing of the channel leaves or reaches it
 	mumbles    bool                        // nothing of the channel leaves it
 	says       peer.Message                // what it said last
+	early      int                         // so many pings from its alias are too early after the take to be answered
 	shunned    bool                        // the router does not answer pings from its alias
 	slowly     time.Duration               // how long its kernel takes for a change
 	lag        time.Duration               // how long the router takes to answer a ping from the alias
@@ -499,6 +500,10 @@ func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 		return false, errors.Join(st.pingErr, errors.New("cannot ask"))
 	}
 	yes := st.reaches(q.Target) && !(st.shunned && q.Source == aliasIP)
+	if q.Source == aliasIP && st.early > 0 {
+		st.early--
+		yes = false
+	}
 	s.mu.Unlock()
 	wait := q.Timeout
 	if yes {

@@ -46,6 +46,35 @@ func TestAnAliasThatFailedDuplicateDetectionIsAddedAnew(t *testing.T) {
 	})
 }
 
+// TestAPingThatIsTooEarlyAfterATakeIsNoSilence: the kernel's route to a new address comes a
+// moment after it.
+func TestAPingThatIsTooEarlyAfterATakeIsNoSilence(t *testing.T) {
+	for early, warned := range map[int]int{1: 0, 2: 1} {
+		inIPv6(t, nothing, func(w *world) {
+			w.settle()
+			w.b.set(func() { w.b.early = early })
+			w.a.set(func() { w.a.on = false })
+			w.a.kill()
+			w.wait(time.Minute)
+			w.expect("b", "A is gone")
+			if n := w.logged("event=not_verified"); n != warned {
+				w.fail("%d pings too early: warned %d times, want %d", early, n, warned)
+			}
+			if n := w.logged("action=take"); n != 2 {
+				w.fail("taken %d times", n)
+			}
+		})
+	}
+	inIPv6(t, (*world).withKey, func(w *world) {
+		w.settle()
+		w.wait(10 * time.Second)
+		w.b.set(func() { w.b.early = 1 })
+		w.must(w.a, control.Order{Give: true}, "handed over")
+		w.wait(time.Minute)
+		w.expect("b", "handed over")
+	})
+}
+
 func TestATentativeAliasIsNotKnownToBeHere(t *testing.T) {
 	inIPv6(t, func(w *world) {
 		w.byHand(w.b)
