@@ -121,8 +121,10 @@ func sameConfig(a, b config.Alias) bool {
 	return reflect.DeepEqual(a, b)
 }
 
+// samePlace tells whether the kernel has the alias of the one row as that of the other. It
+// has no labels in IPv6: there a label only names the row.
 func samePlace(a, b config.Alias) bool {
-	return a.NIC == b.NIC && a.Label == b.Label && a.Prefix == b.Prefix
+	return a.NIC == b.NIC && a.Prefix == b.Prefix && (a.Label == b.Label || a.Addr.Is6())
 }
 
 // replace ends an alias that was released because its row changed or went.
