@@ -50,6 +50,9 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 	if err != nil {
 		return nil, err
 	}
+	if order.Alias.IsValid() {
+		order.Alias = rows[0].Addr // it may have been named without its NIC
+	}
 	network, err := o.openFor(order)
 	if err != nil {
 		return nil, err

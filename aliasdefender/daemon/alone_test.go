@@ -87,6 +87,66 @@ func TestAloneSaysWhichAliasesThereAre(t *testing.T) {
 	}
 }
 
+// aloneIn6 is an alias of each family, and a link-local one on each of two NICs; the NICs
+// have addresses of their own, and the first has the aliases.
+func aloneIn6(t *testing.T, second bool) Options {
+	t.Helper()
+	o, _ := aloneAt(t, "")
+	cfg, _ := o.Load()
+	row := func(nic, prefix, partner string) config.Alias {
+		p := netip.MustParsePrefix(prefix)
+		with := host.Zoned(netip.MustParseAddr(partner), nic)
+		return config.Alias{NIC: nic, Label: nic + ":1", Addr: host.Zoned(p.Addr(), nic), Prefix: p, Partner: config.Partner{Name: partner, Addr: with}}
+	}
+	cfg.Aliases = []config.Alias{cfg.Aliases[0], row("eth0", "2001:db8::100/64", "2001:db8::2"), row("eth0", "fe80::100/64", "fe80::2")}
+	if second {
+		cfg.Aliases = append(cfg.Aliases, row("eth1", "fe80::100/64", "fe80::2"))
+	}
+	nic := func(name string, index int, addrs ...string) host.NIC {
+		n := host.NIC{Name: name, Index: index, Up: true, Carrier: true}
+		for _, a := range addrs {
+			n.Addrs = append(n.Addrs, host.Address{Prefix: netip.MustParsePrefix(a)})
+		}
+		return n
+	}
+	open := o.Open
+	o.Open = func() (System, error) {
+		s, err := open()
+		s.Host = unchanging{state: host.State{NICs: []host.NIC{
+			nic("eth0", 2, "10.77.0.1/24", "10.77.0.100/24", "2001:db8::1/64", "2001:db8::100/64", "fe80::1/64", "fe80::100/64"),
+			nic("eth1", 3, "10.78.0.1/24", "fe80::9/64"),
+		}}}
+		return s, err
+	}
+	return o
+}
+
+// TestAloneTakesOffAliasesOfBothFamilies: a link-local one needs its NIC only where two have it.
+func TestAloneTakesOffAliasesOfBothFamilies(t *testing.T) {
+	for name, tt := range map[string]struct {
+		alias  string
+		second bool
+		want   string // the alias of the answer; or what the error says
+	}{
+		"of IPv4":                           {"10.77.0.100", false, "10.77.0.100"},
+		"of IPv6":                           {"2001:db8::100", false, "2001:db8::100"},
+		"link-local, with its NIC":          {"fe80::100%eth0", true, "fe80::100%eth0"},
+		"link-local, without its NIC":       {"fe80::100", false, "fe80::100%eth0"},
+		"link-local, and on more than one":  {"fe80::100", true, "fe80::100 is an alias on several NICs in hostname.alias: write one of fe80::100%eth0, fe80::100%eth1"},
+		"link-local, on a NIC without such": {"fe80::100%eth2", true, "fe80::100%eth2 is no alias of hostname.alias, which has 10.77.0.100, 2001:db8::100, fe80::100%eth0, fe80::100%eth1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := Alone(t.Context(), aloneIn6(t, tt.second), control.Order{Alias: netip.MustParseAddr(tt.alias), Remove: true, DryRun: true})
+			switch {
+			case err != nil && err.Error() != tt.want:
+				t.Error(err)
+			case err == nil && (len(out) != 1 || out[0].Alias != tt.want || !strings.HasPrefix(out[0].Text, "would be released")):
+				t.Errorf("%+v", out)
+			}
+		})
+	}
+}
+
 // TestAloneTakesNoOtherAliasForAnAddressOfTheNIC: an alias must never become a NIC's
 // first address, and another alias there does not make it the second.
 func TestAloneTakesNoOtherAliasForAnAddressOfTheNIC(t *testing.T) {

@@ -55,13 +55,13 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 func (l *loop) take(a *alias, d rules.Decision) {
 	j := l.job(a, d, l.trades.add)
 	j.gathers = l.crowded
-	l.worker.queue = append(l.worker.queue, j)
+	l.worker.put(j)
 	l.asks.Rest(l.now, a.alias)
 }
 
 // change has a worker change the kernel as the decision says.
 func (l *loop) change(a *alias, d rules.Decision, t *trade) {
-	l.worker.queue = append(l.worker.queue, l.job(a, d, t))
+	l.worker.put(l.job(a, d, t))
 }
 
 // job is work on the alias's address.
@@ -78,7 +78,7 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 		l.done(a, d, o)
 	}
 	return job{
-		trade: t, what: order,
+		trade: t, what: order, slow: a.family() == host.IPv6,
 		wanted:   func() bool { return l.redecide(a, d).Action == d.Action },
 		unwanted: func() { done(l.now, rules.Outcome{Result: rules.Dropped}) },
 		done: func(began time.Time, err error) {
@@ -96,8 +96,8 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 // last tells the kernel for how long the alias stays without us.
 func (l *loop) last(a *alias) {
 	a.errand.stage, a.errand.at = working, l.now
-	l.worker.queue = append(l.worker.queue, job{
-		trade: l.trades.last, what: host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix, Lease: l.stays(a)},
+	l.worker.put(job{
+		trade: l.trades.last, slow: a.family() == host.IPv6, what: host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix, Lease: l.stays(a)},
 		done: func(_ time.Time, err error) {
 			l.endErrand(a)
 			if err != nil && !errors.Is(err, host.ErrNotThere) {

@@ -18,7 +18,7 @@ type Channel interface {
 	Say(partner netip.Addr, m peer.Message, repeat time.Duration)
 	SetPartners([]peer.Partner) error
 	SetKeys(*peer.Keys)
-	SetSources(map[netip.Addr]netip.Addr)
+	SetSources(map[netip.Addr][]netip.Addr)
 	Status() peer.Status
 	Run(context.Context) error
 }
@@ -34,10 +34,10 @@ type channel struct {
 	opening  agenda.Entry
 	err      string // why there is none, said once
 	talks    map[netip.Addr]*talk
-	partners []peer.Partner            // that it knows
-	listen   []netip.Addr              // the own addresses that it was opened with; empty: any
-	from     map[netip.Addr]netip.Addr // the address of ours that they are written to from, where the system would choose another
-	number   uint32                    // of the last hand-over that we began
+	partners []peer.Partner              // that it knows
+	listen   []netip.Addr                // the own addresses that it was opened with; empty: any
+	from     map[netip.Addr][]netip.Addr // the addresses of ours that they are written to from, where the system may choose another
+	number   uint32                      // of the last hand-over that we began
 }
 
 // openChannel opens the channel that the settings want, or closes one that they no longer

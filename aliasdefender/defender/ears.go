@@ -135,6 +135,12 @@ func (e *ear) trouble() string {
 // lasts tells whether the trouble has gone on for so long that it is a problem.
 func (e *ear) lasts() bool { return e.last.Sub(e.begun) >= earRests }
 
+// proxied is why the router's answer says nothing about an alias.
+var proxied = map[host.Family]string{
+	host.IPv4: "the router answers ARP for it (proxy ARP)",
+	host.IPv6: "the router answers neighbour solicitations for it (proxy NDP)",
+}
+
 // deafness is why it is not known whether something answers, where the ears or proxy ARP
 // are the cause; empty: it is known, or they are not the cause.
 func (l *loop) deafness(a *alias, why rules.Reason) string {
@@ -145,7 +151,7 @@ func (l *loop) deafness(a *alias, why rules.Reason) string {
 	}
 	var all []string
 	if why == rules.AliasUnknown && a.alias.Proxied() {
-		all = append(all, "the router answers ARP for it (proxy ARP)")
+		all = append(all, proxied[a.family()])
 	}
 	if t := a.iface.ear.trouble(); t != "" {
 		all = append(all, listenerOf(a.iface.Side)+" "+t)

@@ -57,6 +57,7 @@ type question struct {
 	target netip.Addr
 	claims bool // an announcement
 	probe  bool // RFC 5227's: it names no sender
+	holds  bool // the station has what it asks for
 }
 
 // wireDelay is how long a frame takes.
@@ -89,37 +90,38 @@ type station struct {
 	pingErr    error
 	addErr     error
 	removeErr  error
-	parked     []netip.Addr              // before the daemon starts
-	memory     Memory                    // what that is worth
-	slept      time.Duration             // beyond the bubble's time, as CLOCK_BOOTTIME counts it
-	tries      int                       // of adding and removing
-	line       *line                     // its end of the channel; nil: none is open
-	boots      uint64                    // of its channel
-	dumb       bool                      // nothing of the channel leaves or reaches it
-	mumbles    bool                      // nothing of the channel leaves it
-	says       peer.Message              // what it said last
-	shunned    bool                      // the router does not answer pings from its alias
-	slowly     time.Duration             // how long its kernel takes for a change
-	lag        time.Duration             // how long the router takes to answer a ping from the alias
-	refreshErr error                     // what refreshing a lease brings
-	refreshes  int                       // tries of that
-	reorderErr error                     // what putting an alias behind the own address brings
-	reorders   int                       // tries of that
-	beat       func()                    // called at the end of each turn of its daemon
-	opened     []peer.Partner            // that its channel was told
-	from       map[netip.Addr]netip.Addr // and from which address to write to whom
-	sending    time.Duration             // how long a frame needs to leave
-	adding     time.Duration             // and addresses to be added
-	deafened   error                     // each ear ends at once with it
-	added      func()                    // called once, when addresses were added
-	ears       int                       // that were opened
-	openErr    error                     // of its channel
-	earLoses   float64                   // the part of the frames, and answers to pings, that its ears have no room for
-	pingsLost  uint64                    // of these answers
-	earLate    time.Duration             // how late its ear is
-	pingless   bool                      // its kernel has no room for answers to pings
-	filterErr  error                     // of what its ear is to hear
-	unreached  bool                      // what is sent to it is lost, and what it sends arrives
+	parked     []netip.Addr                // before the daemon starts
+	memory     Memory                      // what that is worth
+	slept      time.Duration               // beyond the bubble's time, as CLOCK_BOOTTIME counts it
+	tries      int                         // of adding and removing
+	line       *line                       // its end of the channel; nil: none is open
+	boots      uint64                      // of its channel
+	dumb       bool                        // nothing of the channel leaves or reaches it
+	mumbles    bool                        // nothing of the channel leaves it
+	says       peer.Message                // what it said last
+	early      int                         // so many pings from its alias are too early after the take to be answered
+	shunned    bool                        // the router does not answer pings from its alias
+	slowly     time.Duration               // how long its kernel takes for a change
+	lag        time.Duration               // how long the router takes to answer a ping from the alias
+	refreshErr error                       // what refreshing a lease brings
+	refreshes  int                         // tries of that
+	reorderErr error                       // what putting an alias behind the own address brings
+	reorders   int                         // tries of that
+	beat       func()                      // called at the end of each turn of its daemon
+	opened     []peer.Partner              // that its channel was told
+	from       map[netip.Addr][]netip.Addr // and from which address to write to whom
+	sending    time.Duration               // how long a frame needs to leave
+	adding     time.Duration               // and addresses to be added
+	deafened   error                       // each ear ends at once with it
+	added      func()                      // called once, when addresses were added
+	ears       int                         // that were opened
+	openErr    error                       // of its channel
+	earLoses   float64                     // the part of the frames, and answers to pings, that its ears have no room for
+	pingsLost  uint64                      // of these answers
+	earLate    time.Duration               // how late its ear is
+	pingless   bool                        // its kernel has no room for answers to pings
+	filterErr  error                       // of what its ear is to hear
+	unreached  bool                        // what is sent to it is lost, and what it sends arrives
 	gates      []Gate
 	sources    []Source
 	deeds      Deeds
@@ -338,7 +340,7 @@ func (w *fakeWire) sayTo(hw host.HW, f host.Sighting) error {
 	time.Sleep(w.st.sending)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target, f.Sender.IsUnspecified()})
+	s.questions = append(s.questions, question{time.Now(), w.st, hw, f.Target, f.Sender == f.Target, f.Sender.IsUnspecified(), w.st.kernel.has(f.Target)})
 	if w.st.arpErr != nil {
 		return w.st.arpErr
 	}
@@ -504,6 +506,10 @@ func (st *station) Ping(ctx context.Context, q probe.Question) (bool, error) {
 		return false, errors.Join(st.pingErr, errors.New("cannot ask"))
 	}
 	yes := st.reaches(q.Target) && !(st.shunned && q.Source == aliasIP)
+	if q.Source == aliasIP && st.early > 0 {
+		st.early--
+		yes = false
+	}
 	s.mu.Unlock()
 	wait := q.Timeout
 	if yes {

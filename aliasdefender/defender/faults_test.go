@@ -76,7 +76,11 @@ func TestProxyARPIsUnknown(t *testing.T) {
 		if _, row, _ := w.status(w.a); row != "W7" {
 			w.fail("row %s, want W7", row)
 		}
-		if a, _ := w.show(w.a); a.Level != "warning" || !strings.HasSuffix(a.Why, ": the router answers ARP for it (proxy ARP)") {
+		says := "ARP for it (proxy ARP)"
+		if family == host.IPv6 {
+			says = "neighbour solicitations for it (proxy NDP)"
+		}
+		if a, _ := w.show(w.a); a.Level != "warning" || !strings.HasSuffix(a.Why, ": the router answers "+says) {
 			w.fail("%s: %s", a.Level, a.Why)
 		}
 		w.router.set(func() { w.router.foreign[aliasIP] = false })
@@ -121,6 +125,9 @@ func TestAnAliasThatIsAnsweredForNobodyIsTaken(t *testing.T) {
 				w.expect(tt.want, "nobody has it, whoever answers ARP for it")
 				if n := w.logged("event=answered_for_nobody"); n != tt.warned {
 					w.fail("answered_for_nobody was logged %d times, want %d", n, tt.warned)
+				}
+				if n := w.logged("(proxy_ndp)"); family == host.IPv6 && n != tt.warned || family == host.IPv4 && n > 0 {
+					w.fail("neighbour discovery is blamed %d times", n)
 				}
 				takes := w.logged("action=take")
 				w.wait(10 * time.Minute)

@@ -15,7 +15,7 @@ func (l *loop) follow() {
 	for changes := l.asks.Changes(); len(changes) > 0; changes = l.asks.Changes() {
 		for _, c := range changes {
 			if c.What == detect.Cannot {
-				if errors.Is(c.Err, detect.ErrForNobody) {
+				if errors.Is(c.Err, detect.ErrForNobody[c.Target.Side().Family]) {
 					l.answeredForNobody(c.Target)
 					continue
 				}
@@ -31,11 +31,11 @@ func (l *loop) follow() {
 	}
 }
 
-// answeredForNobody warns of a segment on which ARP is answered for others.
+// answeredForNobody warns of a segment on which questions are answered for others.
 func (l *loop) answeredForNobody(t *detect.Target) {
 	for owner := range t.For {
 		if a := owner.(*alias); a.alias == t {
-			a.log(l, "answered_for_nobody").WithField("hw", t.HW().String()).Warn(detect.ErrForNobody.Error())
+			a.log(l, "answered_for_nobody").WithField("hw", t.HW().String()).Warn(detect.ErrForNobody[a.family()].Error())
 		}
 	}
 }

@@ -44,9 +44,10 @@ func (k *kernel) state() (s host.State) {
 				n.Addrs[i].Lease = (time.Until(until) + time.Second - 1).Truncate(time.Second)
 			}
 		}
-		slices.SortStableFunc(n.Addrs, func(a, b host.Address) int { // the kernel tells each family by itself
-			return int(host.FamilyOf(a.Prefix.Addr())) - int(host.FamilyOf(b.Prefix.Addr()))
-		})
+		six := func(a host.Address) bool { return a.Prefix.Addr().Is6() } // the kernel tells each family by itself
+		four, sixes := slices.DeleteFunc(slices.Clone(n.Addrs), six), slices.DeleteFunc(n.Addrs, func(a host.Address) bool { return !six(a) })
+		slices.Reverse(sixes) // the youngest first
+		n.Addrs = append(four, sixes...)
 		s.NICs = append(s.NICs, n)
 	}
 	return s

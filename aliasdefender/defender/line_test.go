@@ -34,7 +34,7 @@ func (st *station) open(o peer.Options) (Channel, error) {
 
 func (c *line) SetKeys(*peer.Keys) {}
 
-func (c *line) SetSources(of map[netip.Addr]netip.Addr) {
+func (c *line) SetSources(of map[netip.Addr][]netip.Addr) {
 	c.st.seg.mu.Lock()
 	defer c.st.seg.mu.Unlock()
 	c.st.from = of

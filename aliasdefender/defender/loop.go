@@ -303,7 +303,7 @@ func (l *loop) wakes() time.Time {
 	}
 	sooner(l.agenda.Next())
 	sooner(l.asks.Next())
-	if len(l.worker.queue) > 0 && !l.worker.busy {
+	if l.worker.waiting() && !l.worker.busy {
 		sooner(l.worker.gathered)
 	}
 	for _, p := range l.names {

@@ -232,10 +232,13 @@ func TestAliasThatIsBeingTakenIsNotAskedFor(t *testing.T) {
 	playWith(t, 1, true, false, func(w *world) { w.crowd(200) }, func(w *world) {
 		w.wait(10 * time.Second)
 		w.b.adding = 90 * time.Millisecond
+		if family == host.IPv6 {
+			w.b.adding /= 200/slowBatch + 1 // for each of the batches
+		}
 		first, last := w.crash(200)
 		n := 0
 		for _, q := range w.b.asked(last.Sub(first) - time.Millisecond) {
-			if isMany(q.target) && q.target != w.cfgB.Aliases[0].Addr && q.at.Before(last.Add(-time.Millisecond)) {
+			if isMany(q.target) && !q.holds && q.target != w.cfgB.Aliases[0].Addr && q.at.Before(last.Add(-time.Millisecond)) {
 				n++
 			}
 		}

@@ -46,6 +46,35 @@ func TestAnAliasThatFailedDuplicateDetectionIsAddedAnew(t *testing.T) {
 	})
 }
 
+// TestAPingThatIsTooEarlyAfterATakeIsNoSilence: the kernel's route to a new address comes a
+// moment after it.
+func TestAPingThatIsTooEarlyAfterATakeIsNoSilence(t *testing.T) {
+	for early, warned := range map[int]int{1: 0, 2: 1} {
+		inIPv6(t, nothing, func(w *world) {
+			w.settle()
+			w.b.set(func() { w.b.early = early })
+			w.a.set(func() { w.a.on = false })
+			w.a.kill()
+			w.wait(time.Minute)
+			w.expect("b", "A is gone")
+			if n := w.logged("event=not_verified"); n != warned {
+				w.fail("%d pings too early: warned %d times, want %d", early, n, warned)
+			}
+			if n := w.logged("action=take"); n != 2 {
+				w.fail("taken %d times", n)
+			}
+		})
+	}
+	inIPv6(t, (*world).withKey, func(w *world) {
+		w.settle()
+		w.wait(10 * time.Second)
+		w.b.set(func() { w.b.early = 1 })
+		w.must(w.a, control.Order{Give: true}, "handed over")
+		w.wait(time.Minute)
+		w.expect("b", "handed over")
+	})
+}
+
 func TestATentativeAliasIsNotKnownToBeHere(t *testing.T) {
 	inIPv6(t, func(w *world) {
 		w.byHand(w.b)
@@ -395,30 +424,4 @@ func TestWhatIsSaidOfDisabledIPv6CanBeTyped(t *testing.T) {
 	if err := n.ready(); !strings.Contains(err.Error(), "net/ipv6/conf/eth0.100/disable_ipv6=0") {
 		t.Error(err)
 	}
-}
-
-// TestTheChannelIsWrittenFromTheAddressThatStays: beside the address that the partner
-// knows, a router's advertisements give a NIC others, and the kernel prefers the newest.
-func TestTheChannelIsWrittenFromTheAddressThatStays(t *testing.T) {
-	inIPv6(t, (*world).withKey, func(w *world) {
-		w.settle()
-		from := func() netip.Addr {
-			w.wait(2 * time.Second)
-			w.seg.mu.Lock()
-			defer w.seg.mu.Unlock()
-			return w.a.from[w.b.own.Addr()]
-		}
-		if got := from(); got.IsValid() {
-			w.fail("of one address the kernel's choice is as good: %v", got)
-		}
-		other := host.Address{Prefix: with(ip(77)), Label: "eth0", Lease: time.Hour}
-		w.a.set(func() { w.a.nic().Addrs = append([]host.Address{other}, w.a.nic().Addrs...) })
-		if got := from(); got != w.a.own.Addr() {
-			w.fail("written from %v", got)
-		}
-		w.a.set(func() { w.a.nic().Addrs[0].Lease = 0 })
-		if got := from(); got.IsValid() {
-			w.fail("which of two that stay the partner knows is not known: %v", got)
-		}
-	})
 }

@@ -163,7 +163,7 @@ func (l *loop) notRead(err error) {
 func (l *loop) place() []path {
 	for _, a := range l.list {
 		a.here, a.other, a.ours, a.leased = false, "", false, 0
-		a.place.leads, a.place.renamed, a.place.tentative, a.place.failed = false, "", false, false
+		a.place.leads, a.place.renamed, a.place.tentative, a.place.failed, a.place.spoken = false, "", false, false, false
 	}
 	paths := l.net.spare[:0]
 	for _, n := range l.net.state.NICs {
@@ -173,6 +173,7 @@ func (l *loop) place() []path {
 			case a != nil && n.Name == a.cfg.NIC:
 				a.here, a.ours, a.leased = true, addr.Ours, addr.Lease
 				a.place.tentative, a.place.failed = addr.Tentative && !addr.DADFailed, addr.DADFailed
+				a.place.spoken = addr.Prefix.Addr().Is6() && !addr.Deprecated
 				a.place.index, a.place.leads = n.Index, own.behind(i, addr.Prefix)
 			case a != nil && a.state.Holding && n.Index == a.place.index:
 				a.place.renamed = n.Name
@@ -277,7 +278,7 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	file(&a.kernel, there)
 	file(&a.behind, a.ownBehind(l.net.state))
 	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && there == rules.Yes && a.place.only == "" && a.state.MayAdopt(a.ours) {
-		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours})
+		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours, Unlike: a.place.spoken})
 	}
 }
 

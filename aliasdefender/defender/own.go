@@ -1,6 +1,7 @@
 package defender
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -19,6 +20,9 @@ type place struct {
 
 	// The kernel looks for another host that has it, or has found one (RFC 4862, 5.4).
 	tentative, failed bool
+
+	// It is of IPv6 and has a preferred lifetime, so that the host speaks with it.
+	spoken bool
 
 	only string // it is the NIC's only address, and not by us: what there is to say of that, said once
 	mask string // what is to be said of its mask; said once
@@ -70,18 +74,20 @@ func (a *alias) ownBehind(s host.State) rules.Value {
 // and ignores whatever comes from an alias.
 func (l *loop) speakFrom() {
 	c := &l.channel
-	if c.up == nil || !l.net.state.Ordered {
+	if c.up == nil || l.net.readAt.IsZero() {
 		return
 	}
-	from := map[netip.Addr]netip.Addr{}
+	from := map[netip.Addr][]netip.Addr{}
 	for _, p := range c.partners {
 		for _, to := range append([]netip.Addr{p.Addr}, p.Paths...) {
-			if own := l.ownFor(to); own.IsValid() {
-				from[to] = own
+			if host.FamilyOf(to) == host.IPv6 {
+				from[to] = l.ownsFor(to)
+			} else if own := l.ownFor(to); l.net.state.Ordered && own.IsValid() {
+				from[to] = []netip.Addr{own}
 			}
 		}
 	}
-	if !maps.Equal(from, c.from) {
+	if !maps.EqualFunc(from, c.from, slices.Equal) {
 		c.from = from
 		c.up.SetSources(from)
 	}
@@ -89,12 +95,8 @@ func (l *loop) speakFrom() {
 
 // ownFor is the own address to speak from where an alias stands before it on the way to
 // that address: on the address's own subnet, or on the router's. It is the zero Addr
-// where no alias does. In IPv6 the order of addresses means nothing: there the kernel
-// chooses an alias as the source of nothing new, as it is added deprecated (RFC 6724, 5).
+// where no alias does. It is for IPv4: see ownsFor.
 func (l *loop) ownFor(to netip.Addr) netip.Addr {
-	if host.FamilyOf(to) == host.IPv6 {
-		return l.steadyFor(to)
-	}
 	own, direct := l.ownOnLink("", to)
 	if direct {
 		return own
@@ -108,33 +110,62 @@ func (l *loop) ownFor(to netip.Addr) netip.Addr {
 	return own
 }
 
-// steadyFor is the own address to speak from to an address of IPv6 on the same link, where
-// several will do and one of them alone has no lifetime. Routers' advertisements give a NIC
-// further addresses, of which the kernel prefers the newest; the partner knows the one that
-// somebody has written down.
-func (l *loop) steadyFor(to netip.Addr) (steady netip.Addr) {
-	for _, n := range l.net.state.NICs {
-		all, stay := 0, 0
-		for _, a := range n.Addrs {
-			if a.Ours || !a.Usable() || to.IsLinkLocalUnicast() || !host.Has(a.Prefix, to) || l.aliasAt(n, a) != nil {
-				continue
-			}
-			if all++; a.Lease == 0 && !a.Deprecated {
-				stay++
-				steady = a.Prefix.Addr()
-			}
-		}
-		switch {
-		case all > 1 && stay == 1:
-			return steady
-		case all > 0:
-			return netip.Addr{}
+// ownsFor are the own addresses of IPv6 to speak from, the best one first: those in the
+// address's own subnet or, if there is none, those on the way to the router. The kernel
+// would choose a temporary address, or of equal ones the youngest, and the partner may
+// know neither (RFC 6724, 5). The one that an administrator put there first is the likeliest
+// to stand in its file, and stays longest.
+func (l *loop) ownsFor(to netip.Addr) []netip.Addr {
+	all := l.ownsOnLink(to.Zone(), to)
+	for _, r := range l.net.state.Routes {
+		if len(all) == 0 && host.FamilyOf(r.Gateway) == host.IPv6 && to.Zone() == "" {
+			all = l.ownsOnLink(r.NIC, netip.Addr{})
 		}
 	}
-	return netip.Addr{}
+	slices.SortStableFunc(all, func(a, b host.Address) int { return cmp.Compare(worth(b, to), worth(a, to)) })
+	addrs := make([]netip.Addr, len(all))
+	for i, a := range all {
+		addrs[i] = a.Prefix.Addr()
+	}
+	return addrs
 }
 
-// ownOnLink is the same for an address in a subnet of the named NIC, or of any NIC if
+// worth is how well an own address of IPv6 serves to speak from to a partner's.
+func worth(a host.Address, to netip.Addr) int {
+	switch {
+	case a.Deprecated:
+		return 0 // it may be the one that the partner knows
+	case a.Prefix.Addr().IsPrivate() != to.IsPrivate():
+		return 1 // a unique local address means nothing outside, and is known inside
+	case a.Temporary:
+		return 2
+	case a.Lease > 0:
+		return 3 // by router advertisement or DHCP
+	}
+	return 4
+}
+
+// ownsOnLink are the usable own addresses of IPv6, the eldest first, that have the address
+// in their subnet, on the named NIC or on any if none is named; if no address is given, all
+// that are good beyond the segment.
+func (l *loop) ownsOnLink(nic string, to netip.Addr) (all []host.Address) {
+	for _, n := range l.net.state.NICs {
+		if nic != "" && n.Name != nic {
+			continue
+		}
+		for _, o := range l.ownOf(n) {
+			switch a := n.Addrs[o.at]; {
+			case !a.Prefix.Addr().Is6() || !a.Usable():
+			case a.Prefix.Masked().Contains(to.WithZone("")), !to.IsValid() && a.Prefix.Addr().IsGlobalUnicast():
+				all = append(all, a)
+			}
+		}
+	}
+	slices.Reverse(all) // the kernel tells the youngest first
+	return all
+}
+
+// ownOnLink is ownFor for an address in a subnet of the named NIC, or of any NIC if
 // none is named; direct tells whether there is such a subnet.
 func (l *loop) ownOnLink(nic string, to netip.Addr) (own netip.Addr, direct bool) {
 	for _, n := range l.net.state.NICs {

@@ -121,8 +121,8 @@ func sameConfig(a, b config.Alias) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// samePlace tells whether two rows put the alias at one place in the kernel, which has no
-// labels for addresses of IPv6.
+// samePlace tells whether the kernel has the alias of the one row as that of the other. It
+// has no labels in IPv6: there a label only names the row.
 func samePlace(a, b config.Alias) bool {
 	return a.NIC == b.NIC && a.Prefix == b.Prefix && (a.Label == b.Label || a.Addr.Is6())
 }

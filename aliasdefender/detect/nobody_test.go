@@ -98,7 +98,7 @@ func TestAnAliasThatIsAnsweredForNobodyIsSilent(t *testing.T) {
 			if got := b.set.At(alias).Fact().Value.Answer(); got != x.want {
 				t.Errorf("%s, want %s\n%s", got, x.want, strings.Join(b.log, "\n"))
 			}
-			if n := strings.Count(strings.Join(b.log, "\n"), detect.ErrForNobody.Error()); n != x.warned {
+			if n := strings.Count(strings.Join(b.log, "\n"), detect.ErrForNobody[host.FamilyOf(alias.Addr)].Error()); n != x.warned {
 				t.Errorf("said %d times, want %d", n, x.warned)
 			}
 		})

@@ -276,7 +276,7 @@ func (s *Set) close(t *Target) {
 	fallen := t.vain >= t.needed(s.now) && t.fact.Value != rules.Silent
 	t.lost = t.lost || fallen
 	if fallen && t.window.doubtful && t.forNobody() {
-		s.say(t, forNobody, ErrForNobody)
+		s.say(t, forNobody, ErrForNobody[t.Side().Family])
 	}
 	if fallen || t.fact.Value == rules.Silent {
 		t.fact.Set(rules.Silent, last, s.now)
@@ -345,8 +345,11 @@ type trouble struct {
 	at   time.Time
 }
 
-// ErrForNobody is why an alias that is answered counts as silent.
-var ErrForNobody = errors.New("the alias is answered by ARP, although neither host has it, and answers no ping: the router or the partner answers ARP for others (proxy_arp_pvlan); it counts as silent")
+// ErrForNobody is why an alias of a family that is answered counts as silent.
+var ErrForNobody = map[host.Family]error{
+	host.IPv4: errors.New("the alias is answered by ARP, although neither host has it, and answers no ping: the router or the partner answers ARP for others (proxy_arp_pvlan); it counts as silent"),
+	host.IPv6: errors.New("the alias is answered by neighbour discovery, although neither host has it, and answers no ping: the router or the partner answers neighbour solicitations for others (proxy_ndp); it counts as silent"),
+}
 
 // forNobody has the place of ErrForNobody among the troubles of the media.
 const forNobody = media

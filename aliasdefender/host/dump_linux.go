@@ -165,6 +165,7 @@ func (t *talk) parseAddr(m []byte) (e entry, ok bool, err error) {
 func (e *entry) ofIPv6() {
 	e.Tentative = e.flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_OPTIMISTIC) == unix.IFA_F_TENTATIVE
 	e.DADFailed = e.flags&unix.IFA_F_DADFAILED != 0
+	e.Temporary = e.flags&unix.IFA_F_TEMPORARY != 0
 	e.Deprecated = e.flags&unix.IFA_F_DEPRECATED != 0
 }
 

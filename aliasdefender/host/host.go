@@ -87,6 +87,9 @@ type Address struct {
 	// Deprecated: the kernel chooses it as the source of nothing new (RFC 4862, 5.5.4).
 	Deprecated bool
 
+	// Temporary: the kernel made it up to speak with, and soon makes another (RFC 8981).
+	Temporary bool
+
 	// Lease is how long it stays until the system removes it by itself. It counts in
 	// seconds, rounded up; 0: for ever.
 	Lease time.Duration

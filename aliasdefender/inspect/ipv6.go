@@ -104,7 +104,14 @@ func dadFailed(s *Subject) []Finding {
 // unless accept_ra is 2, and what it had learnt goes when forwarding is switched on.
 func (s *Subject) deafToRouters(a config.Alias) bool {
 	auto := !a.Router.IsValid() && len(a.Witnesses) == 0
-	return a.Addr.Is6() && auto && !s.defaultRoute(a) && s.is(a.NIC, "forwarding", "1") && s.is(a.NIC, "accept_ra", "1")
+	return a.Addr.Is6() && auto && !s.defaultRoute(a) && s.carrier(a.NIC) && s.is(a.NIC, "forwarding", "1") && s.is(a.NIC, "accept_ra", "1")
+}
+
+// carrier tells whether the NIC has one. Without it the host is read without the default
+// routes of IPv6 that go out of it.
+func (s *Subject) carrier(nic string) bool {
+	n, _ := s.Host.NIC(nic)
+	return n.Carrier
 }
 
 // advertisementsLost: see deafToRouters.

@@ -71,6 +71,8 @@ func TestWhatIsFoundOfIPv6(t *testing.T) {
 		"a mask of one address": {[]func(*Subject){addrs("2001:db8::4/128")}, nil},
 		"a default route of IPv4": {[]func(*Subject){func(s *Subject) { s.Host.Routes[0].Gateway = netip.MustParseAddr("172.16.1.1") }},
 			[]string{"warning hostname.alias:3 no default route of IPv6 goes out of eth0, and neither router nor witnesses are set"}},
+		"no carrier, and so no route": {[]func(*Subject){noRoute, sysctl("eth0", "forwarding=1"), func(s *Subject) { s.Host.NICs[0].Carrier = false }},
+			[]string{"warning eth0 eth0 has no carrier"}},
 		"advertisements are lost": {[]func(*Subject){noRoute, sysctl("eth0", "forwarding=1")},
 			[]string{"warning hostname.alias:3 no default route of IPv6 goes out of eth0: forwarding=1 there"}},
 		"advertisements are taken": {[]func(*Subject){noRoute, sysctl("eth0", "forwarding=1", "accept_ra=2")},

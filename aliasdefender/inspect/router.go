@@ -18,6 +18,9 @@ func noDefaultRoute(s *Subject) []Finding {
 		if s.defaultRoute(a) || s.deafToRouters(a) { // the latter has a finding of its own
 			return nil
 		}
+		if a.Addr.Is6() && !s.carrier(nic.Name) { // then it is not told of any, and the carrier is what is missing
+			return nil
+		}
 		of := ""
 		if a.Addr.Is6() {
 			of = " of IPv6"

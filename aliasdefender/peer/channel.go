@@ -48,7 +48,7 @@ type Channel struct {
 	keys     *Keys
 	partners []*partner
 	sources  map[netip.Addr]source
-	from     map[netip.Addr]netip.Addr // our address to write from, by the partner's address
+	from     map[netip.Addr][]netip.Addr // our addresses to write from, by the partner's address
 	counts   Counts
 	doubtful bucket
 	useless  bucket
@@ -111,6 +111,10 @@ type path struct {
 	fresh       bucket // of answers to processes of the partner's that are new,
 	again       bucket // and of answers to those that asked before
 	local       bool   // err comes from this system, and is about the last datagram
+
+	// own is this host's address that the partner last wrote to, and so knows; of IPv6 only,
+	// and without a zone. The zero Addr: it has not been heard.
+	own netip.Addr
 }
 
 // What bounds the work.

@@ -145,16 +145,36 @@ func TestAnIPv6SourceIsChosen(t *testing.T) {
 	b := x.on(x.b, Options{Partners: []Partner{{Addr: sixA, Paths: []netip.Addr{second}}}})
 	a.beat(sixB, Message{}, 5*time.Millisecond)
 	for _, from := range []netip.Addr{second, sixA, second} {
-		a.SetSources(map[netip.Addr]netip.Addr{sixB: from})
+		a.SetSources(map[netip.Addr][]netip.Addr{sixB: {from}})
 		since := time.Now()
 		b.hears("from "+from.String(), func(h Heard) bool { return h.Path == from && h.At.After(since) })
 	}
 	// The answers go to both, so only what is said from now on is looked at.
-	a.SetSources(map[netip.Addr]netip.Addr{sixB: netip.MustParseAddr("2001:db8::77")})
+	a.SetSources(map[netip.Addr][]netip.Addr{sixB: {netip.MustParseAddr("2001:db8::77")}})
 	since := time.Now()
 	b.hears("from an address that it does not have", func(h Heard) bool { return h.At.After(since) })
 	if p := a.Status().Partners[0].Paths[0]; p.Err != nil {
 		t.Errorf("%+v", p)
+	}
+}
+
+// TestAPartnerIsAnsweredFromTheIPv6AddressThatItKnows: of several own addresses it is the
+// one that the partner writes to.
+func TestAPartnerIsAnsweredFromTheIPv6AddressThatItKnows(t *testing.T) {
+	x := newBoth(t)
+	second := netip.MustParseAddr("2001:db8::11")
+	x.address(x.a, "eth0", second)
+	x.address(x.a, "eth0", netip.MustParseAddr("2001:db8::12")) // the youngest, which the kernel would choose
+	a := x.on(x.a, Options{Partners: []Partner{{Addr: sixB, Paths: []netip.Addr{firstB}}}})
+	a.SetSources(map[netip.Addr][]netip.Addr{sixB: {sixA, second}})
+	b := x.on(x.b, Options{Partners: []Partner{{Addr: second, Paths: []netip.Addr{firstA}}}})
+	a.beat(sixB, Message{}, 5*time.Millisecond)
+	b.beat(second, Message{}, 5*time.Millisecond)
+	b.awaitPath("from the address that it knows", 0, func(p PathStatus) bool { return !p.Heard.IsZero() })
+
+	a.SetSources(map[netip.Addr][]netip.Addr{sixB: {sixA}})
+	if from := a.writtenFrom(sixB); from != sixA {
+		t.Errorf("written from %s, which is no longer one to choose", from)
 	}
 }
 

@@ -5,26 +5,42 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 )
 
 // SetSources says from which of this host's addresses partners are written to, by the
-// partner's address; for all other partners the system chooses. It is for a host on which
-// an alias stands before the host's own address: the system would choose the alias, and a
-// partner reads nothing that comes from an alias. Where the Channel listens on one address
-// of a family only, that address is used for all of the family.
-func (c *Channel) SetSources(of map[netip.Addr]netip.Addr) {
+// partner's address, the best one first; for all other partners the system chooses. In
+// IPv6 the one among them counts that the partner last wrote to over that path: it knows
+// it. It is for a host whose system would choose an address that the partner does not
+// know: an alias that stands before the own address, or in IPv6 a temporary address or the
+// youngest one. A partner reads nothing that comes from there. Where the Channel listens
+// on one address of a family only, that address is used for all of the family.
+func (c *Channel) SetSources(of map[netip.Addr][]netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.from = maps.Clone(of)
 }
 
+// writtenFrom is the address of this host that one of a partner's is written to from; the
+// zero Addr: the system chooses.
+func (c *Channel) writtenFrom(to netip.Addr) netip.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	from := c.from[to]
+	if src, known := c.sources[to]; known && slices.Contains(from, src.partner.paths[src.path].own) {
+		return src.partner.paths[src.path].own
+	}
+	if len(from) > 0 {
+		return from[0]
+	}
+	return netip.Addr{}
+}
+
 // writeTo hands one datagram to the system. If the host no longer has the source, the
 // datagram goes out from another address: it should be heard all the same.
 func (c *Channel) writeTo(conn *net.UDPConn, datagram []byte, to netip.AddrPort) error {
-	c.mu.Lock()
-	from := c.from[to.Addr()]
-	c.mu.Unlock()
+	from := c.writtenFrom(to.Addr())
 	if own, _ := c.listensOn(to.Addr().Is6()); from.BitLen() == to.Addr().BitLen() && !own.IsValid() {
 		err := writeFrom(conn, datagram, from, to)
 		if !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENETUNREACH) {

@@ -44,11 +44,14 @@ func (c *Channel) tell(conn *net.UDPConn, datagram, oob []byte, from netip.AddrP
 		addr = zoned(conn, addr, beside.nic)
 	}
 	heard, event := c.take(datagram, netip.AddrPortFrom(addr, from.Port()), time.Now())
+	c.mu.Lock()
 	if beside.told {
-		c.mu.Lock()
 		c.socket(addr.Is6()).refused = beside.refused
-		c.mu.Unlock()
 	}
+	if src, known := c.sources[addr]; known && event.live && beside.own.IsValid() {
+		src.partner.paths[src.path].own = beside.own
+	}
+	c.mu.Unlock()
 	if event.readable != nil && c.o.Readable != nil {
 		c.o.Readable(event.partner, *event.readable)
 	}
@@ -61,8 +64,9 @@ func (c *Channel) tell(conn *net.UDPConn, datagram, oob []byte, from netip.AddrP
 // beside is what the kernel tells beside a packet.
 type beside struct {
 	told    bool
-	refused uint32 // if told: how many packets it has dropped
-	nic     uint32 // the index of the NIC that the packet came in by, of IPv6 only
+	refused uint32     // if told: how many packets it has dropped
+	nic     uint32     // the index of the NIC that the packet came in by, of IPv6 only
+	own     netip.Addr // the address that it went to, of IPv6 only
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -79,6 +83,7 @@ type event struct {
 	partner  netip.Addr
 	readable *bool // the new state, if it has changed
 	flooded  bool
+	live     bool // the partner's present process sent it
 }
 
 // take judges one packet, the cheapest question first, and counts it.
@@ -114,7 +119,7 @@ func (c *Channel) open(src source, datagram []byte, now time.Time) (*Heard, even
 	if !o.Authentic {
 		return nil, e, kind
 	}
-	if o.Live {
+	if e.live = o.Live; o.Live {
 		at := &p.paths[src.path]
 		at.heard = now
 		at.err, at.local = nil, false

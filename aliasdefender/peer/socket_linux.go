@@ -50,7 +50,8 @@ func prepare(six, bound bool) func(_, _ string, conn syscall.RawConn) error {
 }
 
 // readBeside reads what the kernel adds to a packet that it delivers: how many it has
-// dropped (SO_RXQ_OVFL), and on an IPv6 socket by which NIC it came (IPV6_RECVPKTINFO).
+// dropped (SO_RXQ_OVFL), and on an IPv6 socket to which address and by which NIC it came
+// (IPV6_RECVPKTINFO).
 func readBeside(oob []byte) (b beside) {
 	for len(oob) > 0 {
 		head, data, rest, err := unix.ParseOneSocketControlMessage(oob)
@@ -62,7 +63,7 @@ func readBeside(oob []byte) (b beside) {
 		case head.Level == unix.SOL_SOCKET && head.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			b.told, b.refused = true, binary.NativeEndian.Uint32(data)
 		case head.Level == unix.SOL_IPV6 && head.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-			b.nic = binary.NativeEndian.Uint32(data[16:])
+			b.own, b.nic = netip.AddrFrom16([16]byte(data)), binary.NativeEndian.Uint32(data[16:])
 		}
 	}
 	return b

@@ -36,6 +36,10 @@ type Outcome struct {
 	Alias Value // Take: that fact when the deed had ended
 	Ours  bool  // Adopt: a Monitor put it there
 
+	// Adopt: the kernel would not keep the alias as a Refresh has it do, whatever its
+	// lifetime: one of IPv6 with a preferred lifetime becomes the source of new connections.
+	Unlike bool
+
 	// HandOver, AskHandover: a number that neither host has used recently and that is
 	// not 0 (begin anywhere, count up), and the partner's word.
 	Number uint32
@@ -174,8 +178,12 @@ func (s *State) adopted(p Policy, o Outcome, now time.Time) Follow {
 		return Follow{}
 	}
 	s.found(now)
-	if o.Lifetime > 0 && p.Lifetime() == 0 {
-		s.Lease = o.Begun.Add(o.Lifetime) // the lease is from a Monitor whose settings wanted one
+	switch {
+	case p.Lifetime() > 0: // it is due for a refresh
+	case o.Lifetime > 0:
+		s.Lease = o.Begun.Add(o.Lifetime) // it is from a Monitor whose settings wanted one
+	case o.Unlike:
+		s.Lease = o.Begun.Add(distantEnd) // it has none, and is due for a refresh all the same
 	}
 	return Follow{Tell: true}
 }

@@ -109,15 +109,24 @@ func TestDoneRecordsEachDeedAndSaysWhatFollows(t *testing.T) {
 func TestAdoptedKeepsALeaseOnlyWhereNoneIsWanted(t *testing.T) {
 	for name, tt := range map[string]struct {
 		lease time.Duration
+		o     Outcome
 		want  time.Time
+		due   bool
 	}{
-		"none is wanted: until the kernel lets go it is to be told": {0, noon.Add(time.Minute)},
-		"one is wanted: it is told at once, for the whole lease":    {10 * time.Second, time.Time{}},
+		"none is wanted: until the kernel lets go it is to be told": {0, Outcome{Lifetime: time.Minute}, noon.Add(time.Minute), true},
+		"none is wanted, and it has none":                           {0, Outcome{}, time.Time{}, false},
+		"none is wanted, and the host would speak with it":          {0, Outcome{Unlike: true}, noon.Add(distantEnd), true},
+		"one is wanted: it is told at once, for the whole lease":    {10 * time.Second, Outcome{Lifetime: time.Minute, Unlike: true}, time.Time{}, true},
 	} {
 		var s State
-		s.Done(Policy{Lease: tt.lease}, Decision{Action: Adopt, Reason: Adopted}, Outcome{Begun: noon, Lifetime: time.Minute}, noon)
+		p := Policy{Lease: tt.lease}
+		tt.o.Begun = noon
+		s.Done(p, Decision{Action: Adopt, Reason: Adopted}, tt.o, noon)
 		if !s.Lease.Equal(tt.want) {
 			t.Errorf("%s: until %v, want %v", name, s.Lease, tt.want)
+		}
+		if v := (view{p: p, s: s, f: Facts{Now: noon}}); v.leaseDue() != tt.due {
+			t.Errorf("%s: it is due for a refresh: %v", name, !tt.due)
 		}
 	}
 }

@@ -6,6 +6,9 @@ import "time"
 // and acts a moment later.
 const leaseSlack = time.Second
 
+// distantEnd is as long as for ever, of a lease that nobody wants.
+const distantEnd = 100 * 365 * 24 * time.Hour
+
 // leased records that a write, begun at that time, told the kernel to keep the alias
 // for that long; 0: for ever.
 func (s *State) leased(lifetime time.Duration, written time.Time) {

@@ -1,0 +1,41 @@
+package defender
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestOfManyAddressesOfIPv6OnlySomeGoToTheKernelTogether: it takes long for a thousand,
+// and what it is quick with goes in between.
+func TestOfManyAddressesOfIPv6OnlySomeGoToTheKernelTogether(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.wait(10 * time.Second)
+		var mu sync.Mutex
+		var batches []int // those of IPv4 count as negative
+		some := &trade{do: func(what []any) []error {
+			time.Sleep(20 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			batches = append(batches, len(what)*what[0].(int))
+			return make([]error, len(what))
+		}}
+		put := func(n int, slow bool, what int) {
+			w.a.daemon.post(func(l *loop) {
+				for range n {
+					l.worker.put(job{trade: some, what: what, slow: slow, done: func(time.Time, error) {}})
+				}
+			})
+		}
+		put(200, true, 1)
+		w.wait(30 * time.Millisecond) // the second batch is under way
+		put(100, false, -1)
+		w.wait(time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		if want := []int{1, 64, -100, 64, 64, 7}; !slices.Equal(batches, want) {
+			w.fail("batches of %v, want %v", batches, want)
+		}
+	})
+}
