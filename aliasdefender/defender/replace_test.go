@@ -13,7 +13,7 @@ import (
 // another alias nevertheless.
 func TestReloadOfLabelOrMaskAlone(t *testing.T) {
 	for name, change := range map[string]func(*config.Alias){
-		"label": func(a *config.Alias) { a.Label = "eth0:7" },
+		"label": relabelled,
 		"mask":  func(a *config.Alias) { a.Prefix = netip.PrefixFrom(aliasIP, 25) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestTakeInTheTurnInWhichARowIsReplaced(t *testing.T) {
 		w.expect("a", "its gate has opened")
 		w.a.set(func() { w.a.beat = func() { time.Sleep(time.Millisecond) } }) // what is begun in a turn has ended by the next
 		c := *w.cfgA
-		c.Aliases = []config.Alias{changed(c.Aliases[0], func(a *config.Alias) { a.Label = "eth0:7" }), c.Aliases[1]}
+		c.Aliases = []config.Alias{changed(c.Aliases[0], relabelled), c.Aliases[1]}
 		w.a.daemon.Reload(&c)
 		g.opens[other](nil)
 		w.wait(10 * time.Second)
@@ -102,7 +102,7 @@ func TestTheNextRowAdoptsNothingFromBeforeTheRelease(t *testing.T) {
 		w.seg.mu.Lock()
 		w.a.late = nil
 		w.seg.mu.Unlock()
-		w.a.daemon.Reload(one(changed(w.cfgA.Aliases[0], func(a *config.Alias) { a.Label = "eth0:7" })))
+		w.a.daemon.Reload(one(changed(w.cfgA.Aliases[0], relabelled)))
 		w.wait(10 * time.Millisecond)
 		w.expect("", "the row before has let it go")
 		close(late)
@@ -113,4 +113,12 @@ func TestTheNextRowAdoptsNothingFromBeforeTheRelease(t *testing.T) {
 		w.wait(10 * time.Second)
 		w.expect("a", "taken again as the row has it now")
 	})
+}
+
+// relabelled has its alias moved: in IPv6, where the kernel has no labels, by its mask.
+func relabelled(a *config.Alias) {
+	a.Label = "eth0:7"
+	if a.Addr.Is6() {
+		a.Prefix = netip.PrefixFrom(a.Prefix.Addr(), 80)
+	}
 }
