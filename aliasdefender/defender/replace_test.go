@@ -13,7 +13,7 @@ import (
 // another alias nevertheless.
 func TestReloadOfLabelOrMaskAlone(t *testing.T) {
 	for name, change := range map[string]func(*config.Alias){
-		"label": func(a *config.Alias) { a.Label = "eth0:7" },
+		"label": elsewhere,
 		"mask":  func(a *config.Alias) { a.Prefix = netip.PrefixFrom(aliasIP, 25) },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -278,14 +278,14 @@ func TestIPv6IsOpenedWhenAPartnerHasIt(t *testing.T) {
 }
 
 func FuzzWhatTheKernelAdds(f *testing.F) {
-	info := unix.PktInfo6(&unix.Inet6Pktinfo{Ifindex: 7})
+	info := unix.PktInfo6(&unix.Inet6Pktinfo{Addr: sixA.As16(), Ifindex: 7})
 	drops := make([]byte, unix.CmsgSpace(4))
 	binary.NativeEndian.PutUint64(drops, uint64(unix.CmsgLen(4)))
 	binary.NativeEndian.PutUint32(drops[8:], unix.SOL_SOCKET)
 	binary.NativeEndian.PutUint32(drops[12:], unix.SO_RXQ_OVFL)
 	binary.NativeEndian.PutUint32(drops[16:], 9)
 	all := slices.Concat(drops, info)
-	if b := readBeside(all); b != (beside{told: true, refused: 9, nic: 7}) {
+	if b := readBeside(all); b != (beside{told: true, refused: 9, nic: 7, own: sixA}) {
 		f.Errorf("%+v", b)
 	}
 	f.Add(all)
