@@ -50,6 +50,9 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 	if err != nil {
 		return nil, err
 	}
+	if order.Alias.IsValid() {
+		order.Alias = rows[0].Addr // with its NIC, which need not be written where one has it
+	}
 	network, err := o.openFor(order)
 	if err != nil {
 		return nil, err
