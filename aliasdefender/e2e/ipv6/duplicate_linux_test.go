@@ -2,8 +2,6 @@ package ipv6
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -96,7 +94,8 @@ func TestAnotherHostsDetectionFindsTheAlias(t *testing.T) {
 	}
 }
 
-// TestBothHostsAreOrderedToTakeItAtOnce, when nobody has it: one has it at the end.
+// TestBothHostsAreOrderedToTakeItAtOnce, when nobody has it: one has it at the end. With a
+// channel the pair would not leave it alone, so there it was parked on both hosts.
 func TestBothHostsAreOrderedToTakeItAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, keys := range withAndWithoutAKey {
@@ -104,9 +103,10 @@ func TestBothHostsAreOrderedToTakeItAtOnce(t *testing.T) {
 			t.Parallel()
 			p := six.Pair(t, pair.Spec{Keys: keys})
 			for _, h := range []*lab.Host{p.A, p.B} {
+				stage.Obeyed(t, p, h, "RemoveAlias")
 				m, err := p.Start(h)
 				stage.Must(t, err)
-				stage.Said(t, m, "row=W12")
+				stage.Said(t, m, "row=W1 ")
 			}
 			var both sync.WaitGroup
 			for _, h := range []*lab.Host{p.A, p.B} {
@@ -156,9 +156,9 @@ func one(t *testing.T, p *pair.Pair) {
 	stage.Served(t, p, p.Holders.Holders()[0])
 }
 
-// TestAnAliasThatTheKernelTakesForADuplicateIsMended: it was added by hand while a third host
+// TestAnAliasThatTheKernelTookForADuplicateIsMended: it was added by hand while a third host
 // had it, so that the kernel neither answers for it nor will ever try again.
-func TestAnAliasThatTheKernelTakesForADuplicateIsMended(t *testing.T) {
+func TestAnAliasThatTheKernelTookForADuplicateIsMended(t *testing.T) {
 	t.Parallel()
 	for name, primary := range map[string]bool{"on the primary": true, "on the secondary": false} {
 		t.Run(name, func(t *testing.T) {
@@ -171,31 +171,51 @@ func TestAnAliasThatTheKernelTakesForADuplicateIsMended(t *testing.T) {
 			}
 			a, err := p.Start(p.A)
 			stage.Must(t, err)
-			stage.Said(t, a, "event=")
+			stage.Said(t, a, "row=W6") // what is not usable is not adopted
 			stage.Must(t, foreign.Crash())
-			if err := usable(t, p.A, p.Alias); err != nil {
-				t.Fatal(err)
+			if !primary {
+				stage.Said(t, a, "row=W12")
+				stage.Must(t, p.B.Crash())
 			}
+			usable(t, p.A, p.Alias)
 			stage.Served(t, p, "a")
 			stage.Held(t, p, "a")
 		})
 	}
 }
 
+// TestAHoldersAliasThatBecomesADuplicateIsMended while the third host has it still: the
+// Monitor stands still, and an operator deletes the alias and adds it again.
+func TestAHoldersAliasThatBecomesADuplicateIsMended(t *testing.T) {
+	t.Parallel()
+	p := six.Begun(t)
+	third(t, p, subnet(p))
+	stage.Must(t, p.Monitor(p.A).Freeze())
+	stage.Must(t, p.A.NIC("eth0").DelAddr(p.Alias))
+	byHand(t, p.A, subnet(p))
+	if !settled(t, p.A, p.Alias) {
+		t.Fatal("the alias is no duplicate")
+	}
+	stage.Must(t, p.Monitor(p.A).Signal(unix.SIGCONT))
+	usable(t, p.A, p.Alias)
+	stage.Said(t, p.Monitor(p.A), "action=restore")
+	stage.Served(t, p, "a") // it defends what it has
+}
+
 // usable waits until the host's kernel has the address and answers for it.
-func usable(t *testing.T, h *lab.Host, a netip.Addr) error {
+func usable(t *testing.T, h *lab.Host, a netip.Addr) {
 	t.Helper()
 	ctx, tick := stage.Patiently(t), time.NewTicker(10*time.Millisecond)
 	defer tick.Stop()
 	for {
 		have, there := flags(t, h, a)
 		if there && have&(unix.IFA_F_DADFAILED|unix.IFA_F_TENTATIVE) == 0 {
-			return nil
+			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("%s on %s: there %t, flags %#x", a, h.Name, there, have), ctx.Err())
+			t.Fatalf("%s on %s: there %t, flags %#x", a, h.Name, there, have)
 		}
 	}
 }
