@@ -140,6 +140,31 @@ func TestBothHostsTakeItAtOnceWithoutAMonitor(t *testing.T) {
 	}
 }
 
+// TestAThirdHostAddsItWhileItIsTaken: whichever comes first, one of the two has it at the
+// end. The other is refused, or its kernel finds a duplicate.
+func TestAThirdHostAddsItWhileItIsTaken(t *testing.T) {
+	t.Parallel()
+	for _, after := range []time.Duration{0, 300 * time.Millisecond, time.Second} {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			p := six.Pair(t, pair.Spec{PrimaryA: true})
+			foreign := third(t, p)
+			byHand(t, foreign, subnet(p))
+			<-time.After(after)
+			out, errs, code := p.Run(stage.Patiently(t), p.A, "AddAlias")
+			theirs := !settled(t, foreign, p.Alias)
+			t.Logf("the third host has it: %t; AddAlias: exit %d: %s%s", theirs, code, out, errs)
+			_, ours := flags(t, p.A, p.Alias)
+			if ours != (code == stage.Done) {
+				t.Errorf("exit %d, and the alias is on the host: %t", code, ours)
+			}
+			if ours == theirs {
+				t.Errorf("the third host has it: %t; so has ours: %t", theirs, ours)
+			}
+		})
+	}
+}
+
 // one waits until one host has the alias, and sees that it stays there.
 func one(t *testing.T, p *pair.Pair) {
 	t.Helper()
