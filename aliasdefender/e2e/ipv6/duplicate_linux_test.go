@@ -209,12 +209,13 @@ func TestAnAliasThatTheKernelTookForADuplicateIsMended(t *testing.T) {
 	}
 }
 
-// TestAHoldersAliasThatBecomesADuplicateIsMended while the third host has it still: the
-// Monitor stands still, and an operator deletes the alias and adds it again.
+// TestAHoldersAliasThatBecomesADuplicateIsMended: the Monitor stands still, and an operator
+// deletes the alias and adds it again while a third host has it. If it hears that host claim
+// it first, it waits until that host is gone (H5, forget); otherwise it mends it at once.
 func TestAHoldersAliasThatBecomesADuplicateIsMended(t *testing.T) {
 	t.Parallel()
 	p := six.Begun(t)
-	third(t, p, subnet(p))
+	foreign := third(t, p, subnet(p))
 	stage.Must(t, p.Monitor(p.A).Freeze())
 	stage.Must(t, p.A.NIC("eth0").DelAddr(p.Alias))
 	byHand(t, p.A, subnet(p))
@@ -222,9 +223,11 @@ func TestAHoldersAliasThatBecomesADuplicateIsMended(t *testing.T) {
 		t.Fatal("the alias is no duplicate")
 	}
 	stage.Must(t, p.Monitor(p.A).Signal(unix.SIGCONT))
+	stage.Said(t, p.Monitor(p.A), "event=vanished")
+	stage.Must(t, foreign.Crash())
 	usable(t, p.A, p.Alias)
-	stage.Said(t, p.Monitor(p.A), "action=restore")
-	stage.Served(t, p, "a") // it defends what it has
+	stage.Served(t, p, "a")
+	stage.Held(t, p, "a")
 }
 
 // usable waits until the host's kernel has the address and answers for it.
