@@ -30,7 +30,8 @@ func enabled(t *testing.T, p *pair.Pair, h *lab.Host) {
 
 var withAndWithoutAKey = map[string][]string{"without a key": nil, "with a key": {stage.NewKey()}}
 
-// alone fails if the alias was held by two since a moment.
+// alone fails if the alias was held by two since a moment at which one had it: what two
+// kernels told before may have been read in another order.
 func alone(t *testing.T, p *pair.Pair, since time.Time) {
 	t.Helper()
 	if both := p.Holders.Tenure(since, time.Time{}).LongestBoth; both > 0 {
@@ -47,9 +48,9 @@ func TestIPv6IsDisabledOnTheHoldersNIC(t *testing.T) {
 			stage.Must(t, p.Begin(stage.Patience))
 			stage.Held(t, p, "a")
 			stage.Said(t, p.Monitor(p.B), "row=W6")
-			since := time.Now()
 			disabled(t, p.A)
 			stage.Held(t, p, "b")
+			since := time.Now()
 			stage.Served(t, p, "b")
 			stage.Saying(t, p, p.A, 1, []string{"without an address of its own"}, "Status")
 			enabled(t, p, p.A)
@@ -95,9 +96,9 @@ func TestTheHoldersNICIsSetDownAndUp(t *testing.T) {
 			stage.Must(t, p.Begin(stage.Patience))
 			stage.Held(t, p, "a")
 			stage.Said(t, p.Monitor(p.B), "row=W6")
-			since := time.Now()
 			stage.Must(t, p.A.NIC("eth0").SetUp(false))
 			stage.Held(t, p, "b")
+			since := time.Now()
 			stage.Served(t, p, "b")
 			stage.Must(t, p.A.NIC("eth0").SetUp(true))
 			stage.Until(t, p, p.A, "W6", func(_ control.Snapshot, a control.Alias) bool { return a.Row == "W6" })

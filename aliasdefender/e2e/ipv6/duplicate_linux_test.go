@@ -223,7 +223,7 @@ func TestAHoldersAliasThatBecomesADuplicateIsMended(t *testing.T) {
 		t.Fatal("the alias is no duplicate")
 	}
 	stage.Must(t, p.Monitor(p.A).Signal(unix.SIGCONT))
-	stage.Said(t, p.Monitor(p.A), "event=vanished")
+	stage.Said(t, p.Monitor(p.A), "row=H5")
 	stage.Must(t, foreign.Crash())
 	usable(t, p.A, p.Alias)
 	stage.Served(t, p, "a")
