@@ -107,10 +107,13 @@ func TestTheHoldersNICIsSetDownAndUp(t *testing.T) {
 			alone(t, p, since)
 
 			// Only for a moment, once more: whoever has it at the end, it is one.
+			blink := time.Now()
 			stage.Must(t, p.B.NIC("eth0").SetUp(false))
 			stage.Must(t, p.B.NIC("eth0").SetUp(true))
+			stage.Until(t, p, p.B, "that it has noticed, and holds it or leaves it to A", func(_ control.Snapshot, a control.Alias) bool {
+				return (a.Row == "H9" || a.Row == "W6") && a.Since.After(blink)
+			})
 			stage.Served(t, p, "")
-			stage.Until(t, p, p.B, "a decision", func(_ control.Snapshot, a control.Alias) bool { return a.Row == "H9" || a.Row == "W6" })
 			stage.Unchanged(t, p, 2*time.Second)
 			if n := len(p.Holders.Holders()); n != 1 {
 				t.Errorf("held by %v", p.Holders.Holders())
