@@ -20,11 +20,9 @@ func TestALabHasIPv6(t *testing.T) {
 	lan, err := l.Switch("lan")
 	must(err)
 	moving, near := netip.MustParseAddr("2001:db8::100"), netip.MustParseAddr("fe80::1%eth0")
-	var hosts []*Host
 	for name, own := range map[string]string{"a": "2001:db8::1/64", "client": "2001:db8::50/64", "router": "2001:db8::fe/64"} {
-		h, err := l.Host(HostSpec{Name: name, Forward: name == "router", NICs: []NICSpec{{Name: "eth0", Switch: lan, Addrs: []netip.Prefix{netip.MustParsePrefix(own)}}}})
+		_, err := l.Host(HostSpec{Name: name, Forward: name == "router", NICs: []NICSpec{{Name: "eth0", Switch: lan, Addrs: []netip.Prefix{netip.MustParsePrefix(own)}}}})
 		must(err)
-		hosts = append(hosts, h)
 	}
 	a, user := l.Lookup("a"), l.Lookup("client")
 	must(user.SetDefaultRoute(l.Lookup("router").NIC("eth0").LinkLocal()))

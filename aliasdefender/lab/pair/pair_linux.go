@@ -78,6 +78,9 @@ type Spec struct {
 
 	// Dual has an alias of IPv6 beside that of IPv4, on hosts that have addresses of both.
 	Dual bool
+
+	// Host, if set, changes what a host is to be before it is booted.
+	Host func(*lab.HostSpec)
 }
 
 // Pair is the stage.
@@ -133,6 +136,9 @@ func New(l *lab.Lab, spec Spec) (*Pair, error) {
 		}
 		if !h.fwd {
 			s.Gateway = p.RouterAt.Addr()
+		}
+		if spec.Host != nil {
+			spec.Host(&s)
 		}
 		if *h.host, err = l.Host(s); err != nil {
 			return nil, err
