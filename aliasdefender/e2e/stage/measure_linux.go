@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,11 +11,24 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// Gaps are the client's gaps since a moment that are longer than 20 ms and not the
-// machine's own: at that time the control client had no gap of half the length, and
-// neither client asked its questions late.
+// Gaps are those gaps of the client since a moment that are longer than 20 ms and are not
+// the machine's own: in the same time the control client had no gap of half the length,
+// and neither of them came late with its questions. What was asked just now may still be
+// answered: Gaps waits for that.
 func Gaps(c, control *lab.Client, since time.Time) (own []lab.Gap) {
-	for _, g := range c.Gaps(since, time.Time{}, 20*time.Millisecond) {
+	const (
+		counts = 20 * time.Millisecond
+		within = 2 * time.Second // a client takes an answer for a second
+	)
+	to := time.Now()
+	gaps := c.Gaps(since, to, counts)
+	if n := len(gaps); n > 0 && gaps[n-1].Open {
+		ctx, cancel := context.WithTimeout(context.Background(), within)
+		defer cancel()
+		_ = c.WaitAnswer(ctx, "") // without one the gap stays open
+		gaps = c.Gaps(since, to, counts)
+	}
+	for _, g := range gaps {
 		if Stillness(c, control, g.From, g.To) < g.Length()/2 {
 			own = append(own, g)
 		}
