@@ -78,7 +78,7 @@ test-real:
 
 # The unit tests, which include defender's simulated worlds, run with the race detector.
 # The stories, the search and the tests with very many aliases run without it: they
-# would take ten times as long.
+# would take ten times as long. So do defender's worlds of IPv6; make race has them with it.
 test-pure:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
@@ -88,6 +88,7 @@ test-pure:
 		set -ex; \
 		CGO_ENABLED=1 nice -n 3 $(GO) test -race -timeout 30m $(TESTFLAGS) $(OTHERS); \
 		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
+		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -skip 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender -family IPv6; \
 	fi
 
 # The race detector where make test does not use it, because it makes programs on real
@@ -97,6 +98,7 @@ race: export GORACE ?= atexit_sleep_ms=0
 race:
 	@if [ -z '$(CCFOUND)' ]; then echo 'race: no C compiler ($(CCNAME)); make test-deps installs one' >&2; exit 1; fi
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(REAL)
+	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./aliasdefender/defender -family IPv6
 
 # For an hour: random faults, and dozens of each heal, crash and kind of hand-over, at the
 # rhythms that users have, with new seeds, which are printed. Here times are judged; each

@@ -21,7 +21,7 @@ var (
 	secondIP = ip(101) // an alias that comes and goes in the files
 )
 
-var families = flag.String("family", "both", "play the tests for IPv4, for IPv6, or for both")
+var families = flag.String("family", "", "play the tests for IPv4, for IPv6, or for both (default both, and with the race detector IPv4: the goroutines are the same)")
 
 // onlyIPv4 are the tests that have no meaning in IPv6, and those that take longest and
 // would find out nothing new there.
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	code := 0
 	for _, f := range []host.Family{host.IPv4, host.IPv6} {
-		if *families != "both" && *families != f.String() {
+		if *families != "both" && *families != f.String() && (*families != "" || raceEnabled && f != host.IPv4) {
 			continue
 		}
 		family = f
