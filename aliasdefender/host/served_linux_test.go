@@ -34,8 +34,8 @@ func TestAnAliasOfIPv6IsServedWhenItIsSaidToBeHere(t *testing.T) {
 				t.Fatal(err)
 			}
 			took := time.Since(began)
-			n, _ := state(t, k).NIC(o.NIC)
-			switch served, why := k.serves(o); {
+			served, why := k.serves(o)
+			switch n, _ := state(t, k).NIC(o.NIC); {
 			case served:
 			case took >= patience, !n.Carrier:
 				t.Logf("%s: the kernel has not got to it within %v", text, took)
