@@ -56,6 +56,8 @@ type Channel struct {
 	six      socket
 	begin    func(*net.UDPConn) // starts a reader; nil: Run was not called yet
 
+	admitting sync.Mutex // held while a socket's filter is made anew
+
 	hearing sync.Mutex // held while a packet is judged and told: one after the other
 
 	out  []byte   // memory of the sender
@@ -244,8 +246,11 @@ func (p *partner) admit(over int, isNew bool) bool {
 	return isNew && at.fresh.take(p.now) || at.again.take(p.now)
 }
 
-// admit has the kernel drop packets that come from no partner, where it can.
+// admit has the kernel drop packets that come from no partner, where it can. Of two calls
+// at a time the later one has the newer partners.
 func (c *Channel) admit(conn *net.UDPConn, six bool) error {
+	c.admitting.Lock()
+	defer c.admitting.Unlock()
 	c.mu.Lock()
 	addrs := make([]netip.Addr, 0, len(c.sources))
 	for a := range c.sources {

@@ -292,3 +292,28 @@ func FuzzWhatTheKernelAdds(f *testing.F) {
 	f.Add(all[:20])
 	f.Fuzz(func(t *testing.T, b []byte) { readBeside(b) })
 }
+
+// The sockets are opened beside the loop, which tells of the partners: a socket that was
+// filtered for those from before would be deaf for good.
+func TestPartnersThatComeWhileASocketIsOpenedAreHeard(t *testing.T) {
+	port := freePort(t)
+	k := &talker{t: t, heard: make(chan Heard, 10000)}
+	var err error
+	k.Channel, err = New(Options{Listen: []netip.Addr{addrA}, Port: port, Keys: keysOf(t, 1), Heard: func(h Heard) { k.heard <- h }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := k.bind(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.SetPartners([]Partner{{Addr: addrB}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.use(conn, false); err != nil {
+		t.Fatal(err)
+	}
+	k.run()
+	onLoopback(t, port, addrB, addrA).beat(addrA, Message{}, 10*time.Millisecond)
+	k.hears("the partner", anything)
+}

@@ -78,17 +78,34 @@ func (c *Channel) opened(six bool) (*net.UDPConn, error) {
 	if conn != nil || err != nil && rests {
 		return conn, err
 	}
-	if conn, err = c.bind(six); err != nil {
-		err = fmt.Errorf("peer channel: %w", err)
+	if conn, err = c.bind(six); err == nil {
+		err = c.use(conn, six)
 	}
-	c.mu.Lock()
-	s.conn, s.err, s.tried = conn, err, time.Now()
-	begin := c.begin
-	c.mu.Unlock()
-	if err == nil && begin != nil {
-		begin(conn)
+	if err != nil {
+		conn, err = nil, fmt.Errorf("peer channel: %w", err)
+		c.mu.Lock()
+		s.conn, s.err, s.tried = nil, err, time.Now()
+		c.mu.Unlock()
 	}
 	return conn, err
+}
+
+// use makes a socket that was just opened the family's. Only then is its filter made:
+// the partners may have changed while it was being opened, and whoever changes them from
+// now on finds it.
+func (c *Channel) use(conn *net.UDPConn, six bool) error {
+	s := c.socket(six)
+	c.mu.Lock()
+	s.conn, s.err = conn, nil
+	begin := c.begin
+	c.mu.Unlock()
+	if err := c.admit(conn, six); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	if begin != nil {
+		begin(conn)
+	}
+	return nil
 }
 
 func (c *Channel) bind(six bool) (*net.UDPConn, error) {
@@ -105,11 +122,7 @@ func (c *Channel) bind(six bool) (*net.UDPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn := l.(*net.UDPConn)
-	if err := c.admit(conn, six); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
+	return l.(*net.UDPConn), nil
 }
 
 // Run talks until ctx ends, and closes the sockets. It opens the sockets first if Listen
