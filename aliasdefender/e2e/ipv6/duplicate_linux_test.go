@@ -68,30 +68,23 @@ func settled(t *testing.T, h *lab.Host, a netip.Addr) (duplicate bool) {
 // TestAnotherHostsDetectionFindsTheAlias: the holder's kernel defends it, and nothing moves.
 func TestAnotherHostsDetectionFindsTheAlias(t *testing.T) {
 	t.Parallel()
-	for name, keys := range withAndWithoutAKey {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := six.Pair(t, pair.Spec{PrimaryA: true, Keys: keys})
-			stage.Must(t, p.Begin(stage.Patience))
-			stage.Held(t, p, "a")
-			stage.Said(t, p.Monitor(p.B), "row=W6")
-			foreign := third(t, p)
-			byHand(t, foreign, subnet(p))
-			if !settled(t, foreign, p.Alias) {
-				t.Error("the third host's kernel believes that the alias is its own")
-			}
-			<-time.After(2 * time.Second)
-			served := time.Now()
-			stage.Served(t, p, "a")
-			if by := p.Asker.Report(served, time.Time{}).By; by["b"]+by["third"] > 0 {
-				t.Errorf("answered by %v", by)
-			}
-			if have := p.Holders.Holders(); slices.Contains(have, "b") || !slices.Contains(have, "a") {
-				t.Errorf("held by %v", have)
-			}
-			stage.Until(t, p, p.A, "H9 and no alarm", func(_ control.Snapshot, a control.Alias) bool { return a.Row == "H9" && a.Level != "alarm" })
-		})
-	}
+	served(t, func(t *testing.T, p *pair.Pair) {
+		foreign := third(t, p)
+		byHand(t, foreign, subnet(p))
+		if !settled(t, foreign, p.Alias) {
+			t.Error("the third host's kernel believes that the alias is its own")
+		}
+		<-time.After(2 * time.Second)
+		served := time.Now()
+		stage.Served(t, p, "a")
+		if by := p.Asker.Report(served, time.Time{}).By; by["b"]+by["third"] > 0 {
+			t.Errorf("answered by %v", by)
+		}
+		if have := p.Holders.Holders(); slices.Contains(have, "b") || !slices.Contains(have, "a") {
+			t.Errorf("held by %v", have)
+		}
+		stage.Until(t, p, p.A, "H9 and no alarm", func(_ control.Snapshot, a control.Alias) bool { return a.Row == "H9" && a.Level != "alarm" })
+	})
 }
 
 // TestBothHostsAreOrderedToTakeItAtOnce, when nobody has it: one has it at the end. With a

@@ -44,59 +44,52 @@ func lags(ctx context.Context, t *testing.T, p *pair.Pair, h *lab.Host, lag *sta
 // must not believe.
 func TestAStormOfNeighbourDiscoveryMovesNothing(t *testing.T) {
 	t.Parallel()
-	for name, keys := range withAndWithoutAKey {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := six.Pair(t, pair.Spec{PrimaryA: true, Keys: keys})
-			stage.Must(t, p.Begin(stage.Patience))
-			stage.Held(t, p, "a")
-			stage.Said(t, p.Monitor(p.B), "row=W6")
-			foreign := third(t, p).NIC("eth0")
-			others := func(i int) lab.Frame {
-				b := p.Foreign.Addr().As16()
-				binary.BigEndian.PutUint32(b[12:], rand.Uint32()|1<<31) // nobody's
-				f := lab.Gratuitous(netip.AddrFrom16(b), foreign.MAC)
-				if i%2 == 0 { // a question, whose asker tells where it is itself
-					f.SenderIP, f.EthDst = p.Foreign.Addr(), net.HardwareAddr{0x33, 0x33, 0xff, b[13], b[14], b[15]}
-				}
-				return f
+	served(t, func(t *testing.T, p *pair.Pair) {
+		foreign := third(t, p).NIC("eth0")
+		others := func(i int) lab.Frame {
+			b := p.Foreign.Addr().As16()
+			binary.BigEndian.PutUint32(b[12:], rand.Uint32()|1<<31) // nobody's
+			f := lab.Gratuitous(netip.AddrFrom16(b), foreign.MAC)
+			if i%2 == 0 { // a question, whose asker tells where it is itself
+				f.SenderIP, f.EthDst = p.Foreign.Addr(), net.HardwareAddr{0x33, 0x33, 0xff, b[13], b[14], b[15]}
 			}
-			claims := func(i int) lab.Frame {
-				f := lab.Gratuitous(p.Alias, foreign.MAC)
-				if f.Weak = i%2 == 0; i%3 == 0 {
-					f.SenderHW = net.HardwareAddr{0x02, 0xad, 0x66, byte(i >> 16), byte(i >> 8), byte(i)}
-				}
-				return f
+			return f
+		}
+		claims := func(i int) lab.Frame {
+			f := lab.Gratuitous(p.Alias, foreign.MAC)
+			if f.Weak = i%2 == 0; i%3 == 0 {
+				f.SenderHW = net.HardwareAddr{0x02, 0xad, 0x66, byte(i >> 16), byte(i >> 8), byte(i)}
 			}
-			from := time.Now()
-			for _, storm := range []struct {
-				name  string
-				frame func(int) lab.Frame
-			}{{"of nothing", nil}, {"of others", others}, {"of claims", claims}} {
-				ctx, end := context.WithTimeout(t.Context(), stormFor)
-				lagA := stage.NewFigures(t, "the holder's Status in a storm "+storm.name, lagLimit)
-				lagB := stage.NewFigures(t, "the standby's Status in a storm "+storm.name, lagLimit)
-				both := make(chan bool, 2)
-				for h, lag := range map[*lab.Host]*stage.Figures{p.A: lagA, p.B: lagB} {
-					go func() { defer func() { both <- true }(); lags(ctx, t, p, h, lag) }()
-				}
-				if storm.frame != nil {
-					began := time.Now()
-					sent, err := foreign.Flood(ctx, stormEach, storm.frame)
-					t.Logf("figure: a storm %s: %d frames, %.0f a second", storm.name, sent, float64(sent)/time.Since(began).Seconds())
-					stage.Must(t, err)
-				}
-				<-both
-				<-both
-				end()
+			return f
+		}
+		from := time.Now()
+		for _, storm := range []struct {
+			name  string
+			frame func(int) lab.Frame
+		}{{"of nothing", nil}, {"of others", others}, {"of claims", claims}} {
+			ctx, end := context.WithTimeout(t.Context(), stormFor)
+			lagA := stage.NewFigures(t, "the holder's Status in a storm "+storm.name, lagLimit)
+			lagB := stage.NewFigures(t, "the standby's Status in a storm "+storm.name, lagLimit)
+			both := make(chan bool, 2)
+			for h, lag := range map[*lab.Host]*stage.Figures{p.A: lagA, p.B: lagB} {
+				go func() { defer func() { both <- true }(); lags(ctx, t, p, h, lag) }()
 			}
-			stage.Said(t, p.Monitor(p.A), `reason="foreign host claims`)
-			// It tells the segment again, no more often than the limit on defences allows.
-			stage.Served(t, p, "a")
-			stage.Unchanged(t, p, time.Second)
-			quiet(t, p, from)
-		})
-	}
+			if storm.frame != nil {
+				began := time.Now()
+				sent, err := foreign.Flood(ctx, stormEach, storm.frame)
+				t.Logf("figure: a storm %s: %d frames, %.0f a second", storm.name, sent, float64(sent)/time.Since(began).Seconds())
+				stage.Must(t, err)
+			}
+			<-both
+			<-both
+			end()
+		}
+		stage.Said(t, p.Monitor(p.A), `reason="foreign host claims`)
+		// It tells the segment again, no more often than the limit on defences allows.
+		stage.Served(t, p, "a")
+		stage.Unchanged(t, p, time.Second)
+		quiet(t, p, from)
+	})
 }
 
 // quiet fails if the alias was not with A alone since a moment, or if a Monitor has ended.
