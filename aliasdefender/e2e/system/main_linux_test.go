@@ -2,6 +2,7 @@ package system
 
 import (
 	"flag"
+	"strings"
 	"testing"
 
 	"alias-defender/aliasdefender/lab"
@@ -14,13 +15,16 @@ var systemDir = flag.String("system", "", "boot the Debian system in this `direc
 // reportFile is where the table of figures goes, besides the test's output.
 var reportFile = flag.String("report", "", "write the table of what was measured to this `file`")
 
-func TestMain(m *testing.M) { lab.Main(m.Run) }
-
-// wanted skips the tests of real systems unless somebody asks for them. They are for
-// make test-system, and a run of all tests does not miss them.
-func wanted(t *testing.T) {
-	t.Helper()
-	if *systemDir == "" {
-		t.Skip("real systems are for make test-system")
-	}
+// TestMain leaves the stories of real systems to make test-system: without a system they
+// are no tests of this run, and not skipped ones.
+func TestMain(m *testing.M) {
+	lab.Main(func() int {
+		if flag.Parse(); *systemDir == "" {
+			others := strings.Trim(flag.Lookup("test.skip").Value.String()+"|^TestStoriesOfARealSystem$", "|")
+			if err := flag.Set("test.skip", others); err != nil {
+				panic(err)
+			}
+		}
+		return m.Run()
+	})
 }

@@ -125,7 +125,6 @@ var stories = []story{
 // TestStoriesOfARealSystem plays each story with each manager of addresses, one after
 // the other on the same two machines.
 func TestStoriesOfARealSystem(t *testing.T) {
-	wanted(t)
 	sweepDead(t, *systemDir)
 	r := &report{versions: versions(t)}
 	defer func() { fmt.Println(r.markdown()) }()
