@@ -22,7 +22,7 @@ var pingsToKnow = map[host.Family]int{host.IPv4: 1, host.IPv6: 2}
 
 // verifier is the router, or a witness where that answers and the router does not.
 func (a *alias) verifier() (addr netip.Addr) {
-	for t := range a.third() {
+	for _, t := range a.third {
 		if t.Fact().Value == rules.Answered {
 			return t.Addr
 		}
