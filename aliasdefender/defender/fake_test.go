@@ -97,6 +97,8 @@ type station struct {
 	mumbles    bool                        // nothing of the channel leaves it
 	says       peer.Message                // what it said last
 	early      int                         // so many pings from its alias are too early after the take to be answered
+	readTakes  time.Duration               // a reading of its kernel
+	readings   int                         // how many there were
 	shunned    bool                        // the router does not answer its alias, neither pings nor frames
 	slowly     time.Duration               // how long its kernel takes for a change
 	lag        time.Duration               // how long the router takes to answer a ping from the alias

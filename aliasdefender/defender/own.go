@@ -222,8 +222,8 @@ func (a *alias) otherMask() string {
 		a.cfg.Prefix.Bits(), other.Addr(), a.cfg.NIC, other.Bits(), secondRoute[a.family()], other.Bits())
 }
 
-// secondRoute is the harm that a second route to the subnet does. In IPv6 the kernel never
-// speaks from an alias of ours because of it.
+// secondRoute is the harm that a second route to the subnet does. In IPv6 the kernel does
+// not choose its own address by the route.
 var secondRoute = map[host.Family]string{
 	host.IPv4: "whose traffic may then come from the alias",
 	host.IPv6: "and the two masks disagree about which hosts are on the segment and which behind the router",
