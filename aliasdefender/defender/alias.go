@@ -1,7 +1,6 @@
 package defender
 
 import (
-	"iter"
 	"net/netip"
 	"time"
 
@@ -38,15 +37,15 @@ type alias struct {
 
 // targets are the addresses that the alias depends on, as they are asked.
 type targets struct {
-	alias     *detect.Target // nil: it is not asked yet
-	partner   *detect.Target // nil: its name is not resolved
-	router    *detect.Target // nil: none known
-	witnesses []*detect.Target
-	noPartner string    // why the file's Partner cannot be asked, said once
-	unspoken  bool      // the channel does not speak the partner's family, which was said
-	refused   string    // a router or witness that cannot be one, said once
-	claimant  *claimant // who claims it while we hold it; nil: nobody, or nobody that can be asked
-	claimed   time.Time // since when
+	alias     *detect.Target   // nil: it is not asked yet
+	partner   *detect.Target   // nil: its name is not resolved
+	router    *detect.Target   // the best one; nil: none known
+	third     []*detect.Target // the routers, the best one first, and the witnesses
+	noPartner string           // why the file's Partner cannot be asked, said once
+	unspoken  bool             // the channel does not speak the partner's family, which was said
+	refused   string           // a router or witness that cannot be one, said once
+	claimant  *claimant        // who claims it while we hold it; nil: nobody, or nobody that can be asked
+	claimed   time.Time        // since when
 }
 
 // readings are what this host says of the alias and its NIC, by the last reading
@@ -133,20 +132,6 @@ func (a *alias) settled() bool {
 	}
 	f := a.alias.Fact()
 	return f.Value == rules.Answered && f.Miss.IsZero()
-}
-
-// third are the router and the witnesses.
-func (a *alias) third() iter.Seq[*detect.Target] {
-	return func(yield func(*detect.Target) bool) {
-		if a.router != nil && !yield(a.router) {
-			return
-		}
-		for _, w := range a.witnesses {
-			if w != nil && !yield(w) {
-				return
-			}
-		}
-	}
 }
 
 // stands is how this host stands to the alias: that decides what is asked about it.

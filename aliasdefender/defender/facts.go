@@ -12,7 +12,7 @@ func (l *loop) facts(a *alias) rules.Facts {
 		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel, Behind: a.behind, Elsewhere: a.onOther,
 		ParkedKnown: l.memory.ask(a.id(), l.now),
 		Alias:       a.alias.Fact(),
-		RouterKnown: a.router != nil || len(a.witnesses) > 0,
+		RouterKnown: len(a.third) > 0,
 		Router:      a.thirdFact(),
 	}
 	if a.state.Holding {
@@ -61,12 +61,11 @@ func (a *alias) whose() (partner, weAreLow rules.Value) {
 // silent.
 func (a *alias) thirdFact() rules.Fact {
 	var f rules.Fact
-	first := true
-	for t := range a.third() {
+	for i, t := range a.third {
 		o := t.Fact()
 		switch {
-		case first:
-			f, first = o, false
+		case i == 0:
+			f = o
 		case o.Value == rules.Answered && f.Value == rules.Answered:
 			// Together they have answered without a break for as long as the longer of
 			// the two.

@@ -97,7 +97,9 @@ type station struct {
 	mumbles    bool                        // nothing of the channel leaves it
 	says       peer.Message                // what it said last
 	early      int                         // so many pings from its alias are too early after the take to be answered
-	shunned    bool                        // the router does not answer pings from its alias
+	readTakes  time.Duration               // a reading of its kernel
+	readings   int                         // how many there were
+	shunned    bool                        // the router does not answer its alias, neither pings nor frames
 	slowly     time.Duration               // how long its kernel takes for a change
 	lag        time.Duration               // how long the router takes to answer a ping from the alias
 	refreshErr error                       // what refreshing a lease brings
@@ -247,7 +249,8 @@ func (st *station) receive(from *station, f host.Sighting, alone bool) {
 			s.changed()
 		}
 	}
-	if !f.Reply && f.Sender != f.Target && (st.has(f.Target) || st.proxies[f.Target]) {
+	shunned := from.shunned && f.Sender == aliasIP
+	if !f.Reply && f.Sender != f.Target && !shunned && (st.has(f.Target) || st.proxies[f.Target]) {
 		answer, to := answerTo(f, st.hwOf(f.Target)), from
 		if !answer.Reply {
 			to = nil

@@ -15,7 +15,8 @@ import (
 // Read, Add and Remove are the station's kernel.
 func (st *station) Read() (host.State, error) {
 	st.seg.mu.Lock()
-	hang := st.hang
+	hang, takes := st.hang, st.readTakes
+	st.readings++
 	st.seg.mu.Unlock()
 	if hang != nil {
 		<-hang
@@ -32,6 +33,9 @@ func (st *station) Read() (host.State, error) {
 			s.Routes = append(s.Routes, host.Route{NIC: "eth0", Gateway: g})
 		}
 	}
+	st.seg.mu.Unlock()
+	time.Sleep(takes)
+	st.seg.mu.Lock()
 	if late := st.late; late != nil {
 		st.seg.mu.Unlock()
 		<-late

@@ -39,6 +39,45 @@ func TestAProgramThatRemovesTheAliasFillsNoLog(t *testing.T) {
 	})
 }
 
+// TestAFloodOfTheKernelsNoticesDoesNotKeepUsReading: router advertisements make one each.
+// The first change is read at once all the same, and so is what has changed last.
+func TestAFloodOfTheKernelsNoticesDoesNotKeepUsReading(t *testing.T) {
+	for takes, most := range map[time.Duration]int{2 * time.Millisecond: 110, 10 * time.Millisecond: 22, 40 * time.Millisecond: 14} {
+		play(t, 1, true, false, func(w *world) {
+			w.settle()
+			w.a.set(func() { w.a.readTakes = takes })
+			w.wait(2500 * time.Millisecond)
+			before := w.a.readings
+			w.a.daemon.changed()
+			w.wait(time.Millisecond)
+			if w.a.readings != before+1 {
+				w.fail("a single change is not read at once")
+			}
+			before++
+			for range 500 {
+				w.wait(2 * time.Millisecond)
+				w.a.daemon.changed()
+			}
+			if n := w.a.readings - before; n > most || n < most/2 {
+				w.fail("%d readings in a second, of %v each; want at most %d", n, takes, most)
+			}
+			w.wait(echo + 2*takes)
+			w.a.daemon.changed()
+			w.wait(takes / 2) // a reading is under way
+			w.a.set(func() { w.a.nic().Carrier = false })
+			w.a.daemon.changed()
+			w.wait(2*takes + echo)
+			carrier := true
+			w.a.daemon.post(func(l *loop) { carrier = l.list[0].iface.carrier })
+			w.wait(time.Millisecond)
+			if carrier {
+				w.fail("the last change is not read")
+			}
+			w.a.set(func() { w.a.nic().Carrier = true })
+		})
+	}
+}
+
 // What floods is counted, and the count is told, for the alias and in words.
 func TestWhatIsNotLoggedIsCounted(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {

@@ -182,6 +182,21 @@ func TestSeveralRoutersOneOfWhichWithdraws(t *testing.T) {
 	})
 }
 
+// TestWhatTheSecondRouterAnswersForIsUnknown, like what the first one does.
+func TestWhatTheSecondRouterAnswersForIsUnknown(t *testing.T) {
+	inIPv6(t, func(w *world) {
+		other := w.seg.add("other", 253)
+		other.foreign[aliasIP] = true
+		w.a.gateways, w.b.gateways = []netip.Addr{other.gateway()}, []netip.Addr{other.gateway()}
+	}, func(w *world) {
+		w.wait(time.Minute)
+		w.expect("", "whether anybody serves it is not known")
+		if _, row, _ := w.status(w.a); row != "W7" {
+			w.fail("row %s, want W7", row)
+		}
+	})
+}
+
 // TestEachFamilyHasItsOwnEar: on one NIC both aliases are served, and what keeps the
 // listener of the one family from opening does not concern the other.
 func TestEachFamilyHasItsOwnEar(t *testing.T) {

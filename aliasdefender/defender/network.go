@@ -18,6 +18,11 @@ const (
 	// echo is how long a reading waits when the kernel tells of a change while we are
 	// changing it: the change is probably ours.
 	echo = 50 * time.Millisecond
+	// restsFor is how many times as long as the last reading took the next one waits,
+	// where the kernel tells of one change after the other: at most echo. Router
+	// advertisements, which anybody on the segment can send, are such changes, and each
+	// reading of a host with thousands of addresses is work for the loop.
+	restsFor = 4
 )
 
 // network is this host's network as it was last read.
@@ -31,7 +36,9 @@ type network struct {
 	readErr   string
 	reading   bool // one is under way
 	readAgain bool // and another is wanted after it
+	toldAgain bool // the kernel has told of a change since it began
 	next      time.Time
+	rested    time.Time // when the kernel's word is followed by a reading at once
 
 	claimants map[claimantKey]*claimant // who claims what we hold
 }
@@ -81,14 +88,20 @@ func (n *nic) bare() bool {
 
 // told takes in that something on this host has changed. The host is read at once, unless
 // we are the ones who change it: a reading for each of a thousand addresses would delay
-// the rest of them.
+// the rest of them. Nor do changes that follow each other closely keep us reading.
 func (l *loop) told() {
-	soon := l.now.Add(echo)
+	n := &l.net
+	soon := n.rested
+	if l.worker.busy {
+		soon = l.now.Add(echo)
+	}
 	switch {
-	case !l.worker.busy:
+	case n.reading && !l.worker.busy:
+		n.toldAgain = true
+	case !soon.After(l.now):
 		l.read()
-	case l.net.next.After(soon):
-		l.net.next = soon
+	case n.next.After(soon):
+		n.next = soon
 	}
 }
 
@@ -114,9 +127,16 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	n := &l.net
 	n.reading = false
 	if n.readAgain {
-		n.readAgain = false
+		n.readAgain, n.toldAgain = false, false
 		l.read()
 	}
+	defer func() {
+		n.rested = time.Now().Add(min(echo, restsFor*time.Since(asked)))
+		if n.toldAgain {
+			n.toldAgain = false
+			l.told()
+		}
+	}()
 	if err != nil {
 		l.notRead(err)
 		return

@@ -218,8 +218,15 @@ func (a *alias) otherMask() string {
 	if !other.IsValid() {
 		return ""
 	}
-	return fmt.Sprintf("the mask of this row is /%d, and that of %s on %s is /%d: this makes a second route to the subnet, whose traffic may then come from the alias; write /%d",
-		a.cfg.Prefix.Bits(), other.Addr(), a.cfg.NIC, other.Bits(), other.Bits())
+	return fmt.Sprintf("the mask of this row is /%d, and that of %s on %s is /%d: this makes a second route to the subnet, %s; write /%d",
+		a.cfg.Prefix.Bits(), other.Addr(), a.cfg.NIC, other.Bits(), secondRoute[a.family()], other.Bits())
+}
+
+// secondRoute is the harm that a second route to the subnet does. In IPv6 the kernel does
+// not choose its own address by the route.
+var secondRoute = map[host.Family]string{
+	host.IPv4: "whose traffic may then come from the alias",
+	host.IPv6: "and the two masks disagree about which hosts are on the segment and which behind the router",
 }
 
 // switches tells whether an order begins maintenance, or ends it. Where each alias is the

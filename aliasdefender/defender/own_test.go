@@ -291,6 +291,10 @@ func TestAMaskThatIsNotTheNICsIsSaidOnce(t *testing.T) {
 			if n := w.logged("event=mask_differs"); n != want {
 				w.fail("/%d: said %d times, want %d", bits, n, want)
 			}
+			harm := map[host.Family]string{host.IPv4: "may then come from the alias", host.IPv6: "the two masks disagree"}[family]
+			if n := w.logged(harm); n != want {
+				w.fail("/%d: %q is said %d times, want %d", bits, harm, n, want)
+			}
 		})
 	}
 }

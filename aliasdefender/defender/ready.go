@@ -146,7 +146,7 @@ func (a *alias) trouble() string {
 		return a.place.only
 	case a.noPartner != "":
 		return a.noPartner
-	case a.refused != "" && a.router == nil && len(a.witnesses) == 0:
+	case a.refused != "" && len(a.third) == 0:
 		return a.refused
 	}
 	return ""
@@ -155,7 +155,7 @@ func (a *alias) trouble() string {
 // conclusions are the facts that we conclude ourselves and tell the partner.
 func (l *loop) conclusions(a *alias, f *rules.Facts) {
 	f.Watched = a.standby.watched
-	if a.router != nil && a.partner != nil && len(a.witnesses) == 0 && !a.router.HW().IsZero() {
+	if a.router != nil && a.partner != nil && len(a.third) == 1 && !a.router.HW().IsZero() {
 		f.RouterIs = rules.Of(a.router.HW() == a.partner.HW())
 	}
 	if !a.state.Holding {
@@ -239,12 +239,12 @@ func (l *loop) noThirdParty(a *alias, addr, partner netip.Addr) string {
 // mostRouters is how many default routers of a NIC an alias asks.
 const mostRouters = 4
 
-// thirdParties are the router and the witnesses that the alias is to ask. The default
+// thirdParties are the routers and the witnesses that the alias is to ask. The default
 // route of its NIC does for a router, unless it leads to one of the two hosts: config
 // refuses the same where it is written down. In IPv6 several routers may advertise
-// themselves (RFC 4861, 6.3.6), and hosts turn from one that dies to the next: those
-// after the first are witnesses.
-func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, witnesses []netip.Addr) {
+// themselves (RFC 4861, 6.3.6), and hosts turn from one that dies to the next: the alias
+// asks several.
+func (l *loop) thirdParties(a *alias, partner netip.Addr) (routers, witnesses []netip.Addr) {
 	refused := ""
 	usable := func(addr netip.Addr, what string) bool {
 		why := l.noThirdParty(a, addr, partner)
@@ -253,19 +253,21 @@ func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, wi
 		}
 		return why == ""
 	}
-	if router = host.Zoned(a.cfg.Router, a.cfg.NIC); router.IsValid() && !usable(router, "the router %s") {
-		router = netip.Addr{}
-	} else if !router.IsValid() {
+	if router := host.Zoned(a.cfg.Router, a.cfg.NIC); router.IsValid() {
+		if usable(router, "the router %s") {
+			routers = append(routers, router)
+		}
+	} else {
 		for _, r := range l.net.state.Routes {
 			gateway := host.Zoned(r.Gateway, r.NIC)
 			switch {
-			case r.NIC != a.cfg.NIC, !gateway.IsValid(), host.FamilyOf(gateway) != a.family(), gateway == router, slices.Contains(witnesses, gateway):
-			case !router.IsValid():
+			case r.NIC != a.cfg.NIC, !gateway.IsValid(), host.FamilyOf(gateway) != a.family(), slices.Contains(routers, gateway):
+			case len(routers) == 0:
 				if usable(gateway, "the gateway %s of "+r.NIC+"'s default route") {
-					router = gateway
+					routers = append(routers, gateway)
 				}
-			case a.family() == host.IPv6 && len(witnesses) < mostRouters-1 && l.noThirdParty(a, gateway, partner) == "":
-				witnesses = append(witnesses, gateway)
+			case a.family() == host.IPv6 && len(routers) < mostRouters && l.noThirdParty(a, gateway, partner) == "":
+				routers = append(routers, gateway)
 			}
 		}
 	}
@@ -277,12 +279,12 @@ func (l *loop) thirdParties(a *alias, partner netip.Addr) (router netip.Addr, wi
 	}
 	if refused != a.refused && refused != "" {
 		e, text := a.log(l, "not_third_party"), refused+"; its answer proves nothing about our own network"
-		if router.IsValid() || len(witnesses) > 0 {
+		if len(routers)+len(witnesses) > 0 {
 			e.Warn(text)
 		} else {
 			e.Error(text)
 		}
 	}
 	a.refused = refused
-	return router, witnesses
+	return routers, witnesses
 }

@@ -47,6 +47,23 @@ func TestHandoverBesideARouterThatAnswersNoPings(t *testing.T) {
 	})
 }
 
+// TestWhatARouterAnsweredBeforeProvesNothingNow: the router, which answers no pings, knew the
+// alias on B once.
+func TestWhatARouterAnsweredBeforeProvesNothingNow(t *testing.T) {
+	keyed(t, func(w *world) { w.router.filters = true }, func(w *world) {
+		w.wait(10 * time.Second)
+		w.must(w.a, control.Order{Give: true}, "handed over")
+		w.wait(time.Minute)
+		w.must(w.b, control.Order{Give: true}, "handed over")
+		w.b.set(func() { w.b.shunned = true })
+		w.wait(time.Minute)
+		if out := w.order(w.a, control.Order{Give: true}); out.Done {
+			w.fail("%+v", out)
+		}
+		w.expect("a", "the router does not answer the alias on B")
+	})
+}
+
 func TestHandoverBesideAWitnessWhenTheRouterIsGone(t *testing.T) {
 	keyed(t, func(w *world) {
 		for _, c := range []*config.Config{w.cfgA, w.cfgB} {

@@ -87,7 +87,7 @@ func (l *loop) introduceTo(a *alias) {
 	if a.family() != host.IPv6 {
 		return // an announcement by ARP does the same
 	}
-	for t := range a.third() {
+	for _, t := range a.third {
 		if t.NIC == a.cfg.NIC {
 			l.frames++
 			_ = a.iface.wire.Ask(t.Addr, a.id(), host.HW{})

@@ -22,7 +22,7 @@ var pingsToKnow = map[host.Family]int{host.IPv4: 1, host.IPv6: 2}
 
 // verifier is the router, or a witness where that answers and the router does not.
 func (a *alias) verifier() (addr netip.Addr) {
-	for t := range a.third() {
+	for _, t := range a.third {
 		if t.Fact().Value == rules.Answered {
 			return t.Addr
 		}
@@ -45,13 +45,14 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 	l.verifying++
 	q := probe.Question{Target: router, Source: a.id(), Timeout: a.cfg.Timeout}
 	id, tries := a.id(), pingsToKnow[a.family()]
+	own := l.asks.Source(a.cfg.NIC, router)
 	if getting {
 		tries = a.cfg.Misses                                                     // at least two
 		q.Timeout = min(q.Timeout, a.policy.GiveWithin()/time.Duration(2*tries)) // the giver has to hear the result in time
-	}
-	own := l.asks.Source(a.cfg.NIC, router)
-	if a.known = false; getting && a.iface.wire != nil {
-		_ = a.iface.wire.Ask(router, a.id(), host.HW{})
+		a.known = false
+		if a.iface.wire != nil {
+			_ = a.iface.wire.Ask(router, a.id(), host.HW{})
+		}
 	}
 	l.beside(func() {
 		var yes, pings bool

@@ -58,13 +58,15 @@ func (l *loop) arrange() {
 	}
 	for i, a := range l.list {
 		w := l.wishes[i]
-		witnesses := make([]*detect.Target, len(w.Witnesses))
-		for i, k := range w.Witnesses {
-			witnesses[i] = l.asks.At(k)
-		}
 		was := a.targets
-		a.alias, a.partner, a.router, a.witnesses = l.asks.At(w.Alias), l.asks.At(w.Partner), l.asks.At(w.Router), witnesses
-		if was.alias != a.alias || was.partner != a.partner || was.router != a.router || !slices.Equal(was.witnesses, witnesses) {
+		a.alias, a.partner, a.router, a.third = l.asks.At(w.Alias), l.asks.At(w.Partner), nil, make([]*detect.Target, 0, len(w.Routers)+len(w.Witnesses))
+		for _, k := range slices.Concat(w.Routers, w.Witnesses) {
+			a.third = append(a.third, l.asks.At(k))
+		}
+		if len(w.Routers) > 0 {
+			a.router = a.third[0]
+		}
+		if was.alias != a.alias || was.partner != a.partner || was.router != a.router || !slices.Equal(was.third, a.third) {
 			a.standby.watch(l.now)
 			l.mark(a)
 		}
@@ -83,7 +85,7 @@ func (a *alias) untied() bool { return a.alias == nil }
 // sameWish tells whether two wishes ask for the same. How a host stands to an alias is
 // the alias's matter.
 func sameWish(a, b detect.Wish) bool {
-	return a.Alias == b.Alias && a.Partner == b.Partner && a.Router == b.Router && a.Rhythm == b.Rhythm && a.Pings == b.Pings && slices.Equal(a.Witnesses, b.Witnesses)
+	return a.Alias == b.Alias && a.Partner == b.Partner && a.Rhythm == b.Rhythm && a.Pings == b.Pings && slices.Equal(a.Routers, b.Routers) && slices.Equal(a.Witnesses, b.Witnesses)
 }
 
 // wish is what the alias wants to have asked.
@@ -95,11 +97,14 @@ func (l *loop) wish(a *alias) detect.Wish {
 		a.noPartner = why
 		a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(err).Error("this cannot be the partner: whether the partner is alive is not known")
 	}
-	router, witnesses := l.thirdParties(a, partner)
+	routers, witnesses := l.thirdParties(a, partner)
 	w := detect.Wish{
-		Alias: a.key(), Partner: l.keyOf(a, partner), Router: l.keyOf(a, router),
+		Alias: a.key(), Partner: l.keyOf(a, partner),
 		Rhythm: detect.Rhythm{Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: a.cfg.Misses},
 		Here:   func() detect.Here { return l.stands(a) }, Owner: a, Pings: l.hasChannel(),
+	}
+	for _, addr := range routers {
+		w.Routers = append(w.Routers, l.keyOf(a, addr))
 	}
 	for _, addr := range witnesses {
 		w.Witnesses = append(w.Witnesses, l.keyOf(a, addr))

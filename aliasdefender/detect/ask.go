@@ -247,14 +247,14 @@ func (s *Set) back(t *Target) {
 	}
 }
 
-// proxied tells whether the router answers for an alias that it does not have: proxy ARP.
+// proxied tells whether a router answers for an alias that it does not have: proxy ARP.
 // Then nothing is known of the alias.
 func (t *Target) proxied() bool {
 	for _, u := range t.users {
-		if u.alias != t || u.router == nil || t.hw.IsZero() || u.router.hw != t.hw {
+		if u.alias != t || t.hw.IsZero() || !u.routed(t.hw) {
 			continue
 		}
-		if u.partner != nil && u.partner.hw == t.hw {
+		if u.partner.at(t.hw) {
 			continue // the partner is the router
 		}
 		return true
@@ -262,13 +262,13 @@ func (t *Target) proxied() bool {
 	return false
 }
 
-// Proxied tells whether the target is an alias of which nothing is known because the
+// Proxied tells whether the target is an alias of which nothing is known because a
 // router answers for it.
 func (t *Target) Proxied() bool {
 	return t.of != nil && t.fact.Value == rules.Unknown && t.proxied()
 }
 
-// byProxy files an answer for an alias that the router gave for others.
+// byProxy files an answer for an alias that a router gave for others.
 func (s *Set) byProxy(t *Target) {
 	t.window.start, t.vain, t.blind = time.Time{}, 0, 0
 	t.fact.Miss = time.Time{}

@@ -171,7 +171,7 @@ func (b *bench) wish(k detect.Key, r detect.Rhythm) detect.Wish {
 		b.here[k] = &detect.Here{Kernel: rules.No}
 	}
 	return detect.Wish{
-		Alias: k, Partner: partner, Router: router, Witnesses: []detect.Key{witness}, Rhythm: r,
+		Alias: k, Partner: partner, Routers: []detect.Key{router}, Witnesses: []detect.Key{witness}, Rhythm: r,
 		Here: func() detect.Here { return *b.here[k] },
 	}
 }

@@ -71,8 +71,8 @@ func (r Rhythm) Doubt() time.Duration { return time.Duration(r.Misses) * r.Timeo
 // decide what its silence means.
 type Wish struct {
 	Alias     Key
-	Partner   Key // the zero Key: unknown
-	Router    Key // the zero Key: unknown
+	Partner   Key   // the zero Key: unknown
+	Routers   []Key // default routers, the best one first
 	Witnesses []Key
 	Rhythm
 

@@ -1,9 +1,11 @@
 package detect
 
 import (
+	"slices"
+	"time"
+
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
-	"time"
 )
 
 // mostTries is how often a target is pinged at most to find out whether it answers pings.
@@ -73,14 +75,19 @@ func (t *Target) mistrusted() bool {
 }
 
 // forNobody tells whether an answer by ARP would be given for an alias that neither host
-// has: both say so, and the hardware address is the router's or the partner's. One of
+// has: both say so, and the hardware address is a router's or the partner's. One of
 // the two then answers ARP for others, as between the ports of a private VLAN.
 func (t *Target) forNobody() bool {
 	if t.of == nil || t.nic == nil || t.hw.IsZero() || t.held() {
 		return false
 	}
 	h := t.of.Here()
-	return h.Disowned && (h.PartnerHW == t.hw || t.of.partner.at(t.hw) || t.of.router.at(t.hw))
+	return h.Disowned && (h.PartnerHW == t.hw || t.of.partner.at(t.hw) || t.of.routed(t.hw))
+}
+
+// routed tells whether that hardware address is a router's.
+func (u *subject) routed(hw host.HW) bool {
+	return slices.ContainsFunc(u.routers, func(t *Target) bool { return t.at(hw) })
 }
 
 // at tells whether that hardware address has claimed the target's address.

@@ -223,7 +223,7 @@ func TestWhoHasAskedNothingIsInNoHurry(t *testing.T) {
 func TestTroubleIsSaidOnce(t *testing.T) {
 	b := newBench(t, true)
 	w := b.wish(alias, usual)
-	w.Router = distant
+	w.Routers = []detect.Key{distant}
 	b.begin(w)
 	b.host(distant).noPing = errNoPing
 	b.when(30*time.Minute, func() { b.host(distant).noPing = errors.New("network is unreachable") })
@@ -247,7 +247,7 @@ func TestSourceIsAnAddressOfTheTargetsSubnet(t *testing.T) {
 	}
 	b.link.Own = []netip.Prefix{first, own}
 	w := b.wish(alias, usual)
-	w.Router, w.Witnesses = distant, []detect.Key{far}
+	w.Routers, w.Witnesses = []detect.Key{distant}, []detect.Key{far}
 	b.begin(w)
 	b.set.Turn(b.now, 100)
 	for _, q := range b.set.Questions() {

@@ -43,11 +43,14 @@ func TestAnAliasThatIsAnsweredForNobodyIsSilent(t *testing.T) {
 		"by the partner":             {"silent", 1, both(by(partner), disowned(0, true))},
 		"by the router":              {"silent", 1, both(by(router), disowned(0, true))},
 		"by the router, known late":  {"silent", 1, both(by(router), disowned(2300*ms, true))},
+		"by another router":          {"silent", 1, both(by(near(253)), disowned(0, true))},
 		"by the partner's other NIC": {"silent", 1, both(by(near(77)), disowned(0, true), func(b *bench) { b.here[alias].PartnerHW = other })},
 
 		"by a third host":                         {"answered", 0, both(by(near(77)), disowned(0, true))},
+		"by a witness":                            {"answered", 0, both(by(witness), disowned(0, true))},
 		"by the partner, which says it has it":    {"answered", 0, by(partner)},
 		"by the router, without a word":           {"unknown", 0, by(router)},
+		"by another router, without a word":       {"unknown", 0, by(near(253))},
 		"and it takes the word back":              {"answered", 1, both(by(partner), disowned(0, true), disowned(2900*ms, false))},
 		"and it takes the word back in the doubt": {"answered", 0, both(by(partner), disowned(0, true), disowned(2600*ms, false))},
 		"and it announces it before its daemon dies": {"silent", 0, both(by(partner), pinged, disowned(0, true), func(b *bench) {
@@ -91,7 +94,7 @@ func TestAnAliasThatIsAnsweredForNobodyIsSilent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, true)
 			w := b.wish(alias, usual)
-			w.Pings = true
+			w.Pings, w.Routers = true, append(w.Routers, near(253))
 			b.begin(w)
 			x.script(b)
 			b.run(ends)

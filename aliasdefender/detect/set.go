@@ -35,8 +35,8 @@ type subject struct {
 	Wish
 	alias   *Target
 	partner *Target   // nil: not known
-	router  *Target   // nil: not known
-	third   []*Target // the router if it is known, and the witnesses
+	routers []*Target // those that are known
+	third   []*Target // these, and the witnesses
 }
 
 // New makes an empty Set whose rhythms are counted from epoch. Without ARP it
@@ -62,13 +62,10 @@ func (s *Set) Want(now time.Time, wishes []Wish) {
 		if w.Partner.Addr.IsValid() {
 			u.partner = s.target(w.Partner, w.Rhythm)
 		}
-		if w.Router.Addr.IsValid() {
-			u.router = s.target(w.Router, w.Rhythm)
-			u.third = append(u.third, u.router)
-		}
-		for _, k := range w.Witnesses {
+		for _, k := range slices.Concat(w.Routers, w.Witnesses) {
 			u.third = append(u.third, s.target(k, w.Rhythm))
 		}
+		u.routers = u.third[:len(w.Routers)]
 		n := s.nic(w.Alias.Side())
 		n.subjects = append(n.subjects, u)
 		u.alias.of = u

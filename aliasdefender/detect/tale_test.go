@@ -56,4 +56,4 @@ func dies(k detect.Key, at, back time.Duration) func(b *bench) {
 }
 
 // off has the router lie off every subnet of ours.
-func off(_ *bench, w *detect.Wish) { w.Router = distant }
+func off(_ *bench, w *detect.Wish) { w.Routers = []detect.Key{distant} }
