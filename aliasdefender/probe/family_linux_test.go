@@ -163,6 +163,51 @@ func TestAFamilyThatIsLostIsNotTheOther(t *testing.T) {
 	}
 }
 
+// TestWithoutSocketsForIPv6TheOtherFamilyIsAsked: here there is room for two more files,
+// and these are IPv4's.
+func TestWithoutSocketsForIPv6TheOtherFamilyIsAsked(t *testing.T) {
+	s := nstest.New(t)
+	s.Do(func() {
+		if err := newPinger(t).Close(); err != nil { // what the runtime opens once is open
+			t.Fatal(err)
+		}
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		var free [2]int // the lowest ones
+		for i := range free {
+			fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			free[i] = fd
+		}
+		few := limit
+		few.Cur = uint64(free[1]) + 1
+		if err := errors.Join(unix.Setrlimit(unix.RLIMIT_NOFILE, &few), unix.Close(free[0]), unix.Close(free[1])); err != nil {
+			t.Fatal(err)
+		}
+		p, err := NewPinger()
+		var six error
+		if err == nil {
+			t.Cleanup(func() { p.Close() })
+			six = p.Ask(Question{Target: loopback6, Timeout: ages}, nil)
+		}
+		if e := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); e != nil || err != nil {
+			t.Fatal(e, err)
+		}
+		if !errors.Is(six, syscall.EMFILE) {
+			t.Errorf("IPv6 without a socket: %v", six)
+		}
+		for _, target := range []netip.Addr{loopback, loopback6} {
+			if answered, err := p.Ping(t.Context(), Question{Target: target, Timeout: ages}); !answered || err != nil {
+				t.Errorf("%v, once there is room: %v, %v", target, answered, err)
+			}
+		}
+	})
+}
+
 // TestOnlyOwnAnswersWakeTheReaderOfICMPv6: neighbour discovery and others' pings do not.
 func TestOnlyOwnAnswersWakeTheReaderOfICMPv6(t *testing.T) {
 	p, s := alone6(t)
