@@ -259,6 +259,40 @@ func TestOnlyOwnAnswersWakeTheReaderOfICMPv6(t *testing.T) {
 	}
 }
 
+// TestWhatCameBeforeTheFiltersDoesNotWait although the socket could hear for a moment
+// whatever came.
+func TestWhatCameBeforeTheFiltersDoesNotWait(t *testing.T) {
+	_, s := alone6(t)
+	s.Do(func() {
+		fd, err := rawICMP(true, int(ipv6.ICMPTypeEchoReply))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		c, err := net.DialIP("ip6:ipv6-icmp", nil, ipAddr(loopback6))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		others := mark{id: 2}.request(true)
+		others[0] = byte(ipv6.ICMPTypeEchoReply)
+		for range 2 {
+			if _, err := c.Write(others[:]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); n == 0 || err != nil {
+			t.Fatalf("nothing has come: %v", err)
+		}
+		if _, err := prepareEar(fd, true, 1); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); n != 0 || err != nil {
+			t.Errorf("%d bytes wait, %v", n, err)
+		}
+	})
+}
+
 // TestAnAnswerByIPv6ThatWaitsIsReported beside a family that is well.
 func TestAnAnswerByIPv6ThatWaitsIsReported(t *testing.T) {
 	p, _ := alone6(t)
