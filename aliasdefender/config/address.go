@@ -178,8 +178,8 @@ func splitNIC(s string) (nic, problem string) {
 }
 
 // parsePartner reads an address, which may be spelt in many ways and has one name for all
-// of them, or a host name as in RFC 1123, section 2.1, but with the
-// underscores that hosts files also have.
+// of them, or a host name as in RFC 1123, section 2.1, but with the underscores that hosts
+// files also have.
 func parsePartner(s string) (Partner, string) {
 	if s == "" {
 		return Partner{}, "is missing"

@@ -19,9 +19,9 @@ import (
 //
 // An address of IPv6 has no label and no broadcast address. It is usable at once: whoever
 // orders it has asked the segment for it (RFC 4862, 5.4), and the kernel does not ask
-// again. On a NIC with a carrier the kernel takes packets for it when Add returns, or has
-// not within 200 ms. It is deprecated from the beginning, so that the host does not speak with it
-// (RFC 6724, 5, rule 3). It opens its subnet with a route of its own only where nobody
+// again. On a NIC with a carrier Add returns when the kernel takes packets for it, or
+// after 200 ms. It is deprecated from the beginning, so that the host does not speak with
+// it (RFC 6724, 5, rule 3). It opens its subnet with a route of its own only where nobody
 // else has an address of that subnet on the NIC, and not at all with /128. One that is
 // there but not usable ([Address.Usable]) is removed and added again.
 //

@@ -58,7 +58,7 @@ func echoIn(target, from netip.Addr, to, source HW, icmp []byte) ([]byte, error)
 	src, dst := from.As4(), target.As4()
 	copy(ip[12:], src[:])
 	copy(ip[16:], dst[:])
-	sum := checksum(ip)
+	sum := checksum(ip, 0)
 	ip[10], ip[11] = byte(sum>>8), byte(sum)
 	b = append(b, icmp...)
 	return b[:max(len(b), shortest)], nil
@@ -100,18 +100,6 @@ func (v *sender) sayIPv6(w *Wire, frame []byte) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.sendNow(w, frame)
-}
-
-// checksum is RFC 1071's, of an even number of bytes.
-func checksum(b []byte) uint16 {
-	var sum uint32
-	for i := 0; i < len(b); i += 2 {
-		sum += uint32(be16(b, i))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
 }
 
 // sayFrame sends a frame that is not ARP, or fails at once. The socket is for ARP, so

@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
 	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/host/nstest"
@@ -18,23 +15,7 @@ import (
 // storm sends so many ARP frames about one address out of a namespace's eth0.
 func storm(t *testing.T, space *nstest.Space, ip netip.Addr, n int) {
 	t.Helper()
-	space.Do(func() {
-		l, err := netlink.LinkByName("eth0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		to := unix.SockaddrLinklayer{Ifindex: l.Attrs().Index}
-		for f := frame(nobody, nobody, ip); n > 0; n-- {
-			if err := unix.Sendto(fd, f, 0, &to); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	frames(t, space, frame(nobody, nobody, ip), n)
 }
 
 // stamping waits until the kernel stamps packets when they arrive: it begins a moment

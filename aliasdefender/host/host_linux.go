@@ -85,10 +85,10 @@ func (h *Host) Boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Read returns the host's interfaces, their addresses and the default routes, those of
-// IPv4 before those of IPv6, of which each NIC's best 32 are listed. They are read one after the other, so an interface that
-// appears meanwhile may be missing in one of them; its event causes the next reading. An
-// error means that nothing is known.
+// Read returns the host's interfaces, their addresses and the default routes: those of
+// IPv4, and then each NIC's best 32 of IPv6. They are read one after the other, so an
+// interface that appears meanwhile may be missing in one of them; its event causes the
+// next reading. An error means that nothing is known.
 func (h *Host) Read() (State, error) {
 	return withKernel(h, func(t *talk) (State, error) {
 		s, _, err := t.inventory()

@@ -5,34 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
-
 	"alias-defender/aliasdefender/host"
-	"alias-defender/aliasdefender/host/nstest"
 )
-
-// storm6 sends so many frames out of a namespace's eth0.
-func storm6(t *testing.T, space *nstest.Space, n int, f []byte) {
-	t.Helper()
-	space.Do(func() {
-		l, err := netlink.LinkByName("eth0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer unix.Close(fd)
-		to := unix.SockaddrLinklayer{Ifindex: l.Attrs().Index}
-		for ; n > 0; n-- {
-			if err := unix.Sendto(fd, f, 0, &to); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
-}
 
 // TestStormOfOthersAdvertisementsDoesNotReachTheListener: while its reader is held up the
 // socket has room for some thousand frames, and of what the kernel drops by the filter
@@ -59,7 +33,7 @@ func TestStormOfOthersAdvertisementsDoesNotReachTheListener(t *testing.T) {
 			t.Errorf("%v is heard, want %v", s.Sender, sender)
 		}
 	}
-	say := func(n int, f []byte) { t.Helper(); storm6(t, b, n, f) }
+	say := func(n int, f []byte) { t.Helper(); frames(t, b, f, n) }
 	other := netip.MustParseAddr("2001:db8::77")
 	likeAlias := netip.MustParseAddr("2001:db8:0:1::9") // ends as the alias does
 

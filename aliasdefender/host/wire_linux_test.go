@@ -37,6 +37,12 @@ func listener(t *testing.T, space *nstest.Space) (*host.Wire, <-chan host.Sighti
 // raw sends bytes out of a namespace's eth0 as they are.
 func raw(t *testing.T, space *nstest.Space, frame []byte) {
 	t.Helper()
+	frames(t, space, frame, 1)
+}
+
+// frames sends them so many times.
+func frames(t *testing.T, space *nstest.Space, frame []byte, n int) {
+	t.Helper()
 	space.Do(func() {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
@@ -47,8 +53,11 @@ func raw(t *testing.T, space *nstest.Space, frame []byte) {
 			t.Fatal(err)
 		}
 		defer unix.Close(fd)
-		if err := unix.Sendto(fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: l.Attrs().Index}); err != nil {
-			t.Fatal(err)
+		to := unix.SockaddrLinklayer{Ifindex: l.Attrs().Index}
+		for ; n > 0; n-- {
+			if err := unix.Sendto(fd, frame, 0, &to); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

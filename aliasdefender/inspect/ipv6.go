@@ -44,15 +44,21 @@ func (s *Subject) disabled(nic host.NIC) bool {
 	return nic.NoIPv6 || s.is(nic.Name, "disable_ipv6", "1")
 }
 
-// ipv6Disabled: the kernel refuses every address of IPv6 there.
+// ipv6Disabled: the kernel refuses every address of IPv6 there. Without the setting it has
+// taken IPv6 off the NIC, which has an MTU below 1280, or has none at all.
 func ipv6Disabled(s *Subject) []Finding {
 	return s.nics6(func(nic host.NIC) []Finding {
 		if !s.disabled(nic) {
 			return nil
 		}
+		const matters = "no alias of IPv6 is taken there, and the kernel has removed what was there"
+		if !s.is(nic.Name, "disable_ipv6", "1") {
+			return []Finding{{Warning, nic.Name,
+				fmt.Sprintf("the kernel has no IPv6 on %s: the MTU is below 1280, or it was started without IPv6", nic.Name), matters,
+				fmt.Sprintf("ip link set mtu 1280 dev %s, and the same in the network's configuration; or start the kernel without ipv6.disable=1", nic.Name)}}
+		}
 		return []Finding{{Warning, nic.Name,
-			fmt.Sprintf("IPv6 is switched off on %s (disable_ipv6)", nic.Name),
-			"no alias of IPv6 is taken there, and the kernel has removed what was there",
+			fmt.Sprintf("IPv6 is switched off on %s (disable_ipv6)", nic.Name), matters,
 			set(host.IPv6, nic.Name, "disable_ipv6", "0") + ", and the same in /etc/sysctl.d"}}
 	})
 }

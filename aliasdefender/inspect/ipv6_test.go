@@ -48,9 +48,11 @@ func TestWhatIsFoundOfIPv6(t *testing.T) {
 		change []func(*Subject)
 		want   []string
 	}{
-		"a good host":                       {nil, nil},
-		"nothing known of its NIC":          {[]func(*Subject){func(s *Subject) { s.Sysctls = nil }}, nil},
-		"IPv6 is off, says the kernel":      {[]func(*Subject){func(s *Subject) { s.Host.NICs[0].NoIPv6 = true }}, []string{"warning eth0 IPv6 is switched off on eth0"}},
+		"a good host":                  {nil, nil},
+		"nothing known of its NIC":     {[]func(*Subject){func(s *Subject) { s.Sysctls = nil }}, nil},
+		"IPv6 is off, says the kernel": {[]func(*Subject){func(s *Subject) { s.Host.NICs[0].NoIPv6 = true }}, []string{"warning eth0 the kernel has no IPv6 on eth0: the MTU is below 1280"}},
+		"IPv6 is off by its setting": {[]func(*Subject){sysctl("eth0", "disable_ipv6=1"), func(s *Subject) { s.Host.NICs[0].NoIPv6 = true }},
+			[]string{"warning eth0 IPv6 is switched off on eth0"}},
 		"IPv6 is off, and nothing is there": {[]func(*Subject){sysctl("eth0", "disable_ipv6=1"), addrs("172.16.1.4/24")}, []string{"warning eth0 IPv6 is switched off on eth0"}},
 		"IPv6 is off, and no row is of it": {[]func(*Subject){sysctl("eth0", "disable_ipv6=1"), row(func(a *config.Alias) {
 			a.Addr, a.Prefix, a.Router = netip.MustParseAddr("172.16.1.2"), netip.MustParsePrefix("172.16.1.2/24"), netip.MustParseAddr("172.16.1.1")

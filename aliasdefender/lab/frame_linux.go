@@ -142,10 +142,10 @@ func (n *NIC) Send(f Frame) error {
 	})
 }
 
-// Sniffer records the frames of ARP and of neighbour discovery at a port, both ways. Frames that a fault stops on their
-// way to the port are not recorded; frames that its host sends into a fault are. It ends
-// when the port's host crashes or its NIC is made anew: to know what the client hears,
-// sniff at the client's port.
+// Sniffer records the frames of ARP and of neighbour discovery at a port, both ways. Frames
+// that a fault stops on their way to the port are not recorded; frames that its host sends
+// into a fault are. It ends when the port's host crashes or its NIC is made anew: to know
+// what the client hears, sniff at the client's port.
 type Sniffer struct {
 	file *os.File
 	done sync.WaitGroup

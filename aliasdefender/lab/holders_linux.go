@@ -17,7 +17,7 @@ import (
 )
 
 // Holders returns the hosts whose kernels have the alias now, in the order in
-// which the hosts were added; one with a zone counts on whatever NIC it is.
+// which the hosts were added; one with a zone counts on the NIC of that name only.
 func (l *Lab) Holders(alias netip.Addr) ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,12 +51,21 @@ func (s *space) list(alias netip.Addr) (map[place]bool, error) {
 	}
 	have := map[place]bool{}
 	for _, a := range all {
-		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == alias.WithZone("") {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.Unmap() == alias.WithZone("") && s.in(alias.Zone(), a.LinkIndex) {
 			bits, _ := a.Mask.Size()
 			have[place{uint32(a.LinkIndex), uint8(bits)}] = true
 		}
 	}
 	return have, nil
+}
+
+// in tells whether an interface is the zone; "" is everywhere.
+func (s *space) in(zone string, index int) bool {
+	if zone == "" {
+		return true
+	}
+	l, err := s.nl.LinkByIndex(index)
+	return err == nil && l.Attrs().Name == zone
 }
 
 // Watch records who has the alias, from the notices of the kernels. What a host had when
@@ -187,10 +196,10 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 			if !ok || ip != w.alias.WithZone("") {
 				continue
 			}
-			if m.Header.Type == unix.RTM_NEWADDR {
+			if m.Header.Type == unix.RTM_DELADDR {
+				delete(have, at) // the interface may be gone
+			} else if s.in(w.alias.Zone(), int(at.index)) {
 				have[at] = true
-			} else {
-				delete(have, at)
 			}
 			w.file(host, len(have) > 0)
 			w.count(len(have))

@@ -77,6 +77,39 @@ func TestTwoCopiesOnOneHostAreSeenAndListed(t *testing.T) {
 	}
 }
 
+// A link-local address on another NIC is another one.
+func TestALinkLocalAliasIsWatchedOnItsNICOnly(t *testing.T) {
+	x := newRig(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, err := x.lab.Host(HostSpec{Name: "two", NICs: []NICSpec{
+		{Name: "eth0", Switch: x.sw, Addrs: []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64")}}, {Name: "eth1", Switch: x.sw},
+	}})
+	must(err)
+	near := netip.MustParsePrefix("fe80::1/64")
+	zero, one := near.Addr().WithZone("eth0"), near.Addr().WithZone("eth1")
+	w, err := x.lab.Watch(zero)
+	must(err)
+	must(h.NIC("eth1").AddAddr(near))
+	must(h.NIC("eth0").AddAddr(near))
+	must(w.Wait(x.ctx, "two"))
+	if n := w.Copies(); n != 1 {
+		t.Errorf("%d copies on eth0, of which one is eth1's", n)
+	}
+	must(x.lab.WaitHolder(x.ctx, one, "two"))
+	must(h.NIC("eth0").DelAddr(near.Addr()))
+	must(w.Wait(x.ctx))
+	for alias, want := range map[netip.Addr]int{zero: 0, one: 1} {
+		if have, err := x.lab.Holders(alias); len(have) != want || err != nil {
+			t.Errorf("%s is held by %v, %v", alias, have, err)
+		}
+	}
+}
+
 func TestWaitingForAHolderThatNeverComesSaysWhoHasIt(t *testing.T) {
 	x := newRig(t)
 	x.takes(x.a)

@@ -56,6 +56,7 @@ type Channel struct {
 	six      socket
 	begin    func(*net.UDPConn) // starts a reader; nil: Run was not called yet
 
+	opening   sync.Mutex // held while a socket is opened
 	admitting sync.Mutex // held while a socket's filter is made anew
 
 	hearing sync.Mutex // held while a packet is judged and told: one after the other

@@ -69,8 +69,11 @@ func (c *Channel) Listen() error {
 	return nil
 }
 
-// opened is the socket of a family, which it opens if it is not open.
+// opened is the socket of a family, which it opens if it is not open. Of two calls at a
+// time one opens it, for both: a second socket would find the port taken.
 func (c *Channel) opened(six bool) (*net.UDPConn, error) {
+	c.opening.Lock()
+	defer c.opening.Unlock()
 	s := c.socket(six)
 	c.mu.Lock()
 	conn, err, rests := s.conn, s.err, time.Since(s.tried) < openAgain
@@ -84,7 +87,7 @@ func (c *Channel) opened(six bool) (*net.UDPConn, error) {
 	if err != nil {
 		conn, err = nil, fmt.Errorf("peer channel: %w", err)
 		c.mu.Lock()
-		s.conn, s.err, s.tried = nil, err, time.Now()
+		s.err, s.tried = err, time.Now()
 		c.mu.Unlock()
 	}
 	return conn, err
@@ -92,7 +95,8 @@ func (c *Channel) opened(six bool) (*net.UDPConn, error) {
 
 // use makes a socket that was just opened the family's. Only then is its filter made:
 // the partners may have changed while it was being opened, and whoever changes them from
-// now on finds it.
+// now on finds it. One that cannot have its filter is taken away before it is closed, so
+// that nobody finds it closed.
 func (c *Channel) use(conn *net.UDPConn, six bool) error {
 	s := c.socket(six)
 	c.mu.Lock()
@@ -100,6 +104,9 @@ func (c *Channel) use(conn *net.UDPConn, six bool) error {
 	begin := c.begin
 	c.mu.Unlock()
 	if err := c.admit(conn, six); err != nil {
+		c.mu.Lock()
+		s.conn = nil
+		c.mu.Unlock()
 		return errors.Join(err, conn.Close())
 	}
 	if begin != nil {

@@ -154,6 +154,13 @@ func prepareEar(fd int, six bool, id uint16) (room int, err error) {
 	)); err != nil {
 		return 0, err
 	}
+	// What came before the filters is nobody's answer, and would be reported as one that
+	// waits: of ICMPv6 there is always something.
+	for err := error(nil); err != unix.EAGAIN; {
+		if _, err = unix.Read(fd, make([]byte, 1)); err != nil && err != unix.EAGAIN && err != unix.EINTR {
+			return 0, os.NewSyscallError("read", err)
+		}
+	}
 	// Beyond the system's limit where we may (CAP_NET_ADMIN), otherwise up to it.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, earBuffer) != nil {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, earBuffer); err != nil {

@@ -163,6 +163,51 @@ func TestAFamilyThatIsLostIsNotTheOther(t *testing.T) {
 	}
 }
 
+// TestWithoutSocketsForIPv6TheOtherFamilyIsAsked: here there is room for two more files,
+// and these are IPv4's.
+func TestWithoutSocketsForIPv6TheOtherFamilyIsAsked(t *testing.T) {
+	s := nstest.New(t)
+	s.Do(func() {
+		if err := newPinger(t).Close(); err != nil { // what the runtime opens once is open
+			t.Fatal(err)
+		}
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		var free [2]int // the lowest ones
+		for i := range free {
+			fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			free[i] = fd
+		}
+		few := limit
+		few.Cur = uint64(free[1]) + 1
+		if err := errors.Join(unix.Setrlimit(unix.RLIMIT_NOFILE, &few), unix.Close(free[0]), unix.Close(free[1])); err != nil {
+			t.Fatal(err)
+		}
+		p, err := NewPinger()
+		var six error
+		if err == nil {
+			t.Cleanup(func() { p.Close() })
+			six = p.Ask(Question{Target: loopback6, Timeout: ages}, nil)
+		}
+		if e := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); e != nil || err != nil {
+			t.Fatal(e, err)
+		}
+		if !errors.Is(six, syscall.EMFILE) {
+			t.Errorf("IPv6 without a socket: %v", six)
+		}
+		for _, target := range []netip.Addr{loopback, loopback6} {
+			if answered, err := p.Ping(t.Context(), Question{Target: target, Timeout: ages}); !answered || err != nil {
+				t.Errorf("%v, once there is room: %v, %v", target, answered, err)
+			}
+		}
+	})
+}
+
 // TestOnlyOwnAnswersWakeTheReaderOfICMPv6: neighbour discovery and others' pings do not.
 func TestOnlyOwnAnswersWakeTheReaderOfICMPv6(t *testing.T) {
 	p, s := alone6(t)
@@ -212,6 +257,40 @@ func TestOnlyOwnAnswersWakeTheReaderOfICMPv6(t *testing.T) {
 	if r := p.Hearing(); r.Lost != 0 {
 		t.Errorf("%+v", r)
 	}
+}
+
+// TestWhatCameBeforeTheFiltersDoesNotWait although the socket could hear for a moment
+// whatever came.
+func TestWhatCameBeforeTheFiltersDoesNotWait(t *testing.T) {
+	_, s := alone6(t)
+	s.Do(func() {
+		fd, err := rawICMP(true, int(ipv6.ICMPTypeEchoReply))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		c, err := net.DialIP("ip6:ipv6-icmp", nil, ipAddr(loopback6))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		others := mark{id: 2}.request(true)
+		others[0] = byte(ipv6.ICMPTypeEchoReply)
+		for range 2 {
+			if _, err := c.Write(others[:]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); n == 0 || err != nil {
+			t.Fatalf("nothing has come: %v", err)
+		}
+		if _, err := prepareEar(fd, true, 1); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := unix.IoctlGetInt(fd, unix.TIOCINQ); n != 0 || err != nil {
+			t.Errorf("%d bytes wait, %v", n, err)
+		}
+	})
 }
 
 // TestAnAnswerByIPv6ThatWaitsIsReported beside a family that is well.

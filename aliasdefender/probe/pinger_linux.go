@@ -77,11 +77,12 @@ func (a *asked) open(now time.Time) bool {
 
 // NewPinger opens the sockets on the caller's thread, which needs CAP_NET_RAW; so does a
 // later question that finds a socket lost. Where a process cannot have them, it can use
-// the function Ping. On a system without IPv6 each IPv6 question is an error.
+// the function Ping. If those for IPv6 cannot be opened, as on a system without it, IPv4
+// goes on: each IPv6 question tries again, and is an error if that fails.
 func NewPinger() (*Pinger, error) {
 	p := &Pinger{id: uint16(rand.Uint32()), six: half{six: true}}
 	for _, h := range []*half{&p.four, &p.six} {
-		if err := p.open(h); err != nil && !(h.six && errors.Is(err, syscall.EAFNOSUPPORT)) {
+		if err := p.open(h); err != nil && !h.six {
 			return nil, errors.Join(fmt.Errorf("one socket for all pings: %w", err), p.Close())
 		}
 	}
