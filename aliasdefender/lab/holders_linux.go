@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -70,7 +71,8 @@ func (s *space) in(zone string, index int) bool {
 
 // Watch records who has the alias, from the notices of the kernels. What a host had when
 // it crashed ends with the crash. Times are those at which a notice was read, some tens
-// of microseconds late on an idle machine.
+// of microseconds late on an idle machine. Whoever asks a Watch is told of everything that
+// a kernel had done before the call, however late the machine lets us read of it.
 type Watch struct {
 	lab   *Lab
 	alias netip.Addr
@@ -94,7 +96,60 @@ type change struct {
 type subscription struct {
 	conn  *netlink.Conn
 	space *space
-	done  sync.WaitGroup
+	ended chan struct{} // closed when nothing is read any more
+
+	mu    sync.Mutex
+	asked uint32                   // the number of the last question
+	open  map[uint32]chan struct{} // questions without an answer yet
+}
+
+// catchUp waits until the notices that the kernel has sent by now are filed: it asks the
+// kernel something, whose answer stands behind them in the same queue.
+func (s *subscription) catchUp() {
+	answered := make(chan struct{})
+	s.mu.Lock()
+	s.asked++
+	n := s.asked
+	s.open[n] = answered
+	s.mu.Unlock()
+	lo := make([]byte, unix.SizeofIfInfomsg)
+	binary.NativeEndian.PutUint32(lo[4:], 1)
+	if _, err := s.conn.Send(netlink.Message{
+		Header: netlink.Header{Type: unix.RTM_GETLINK, Flags: netlink.Request, Sequence: n}, Data: lo,
+	}); err != nil {
+		s.answered(n) // it is being closed
+	}
+	select {
+	case <-answered:
+	case <-s.ended:
+	}
+}
+
+// answered ends one question.
+func (s *subscription) answered(n uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.open[n]; c != nil {
+		close(c)
+		delete(s.open, n)
+	}
+}
+
+// unanswered are the questions that were asked by now.
+func (s *subscription) unanswered() []uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.open))
+}
+
+// catchUp does so for each kernel.
+func (w *Watch) catchUp() {
+	w.mu.Lock()
+	subs := slices.Collect(maps.Values(w.subs))
+	w.mu.Unlock()
+	for _, s := range subs {
+		s.catchUp()
+	}
 }
 
 // Watch starts to watch the alias on every host, also on hosts added later. A second call
@@ -145,12 +200,14 @@ func (w *Watch) attach(h *Host) error {
 	}
 	w.set(h.Name, len(have) > 0)
 	w.count(len(have))
-	sub := &subscription{conn: conn, space: h.space}
+	sub := &subscription{conn: conn, space: h.space, ended: make(chan struct{}), open: map[uint32]chan struct{}{}}
 	w.mu.Lock()
 	w.subs[h.Name] = sub
 	w.mu.Unlock()
-	space := h.space
-	sub.done.Go(func() { w.follow(conn, space, h.Name, have) })
+	go func() {
+		defer close(sub.ended)
+		w.follow(sub, h.Name, have)
+	}()
 	return nil
 }
 
@@ -163,7 +220,7 @@ func (w *Watch) detach(host string) {
 	w.mu.Unlock()
 	if sub != nil {
 		sub.conn.Close()
-		sub.done.Wait()
+		<-sub.ended
 	}
 	w.set(host, false) // a notice may have been on its way
 }
@@ -180,11 +237,14 @@ func (w *Watch) end() {
 	}
 }
 
-func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place]bool) {
+func (w *Watch) follow(sub *subscription, host string, have map[place]bool) {
+	s := sub.space
 	for {
-		msgs, err := conn.Receive()
+		msgs, err := sub.conn.Receive()
+		var answered []uint32
 		switch {
-		case errors.Is(err, unix.ENOBUFS): // notices were lost: read the addresses instead
+		case errors.Is(err, unix.ENOBUFS): // notices and answers were lost: read the addresses instead
+			answered = sub.unanswered()
 			if now, err := s.list(w.alias); err == nil {
 				have = now
 			}
@@ -192,6 +252,9 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 			return
 		}
 		for _, m := range msgs {
+			if m.Header.Type == unix.RTM_NEWLINK {
+				answered = append(answered, m.Header.Sequence)
+			}
 			at, ip, ok := parseAddr(m)
 			if !ok || ip != w.alias.WithZone("") {
 				continue
@@ -205,6 +268,9 @@ func (w *Watch) follow(conn *netlink.Conn, s *space, host string, have map[place
 			w.count(len(have))
 		}
 		w.file(host, len(have) > 0)
+		for _, n := range answered {
+			sub.answered(n)
+		}
 	}
 }
 
@@ -282,6 +348,7 @@ func (w *Watch) count(copies int) {
 // Copies is the largest number of places (NIC and prefix) in which any one host has had
 // the alias at the same time.
 func (w *Watch) Copies() int {
+	w.catchUp()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.copies
@@ -289,6 +356,7 @@ func (w *Watch) Copies() int {
 
 // Holders returns who has the alias now, longest holder first.
 func (w *Watch) Holders() []string {
+	w.catchUp()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.holding)
@@ -298,6 +366,7 @@ func (w *Watch) Holders() []string {
 // none has it.
 func (w *Watch) Wait(ctx context.Context, hosts ...string) error {
 	want := slices.Sorted(slices.Values(hosts))
+	w.catchUp()
 	for {
 		w.mu.Lock()
 		have, news := slices.Sorted(slices.Values(w.holding)), w.news
@@ -317,6 +386,7 @@ func (w *Watch) Wait(ctx context.Context, hosts ...string) error {
 // Spans returns who had the alias when, in order of the beginnings. The last
 // spans may be open: their To is the time of the call.
 func (w *Watch) Spans() []Span {
+	w.catchUp()
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -346,6 +416,7 @@ type Tenure struct {
 
 // Tenure sums up from one moment to another; a zero to means now.
 func (w *Watch) Tenure(from, to time.Time) Tenure {
+	w.catchUp()
 	if to.IsZero() {
 		to = time.Now()
 	}

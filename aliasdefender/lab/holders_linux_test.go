@@ -110,6 +110,24 @@ func TestALinkLocalAliasIsWatchedOnItsNICOnly(t *testing.T) {
 	}
 }
 
+// TestAWatchIsNeverBehindItsCaller: what a host has taken before the question is in the
+// answer, although the notice of it may not have been read yet.
+func TestAWatchIsNeverBehindItsCaller(t *testing.T) {
+	x := newRig(t)
+	w, err := x.lab.Watch(alias)
+	x.must(err)
+	for n := 1; n <= 200; n++ {
+		x.takes(x.a)
+		if takes, by := w.Tenure(time.Time{}, time.Time{}).Takes, w.Holders(); takes != n || !slices.Equal(by, []string{"a"}) {
+			t.Fatalf("%d takes, held by %v, want %d by a", takes, by, n)
+		}
+		x.must(x.a.NIC("eth0").DelAddr(alias))
+		if spans := w.Spans(); len(spans) != n || spans[n-1].Open {
+			t.Fatalf("%v, want %d that have ended", spans, n)
+		}
+	}
+}
+
 func TestWaitingForAHolderThatNeverComesSaysWhoHasIt(t *testing.T) {
 	x := newRig(t)
 	x.takes(x.a)
