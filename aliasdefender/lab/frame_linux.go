@@ -148,7 +148,11 @@ func (n *NIC) Send(f Frame) error {
 // what the client hears, sniff at the client's port.
 type Sniffer struct {
 	file *os.File
+	raw  syscall.RawConn // the file's
 	done sync.WaitGroup
+
+	taking sync.Mutex // held while frames are read and filed, so that their order stays
+	lost   error      // the link is gone
 
 	mu     sync.Mutex
 	frames []Frame
@@ -178,9 +182,11 @@ func (p *Port) SniffOf(senders netip.Prefix) (*Sniffer, error) {
 	s := &Sniffer{more: make(chan struct{})}
 	err := p.sw.space.do(func() error {
 		fd, err := openSniffer(index, senders.Masked())
-		if err == nil {
-			s.file = os.NewFile(uintptr(fd), "arp at "+p.name) // non-blocking: reads can be ended
+		if err != nil {
+			return err
 		}
+		s.file = os.NewFile(uintptr(fd), "arp at "+p.name) // non-blocking: reads can be ended
+		s.raw, err = s.file.SyscallConn()
 		return err
 	})
 	if err != nil {
@@ -250,28 +256,34 @@ func onlyOf(senders netip.Prefix) []unix.SockFilter {
 
 func (s *Sniffer) record() {
 	defer s.add(nil)
-	raw, err := s.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	buf := make([]byte, 2048)
-	oob := make([]byte, 128)
+	var err error
+	readErr := s.raw.Read(func(fd uintptr) bool {
+		err = s.take(int(fd))
+		return err != unix.EAGAIN
+	})
+	_ = errors.Join(readErr, err) // it is closed, or its link is gone
+}
+
+// take files what waits at the socket; EAGAIN: nothing does any more. The recorder calls
+// it, and whoever asks for the frames: so none that the port has had is missing because
+// the recorder was not given a processor yet.
+func (s *Sniffer) take(fd int) error {
+	s.taking.Lock()
+	defer s.taking.Unlock()
+	buf, oob := make([]byte, 2048), make([]byte, 128)
 	for {
-		var n, oobn int
-		var from unix.Sockaddr
-		var readErr error
-		err := raw.Read(func(fd uintptr) bool {
-			n, oobn, _, from, readErr = unix.Recvmsg(int(fd), buf, oob, 0)
-			return readErr != unix.EAGAIN
-		})
-		if err != nil {
-			return // closed
+		n, oobn, _, from, err := unix.Recvmsg(fd, buf, oob, 0)
+		switch {
+		case err == unix.EINTR || err == unix.ENETDOWN && s.bound():
+			continue
+		case err == unix.ENETDOWN:
+			s.lost = err // the other caller finds no error at the socket any more
 		}
-		if readErr != nil {
-			if readErr == unix.EINTR || readErr == unix.ENETDOWN && s.bound(raw) {
-				continue
-			}
-			return
+		if err == unix.EAGAIN && s.lost != nil {
+			err = s.lost
+		}
+		if err != nil {
+			return err
 		}
 		frame, ok := parseFrame(buf[:n])
 		if !ok {
@@ -285,11 +297,16 @@ func (s *Sniffer) record() {
 	}
 }
 
+// catchUp files what the port has had by now.
+func (s *Sniffer) catchUp() {
+	s.raw.Control(func(fd uintptr) { s.take(int(fd)) }) // closed: all is filed
+}
+
 // bound reports whether the socket's link still exists: a link that goes down may come up
 // again, a deleted one may not.
-func (s *Sniffer) bound(raw syscall.RawConn) bool {
+func (s *Sniffer) bound() bool {
 	var at unix.Sockaddr
-	raw.Control(func(fd uintptr) { at, _ = unix.Getsockname(int(fd)) })
+	s.raw.Control(func(fd uintptr) { at, _ = unix.Getsockname(int(fd)) })
 	ll, ok := at.(*unix.SockaddrLinklayer)
 	return ok && ll.Ifindex > 0
 }
@@ -317,8 +334,9 @@ func (s *Sniffer) add(f *Frame) {
 	s.more = make(chan struct{})
 }
 
-// Frames returns the frames seen so far, oldest first.
+// Frames returns the frames that the port has had so far, oldest first.
 func (s *Sniffer) Frames() []Frame {
+	s.catchUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.frames)
@@ -326,6 +344,7 @@ func (s *Sniffer) Frames() []Frame {
 
 // Last returns the newest frame that fits, if any.
 func (s *Sniffer) Last(fits func(Frame) bool) (Frame, bool) {
+	s.catchUp()
 	s.mu.Lock()
 	frames := s.frames // only ever appended to
 	s.mu.Unlock()

@@ -29,6 +29,7 @@ type Process struct {
 	Host *Host
 
 	cmd   *exec.Cmd
+	taps  []*tap
 	out   *record
 	ended chan struct{}
 	code  int // valid once ended is closed
@@ -112,6 +113,7 @@ func (h *Host) launch(p *Process, cmd *exec.Cmd, stdout, stderr io.Writer) error
 	for _, t := range taps {
 		t.open()
 	}
+	p.taps = taps
 	h.procs = append(h.procs, p)
 	go func() {
 		cmd.Wait() // the process state has its result
@@ -199,7 +201,12 @@ func (p *Process) CPU() time.Duration {
 
 // Output returns what the program has written so far, both streams together;
 // the last megabyte of it.
-func (p *Process) Output() string { return p.out.String() }
+func (p *Process) Output() string {
+	for _, t := range p.taps {
+		t.catchUp()
+	}
+	return p.out.String()
+}
 
 // WaitOutput waits until the program has written text at any time since its start. It is
 // an error if the program ends without having written it.

@@ -3,6 +3,8 @@ package lab
 import (
 	"io"
 	"os"
+	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,8 +15,11 @@ import (
 // program wrote just before its end.
 type tap struct {
 	r, w   *os.File
+	raw    syscall.RawConn // r's
 	to     io.Writer
-	copied chan struct{}
+	copied chan struct{} // closed when nothing more is waited for
+
+	taking sync.Mutex // held while something is read and passed on, so that the order stays
 }
 
 // newTap makes a tap whose w is for the program to write to.
@@ -23,7 +28,8 @@ func newTap(to io.Writer) (*tap, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tap{r: r, w: w, to: to, copied: make(chan struct{})}, nil
+	raw, err := r.SyscallConn()
+	return &tap{r: r, w: w, raw: raw, to: to, copied: make(chan struct{})}, err
 }
 
 // open begins to read, once the program has w.
@@ -31,8 +37,30 @@ func (t *tap) open() {
 	t.w.Close()
 	go func() {
 		defer close(t.copied)
-		io.Copy(t.to, t.r) // when drain sets a deadline, it ends with an error
+		t.raw.Read(func(fd uintptr) bool { return t.take(int(fd)) }) // when drain sets a deadline, it ends
 	}()
+}
+
+// take passes on what has been written, and tells whether no more can come.
+func (t *tap) take(fd int) (ended bool) {
+	t.taking.Lock()
+	defer t.taking.Unlock()
+	buf := make([]byte, 1<<16)
+	for {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case n > 0:
+			t.to.Write(buf[:n])
+		case err != unix.EINTR:
+			return err != unix.EAGAIN
+		}
+	}
+}
+
+// catchUp passes on what the program has written by now: the reader may not have been
+// given a processor since.
+func (t *tap) catchUp() {
+	t.raw.Control(func(fd uintptr) { t.take(int(fd)) }) // closed: all is passed on
 }
 
 // drain reads what is left after the program's end, and closes the tap.
@@ -40,21 +68,7 @@ func (t *tap) drain() {
 	defer t.r.Close()
 	t.r.SetReadDeadline(time.Unix(0, 1))
 	<-t.copied
-	raw, err := t.r.SyscallConn()
-	if err != nil {
-		return
-	}
-	t.r.SetReadDeadline(time.Time{})
-	buf := make([]byte, 1<<16)
-	raw.Read(func(fd uintptr) bool {
-		for {
-			n, err := unix.Read(int(fd), buf)
-			if n <= 0 && err != unix.EINTR {
-				return true
-			}
-			t.to.Write(buf[:max(n, 0)])
-		}
-	})
+	t.catchUp()
 }
 
 // close undoes newTap if the program could not be started.

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -59,4 +60,44 @@ func dup(t *testing.T, f *os.File) *os.File {
 	d := os.NewFile(uintptr(fd), "output")
 	t.Cleanup(func() { d.Close() })
 	return d
+}
+
+// TestWhatAProgramHasWrittenIsInItsOutput although its reader had no processor since.
+func TestWhatAProgramHasWrittenIsInItsOutput(t *testing.T) {
+	var got bytes.Buffer
+	tap, err := newTap(&got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tap.close()
+	tap.w.WriteString("just now") // nobody reads yet
+	tap.catchUp()
+	if got.String() != "just now" {
+		t.Errorf("%q", got.String())
+	}
+}
+
+// TestWhatAPortHasHadIsAmongTheFrames although the recorder had no processor since.
+func TestWhatAPortHasHadIsAmongTheFrames(t *testing.T) {
+	x := newRig(t)
+	recorded, err := x.c.Port().Sniff()
+	x.must(err)
+	s := &Sniffer{more: make(chan struct{})} // nobody records
+	x.must(x.sw.space.do(func() error {
+		fd, err := openSniffer(x.c.Port().index, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+		if err != nil {
+			return err
+		}
+		s.file = os.NewFile(uintptr(fd), "a sniffer")
+		s.raw, err = s.file.SyscallConn()
+		return err
+	}))
+	defer s.file.Close()
+	x.takes(x.a)
+	claim := func(f Frame) bool { return f.Claim(alias) }
+	_, err = recorded.Wait(x.ctx, claim)
+	x.must(err)
+	if _, ok := s.Last(claim); !ok {
+		t.Errorf("the claim is not among %v", s.Frames())
+	}
 }
