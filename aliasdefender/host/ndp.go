@@ -142,7 +142,7 @@ func linkLayer(options []byte, which byte) (hw HW, has, ok bool) {
 // sum6 is the checksum of an ICMPv6 message (RFC 4443, 2.3), which covers the addresses
 // too: b has both, and the message behind them, as the packet has. It is 0 where the
 // message has the right one in its place.
-func sum6(b []byte) uint16 { return checksum(b, uint32(len(b)-32)) }
+func sum6(b []byte) uint16 { return checksum(b, uint32(len(b)-32)+icmpv6) }
 
 // checksum is RFC 1071's, which goes on from a sum.
 func checksum(b []byte, sum uint32) uint16 {
