@@ -339,8 +339,9 @@ func (c *chaos) judge(end time.Time) {
 
 // late is how much longer something may have taken within a stretch because the
 // machine itself was late: the control client could not put its questions, one a
-// millisecond, in time; or a Monitor that nobody had stopped did not get to run and
-// begins its doubt again, which takes limit; or a kernel could not hear.
+// millisecond, in time; or a Monitor that nobody had stopped did not get to run, or while
+// there was no storm did not come to read what it heard, and begins its doubt again, which
+// takes limit; or a kernel could not hear.
 func (c *chaos) late(from, to time.Time, limit time.Duration) (all time.Duration) {
 	for i := 1; i < len(c.full); i++ {
 		if c.full[i].at.After(from) && c.full[i-1].at.Before(to) && c.full[i].times > c.full[i-1].times {
@@ -352,11 +353,12 @@ func (c *chaos) late(from, to time.Time, limit time.Duration) (all time.Duration
 	}
 	for _, m := range c.monitors {
 		for line := range strings.Lines(m.Output()) {
-			if !strings.Contains(line, "event=away") {
+			away, unread := strings.Contains(line, "event=away"), strings.Contains(line, " late: ") && strings.Contains(line, "event=frames_lost")
+			if !away && !unread {
 				continue
 			}
 			at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:23], time.Local)
-			meant := slices.ContainsFunc(c.resumed, func(r time.Time) bool { return at.Sub(r).Abs() < time.Second })
+			meant := slices.ContainsFunc(c.resumed, func(r time.Time) bool { return at.Sub(r).Abs() < time.Second }) || unread && stateAt(c.story, at).storm
 			if err == nil && at.After(from) && at.Before(to) && !meant {
 				all += limit + lateness
 			}
