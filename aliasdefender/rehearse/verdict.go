@@ -123,7 +123,10 @@ func judge(e expectation, o outcome) judgement {
 	case !slices.Contains(o.After, o.Served):
 		return broken(5, "%s has it, and the client is answered by %s", and(o.After), orNobody(o.Served))
 	}
-	text := "good: at most " + o.within(e.Gap)
+	text := "good: at most " + ms(e.Gap)
+	if o.Gap > e.Gap || e.Both >= 0 && o.Both > e.Both {
+		text = "good: at most " + o.within(e.Gap)
+	}
 	if len(o.After) > 1 {
 		text += "; both have it while they are apart"
 	}
