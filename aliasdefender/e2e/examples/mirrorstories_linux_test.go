@@ -182,8 +182,8 @@ func TestMirrorsKeyOpensNothingElse(t *testing.T) {
 	if _, code := run("rsync", "-e", remote, a+":"+m.path("hostkey"), m.path("made")); code == 0 {
 		t.Error("another file is read")
 	}
-	if _, code := run("rsync", "-e", remote, m.path("mirror.conf"), a+"::mirror/index.html"); code == 0 || stage.Read(t, m.path("www/index.html")) != "one" {
-		t.Error("A's page is written")
+	if said, code := run("rsync", "-e", remote, m.path("mirror.conf"), a+"::mirror/index.html"); code == 0 || !strings.Contains(said, "module is read only") {
+		t.Errorf("A's page may be written: %s", said)
 	}
 	if _, err := os.Stat(m.path("made")); err == nil {
 		t.Error("something was made")

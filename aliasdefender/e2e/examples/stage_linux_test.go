@@ -62,6 +62,9 @@ func play(t *testing.T, name string, at addresses, changed func(settings string)
 	for _, h := range []*lab.Host{x.a, x.b} {
 		x.install(h, key, changed)
 	}
+	for h, other := range map[*lab.Host]*lab.Host{x.a: x.b, x.b: x.a} {
+		x.run(h, "Check", "--files", "--partner-file", x.file(other, "hostname.alias"))
+	}
 	x.control = x.asks(at.router[0].Addr())
 	return x
 }
