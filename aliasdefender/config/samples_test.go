@@ -145,6 +145,20 @@ func TestTheMutualExampleIsAPair(t *testing.T) {
 	}
 }
 
+// TestTheDNSPairExampleIsAPair: one resolver in each family, and both are judged by the
+// router of theirs.
+func TestTheDNSPairExampleIsAPair(t *testing.T) {
+	for i, host := range loadPair(t, "dns-pair") {
+		a := host.Aliases
+		if len(a) != 2 || a[0].Addr.Is6() || !a[1].Addr.Is6() || a[0].Primary != (i == 0) || a[1].Primary != (i == 0) {
+			t.Fatalf("%+v", a)
+		}
+		if a[0].Router.IsValid() || a[1].Router.String() != "fd53:1:2:3::1" {
+			t.Errorf("judged by %s and %s", a[0].Router, a[1].Router)
+		}
+	}
+}
+
 // loadPair loads both hosts' files of an example that is a pair. They must be mirrors: the
 // same aliases, one primary for each, and one settings file; and each folder has a README.
 func loadPair(t *testing.T, example string) (hosts [2]*Config) {
