@@ -27,11 +27,12 @@ type dnsPair struct {
 }
 
 // begin starts a host's dnsmasq and its Monitor. dnsmasq is there when it answers at the
-// host's own address.
+// host's own address. With --no-daemon it stays the user that it is: in a user namespace
+// there is no other.
 func (d *dnsPair) begin(h *lab.Host, own netip.Prefix) {
 	d.Helper()
-	_, err := h.Start("dnsmasq", "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file="+d.conf,
-		"--no-resolv", "--no-hosts", "--user=root", "--pid-file="+d.file(h, "dnsmasq.pid"), "--txt-record="+who+","+h.Name)
+	_, err := h.Start("dnsmasq", "dnsmasq", "--no-daemon", "--conf-file="+d.conf,
+		"--no-resolv", "--no-hosts", "--txt-record="+who+","+h.Name)
 	stage.Must(d.T, err)
 	stage.Must(d.T, resolves(d.T, d.user, own.Addr()).wait(stage.Patiently(d.T), h.Name))
 	d.start(h)
