@@ -24,14 +24,18 @@ type mirror struct {
 
 func newMirror(t *testing.T) *mirror {
 	t.Helper()
-	for program, debian := range map[string]string{"sshd": "openssh-server", "ssh": "openssh-client", "rsync": "rsync", "flock": "util-linux", "logger": "bsdutils", "ip": "iproute2"} {
+	for program, debian := range map[string]string{"sshd": "openssh-server", "ssh": "openssh-client", "rsync": "rsync", "flock": "util-linux", "logger": "bsdutils", "setpriv": "util-linux", "ip": "iproute2"} {
 		stage.Wanted(t, program, debian)
 	}
 	l := lab.ForTest(t)
 	if !manyUsers(t) {
-		lab.Skip(t, "sshd needs a second user: run as root")
+		lab.Skip(t, "sshd needs a user beside root: run as root")
 	}
-	m := &mirror{T: t, dir: t.TempDir()}
+	dir, err := os.MkdirTemp("", "ad") // t.TempDir is root's alone
+	stage.Must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	stage.Must(t, os.Chmod(dir, 0o755))
+	m := &mirror{T: t, dir: dir}
 	lan, err := l.Switch("lan")
 	stage.Must(t, err)
 	for host, own := range map[**lab.Host]string{&m.a: "172.16.1.4/24", &m.b: "172.16.1.5/24"} {
@@ -39,7 +43,7 @@ func newMirror(t *testing.T) *mirror {
 		*host, err = l.Host(lab.HostSpec{Name: name, NoResponder: true, NICs: []lab.NICSpec{{Name: "eth0", Switch: lan, Addrs: stage.Prefixes(own)}}})
 		stage.Must(t, err)
 	}
-	m.log = newSyslog(t, filepath.Join(m.dir, "log"))
+	m.log = newSyslog(t, m.path("log"))
 	// The real logger, with a socket of our own for the place of /dev/log.
 	stage.Must(t, os.Mkdir(m.path("bin"), 0o755))
 	logger, err := exec.LookPath("logger")
@@ -47,12 +51,17 @@ func newMirror(t *testing.T) *mirror {
 	stage.Must(t, os.WriteFile(m.path("bin/logger"), []byte("#!/bin/sh\nexec "+logger+" --socket "+m.path("log")+" \"$@\"\n"), 0o755))
 	m.env = []string{"PATH=" + m.path("bin") + ":" + os.Getenv("PATH")}
 
-	for _, key := range []string{"key", "hostkey"} {
+	for _, key := range []string{"key", "otherkey", "hostkey"} {
 		out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mirror", "-f", m.path(key)).CombinedOutput()
 		if err != nil {
 			t.Fatalf("ssh-keygen: %v\n%s", err, out)
 		}
 	}
+	stage.Must(t, os.Mkdir(m.path("mirror"), 0o755))
+	for _, mine := range []string{"key", "otherkey", "mirror"} {
+		stage.Must(t, os.Chown(m.path(mine), nobody, nobody))
+	}
+	stage.Place(t, m.path("script"), stage.Read(t, filepath.Join(examples, "mirror", "mirror")))
 	public := strings.TrimSpace(stage.Read(t, m.path("key.pub")))
 	stage.Place(t, m.path("authorized_keys"), replaced(t, replaced(t, m.sample("authorized_keys"), "/etc/mirror/rsyncd.conf", m.path("rsyncd.conf")), `." KEY`, `." `+public))
 	stage.Place(t, m.path("rsyncd.conf"), replaced(t, m.sample("rsyncd.conf"), "path = /srv/www", "path = "+m.path("www")))
@@ -65,14 +74,14 @@ func newMirror(t *testing.T) *mirror {
 	return m
 }
 
-// manyUsers tells whether there are more users than root here.
+// manyUsers tells whether there are users beside root here.
 func manyUsers(t *testing.T) bool {
 	t.Helper()
 	var inside, outside, users int64
 	if _, err := fmt.Sscan(stage.Read(t, "/proc/self/uid_map"), &inside, &outside, &users); err != nil {
 		t.Fatal(err)
 	}
-	return users > 1
+	return users > nobody
 }
 
 func (m *mirror) path(name string) string { return filepath.Join(m.dir, name) }
@@ -135,11 +144,15 @@ func (m *mirror) run(code int, words ...string) {
 	}
 }
 
+// script is the command line of the script. It runs as a user who may nothing else, as the
+// unit has it.
 func (m *mirror) script() []string {
-	script, err := filepath.Abs(filepath.Join(examples, "mirror", "mirror"))
-	stage.Must(m.T, err)
-	return []string{"sh", script, m.path("mirror.conf")}
+	user := fmt.Sprint(nobody)
+	return []string{"setpriv", "--reuid=" + user, "--regid=" + user, "--clear-groups", "sh", m.path("script"), m.path("mirror.conf")}
 }
+
+// nobody is the user who owns nothing of this machine.
+const nobody = 65534
 
 // has requires what the current copy has: files with their text, by name.
 func (m *mirror) has(want map[string]string) {

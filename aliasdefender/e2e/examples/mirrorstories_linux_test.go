@@ -68,7 +68,7 @@ func TestMirrorKeepsTheLastCopy(t *testing.T) {
 		{"a file that must be there is not", away("www/index.html", "index"), away("index", "www/index.html"), []string{"there is no index.html; the last copy stays"}},
 		{"the other host has another key", func() { stage.Place(t, m.path("known_hosts"), "172.16.1.4 "+stage.Read(t, m.path("key.pub"))) }, func() { stage.Place(t, m.path("known_hosts"), known) },
 			[]string{"Host key verification failed", "the last copy stays"}},
-		{"the key is not the mirror's", func() { away("key", "good")(); stage.Must(t, os.Link(m.path("hostkey"), m.path("key"))) }, func() { stage.Must(t, os.Remove(m.path("key"))); away("good", "key")() },
+		{"the key is not the mirror's", func() { away("key", "good")(); stage.Must(t, os.Link(m.path("otherkey"), m.path("key"))) }, func() { stage.Must(t, os.Remove(m.path("key"))); away("good", "key")() },
 			[]string{"Permission denied (publickey)", "the last copy stays"}},
 		{"sshd has ended", func() { stage.Must(t, m.sshd.Signal(unix.SIGTERM)); <-m.sshd.Done() }, m.serve, []string{"Connection refused", "the last copy stays"}},
 		{"the host is gone", func() { stage.Must(t, m.a.Crash()) }, func() { stage.Must(t, m.a.Boot()); m.serve() }, []string{"the last copy stays"}},

@@ -2,6 +2,7 @@ package examples
 
 import (
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ func newSyslog(t *testing.T, path string) *syslog {
 	at := &net.UnixAddr{Name: path, Net: "unixgram"}
 	conn, err := net.ListenUnixgram("unixgram", at)
 	stage.Must(t, err)
+	stage.Must(t, os.Chmod(path, 0o777)) // as /dev/log
 	to, err := net.DialUnix("unixgram", nil, at)
 	stage.Must(t, err)
 	s := &syslog{T: t, to: to, lines: make(chan string, 1000)} // no test logs as much
