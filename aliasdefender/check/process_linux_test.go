@@ -1,0 +1,67 @@
+package check
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestALivingProcessIsFoundByItsName(t *testing.T) {
+	self := filepath.Base(os.Args[0])
+	if got := process(t.Context(), self); got.State != Good {
+		t.Errorf("this test, %s: %+v", self, got)
+	}
+	if got := process(t.Context(), "no-such-process-here"); got.State != Failing || got.Reason != `there is no process "no-such-process-here"` {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A zombie has a name, but does not serve.
+func TestAZombieDoesNotCount(t *testing.T) {
+	dir := t.TempDir()
+	for pid, stat := range map[string]string{"7": "7 (web) Z 1", "8": "8 (a (b) c) S 1", "x": ""} {
+		if err := os.Mkdir(filepath.Join(dir, pid), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, pid, "stat"), stat)
+		write(t, filepath.Join(dir, pid, "cmdline"), "/usr/sbin/longer\x00-x\x00")
+	}
+	for name, want := range map[string]State{"web": Failing, "a (b) c": Good, "longer": Good, "-x": Failing} {
+		if got := processIn(t.Context(), dir, name); got.State != want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if got := processIn(t.Context(), dir+"/none", "web"); got.State != Unknown {
+		t.Errorf("without /proc: %+v", got)
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A Monitor catches SIGPIPE. What it starts dies of it, as in any shell.
+func TestACommandDiesOfABrokenPipe(t *testing.T) {
+	out, err := exec.Command(os.Args[0], "play", "pipe").CombinedOutput()
+	if err == nil || !strings.Contains(err.Error(), "broken pipe") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if got := run(t, time.Minute, "pipe"); got.Reason != "ended by signal 13 (broken pipe)" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestTheCarrierOfALink(t *testing.T) {
+	if got := link("lo"); got.State == Unknown {
+		t.Errorf("lo: %+v", got)
+	}
+	if got := link("nothere7"); got.State != Failing || got.Reason != "there is no interface nothere7" {
+		t.Errorf("%+v", got)
+	}
+}
