@@ -23,7 +23,7 @@ import (
 var arrows = map[string]string{
 	"":          "cli",
 	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
-	"daemon":    "check config control defender host logs peer probe record sdnotify store",
+	"daemon":    "check config control defender host logs peer probe record rules sdnotify store",
 	"defender":  "agenda config control detect hearing host peer probe record rules",
 	"detect":    "agenda host probe rules",
 	"record":    "files rules",

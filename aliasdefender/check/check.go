@@ -57,7 +57,10 @@ type Report struct {
 	Check  config.Check
 	State  State         // by Rise and Fall
 	Since  time.Time     // of State
-	Reason string        // what the last answer was or, before the first, why there is none
+	Cause  string        // the reason of the last answer that said the same as State
+	Last   State         // the last answer
+	Reason string        // its reason or, before the first, why there is none
+	Idle   bool          // it is not asked, or not yet, as its settings say
 	Output string        // with the last answer
 	Asked  time.Time     // when the last question was put whose answer counts for State
 	Lives  time.Duration // for how long after Asked State counts

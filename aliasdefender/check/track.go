@@ -16,14 +16,14 @@ type track struct {
 const notAsked = "not asked yet"
 
 func newTrack(c config.Check, now time.Time) track {
-	return track{Report: Report{Check: c, Since: now, Reason: notAsked, Lives: lives(c)}}
+	return track{Report: Report{Check: c, Since: now, Reason: notAsked, Idle: true, Lives: lives(c)}}
 }
 
 // answered counts an answer to a question that was put at asked. One that is unknown
 // moves nothing and does not end a row of others, until so many have come that would make
 // the check failing.
 func (t *track) answered(a Answer, asked, now time.Time) {
-	t.Reason, t.Output = a.Reason, a.Output
+	t.Last, t.Reason, t.Output, t.Idle = a.State, a.Reason, a.Output, false
 	switch a.State {
 	case Good:
 		t.good, t.failing, t.unknown = t.good+1, 0, 0
@@ -36,6 +36,9 @@ func (t *track) answered(a Answer, asked, now time.Time) {
 	default:
 		t.unknown++
 		t.turn(Unknown, t.unknown >= t.Check.Fall || t.old(now), now)
+	}
+	if a.State == t.State {
+		t.Cause = a.Reason
 	}
 }
 
@@ -50,7 +53,7 @@ func (t *track) old(now time.Time) bool { return !now.Before(t.Asked.Add(t.Lives
 // stop forgets everything: the check is not asked any more, for that reason.
 func (t *track) stop(reason string, now time.Time) {
 	t.good, t.failing, t.unknown = 0, 0, 0
-	t.Reason, t.Output = reason, ""
+	t.Last, t.Reason, t.Cause, t.Output, t.Idle = Unknown, reason, reason, "", true
 	t.turn(Unknown, true, now)
 }
 

@@ -54,8 +54,8 @@ type Check struct {
 	Rise     int           // so many good answers in a row make it good
 	Fall     int           // and so many failing ones make it failing
 
-	// Holding: it is asked only while this host has one of the aliases that use it, and
-	// for Settle after the last of them came here it is not asked yet.
+	// Holding: it is asked only while this host has one of the aliases that use it, and not
+	// before Settle has passed since the first of them came here.
 	Holding bool
 	Settle  time.Duration
 

@@ -77,7 +77,7 @@ func (v *view) reached(t time.Time) bool {
 
 // fresh is the fact's value, unknown if it is too old.
 func (v *view) fresh(f Fact) Value {
-	if f.Value == Unknown || v.reached(f.Asked.Add(v.p.life(f))) {
+	if f.Value == Unknown || v.reached(f.Asked.Add(v.p.Life(f))) {
 		return Unknown
 	}
 	return f.Value

@@ -189,8 +189,8 @@ func (p Policy) Doubt() time.Duration { return time.Duration(p.Misses) * p.Timeo
 // Stale is the age at which a fact becomes unknown.
 func (p Policy) Stale() time.Duration { return p.staleAt(0) }
 
-// life is the age at which this fact becomes unknown.
-func (p Policy) life(f Fact) time.Duration {
+// Life is the age at which this fact becomes unknown.
+func (p Policy) Life(f Fact) time.Duration {
 	if f.Lives > 0 {
 		return f.Lives
 	}
