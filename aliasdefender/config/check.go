@@ -95,6 +95,8 @@ const (
 )
 
 // checkTable is one [check.NAME] as it is read.
+//
+// fields: each is a key of the table, with its place.
 type checkTable struct {
 	place
 	name string

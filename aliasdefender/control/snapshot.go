@@ -73,6 +73,8 @@ func (s Snapshot) write(to io.Writer) error {
 }
 
 // Alias is one alias as the daemon sees it.
+//
+// fields: each is a name of the JSON form.
 type Alias struct {
 	Alias   string `json:"alias"` // the address
 	Prefix  int    `json:"prefix"`

@@ -143,6 +143,10 @@ var Rules = []func(*Subject) []Finding{
 	unitWithoutIPv6,
 	nobodyAfterStop,
 	leftOver,
+	checksWithoutChannel,
+	checkOverSegment,
+	checkUnused,
+	checkWhileHolding,
 }
 
 // Inspect returns the findings of all rules, the worst first.
