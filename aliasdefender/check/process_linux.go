@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -40,6 +41,9 @@ func processIn(ctx context.Context, proc, name string) Answer {
 		case err != nil && !errors.Is(err, fs.ErrNotExist) && !gone(err):
 			return unknown("the processes cannot be read: " + err.Error())
 		}
+	}
+	if !slices.Contains(names, "1") { // where others' processes are hidden, that one is
+		return unknown("the processes of others are hidden from this one (ProtectProc of the unit, or hidepid of /proc)")
 	}
 	return failing(fmt.Sprintf("there is no process %q", name))
 }

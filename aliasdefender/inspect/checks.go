@@ -120,6 +120,22 @@ func checkWhileHolding(s *Subject) (found []Finding) {
 	return found
 }
 
+// checkHiddenProcess: the unit hides the processes of others from the Monitor.
+func checkHiddenProcess(s *Subject) (found []Finding) {
+	if s.Config == nil || s.Unit == nil || !slices.Contains([]string{"invisible", "noaccess", "ptraceable"}, s.Unit.Last("ProtectProc")) {
+		return nil
+	}
+	for _, c := range s.Config.Used() {
+		if c.Kind == config.CheckProcess {
+			found = append(found, Finding{Warning, s.checkAbout(c),
+				fmt.Sprintf("the check %s looks for a process, and %s has ProtectProc=%s", c.Name, s.Unit.Name, s.Unit.Last("ProtectProc")),
+				"the Monitor sees no processes but its own: the check is unknown, and nothing follows from it",
+				fmt.Sprintf("'systemctl edit %s', write [Service] and below it ProtectProc=default, and 'systemctl restart %s'", s.Unit.Name, s.Unit.Name)})
+		}
+	}
+	return found
+}
+
 // checkUnused: a check that no alias names is never asked.
 func checkUnused(s *Subject) (found []Finding) {
 	if s.Config == nil {

@@ -48,6 +48,16 @@ func TestFindingsAboutChecks(t *testing.T) {
 		}, nil},
 		"unused": {func(s *Subject) { set(s, page("http://127.0.0.1/", 3)) },
 			[]string{"warning: no alias names the check web"}},
+		"a process that the unit hides": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckProcess, Process: "haproxy"}, "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+			s.Unit = ParseUnit("[Service]\nProtectProc=invisible\n")
+		}, []string{"warning: the check web looks for a process, and aliasdefender.service has ProtectProc=invisible"}},
+		"a process that a drop-in shows": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckProcess, Process: "haproxy"}, "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+			s.Unit = ParseUnit("[Service]\nProtectProc=invisible\n", "[Service]\nProtectProc=default\n")
+		}, nil},
 		"while holding": {func(s *Subject) {
 			c := page("http://127.0.0.1/", 3)
 			c.Holding = true
@@ -59,7 +69,7 @@ func TestFindingsAboutChecks(t *testing.T) {
 			Host: &host.State{NICs: []host.NIC{{Name: "eth0", Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.9/24")}}}}}}
 		tt.change(s)
 		var got []string
-		for _, rule := range []func(*Subject) []Finding{checksWithoutChannel, checkOverSegment, checkUnused, checkWhileHolding} {
+		for _, rule := range []func(*Subject) []Finding{checksWithoutChannel, checkOverSegment, checkHiddenProcess, checkUnused, checkWhileHolding} {
 			for _, f := range rule(s) {
 				got = append(got, f.Severity.String()+": "+f.What)
 				if f.Why == "" || f.About == "" || f.Severity == Warning && f.Mend == "" {

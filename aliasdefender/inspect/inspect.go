@@ -145,6 +145,7 @@ var Rules = []func(*Subject) []Finding{
 	leftOver,
 	checksWithoutChannel,
 	checkOverSegment,
+	checkHiddenProcess,
 	checkUnused,
 	checkWhileHolding,
 }
