@@ -56,8 +56,8 @@ func TestTheShippedSettingsShowEveryKeyWithItsDefault(t *testing.T) {
 		said[v.field()] = true
 	}
 	for table, keys := range tables {
-		if table == "alias" {
-			continue // the same keys as at the top
+		if table == "alias" || table == "check" {
+			continue // the same keys as at the top; an example, see below
 		}
 		for name := range keys {
 			if field := strings.TrimPrefix(table+"."+name, "."); !said[field] {
@@ -79,6 +79,36 @@ func TestTheExampleOfAnAliasTableIsGood(t *testing.T) {
 	cfg := joined(t, strings.ReplaceAll("# [alias."+example, "# ", ""))
 	if a := cfg.Aliases[0]; !a.Failback || a.Interval.String() != "1s" {
 		t.Errorf("got %+v", a)
+	}
+}
+
+func TestTheExamplesOfChecksShowEveryKeyOfThem(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [check.web]")
+	example, _, found := strings.Cut("# [check.web]"+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	cfg := joined(t, regexp.MustCompile("(?m)^# ?").ReplaceAllString(example, ""))
+	kinds := map[CheckKind]bool{}
+	for _, k := range cfg.Checks {
+		kinds[k.Kind] = true
+	}
+	if len(kinds) != 5 {
+		t.Errorf("shown: %v", kinds)
+	}
+	web := cfg.Checks[0]
+	web.Line, web.HTTP.CAFile, web.HTTP.URL = 0, "", ""
+	if diff := cmp.Diff(joined(t, "[check.web]\nhttp = \"http://127.0.0.1\"\n").Checks[0].HTTP.Status, web.HTTP.Status); diff != "" || web.Interval != DefaultCheckInterval || web.Fall != DefaultFall || web.Rise != DefaultRise || web.Timeout != DefaultCheckTimeout {
+		t.Errorf("not the defaults: %+v\n%s", web, diff)
+	}
+	for name := range tables["check"] {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
 	}
 }
 

@@ -77,6 +77,8 @@ type scope struct {
 	witnesses                                              given[[]witness]
 	onIsolation                                            given[OnIsolation]
 	failback                                               given[bool]
+	checks                                                 given[[]named]
+	onServiceFailure                                       given[OnServiceFailure]
 }
 
 // place is where a mistake is.
@@ -98,6 +100,8 @@ func (s scope) within(wide scope) scope {
 	s.failback = s.failback.or(wide.failback)
 	s.failbackAfter = s.failbackAfter.or(wide.failbackAfter)
 	s.lease = s.lease.or(wide.lease)
+	s.checks = s.checks.or(wide.checks)
+	s.onServiceFailure = s.onServiceFailure.or(wide.onServiceFailure)
 	return s
 }
 
@@ -127,6 +131,8 @@ func (s scope) apply(a *Alias) {
 	a.Failback = s.failback.value && a.Primary
 	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
 	a.Lease = s.lease.orDefault(DefaultLease(a.Interval))
+	a.Checks = s.names()
+	a.OnServiceFailure = s.onServiceFailure.orDefault(ServiceKeep)
 }
 
 // checkTimes finds times that contradict each other in s, within wide. It blames only

@@ -25,6 +25,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"alias-defender/aliasdefender/check"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/defender"
@@ -54,7 +55,8 @@ func Run(ctx context.Context, o Options) error {
 	frugal(len(cfg.Aliases))
 	// If a reader of our standard error dies, that must not take the aliases with it, and
 	// neither must a signal that comes before we are ready.
-	signal.Ignore(syscall.SIGPIPE)
+	// SIGPIPE is caught and not ignored: a program that a check runs would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
 	defer signal.Stop(signals)
@@ -90,6 +92,7 @@ func Run(ctx context.Context, o Options) error {
 	options := network.options(cfg, o.Version, log)
 	options.Kept, options.Memory, options.Host = defender.Kept(state.kept), m.memory.state(state), identity.id
 	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
+	options.Sources = []defender.Source{m.checks}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
@@ -135,6 +138,7 @@ type monitor struct {
 	memory   *memory
 	marks    *marks
 	events   events
+	checks   *checks
 	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
 
@@ -156,6 +160,7 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
 	m.events = newEvents(m, cfg)
+	m.checks = newChecks(cfg, check.NewQuestions().Ask, m.events.Record)
 	return m
 }
 
@@ -272,6 +277,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 	}
 	s.Problems = append(s.Problems, m.problems()...)
+	s.Checks = m.checks.shown()
 	return s, err
 }
 
@@ -283,6 +289,7 @@ func (m *monitor) problems() (all []string) {
 	if m.unread != "" {
 		all = append(all, m.unread)
 	}
+	all = append(all, m.checks.problems()...)
 	return all
 }
 

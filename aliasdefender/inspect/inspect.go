@@ -143,6 +143,11 @@ var Rules = []func(*Subject) []Finding{
 	unitWithoutIPv6,
 	nobodyAfterStop,
 	leftOver,
+	checksWithoutChannel,
+	checkOverSegment,
+	checkHiddenProcess,
+	checkUnused,
+	checkWhileHolding,
 }
 
 // Inspect returns the findings of all rules, the worst first.
