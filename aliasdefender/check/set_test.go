@@ -3,6 +3,8 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,7 +15,8 @@ import (
 
 // service is one that a test speaks for.
 type service struct {
-	answer func(ctx context.Context, c config.Check) Answer
+	lock   sync.Mutex
+	answer Asker
 	asked  []time.Duration // since the start, of the check "web"
 	most   atomic.Int64    // questions that were under way together
 	under  atomic.Int64
@@ -26,24 +29,23 @@ type service struct {
 func playSet(t *testing.T, checks []config.Check, f func(s *Set, v *service)) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &service{began: time.Now(), answer: func(context.Context, config.Check) Answer { return good("well") }}
-		lock := make(chan struct{}, 1)
 		s := New(func(ctx context.Context, c config.Check) Answer {
 			v.most.Store(max(v.most.Load(), v.under.Add(1)))
 			defer v.under.Add(-1)
-			lock <- struct{}{}
+			v.lock.Lock()
 			if c.Name == "web" {
 				v.asked = append(v.asked, time.Since(v.began))
 			}
 			answer := v.answer
-			<-lock
+			v.lock.Unlock()
 			return answer(ctx, c)
 		}, func(r Report) {
-			lock <- struct{}{}
+			v.lock.Lock()
+			defer v.lock.Unlock()
 			v.told = append(v.told, r)
 			if r.Turned {
 				v.turns = append(v.turns, fmt.Sprintf("%s %s: %s", r.Check.Name, r.State, r.Reason))
 			}
-			<-lock
 		})
 		s.Use(checks)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -53,6 +55,33 @@ func playSet(t *testing.T, checks []config.Check, f func(s *Set, v *service)) {
 		cancel()
 		<-ended
 	})
+}
+
+// does says how the service answers from now on.
+func (v *service) does(answer Asker) {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	v.answer = answer
+}
+
+// times are when the check "web" was asked.
+func (v *service) times() []time.Duration {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	return slices.Clone(v.asked)
+}
+
+// reports are what was told, and turned what of it had turned.
+func (v *service) reports() []Report {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	return slices.Clone(v.told)
+}
+
+func (v *service) turned() []string {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	return slices.Clone(v.turns)
 }
 
 func web(change ...func(*config.Check)) config.Check {
@@ -88,23 +117,23 @@ func TestACheckRisesAndFallsByAnswersInARow(t *testing.T) {
 		expect(t, s, "unknown: well")
 		wait(5 * time.Second)
 		expect(t, s, "good: well")
-		v.answer = func(context.Context, config.Check) Answer { return failing("status 500") }
+		v.does(func(context.Context, config.Check) Answer { return failing("status 500") })
 		wait(10 * time.Second)
 		expect(t, s, "good: status 500")
-		v.answer = func(context.Context, config.Check) Answer { return good("well") }
+		v.does(func(context.Context, config.Check) Answer { return good("well") })
 		wait(5 * time.Second)
-		v.answer = func(context.Context, config.Check) Answer { return failing("status 500") }
+		v.does(func(context.Context, config.Check) Answer { return failing("status 500") })
 		wait(10 * time.Second)
 		expect(t, s, "good: status 500") // two in a row, and one good one before them
 		wait(5 * time.Second)
 		expect(t, s, "failing: status 500")
-		v.answer = func(context.Context, config.Check) Answer { return good("well") }
+		v.does(func(context.Context, config.Check) Answer { return good("well") })
 		wait(5 * time.Second)
 		expect(t, s, "failing: well")
 		wait(5 * time.Second)
 		expect(t, s, "good: well")
 		want := "[web good: well web failing: status 500 web good: well]"
-		if got := fmt.Sprint(v.turns); got != want {
+		if got := fmt.Sprint(v.turned()); got != want {
 			t.Errorf("turns %s, want %s", got, want)
 		}
 	})
@@ -113,10 +142,10 @@ func TestACheckRisesAndFallsByAnswersInARow(t *testing.T) {
 // What cannot be asked says nothing: the state stays until what was known is too old.
 func TestWhatCannotBeAskedMovesNothing(t *testing.T) {
 	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
-		v.answer = func(context.Context, config.Check) Answer { return failing("refused") }
+		v.does(func(context.Context, config.Check) Answer { return failing("refused") })
 		wait(11 * time.Second)
 		expect(t, s, "failing: refused")
-		v.answer = func(context.Context, config.Check) Answer { return unknown("too many open files") }
+		v.does(func(context.Context, config.Check) Answer { return unknown("too many open files") })
 		wait(10 * time.Second)
 		expect(t, s, "failing: too many open files")
 		wait(5 * time.Second)
@@ -127,12 +156,12 @@ func TestWhatCannotBeAskedMovesNothing(t *testing.T) {
 func TestAnUnknownAnswerDoesNotEndARow(t *testing.T) {
 	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
 		n := 0
-		v.answer = func(context.Context, config.Check) Answer {
+		v.does(func(context.Context, config.Check) Answer {
 			if n++; n%2 == 0 {
 				return unknown("too many open files")
 			}
 			return failing("refused")
-		}
+		})
 		wait(21 * time.Second)
 		expect(t, s, "failing: refused")
 	})
@@ -140,10 +169,10 @@ func TestAnUnknownAnswerDoesNotEndARow(t *testing.T) {
 
 func TestEachCheckKeepsItsOwnRhythm(t *testing.T) {
 	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
-		v.answer = func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") }
+		v.does(func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") })
 		wait(21 * time.Second)
-		if len(v.asked) != 5 || v.asked[4]-v.asked[0] != 20*time.Second || v.asked[0] >= time.Second {
-			t.Errorf("asked at %v", v.asked)
+		if len(v.times()) != 5 || v.times()[4]-v.times()[0] != 20*time.Second || v.times()[0] >= time.Second {
+			t.Errorf("asked at %v", v.times())
 		}
 		if r := s.Reports()[0]; r.Late != 0 || r.State != Failing {
 			t.Errorf("%+v", r)
@@ -159,7 +188,7 @@ func TestQuestionsNeverPileUp(t *testing.T) {
 		many = append(many, web(func(c *config.Check) { c.Name = fmt.Sprint("c", i); c.Interval, c.Timeout = time.Second, time.Second }))
 	}
 	playSet(t, many, func(s *Set, v *service) {
-		v.answer = func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") }
+		v.does(func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") })
 		wait(time.Minute)
 		if most := v.most.Load(); most != MostAtOnce {
 			t.Errorf("%d were under way at once, want %d", most, MostAtOnce)
@@ -171,7 +200,7 @@ func TestQuestionsNeverPileUp(t *testing.T) {
 		if late < 60*40 {
 			t.Errorf("%d are said to be late, want three of four", late)
 		}
-		v.answer = func(context.Context, config.Check) Answer { return good("well") }
+		v.does(func(context.Context, config.Check) Answer { return good("well") })
 		wait(5 * time.Second)
 		for _, r := range s.Reports() {
 			if r.State != Good {
@@ -184,17 +213,17 @@ func TestQuestionsNeverPileUp(t *testing.T) {
 func TestACheckOfAColdStandbyIsAskedWhileAnAliasIsHere(t *testing.T) {
 	cold := web(func(c *config.Check) { c.Holding, c.Settle = true, 10*time.Second })
 	playSet(t, []config.Check{cold}, func(s *Set, v *service) {
-		v.answer = func(context.Context, config.Check) Answer { return failing("refused") }
+		v.does(func(context.Context, config.Check) Answer { return failing("refused") })
 		wait(time.Minute)
 		expect(t, s, "unknown: not asked: no alias that uses it is here")
-		if len(v.asked) != 0 {
-			t.Errorf("asked at %v without an alias", v.asked)
+		if len(v.times()) != 0 {
+			t.Errorf("asked at %v without an alias", v.times())
 		}
 		s.Held("web", time.Now())
 		wait(9 * time.Second)
 		expect(t, s, "unknown: not asked yet: the alias has been here for less than 10s")
-		if len(v.asked) != 0 {
-			t.Errorf("asked at %v before it has settled", v.asked)
+		if len(v.times()) != 0 {
+			t.Errorf("asked at %v before it has settled", v.times())
 		}
 		wait(16 * time.Second)
 		expect(t, s, "failing: refused")
@@ -208,14 +237,14 @@ func TestACheckOfAColdStandbyIsAskedWhileAnAliasIsHere(t *testing.T) {
 func TestAnAnswerFromBeforeTheAliasLeftDoesNotCount(t *testing.T) {
 	cold := web(func(c *config.Check) { c.Holding, c.Fall = true, 1 })
 	playSet(t, []config.Check{cold}, func(s *Set, v *service) {
-		v.answer = func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") }
+		v.does(func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") })
 		s.Held("web", time.Now())
 		wait(time.Second + time.Millisecond)
 		s.Held("web", time.Time{})
 		wait(4 * time.Second)
 		expect(t, s, "unknown: not asked: no alias that uses it is here")
-		if len(v.turns) != 0 {
-			t.Errorf("turned: %v", v.turns)
+		if len(v.turned()) != 0 {
+			t.Errorf("turned: %v", v.turned())
 		}
 	})
 }
@@ -223,14 +252,14 @@ func TestAnAnswerFromBeforeTheAliasLeftDoesNotCount(t *testing.T) {
 func TestAReloadLeavesUnchangedChecksAlone(t *testing.T) {
 	other := web(func(c *config.Check) { c.Name = "db" })
 	playSet(t, []config.Check{web(), other}, func(s *Set, v *service) {
-		v.answer = func(ctx context.Context, c config.Check) Answer {
+		v.does(func(ctx context.Context, c config.Check) Answer {
 			if c.Name == "db" {
 				<-ctx.Done()
 			}
 			return good("well")
-		}
+		})
 		wait(7 * time.Second)
-		before := len(v.asked)
+		before := len(v.times())
 		moved := web(func(c *config.Check) { c.Line = 77 })
 		wait(0)
 		s.Use([]config.Check{moved})
@@ -239,12 +268,12 @@ func TestAReloadLeavesUnchangedChecksAlone(t *testing.T) {
 		if len(s.Reports()) != 1 {
 			t.Errorf("%d reports", len(s.Reports()))
 		}
-		told := len(v.told)
+		told := len(v.reports())
 		wait(10 * time.Second)
-		if len(v.asked) != before+2 {
-			t.Errorf("asked %d times more, want 2: its rhythm goes on", len(v.asked)-before)
+		if len(v.times()) != before+2 {
+			t.Errorf("asked %d times more, want 2: its rhythm goes on", len(v.times())-before)
 		}
-		for _, r := range v.told[told:] {
+		for _, r := range v.reports()[told:] {
 			if r.Check.Name == "db" {
 				t.Errorf("a check that is gone tells %s", r.State)
 			}
@@ -259,16 +288,16 @@ func TestAReloadLeavesUnchangedChecksAlone(t *testing.T) {
 func TestAQuestionThatIsUnderWayEndsWithItsCheck(t *testing.T) {
 	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
 		var why error
-		v.answer = func(ctx context.Context, _ config.Check) Answer {
+		v.does(func(ctx context.Context, _ config.Check) Answer {
 			<-ctx.Done()
 			why = ctx.Err()
 			return failing("timeout")
-		}
+		})
 		wait(time.Second)
 		s.Use(nil)
 		synctest.Wait()
-		if why != context.Canceled || len(v.told) != 0 {
-			t.Errorf("it ended by %v, and told %v", why, v.told)
+		if why != context.Canceled || len(v.reports()) != 0 {
+			t.Errorf("it ended by %v, and told %v", why, v.reports())
 		}
 	})
 }

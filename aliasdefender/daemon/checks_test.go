@@ -132,6 +132,17 @@ func TestAnAliasesServiceIsWhatItsChecksSayTogether(t *testing.T) {
 		d.set("web", check.Unknown, "too many open files")
 		time.Sleep(time.Minute)
 		expect("failing db: refused", "unknown")
+		d.set("db", check.Good, "well")
+		d.set("web", check.Good, "well")
+		time.Sleep(3 * time.Minute)
+		expect("good", "good")
+		time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(62 * time.Second))) // db has just been asked
+		d.set("web", check.Unknown, "too many open files")
+		time.Sleep(20 * time.Second)
+		expect("unknown", "unknown")
+		d.set("web", check.Good, "well")
+		time.Sleep(15 * time.Second)
+		expect("good", "good") // although db was asked before it became unknown
 	})
 }
 
