@@ -119,8 +119,9 @@ type reader struct {
 
 // page is one question of a reader.
 type page struct {
-	at time.Time
-	by string // empty: lost
+	at, to time.Time // asked, and answered or given up
+	by     string    // empty: lost
+	err    error     // why it was lost
 }
 
 // read starts a reader on the pair's client. It ends with the test.
@@ -135,7 +136,7 @@ func read(t *testing.T, p *pair.Pair) *reader {
 				by = ""
 			}
 			r.mu.Lock()
-			r.pages = append(r.pages, page{at, by})
+			r.pages = append(r.pages, page{at, time.Now(), by, err})
 			r.mu.Unlock()
 			select {
 			case <-time.After(20 * time.Millisecond):
@@ -147,21 +148,23 @@ func read(t *testing.T, p *pair.Pair) *reader {
 	return r
 }
 
-// since is what came of the questions since then: how many were lost, by whom the first
-// page came, and after how long.
-func (r *reader) since(from time.Time) (lost int, by string, after time.Duration) {
+// lost are the questions since then that were lost, but for those under way while the alias
+// moved: a connection ends with the host that has it.
+func (r *reader) lost(p *pair.Pair, from time.Time) (lost []page) {
+	spans := p.Holders.Spans()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.pages {
-		switch {
-		case p.at.Before(from):
-		case p.by == "":
-			lost++
-		case by == "":
-			by, after = p.by, p.at.Sub(from)
+	for _, q := range r.pages {
+		moved := false
+		for i := range len(spans) - 1 {
+			given, got := spans[i].To, spans[i+1].From // in a hand-over got comes first
+			moved = moved || !q.to.Before(earlier(given, got)) && !q.at.After(later(given, got))
+		}
+		if q.by == "" && !q.at.Before(from) && !moved {
+			lost = append(lost, q)
 		}
 	}
-	return lost, by, after
+	return lost
 }
 
 // wait waits until the reader gets pages from a host that it asked for after a moment, and
@@ -219,4 +222,18 @@ func inOrder(t *testing.T, m *lab.Process, fields ...string) {
 		}
 		rest = after
 	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
