@@ -37,6 +37,8 @@ type Alias struct {
 	// Lease is how long the alias outlives a daemon that does not renew it, in whole
 	// seconds; 0: for ever.
 	Lease time.Duration
+
+	Hooks Hooks
 }
 
 // Partner is the other host of an alias: an address, or a name to resolve.

@@ -66,7 +66,8 @@ func ParseKey(text []byte) (k Key, problem string) {
 }
 
 // LoadWithKeys is Load for a daemon that talks to partners: it reads the key files too.
-// Their mistakes are among the others, each under the line of key_file.
+// Their mistakes are among the others, each under the line of key_file. It
+// looks at the programs of the hooks, too.
 func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
 	if !f.keyFiles.bad {
@@ -78,6 +79,7 @@ func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Con
 			f.Peer.Keys = append(f.Peer.Keys, k)
 		}
 	}
+	f.checkHooks()
 	return join(t, f)
 }
 

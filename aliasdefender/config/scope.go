@@ -77,6 +77,7 @@ type scope struct {
 	witnesses                                              given[[]witness]
 	onIsolation                                            given[OnIsolation]
 	failback                                               given[bool]
+	hooks                                                  hookScope
 }
 
 // place is where a mistake is.
@@ -98,6 +99,7 @@ func (s scope) within(wide scope) scope {
 	s.failback = s.failback.or(wide.failback)
 	s.failbackAfter = s.failbackAfter.or(wide.failbackAfter)
 	s.lease = s.lease.or(wide.lease)
+	s.hooks = s.hooks.within(wide.hooks)
 	return s
 }
 
@@ -127,6 +129,7 @@ func (s scope) apply(a *Alias) {
 	a.Failback = s.failback.value && a.Primary
 	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
 	a.Lease = s.lease.orDefault(DefaultLease(a.Interval))
+	a.Hooks = s.hooks.hooks()
 }
 
 // checkTimes finds times that contradict each other in s, within wide. It blames only
