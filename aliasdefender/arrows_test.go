@@ -23,7 +23,7 @@ import (
 var arrows = map[string]string{
 	"":          "cli",
 	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
-	"daemon":    "config control defender host logs peer probe record sdnotify store",
+	"daemon":    "config control defender hook host logs peer probe record sdnotify store",
 	"defender":  "agenda config control detect hearing host peer probe record rules",
 	"detect":    "agenda host probe rules",
 	"record":    "files rules",
@@ -31,6 +31,7 @@ var arrows = map[string]string{
 	"agenda":    "",
 	"config":    "files",
 	"control":   "",
+	"hook":      "config defender host record rules",
 	"host":      "hearing",
 	"inspect":   "config host",
 	"lab":       "",

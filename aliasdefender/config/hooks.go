@@ -50,6 +50,20 @@ type Hooks struct {
 	ExitAfter     ExitAfter
 }
 
+// releaseMost bounds before_timeout for a release: a Monitor that is told to end must end.
+const releaseMost = 5 * time.Second
+
+// Before is how long a gate may take, counted from the decision; 0: it has no program.
+func (h Hooks) Before(gate HookName) time.Duration {
+	switch {
+	case h.Programs[gate] == nil:
+		return 0
+	case gate == BeforeRelease:
+		return min(h.BeforeTimeout, releaseMost)
+	}
+	return h.BeforeTimeout
+}
+
 // Any tells whether anything is to be done at all.
 func (h Hooks) Any() bool { return len(h.Programs) > 0 || h.ExitAfter != "" }
 
@@ -155,7 +169,7 @@ func (f *SettingsFile) checkHooks() {
 			if len(g.value) == 0 || g.bad {
 				continue
 			}
-			if problem := lookAtProgram(g.value[0]); problem != "" {
+			if problem := LookAtProgram(g.value[0]); problem != "" {
 				f.mistake(g.line, g.field, showPath(g.value[0])+" "+problem)
 			}
 		}

@@ -51,11 +51,11 @@ func program(example string) parser[Program] {
 // maxLinks is how many symbolic links are followed, as by the system (ELOOP).
 const maxLinks = 40
 
-// lookAtProgram says what is wrong with a program that will be run as the user that runs
+// LookAtProgram says what is wrong with a program that will be run as the user that runs
 // this, which is root; empty: nothing. Nobody else may be able to change it: neither the
 // file nor a directory or symbolic link on the way to it. Whether it can be executed is
 // found out when it is to be run.
-func lookAtProgram(path string) string {
+func LookAtProgram(path string) string {
 	at, rest := "/", strings.TrimPrefix(filepath.Clean(path), "/")
 	for links := 0; ; {
 		name, more, _ := strings.Cut(rest, "/")
