@@ -109,6 +109,7 @@ type whyAlias struct {
 	Holder  string          `json:"holder"`
 	Row     string          `json:"row"`
 	Why     string          `json:"why"`
+	Hooks   []control.Hook  `json:"hooks,omitempty"` // the last run of each
 	Journal []control.Entry `json:"journal"`
 }
 
@@ -129,6 +130,7 @@ func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 		}
 		told = append(told, whyAlias{
 			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why,
+			Hooks:   al.Hooks,
 			Journal: append([]control.Entry{}, al.Journal[max(0, len(al.Journal)-last):]...),
 		})
 	}
@@ -156,6 +158,9 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 			}
 			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
 			fmt.Fprintf(w, "    %s\n", factLine(e))
+		}
+		if len(al.Hooks) > 0 {
+			fmt.Fprintf(w, "hooks: %s\n", hooksOf(al.Hooks, now))
 		}
 	}
 }

@@ -128,8 +128,19 @@ func openToOthers(info fs.FileInfo) string {
 	return ""
 }
 
-// trusted tells whether a file's owner runs this, or is root.
-func trusted(owner int) bool { return owner == 0 || owner == os.Geteuid() }
+// trusted tells whether a file's owner runs this, is root, or owns the root directory, and
+// so could replace everything. In a user namespace that is whoever is root outside.
+func trusted(owner int) bool {
+	if owner == 0 || owner == os.Geteuid() {
+		return true
+	}
+	top, err := os.Stat("/")
+	if err != nil {
+		return false
+	}
+	of, _ := ownerOf(top)
+	return owner == of
+}
 
 // ownerOf is the user and the group that a file belongs to; root's where the system does
 // not tell.

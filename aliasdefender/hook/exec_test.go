@@ -88,6 +88,14 @@ func TestOutputIsBoundedAndCleaned(t *testing.T) {
 	}
 }
 
+func TestLinesAreBoundedToo(t *testing.T) {
+	n, last := 0, ""
+	readOutput(strings.NewReader(strings.Repeat("x\n", 1000)), func(line string) { n, last = n+1, line })
+	if n != mostLines+1 || last != "(and 800 bytes more)" {
+		t.Errorf("%d lines, at last %q", n, last)
+	}
+}
+
 // A hook that sleeps on is ended, also one that does not want to.
 func TestAProgramIsEndedAtItsTime(t *testing.T) {
 	for _, what := range []string{"sleep", "deaf"} {

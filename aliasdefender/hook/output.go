@@ -14,6 +14,8 @@ const (
 	longestLine = 4 << 10
 	// mostOutput is how many bytes of a run are logged.
 	mostOutput = 64 << 10
+	// mostLines is how many lines of a run are logged: the log's queue is for ours too.
+	mostLines = 200
 )
 
 // output passes on what a program writes, a line at a time. What is too much is counted
@@ -22,6 +24,7 @@ type output struct {
 	out  func(string)
 	line []byte // begun, and at most longestLine long
 	said int    // bytes passed on, or in line
+	n    int    // lines passed on
 	lost int    // bytes that were too much
 }
 
@@ -47,6 +50,9 @@ func (o *output) take(text []byte) {
 	for len(text) > 0 {
 		part, rest, ends := bytes.Cut(text, []byte("\n"))
 		room := max(0, min(longestLine-len(o.line), mostOutput-o.said, len(part)))
+		if o.n == mostLines {
+			room = 0
+		}
 		o.line = append(o.line, part[:room]...)
 		o.said += room
 		o.lost += len(part) - room
@@ -61,6 +67,7 @@ func (o *output) take(text []byte) {
 func (o *output) end() {
 	if len(o.line) > 0 {
 		o.out(clean(string(o.line)))
+		o.n++
 	}
 	o.line = o.line[:0]
 }
