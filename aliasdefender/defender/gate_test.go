@@ -10,6 +10,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -330,5 +331,52 @@ func TestAnExitWaitsForTheGates(t *testing.T) {
 		g.opens[0](nil)
 		w.wait(time.Second)
 		w.expect("", "released")
+	})
+}
+
+// everyMove is a sink that wants each event.
+type everyMove struct{ moves []record.Event }
+
+func (*everyMove) Every() {}
+func (s *everyMove) Put(e record.Event) {
+	if e.Kind == record.Moved {
+		s.moves = append(s.moves, e)
+	}
+}
+
+// What happens so often that log and disk only count it is still told to who wants each
+// event: a hook that missed one would leave a route where it was.
+func TestWhoWantsEachEventGetsEach(t *testing.T) {
+	every, some := &everyMove{}, 0
+	play(t, 1, true, false, func(w *world) {
+		w.a.kill()
+		d := w.startWith(w.a, w.cfgA, func(o *Options) {
+			o.Ring = record.NewRing()
+			o.Recorder = record.New(o.Ring, every, record.SinkFunc(func(e record.Event) {
+				if e.Kind == record.Moved {
+					some++
+				}
+			}))
+		})
+		w.a.daemon = d
+		w.settle()
+		for range 15 {
+			w.order(w.a, control.Order{Alias: aliasIP, Remove: true})
+			w.order(w.a, control.Order{Alias: aliasIP})
+		}
+		counted := 0
+		for i, e := range every.moves {
+			if want := [...]string{"take", "release"}[i%2]; e.Decision.Action != want || e.Alias.Addr != aliasIP {
+				w.fail("move %d is %+v", i, e)
+			}
+			if e.Seq == 0 {
+				counted++
+			}
+		}
+		if len(every.moves) != 31 || some != 31-counted || counted == 0 {
+			w.fail("%d told, %d recorded, %d counted", len(every.moves), some, counted)
+		}
+		d.Stop(ExitKeep)
+		w.wait(time.Second)
 	})
 }
