@@ -66,6 +66,6 @@ func unitShutsHooksIn(s *Subject) (found []Finding) {
 		Severity: Warning, About: s.Settings + ": hooks",
 		What: fmt.Sprintf("hooks are set, and %s of this host shuts them in: %s", u.Name, strings.Join(shut, ", ")),
 		Why:  "hooks run in the sandbox of the Monitor: most files cannot be written, /root is empty, and root's other powers are missing",
-		Mend: "install init/aliasdefender.service.d/hooks.conf below /etc/systemd/system, without the lines that your hooks do not need; then systemctl daemon-reload",
+		Mend: "put the examples' hooks.conf (share/doc/aliasdefender/examples) into /etc/systemd/system/aliasdefender.service.d, without the lines that your hooks do not need; then systemctl daemon-reload, and restart the unit",
 	})
 }
