@@ -30,6 +30,9 @@ which tells it on the channel. STANDBY is ready, not ready or parked. It is unkn
 the channel should tell but is not heard, and - if nothing can tell, or not yet. A line
 below says why.
 
+A line for each check of a service says whether it is good, failing or unknown, since
+when, and what its last answer was.
+
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files.
 
@@ -99,6 +102,7 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 		}
 		row++
 	}
+	printChecks(w, s)
 	for _, p := range s.Problems {
 		fmt.Fprintln(w, "problem:", p)
 	}

@@ -25,7 +25,8 @@ func (a *app) whyCmd() *cobra.Command {
 		Short: "Show the last decisions about each alias, with their facts",
 		Long: `Show the last decisions about one alias or all, oldest first: when, by which row of
 the rules, and from which facts, with their ages. With a channel, they include how
-hand-overs went, and contradictions between the two hosts' files.
+hand-overs went, and contradictions between the two hosts' files. Above them stand the
+checks of the alias's service, each with what it said last, and a command's output.
 
 The running Monitor answers. It remembers the last 64 decisions about each alias,
 fewer if there are very many aliases; its event log keeps them over a restart or a
@@ -109,7 +110,8 @@ type whyAlias struct {
 	Holder  string          `json:"holder"`
 	Row     string          `json:"row"`
 	Why     string          `json:"why"`
-	Hooks   []control.Hook  `json:"hooks,omitempty"` // the last run of each
+	Hooks   []control.Hook  `json:"hooks,omitempty"`  // the last run of each
+	Checks  []control.Check `json:"checks,omitempty"` // of its service
 	Journal []control.Entry `json:"journal"`
 }
 
@@ -129,8 +131,7 @@ func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 			continue
 		}
 		told = append(told, whyAlias{
-			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why,
-			Hooks:   al.Hooks,
+			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why, Checks: checksOf(s, al), Hooks: al.Hooks,
 			Journal: append([]control.Entry{}, al.Journal[max(0, len(al.Journal)-last):]...),
 		})
 	}
@@ -148,6 +149,12 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 			holder = "holder unknown"
 		}
 		fmt.Fprintf(w, "%s on %s, now %s\n", al.Alias, al.NIC, holder)
+		for _, c := range al.Checks {
+			printCheck(w, c, now)
+			for line := range strings.Lines(c.Output) {
+				fmt.Fprintf(w, "    | %s\n", strings.TrimRight(line, "\n"))
+			}
+		}
 		if len(al.Journal) == 0 {
 			fmt.Fprintln(w, "nothing has been decided yet")
 		}
@@ -202,6 +209,8 @@ func factLine(e control.Entry) string {
 			link = linkOf(r, f.Value)
 		case r.Short != "":
 			parts = append(parts, answerOf(r.Short, f, e.At))
+		case r.Service:
+			parts = append(parts, answerOf(r.Name, f, e.At))
 		}
 	}
 	if len(parts) == 0 {
@@ -224,8 +233,8 @@ func linkOf(r rules.FactRow, value string) string {
 // answerOf is a fact of the network, with its age when the decision was made.
 func answerOf(name string, f control.Fact, at time.Time) string {
 	text := name + " " + f.Value
-	if f.By != "" {
-		text += " by " + f.By
+	if by := f.By + f.Why; by != "" { // a fact has one of the two
+		text += " by " + by
 	}
 	if !f.Asked.IsZero() {
 		text += fmt.Sprintf(" (asked %s before)", span(at.Sub(f.Asked)))

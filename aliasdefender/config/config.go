@@ -10,6 +10,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -38,7 +39,9 @@ type Alias struct {
 	// seconds; 0: for ever.
 	Lease time.Duration
 
-	Hooks Hooks
+	Hooks            Hooks
+	Checks           []string // the names of the checks of the service behind it
+	OnServiceFailure OnServiceFailure
 }
 
 // Partner is the other host of an alias: an address, or a name to resolve.
@@ -118,4 +121,16 @@ type Peer struct {
 type Config struct {
 	Settings Settings
 	Aliases  []Alias // in the order of the file
+	Checks   []Check // in the order of the file; some may be used by no alias
+}
+
+// Used are the checks that some alias uses.
+func (c *Config) Used() []Check {
+	used := map[string]bool{}
+	for _, a := range c.Aliases {
+		for _, name := range a.Checks {
+			used[name] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(c.Checks), func(k Check) bool { return !used[k.Name] })
 }

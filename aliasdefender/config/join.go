@@ -42,10 +42,17 @@ func join(t table, f *SettingsFile) (*Config, error) {
 		s.apply(&rows[i])
 	}
 	j.checkUsed()
+	j.checkChecks()
 	if err := slices.Concat(t.mistakes, f.mistakes, j.found).err(); err != nil {
 		return nil, err
 	}
-	return &Config{Settings: f.Settings, Aliases: rows}, nil
+	cfg := &Config{Settings: f.Settings, Aliases: rows}
+	for _, c := range f.checks {
+		k := c.check()
+		k.HTTP.CA = c.ca
+		cfg.Checks = append(cfg.Checks, k)
+	}
+	return cfg, nil
 }
 
 // hasMistake says whether a field of a row could not be read.

@@ -65,9 +65,9 @@ func ParseKey(text []byte) (k Key, problem string) {
 	return Key(bytes), ""
 }
 
-// LoadWithKeys is Load for a daemon that talks to partners: it reads the key files too.
-// Their mistakes are among the others, each under the line of key_file. It
-// looks at the programs of the hooks, too.
+// LoadWithKeys is Load for a daemon that talks to partners and runs programs: it reads the
+// key files too, and looks at the programs of hooks and checks and the certificates of
+// checks. Their mistakes are among the others, each under its line in the settings.
 func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
 	if !f.keyFiles.bad {
@@ -80,6 +80,7 @@ func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Con
 		}
 	}
 	f.checkHooks()
+	f.lookAtChecks()
 	return join(t, f)
 }
 

@@ -56,8 +56,8 @@ func TestTheShippedSettingsShowEveryKeyWithItsDefault(t *testing.T) {
 		said[v.field()] = true
 	}
 	for table, keys := range tables {
-		if table == "alias" {
-			continue // the same keys as at the top
+		if table == "alias" || table == "check" {
+			continue // the same keys as at the top; an example, see below
 		}
 		for name := range keys {
 			if field := strings.TrimPrefix(table+"."+name, "."); !said[field] {
@@ -82,9 +82,38 @@ func TestTheExampleOfAnAliasTableIsGood(t *testing.T) {
 	}
 }
 
+func TestTheExamplesOfChecksShowEveryKeyOfThem(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [check.web]")
+	example, _, found := strings.Cut("# [check.web]"+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	cfg := joined(t, regexp.MustCompile("(?m)^# ?").ReplaceAllString(example, ""))
+	kinds := map[CheckKind]bool{}
+	for _, k := range cfg.Checks {
+		kinds[k.Kind] = true
+	}
+	if len(kinds) != 5 {
+		t.Errorf("shown: %v", kinds)
+	}
+	web := cfg.Checks[0]
+	web.Line, web.HTTP.CAFile, web.HTTP.URL = 0, "", ""
+	if diff := cmp.Diff(joined(t, "[check.web]\nhttp = \"http://127.0.0.1\"\n").Checks[0].HTTP.Status, web.HTTP.Status); diff != "" || web.Interval != DefaultCheckInterval || web.Fall != DefaultFall || web.Rise != DefaultRise || web.Timeout != DefaultCheckTimeout {
+		t.Errorf("not the defaults: %+v\n%s", web, diff)
+	}
+	for name := range tables["check"] {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+}
+
 func TestEveryExampleLoads(t *testing.T) {
 	a := loadExample(t, "host-a.hostname.alias", "")
-	loadExample(t, "both-active.hostname.alias", "")
 	if fast := loadExample(t, "host-a.hostname.alias", "fast.aliasdefender.toml").Aliases[0]; fast.Detect().String() != "175ms" {
 		t.Errorf("fast: %s", fast.Detect())
 	}
@@ -109,27 +138,19 @@ func TestEveryExampleLoads(t *testing.T) {
 	}
 
 	files, err := filepath.Glob(filepath.Join(etc, "examples", "*.*"))
-	if err != nil || len(files) != 6 {
-		t.Errorf("%d examples, and this test loads 6 (%v)", len(files), err)
+	if err != nil || len(files) != 5 {
+		t.Errorf("%d examples, and this test loads 5 (%v)", len(files), err)
 	}
 }
 
 // TestTheDualStackExampleIsAPair: the same aliases, one primary for each, and a link-local
 // one with its NIC.
 func TestTheDualStackExampleIsAPair(t *testing.T) {
-	dir := filepath.Join(etc, "examples", "dual-stack")
-	var hosts [2]*Config
-	for i, name := range []string{"host-a.hostname.alias", "host-b.hostname.alias"} {
-		cfg, err := Load(filepath.Join(dir, name), filepath.Join(dir, "aliasdefender.toml"), true)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hosts[i] = cfg
-	}
-	a, b := hosts[0].Aliases, hosts[1].Aliases
+	hosts := loadPair(t, "dual-stack")
+	a := hosts[0].Aliases
 	for i, judges := range []string{"[172.16.1.253]", "[2001:db8:1::fd]", "[]"} {
-		if a[i].Prefix != b[i].Prefix || a[i].Label != b[i].Label || !a[i].Primary || b[i].Primary || a[i].Partner == b[i].Partner {
-			t.Errorf("no mirror:\n%s\n%s", a[i].Row(), b[i].Row())
+		if !a[i].Primary {
+			t.Errorf("A is not the primary of %s", a[i].Addr)
 		}
 		if got := fmt.Sprint(a[i].Witnesses); got != judges {
 			t.Errorf("%s is judged by %s, want %s", a[i].Addr, got, judges)
@@ -138,9 +159,61 @@ func TestTheDualStackExampleIsAPair(t *testing.T) {
 	if gate := a[2]; len(a) != 3 || gate.Addr.String() != "fe80::1%eth1" || gate.Partner.Name != "fe80::5%eth1" || gate.Router.String() != "2001:db8:2::10" {
 		t.Errorf("%d aliases, the last %+v", len(a), gate)
 	}
-	if files, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(files) != 4 {
-		t.Errorf("%v (%v), and this test knows of 4", files, err)
+}
+
+// TestTheMutualExampleIsAPair: each host is the primary of one alias, and both give back.
+func TestTheMutualExampleIsAPair(t *testing.T) {
+	for _, host := range loadPair(t, "mutual") {
+		for _, a := range host.Aliases {
+			if a.Failback != a.Primary {
+				t.Errorf("%s: primary %t, failback %t", a.Addr, a.Primary, a.Failback)
+			}
+		}
+		if host.Aliases[0].Primary == host.Aliases[1].Primary {
+			t.Error("a host is at home to both, or to none")
+		}
 	}
+}
+
+// TestTheDNSPairExampleIsAPair: one resolver in each family, and both are judged by the
+// router of theirs.
+func TestTheDNSPairExampleIsAPair(t *testing.T) {
+	for i, host := range loadPair(t, "dns-pair") {
+		a := host.Aliases
+		if len(a) != 2 || a[0].Addr.Is6() || !a[1].Addr.Is6() || a[0].Primary != (i == 0) || a[1].Primary != (i == 0) {
+			t.Fatalf("%+v", a)
+		}
+		if a[0].Router.IsValid() || a[1].Router.String() != "fd53:1:2:3::1" {
+			t.Errorf("judged by %s and %s", a[0].Router, a[1].Router)
+		}
+	}
+}
+
+// loadPair loads both hosts' files of an example that is a pair. They must be mirrors: the
+// same aliases, one primary for each, and one settings file; and each folder has a README.
+func loadPair(t *testing.T, example string) (hosts [2]*Config) {
+	t.Helper()
+	dir := filepath.Join(etc, "examples", example)
+	for i, name := range []string{"host-a.hostname.alias", "host-b.hostname.alias"} {
+		cfg, err := Load(filepath.Join(dir, name), filepath.Join(dir, "aliasdefender.toml"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hosts[i] = cfg
+	}
+	a, b := hosts[0].Aliases, hosts[1].Aliases
+	if len(a) != len(b) {
+		t.Fatalf("%d aliases and %d", len(a), len(b))
+	}
+	for i := range a {
+		if a[i].Prefix != b[i].Prefix || a[i].Label != b[i].Label || a[i].Primary == b[i].Primary || a[i].Partner == b[i].Partner {
+			t.Errorf("no mirror:\n%s\n%s", a[i].Row(), b[i].Row())
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
+		t.Error(err)
+	}
+	return hosts
 }
 
 func loadExample(t *testing.T, aliases, settings string) *Config {

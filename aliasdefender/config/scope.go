@@ -78,6 +78,8 @@ type scope struct {
 	onIsolation                                            given[OnIsolation]
 	failback                                               given[bool]
 	hooks                                                  hookScope
+	checks                                                 given[[]named]
+	onServiceFailure                                       given[OnServiceFailure]
 }
 
 // place is where a mistake is.
@@ -100,6 +102,8 @@ func (s scope) within(wide scope) scope {
 	s.failbackAfter = s.failbackAfter.or(wide.failbackAfter)
 	s.lease = s.lease.or(wide.lease)
 	s.hooks = s.hooks.within(wide.hooks)
+	s.checks = s.checks.or(wide.checks)
+	s.onServiceFailure = s.onServiceFailure.or(wide.onServiceFailure)
 	return s
 }
 
@@ -130,6 +134,8 @@ func (s scope) apply(a *Alias) {
 	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
 	a.Lease = s.lease.orDefault(DefaultLease(a.Interval))
 	a.Hooks = s.hooks.hooks()
+	a.Checks = s.names()
+	a.OnServiceFailure = s.onServiceFailure.orDefault(ServiceKeep)
 }
 
 // checkTimes finds times that contradict each other in s, within wide. It blames only

@@ -37,6 +37,7 @@ type SettingsFile struct {
 	paths    []partnerPaths
 	all      scope
 	aliases  []*scope // in the order of the file
+	checks   []*checkTable
 	mistakes Mistakes
 
 	scopes  map[string]*scope // the aliases by the name of their table
@@ -102,6 +103,7 @@ var tables = map[string]map[string]key{
 	},
 	"alias": aliasKeys(map[string]key{}),
 	"hooks": hookKeys(), // also in the table of an alias
+	"check": checkKeys(),
 }
 
 // aliasKeys adds the keys that may stand at the top, for all aliases, and in a table, for
@@ -120,6 +122,11 @@ func aliasKeys(keys map[string]key) map[string]key {
 		"failback":       func(s *scope, v value) Mistakes { return fill(&s.failback, v, truth) },
 		"failback_after": func(s *scope, v value) Mistakes { return fill(&s.failbackAfter, v, wait) },
 		"lease":          func(s *scope, v value) Mistakes { return fill(&s.lease, v, leaseTime) },
+		"checks":         func(s *scope, v value) Mistakes { return fill(&s.checks, v, checkList) },
+
+		"on_service_failure": func(s *scope, v value) Mistakes {
+			return fill(&s.onServiceFailure, v, oneOf(ServiceKeep, ServiceRelease))
+		},
 	} {
 		keys[name] = func(_ *SettingsFile, s *scope, v value) Mistakes { return set(s, v) }
 	}
@@ -167,6 +174,7 @@ func readSettings(in input) *SettingsFile {
 	}
 	f.finishPeer()
 	f.finishReaders()
+	f.finishChecks()
 	f.mistakes = append(f.mistakes, f.all.checkTimes(f.file, scope{})...)
 	f.mistakes = append(f.mistakes, f.all.hooks.check(f.file, hookScope{})...)
 	for _, s := range f.aliases {
@@ -204,11 +212,20 @@ func (f *SettingsFile) take(v value) {
 	if table == "peer" && len(rest) > 0 && rest[0] == "paths" && f.takePaths(v, rest[1:]) {
 		return
 	}
+	if table == "check" && len(rest) > 0 {
+		if rest = rest[1:]; f.takeCheck(v, rest) {
+			return
+		}
+	}
 	isTable := v.kind == unstable.Table || v.kind == unstable.ArrayTable
 	switch {
 	case len(rest) == 0 && v.kind == unstable.Table: // a header, nothing else
 	case len(rest) == 0 && v.field() == "alias":
 		f.refuse(v, v.path, "is a table for each alias; write [alias.\"172.16.1.2\"], and its keys below")
+	case len(rest) == 0 && v.field() == "check":
+		f.refuse(v, v.path, "is a table for each check; write [check.web], and its keys below")
+	case len(rest) == 0 && table == "check" && tables[table][v.path[1]] != nil:
+		f.refuse(v, v.path, "is a key of one check; write it below a table with a name, such as [check.web]")
 	case len(rest) == 0:
 		f.refuse(v, v.path, fmt.Sprintf("is a single table; write [%s], and its keys below", v.field()))
 	case len(rest) > 1 || tables[table][rest[0]] == nil:

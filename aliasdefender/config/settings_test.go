@@ -50,6 +50,7 @@ func defaults() *Config {
 		a := &cfg.Aliases[i]
 		a.Rhythm = Rhythm{Interval: 20 * time.Second, Timeout: time.Second, Misses: 3}
 		a.OnIsolation = IsolationKeep
+		a.OnServiceFailure = ServiceKeep
 		a.IsolatedAfter = 60 * time.Second
 		a.MaxTakes = 10
 		a.FailbackAfter = 60 * time.Second

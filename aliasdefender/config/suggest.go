@@ -21,6 +21,9 @@ func unknownKey(table, name string) string {
 	}
 	for _, other := range slices.Sorted(maps.Keys(tables)) {
 		if other != "alias" && tables[other][name] != nil {
+			if other == "check" {
+				other = "check.NAME"
+			}
 			return fmt.Sprintf("unknown here; it belongs under [%s]", other)
 		}
 	}

@@ -9,3 +9,6 @@ const needsUnits = false
 
 // knowsIPv6 says whether a row may be one of IPv6.
 const knowsIPv6 = true
+
+// seesProcesses says whether a check can look for a process.
+const seesProcesses = true

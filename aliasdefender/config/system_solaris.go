@@ -8,3 +8,6 @@ const needsUnits = true
 
 // knowsIPv6 says whether a row may be one of IPv6.
 const knowsIPv6 = false
+
+// seesProcesses says whether a check can look for a process.
+const seesProcesses = false

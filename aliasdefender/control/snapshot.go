@@ -28,7 +28,22 @@ type Snapshot struct {
 
 	Channel *Channel `json:"channel,omitempty"` // to the partners' daemons; nil: none
 
+	Checks []Check `json:"checks,omitempty"` // of the services behind the aliases
+
 	Aliases []Alias `json:"aliases"`
+}
+
+// Check is a question to a service on this host.
+type Check struct {
+	Name   string    `json:"name"`
+	Kind   string    `json:"kind"`             // http, tcp, command, process, link
+	State  string    `json:"state"`            // good, failing, unknown
+	Since  time.Time `json:"since"`            // of the state
+	Why    string    `json:"why"`              // what the last answer was, or why there is none
+	Output string    `json:"output,omitempty"` // the end of what a command has written
+	Asked  time.Time `json:"asked,omitzero"`   // when the last question was put that had an answer
+	Late   uint64    `json:"late,omitempty"`   // questions that could not be put in their turn
+	Level  string    `json:"level,omitempty"`  // warning; empty: all well, or not asked for a good reason
 }
 
 // write writes the snapshot as JSON, one alias to a line. If it were encoded as a whole,
@@ -60,7 +75,7 @@ func (s Snapshot) write(to io.Writer) error {
 
 // Alias is one alias as the daemon sees it.
 //
-// fields: each is one name in the JSON form, which does not change.
+// fields: each is a name of the JSON form.
 type Alias struct {
 	Alias   string `json:"alias"` // the address
 	Prefix  int    `json:"prefix"`
@@ -79,6 +94,7 @@ type Alias struct {
 	Level  string    `json:"level,omitempty"` // warning, error or alarm; empty: all well
 	Facts  []Fact    `json:"facts"`
 
+	Checks   []string `json:"checks,omitempty"`    // the names of the checks of its service
 	Pair     []string `json:"pair,omitempty"`      // what in the two hosts' files does not fit
 	Standby  *Standby `json:"standby,omitempty"`   // whether another host would take it
 	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
@@ -176,6 +192,7 @@ type Fact struct {
 	Name  string    `json:"name"`
 	Value string    `json:"value"`
 	By    string    `json:"by,omitempty"`   // who answered: "partner", or a hardware address
+	Why   string    `json:"why,omitempty"`  // of a service: which check says so, and its reason
 	Since time.Time `json:"since,omitzero"` // since when it has this value
 	Asked time.Time `json:"asked,omitzero"` // when it was last asked
 }

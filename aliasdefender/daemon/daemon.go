@@ -25,6 +25,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"alias-defender/aliasdefender/check"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/defender"
@@ -55,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 	frugal(len(cfg.Aliases))
 	// If a reader of our standard error dies, that must not take the aliases with it, and
 	// neither must a signal that comes before we are ready.
-	// It is not ignored: the programs that we start would inherit that.
+	// SIGPIPE is caught and not ignored: a program that a hook or a check runs would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
@@ -99,6 +100,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Observe {
 		observe(&options)
 	}
+	options.Sources = []defender.Source{m.checks}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
@@ -149,6 +151,7 @@ type monitor struct {
 	hooks    *hooks // nil: this Monitor observes
 	observes bool
 	events   events
+	checks   *checks
 	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
 
@@ -173,6 +176,7 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 		m.hooks = newHooks(m, cfg)
 	}
 	m.events = newEvents(m, cfg)
+	m.checks = newChecks(cfg, check.NewQuestions().Ask, m.events.Record)
 	return m
 }
 
@@ -303,6 +307,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	s.Problems = append(s.Problems, m.problems()...)
 	s.Observing = m.observes
 	m.showHooks(&s)
+	s.Checks = m.checks.shown()
 	return s, err
 }
 
@@ -314,6 +319,7 @@ func (m *monitor) problems() (all []string) {
 	if m.unread != "" {
 		all = append(all, m.unread)
 	}
+	all = append(all, m.checks.problems()...)
 	return all
 }
 

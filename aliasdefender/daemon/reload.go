@@ -70,6 +70,7 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 		return m.refused(&control.Refusal{Kind: control.KindDrop, Text: m.sayDropped(dropped)})
 	}
 	m.keepHooks(cfg.Aliases)
+	m.checks.use(cfg)
 	m.warnOfFixed(cfg.Settings)
 	logs.SetLevel(m.log, cfg.Settings.LogLevel)
 	if len(m.settings.Peer.Keys) == 0 || len(cfg.Settings.Peer.Keys) == 0 {

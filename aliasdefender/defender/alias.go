@@ -55,6 +55,8 @@ type readings struct {
 	behind                    rules.Fact                  // an own address of its subnet stands behind it
 	onOther                   rules.Fact                  // another NIC of this host has it
 	sourced                   [rules.FactCount]rules.Fact // what sources observed
+	sourcedWhy                [rules.FactCount]string     // and what they say about it
+	toldHolds                 bool                        // they were told that the alias is here
 
 	here      bool          // its NIC has it
 	ours      bool          // and we put it there
@@ -115,7 +117,7 @@ func PolicyOf(c config.Alias, channel bool) rules.Policy {
 		MaxTakes: c.MaxTakes,
 		Failback: c.Failback, FailbackAfter: c.FailbackAfter,
 		ReleaseIsolated: c.OnIsolation == config.IsolationRelease, IsolatedAfter: c.IsolatedAfter,
-		Lease: c.Lease,
+		Lease: c.Lease, ReleaseFailing: c.OnServiceFailure == config.ServiceRelease,
 	}
 }
 
@@ -163,6 +165,7 @@ func (l *loop) decide(a *alias) {
 	if a.errand.failure.is() && a.moot(l.now, d) {
 		a.mended()
 	}
+	l.tellHolds(a)
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)

@@ -145,6 +145,8 @@ var proxied = map[host.Family]string{
 // are the cause; empty: it is known, or they are not the cause.
 func (l *loop) deafness(a *alias, why rules.Reason) string {
 	switch why {
+	case rules.ServiceFailing, rules.ServiceReleased, rules.BothFailing:
+		return a.sourcedWhy[rules.FactService]
 	case rules.AliasUnknown, rules.RouterUnknown, rules.PartnerUnknown, rules.KernelLost:
 	default:
 		return ""

@@ -45,12 +45,17 @@ func TestAFloodOfTheKernelsNoticesDoesNotKeepUsReading(t *testing.T) {
 	for takes, most := range map[time.Duration]int{2 * time.Millisecond: 110, 10 * time.Millisecond: 22, 40 * time.Millisecond: 14} {
 		play(t, 1, true, false, func(w *world) {
 			w.settle()
+			readings := func() int {
+				w.seg.mu.Lock()
+				defer w.seg.mu.Unlock()
+				return w.a.readings
+			}
 			w.a.set(func() { w.a.readTakes = takes })
 			w.wait(2500 * time.Millisecond)
-			before := w.a.readings
+			before := readings()
 			w.a.daemon.changed()
 			w.wait(time.Millisecond)
-			if w.a.readings != before+1 {
+			if readings() != before+1 {
 				w.fail("a single change is not read at once")
 			}
 			before++
@@ -58,7 +63,7 @@ func TestAFloodOfTheKernelsNoticesDoesNotKeepUsReading(t *testing.T) {
 				w.wait(2 * time.Millisecond)
 				w.a.daemon.changed()
 			}
-			if n := w.a.readings - before; n > most || n < most/2 {
+			if n := readings() - before; n > most || n < most/2 {
 				w.fail("%d readings in a second, of %v each; want at most %d", n, takes, most)
 			}
 			w.wait(echo + 2*takes)

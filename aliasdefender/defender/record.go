@@ -106,6 +106,9 @@ func (l *loop) moved(a *alias, kind record.Kind, d rules.Decision) {
 	}
 	e := record.Event{Kind: kind, Level: level, Decision: record.DecisionOf(d)}
 	e.Decision.Why = a.cause(d.Reason)
+	if more := l.deafness(a, d.Reason); more != "" {
+		e.Decision.Why += ": " + more
+	}
 	e.Text = d.Action.String() + ": " + e.Decision.Why
 	l.record(a, e)
 }
@@ -225,6 +228,7 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 		set("reason", e.Decision.Reason)
 		set("hook", e.Hook)
 		set("partner", e.Partner)
+		set("check", e.Check)
 		set("error", e.Error)
 		if e.Decision.Action != "" {
 			set("facts", describe(e.Facts, e.Time))
@@ -247,6 +251,8 @@ func describe(facts []record.Fact, now time.Time) string {
 			link = r.Broken
 		case r.Short != "":
 			parts = append(parts, aged(r.Short, f, now))
+		case r.Service:
+			parts = append(parts, aged(r.Name, f, now))
 		}
 	}
 	return strings.Join(append([]string{"link " + link}, parts...), ", ")
@@ -256,6 +262,9 @@ func aged(name string, f record.Fact, now time.Time) string {
 	text := name + " " + f.Value
 	if f.HW != "" {
 		text += " by " + f.HW
+	}
+	if f.Why != "" {
+		text += " by " + f.Why
 	}
 	if !f.Asked.IsZero() {
 		text += fmt.Sprintf(" (asked %s ago)", now.Sub(f.Asked).Round(time.Millisecond))

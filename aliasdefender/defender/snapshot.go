@@ -96,7 +96,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		Partner: about(a.partner), Router: about(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
 		Why: a.cause(a.decision.Reason), Since: a.since.Round(0), Level: a.level(),
-		Facts: shown(a.list(f)),
+		Facts: shown(a.list(f)), Checks: a.cfg.Checks,
 	}
 	c.Partner.Name = a.cfg.Partner.Name
 	c.Router.Answer = f.Router.Value.Answer()
@@ -193,10 +193,17 @@ func (a *alias) list(f rules.Facts) []record.Fact {
 	all := make([]record.Fact, 0, rules.FactCount)
 	for _, r := range rules.FactRows() {
 		x := r.Of(&f)
-		if !r.Shown(x.Value) {
+		value := x.Value
+		if r.Service && !a.fresh(*x, f.Now) {
+			value = rules.Unknown
+		}
+		if !r.Shown(value) && !(r.Service && len(a.cfg.Checks) > 0) {
 			continue
 		}
-		one := record.Fact{Name: r.Name, Value: r.Spell(x.Value), Since: x.Since.Round(0), Asked: x.Asked.Round(0)}
+		one := record.Fact{Name: r.Name, Value: r.Spell(value), Since: x.Since.Round(0), Asked: x.Asked.Round(0)}
+		if r.Service && value != rules.Unknown {
+			one.Why = a.sourcedWhy[r.ID]
+		}
 		if r.ID == rules.FactAlias && x.Value == rules.Answered {
 			one.By = a.rival(f)
 			if hw := a.alias.HW(); !hw.IsZero() {
@@ -212,7 +219,7 @@ func (a *alias) list(f rules.Facts) []record.Fact {
 func shown(facts []record.Fact) []control.Fact {
 	all := make([]control.Fact, len(facts))
 	for i, f := range facts {
-		all[i] = control.Fact{Name: f.Name, Value: f.Value, By: f.By, Since: f.Since, Asked: f.Asked}
+		all[i] = control.Fact{Name: f.Name, Value: f.Value, By: f.By, Why: f.Why, Since: f.Since, Asked: f.Asked}
 	}
 	return all
 }

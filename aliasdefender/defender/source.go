@@ -16,9 +16,14 @@ type Source interface {
 	// not wait.
 	Want(aliases []netip.Addr)
 
+	// Holds tells that this host has an alias from now on, or no longer. Before the first
+	// call it has none. It must not wait.
+	Holds(alias netip.Addr, yes bool)
+
 	// Run posts what it observes until ctx ends. If it returns earlier, what it posted
-	// becomes too old, and so unknown, by itself.
-	Run(ctx context.Context, post func(Observation)) error
+	// becomes too old, and so unknown, by itself. One call of post may be about many
+	// aliases; it waits while the loop has no room.
+	Run(ctx context.Context, post func(...Observation)) error
 
 	String() string // its name, for the log
 }
@@ -29,6 +34,11 @@ type Observation struct {
 	Fact  rules.FactID
 	Value rules.Value
 	Asked time.Time // from when on it is proven: when its question was put
+	Why   string    // what people are told beside the value, in one line; empty: nothing
+
+	// Lives is for how long after Asked it counts, because the source has a rhythm of its
+	// own. 0: as long as what is asked on the wire.
+	Lives time.Duration
 }
 
 // Observable tells whether a Source may observe a fact. It may not observe what the loop
@@ -45,7 +55,13 @@ func Observable(id rules.FactID) bool {
 func (l *loop) runSources() {
 	for _, s := range l.o.Sources {
 		l.beside(func() {
-			err := s.Run(l.ctx, func(o Observation) { l.d.post(func(l *loop) { l.observed(o) }) })
+			err := s.Run(l.ctx, func(all ...Observation) {
+				l.d.post(func(l *loop) {
+					for _, o := range all {
+						l.observed(o)
+					}
+				})
+			})
 			if l.ctx.Err() == nil {
 				l.d.post(func(l *loop) {
 					l.event("source_ended").WithField("source", s.String()).Error(fmt.Sprintf("the source ended; what it observed is unknown from now on: %v", err))
@@ -66,6 +82,17 @@ func (l *loop) wantSources() {
 	}
 }
 
+// tellHolds tells the sources if the alias has come to this host, or has left it.
+func (l *loop) tellHolds(a *alias) {
+	if a.toldHolds == a.state.Holding {
+		return
+	}
+	a.toldHolds = a.state.Holding
+	for _, s := range l.o.Sources {
+		s.Holds(a.id(), a.state.Holding)
+	}
+}
+
 // observed files what a source has observed. It changes nothing if something newer is
 // known, or if the alias has gone.
 func (l *loop) observed(o Observation) {
@@ -80,8 +107,9 @@ func (l *loop) observed(o Observation) {
 	if asked.Before(f.Asked) {
 		return
 	}
-	if f.Value != o.Value {
+	if f.Value != o.Value || !a.fresh(*f, l.now) {
 		l.mark(a)
 	}
 	f.Set(o.Value, asked, l.now)
+	f.Lives, a.sourcedWhy[o.Fact] = o.Lives, o.Why
 }

@@ -59,7 +59,7 @@ func (a *alias) wireWord(f rules.Facts) peer.Word {
 }
 
 // fresh tells whether a fact is young enough to be told.
-func (a *alias) fresh(f rules.Fact, now time.Time) bool { return now.Sub(f.Asked) < a.policy.Stale() }
+func (a *alias) fresh(f rules.Fact, now time.Time) bool { return now.Sub(f.Asked) < a.policy.Life(f) }
 
 // rulesWord is the partner's word as the rules have it.
 func rulesWord(w peer.Word) rules.Peer {

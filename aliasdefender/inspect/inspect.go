@@ -144,6 +144,11 @@ var Rules = []func(*Subject) []Finding{
 	unitShutsHooksIn,
 	nobodyAfterStop,
 	leftOver,
+	checksWithoutChannel,
+	checkOverSegment,
+	checkHiddenProcess,
+	checkUnused,
+	checkWhileHolding,
 }
 
 // Inspect returns the findings of all rules, the worst first.

@@ -7,6 +7,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -197,6 +200,21 @@ func (p *Process) CPU() time.Duration {
 	default:
 		return 0
 	}
+}
+
+// Waited returns for how long the program's threads, all together, have been kept waiting
+// for a processor since its start; 0 if the program has ended or the kernel does not count
+// this (schedstat in proc(5)).
+func (p *Process) Waited() (all time.Duration) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.Pid()))
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if fields := strings.Fields(string(text)); err == nil && len(fields) > 1 { // run, waited, times
+			n, _ := strconv.ParseInt(fields[1], 10, 64)
+			all += time.Duration(n)
+		}
+	}
+	return all
 }
 
 // Output returns what the program has written so far, both streams together;

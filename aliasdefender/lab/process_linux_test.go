@@ -173,3 +173,33 @@ func children() string {
 	}
 	return "children are left: " + strings.Join(all, " ")
 }
+
+// TestAProgramThatIsKeptWaitingIsKnown has several programs that always want to run share
+// one processor.
+func TestAProgramThatIsKeptWaitingIsKnown(t *testing.T) {
+	x := newRig(t)
+	var one unix.CPUSet
+	one.Set(0)
+	spins := func() *Process {
+		p, err := x.a.Start("spins", "sh", "-c", "while :; do :; done")
+		x.must(err)
+		x.must(unix.SchedSetaffinity(p.Pid(), &one))
+		return p
+	}
+	first, second := spins(), spins()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for first.Waited()+second.Waited() < 100*time.Millisecond {
+		select {
+		case <-tick.C:
+		case <-x.ctx.Done():
+			t.Fatalf("%v and %v", first.Waited(), second.Waited())
+		}
+	}
+	x.must(first.Kill())
+	_, err := first.Wait(x.ctx)
+	x.must(err)
+	if d := first.Waited(); d != 0 {
+		t.Errorf("%v of one that has ended", d)
+	}
+}

@@ -54,8 +54,13 @@ const (
 	Started       Kind = "started"        // the Monitor
 	Reloaded      Kind = "reloaded"       // the Monitor, or it refused to
 	Ended         Kind = "ended"          // the Monitor
-	Repeated      Kind = "repeated"       // Event.Drops more of something in the last minute, not recorded one by one
-	Lost          Kind = "lost"           // Event.Drops events are missing here
+
+	CheckFailing Kind = "check_failing" // a check of a service has turned failing
+	CheckGood    Kind = "check_good"    // it has turned good
+	CheckUnknown Kind = "check_unknown" // it was good or failing, and is not known any more
+
+	Repeated Kind = "repeated" // Event.Drops more of something in the last minute, not recorded one by one
+	Lost     Kind = "lost"     // Event.Drops events are missing here
 )
 
 // Journal tells whether Why shows events of this kind.
@@ -103,6 +108,7 @@ type Fact struct {
 	Value string    `json:"value"`          // yes, no, unknown; of an address answered, silent, unknown
 	By    string    `json:"by,omitempty"`   // who answered: "partner", or a hardware address
 	HW    string    `json:"hw,omitempty"`   // the hardware address that answered
+	Why   string    `json:"why,omitempty"`  // of a service: which check says so, and its reason
 	Since time.Time `json:"since,omitzero"` // since when it has this value
 	Asked time.Time `json:"asked,omitzero"` // when it was last asked
 }
@@ -123,6 +129,7 @@ type Event struct {
 	Facts    []Fact
 	Text     string // what the log says, in words
 	Hook     string // of the kinds HookRan, HookFailed and HookSkipped: "take"
+	Check    string // the name of the check that it is about
 	Partner  string // the partner that it is about, as the file names it, or by its address
 	Error    string // what went wrong, in the system's words
 	Drops    uint64 // of Kind Lost and Repeated: how many events are missing before this one; of HookSkipped: how many hooks
@@ -157,6 +164,7 @@ type line struct {
 	Why     string     `json:"why,omitempty"`
 	Text    string     `json:"text,omitempty"`
 	Hook    string     `json:"hook,omitempty"`
+	Check   string     `json:"check,omitempty"`
 	Partner string     `json:"partner,omitempty"`
 	Error   string     `json:"error,omitempty"`
 	Drops   uint64     `json:"drops,omitempty"`
@@ -168,7 +176,7 @@ func (e Event) line() line {
 		Time: e.Time, Run: e.Run, Seq: e.Seq, Kind: e.Kind, Level: level(e.Level),
 		Addr: e.Alias.Addr, NIC: e.Alias.NIC, Label: e.Label,
 		Row: e.Decision.Row, Action: e.Decision.Action, Reason: e.Decision.Reason, Why: e.Decision.Why,
-		Text: e.Text, Hook: e.Hook, Partner: e.Partner, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
+		Text: e.Text, Hook: e.Hook, Check: e.Check, Partner: e.Partner, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
 	}
 }
 
@@ -177,7 +185,7 @@ func (l line) event() Event {
 		Run: l.Run, Seq: l.Seq, Time: l.Time, Kind: l.Kind, Level: rules.Level(l.Level),
 		Alias: Alias{Addr: l.Addr, NIC: l.NIC}, Label: l.Label,
 		Decision: Decision{Row: l.Row, Action: l.Action, Reason: l.Reason, Why: l.Why},
-		Text:     l.Text, Hook: l.Hook, Partner: l.Partner, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
+		Text:     l.Text, Hook: l.Hook, Check: l.Check, Partner: l.Partner, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
 	}
 }
 

@@ -80,7 +80,7 @@ func TestAnEventSurvivesJSON(t *testing.T) {
 		}
 	})
 	fact := rapid.Custom(func(t *rapid.T) Fact {
-		return Fact{word.Draw(t, "name"), word.Draw(t, "value"), word.Draw(t, "by"), word.Draw(t, "hw"), at.Draw(t, "since"), at.Draw(t, "asked")}
+		return Fact{word.Draw(t, "name"), word.Draw(t, "value"), word.Draw(t, "by"), word.Draw(t, "hw"), word.Draw(t, "why not"), at.Draw(t, "since"), at.Draw(t, "asked")}
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		e := Event{

@@ -74,8 +74,7 @@ func (r *play) play(ctx context.Context, sc scenario) error {
 			if sc.Hits != hitNobody && len(again) != len(now) {
 				break
 			}
-			r.report.Notes = append(r.report.Notes, fmt.Sprintf(
-				"%s was played again: at %s a control client, which asks an address that never moves, had a gap of %.0f ms too", sc.Key, noise.Step, noise.Control))
+			r.report.Notes = append(r.report.Notes, fmt.Sprintf("%s was played again: at %s %s", sc.Key, noise.Step, noise.noise()))
 			if rows, err = r.playRound(ctx, sc, now, hit); err != nil {
 				return err
 			}
@@ -168,20 +167,24 @@ func (r *play) playStep(ctx context.Context, sc scenario, st step, all []situati
 			most, early = max(most, m), early && e
 		}
 	}
-	from := time.Now()
+	from, waited := time.Now(), r.stage.waited()
 	if err := r.stage.do(ctx, st.Deed, all); err != nil {
 		return nil, err
 	}
 	if err := r.await(ctx, time.Now().Add(most), early, func() bool { return r.come(all, expected) }); err != nil {
 		return nil, err
 	}
-	to := time.Now()
+	to, late := time.Now(), time.Duration(0)
+	for host, since := range r.stage.waited() {
+		late += max(0, since-waited[host]) // one that was started meanwhile began at 0
+	}
 	for i, s := range all {
 		o := r.stage.look(s, from, to)
+		o.Late = late
 		j := judge(expected[i], o)
 		row := Step{
 			Scenario: sc.Key, Step: st.Name, Alias: s.Addr, Hit: s.Hit, Before: o.Before, After: o.After, ServedBy: o.Served,
-			GapMS: millis(o.Gap), BothMS: millis(o.Both), Control: millis(r.stage.noise(s, st.Deed, from, to)),
+			GapMS: millis(o.Gap), BothMS: millis(o.Both), Control: millis(r.stage.noise(s, st.Deed, from, to)), Late: millis(late),
 			Good: j.Good, Promise: j.Promise, Verdict: j.Text,
 		}
 		if !j.Good {
@@ -247,6 +250,15 @@ func (s *stage) look(sit situation, from, to time.Time) outcome {
 		o.Gap = max(o.Gap, minTime(g.To, to).Sub(maxTime(g.From, from)))
 	}
 	return o
+}
+
+// waited is for how long the Monitors have been kept waiting for a processor, by host.
+func (s *stage) waited() map[string]time.Duration {
+	all := map[string]time.Duration{}
+	for host, m := range s.monitors {
+		all[host] = m.Waited()
+	}
+	return all
 }
 
 // noise is the longest gap of the control client, if it can reach what it asks; otherwise

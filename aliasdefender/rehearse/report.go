@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -25,6 +26,7 @@ type Step struct {
 	GapMS    float64    `json:"gap_ms"`
 	BothMS   float64    `json:"both_ms"`
 	Control  float64    `json:"control_ms"` // the gap of the control client, or of our own asking
+	Late     float64    `json:"late_ms"`    // for as long the machine kept the Monitors waiting for a processor
 	Good     bool       `json:"good"`
 	Promise  int        `json:"promise,omitempty"` // that was broken
 	Verdict  string     `json:"verdict"`
@@ -52,11 +54,19 @@ func (r *Report) Bad() (n int) {
 // noisyRow is a bad verdict for which this machine may be to blame.
 func noisyRow(rows []Step) *Step {
 	for i, row := range rows {
-		if !row.Good && row.Control >= millis(noisyGap) {
+		if !row.Good && max(row.Control, row.Late) >= millis(noisyGap) {
 			return &rows[i]
 		}
 	}
 	return nil
+}
+
+// noise says what the machine did meanwhile.
+func (s *Step) noise() string {
+	if s.Control >= millis(noisyGap) {
+		return fmt.Sprintf("a control client, which asks an address that never moves, had a gap of %.0f ms too", s.Control)
+	}
+	return fmt.Sprintf("this machine kept the Monitors waiting for %.0f ms", s.Late)
 }
 
 // end sums up.

@@ -27,6 +27,14 @@ func TestVerdicts(t *testing.T) {
 			judgement{Good: true, Text: "good: at most 2300 ms"}},
 		{"taken over late", crash, outcome{Before: a, After: b, Gap: 3 * time.Second, Takes: 1, Served: "b"},
 			judgement{Promise: 2, Text: "3000 ms without an answer; at most 2300 ms"}},
+		{"taken over late by a machine that kept the Monitors waiting", crash,
+			outcome{Before: a, After: b, Gap: 3 * time.Second, Takes: 1, Served: "b", Late: 800 * time.Millisecond},
+			judgement{Good: true, Text: "good: at most 2300 ms, and 800 ms for which this machine kept the Monitors waiting"}},
+		{"taken over in time by such a machine", crash,
+			outcome{Before: a, After: b, Gap: 2 * time.Second, Takes: 1, Served: "b", Late: 800 * time.Millisecond},
+			judgement{Good: true, Text: "good: at most 2300 ms"}},
+		{"taken over later than that", crash, outcome{Before: a, After: b, Gap: 3 * time.Second, Takes: 1, Served: "b", Late: 600 * time.Millisecond},
+			judgement{Promise: 2, Text: "3000 ms without an answer; at most 2300 ms, and 600 ms for which this machine kept the Monitors waiting"}},
 		{"never taken over", crash, outcome{Before: a, Gap: 5 * time.Second},
 			judgement{Promise: 2, Text: "nobody has it after 5000 ms"}},
 		{"taken over, and the client is sent elsewhere", crash, outcome{Before: a, After: b, Takes: 1, Served: "a"},
@@ -165,7 +173,11 @@ func TestABadVerdictBesideANoisyControlIsPlayedAgain(t *testing.T) {
 	if again := noisyRow([]Step{good, bad}); again == nil || again.Step != "crash" {
 		t.Errorf("%+v, want the crash", again)
 	}
-	bad.Control = 20
+	bad.Control, bad.Late = 20, 80
+	if again := noisyRow([]Step{good, bad}); again == nil {
+		t.Error("not again, though the Monitors were kept waiting")
+	}
+	bad.Late = 20
 	if again := noisyRow([]Step{good, bad}); again != nil {
 		t.Errorf("%+v, though the control client was answered", again)
 	}

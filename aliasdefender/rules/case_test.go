@@ -103,6 +103,7 @@ func policies() *rapid.Generator[Policy] {
 		p.Failback = rapid.Bool().Draw(t, "failback")
 		p.Lease = rapid.SampledFrom([]time.Duration{0, 10 * time.Second}).Draw(t, "lease")
 		p.ReleaseIsolated = rapid.Bool().Draw(t, "release isolated")
+		p.ReleaseFailing = p.ReleaseIsolated // both are rare
 		return p
 	})
 }

@@ -77,7 +77,7 @@ func (v *view) reached(t time.Time) bool {
 
 // fresh is the fact's value, unknown if it is too old.
 func (v *view) fresh(f Fact) Value {
-	if f.Value == Unknown || v.reached(f.Asked.Add(v.p.Stale())) {
+	if f.Value == Unknown || v.reached(f.Asked.Add(v.p.Life(f))) {
 		return Unknown
 	}
 	return f.Value
@@ -191,6 +191,9 @@ func (v *view) steadyFor(d time.Duration) bool {
 	steady := true
 	for _, f := range []Fact{v.f.NIC, v.f.Carrier, v.f.Own, v.f.Router, v.f.Partner, v.f.Alias} {
 		steady = v.reached(f.Since.Add(d)) && steady
+	}
+	if v.fresh(v.f.Service) == Yes { // one that comes and goes would take the alias to and fro
+		steady = v.reached(v.f.Service.Since.Add(d)) && steady
 	}
 	return steady
 }

@@ -238,7 +238,11 @@ func (c instance) failbackDue() bool {
 		c.link() != Yes || c.alias() != Answered || c.router() != Answered || c.partner() != Answered {
 		return false
 	}
-	for _, f := range []Fact{c.f.NIC, c.f.Carrier, c.f.Own, c.f.Alias, c.f.Router, c.f.Partner} {
+	good := []Fact{c.f.NIC, c.f.Carrier, c.f.Own, c.f.Alias, c.f.Router, c.f.Partner}
+	if c.known(c.f.Service) == Yes {
+		good = append(good, c.f.Service)
+	}
+	for _, f := range good {
 		if c.age(f.Since) < c.p.FailbackAfter || c.p.Channel && c.age(f.Since) < c.p.Patience() {
 			return false
 		}
@@ -315,6 +319,10 @@ func (c instance) isolated() bool {
 	return c.p.ReleaseIsolated && c.known(c.f.Router) == Silent && c.known(c.f.Partner) == Silent &&
 		min(c.age(c.f.Router.Since), c.age(c.f.Partner.Since)) >= c.p.IsolatedAfter
 }
+
+// releases: our service fails, nobody can be offered the alias, and the administrator
+// says that it goes then.
+func (c instance) releases() bool { return c.p.ReleaseFailing && !c.p.Channel && c.failing() }
 
 // reorders: how often in a row the alias was put behind an own address.
 func (c instance) reorders() int {

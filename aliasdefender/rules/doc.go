@@ -179,8 +179,12 @@
 //	      -> keep: claimed
 //	H8  router and partner silent for isolated_after, and on_isolation = "release"
 //	      -> release: isolated
+//	H8  own service failing, no channel, and on_service_failure = "release"
+//	      -> release: service released
 //	H9  an announcement is due, we have looked since our last pause, and we are not handing the alias over
 //	      -> announce: announcement due
+//	H4  own service failing, and the partner's too
+//	      -> keep: both services failing
 //	H4  own service failing, and no hand-over can begin now
 //	      -> keep: service failing
 //	H1  a hand-over is open

@@ -39,6 +39,7 @@ type FactRow struct {
 	Name string // in JSON; tools rely on it
 
 	Address bool // the fact is whether an address answers: answered, silent, unknown; otherwise yes, no, unknown
+	Service bool // the fact is whether a service is well: good, failing, unknown
 	Host    bool // read from this host: the kernel reports a change, and the value lives at least 5 s
 	Link    bool // the link is good only if this is yes
 
@@ -72,7 +73,7 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Own }},
 	FactKernel: {ID: FactKernel, Name: "in kernel", Host: true,
 		Of: func(f *Facts) *Fact { return &f.Kernel }},
-	FactService: {ID: FactService, Name: "service", Wire: 1, Hidden: true,
+	FactService: {ID: FactService, Name: "service", Service: true, Wire: 1, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Service }},
 	// A partner that hears of a claim answers with its word at once.
 	FactAlias: {ID: FactAlias, Name: "alias elsewhere", Address: true, Short: "alias", Wire: 2,
@@ -97,8 +98,11 @@ var factRows = [FactCount]FactRow{
 
 // Spell is a value as one of this fact.
 func (r FactRow) Spell(v Value) string {
-	if r.Address {
+	switch {
+	case r.Address:
 		return v.Answer()
+	case r.Service:
+		return v.Health()
 	}
 	return v.String()
 }

@@ -39,6 +39,17 @@ func (v Value) Answer() string {
 	return "unknown"
 }
 
+// Health spells the value as that of a service: good, failing, unknown.
+func (v Value) Health() string {
+	switch v {
+	case No:
+		return "failing"
+	case Yes:
+		return "good"
+	}
+	return "unknown"
+}
+
 // Of turns a certain answer into a Value.
 func Of(b bool) Value {
 	if b {
@@ -58,6 +69,10 @@ type Fact struct {
 	Since time.Time // since when it has had this value
 	Asked time.Time // from when the value is proven
 	Miss  time.Time // when the first answer of the present doubt or silence was missed; zero without one
+
+	// Lives is for how long after Asked the value counts, where whoever observes it says
+	// so, because it is observed in a rhythm of its own. 0: [Policy.Stale].
+	Lives time.Duration
 }
 
 // Set records a newer observation. Since stays if the value stays.
@@ -80,7 +95,7 @@ type Facts struct {
 	Carrier Fact // it has carrier
 	Own     Fact // it has an address of its own, not one of ours
 	Kernel  Fact // this host's kernel has the alias
-	Service Fact // the service behind the alias is well; unknown if nothing checks it
+	Service Fact // the service behind the alias is well; unknown if no check tells
 	Behind  Fact // an own address of the alias's subnet stands behind it; unknown where their order has no meaning
 
 	// ParkedKnown tells whether it is known what operators parked: no if the file
@@ -163,6 +178,7 @@ type Policy struct {
 	FailbackAfter   time.Duration
 	ReleaseIsolated bool // on_isolation = "release"
 	IsolatedAfter   time.Duration
+	ReleaseFailing  bool // on_service_failure = "release"; it counts only without a channel
 
 	Lease time.Duration // of an alias that expires by itself; 0: it stays for ever
 }
@@ -172,6 +188,14 @@ func (p Policy) Doubt() time.Duration { return time.Duration(p.Misses) * p.Timeo
 
 // Stale is the age at which a fact becomes unknown.
 func (p Policy) Stale() time.Duration { return p.staleAt(0) }
+
+// Life is the age at which this fact becomes unknown.
+func (p Policy) Life(f Fact) time.Duration {
+	if f.Lives > 0 {
+		return f.Lives
+	}
+	return p.Stale()
+}
 
 // staleAt is that age for something that is asked less often than each Interval.
 func (p Policy) staleAt(every time.Duration) time.Duration {

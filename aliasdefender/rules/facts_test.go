@@ -21,7 +21,7 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 		"carrier yes/no/unknown, wire 0, host true, unknown shown true",
 		"own address yes/no/unknown, wire 0, host true, unknown shown true",
 		"in kernel yes/no/unknown, wire 0, host true, unknown shown true",
-		"service yes/no/unknown, wire 1, host false, unknown shown false",
+		"service good/failing/unknown, wire 1, host false, unknown shown false",
 		"alias elsewhere answered/silent/unknown, wire 2, host false, unknown shown true",
 		"partner answered/silent/unknown, wire 0, host false, unknown shown true",
 		"router answered/silent/unknown, wire 0, host false, unknown shown true",

@@ -50,6 +50,12 @@ func lets() []property {
 		only("isolated it goes where the administrator says so", Release, Isolated, func(c instance) bool {
 			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && !c.leaseDue() && !c.reorderDue() && c.isolated()
 		}),
+		only("a failing service that nobody can be offered lets it go where the administrator says so", Release, ServiceReleased, func(c instance) bool {
+			return has(c) && c.rival() != Yes && !(c.rivalGone() && c.link() == Yes) && !c.leaseDue() && !c.reorderDue() && !c.isolated() && c.releases()
+		}),
+		brokenIf("what the kernel has lost does not go for its service", func(c instance, d Decision) bool {
+			return c.stays() && c.lost() && d.Reason == ServiceReleased
+		}),
 	}
 }
 
@@ -123,7 +129,7 @@ func keeps() []property {
 			return has(c) && c.rivalGone() && c.link() == Yes && !c.leaseDue()
 		}),
 		only("what is due is announced", Announce, AnnouncementDue, func(c instance) bool {
-			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && !c.leaseDue() && !c.reorderDue() && c.link() == Yes && c.announcementDue()
+			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && !c.releases() && !c.leaseDue() && !c.reorderDue() && c.link() == Yes && c.announcementDue()
 		}),
 		only("the host's own address comes first again, and this is a warning twice", Reorder, OwnBehind, func(c instance) bool {
 			return c.setsRight() && c.reorders() < 2
@@ -139,6 +145,9 @@ func keeps() []property {
 		}),
 		brokenIf("a failing service is kept with a warning", func(c instance, d Decision) bool {
 			return has(c) && c.failing() && d.Action == Keep && d.Reason.Level() < Warning
+		}),
+		brokenIf("two failing services are an alarm", func(c instance, d Decision) bool {
+			return c.s.Holding && c.failing() && c.partnerFails() && d.Reason == ServiceFailing && d.Action == Keep
 		}),
 	}
 }

@@ -167,10 +167,16 @@ func holding() []Row {
 			func(v *view) bool { return v.rival() == Yes }},
 		{"H8", true, "router and partner silent for isolated_after, and on_isolation = \"release\"", Release, Isolated,
 			func(v *view) bool { return v.p.ReleaseIsolated && v.isolated() }},
+		{"H8", true, "own service failing, no channel, and on_service_failure = \"release\"", Release, ServiceReleased,
+			func(v *view) bool {
+				return v.p.ReleaseFailing && !v.p.Channel && v.fresh(v.f.Service) == No
+			}},
 		{"H9", true, "an announcement is due, we have looked since our last pause, and we are not handing the alias over", Announce, AnnouncementDue,
 			func(v *view) bool {
 				return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) && v.looked() && !v.open(Giving)
 			}},
+		{"H4", true, "own service failing, and the partner's too", Keep, BothFailing,
+			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Facts[FactService]) == No }},
 		{"H4", true, "own service failing, and no hand-over can begin now", Keep, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No }},
 		{"H1", true, "a hand-over is open", Keep, HandingOver, (*view).handing},

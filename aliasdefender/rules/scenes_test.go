@@ -133,8 +133,10 @@ func scenes() []change {
 			speaks(t, c)
 		},
 		func(t *rapid.T, c *instance) { // the service is ill
-			c.f.Service, c.p.Channel = seen(No, 0), true
-			speaks(t, c)
+			c.f.Service, c.p.Channel = seen(No, 0), !c.p.ReleaseFailing
+			if speaks(t, c); !c.p.Channel {
+				c.f.Peer = Peer{}
+			}
 		},
 		func(t *rapid.T, c *instance) { // an operator wants what the partner has
 			c.p.Channel, c.s.Order = true, OrderTake

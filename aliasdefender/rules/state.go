@@ -41,7 +41,7 @@ type State struct {
 	Handover Handover
 
 	Takes      []time.Time // the last takes, oldest first
-	OursLast   bool        // we let it go because of a fault of our own (H3, H5, H8), and nobody has had it since
+	OursLast   bool        // we let it go because of a fault of our own (H3, H5, H8: isolated, service), and nobody has had it since
 	Failback   bool        // we hold it by failback, and the partner has not yielded yet
 	NoReturn   bool        // failback failed; we do not try again until the alias changes hands
 	Claimed    bool        // we heard a rival: when it has gone we announce, because others have heard it too
@@ -136,7 +136,7 @@ func (s *State) letGo(r Reason) {
 		Order:    s.Order,
 		Handover: h,
 		Takes:    s.Takes,
-		OursLast: r == LinkLost || r == Isolated || r == LeaseEnded,
+		OursLast: r == LinkLost || r == Isolated || r == LeaseEnded || r == ServiceReleased,
 		NoReturn: r == FailbackRefused || r == GivenBack && s.Handover.Why == FailbackAsks,
 	}
 }

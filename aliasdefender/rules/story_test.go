@@ -178,6 +178,8 @@ var untold = map[string]string{
 	"H7 the rival is a third host, and it is too soon to answer it":                   "the model's third host only forges claims, to one host",
 	"H8 router and partner silent for isolated_after, and on_isolation = \"release\"": "the model keeps what is isolated, as by default",
 	"H4 own service failing, and no hand-over can begin now":                          "a warning only",
+	"H4 own service failing, and the partner's too":                                   "an alarm only",
+	"H8 own service failing, no channel, and on_service_failure = \"release\"":        "the model keeps what is failing, as by default",
 	"H1 a hand-over is open":                                                          "it tells only what is going on",
 	"H2 to be handed over, but the partner would not take it":                         "it tells only why nothing is done",
 	"H10 our own address stands behind the alias, for the third time in a row":        "an alarm only",

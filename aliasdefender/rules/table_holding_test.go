@@ -185,11 +185,26 @@ func holdingExamples() []example {
 			c.p.ReleaseIsolated = true
 			c.f.Router, c.f.Partner = seen(Silent, time.Minute), seen(Silent, time.Hour)
 		}, Release, Isolated, tooOld},
+		{"H8", "own service failing, no channel, and on_service_failure = \"release\"", "", func(c *instance) {
+			c.p.ReleaseFailing, c.p.Channel = true, false
+			c.f.Service = seen(No, 0)
+		}, Release, ServiceReleased, tooOld},
+		{"H4", "own service failing, and no hand-over can begin now", "without a channel, and it is to be kept", func(c *instance) {
+			c.p.Channel = false
+			c.f.Service = seen(No, 0)
+		}, Keep, ServiceFailing, tooOld},
+		{"H9", "otherwise", "the service failed a moment before its check's own time was over", func(c *instance) {
+			c.f.Service = Fact{Value: No, Since: noon.Add(-time.Hour), Asked: noon.Add(-10 * second), Lives: 10 * second}
+		}, Keep, Held, tooOld},
 		{"H9", "an announcement is due, we have looked since our last pause, and we are not handing the alias over", "", func(c *instance) { c.s.Next = noon }, Announce, AnnouncementDue, tooOld},
 		{"H9", "otherwise", "an announcement is due, and the kernel was not read since a pause", func(c *instance) {
 			c.s.Next, c.s.Woke = noon, noon
 			c.f.Kernel.Asked = noon.Add(-second)
 		}, Keep, Held, tooOld - second},
+		{"H4", "own service failing, and the partner's too", "", func(c *instance) {
+			says(c, Word{Standing: SaysCannot})
+			c.f.Service, c.f.Peer.Facts[FactService] = seen(No, 0), No
+		}, Keep, BothFailing, 4 * second},
 		{"H4", "own service failing, and no hand-over can begin now", "", func(c *instance) {
 			says(c, Word{Standing: SaysCannot})
 			c.f.Service = seen(No, 0)

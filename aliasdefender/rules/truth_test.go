@@ -72,6 +72,8 @@ func truth() map[Reason]func(c instance) bool {
 		PartnerClaims:   func(c instance) bool { return c.partnersClaim() && !c.yields() && !(c.defenceDue() && c.link() == Yes) },
 		ForeignClaims:   func(c instance) bool { return c.foreignClaim() && !(c.defenceDue() && c.link() == Yes) },
 		Isolated:        instance.isolated,
+		ServiceReleased: instance.releases,
+		BothFailing:     func(c instance) bool { return c.failing() && c.partnerFails() },
 		AnnouncementDue: func(c instance) bool { return c.announcementDue() && c.rival() != Yes },
 		OwnBehind:       func(c instance) bool { return c.reorderDue() && c.reorders() < 2 },
 		OwnBehindAgain:  func(c instance) bool { return c.reorderDue() && c.reorders() >= 2 },

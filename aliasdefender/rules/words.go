@@ -104,7 +104,9 @@ const (
 	ForeignClaims
 	ClaimAsked
 	Isolated
+	ServiceReleased
 	AnnouncementDue
+	BothFailing
 	Held
 	Refused
 	NoAnswer
@@ -193,6 +195,8 @@ var reasons = [reasonCount]struct {
 	ForeignClaims:    {44, "foreign host claims it", Alarm, "a host that is not the partner claims the alias that we hold; we announce it at most once in ten seconds"},
 	ClaimAsked:       {57, "claimed", Warning, "another host claims the alias that we hold: we find out whether it is the partner"},
 	Isolated:         {45, "isolated", Warning, "neither router nor partner has answered for isolated_after"},
+	ServiceReleased:  {81, "service released", Warning, "our own service fails its check, there is no channel to hand the alias over, and on_service_failure is release"},
+	BothFailing:      {82, "both services failing", Alarm, "our own service fails its check, and so does the partner's: the alias stays where it is"},
 	AnnouncementDue:  {46, "announcement due", Info, "an announcement was due"},
 	Adopted:          {52, "adopted", Info, "it was found on this host"},
 	Held:             {47, "held", Info, "we hold the alias, and nothing calls for a change"},

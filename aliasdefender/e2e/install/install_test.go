@@ -117,6 +117,7 @@ func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
 		"/usr/share/doc/aliasdefender/examples/aliasdefender.toml":    stage.Read(t, "../../../etc/aliasdefender.toml"),
 		"/usr/share/doc/aliasdefender/examples/hooks.conf":            stage.Read(t, "../../../init/aliasdefender.service.d/hooks.conf"),
 		"/usr/share/doc/aliasdefender/examples/dual-stack/README.md":  stage.Read(t, "../../../etc/examples/dual-stack/README.md"),
+		"/usr/share/doc/aliasdefender/examples/mirror/mirror":         stage.Read(t, "../../../etc/examples/mirror/mirror"),
 		"/usr/share/doc/aliasdefender/examples/host-a.hostname.alias": stage.Read(t, "../../../etc/examples/host-a.hostname.alias"),
 	}
 	pages, err := filepath.Glob("../../../docs/man/*.[0-9]")

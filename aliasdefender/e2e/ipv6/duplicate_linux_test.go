@@ -87,14 +87,14 @@ func TestAnotherHostsDetectionFindsTheAlias(t *testing.T) {
 	})
 }
 
-// TestBothHostsAreOrderedToTakeItAtOnce, when nobody has it: one has it at the end. With a
-// channel the pair would not leave it alone, so there it was parked on both hosts.
+// TestBothHostsAreOrderedToTakeItAtOnce, when nobody has it: one has it at the end. Otherwise
+// the pair would not leave it alone: it was parked on both hosts.
 func TestBothHostsAreOrderedToTakeItAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, keys := range withAndWithoutAKey {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := six.Pair(t, pair.Spec{Keys: keys})
+			p := six.Pair(t, pair.Spec{PrimaryA: true, Keys: keys})
 			for _, h := range []*lab.Host{p.A, p.B} {
 				stage.Obeyed(t, p, h, "RemoveAlias")
 				m, err := p.Start(h)

@@ -74,19 +74,20 @@ func TestAClientFollowsTheAliasWhateverItKnowsOfIt(t *testing.T) {
 		c.sniff, err = c.host.Port().Sniff()
 		stage.Must(t, err)
 	}
+	for name, c := range peers {
+		if c.state == 0 {
+			continue
+		}
+		neighbour(t, c.host, c.state, alias, old)
+		if have := known(t, c.host, alias); !bytes.Equal(have, old) {
+			t.Fatalf("%s: the entry leads to %s, want the old host, %s", name, have, old)
+		}
+	}
 	crash := time.Now()
 	stage.Must(t, p.A.Crash())
 	for _, c := range peers {
-		c.since = crash
-		if c.state != 0 {
-			neighbour(t, c.host, c.state, alias, old)
-		}
-	}
-	for name, c := range peers {
 		var err error
-		if have := known(t, c.host, alias); c.state != 0 && !bytes.Equal(have, old) {
-			t.Fatalf("%s: the entry leads to %s, want the old host, %s", name, have, old)
-		}
+		c.since = crash
 		c.asker, err = c.host.Client(lab.ClientSpec{Target: alias, Every: 5 * time.Millisecond})
 		stage.Must(t, err)
 	}

@@ -73,6 +73,7 @@ var varying = []struct {
 	{regexp.MustCompile(`  \d+ ms  `), "  GAP  "},
 	{regexp.MustCompile(`(?m)^\d+s: `), "AGE: "},
 	{regexp.MustCompile(`(?m)^note: \S+ was played again: .*\n`), ""}, // the machine stood still
+	{regexp.MustCompile(`, and \d+ ms for which this machine kept the Monitors waiting`), ""},
 	{regexp.MustCompile(`, in \d+ s\.`), ", in AGE."},
 	// The cells stay; the table chooses its own widths.
 	{regexp.MustCompile(`(\S) {2,}`), "$1  "},

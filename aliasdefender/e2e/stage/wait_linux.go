@@ -36,7 +36,8 @@ func Held(t *testing.T, p *pair.Pair, hosts ...string) {
 // happens, one can only wait.
 func Unchanged(t *testing.T, p *pair.Pair, d time.Duration) {
 	t.Helper()
-	from, before := time.Now(), p.Holders.Holders()
+	before := p.Holders.Holders() // which files what was done before
+	from := time.Now()
 	<-time.After(d)
 	if n := p.Holders.Tenure(from, time.Time{}).Takes; n != 0 || !slices.Equal(before, p.Holders.Holders()) {
 		t.Fatalf("%d takes in %v, held by %v and before by %v", n, d, p.Holders.Holders(), before)

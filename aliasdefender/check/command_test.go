@@ -1,0 +1,121 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// run puts the question of a command that plays what.
+func run(t *testing.T, within time.Duration, what string) Answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	return NewQuestions().Ask(ctx, config.Check{Name: "own", Kind: config.CheckCommand, Timeout: within, Command: []string{os.Args[0], "play", what}})
+}
+
+func TestACommandsExitCodeIsTheAnswer(t *testing.T) {
+	for what, want := range map[string]Answer{
+		"good": {Good, "exit code 0", "all is well"},
+		"bad":  {Failing, "exit code 3", "no answer from the \\u001b[31mdatabase"},
+		"dies": {Failing, "ended by signal 9 (killed)", ""},
+	} {
+		if got := run(t, time.Minute, what); got != want {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+		}
+	}
+}
+
+func TestACommandThatHangsIsKilledAtItsTimeout(t *testing.T) {
+	got := run(t, 300*time.Millisecond, "hangs")
+	if got.State != Failing || got.Reason != "timeout: killed after 300ms" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestAFloodIsBoundedAndItsEndIsKept(t *testing.T) {
+	got := Answer{}
+	for within := 250 * time.Millisecond; len(got.Output) == 0 && within < time.Minute; within *= 2 { // a busy machine starts it late
+		got = run(t, within, "floods")
+	}
+	if got.State != Failing || len(got.Output) > OutputMost || len(got.Output) < OutputMost/2 || !strings.Contains(got.Output, "end of a line") {
+		t.Errorf("%s %q: %d bytes", got.State, got.Reason, len(got.Output))
+	}
+}
+
+// What a command has started goes with it, and does not hold the answer back. One that
+// has left the group goes on, but not with our pipe.
+func TestACommandLeavesNothingOfItsGroupBehind(t *testing.T) {
+	for _, what := range []string{"forks", "leaves"} {
+		got := run(t, time.Minute, what)
+		if got.State != Good {
+			t.Fatalf("%s: %+v", what, got)
+		}
+		pid, err := strconv.Atoi(strings.Fields(strings.TrimPrefix(got.Output, "waiting\n"))[1])
+		if err != nil {
+			t.Fatalf("%s: %q", what, got.Output)
+		}
+		if what == "leaves" {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Errorf("what left the group: %v", err)
+			}
+			continue
+		}
+		for end := time.Now().Add(time.Minute); !dead(pid); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("process %d is still there", pid)
+			}
+		}
+	}
+}
+
+// dead tells whether a process is gone, or waits only for its parent to ask how it ended.
+func dead(pid int) bool {
+	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return true
+	}
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err != nil || strings.Contains(string(stat), ") Z ")
+}
+
+func TestWhatCannotBeRunIsUnknown(t *testing.T) {
+	plain := t.TempDir() + "/plain"
+	if err := os.WriteFile(plain, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/nowhere/own": "cannot be run: no such file or directory",
+		plain:          "cannot be run: permission denied",
+	} {
+		got := NewQuestions().Ask(t.Context(), config.Check{Kind: config.CheckCommand, Timeout: time.Minute, Command: []string{path}})
+		if got.State != Unknown || got.Reason != want {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+}
+
+func TestTheEnvironmentOfACommandIsItsOwn(t *testing.T) {
+	t.Setenv("SECRET", "of the Monitor")
+	got := run(t, time.Minute, "environment").Output
+	if want := "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C HOME=/ AD_CHECK=own\n/"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestMoreHangingCommandsThanThereMayBeAreNotRun(t *testing.T) {
+	q := NewQuestions()
+	for range mostHung {
+		q.hung <- struct{}{}
+	}
+	got := q.Ask(t.Context(), config.Check{Kind: config.CheckCommand, Timeout: time.Minute, Command: []string{os.Args[0], "play", "good"}})
+	if got.State != Unknown || got.Reason != "not run: 16 earlier commands still hang" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,301 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// service is one that a test speaks for.
+type service struct {
+	answer func(ctx context.Context, c config.Check) Answer
+	asked  []time.Duration // since the start, of the check "web"
+	most   atomic.Int64    // questions that were under way together
+	under  atomic.Int64
+	began  time.Time
+	told   []Report
+	turns  []string
+}
+
+// play runs a Set in a bubble. The service is good until the test says otherwise.
+func playSet(t *testing.T, checks []config.Check, f func(s *Set, v *service)) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &service{began: time.Now(), answer: func(context.Context, config.Check) Answer { return good("well") }}
+		lock := make(chan struct{}, 1)
+		s := New(func(ctx context.Context, c config.Check) Answer {
+			v.most.Store(max(v.most.Load(), v.under.Add(1)))
+			defer v.under.Add(-1)
+			lock <- struct{}{}
+			if c.Name == "web" {
+				v.asked = append(v.asked, time.Since(v.began))
+			}
+			answer := v.answer
+			<-lock
+			return answer(ctx, c)
+		}, func(r Report) {
+			lock <- struct{}{}
+			v.told = append(v.told, r)
+			if r.Turned {
+				v.turns = append(v.turns, fmt.Sprintf("%s %s: %s", r.Check.Name, r.State, r.Reason))
+			}
+			<-lock
+		})
+		s.Use(checks)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); s.Run(ctx) }()
+		f(s, v)
+		cancel()
+		<-ended
+	})
+}
+
+func web(change ...func(*config.Check)) config.Check {
+	c := config.Check{Name: "web", Kind: config.CheckHTTP, Interval: 5 * time.Second, Timeout: 2 * time.Second, Rise: 2, Fall: 3}
+	for _, f := range change {
+		f(&c)
+	}
+	return c
+}
+
+func wait(d time.Duration) {
+	time.Sleep(d) // of the bubble
+	synctest.Wait()
+}
+
+// state is what is known of the first check.
+func state(s *Set) string {
+	r := s.Reports()[0]
+	return r.State.String() + ": " + r.Reason
+}
+
+func expect(t *testing.T, s *Set, want string) {
+	t.Helper()
+	if got := state(s); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestACheckRisesAndFallsByAnswersInARow(t *testing.T) {
+	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
+		expect(t, s, "unknown: not asked yet")
+		wait(time.Second)
+		expect(t, s, "unknown: well")
+		wait(5 * time.Second)
+		expect(t, s, "good: well")
+		v.answer = func(context.Context, config.Check) Answer { return failing("status 500") }
+		wait(10 * time.Second)
+		expect(t, s, "good: status 500")
+		v.answer = func(context.Context, config.Check) Answer { return good("well") }
+		wait(5 * time.Second)
+		v.answer = func(context.Context, config.Check) Answer { return failing("status 500") }
+		wait(10 * time.Second)
+		expect(t, s, "good: status 500") // two in a row, and one good one before them
+		wait(5 * time.Second)
+		expect(t, s, "failing: status 500")
+		v.answer = func(context.Context, config.Check) Answer { return good("well") }
+		wait(5 * time.Second)
+		expect(t, s, "failing: well")
+		wait(5 * time.Second)
+		expect(t, s, "good: well")
+		want := "[web good: well web failing: status 500 web good: well]"
+		if got := fmt.Sprint(v.turns); got != want {
+			t.Errorf("turns %s, want %s", got, want)
+		}
+	})
+}
+
+// What cannot be asked says nothing: the state stays until what was known is too old.
+func TestWhatCannotBeAskedMovesNothing(t *testing.T) {
+	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
+		v.answer = func(context.Context, config.Check) Answer { return failing("refused") }
+		wait(11 * time.Second)
+		expect(t, s, "failing: refused")
+		v.answer = func(context.Context, config.Check) Answer { return unknown("too many open files") }
+		wait(10 * time.Second)
+		expect(t, s, "failing: too many open files")
+		wait(5 * time.Second)
+		expect(t, s, "unknown: too many open files")
+	})
+}
+
+func TestAnUnknownAnswerDoesNotEndARow(t *testing.T) {
+	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
+		n := 0
+		v.answer = func(context.Context, config.Check) Answer {
+			if n++; n%2 == 0 {
+				return unknown("too many open files")
+			}
+			return failing("refused")
+		}
+		wait(21 * time.Second)
+		expect(t, s, "failing: refused")
+	})
+}
+
+func TestEachCheckKeepsItsOwnRhythm(t *testing.T) {
+	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
+		v.answer = func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") }
+		wait(21 * time.Second)
+		if len(v.asked) != 5 || v.asked[4]-v.asked[0] != 20*time.Second || v.asked[0] >= time.Second {
+			t.Errorf("asked at %v", v.asked)
+		}
+		if r := s.Reports()[0]; r.Late != 0 || r.State != Failing {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Of a thousand questions that are due at once sixteen are under way, and the others are
+// counted and left out: nothing piles up.
+func TestQuestionsNeverPileUp(t *testing.T) {
+	var many []config.Check
+	for i := range 64 {
+		many = append(many, web(func(c *config.Check) { c.Name = fmt.Sprint("c", i); c.Interval, c.Timeout = time.Second, time.Second }))
+	}
+	playSet(t, many, func(s *Set, v *service) {
+		v.answer = func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") }
+		wait(time.Minute)
+		if most := v.most.Load(); most != MostAtOnce {
+			t.Errorf("%d were under way at once, want %d", most, MostAtOnce)
+		}
+		late := uint64(0)
+		for _, r := range s.Reports() {
+			late += r.Late
+		}
+		if late < 60*40 {
+			t.Errorf("%d are said to be late, want three of four", late)
+		}
+		v.answer = func(context.Context, config.Check) Answer { return good("well") }
+		wait(5 * time.Second)
+		for _, r := range s.Reports() {
+			if r.State != Good {
+				t.Errorf("%s is %s: a queue was left", r.Check.Name, r.State)
+			}
+		}
+	})
+}
+
+func TestACheckOfAColdStandbyIsAskedWhileAnAliasIsHere(t *testing.T) {
+	cold := web(func(c *config.Check) { c.Holding, c.Settle = true, 10*time.Second })
+	playSet(t, []config.Check{cold}, func(s *Set, v *service) {
+		v.answer = func(context.Context, config.Check) Answer { return failing("refused") }
+		wait(time.Minute)
+		expect(t, s, "unknown: not asked: no alias that uses it is here")
+		if len(v.asked) != 0 {
+			t.Errorf("asked at %v without an alias", v.asked)
+		}
+		s.Held("web", time.Now())
+		wait(9 * time.Second)
+		expect(t, s, "unknown: not asked yet: the alias has been here for less than 10s")
+		if len(v.asked) != 0 {
+			t.Errorf("asked at %v before it has settled", v.asked)
+		}
+		wait(16 * time.Second)
+		expect(t, s, "failing: refused")
+		s.Held("web", time.Time{})
+		wait(time.Millisecond)
+		expect(t, s, "unknown: not asked: no alias that uses it is here")
+	})
+}
+
+// An answer that comes after the alias has left is about a service that is being stopped.
+func TestAnAnswerFromBeforeTheAliasLeftDoesNotCount(t *testing.T) {
+	cold := web(func(c *config.Check) { c.Holding, c.Fall = true, 1 })
+	playSet(t, []config.Check{cold}, func(s *Set, v *service) {
+		v.answer = func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") }
+		s.Held("web", time.Now())
+		wait(time.Second + time.Millisecond)
+		s.Held("web", time.Time{})
+		wait(4 * time.Second)
+		expect(t, s, "unknown: not asked: no alias that uses it is here")
+		if len(v.turns) != 0 {
+			t.Errorf("turned: %v", v.turns)
+		}
+	})
+}
+
+func TestAReloadLeavesUnchangedChecksAlone(t *testing.T) {
+	other := web(func(c *config.Check) { c.Name = "db" })
+	playSet(t, []config.Check{web(), other}, func(s *Set, v *service) {
+		v.answer = func(ctx context.Context, c config.Check) Answer {
+			if c.Name == "db" {
+				<-ctx.Done()
+			}
+			return good("well")
+		}
+		wait(7 * time.Second)
+		before := len(v.asked)
+		moved := web(func(c *config.Check) { c.Line = 77 })
+		wait(0)
+		s.Use([]config.Check{moved})
+		wait(0)
+		expect(t, s, "good: well")
+		if len(s.Reports()) != 1 {
+			t.Errorf("%d reports", len(s.Reports()))
+		}
+		told := len(v.told)
+		wait(10 * time.Second)
+		if len(v.asked) != before+2 {
+			t.Errorf("asked %d times more, want 2: its rhythm goes on", len(v.asked)-before)
+		}
+		for _, r := range v.told[told:] {
+			if r.Check.Name == "db" {
+				t.Errorf("a check that is gone tells %s", r.State)
+			}
+		}
+		s.Use([]config.Check{web(func(c *config.Check) { c.HTTP.URL = "http://127.0.0.1/other" })})
+		expect(t, s, "unknown: not asked yet")
+		wait(6 * time.Second)
+		expect(t, s, "good: well")
+	})
+}
+
+func TestAQuestionThatIsUnderWayEndsWithItsCheck(t *testing.T) {
+	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
+		var why error
+		v.answer = func(ctx context.Context, _ config.Check) Answer {
+			<-ctx.Done()
+			why = ctx.Err()
+			return failing("timeout")
+		}
+		wait(time.Second)
+		s.Use(nil)
+		synctest.Wait()
+		if why != context.Canceled || len(v.told) != 0 {
+			t.Errorf("it ended by %v, and told %v", why, v.told)
+		}
+	})
+}
+
+func TestAnAnswerCountsForThreeTurns(t *testing.T) {
+	for interval, want := range map[time.Duration]time.Duration{100 * time.Millisecond: 5 * time.Second, time.Minute: 3*time.Minute + 2*time.Second} {
+		if got := lives(web(func(c *config.Check) { c.Interval = interval })); got != want {
+			t.Errorf("%s: %s, want %s", interval, got, want)
+		}
+	}
+}
+
+func TestReasonsAreOneBoundedLine(t *testing.T) {
+	for in, want := range map[string]string{
+		"refused\nand more": "refused",
+		"a \x1b[31m b":      `a \x1b[31m b`,
+		"":                  "",
+	} {
+		if got := line(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	long := ""
+	for range 100 {
+		long += "ä "
+	}
+	if got := line(long); len(got) > reasonMost {
+		t.Errorf("%d bytes", len(got))
+	}
+}

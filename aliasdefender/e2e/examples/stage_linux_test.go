@@ -1,0 +1,188 @@
+package examples
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+)
+
+const examples = "../../../etc/examples"
+
+// example is an example whose hosts A and B are on a segment with a router and a client,
+// at the addresses that its files have.
+type example struct {
+	*testing.T
+	lab                *lab.Lab
+	lan                *lab.Switch
+	a, b, router, user *lab.Host
+	control            *lab.Client // asks the router: what it misses too is the machine's noise
+	name, dir          string
+	monitors           map[*lab.Host]*lab.Process
+}
+
+// addresses are those of an example's segment. The router's first one is the default
+// gateway.
+type addresses struct{ a, b, router, user []netip.Prefix }
+
+// every is the rhythm of the clients: a gap that counts has four of their questions.
+const every = 5 * time.Millisecond
+
+// play builds the stage of an example. Each host gets the example's files, in which only
+// places of this machine are other ones, and what changed makes of the settings.
+func play(t *testing.T, name string, at addresses, changed func(settings string) string) *example {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ad") // t.TempDir is too long for a socket
+	stage.Must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	x := &example{T: t, lab: lab.ForTest(t), name: name, dir: dir, monitors: map[*lab.Host]*lab.Process{}}
+	x.lan, err = x.lab.Switch("lan")
+	stage.Must(t, err)
+	for _, h := range []struct {
+		host **lab.Host
+		name string
+		own  []netip.Prefix
+	}{{&x.a, "a", at.a}, {&x.b, "b", at.b}, {&x.router, "router", at.router}, {&x.user, "client", at.user}} {
+		spec := lab.HostSpec{Name: h.name, Forward: h.name == "router", NICs: []lab.NICSpec{{Name: "eth0", Switch: x.lan, Addrs: h.own}}}
+		if !spec.Forward {
+			spec.Gateway = at.router[0].Addr()
+		}
+		*h.host, err = x.lab.Host(spec)
+		stage.Must(t, err)
+	}
+	key := stage.NewKey()
+	for _, h := range []*lab.Host{x.a, x.b} {
+		x.install(h, key, changed)
+	}
+	for h, other := range map[*lab.Host]*lab.Host{x.a: x.b, x.b: x.a} {
+		x.run(h, "Check", "--files", "--partner-file", x.file(other, "hostname.alias"))
+	}
+	x.control = x.asks(at.router[0].Addr())
+	return x
+}
+
+// install puts the example's files in a host's directory.
+func (x *example) install(h *lab.Host, key string, changed func(string) string) {
+	x.Helper()
+	stage.Must(x.T, os.MkdirAll(x.file(h, ""), 0o755))
+	stage.Place(x.T, x.file(h, "hostname.alias"), stage.Read(x.T, filepath.Join(examples, x.name, "host-"+h.Name+".hostname.alias")))
+	stage.Must(x.T, os.WriteFile(x.file(h, "key"), []byte(key), 0o600))
+	settings := replaced(x.T, stage.Read(x.T, filepath.Join(examples, x.name, "aliasdefender.toml")), `"/etc/aliasdefender.key"`, `"`+x.file(h, "key")+`"`)
+	stage.Place(x.T, x.file(h, "aliasdefender.toml"), changed(settings)+
+		"\n[control]\nsocket = \""+x.file(h, "sock")+"\"\n[state]\ndir = \""+x.file(h, "state")+"\"\n[log]\nto = \"stderr\"\n")
+}
+
+// file is the path of one of a host's files.
+func (x *example) file(h *lab.Host, name string) string { return filepath.Join(x.dir, h.Name, name) }
+
+// replaced replaces what must be there exactly once.
+func replaced(t *testing.T, text, old, by string) string {
+	t.Helper()
+	if n := strings.Count(text, old); n != 1 {
+		t.Fatalf("%q is there %d times:\n%s", old, n, text)
+	}
+	return strings.Replace(text, old, by, 1)
+}
+
+// start starts the Monitor of a host.
+func (x *example) start(h *lab.Host) {
+	x.Helper()
+	var err error
+	x.monitors[h], err = h.StartCommand(lab.Command{Name: "Monitor", Env: []string{stage.RunMain + "=1"},
+		Argv: []string{lab.Self(), "Monitor", "--aliases", x.file(h, "hostname.alias"), "--settings", x.file(h, "aliasdefender.toml")}})
+	stage.Must(x.T, err)
+}
+
+// run runs a verb on a host, which must succeed.
+func (x *example) run(h *lab.Host, verb string, args ...string) string {
+	x.Helper()
+	argv := append([]string{lab.Self(), verb, "--aliases", x.file(h, "hostname.alias"), "--settings", x.file(h, "aliasdefender.toml")}, args...)
+	out, errs, code := h.RunCommand(stage.Patiently(x.T), lab.Command{Argv: argv, Env: []string{stage.RunMain + "=1"}})
+	if code != stage.Done {
+		x.Fatalf("%s on %s: exit %d\n%s%s", verb, h.Name, code, out, errs)
+	}
+	return out
+}
+
+// asks is a client that asks an address for its host's name from now on.
+func (x *example) asks(target netip.Addr) *lab.Client {
+	x.Helper()
+	c, err := x.user.Client(lab.ClientSpec{Target: target, Every: every})
+	stage.Must(x.T, err)
+	return c
+}
+
+// watched is who has an address.
+func (x *example) watched(addr netip.Addr) *lab.Watch {
+	x.Helper()
+	w, err := x.lab.Watch(addr)
+	stage.Must(x.T, err)
+	return w
+}
+
+// held waits until exactly this host has the address.
+func (x *example) held(w *lab.Watch, by *lab.Host) {
+	x.Helper()
+	stage.Must(x.T, w.Wait(stage.Patiently(x.T), by.Name))
+}
+
+// answered waits until a host answers a client.
+func (x *example) answered(c *lab.Client, by *lab.Host) {
+	x.Helper()
+	stage.Must(x.T, c.WaitAnswer(stage.Patiently(x.T), by.Name))
+}
+
+// ready waits until both hosts' Status says of every alias that its standby would take it.
+func (x *example) ready() {
+	x.Helper()
+	ctx := stage.Patiently(x.T)
+	for _, h := range []*lab.Host{x.a, x.b} {
+		var last control.Snapshot
+		for !allReady(last) {
+			if ctx.Err() != nil {
+				x.Fatalf("%s: not every standby is ready: %+v", h.Name, last)
+			}
+			last = x.status(ctx, h)
+		}
+	}
+}
+
+// status is a host's Status, or an empty one of a Monitor that is starting.
+func (x *example) status(ctx context.Context, h *lab.Host) control.Snapshot {
+	tick := time.NewTimer(10 * time.Millisecond)
+	defer tick.Stop()
+	select {
+	case <-tick.C:
+	case <-ctx.Done():
+	}
+	s, _ := control.Dial(x.file(h, "sock")).Status(ctx, true)
+	return s
+}
+
+func allReady(s control.Snapshot) bool {
+	return len(s.Aliases) > 0 && !slices.ContainsFunc(s.Aliases, func(a control.Alias) bool { return a.Standby == nil || a.Standby.Ready != "yes" })
+}
+
+// figure logs the longest time that a client waited since a moment.
+func (x *example) figure(what string, c *lab.Client, since time.Time) {
+	x.Helper()
+	r := c.Report(since, time.Time{})
+	x.Logf("figure: %s: the longest gap %v, %d of %d questions lost", what, r.Longest.Length().Round(time.Millisecond), r.Lost, r.Sent)
+}
+
+// unhurt requires that a client has missed nothing since a moment but what the machine
+// made it miss.
+func (x *example) unhurt(what string, c *lab.Client, since time.Time) {
+	x.Helper()
+	for _, g := range stage.Gaps(c, x.control, since) {
+		x.Errorf("%s: no answer for %v, before by %q, after by %q", what, g.Length(), g.Before, g.After)
+	}
+}

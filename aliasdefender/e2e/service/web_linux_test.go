@@ -1,0 +1,222 @@
+package service
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+// web is the check of the stories: each half second, failing after two answers.
+const web = `
+[check.web]
+http = "http://127.0.0.1/"
+contains = "</html>"
+interval = "500ms"
+timeout = "300ms"
+fall = 2
+rise = 2
+`
+
+// nginx starts a web server on a host: one process, whose pages name the host. It waits
+// until the server answers.
+func nginx(t *testing.T, h *lab.Host, more string) *lab.Process {
+	t.Helper()
+	stage.Wanted(t, "nginx", "nginx-light")
+	dir := t.TempDir()
+	var temps strings.Builder
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		fmt.Fprintf(&temps, "\t%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
+	}
+	conf := filepath.Join(dir, "nginx.conf")
+	stage.Place(t, conf, fmt.Sprintf(`daemon off;
+master_process off;
+pid %s/pid;
+error_log stderr;
+events { worker_connections 64; }
+http {
+	access_log off;
+	default_type text/html;
+%s	server {
+		listen 80;
+		location = / { return 200 "<html>%s</html>\n"; }
+%s	}
+}
+`, dir, temps.String(), h.Name, more))
+	p, err := h.Start("nginx", "nginx", "-p", dir, "-c", conf, "-e", "stderr")
+	stage.Must(t, err)
+	ctx, tick := stage.Patiently(t), time.NewTicker(10*time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := fetch(h, netip.MustParseAddr("127.0.0.1")); err == nil {
+			return p
+		}
+		select {
+		case <-tick.C:
+		case <-p.Done():
+			t.Fatalf("nginx on %s has ended: %s", h.Name, p.Output())
+		case <-ctx.Done():
+			t.Fatalf("nginx on %s does not answer: %s", h.Name, p.Output())
+		}
+	}
+}
+
+// kill ends a server and waits until its port is closed.
+func kill(t *testing.T, p *lab.Process) {
+	t.Helper()
+	stage.Must(t, p.Kill())
+	_, _ = p.Wait(stage.Patiently(t))
+}
+
+// fetch asks for the page at an address, from a host, and returns what is in it.
+func fetch(h *lab.Host, at netip.Addr) (page string, err error) {
+	var c net.Conn
+	err = h.Do(func() error {
+		// The thread of this function is in the host's namespace: Dial to an address
+		// opens its socket here.
+		c, err = net.DialTimeout("tcp", netip.AddrPortFrom(at, 80).String(), fetchWithin)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(fetchWithin))
+	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"); err != nil {
+		return "", err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(body)), "<html>"), "</html>"), err
+}
+
+// fetchWithin is how long the reader waits for a page.
+const fetchWithin = 250 * time.Millisecond
+
+// reader is a client that asks for the page at the alias, again and again.
+type reader struct {
+	mu    sync.Mutex
+	pages []page
+	done  sync.WaitGroup
+}
+
+// page is one question of a reader.
+type page struct {
+	at time.Time
+	by string // empty: lost
+}
+
+// read starts a reader on the pair's client. It ends with the test.
+func read(t *testing.T, p *pair.Pair) *reader {
+	r := &reader{}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.done.Go(func() {
+		for ctx.Err() == nil {
+			at := time.Now()
+			by, err := fetch(p.User, p.Alias)
+			if err != nil {
+				by = ""
+			}
+			r.mu.Lock()
+			r.pages = append(r.pages, page{at, by})
+			r.mu.Unlock()
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	})
+	t.Cleanup(func() { cancel(); r.done.Wait() })
+	return r
+}
+
+// since is what came of the questions since then: how many were lost, by whom the first
+// page came, and after how long.
+func (r *reader) since(from time.Time) (lost int, by string, after time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.pages {
+		switch {
+		case p.at.Before(from):
+		case p.by == "":
+			lost++
+		case by == "":
+			by, after = p.by, p.at.Sub(from)
+		}
+	}
+	return lost, by, after
+}
+
+// wait waits until the reader gets pages from a host that it asked for after a moment, and
+// returns how many it lost until the first of them.
+func (r *reader) wait(t *testing.T, host string, from time.Time) (lost int, after time.Duration) {
+	t.Helper()
+	ctx, tick := stage.Patiently(t), time.NewTicker(10*time.Millisecond)
+	defer tick.Stop()
+	for {
+		lost = 0
+		r.mu.Lock()
+		for _, p := range r.pages {
+			if p.at.After(from) && p.by == "" {
+				lost++
+			}
+			if p.at.After(from) && p.by == host {
+				r.mu.Unlock()
+				return lost, p.at.Sub(from)
+			}
+		}
+		r.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the reader gets no page from %q", host)
+		}
+	}
+}
+
+// wellOn waits until a host knows that its service is in that state.
+func wellOn(t *testing.T, p *pair.Pair, h *lab.Host, state string) {
+	t.Helper()
+	stage.Until(t, p, h, "service "+state, func(_ control.Snapshot, a control.Alias) bool {
+		for _, f := range a.Facts {
+			if f.Name == "service" {
+				return f.Value == state
+			}
+		}
+		return false
+	})
+}
+
+// inOrder requires that a Monitor has logged these, one after the other.
+func inOrder(t *testing.T, m *lab.Process, fields ...string) {
+	t.Helper()
+	for _, f := range fields {
+		stage.Said(t, m, f)
+	}
+	rest := m.Output()
+	for _, f := range fields {
+		_, after, found := strings.Cut(rest, f)
+		if !found {
+			t.Errorf("%q is not said after what comes before it of %q:\n%s", f, fields, m.Output())
+			return
+		}
+		rest = after
+	}
+}
