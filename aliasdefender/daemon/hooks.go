@@ -92,7 +92,7 @@ func (h *hooks) end() {
 }
 
 // keepTold writes which take hooks have run whenever that has changed, until ctx ends;
-// then once more. A disk that hangs holds only the writing, and at the end nothing.
+// then once more. A disk that hangs holds only the writing, and the end for store.Within.
 func (m *monitor) keepTold(ctx context.Context) error {
 	k := m.hooks.told
 	written := make(chan error, 1)
@@ -101,8 +101,13 @@ func (m *monitor) keepTold(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			if writing {
-				return nil // it may hang
+			if writing { // exit_after ends the Monitor just when there is something to write
+				select {
+				case err := <-written:
+					m.sayTold(err)
+				case <-time.After(store.Within):
+					return nil // the disk hangs
+				}
 			}
 			select {
 			case <-k.changed:
