@@ -23,7 +23,7 @@ import (
 var arrows = map[string]string{
 	"":          "cli",
 	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
-	"daemon":    "check config control defender host logs peer probe record rules sdnotify store",
+	"daemon":    "check config control defender hook host logs peer probe record rules sdnotify store",
 	"defender":  "agenda config control detect hearing host peer probe record rules",
 	"detect":    "agenda host probe rules",
 	"record":    "files rules",
@@ -32,6 +32,7 @@ var arrows = map[string]string{
 	"check":     "config logs",
 	"config":    "files",
 	"control":   "",
+	"hook":      "config defender host record rules",
 	"host":      "hearing",
 	"inspect":   "config host",
 	"lab":       "",

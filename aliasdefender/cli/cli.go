@@ -34,6 +34,7 @@ const (
 	exitFailed = 1
 	exitUsage  = 2
 	exitConfig = 3
+	exitActed  = 4 // the Monitor has taken an alias, and exit_after ended it
 )
 
 // Options are what the command line does not say. Version and the streams must be
@@ -212,6 +213,8 @@ func verdict(err error) (code int, text string) {
 		code = e.code
 	case errors.As(err, &mistakes):
 		code = exitConfig
+	case errors.Is(err, daemon.ErrActed):
+		code = exitActed
 	case errors.As(err, &refusal) && refusal.Kind == control.KindConfig:
 		code = exitConfig
 	}

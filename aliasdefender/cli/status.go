@@ -79,6 +79,9 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	if s.Maintenance {
 		fmt.Fprintln(w, "in maintenance: this host stays out of all aliases until 'aliasdefender Maintenance off'")
 	}
+	if s.Observing {
+		fmt.Fprintln(w, "observing: this Monitor says what it would do, and does nothing")
+	}
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "ALIAS\tNIC\tHOLDER\tROLE\tROUTER\tPARTNER\tSTANDBY\tSINCE\tWHY")
@@ -124,9 +127,24 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	if a.Handover != "" {
 		fold(w, "hand-over open: "+a.Handover)
 	}
+	if len(a.Hooks) > 0 {
+		fold(w, "hooks: "+hooksOf(a.Hooks, now))
+	}
 	for _, wrong := range a.Pair {
 		fold(w, "ALARM: the pair does not fit: "+wrong)
 	}
+}
+
+// hooksOf is the last run of each hook.
+func hooksOf(hooks []control.Hook, now time.Time) string {
+	all := make([]string, len(hooks))
+	for i, h := range hooks {
+		all[i] = fmt.Sprintf("%s %s %s ago", h.Hook, h.Result, ago(now.Sub(h.At)))
+		if h.Error != "" {
+			all[i] += " (" + h.Error + ")"
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // readyOf is whether the alias has a standby, in one word.

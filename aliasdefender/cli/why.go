@@ -110,6 +110,7 @@ type whyAlias struct {
 	Holder  string          `json:"holder"`
 	Row     string          `json:"row"`
 	Why     string          `json:"why"`
+	Hooks   []control.Hook  `json:"hooks,omitempty"`  // the last run of each
 	Checks  []control.Check `json:"checks,omitempty"` // of its service
 	Journal []control.Entry `json:"journal"`
 }
@@ -130,7 +131,7 @@ func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 			continue
 		}
 		told = append(told, whyAlias{
-			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why, Checks: checksOf(s, al),
+			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why, Checks: checksOf(s, al), Hooks: al.Hooks,
 			Journal: append([]control.Entry{}, al.Journal[max(0, len(al.Journal)-last):]...),
 		})
 	}
@@ -164,6 +165,9 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 			}
 			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
 			fmt.Fprintf(w, "    %s\n", factLine(e))
+		}
+		if len(al.Hooks) > 0 {
+			fmt.Fprintf(w, "hooks: %s\n", hooksOf(al.Hooks, now))
 		}
 	}
 }

@@ -39,6 +39,7 @@ type Alias struct {
 	// seconds; 0: for ever.
 	Lease time.Duration
 
+	Hooks            Hooks
 	Checks           []string // the names of the checks of the service behind it
 	OnServiceFailure OnServiceFailure
 }

@@ -65,9 +65,9 @@ func ParseKey(text []byte) (k Key, problem string) {
 	return Key(bytes), ""
 }
 
-// LoadWithKeys is Load for a daemon that talks to partners and runs checks: it reads the
-// key files too, and looks at the programs and certificates of checks. Their mistakes are
-// among the others, each under its line in the settings.
+// LoadWithKeys is Load for a daemon that talks to partners and runs programs: it reads the
+// key files too, and looks at the programs of hooks and checks and the certificates of
+// checks. Their mistakes are among the others, each under its line in the settings.
 func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
 	if !f.keyFiles.bad {
@@ -79,6 +79,7 @@ func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Con
 			f.Peer.Keys = append(f.Peer.Keys, k)
 		}
 	}
+	f.checkHooks()
 	f.lookAtChecks()
 	return join(t, f)
 }

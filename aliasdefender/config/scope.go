@@ -77,6 +77,7 @@ type scope struct {
 	witnesses                                              given[[]witness]
 	onIsolation                                            given[OnIsolation]
 	failback                                               given[bool]
+	hooks                                                  hookScope
 	checks                                                 given[[]named]
 	onServiceFailure                                       given[OnServiceFailure]
 }
@@ -100,6 +101,7 @@ func (s scope) within(wide scope) scope {
 	s.failback = s.failback.or(wide.failback)
 	s.failbackAfter = s.failbackAfter.or(wide.failbackAfter)
 	s.lease = s.lease.or(wide.lease)
+	s.hooks = s.hooks.within(wide.hooks)
 	s.checks = s.checks.or(wide.checks)
 	s.onServiceFailure = s.onServiceFailure.or(wide.onServiceFailure)
 	return s
@@ -131,6 +133,7 @@ func (s scope) apply(a *Alias) {
 	a.Failback = s.failback.value && a.Primary
 	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
 	a.Lease = s.lease.orDefault(DefaultLease(a.Interval))
+	a.Hooks = s.hooks.hooks()
 	a.Checks = s.names()
 	a.OnServiceFailure = s.onServiceFailure.orDefault(ServiceKeep)
 }

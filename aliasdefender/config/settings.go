@@ -102,6 +102,7 @@ var tables = map[string]map[string]key{
 		},
 	},
 	"alias": aliasKeys(map[string]key{}),
+	"hooks": hookKeys(), // also in the table of an alias
 	"check": checkKeys(),
 }
 
@@ -175,8 +176,10 @@ func readSettings(in input) *SettingsFile {
 	f.finishReaders()
 	f.finishChecks()
 	f.mistakes = append(f.mistakes, f.all.checkTimes(f.file, scope{})...)
+	f.mistakes = append(f.mistakes, f.all.hooks.check(f.file, hookScope{})...)
 	for _, s := range f.aliases {
 		f.mistakes = append(f.mistakes, s.checkTimes(f.file, f.all)...)
+		f.mistakes = append(f.mistakes, s.hooks.check(f.file, f.all.hooks)...)
 	}
 	return f
 }
@@ -202,6 +205,9 @@ func (f *SettingsFile) take(v value) {
 			return
 		}
 		s, rest = f.aliasScope(v), rest[1:]
+		if len(rest) > 0 && rest[0] == "hooks" {
+			table, rest = "hooks", rest[1:]
+		}
 	}
 	if table == "peer" && len(rest) > 0 && rest[0] == "paths" && f.takePaths(v, rest[1:]) {
 		return

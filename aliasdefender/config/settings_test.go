@@ -55,6 +55,7 @@ func defaults() *Config {
 		a.MaxTakes = 10
 		a.FailbackAfter = 60 * time.Second
 		a.Lease = 60 * time.Second
+		a.Hooks = Hooks{Timeout: 10 * time.Second, BeforeTimeout: time.Second}
 	}
 	return cfg
 }

@@ -41,9 +41,10 @@ type Kind string
 
 // The kinds of refusals.
 const (
-	KindConfig Kind = "configuration" // the files have mistakes
-	KindDrop   Kind = "drop"          // the files lack rows whose aliases this host holds
-	KindBusy   Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
+	KindConfig    Kind = "configuration" // the files have mistakes
+	KindDrop      Kind = "drop"          // the files lack rows whose aliases this host holds
+	KindBusy      Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
+	KindObserving Kind = "observing"     // the Monitor only observes
 )
 
 // Handlers are what the daemon does for its clients. Each may be called from several

@@ -24,6 +24,7 @@ type Snapshot struct {
 	Problems []string  `json:"problems,omitempty"` // of the daemon as a whole
 
 	Maintenance bool `json:"maintenance,omitempty"` // this host stays out of all aliases
+	Observing   bool `json:"observing,omitempty"`   // this Monitor says what it would do, and does nothing
 
 	Channel *Channel `json:"channel,omitempty"` // to the partners' daemons; nil: none
 
@@ -99,7 +100,18 @@ type Alias struct {
 	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
 	Handover string   `json:"hand_over,omitempty"` // where an open one stands
 
+	Hooks []Hook `json:"hooks,omitempty"` // the last run of each hook since the Monitor's start
+
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
+}
+
+// Hook is the last run of one of the administrator's programs.
+type Hook struct {
+	Hook   string    `json:"hook"` // "take"
+	At     time.Time `json:"at"`   // when it ended
+	TookMS int64     `json:"took_ms"`
+	Result string    `json:"result"`          // ran, failed, skipped
+	Error  string    `json:"error,omitempty"` // why it failed, or was skipped
 }
 
 // Channel is the channel to the partners' daemons.

@@ -42,11 +42,12 @@ type Options struct {
 	Version string
 	Stderr  io.Writer
 	Open    func() (System, error) // opens the network to work on; nil: OpenHost
+	Observe bool                   // decide, and do nothing
 }
 
 // Run is a Monitor from its start to its end. When ctx ends, it ends as on TERM. The
 // error is that of a start that touched no alias, such as config.Mistakes and
-// *control.HeldError, or of the loop.
+// *control.HeldError, or of the loop; or ErrActed.
 func Run(ctx context.Context, o Options) error {
 	cfg, err := o.Load()
 	if err != nil {
@@ -55,7 +56,7 @@ func Run(ctx context.Context, o Options) error {
 	frugal(len(cfg.Aliases))
 	// If a reader of our standard error dies, that must not take the aliases with it, and
 	// neither must a signal that comes before we are ready.
-	// SIGPIPE is caught and not ignored: a program that a check runs would inherit that.
+	// SIGPIPE is caught and not ignored: a program that a hook or a check runs would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
@@ -92,6 +93,13 @@ func Run(ctx context.Context, o Options) error {
 	options := network.options(cfg, o.Version, log)
 	options.Kept, options.Memory, options.Host = defender.Kept(state.kept), m.memory.state(state), identity.id
 	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
+	if m.hooks != nil {
+		m.sayTold(m.hooks.told.open(within))
+		options.Gates = m.hooks.Gates()
+	}
+	if o.Observe {
+		observe(&options)
+	}
 	options.Sources = []defender.Source{m.checks}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
@@ -109,6 +117,9 @@ func Run(ctx context.Context, o Options) error {
 	m.sayKept(state, cfg)
 	err = m.run(ctx, server, signals)
 	m.event(string(record.Ended)).Info("Alias Defender has ended")
+	if err == nil && m.hooks != nil && m.hooks.acted.Load() {
+		return ErrActed
+	}
 	return err
 }
 
@@ -137,6 +148,8 @@ type monitor struct {
 	defender *defender.Defender
 	memory   *memory
 	marks    *marks
+	hooks    *hooks // nil: this Monitor observes
+	observes bool
 	events   events
 	checks   *checks
 	manager  *sdnotify.Notifier // nil: there is none
@@ -159,6 +172,9 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 		settings: cfg.Settings, reportEvery: reportEvery, read: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
+	if m.observes = o.Observe; !m.observes {
+		m.hooks = newHooks(m, cfg)
+	}
 	m.events = newEvents(m, cfg)
 	m.checks = newChecks(cfg, check.NewQuestions().Ask, m.events.Record)
 	return m
@@ -187,7 +203,10 @@ func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-c
 		task{"the signal handler", func(beside context.Context) error { return m.obey(beside, ctx.Done(), signals) }, atOnce()},
 	}
 	others = append(others, m.eventTasks()...)
-	if m.marks != nil { // nil in tests that open no network
+	if m.hooks != nil {
+		others = append(others, task{"the file of what hooks were told", m.keepTold, atOnce()})
+	}
+	if m.marks != nil && !m.observes { // nil in tests that open no network
 		others = append(others, task{"the file of placed aliases", m.keepMarks, atOnce()})
 	}
 	if m.memory.late {
@@ -210,6 +229,9 @@ func (m *monitor) loop(ctx context.Context) error {
 		m.watchRead(watching)
 	}()
 	err := m.defender.Run(ctx)
+	if m.hooks != nil {
+		m.hooks.end()
+	}
 	m.daemonEvent(record.Ended, record.Info, "")
 	stop()
 	<-seen
@@ -267,6 +289,12 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 // stop orders the loop to end, and tells the manager.
 func (m *monitor) stop(e defender.Exit) {
 	m.manager.Stopping()
+	switch {
+	case m.observes:
+		e = defender.ExitKeep // there is nothing to give up
+	case e == defender.ExitNext:
+		m.hooks.next.Store(true)
+	}
 	m.defender.Stop(e)
 }
 
@@ -277,6 +305,8 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 	}
 	s.Problems = append(s.Problems, m.problems()...)
+	s.Observing = m.observes
+	m.showHooks(&s)
 	s.Checks = m.checks.shown()
 	return s, err
 }

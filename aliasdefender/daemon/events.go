@@ -22,6 +22,9 @@ type events struct {
 func newEvents(m *monitor, cfg *config.Config) events {
 	e := events{ring: record.NewRing(), dir: cfg.Settings.StateDir}
 	sinks := []record.Sink{e.ring, defender.LogSink(m.log)}
+	if m.hooks != nil {
+		sinks = append(sinks, m.hooks.Runner)
+	}
 	if size := cfg.Settings.Events.Size; size > 0 {
 		e.disk = record.NewLog(e.dir, size, func(text string, err error) {
 			line := m.event("event_log").WithField("dir", e.dir)

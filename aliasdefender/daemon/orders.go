@@ -18,6 +18,9 @@ const longestOrder = control.OrderWithin - 2*time.Second
 
 // order carries out an order that came over the socket.
 func (m *monitor) order(ctx context.Context, o control.Order) ([]control.Outcome, error) {
+	if m.observes {
+		return nil, refusal()
+	}
 	within := m.patience()
 	if o.Within > 0 {
 		within = min(o.Within, longestOrder)

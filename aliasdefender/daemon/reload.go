@@ -58,13 +58,18 @@ func (m *monitor) reload(ctx context.Context, drop bool) error {
 
 // inForce puts new files in force, or says which rows they lack.
 func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) error {
+	// The hooks first: a new row's alias may be here already, and is adopted at once.
+	m.setHooks(cfg.Aliases)
 	if drop {
 		m.defender.Reload(cfg)
 	} else if dropped, err := m.defender.ReloadUnless(ctx, cfg); err != nil {
+		m.unsetHooks()
 		return m.refused(err)
 	} else if len(dropped) > 0 {
+		m.unsetHooks()
 		return m.refused(&control.Refusal{Kind: control.KindDrop, Text: m.sayDropped(dropped)})
 	}
+	m.keepHooks(cfg.Aliases)
 	m.checks.use(cfg)
 	m.warnOfFixed(cfg.Settings)
 	logs.SetLevel(m.log, cfg.Settings.LogLevel)

@@ -161,6 +161,7 @@ func (l *loop) decide(a *alias) {
 		l.then(a, follow)
 	}
 	d := l.judge.Decide(a.policy, a.state, f)
+	d = l.urgent(a, d, f)
 	if a.errand.failure.is() && a.moot(l.now, d) {
 		a.mended()
 	}

@@ -17,11 +17,23 @@ const crowd = 32
 // under way for the alias: the end of that decides again.
 func (l *loop) carry(a *alias, d rules.Decision) {
 	e := &a.errand
-	if e.stage != idle || !l.mayDo(a, d) || !e.failure.retry.IsZero() && d.Action == e.failure.action {
+	l.hurries(a, d)
+	if l.o.Deeds == NoDeeds && a.state.Holding && a.kernel.Value == rules.No {
+		// Whoever does the work here has taken it off.
+		l.done(a, rules.Decision{Row: d.Row, Action: rules.Forget, Reason: rules.KernelLost}, rules.Outcome{Begun: l.now})
 		return
 	}
-	opened := e.opened
-	e.opened = 0
+	if l.renewed(a, d) {
+		return
+	}
+	if e.stage != idle || !l.mayDo(a, d) || !e.failure.retry.IsZero() && d.Action == e.failure.action && !(e.failure.refused && d.Reason.AtOnce()) {
+		return
+	}
+	opened := 0
+	if e.gates.deed == d.Action {
+		opened = e.gates.opened
+	}
+	e.gates = gates{}
 	switch d.Action {
 	case rules.Take:
 		// each gate that opens has the take decided again; the alias is added only after the last
@@ -31,7 +43,9 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	case rules.Restore:
 		l.change(a, d, l.trades.add)
 	case rules.Release:
-		l.change(a, d, l.trades.remove)
+		if d.Reason.AtOnce() || l.gate(a, d, opened) {
+			l.change(a, d, l.trades.remove)
+		}
 	case rules.Announce:
 		l.announce(a, d)
 	case rules.HandOver, rules.AskHandover:
@@ -49,6 +63,20 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 		}
 		l.done(a, d, rules.Outcome{Begun: l.now})
 	}
+}
+
+// renewed renews the lease of an alias that a gate keeps from being released, when a third
+// of the lease has passed: the gate has said that the alias is to stay.
+func (l *loop) renewed(a *alias, d rules.Decision) bool {
+	e, lifetime := &a.errand, a.policy.Lifetime()
+	refused := e.stage == idle && d.Action == rules.Release && e.failure.refused && !e.failure.retry.IsZero()
+	if !refused || a.state.Lease.IsZero() || l.ending.stage == lasting || l.now.Before(a.state.Lease.Add(-2*lifetime/3)) {
+		return false
+	}
+	j := l.job(a, rules.Decision{Action: rules.Refresh, Reason: rules.LeaseDue}, l.trades.refresh)
+	j.wanted = nil // what is decided is a release
+	l.worker.put(j)
+	return true
 }
 
 // take has the alias put on this host.

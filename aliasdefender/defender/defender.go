@@ -90,7 +90,7 @@ type Options struct {
 
 	Recorder *record.Recorder // takes every event; nil: of Log and Ring
 	Ring     *record.Ring     // what Snapshot reads of them; nil: one of its own
-	Gates    []Gate           // that a take passes before the last look, in order
+	Gates    []Gate           // that a take passes before the last look, and a release that can wait, in order
 	Sources  []Source         // of facts that are no answers on the wire
 
 	Network  Network

@@ -48,7 +48,11 @@ func (l *loop) stop(e Exit) {
 	if l.ending.begun() {
 		return
 	}
-	l.ending = ending{keeping, l.now.Add(releaseWithin), e == ExitNext}
+	within := releaseWithin
+	for _, a := range l.list {
+		within = max(within, releaseWithin+a.cfg.Hooks.Before(config.BeforeRelease))
+	}
+	l.ending = ending{keeping, l.now.Add(within), e == ExitNext}
 	text := "ending; the aliases stay on this host"
 	switch {
 	case e == ExitNext:

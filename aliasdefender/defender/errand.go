@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -11,9 +12,9 @@ import (
 // errand is what is under way for an alias outside the loop, and the result of the last
 // one. While one is under way nothing else is begun for the alias; its end decides again.
 type errand struct {
-	stage  stage
-	at     time.Time // when the last stage but idle began, or an errand ended: an older reading may not show what it did
-	opened int       // gates that have opened for the take that is decided
+	stage stage
+	at    time.Time // when the last stage but idle began, or an errand ended: an older reading may not show what it did
+	gates gates
 
 	failure failure // of what failed last and is still wanted; zero: nothing
 }
@@ -23,9 +24,16 @@ type stage uint8
 
 const (
 	idle    stage = iota
-	gated         // a take waits for a gate
+	gated         // a take or a release waits for a gate
 	working       // an address is being added or removed
 )
+
+// gates is how far a deed has come through the gates.
+type gates struct {
+	deed   rules.Action       // Take or Release
+	opened int                // so many stand open, or have opened for it
+	cancel context.CancelFunc // tells the gate that is asked that nobody waits any more; nil: none is asked
+}
 
 // failure is what could not be done.
 type failure struct {
@@ -33,72 +41,123 @@ type failure struct {
 	text   string    // said once for each cause
 	at     time.Time // the last time
 	retry  time.Time // it is not tried again before; zero: it may be at once
+
+	refused bool // a gate did not allow it
 }
 
 func (f *failure) is() bool { return f.text != "" }
 
-// Take is what a Gate is asked about.
-type Take struct {
-	Alias netip.Addr
-	NIC   string
-	Row   string
-	Why   rules.Reason
+// Deed is what a Gate is asked about.
+type Deed struct {
+	Action rules.Action // Take or Release
+	Alias  netip.Addr
+	NIC    string
+	Row    string
+	Why    rules.Reason
 }
 
-// Gate may hold a take until it opens. After each gate the decision is made again, and
-// the last look at wire and kernel comes after all gates.
+// Gate may hold a take, or a release that can wait, until it opens. After each gate the
+// decision is made again, and for a take the last look at wire and kernel comes after all
+// gates.
 type Gate interface {
-	// Ask asks the gate to open. It must not wait. It calls open once, from anywhere:
-	// with nil, or with why the take must not go on. After ctx has ended it need not
-	// call. A gate keeps its own time: the take waits as long as the gate does.
-	Ask(ctx context.Context, t Take, open func(error))
+	// Ask asks the gate to open. It must not wait. If it returns false, the gate has
+	// nothing to say about this deed, and stands open. Otherwise it calls open once, from
+	// anywhere but within Ask: with nil, or with why the deed must not go on. When ctx has
+	// ended nobody waits for the answer any more. A gate keeps its own time: the deed waits
+	// as long as the gate does.
+	Ask(ctx context.Context, d Deed, open func(error)) (asked bool)
 	String() string // its name, for the log
 }
 
-// gate sends a take through the next gate; true if it has passed all of them.
+// gate sends a take or a release through the next gate that has something to say about
+// it; true if it has passed all of them. opened is how many it has passed before.
 func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 	e := &a.errand
 	if opened > len(l.o.Gates) {
 		return true
 	}
-	e.stage, e.at, e.opened = gated, l.now, opened
-	if opened == len(l.o.Gates) {
-		l.read() // the last look: readAlias opens it
-		return false
-	}
-	g := l.o.Gates[opened]
-	take := Take{Alias: a.id(), NIC: a.cfg.NIC, Row: d.Row, Why: d.Reason}
-	began := e.at
-	g.Ask(l.ctx, take, func(err error) {
-		l.d.post(func(l *loop) {
-			if a.gone || e.stage != gated || !e.at.Equal(began) || e.opened != opened {
-				return // called twice
-			}
-			if err == nil {
-				l.gateOpened(a)
-				return
-			}
-			e.stage, e.at, e.opened = idle, l.now, 0
-			l.failed(a, rules.Take, g.String()+" does not allow the take", err)
-			l.mark(a)
+	deed := Deed{Action: d.Action, Alias: a.id(), NIC: a.cfg.NIC, Row: d.Row, Why: d.Reason}
+	began := l.now
+	for ; opened < len(l.o.Gates); opened++ {
+		g, number := l.o.Gates[opened], opened
+		ctx, cancel := context.WithCancel(l.ctx)
+		asked := g.Ask(ctx, deed, func(err error) {
+			l.d.post(func(l *loop) {
+				if a.gone || e.stage != gated || !e.at.Equal(began) || e.gates.opened != number || e.gates.deed != deed.Action {
+					return // called twice, or nobody waits any more
+				}
+				if err == nil {
+					l.gateOpened(a)
+					return
+				}
+				l.leaveGate(a)
+				l.failed(a, deed.Action, fmt.Sprintf("%s does not allow the %s", g, deed.Action), err)
+				e.failure.refused = true
+				l.mark(a)
+			})
 		})
-	})
+		if asked {
+			e.stage, e.at, e.gates = gated, began, gates{deed.Action, opened, cancel}
+			return false
+		}
+		cancel()
+	}
+	if d.Action != rules.Take {
+		return true
+	}
+	e.stage, e.at, e.gates = gated, began, gates{deed: deed.Action, opened: opened}
+	l.read() // the last look: readAlias opens it
 	return false
 }
 
-// gateOpened notes that the gate has opened for which a take waits. A gate changes
+// gateOpened notes that the gate has opened for which a deed waits. A gate changes
 // nothing in the kernel: a reading since it was asked counts as the last look.
 func (l *loop) gateOpened(a *alias) {
-	a.errand.stage = idle
-	a.errand.opened++
+	g := a.errand.gates
+	l.leaveGate(a)
+	a.errand.gates = gates{deed: g.deed, opened: g.opened + 1}
 	l.mark(a)
+}
+
+// leaveGate ends the waiting for a gate. What it answers counts no more.
+func (l *loop) leaveGate(a *alias) {
+	if a.errand.gates.cancel != nil {
+		a.errand.gates.cancel()
+	}
+	a.errand.stage, a.errand.gates = idle, gates{}
+}
+
+// urgent is the decision d or, if an order or a failing service releases the alias and may
+// have to wait for a gate, a release that waits for none (H3, H6, H8), if the rows would
+// decide on one otherwise.
+func (l *loop) urgent(a *alias, d rules.Decision, f rules.Facts) rules.Decision {
+	if d.Action != rules.Release || d.Reason.AtOnce() || len(l.o.Gates) == 0 {
+		return d
+	}
+	f.Service = rules.Fact{}
+	by := l.judge.Decide(a.policy, a.state.Unordered(), f)
+	if by.Action == rules.Release && by.Reason.AtOnce() {
+		return by
+	}
+	if d.Again.IsZero() || !by.Again.IsZero() && by.Again.Before(d.Again) {
+		d.Again = by.Again
+	}
+	return d
+}
+
+// hurries ends the waiting of a release for its gate if the alias must go at once, for a
+// reason that came up meanwhile.
+func (l *loop) hurries(a *alias, d rules.Decision) {
+	if e := &a.errand; e.stage == gated && e.gates.deed == rules.Release && d.Action == rules.Release && d.Reason.AtOnce() {
+		l.leaveGate(a)
+	}
 }
 
 // looks tells whether the take waits for the last look at the kernel, and whether a
 // reading that began at asked is such a look.
 func (l *loop) looks(a *alias, asked time.Time) bool {
 	e := &a.errand
-	return e.stage == gated && e.opened == len(l.o.Gates) && !asked.Before(e.at)
+	return e.stage == gated && e.gates.opened == len(l.o.Gates) && !asked.Before(e.at)
 }
 
 // failed says once for each cause what could not be done, and has it tried again.

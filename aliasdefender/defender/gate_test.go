@@ -8,23 +8,32 @@ import (
 	"testing"
 	"time"
 
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
 
 // gate is one that a test opens.
 type gate struct {
-	asked []Take
+	asked []Deed
+	of    rules.Action // what it is asked about; Wait: takes
 	opens []func(error)
+	ctx   []context.Context
 	at    func() // called when it is asked
 }
 
 func (g *gate) String() string { return "the test's gate" }
 
-func (g *gate) Ask(_ context.Context, t Take, open func(error)) {
-	g.asked, g.opens = append(g.asked, t), append(g.opens, open)
+func (g *gate) Ask(ctx context.Context, d Deed, open func(error)) bool {
+	if of := g.of; d.Action != of && (of != rules.Wait || d.Action != rules.Take) {
+		return false
+	}
+	g.asked, g.opens, g.ctx = append(g.asked, d), append(g.opens, open), append(g.ctx, ctx)
 	if g.at != nil {
 		g.at()
 	}
+	return true
 }
 
 // dies is the end of host a: what b does about it goes through its gates.
@@ -44,7 +53,7 @@ func TestTakeWaitsForEachGateInOrder(t *testing.T) {
 		if len(first.asked) != 1 || len(second.asked) != 0 {
 			w.fail("asked %d and %d times, want the first alone, once", len(first.asked), len(second.asked))
 		}
-		if got := first.asked[0]; got != (Take{Alias: aliasIP, NIC: "eth0", Row: "W14", Why: rules.PartnerSilent}) {
+		if got := first.asked[0]; got != (Deed{Action: rules.Take, Alias: aliasIP, NIC: "eth0", Row: "W14", Why: rules.PartnerSilent}) {
 			w.fail("asked about %+v", got)
 		}
 		first.opens[0](nil)
@@ -267,5 +276,139 @@ func TestWhatASourceTellsWhileTheLoopIsBusyCounts(t *testing.T) {
 		if _, _, got := w.status(w.a); got != "service failing" {
 			w.fail("reason %q: it was thrown away", got)
 		}
+	})
+}
+
+// ordered has A, which holds the alias, be told to park it.
+func (w *world) ordered() { w.meanwhile(w.a, control.Order{Alias: aliasIP, Remove: true}) }
+
+func TestAReleaseThatCanWaitWaitsForItsGate(t *testing.T) {
+	g := &gate{of: rules.Release}
+	playWith(t, 1, true, false, func(w *world) { w.a.gates = []Gate{&gate{of: rules.Forget}, g} }, func(w *world) {
+		w.settle()
+		w.ordered()
+		w.wait(time.Second)
+		w.expect("a", "the gate is shut")
+		if want := (Deed{Action: rules.Release, Alias: aliasIP, NIC: "eth0", Row: "H2", Why: rules.OperatorReleases}); len(g.asked) != 1 || g.asked[0] != want {
+			w.fail("asked about %+v", g.asked)
+		}
+		g.opens[0](nil)
+		w.wait(time.Second)
+		w.expect("", "the gate has opened")
+		if g.ctx[0].Err() == nil {
+			w.fail("the gate is not told that nobody waits")
+		}
+	})
+}
+
+// What must go at once overtakes a gate that was asked before: H3, H6 and H8.
+func TestNoLinkDoesNotWaitForAGateThatWasAsked(t *testing.T) {
+	g := &gate{of: rules.Release}
+	playWith(t, 1, true, false, func(w *world) { w.a.gates = []Gate{g} }, func(w *world) {
+		w.settle()
+		w.ordered()
+		w.wait(time.Second)
+		w.expect("a", "the gate is shut")
+		w.a.set(func() { w.a.nic().Carrier = false })
+		w.wait(3 * time.Second)
+		w.expect("b", "a has no link: H3 waits for no gate")
+		if g.ctx[0].Err() == nil {
+			w.fail("the gate is not told that nobody waits")
+		}
+		g.opens[0](errors.New("too late"))
+		w.wait(time.Second)
+		if len(g.opens) != 1 {
+			w.fail("asked %d times", len(g.opens))
+		}
+	})
+}
+
+// A release that a gate does not allow is asked about again. Meanwhile the alias stays,
+// and its lease is renewed.
+func TestAReleaseThatIsNotAllowedKeepsTheAlias(t *testing.T) {
+	g := &gate{of: rules.Release}
+	playWith(t, 1, false, true, func(w *world) {
+		w.a.gates = []Gate{g}
+		w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Primary = 10*time.Second, false
+		g.at = func() { open := g.opens[len(g.opens)-1]; go open(errors.New("not now")) }
+	}, func(w *world) {
+		w.b.kill()
+		w.b.set(func() { w.b.on = false })
+		w.settle()
+		w.expect("a", "nobody else is there")
+		w.ordered()
+		w.wait(time.Minute)
+		w.expect("a", "the gate does not allow the release")
+		if w.logged("the test's gate does not allow the release") == 0 || len(g.opens) < 30 {
+			w.fail("asked %d times:\n%s", len(g.opens), w.log.String())
+		}
+		g.at = func() { open := g.opens[len(g.opens)-1]; go open(nil) }
+		w.wait(3 * time.Second)
+		w.expect("", "the gate has opened")
+	})
+}
+
+// A Monitor that is told to release its aliases at its end waits for their gates.
+func TestAnExitWaitsForTheGates(t *testing.T) {
+	g := &gate{of: rules.Release}
+	playWith(t, 1, true, false, func(w *world) {
+		w.a.gates = []Gate{g}
+		w.cfgA.Settings.OnExit = config.ExitRelease
+		w.cfgA.Aliases[0].Hooks = config.Hooks{BeforeTimeout: 4 * time.Second, Programs: map[config.HookName]config.Program{config.BeforeRelease: {"/bin/true"}}}
+	}, func(w *world) {
+		w.settle()
+		w.a.daemon.Stop(ExitAsSet)
+		w.wait(3900 * time.Millisecond)
+		w.expect("a", "the gate is shut")
+		g.opens[0](nil)
+		w.wait(time.Second)
+		w.expect("", "released")
+	})
+}
+
+// everyMove is a sink that wants each event.
+type everyMove struct{ moves []record.Event }
+
+func (*everyMove) Every() {}
+func (s *everyMove) Put(e record.Event) {
+	if e.Kind == record.Moved {
+		s.moves = append(s.moves, e)
+	}
+}
+
+// What happens so often that log and disk only count it is still told to who wants each
+// event: a hook that missed one would leave a route where it was.
+func TestWhoWantsEachEventGetsEach(t *testing.T) {
+	every, some := &everyMove{}, 0
+	play(t, 1, true, false, func(w *world) {
+		w.a.kill()
+		d := w.startWith(w.a, w.cfgA, func(o *Options) {
+			o.Ring = record.NewRing()
+			o.Recorder = record.New(o.Ring, every, record.SinkFunc(func(e record.Event) {
+				if e.Kind == record.Moved {
+					some++
+				}
+			}))
+		})
+		w.a.daemon = d
+		w.settle()
+		for range 15 {
+			w.order(w.a, control.Order{Alias: aliasIP, Remove: true})
+			w.order(w.a, control.Order{Alias: aliasIP})
+		}
+		counted := 0
+		for i, e := range every.moves {
+			if want := [...]string{"take", "release"}[i%2]; e.Decision.Action != want || e.Alias.Addr != aliasIP {
+				w.fail("move %d is %+v", i, e)
+			}
+			if e.Seq == 0 {
+				counted++
+			}
+		}
+		if len(every.moves) != 31 || some != 31-counted || counted == 0 {
+			w.fail("%d told, %d recorded, %d counted", len(every.moves), some, counted)
+		}
+		d.Stop(ExitKeep)
+		w.wait(time.Second)
 	})
 }

@@ -52,13 +52,20 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	if !changed && (d.Reason.Level() == rules.Info || l.now.Sub(a.said) < sayAgain) {
 		return
 	}
-	switch d.Action {
-	case rules.Wait, rules.Keep, rules.Announce:
-	default:
-		a.said = l.now
-		return
-	}
 	e := record.Event{Kind: record.Decided, Level: d.Reason.Level(), Decision: record.DecisionOf(d), Text: d.Reason.Text()}
+	switch d.Action {
+	case rules.Wait, rules.Keep:
+	case rules.Announce:
+		if l.o.Deeds == NoDeeds {
+			e.Text = wouldDo(d)
+		}
+	default:
+		if l.o.Deeds != NoDeeds {
+			a.said = l.now
+			return
+		}
+		e.Text = wouldDo(d)
+	}
 	if !changed {
 		e.Kind = record.Lasts
 	}
@@ -74,6 +81,11 @@ func (l *loop) note(a *alias, d rules.Decision) {
 		e.Text, a.said = "", time.Time{} // nothing to tell yet: said as soon as there is
 	}
 	l.record(a, e)
+}
+
+// wouldDo is what a Monitor that observes says of a deed.
+func wouldDo(d rules.Decision) string {
+	return "observing; would " + d.Action.String() + ": " + d.Reason.Text()
 }
 
 // transition records that the alias came to this host, or left it.
@@ -168,11 +180,12 @@ func (a *alias) sort(e record.Event) record.Sort {
 
 // record records an event of one alias with all that is known of it.
 func (l *loop) record(a *alias, e record.Event) {
-	if e.Kind != record.Lasts && !l.may(a.sort(e)) { // what lasts is recorded once an hour
-		return
-	}
 	e.Time = l.now
 	e.Alias, e.Label = a.recorded(), a.cfg.Label
+	if e.Kind != record.Lasts && !l.may(a.sort(e)) { // what lasts is recorded once an hour
+		l.d.recorder.Repeat(e)
+		return
+	}
 	e.Facts = a.list(l.facts(a))
 	l.d.recorder.Record(e)
 }
@@ -213,6 +226,7 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 		set("row", e.Decision.Row)
 		set("action", e.Decision.Action)
 		set("reason", e.Decision.Reason)
+		set("hook", e.Hook)
 		set("partner", e.Partner)
 		set("check", e.Check)
 		set("error", e.Error)

@@ -22,6 +22,7 @@ type Deeds uint8
 const (
 	AllDeeds     Deeds = iota // a Monitor's
 	OrderedDeeds              // only what the order under way for the alias wants
+	NoDeeds                   // of a Monitor that observes: it says what it would do, and takes no orders
 )
 
 // announcements is how often a taken alias is announced before its order is answered,
@@ -34,7 +35,7 @@ func (l *loop) mayDo(a *alias, d rules.Decision) bool {
 	switch {
 	case l.o.Deeds == AllDeeds:
 		return true
-	case o == nil:
+	case l.o.Deeds == NoDeeds, o == nil:
 		return false
 	case o.takes():
 		return d.Reason == rules.OperatorTakes || d.Reason == rules.AnnouncementDue && !o.had

@@ -141,6 +141,7 @@ var Rules = []func(*Subject) []Finding{
 	unitCannotWrite,
 	unitNotInGroup,
 	unitWithoutIPv6,
+	unitShutsHooksIn,
 	nobodyAfterStop,
 	leftOver,
 	checksWithoutChannel,

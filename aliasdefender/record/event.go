@@ -43,6 +43,10 @@ const (
 	StandbyNotReady Kind = "standby_not_ready" // nobody is ready to take the alias if its holder fails
 	StandbyReady    Kind = "standby_ready"     // that is over
 
+	HookRan     Kind = "hook_ran"     // a program of the administrator's was told or asked, and ended well
+	HookFailed  Kind = "hook_failed"  // it ended otherwise, or took too long
+	HookSkipped Kind = "hook_skipped" // it was not run, or Event.Drops of them were not
+
 	Failed        Kind = "failed"         // something could not be done
 	Ordered       Kind = "ordered"        // an operator ordered something
 	PartnerHeard  Kind = "partner_heard"  // the partner's daemon is heard on the channel
@@ -124,10 +128,11 @@ type Event struct {
 	Decision Decision // zero if the rules decided nothing
 	Facts    []Fact
 	Text     string // what the log says, in words
+	Hook     string // of the kinds HookRan, HookFailed and HookSkipped: "take"
 	Check    string // the name of the check that it is about
 	Partner  string // the partner that it is about, as the file names it, or by its address
 	Error    string // what went wrong, in the system's words
-	Drops    uint64 // of Kind Lost and Repeated: how many events are missing before this one
+	Drops    uint64 // of Kind Lost and Repeated: how many events are missing before this one; of HookSkipped: how many hooks
 }
 
 // Entry is the event as a row of Why. In JSON such a row has a row, an action, a reason
@@ -158,6 +163,7 @@ type line struct {
 	Reason  string     `json:"reason,omitempty"`
 	Why     string     `json:"why,omitempty"`
 	Text    string     `json:"text,omitempty"`
+	Hook    string     `json:"hook,omitempty"`
 	Check   string     `json:"check,omitempty"`
 	Partner string     `json:"partner,omitempty"`
 	Error   string     `json:"error,omitempty"`
@@ -170,7 +176,7 @@ func (e Event) line() line {
 		Time: e.Time, Run: e.Run, Seq: e.Seq, Kind: e.Kind, Level: level(e.Level),
 		Addr: e.Alias.Addr, NIC: e.Alias.NIC, Label: e.Label,
 		Row: e.Decision.Row, Action: e.Decision.Action, Reason: e.Decision.Reason, Why: e.Decision.Why,
-		Text: e.Text, Check: e.Check, Partner: e.Partner, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
+		Text: e.Text, Hook: e.Hook, Check: e.Check, Partner: e.Partner, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
 	}
 }
 
@@ -179,7 +185,7 @@ func (l line) event() Event {
 		Run: l.Run, Seq: l.Seq, Time: l.Time, Kind: l.Kind, Level: rules.Level(l.Level),
 		Alias: Alias{Addr: l.Addr, NIC: l.NIC}, Label: l.Label,
 		Decision: Decision{Row: l.Row, Action: l.Action, Reason: l.Reason, Why: l.Why},
-		Text:     l.Text, Check: l.Check, Partner: l.Partner, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
+		Text:     l.Text, Hook: l.Hook, Check: l.Check, Partner: l.Partner, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
 	}
 }
 

@@ -12,6 +12,13 @@ type Sink interface {
 	Put(Event)
 }
 
+// Every is a Sink that wants each event, also one that has happened too often to be
+// recorded one by one: see Flood. Such an event has no Seq and no Facts.
+type Every interface {
+	Sink
+	Every()
+}
+
 // SinkFunc is a function as a Sink.
 type SinkFunc func(Event)
 
@@ -49,5 +56,18 @@ func (r *Recorder) Record(e Event) {
 	e.Run, e.Seq = r.run, r.seq
 	for _, s := range r.sinks {
 		s.Put(e)
+	}
+}
+
+// Repeat passes an event that is not recorded, because it has happened too often, to the
+// sinks that want every one.
+func (r *Recorder) Repeat(e Event) {
+	e.Time, e.Run = e.Time.Round(0), r.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sinks {
+		if every, ok := s.(Every); ok {
+			every.Put(e)
+		}
 	}
 }

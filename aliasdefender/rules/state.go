@@ -172,6 +172,13 @@ func (s *State) reannounce(now time.Time) {
 	s.Announced, s.Next = 0, now
 }
 
+// Unordered is the record as if nobody had ordered the alias off: what the rows would
+// decide about it then may be more urgent than the order.
+func (s State) Unordered() State {
+	s.Parked, s.Leaving, s.Give = false, false, false
+	return s
+}
+
 // Saw brings the record up to date with what was observed, and with what the partner
 // says about an open hand-over. Call it before each [Decide].
 func (s *State) Saw(p Policy, f Facts) Follow {

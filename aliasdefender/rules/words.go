@@ -270,6 +270,16 @@ func (r Reason) Failover() bool {
 	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead
 }
 
+// AtOnce tells whether a release for this reason waits for no gate: each moment longer the
+// alias is on two hosts, or on the wrong one (H1, H3, H6, H8).
+func (r Reason) AtOnce() bool {
+	switch r {
+	case HandedOver, GivenBack, LinkLost, Isolated:
+		return true
+	}
+	return r.YieldsToRival()
+}
+
 // Routine tells whether the deed is a scheduled step while we hold the alias and
 // nothing has changed. The log leaves it out.
 func (r Reason) Routine() bool { return r == AnnouncementDue || r == LeaseDue }

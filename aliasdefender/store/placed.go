@@ -1,14 +1,9 @@
 package store
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"path/filepath"
-
-	"alias-defender/aliasdefender/files"
+	"strings"
 )
 
 // PlacedName is the name of the file in the state directory that lists what Monitors
@@ -24,12 +19,6 @@ const placedHead = placedLine + `
 # Without the file such an alias is not known to be a Monitor's.
 `
 
-// bootWord begins the line that says which boot of the host the file is about.
-const bootWord = "boot "
-
-// maxPlaced bounds what is read.
-const maxPlaced = 1 << 20 // bytes
-
 // Mark is one alias that a Monitor has put on this host.
 type Mark struct {
 	Prefix netip.Prefix // host bits included, without a zone
@@ -41,36 +30,18 @@ type Mark struct {
 // nothing. Nor has one that cannot be read or is damaged; the error says why. It waits
 // for the disk.
 func ReadPlaced(dir, boot string) ([]Mark, error) {
-	name := filepath.Join(dir, PlacedName)
-	text, err := files.Read(name, files.Want{Most: maxPlaced})
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, files.Explain(err, setting)
-	case !bytes.HasPrefix(text, []byte(placedLine+"\n")) || !sumFits(placedLine, text):
-		return nil, fmt.Errorf("%s: does not fit its checksum", name)
-	}
 	var marks []Mark
-	same := false
-	for line := range bytes.Lines(text) {
-		line = bytes.TrimSuffix(line, []byte("\n"))
-		if bytes.HasPrefix(line, []byte("#")) {
-			continue
+	err := readOfBoot(dir, PlacedName, placedLine, boot, func(line string) error {
+		addr, nic, _ := strings.Cut(line, " ")
+		prefix, err := netip.ParsePrefix(addr)
+		if err != nil || nic == "" {
+			return fmt.Errorf("%.60q is no address with its NIC", line)
 		}
-		if of, ok := bytes.CutPrefix(line, []byte(bootWord)); ok {
-			same = string(of) == boot
-			continue
-		}
-		addr, nic, _ := bytes.Cut(line, []byte(" "))
-		prefix, err := netip.ParsePrefix(string(addr))
-		if err != nil || len(nic) == 0 {
-			return nil, fmt.Errorf("%s: %.60q is no address with its NIC", name, line)
-		}
-		marks = append(marks, Mark{prefix, string(nic)})
-	}
-	if !same {
-		return nil, nil
+		marks = append(marks, Mark{prefix, nic})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return marks, nil
 }
@@ -78,13 +49,9 @@ func ReadPlaced(dir, boot string) ([]Mark, error) {
 // WritePlaced makes the file say just this of that boot. When it returns nil the disk has
 // it. It waits for the disk.
 func WritePlaced(dir, boot string, marks []Mark) error {
-	text := fmt.Appendf([]byte(placedHead), "%s%s\n", bootWord, boot)
-	for _, m := range marks {
-		text = fmt.Appendf(text, "%s %s\n", m.Prefix, m.NIC)
+	lines := make([]string, len(marks))
+	for i, m := range marks {
+		lines[i] = fmt.Sprintf("%s %s", m.Prefix, m.NIC)
 	}
-	err := files.MakeDir(dir)
-	if err == nil {
-		err = files.Replace(filepath.Join(dir, PlacedName), summed(text), 0o644)
-	}
-	return files.Explain(err, setting)
+	return writeOfBoot(dir, PlacedName, placedHead, boot, lines)
 }

@@ -67,7 +67,7 @@ func TestADamagedFileOfWhatWasPlacedIsAsIfNotThere(t *testing.T) {
 	for what, text := range map[string]string{
 		"another address": strings.Replace(string(good), "10.0.0.100", "10.0.0.200", 1),
 		"no checksum":     "boot one\n10.0.0.100/24 eth0\n",
-		"too much":        string(good) + strings.Repeat("# much\n", maxPlaced/7),
+		"too much":        string(good) + strings.Repeat("# much\n", maxOfBoot/7),
 		"no NIC":          string(summed([]byte(placedHead + "boot one\n10.0.0.100/24\n"))),
 		"no address":      string(summed([]byte(placedHead + "boot one\n\x1b[31mred eth0\n"))),
 	} {

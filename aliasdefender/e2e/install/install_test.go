@@ -115,6 +115,7 @@ func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
 		"/usr/share/fish/vendor_completions.d/aliasdefender.fish":     "completion for fish\n",
 		"/usr/share/doc/aliasdefender/examples/hostname.alias":        stage.Read(t, "../../../etc/hostname.alias"),
 		"/usr/share/doc/aliasdefender/examples/aliasdefender.toml":    stage.Read(t, "../../../etc/aliasdefender.toml"),
+		"/usr/share/doc/aliasdefender/examples/hooks.conf":            stage.Read(t, "../../../init/aliasdefender.service.d/hooks.conf"),
 		"/usr/share/doc/aliasdefender/examples/dual-stack/README.md":  stage.Read(t, "../../../etc/examples/dual-stack/README.md"),
 		"/usr/share/doc/aliasdefender/examples/mirror/mirror":         stage.Read(t, "../../../etc/examples/mirror/mirror"),
 		"/usr/share/doc/aliasdefender/examples/host-a.hostname.alias": stage.Read(t, "../../../etc/examples/host-a.hostname.alias"),

@@ -89,7 +89,7 @@ func TestWhatTheWatchdogEndsKeepsItsAliasForTheNext(t *testing.T) {
 	}
 	unit, err := os.ReadFile(filepath.Join("..", "..", "..", "init", "aliasdefender.service"))
 	stage.Must(t, err)
-	for _, line := range []string{"WatchdogSignal=SIGABRT", "RestartPreventExitStatus=3", "Restart=always"} {
+	for _, line := range []string{"WatchdogSignal=SIGABRT", "RestartPreventExitStatus=3 4", "Restart=always"} {
 		if !strings.Contains(string(unit), "\n"+line+"\n") {
 			t.Errorf("the unit has no line %s", line)
 		}

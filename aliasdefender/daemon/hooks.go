@@ -1,0 +1,220 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/hook"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/store"
+)
+
+// How long the hooks that are under way, or wait, have at the end of a Monitor. Where
+// another one is to follow nobody defends the aliases meanwhile.
+const (
+	hooksWithin     = 10 * time.Second
+	hooksWithinNext = 2 * time.Second
+)
+
+// ErrActed is how a Monitor ends that was told to end after a take (exit_after).
+var ErrActed = errors.New("an alias was taken, and exit_after = \"take\" ends the Monitor: the aliases stay on this host")
+
+// hooks are the administrator's programs, and what they were told.
+type hooks struct {
+	*hook.Runner
+	told  *told
+	rows  []config.Alias // those in force; the reload owns them
+	acted atomic.Bool    // exit_after has ended the Monitor
+	next  atomic.Bool    // another Monitor is to follow
+}
+
+// newHooks makes the hooks of a Monitor. It starts nothing.
+func newHooks(m *monitor, cfg *config.Config) *hooks {
+	h := &hooks{told: newTold(cfg.Settings.StateDir), rows: cfg.Aliases}
+	h.Runner = hook.New(hook.Options{
+		Record: func(e record.Event) { m.events.Record(e) },
+		Output: func(alias netip.Addr, label string, name config.HookName, line string) {
+			m.event("hook_output").WithFields(logrus.Fields{"alias": alias.String(), "nic": label, "hook": string(name), "output": line}).Info("a hook says")
+		},
+		Acted: func(alias netip.Addr) {
+			if h.acted.CompareAndSwap(false, true) {
+				m.event("acted").WithField("alias", alias.String()).Info("exit_after: the alias was taken, and its hook has run: the Monitor ends")
+				m.stop(defender.ExitKeep)
+			}
+		},
+		Told: h.told,
+	}, cfg.Aliases)
+	return h
+}
+
+// setHooks puts the hooks of new rows in force, until unsetHooks, or keepHooks.
+func (m *monitor) setHooks(rows []config.Alias) {
+	if m.hooks != nil {
+		m.hooks.Set(rows)
+	}
+}
+
+// unsetHooks goes back to those of the rows that stay in force.
+func (m *monitor) unsetHooks() {
+	if m.hooks != nil {
+		m.hooks.Set(m.hooks.rows)
+	}
+}
+
+// keepHooks notes which rows are in force.
+func (m *monitor) keepHooks(rows []config.Alias) {
+	if m.hooks != nil {
+		m.hooks.rows = rows
+	}
+}
+
+// end ends the hooks after the loop's end.
+func (h *hooks) end() {
+	within := hooksWithin
+	if h.next.Load() {
+		within = hooksWithinNext
+	}
+	h.End(within)
+}
+
+// keepTold writes which take hooks have run whenever that has changed, until ctx ends;
+// then once more. A disk that hangs holds only the writing, and the end for store.Within.
+func (m *monitor) keepTold(ctx context.Context) error {
+	k := m.hooks.told
+	written := make(chan error, 1)
+	writing := false
+	changed := k.changed
+	for {
+		select {
+		case <-ctx.Done():
+			if writing { // exit_after ends the Monitor just when there is something to write
+				select {
+				case err := <-written:
+					m.sayTold(err)
+				case <-time.After(store.Within):
+					return nil // the disk hangs
+				}
+			}
+			select {
+			case <-k.changed:
+				waited(store.Within, func() { m.sayTold(k.write()) })
+			default:
+			}
+			return nil
+		case <-changed:
+			writing, changed = true, nil
+			go func() { written <- k.write() }()
+		case err := <-written:
+			writing, changed = false, k.changed
+			m.sayTold(err)
+		}
+	}
+}
+
+// sayTold logs what is wrong with the file of what hooks were told.
+func (m *monitor) sayTold(err error) {
+	if err != nil {
+		m.event("told").WithError(err).Warn("which take hooks have run is not known after a restart: they run once more")
+	}
+}
+
+// showHooks adds to a snapshot what became of each alias's hooks.
+func (m *monitor) showHooks(s *control.Snapshot) {
+	if m.hooks == nil {
+		return
+	}
+	for i := range s.Aliases {
+		al := &s.Aliases[i]
+		addr, err := netip.ParseAddr(al.Alias)
+		if err != nil {
+			continue
+		}
+		for _, run := range m.hooks.Last(addr) {
+			al.Hooks = append(al.Hooks, control.Hook{
+				Hook: string(run.Hook), At: run.At.Round(0), TookMS: run.Took.Milliseconds(), Result: string(run.Result), Error: run.Error,
+			})
+		}
+	}
+}
+
+// told is a hook.Told on disk.
+type told struct {
+	dir  string
+	boot string // of this host; empty: it is not known, and nothing is kept
+
+	mu      sync.Mutex
+	aliases map[netip.Addr]bool
+	changed chan struct{} // one place: what is told is not on the disk yet
+}
+
+func newTold(dir string) *told {
+	text, _ := os.ReadFile(bootFile) // without it each adoption is told
+	return &told{dir: dir, boot: strings.TrimSpace(string(text)), aliases: map[netip.Addr]bool{}, changed: make(chan struct{}, 1)}
+}
+
+// open reads what earlier Monitors have told. It waits for the disk no longer than
+// within; what comes later does not count.
+func (k *told) open(within time.Duration) error {
+	if k.boot == "" {
+		return nil
+	}
+	var all []netip.Addr
+	var err error
+	if !waited(within, func() { all, err = store.ReadTold(k.dir, k.boot) }) {
+		return fmt.Errorf("%s: %w", k.dir, errNoAnswer)
+	}
+	for _, a := range all {
+		k.aliases[a] = true
+	}
+	return err
+}
+
+// Is tells whether the take hook of an alias has run.
+func (k *told) Is(alias netip.Addr) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.aliases[alias]
+}
+
+// Set notes whether it has.
+func (k *told) Set(alias netip.Addr, is bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.aliases[alias] == is {
+		return
+	}
+	if is {
+		k.aliases[alias] = true
+	} else {
+		delete(k.aliases, alias)
+	}
+	if k.boot == "" {
+		return
+	}
+	select {
+	case k.changed <- struct{}{}:
+	default:
+	}
+}
+
+// write writes the file.
+func (k *told) write() error {
+	k.mu.Lock()
+	all := slices.SortedFunc(maps.Keys(k.aliases), netip.Addr.Compare)
+	k.mu.Unlock()
+	return store.WriteTold(k.dir, k.boot, all)
+}

@@ -1,0 +1,163 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+)
+
+// ran runs the test binary as a hook, and returns what it wrote.
+func ran(t *testing.T, ctx context.Context, seen func(string), args ...string) ([]string, error) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var lines []string
+	err = runProgram(ctx, append(config.Program{self, asHook}, args...), []string{"A=b c", "PATH=/bin"}, func(line string) {
+		mu.Lock()
+		lines = append(lines, line)
+		mu.Unlock()
+		if seen != nil {
+			seen(line)
+		}
+	})
+	return lines, err
+}
+
+func TestAProgramGetsItsEnvironmentAndNoOther(t *testing.T) {
+	lines, err := ran(t, t.Context(), nil, "say")
+	want := "env A=b c PATH=/bin\ndir / group true\nstdin 0 EOF"
+	if got := strings.Join(lines, "\n"); err != nil || got != want {
+		t.Errorf("%v, %s\nwant %s", err, got, want)
+	}
+}
+
+func TestHowAProgramEndsIsTold(t *testing.T) {
+	_, err := ran(t, t.Context(), nil, "exit")
+	if code := (*ExitError)(nil); !errors.As(err, &code) || code.Code != 7 || err.Error() != "exit code 7" {
+		t.Errorf("exit: %v", err)
+	}
+	if _, err = ran(t, t.Context(), nil, "die"); err == nil || err.Error() != "ended by signal 9 (killed)" {
+		t.Errorf("signal: %v", err)
+	}
+	plain := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := runProgram(t.Context(), config.Program{plain}, nil, nil); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("not executable: %v", err)
+	}
+	over, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("over"))
+	if lines, err := ran(t, over, nil, "say"); err == nil || err.Error() != "over" || lines != nil {
+		t.Errorf("begun after its time: %v, %q", err, lines)
+	}
+}
+
+// What a hook writes can be read, and nobody takes it for lines of ours.
+func TestOutputIsBoundedAndCleaned(t *testing.T) {
+	lines, err := ran(t, t.Context(), nil, "flood")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lines[0] != strings.Repeat("x", longestLine) || lines[1] != `event =moved action=take \x1b[2J`+"\uFFFD" {
+		t.Errorf("%d bytes, %q", len(lines[0]), lines[1])
+	}
+	total := 0
+	for _, l := range lines {
+		total += len(l)
+		if strings.Contains(l, "event=") || len(l) > longestLine {
+			t.Errorf("%q", l)
+		}
+	}
+	last := lines[len(lines)-1]
+	if total > mostOutput+4096 || !strings.HasPrefix(last, "(and ") || !strings.HasSuffix(last, " bytes more)") {
+		t.Errorf("%d bytes, at last %q", total, last)
+	}
+}
+
+func TestLinesAreBoundedToo(t *testing.T) {
+	n, last := 0, ""
+	readOutput(strings.NewReader(strings.Repeat("x\n", 1000)), func(line string) { n, last = n+1, line })
+	if n != mostLines+1 || last != "(and 800 bytes more)" {
+		t.Errorf("%d lines, at last %q", n, last)
+	}
+}
+
+// A hook that sleeps on is ended, also one that does not want to.
+func TestAProgramIsEndedAtItsTime(t *testing.T) {
+	for _, what := range []string{"sleep", "deaf"} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		began := time.Now()
+		lines, err := ran(t, ctx, func(string) { cancel(errors.New("its time is over")) }, what)
+		if err == nil || err.Error() != "its time is over" || len(lines) != 1 {
+			t.Errorf("%s: %v, %q", what, err, lines)
+		}
+		if took := time.Since(began); what == "deaf" && took < grace {
+			t.Errorf("it ignores TERM, and was killed after %v", took)
+		}
+	}
+}
+
+// What a hook leaves behind in its group is gone with it, although it ignores TERM and
+// holds the output.
+func TestNothingOfAProgramIsLeft(t *testing.T) {
+	lines, err := ran(t, t.Context(), nil, "fork")
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitGone(t, pidIn(t, lines))
+}
+
+// What has made a session of its own stays, and holds nobody up.
+func TestADaemonThatAHookStartsHoldsNobodyUp(t *testing.T) {
+	lines, err := ran(t, t.Context(), nil, "fork", "session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := pidIn(t, lines)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Errorf("it was killed with the hook: %v", err)
+	}
+	awaitGone(t, pid)
+}
+
+func pidIn(t *testing.T, lines []string) int {
+	t.Helper()
+	for _, l := range lines {
+		if number, ok := strings.CutPrefix(l, "child "); ok {
+			pid, err := strconv.Atoi(number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	t.Fatalf("no child in %q", lines)
+	return 0
+}
+
+// awaitGone waits until a process has ended; whoever reaps orphans here may take a while.
+func awaitGone(t *testing.T, pid int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d is still there", pid)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package hook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+// question is what a gate's job has to answer.
+type question struct {
+	deadline time.Time
+	within   time.Duration
+	veto     bool
+	answer   func(error) // once; later ones count for nothing
+}
+
+// late is what is said of a program that was not begun in time.
+func (q *question) late() string {
+	return fmt.Sprintf("not begun within %s of the decision", config.Tidy(q.within))
+}
+
+// Gate is a Runner as the gate before takes, or before releases.
+type Gate struct {
+	r    *Runner
+	hook config.HookName
+}
+
+// Gates are the gates before takes and releases.
+func (r *Runner) Gates() []defender.Gate {
+	return []defender.Gate{&Gate{r, config.BeforeTake}, &Gate{r, config.BeforeRelease}}
+}
+
+// String is the name of the hook.
+func (g *Gate) String() string { return "hook " + string(g.hook) }
+
+// Ask asks the hook of the alias, if it has one.
+func (g *Gate) Ask(ctx context.Context, d defender.Deed, open func(error)) (asked bool) {
+	if (g.hook == config.BeforeTake) != (d.Action == rules.Take) {
+		return false
+	}
+	now := time.Now()
+	r := g.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lanes[d.Alias]
+	if l == nil || r.stopped || l.cfg.Hooks.Programs[g.hook] == nil {
+		return false
+	}
+	h := l.cfg.Hooks
+	within := h.Before(g.hook)
+	var once sync.Once
+	q := &question{deadline: now.Add(within), within: within, veto: h.Veto, answer: func(err error) { once.Do(func() { open(err) }) }}
+	at := subject{record.Alias{Addr: l.cfg.Addr, NIC: l.cfg.NIC}, l.cfg.Label}
+	j := &job{hook: g.hook, program: h.Programs[g.hook], timeout: within, at: at, gate: q}
+	j.env = environment(l.cfg, said{event: g.hook, alias: at.alias, label: at.label, at: now, row: d.Row, reason: d.Why.String(), why: d.Why.Text()})
+	r.queue(l, j)
+	late := time.AfterFunc(within, func() {
+		r.unqueue(l, j, q.late())
+		q.answer(nil)
+	})
+	context.AfterFunc(ctx, func() {
+		late.Stop()
+		r.unqueue(l, j, "what it was asked about is over")
+	})
+	r.schedule()
+	return true
+}
+
+// unqueue takes a job that has not begun out of its queue, and says why.
+func (r *Runner) unqueue(l *lane, j *job, why string) {
+	r.mu.Lock()
+	i := slices.Index(l.queue, j)
+	if i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+	}
+	r.mu.Unlock()
+	if i >= 0 {
+		r.skip(j, why)
+	}
+}
+
+// pass runs a gate's job, which is the next one of its lane. At the deadline the answer
+// does not wait for the program to be ended.
+func (r *Runner) pass(l *lane, j *job) {
+	q := j.gate
+	if !time.Now().Before(q.deadline) {
+		r.skip(j, q.late())
+		q.answer(nil)
+		return
+	}
+	ctx, cancel := context.WithDeadlineCause(r.ctx, q.deadline, fmt.Errorf("ended: not done within %s of the decision", config.Tidy(q.within)))
+	defer cancel()
+	err := r.run(ctx, l, j)
+	if code := (*ExitError)(nil); !q.veto || !errors.As(err, &code) {
+		err = nil
+	}
+	q.answer(err)
+}

@@ -1,0 +1,39 @@
+package inspect
+
+import (
+	"os"
+	"testing"
+
+	"alias-defender/aliasdefender/config"
+)
+
+func TestCheckFindsHooksInTheUnitsSandbox(t *testing.T) {
+	dropIn, err := os.ReadFile("../../init/aliasdefender.service.d/hooks.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shut := "warning /etc/aliasdefender.toml: hooks hooks are set, and aliasdefender.service of this host shuts them in: CapabilityBoundingSet, ProtectSystem, ProtectHome, NoNewPrivileges, SystemCallFilter"
+	for _, c := range []struct {
+		name    string
+		dropIns []string
+		program string
+		want    []string
+	}{
+		{"no hooks", nil, "", nil},
+		{"as installed", nil, "/usr/local/lib/hook", []string{shut}},
+		{"with the drop-in", []string{string(dropIn)}, "/usr/local/lib/hook", nil},
+		{"with a part of it", []string{string(dropIn), "[Service]\nProtectSystem=strict\n"}, "/usr/local/lib/hook",
+			[]string{"warning /etc/aliasdefender.toml: hooks hooks are set, and aliasdefender.service of this host shuts them in: ProtectSystem"}},
+		{"hidden", nil, "/root/hook", []string{"mistake /etc/aliasdefender.toml: hooks.take aliasdefender.service of this host hides /root/hook from the Monitor: ProtectHome", shut}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := installed(t, c.dropIns...)
+			if c.program != "" {
+				for i := range s.Config.Aliases {
+					s.Config.Aliases[i].Hooks.Programs = map[config.HookName]config.Program{config.HookTake: {c.program, "x"}}
+				}
+			}
+			expect(t, Inspect(s), c.want...)
+		})
+	}
+}
