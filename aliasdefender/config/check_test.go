@@ -89,17 +89,17 @@ func TestAProgramThatOthersCouldChangeIsRefused(t *testing.T) {
 		"good/own":      "",
 		"good/link":     "",
 		"sticky/own":    "",
-		"good/changed":  "can be changed by others than root (mode 0757)",
-		"open/own":      "/open, which leads to",
-		"good/leads":    "/open, which leads to",
+		"good/changed":  "can be changed by others than root, who would run it: it has mode 0757",
+		"open/own":      "/open has mode 0777",
+		"good/leads":    "/open has mode 0777",
 		"good/plain":    "is not executable; 'chmod 755",
-		"good/loop":     "is a loop of symbolic links",
+		"good/loop":     "too many symbolic links",
 		"good/dangling": "does not exist",
 		"good/own/x":    "does not exist",
-		"good":          "is no program: it is not a regular file",
+		"good":          "is a directory; name the program in it",
 		"nowhere/own":   "does not exist",
 	} {
-		got := programProblem(under(path))
+		got := commandProblem(under(path))
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
@@ -108,7 +108,7 @@ func TestAProgramThatOthersCouldChangeIsRefused(t *testing.T) {
 		if err := os.Chown(under("good", "own"), 1, 1); err != nil {
 			t.Fatal(err)
 		}
-		if got := programProblem(under("good", "own")); !strings.Contains(got, "belongs to user 1, who could have anything run as root") {
+		if got := commandProblem(under("good", "own")); !strings.Contains(got, "can be changed by others than root, who would run it: it belongs to user 1") {
 			t.Errorf("another user's program: %q", got)
 		}
 	}
@@ -128,7 +128,7 @@ func TestWhatChecksNeedOfTheDiskIsSaidWithItsLine(t *testing.T) {
 		t.Errorf("without the disk: %v", err)
 	}
 	_, err = LoadWithKeys("a", "s", true)
-	want := "s:2: check.own.command: /nowhere/own does not exist; write the path of a program that does\n" +
+	want := "s:2: check.own.command: /nowhere/own does not exist; name a program that does\n" +
 		"s:5: check.web.ca_file: " + pem + " has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----\n" +
 		"s:8: check.x.ca_file: /nowhere/ca.pem does not exist; name a file of certificates in PEM"
 	if err == nil || err.Error() != want {

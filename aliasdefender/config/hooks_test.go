@@ -73,8 +73,8 @@ func TestAHookIsAProgramThatOnlyRootCanChange(t *testing.T) {
 		"safe/link":        "",
 		"sticky/run":       "",
 		"safe/../safe/run": "",
-		"safe/no":          "AT/safe/no does not exist; name a program that does, or [] for none",
-		"no/run":           "AT/no/run does not exist; name a program that does, or [] for none",
+		"safe/no":          "AT/safe/no does not exist; name a program that does",
+		"no/run":           "AT/no/run does not exist; name a program that does",
 		"safe/open":        "AT/safe/open can be changed by others than root, who would run it: it has mode 0757; 'chown root AT/safe/open' and 'chmod go-w AT/safe/open'",
 		"open/run":         "AT/open/run can be replaced by others than root, who would run it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
 		"safe/out":         "AT/safe/out can be replaced by others than root, who would run it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
@@ -82,7 +82,7 @@ func TestAHookIsAProgramThatOnlyRootCanChange(t *testing.T) {
 		"safe/loop":        "AT/safe/loop cannot be looked at: too many symbolic links",
 		"safe/dir":         "AT/safe/dir is a directory; name the program in it",
 		"safe":             "AT/safe is a directory; name the program in it",
-		"safe/run/x":       "AT/safe/run/x cannot be looked at: not a directory",
+		"safe/run/x":       "AT/safe/run/x does not exist; name a program that does",
 	} {
 		t.Run(path, func(t *testing.T) {
 			for _, head := range []string{"[hooks]\n", "[alias.\"172.16.1.2\".hooks]\n"} {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,131 +9,149 @@ import (
 	"strings"
 	"syscall"
 
-	"alias-defender/aliasdefender/files"
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// maxCA is more than all certificates that a system trusts need, in bytes.
-const maxCA = 1 << 20
+// Program is a program of the administrator's with its arguments: the first is an
+// absolute path. None is no program.
+type Program []string
 
 // maxLinks is how many symbolic links Linux follows in one path, path_resolution(7).
 const maxLinks = 40
 
-// lookAtChecks looks at the files that checks name: programs, which run as root, and
-// certificates.
-func (f *SettingsFile) lookAtChecks() {
-	for _, c := range f.checks {
-		if c.kind.value == CheckCommand && !c.command.bad && len(c.command.value) > 0 {
-			if problem := programProblem(c.command.value[0]); problem != "" {
-				f.mistake(c.command.line, c.command.field, problem)
-			}
-		}
-		if c.caFile.isSet() && !c.caFile.bad {
-			ca, problem := readCA(c.caFile.value)
-			if problem != "" {
-				f.mistake(c.caFile.line, c.caFile.field, showPath(c.caFile.value)+" "+problem)
-			}
-			c.ca = ca
-		}
-	}
-}
+// maxHookWords bounds the arguments of a program, and maxHookWord the bytes of each.
+const maxHookWords, maxHookWord = 64, 4096
 
-// readCA reads a file of certificates. If it is not good, it says what to do.
-func readCA(path string) (text []byte, problem string) {
-	text, err := files.Read(path, files.Want{Most: maxCA})
-	strange := (*files.Error)(nil)
-	switch {
-	case errors.As(err, &strange) && strange.Problem == files.TooLarge:
-		return nil, fmt.Sprintf("is larger than %d bytes; is it the right file?", maxCA)
-	case errors.As(err, &strange):
-		return nil, "is no regular file; name a file of certificates"
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, "does not exist; name a file of certificates in PEM"
-	case errors.Is(err, fs.ErrPermission):
-		return nil, "may not be read: permission denied; " + toRead(os.Geteuid(), path)
-	case err != nil:
-		return nil, "cannot be read: " + cause(err)
-	case !x509.NewCertPool().AppendCertsFromPEM(text):
-		return nil, "has no certificate in PEM, which begins with -----BEGIN CERTIFICATE-----"
-	}
-	return text, ""
-}
-
-// programProblem says why a program must not be run as root, and what to do; empty if it
-// may be. Whoever can change the program, or put another in its place, could run anything
-// as root: so neither it nor a folder on the way to it, links and all, may be writable by
-// others. A folder like /tmp, where users may delete only what is theirs, is as good as
-// what stands in it.
-func programProblem(path string) string {
-	shown := showPath(path)
-	at, rest := "/", parts(path)
-	links := 0
-	sticky := false // the folder: what stands in it may be deleted by its owner only
-	for {
-		info, err := os.Lstat(at)
-		last := len(rest) == 0
-		switch {
-		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
-			return fmt.Sprintf("%s does not exist; write the path of a program that does", shown)
-		case err != nil:
-			return fmt.Sprintf("%s cannot be looked at: %s", shown, cause(err))
+// program reads a program with its arguments.
+func program(example string) parser[Program] {
+	return func(v value) (Program, Mistakes) {
+		if v.kind != unstable.Array {
+			return nil, wrong(v, "%s; write a list of the program and its arguments, such as [%q]", v.is(), example)
 		}
-		mode := info.Mode()
-		owner, group := owners(info)
-		if owner != 0 && owner != os.Geteuid() {
-			return fmt.Sprintf("%s belongs to user %d, who could have anything run as root; 'chown root %s'", which(at, path), owner, showPath(at))
+		if len(v.items) > maxHookWords {
+			return nil, wrong(v, "has %d words; a program with its arguments may have %d", len(v.items), maxHookWords)
 		}
-		if mode&fs.ModeSymlink != 0 {
-			if links++; links > maxLinks {
-				return fmt.Sprintf("%s is a loop of symbolic links", shown)
-			}
-			to, err := os.Readlink(at)
-			if err != nil {
-				return fmt.Sprintf("%s cannot be looked at: %s", shown, cause(err))
-			}
-			// The folder of the link was good, and so is the way up from there.
-			at = filepath.Dir(at)
-			if filepath.IsAbs(to) {
-				at = "/"
-			}
-			rest = append(parts(to), rest...)
-		} else {
-			sticky = mode.IsDir() && mode&fs.ModeSticky != 0
-			others := mode.Perm()&0o002 != 0 || mode.Perm()&0o020 != 0 && group != 0
+		var p Program
+		var all Mistakes
+		for i, item := range v.items {
+			s, mistakes := text(item, example)
 			switch {
-			case others && !(sticky && !last):
-				return fmt.Sprintf("%s can be changed by others than root (mode %04o), who could have anything run as root; 'chmod go-w %s'", which(at, path), mode.Perm(), showPath(at))
-			case last && !mode.IsRegular():
-				return fmt.Sprintf("%s is no program: it is not a regular file", shown)
-			case last && mode.Perm()&0o111 == 0:
-				return fmt.Sprintf("%s is not executable; 'chmod 755 %s'", shown, shown)
-			case last:
-				return ""
+			case mistakes != nil:
+			case i == 0:
+				s, mistakes = absolute(example, maxPath)(item)
+			case strings.ContainsRune(s, 0):
+				mistakes = wrong(item, "%s has a NUL byte", show(s))
+			case len(s) > maxHookWord:
+				mistakes = wrong(item, "has %d bytes; an argument may have %d", len(s), maxHookWord)
 			}
+			all = append(all, mistakes...)
+			p = append(p, s)
 		}
-		if len(rest) > 0 {
-			at, rest = filepath.Join(at, rest[0]), rest[1:]
+		return p, all
+	}
+}
+
+// LookAtProgram says what is wrong with a program that will be run as the user that runs
+// this, which is root; empty: nothing. Nobody else may be able to change it: neither the
+// file nor a directory or symbolic link on the way to it. Whether it can be executed is
+// found out when it is to be run.
+func LookAtProgram(path string) string {
+	at, rest := "/", strings.TrimPrefix(filepath.Clean(path), "/")
+	for links := 0; ; {
+		name, more, _ := strings.Cut(rest, "/")
+		dir, err := os.Lstat(at)
+		if err != nil {
+			return notThere(at, err)
+		}
+		next := filepath.Join(at, name)
+		info, err := os.Lstat(next)
+		if err != nil {
+			return notThere(next, err)
+		}
+		// In a directory such as /tmp only the owner of what is in it may move that away.
+		sticky := dir.Mode()&fs.ModeSticky != 0 && trustedFile(info) && trustedFile(dir)
+		if problem := openToOthers(dir); problem != "" && !sticky {
+			return fmt.Sprintf("can be replaced by others than root, who would run it: the directory %s %s; 'chown root %[1]s' and 'chmod go-w %[1]s'", showPath(at), problem)
+		}
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			if links++; links > maxLinks {
+				return "cannot be looked at: too many symbolic links"
+			}
+			to, err := os.Readlink(next)
+			if err != nil {
+				return "cannot be looked at: " + cause(err)
+			}
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(at, to)
+			}
+			at, rest = "/", strings.TrimPrefix(filepath.Join(to, more), "/")
+			if rest == "" {
+				return "is a directory; name the program in it"
+			}
+		case more != "":
+			at, rest = next, more
+		case info.IsDir():
+			return "is a directory; name the program in it"
+		case !info.Mode().IsRegular():
+			return "is not a regular file"
+		default:
+			if problem := openToOthers(info); problem != "" {
+				return fmt.Sprintf("can be changed by others than root, who would run it: it %s; 'chown root %s' and 'chmod go-w %[2]s'", problem, showPath(next))
+			}
+			return ""
 		}
 	}
 }
 
-// parts are the names in a path.
-func parts(path string) []string {
-	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
-}
-
-// which names what is wrong on the way to a program.
-func which(at, path string) string {
-	if at == path {
-		return showPath(path)
+// notThere says why a part of the way to a program could not be looked at.
+func notThere(at string, err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return "does not exist; name a program that does"
+	case errors.Is(err, fs.ErrPermission):
+		return "may not be looked at: permission denied; " + toRead(os.Geteuid(), at)
 	}
-	return fmt.Sprintf("%s, which leads to %s,", showPath(at), showPath(path))
+	return "cannot be looked at: " + cause(err)
 }
 
-// owners are the numbers of the user and the group that a file belongs to; 0 if the
-// system does not tell.
-func owners(info fs.FileInfo) (user, group int) {
+// openToOthers says how others than root, and the user that runs this, can change a file
+// or a directory; empty: they cannot.
+func openToOthers(info fs.FileInfo) string {
+	owner, group := ownerOf(info)
+	switch mode := info.Mode().Perm(); {
+	case !trusted(owner):
+		return fmt.Sprintf("belongs to user %d", owner)
+	case mode&0o002 != 0, mode&0o020 != 0 && group != 0:
+		return fmt.Sprintf("has mode %04o", mode)
+	}
+	return ""
+}
+
+// trusted tells whether a file's owner runs this, is root, or owns the root directory, and
+// so could replace everything. In a user namespace that is whoever is root outside.
+func trusted(owner int) bool {
+	if owner == 0 || owner == os.Geteuid() {
+		return true
+	}
+	top, err := os.Stat("/")
+	if err != nil {
+		return false
+	}
+	of, _ := ownerOf(top)
+	return owner == of
+}
+
+// ownerOf is the user and the group that a file belongs to; root's where the system does
+// not tell.
+func ownerOf(info fs.FileInfo) (user, group int) {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok {
 		return int(s.Uid), int(s.Gid)
 	}
 	return 0, 0
+}
+
+func trustedFile(info fs.FileInfo) bool {
+	owner, _ := ownerOf(info)
+	return trusted(owner)
 }
