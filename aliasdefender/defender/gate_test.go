@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 // gate is one that a test opens.
 type gate struct {
+	mu    sync.Mutex // for tests that look while it may be asked
 	asked []Deed
 	of    rules.Action // what it is asked about; Wait: takes
 	opens []func(error)
@@ -29,6 +31,8 @@ func (g *gate) Ask(ctx context.Context, d Deed, open func(error)) bool {
 	if of := g.of; d.Action != of && (of != rules.Wait || d.Action != rules.Take) {
 		return false
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.asked, g.opens, g.ctx = append(g.asked, d), append(g.opens, open), append(g.ctx, ctx)
 	if g.at != nil {
 		g.at()
@@ -339,10 +343,13 @@ func TestAReleaseThatIsNotAllowedKeepsTheAlias(t *testing.T) {
 		w.ordered()
 		w.wait(time.Minute)
 		w.expect("a", "the gate does not allow the release")
-		if w.logged("the test's gate does not allow the release") == 0 || len(g.opens) < 30 {
-			w.fail("asked %d times:\n%s", len(g.opens), w.log.String())
-		}
+		g.mu.Lock()
+		n := len(g.opens)
 		g.at = func() { open := g.opens[len(g.opens)-1]; go open(nil) }
+		g.mu.Unlock()
+		if w.logged("the test's gate does not allow the release") == 0 || n < 30 {
+			w.fail("asked %d times:\n%s", n, w.log.String())
+		}
 		w.wait(3 * time.Second)
 		w.expect("", "the gate has opened")
 	})

@@ -138,6 +138,18 @@ func (b *bench) run(ctx context.Context, _ config.Program, env []string, _ func(
 	return err
 }
 
+// runs, seen and ended are what the bench has noted by now: the programs that have begun,
+// what was recorded of them, and the ends of the Monitor that were asked for.
+func (b *bench) runs() []string       { return noted(b, &b.begun) }
+func (b *bench) seen() []record.Event { return noted(b, &b.events) }
+func (b *bench) ended() []netip.Addr  { return noted(b, &b.acted) }
+
+func noted[T any](b *bench, what *[]T) []T {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(*what)
+}
+
 // happens is an event of an alias.
 func (b *bench) happens(a config.Alias, kind record.Kind, d rules.Decision) {
 	b.recorder.Record(record.Event{
@@ -228,7 +240,7 @@ func TestEachEventReachesItsHooks(t *testing.T) {
 				tt.tell(b, aliases[0])
 				b.End(time.Minute)
 				var got []string
-				for _, line := range b.begun {
+				for _, line := range b.runs() {
 					got = append(got, strings.TrimPrefix(line, "10.0.0.1 "))
 				}
 				if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -279,7 +291,7 @@ func TestManyTransitionsAreToldInOrder(t *testing.T) {
 		}
 		for _, a := range aliases {
 			var got []string
-			for _, line := range b.begun {
+			for _, line := range b.runs() {
 				if name, ok := strings.CutPrefix(line, a.Addr.String()+" "); ok {
 					got = append(got, name)
 				}
@@ -288,8 +300,8 @@ func TestManyTransitionsAreToldInOrder(t *testing.T) {
 				t.Fatalf("%s: -want +got:\n%s", a.Addr, diff)
 			}
 		}
-		if len(b.begun) != 1000 || b.most != mostRunning {
-			t.Errorf("%d runs, %d at once at most", len(b.begun), b.most)
+		if len(b.runs()) != 1000 || b.most != mostRunning {
+			t.Errorf("%d runs, %d at once at most", len(b.runs()), b.most)
 		}
 	})
 }
@@ -310,8 +322,8 @@ func TestAHookThatHangsHoldsUpNoOtherAlias(t *testing.T) {
 		}
 		b.happens(aliases[1], record.Moved, take)
 		synctest.Wait()
-		if !slices.Contains(b.begun, "10.0.0.2 take") {
-			t.Errorf("only %q", b.begun)
+		if !slices.Contains(b.runs(), "10.0.0.2 take") {
+			t.Errorf("only %q", b.runs())
 		}
 		time.Sleep(61 * time.Second)
 		synctest.Wait()
@@ -322,14 +334,14 @@ func TestAHookThatHangsHoldsUpNoOtherAlias(t *testing.T) {
 		}
 		// One has run; of 399 others 256 waited, and the oldest were dropped.
 		dropped := uint64(0)
-		for _, e := range b.events {
+		for _, e := range b.seen() {
 			dropped += e.Drops
 		}
 		if dropped != 399-mostWaiting {
-			t.Errorf("%d dropped, said in %+v", dropped, b.events)
+			t.Errorf("%d dropped, said in %+v", dropped, b.seen())
 		}
 		b.End(0)
-		if got := len(b.events); got != 2+1+1+mostWaiting-1 {
+		if got := len(b.seen()); got != 2+1+1+mostWaiting-1 {
 			t.Errorf("%d events: each that does not run because the Monitor ends is told", got)
 		}
 	})
@@ -344,18 +356,18 @@ func TestTheMonitorEndsAfterItsTake(t *testing.T) {
 			b.happens(aliases[0], record.Moved, adopt)
 			b.happens(aliases[0], record.Moved, release)
 			time.Sleep(time.Minute)
-			if len(b.acted) != 0 {
+			if len(b.ended()) != 0 {
 				t.Errorf("%q: ends after an adoption", names)
 			}
 			began := time.Now()
 			b.happens(aliases[0], record.Moved, take)
 			synctest.Wait()
-			if ended := len(b.acted) == 1; ended != (names == nil) {
+			if ended := len(b.ended()) == 1; ended != (names == nil) {
 				t.Errorf("%q: ends before its hook has run", names)
 			}
 			time.Sleep(time.Minute)
-			if len(b.acted) != 1 {
-				t.Errorf("%q: %v after %v", names, b.acted, time.Since(began))
+			if len(b.ended()) != 1 {
+				t.Errorf("%q: %v after %v", names, b.ended(), time.Since(began))
 			}
 			b.End(0)
 		}
@@ -398,8 +410,8 @@ func TestAnAliasWithoutARowIsReleasedWithItsHook(t *testing.T) {
 		synctest.Wait()
 		b.happens(aliases[0], record.Moved, take)
 		b.End(time.Minute)
-		if want := []string{"10.0.0.1 take", "10.0.0.1 release"}; !slices.Equal(b.begun, want) {
-			t.Errorf("%q", b.begun)
+		if want := []string{"10.0.0.1 take", "10.0.0.1 release"}; !slices.Equal(b.runs(), want) {
+			t.Errorf("%q", b.runs())
 		}
 		if len(b.lanes) != 1 {
 			t.Errorf("%d lanes are kept", len(b.lanes))
@@ -418,8 +430,8 @@ func TestAProgramThatOthersCanChangeIsNotRun(t *testing.T) {
 		b := newBench(t, aliases)
 		b.happens(aliases[0], record.Moved, take)
 		b.End(time.Minute)
-		if got := b.Last(aliases[0].Addr); len(got) != 1 || got[0].Result != Skipped || !strings.Contains(got[0].Error, "has mode 0757") || b.begun != nil {
-			t.Errorf("%+v, %q", got, b.begun)
+		if got := b.Last(aliases[0].Addr); len(got) != 1 || got[0].Result != Skipped || !strings.Contains(got[0].Error, "has mode 0757") || b.runs() != nil {
+			t.Errorf("%+v, %q", got, b.runs())
 		}
 	})
 }
@@ -503,7 +515,7 @@ func TestAGateDoesNotWaitForOtherAliases(t *testing.T) {
 		}
 		began := time.Now()
 		<-asked(b, aliases[0], take)
-		if took := time.Since(began); took != 800*time.Millisecond || len(b.events) == 0 || b.Last(aliases[0].Addr)[0].Result == Skipped {
+		if took := time.Since(began); took != 800*time.Millisecond || len(b.seen()) == 0 || b.Last(aliases[0].Addr)[0].Result == Skipped {
 			t.Errorf("after %v: %+v", took, b.Last(aliases[0].Addr))
 		}
 		b.End(time.Hour)
@@ -541,8 +553,8 @@ func TestAQuestionThatIsOverIsNotPut(t *testing.T) {
 			t.Errorf("%+v", last)
 		}
 		b.End(time.Minute)
-		if !slices.Equal(b.begun, []string{"10.0.0.1 take"}) {
-			t.Errorf("%q", b.begun)
+		if !slices.Equal(b.runs(), []string{"10.0.0.1 take"}) {
+			t.Errorf("%q", b.runs())
 		}
 	})
 }

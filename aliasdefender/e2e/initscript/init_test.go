@@ -85,7 +85,7 @@ func TestUnitStaysHardened(t *testing.T) {
 // must restart. e2e/manager tests the exit code.
 func TestUnitRestartsAMonitorThatPanics(t *testing.T) {
 	text := stage.Read(t, "../../../init/aliasdefender.service")
-	if !strings.Contains(text, "\nRestart=always\n") || !strings.Contains(text, "\nRestartPreventExitStatus=3\n") {
+	if !strings.Contains(text, "\nRestart=always\n") || !strings.Contains(text, "\nRestartPreventExitStatus=3 4\n") {
 		t.Error("a Monitor that panics is not restarted")
 	}
 }
