@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -157,8 +158,9 @@ func (r *reader) lost(p *pair.Pair, from time.Time) (lost []page) {
 	for _, q := range r.pages {
 		moved := false
 		for i := range len(spans) - 1 {
-			given, got := spans[i].To, spans[i+1].From // in a hand-over got comes first
-			moved = moved || !q.to.Before(earlier(given, got)) && !q.at.After(later(given, got))
+			move := []time.Time{spans[i].To, spans[i+1].From} // in a hand-over the second comes first
+			from, to := slices.MinFunc(move, time.Time.Compare), slices.MaxFunc(move, time.Time.Compare)
+			moved = moved || !q.to.Before(from) && !q.at.After(to)
 		}
 		if q.by == "" && !q.at.Before(from) && !moved {
 			lost = append(lost, q)
@@ -222,18 +224,4 @@ func inOrder(t *testing.T, m *lab.Process, fields ...string) {
 		}
 		rest = after
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
