@@ -295,6 +295,11 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	} else if a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No {
 		a.log(l, "vanished").Warnf("it has vanished from this host, and we did not remove it; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
 	}
+	if a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No && a.alias != nil {
+		// Whether anybody claims it decides what follows (H5). What is known of that may be
+		// older than the return of router or partner, and the next question minutes away.
+		l.asks.Ask(l.now, a.alias)
+	}
 	file(&a.kernel, there)
 	file(&a.behind, a.ownBehind(l.net.state))
 	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && there == rules.Yes && a.place.only == "" && a.state.MayAdopt(a.ours) {
