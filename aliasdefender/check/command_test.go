@@ -2,11 +2,8 @@ package check
 
 import (
 	"context"
-	"errors"
 	"os"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,41 +45,6 @@ func TestAFloodIsBoundedAndItsEndIsKept(t *testing.T) {
 	if got.State != Failing || len(got.Output) > OutputMost || len(got.Output) < OutputMost/2 || !strings.Contains(got.Output, "end of a line") {
 		t.Errorf("%s %q: %d bytes", got.State, got.Reason, len(got.Output))
 	}
-}
-
-// What a command has started goes with it, and does not hold the answer back. One that
-// has left the group goes on, but not with our pipe.
-func TestACommandLeavesNothingOfItsGroupBehind(t *testing.T) {
-	for _, what := range []string{"forks", "leaves"} {
-		got := run(t, time.Minute, what)
-		if got.State != Good {
-			t.Fatalf("%s: %+v", what, got)
-		}
-		pid, err := strconv.Atoi(strings.Fields(strings.TrimPrefix(got.Output, "waiting\n"))[1])
-		if err != nil {
-			t.Fatalf("%s: %q", what, got.Output)
-		}
-		if what == "leaves" {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-				t.Errorf("what left the group: %v", err)
-			}
-			continue
-		}
-		for end := time.Now().Add(time.Minute); !dead(pid); time.Sleep(5 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("process %d is still there", pid)
-			}
-		}
-	}
-}
-
-// dead tells whether a process is gone, or waits only for its parent to ask how it ended.
-func dead(pid int) bool {
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-		return true
-	}
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
 func TestWhatCannotBeRunIsUnknown(t *testing.T) {

@@ -49,10 +49,9 @@ func TestEachFaultOfAPageIsFailingWithItsReason(t *testing.T) {
 	site.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ok", http.StatusFound) })
 	site.HandleFunc("/silent", func(http.ResponseWriter, *http.Request) { <-stop })
 	site.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
-		for r.Context().Err() == nil {
+		for tick := time.NewTicker(time.Millisecond); r.Context().Err() == nil; <-tick.C {
 			fmt.Fprintln(w, "<html>")
 			w.(http.Flusher).Flush()
-			time.Sleep(time.Millisecond)
 		}
 	})
 	site.HandleFunc("/large", func(w http.ResponseWriter, _ *http.Request) {

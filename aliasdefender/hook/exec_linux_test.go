@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host/nstest"
 )
 
 // ran runs the test binary as a hook, and returns what it wrote.
@@ -118,7 +119,7 @@ func TestNothingOfAProgramIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	awaitGone(t, pidIn(t, lines))
+	nstest.Ended(t, pidIn(t, lines))
 }
 
 // What has made a session of its own stays, and holds nobody up.
@@ -131,7 +132,7 @@ func TestADaemonThatAHookStartsHoldsNobodyUp(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Errorf("it was killed with the hook: %v", err)
 	}
-	awaitGone(t, pid)
+	nstest.Ended(t, pid)
 }
 
 func pidIn(t *testing.T, lines []string) int {
@@ -147,17 +148,4 @@ func pidIn(t *testing.T, lines []string) int {
 	}
 	t.Fatalf("no child in %q", lines)
 	return 0
-}
-
-// awaitGone waits until a process has ended; whoever reaps orphans here may take a while.
-func awaitGone(t *testing.T, pid int) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
-		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat"); err != nil || strings.Contains(string(stat), ") Z ") {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("process %d is still there", pid)
-		}
-	}
 }

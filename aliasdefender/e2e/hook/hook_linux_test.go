@@ -3,11 +3,14 @@
 package hook
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,75 +18,99 @@ import (
 
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/host/nstest"
 	"alias-defender/aliasdefender/lab"
 	"alias-defender/aliasdefender/lab/pair"
-	"alias-defender/aliasdefender/record"
 )
 
-// tells is a hook that writes what it is told into the file that is its argument: a line
+// tells is a hook that writes what it is told to the teller that is its argument: a line
 // when it begins and one when it ends.
 const tells = `#!/bin/sh
 echo "$AD_ALIAS $AD_EVENT $AD_REASON begins $AD_SEQ" >>"$1"
 echo "$AD_ALIAS $AD_EVENT ends" >>"$1"
 `
 
-// hooked is a pair whose host A has these hooks; TOLD is the file that tells writes, and
-// SCRIPT a program with that text. No Monitor runs yet.
-func hooked(t *testing.T, settings, script string) (p *pair.Pair, told string) {
+// teller hears what hooks tell, through a named pipe.
+type teller struct {
+	path string
+
+	mu   sync.Mutex
+	all  []string
+	more chan struct{} // closed at the next line
+}
+
+// listens makes a teller, which hears until the test ends.
+func listens(t *testing.T, path string) *teller {
 	t.Helper()
-	p = stage.Pair(t, pair.Spec{PrimaryA: true})
+	stage.Must(t, unix.Mkfifo(path, 0o600))
+	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // so that it does not end with a hook
+	stage.Must(t, err)
+	l := &teller{path: path, more: make(chan struct{})}
+	var hearing sync.WaitGroup
+	hearing.Go(func() {
+		for lines := bufio.NewScanner(pipe); lines.Scan(); {
+			l.mu.Lock()
+			l.all = append(l.all, lines.Text())
+			close(l.more)
+			l.more = make(chan struct{})
+			l.mu.Unlock()
+		}
+	})
+	t.Cleanup(func() { pipe.Close(); hearing.Wait() })
+	return l
+}
+
+// heard are the lines so far.
+func (l *teller) heard() (all []string, more <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all), l.more
+}
+
+// lines waits until there are so many, and returns all that there are.
+func (l *teller) lines(t *testing.T, n int) []string {
+	t.Helper()
+	for ctx := stage.Patiently(t); ; {
+		all, more := l.heard()
+		if len(all) >= n {
+			return all
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			t.Fatalf("%d lines are told, want %d:\n%s", len(all), n, strings.Join(all, "\n"))
+		}
+	}
+}
+
+// hooked is a pair whose host A has these hooks; TOLD is the teller's path, and SCRIPT a
+// program with that text. No Monitor runs yet.
+func hooked(t *testing.T, settings, script string) (*pair.Pair, *teller) {
+	t.Helper()
+	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	dir := filepath.Dir(p.File(p.A, "x"))
-	told = filepath.Join(dir, "told-by-hooks")
+	told := listens(t, filepath.Join(dir, "told-by-hooks"))
 	run := filepath.Join(dir, "hook")
 	stage.Place(t, run, script)
 	stage.Must(t, os.Chmod(run, 0o755))
-	settings = strings.NewReplacer("TOLD", told, "SCRIPT", run).Replace(settings)
+	settings = strings.NewReplacer("TOLD", told.path, "SCRIPT", run).Replace(settings)
 	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, stage.Usual()+"\n"+settings))
 	return p, told
 }
 
-// lines waits until a file has so many lines, and returns them.
-func lines(t *testing.T, path string, n int) []string {
+// said waits until a Monitor has logged an event, and returns the line and its time.
+func said(t *testing.T, m *lab.Process, event string) (line string, at time.Time) {
 	t.Helper()
-	for deadline := time.Now().Add(stage.Patience); ; time.Sleep(5 * time.Millisecond) {
-		text, err := os.ReadFile(path)
-		if err != nil && !os.IsNotExist(err) {
-			t.Fatal(err)
-		}
-		if all := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n"); len(all) >= n {
-			return all
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s has not %d lines:\n%s", path, n, text)
+	stage.Said(t, m, event)
+	for line := range strings.Lines(m.Output()) {
+		if strings.Contains(line, event) {
+			at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:min(len(line), 23)], time.Local)
+			stage.Must(t, err)
+			return line, at
 		}
 	}
-}
-
-// events are those of A's event log, of one kind.
-func events(t *testing.T, p *pair.Pair, kind record.Kind) (all []record.Event) {
-	t.Helper()
-	stage.Must(t, p.A.Do(func() error {
-		_, err := record.Scan(p.File(p.A, "state"), 1<<20, func(e record.Event) {
-			if e.Kind == kind {
-				all = append(all, e)
-			}
-		})
-		return err
-	}))
-	return all
-}
-
-// some waits until A's event log has so many events of a kind.
-func some(t *testing.T, p *pair.Pair, kind record.Kind, n int) []record.Event {
-	t.Helper()
-	for deadline := time.Now().Add(stage.Patience); ; time.Sleep(5 * time.Millisecond) {
-		if all := events(t, p, kind); len(all) >= n {
-			return all
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the event log has %v, want %d of %s", events(t, p, kind), n, kind)
-		}
-	}
+	t.Fatalf("no line has %q:\n%s", event, m.Output())
+	return "", at
 }
 
 // TestAThousandTransitionsReachTheirHooksInOrder: each once, those of one alias one after
@@ -91,7 +118,7 @@ func some(t *testing.T, p *pair.Pair, kind record.Kind, n int) []record.Event {
 func TestAThousandTransitionsReachTheirHooksInOrder(t *testing.T) {
 	const aliases, rounds = 100, 5
 	p, told := hooked(t, "", tells)
-	hooks := fmt.Sprintf("[hooks]\ntake = [%q, %q]\nrelease = [%[1]q, %q]\n", filepath.Join(filepath.Dir(told), "hook"), told)
+	hooks := fmt.Sprintf("[hooks]\ntake = [%q, %q]\nrelease = [%[1]q, %q]\n", filepath.Join(filepath.Dir(told.path), "hook"), told.path)
 	stage.Put(t, p, p.A, stage.Usual()+"\n"+hooks, stage.Rows(aliases, true))
 	_, err := p.Start(p.A)
 	stage.Must(t, err)
@@ -102,7 +129,7 @@ func TestAThousandTransitionsReachTheirHooksInOrder(t *testing.T) {
 			stage.Obeyed(t, p, p.A, "AddAlias")
 		}
 	}
-	all := lines(t, told, 2*2*rounds*aliases)
+	all := told.lines(t, 2*2*rounds*aliases)
 	if len(all) != 2*2*rounds*aliases {
 		t.Errorf("%d lines", len(all))
 	}
@@ -138,18 +165,15 @@ func TestAThousandTransitionsReachTheirHooksInOrder(t *testing.T) {
 // TestAGateThatSleepsDelaysTheTakeByItsTime: "sleep 1000" costs before_timeout, not 1000 s.
 func TestAGateThatSleepsDelaysTheTakeByItsTime(t *testing.T) {
 	p, _ := hooked(t, "[hooks]\nbefore_take = [\"/bin/sleep\", \"1000\"]\nbefore_timeout = \"400ms\"\n", tells)
-	_, err := p.Start(p.A)
+	m, err := p.Start(p.A)
 	stage.Must(t, err)
 	stage.Held(t, p, "a")
-	failed := some(t, p, record.HookFailed, 1)[0]
-	if failed.Hook != "before_take" || failed.Error != "ended: not done within 400ms of the decision" {
-		t.Errorf("%+v", failed)
+	failed, over := said(t, m, "event=hook_failed")
+	if !strings.Contains(failed, `error="ended: not done within 400ms of the decision"`) || !strings.Contains(failed, "hook=before_take") {
+		t.Error(failed)
 	}
-	taken := some(t, p, record.Moved, 1)[0]
-	t.Logf("figure: the take came %v after the gate's time was over", taken.Time.Sub(failed.Time))
-	if late := taken.Time.Sub(failed.Time); late > stage.Patience {
-		t.Errorf("taken %v later", late)
-	}
+	_, taken := said(t, m, "event=moved")
+	t.Logf("figure: the take came %v after the gate's time was over", taken.Sub(over))
 }
 
 // TestAHookThatDoesItsWorstIsContained: it forks, floods, writes lines like ours, and
@@ -160,18 +184,16 @@ func TestAHookThatDoesItsWorstIsContained(t *testing.T) {
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
 	stage.Held(t, p, "a")
-	failed := some(t, p, record.HookFailed, 1)[0]
-	if failed.Hook != "take" || failed.Error != "ended: took longer than 300ms" {
-		t.Errorf("%+v", failed)
+	if failed, _ := said(t, m, "event=hook_failed"); !strings.Contains(failed, `error="ended: took longer than 300ms"`) || !strings.Contains(failed, "hook=take") {
+		t.Error(failed)
 	}
 	stage.Until(t, p, p.A, "the failed hook", func(_ control.Snapshot, a control.Alias) bool {
 		return len(a.Hooks) == 1 && a.Hooks[0].Hook == "take" && a.Hooks[0].Result == "failed" && a.Holder == "us"
 	})
-	stage.Said(t, m, "event=hook_failed")
-	said, moved := 0, 0
+	output, moved := 0, 0
 	for line := range strings.Lines(m.Output()) {
 		if strings.Contains(line, "event=hook_output") {
-			said += len(line)
+			output += len(line)
 			if strings.Count(line, "event=") != 1 {
 				t.Errorf("it said %s", line)
 			}
@@ -180,31 +202,25 @@ func TestAHookThatDoesItsWorstIsContained(t *testing.T) {
 			moved++
 		}
 	}
-	if moved != 1 || said == 0 || said > 256<<10 {
-		t.Errorf("%d lines seem to be of a move; %d bytes of its output were logged", moved, said)
+	if moved != 1 || output == 0 || output > 256<<10 {
+		t.Errorf("%d lines seem to be of a move; %d bytes of its output were logged", moved, output)
 	}
-	left := leftOver(t, "98761", "98762")
-	for deadline := time.Now().Add(stage.Patience); len(left) > 0; left = leftOver(t, "98761", "98762") {
-		if time.Now().After(deadline) {
-			t.Fatalf("left over: %q", left)
-		}
-		time.Sleep(5 * time.Millisecond)
+	for _, pid := range leftOver(t, "98761", "98762") {
+		nstest.Ended(t, pid)
 	}
 }
 
 // leftOver are the processes that have one of these words on their command line.
-func leftOver(t *testing.T, words ...string) (all []string) {
+func leftOver(t *testing.T, words ...string) (all []int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	stage.Must(t, err)
 	for _, f := range files {
 		text, _ := os.ReadFile(f) // it may have ended
-		for _, arg := range strings.Split(string(text), "\x00") {
-			for _, w := range words {
-				if arg == w {
-					all = append(all, f)
-				}
-			}
+		if args := strings.Split(string(text), "\x00"); slices.ContainsFunc(words, func(w string) bool { return slices.Contains(args, w) }) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+			stage.Must(t, err)
+			all = append(all, pid)
 		}
 	}
 	return all
@@ -219,7 +235,7 @@ func TestAMonitorThatIsToActOnceEndsAfterItsTake(t *testing.T) {
 	if err != nil || code != 4 {
 		t.Errorf("exit %d, %v:\n%s", code, err, m.Output())
 	}
-	if all := lines(t, told, 2); len(all) != 2 {
+	if all := told.lines(t, 2); len(all) != 2 {
 		t.Errorf("%q", all)
 	}
 	stage.Held(t, p, "a")
@@ -229,7 +245,7 @@ func TestAMonitorThatIsToActOnceEndsAfterItsTake(t *testing.T) {
 	stage.Must(t, err)
 	stage.Said(t, m, "action=adopt")
 	stage.Obeyed(t, p, p.A, "RemoveAlias")
-	if all := lines(t, told, 2); len(all) != 2 {
+	if all := told.lines(t, 2); len(all) != 2 {
 		t.Errorf("%q", all)
 	}
 }
@@ -239,8 +255,8 @@ func TestAnAdoptionAfterUSR2IsNotTold(t *testing.T) {
 	p, told := hooked(t, "[hooks]\ntake = [\"SCRIPT\", \"TOLD\"]\nrelease = [\"SCRIPT\", \"TOLD\"]\n", tells)
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
-	lines(t, told, 2)
-	some(t, p, record.HookRan, 1)
+	told.lines(t, 2)
+	stage.Said(t, m, "event=hook_ran")
 	stage.Must(t, m.Signal(unix.SIGUSR2))
 	_, err = m.Wait(stage.Patiently(t))
 	stage.Must(t, err)
@@ -249,7 +265,7 @@ func TestAnAdoptionAfterUSR2IsNotTold(t *testing.T) {
 	stage.Said(t, m, "action=adopt")
 	stage.Obeyed(t, p, p.A, "RemoveAlias")
 	var got []string
-	for _, line := range lines(t, told, 4) {
+	for _, line := range told.lines(t, 4) {
 		got = append(got, strings.Fields(line)[1])
 	}
 	if want := "take take release release"; strings.Join(got, " ") != want {
@@ -258,14 +274,14 @@ func TestAnAdoptionAfterUSR2IsNotTold(t *testing.T) {
 
 	// Whoever finds it without having heard of a take tells the hook: as after a boot.
 	stage.Obeyed(t, p, p.A, "AddAlias")
-	lines(t, told, 6)
+	told.lines(t, 6)
 	stage.Must(t, p.Monitor(p.A).Signal(unix.SIGUSR2))
 	_, err = m.Wait(stage.Patiently(t))
 	stage.Must(t, err)
 	stage.Must(t, os.Remove(filepath.Join(p.File(p.A, "state"), "told")))
 	_, err = p.Start(p.A)
 	stage.Must(t, err)
-	if all := lines(t, told, 8); !strings.Contains(all[6], " take adopted begins ") {
+	if all := told.lines(t, 8); !strings.Contains(all[6], " take adopted begins ") {
 		t.Errorf("%q", all)
 	}
 }
@@ -288,7 +304,7 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	if n := p.Holders.Tenure(time.Time{}, time.Time{}).Takes; n != 0 {
 		t.Errorf("it was put on %d times", n)
 	}
-	if _, err := os.Stat(told); !os.IsNotExist(err) {
-		t.Errorf("a hook has run: %v", err)
+	if all, _ := told.heard(); len(all) > 0 {
+		t.Errorf("a hook has run: %q", all)
 	}
 }
