@@ -136,6 +136,24 @@ func checkHiddenProcess(s *Subject) (found []Finding) {
 	return found
 }
 
+// checkHiddenProgram: a check's program is where the unit hides it. The Monitor looks at
+// those of checks that no alias names, too. (A ca_file is one of the Subject's files.)
+func checkHiddenProgram(s *Subject) (found []Finding) {
+	u := s.judged()
+	if u == nil {
+		return nil
+	}
+	for _, c := range s.Config.Checks {
+		if len(c.Command) == 0 {
+			continue
+		}
+		if by := u.hides(c.Command[0]); by != "" {
+			found = append(found, u.hiddenProgram(fmt.Sprintf("%s check.%s.command", s.checkAbout(c), c.Name), c.Command[0], by))
+		}
+	}
+	return found
+}
+
 // checkUnused: a check that no alias names is never asked.
 func checkUnused(s *Subject) (found []Finding) {
 	if s.Config == nil {

@@ -82,3 +82,22 @@ func TestFindingsAboutChecks(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckFindsProgramsOfChecksThatTheUnitHides: to Check they are there.
+func TestCheckFindsProgramsOfChecksThatTheUnitHides(t *testing.T) {
+	for _, c := range []struct {
+		program, dropIn string
+		want            []string
+	}{
+		{"/usr/local/lib/own", "", nil},
+		{"/root/own", "", []string{"mistake /etc/aliasdefender.toml:9 check.own.command aliasdefender.service of this host hides /root/own from the Monitor: ProtectHome"}},
+		{"/home/a/own", "", []string{"mistake /etc/aliasdefender.toml:9 check.own.command aliasdefender.service of this host hides /home/a/own from the Monitor: ProtectHome"}},
+		{"/tmp/own", "", []string{"mistake /etc/aliasdefender.toml:9 check.own.command aliasdefender.service of this host hides /tmp/own from the Monitor: PrivateTmp"}},
+		{"/root/own", "[Service]\nProtectHome=no\n", nil},
+	} {
+		s := installed(t, c.dropIn)
+		unused := "warning /etc/aliasdefender.toml:9 no alias names the check own"
+		s.Config.Checks = []config.Check{{Name: "own", Line: 9, Kind: config.CheckCommand, Command: []string{c.program, "x"}}}
+		expect(t, Inspect(s), append(c.want, unused)...)
+	}
+}

@@ -147,6 +147,7 @@ var Rules = []func(*Subject) []Finding{
 	checksWithoutChannel,
 	checkOverSegment,
 	checkHiddenProcess,
+	checkHiddenProgram,
 	checkUnused,
 	checkWhileHolding,
 }
