@@ -165,9 +165,13 @@ func TestAThousandTransitionsReachTheirHooksInOrder(t *testing.T) {
 // TestAGateThatSleepsDelaysTheTakeByItsTime: "sleep 1000" costs before_timeout, not 1000 s.
 func TestAGateThatSleepsDelaysTheTakeByItsTime(t *testing.T) {
 	p, _ := hooked(t, "[hooks]\nbefore_take = [\"/bin/sleep\", \"1000\"]\nbefore_timeout = \"400ms\"\n", tells)
+	began := time.Now()
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
 	stage.Held(t, p, "a")
+	if d := p.Holders.Spans()[0].From.Sub(began); d < 400*time.Millisecond {
+		t.Errorf("taken %v after the start: it did not wait for its gate", d)
+	}
 	failed, over := said(t, m, "event=hook_failed")
 	if !strings.Contains(failed, `error="ended: not done within 400ms of the decision"`) || !strings.Contains(failed, "hook=before_take") {
 		t.Error(failed)
@@ -244,8 +248,10 @@ func TestAMonitorThatIsToActOnceEndsAfterItsTake(t *testing.T) {
 	m, err = p.Start(p.A)
 	stage.Must(t, err)
 	stage.Said(t, m, "action=adopt")
-	stage.Obeyed(t, p, p.A, "RemoveAlias")
-	if all := told.lines(t, 2); len(all) != 2 {
+	stage.Must(t, m.Signal(unix.SIGTERM)) // hooks that are under way end before it does
+	_, err = m.Wait(stage.Patiently(t))
+	stage.Must(t, err)
+	if all, _ := told.heard(); len(all) != 2 {
 		t.Errorf("%q", all)
 	}
 }
@@ -286,7 +292,7 @@ func TestAnAdoptionAfterUSR2IsNotTold(t *testing.T) {
 	}
 }
 
-// TestWhoObservesDecidesAndDoesNothing: with a partner that dies, and hooks.
+// TestWhoObservesDecidesAndDoesNothing, with hooks and an alias that nobody has.
 func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	p, told := hooked(t, "[hooks]\ntake = [\"SCRIPT\", \"TOLD\"]\n", tells)
 	m, err := p.A.StartCommand(lab.Command{Name: "Monitor", Argv: p.Command(p.A, "Monitor", "--observe"), Env: []string{stage.RunMain + "=1"}})
