@@ -33,6 +33,7 @@ echo "$AD_ALIAS $AD_EVENT ends" >>"$1"
 // teller hears what hooks tell, through a named pipe.
 type teller struct {
 	path string
+	pipe *os.File
 
 	mu   sync.Mutex
 	all  []string
@@ -45,7 +46,7 @@ func listens(t *testing.T, path string) *teller {
 	stage.Must(t, unix.Mkfifo(path, 0o600))
 	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // so that it does not end with a hook
 	stage.Must(t, err)
-	l := &teller{path: path, more: make(chan struct{})}
+	l := &teller{path: path, pipe: pipe, more: make(chan struct{})}
 	var hearing sync.WaitGroup
 	hearing.Go(func() {
 		for lines := bufio.NewScanner(pipe); lines.Scan(); {
@@ -65,6 +66,25 @@ func (l *teller) heard() (all []string, more <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.all), l.more
+}
+
+// told are all lines that hooks have told by now.
+func (l *teller) told(t *testing.T) []string {
+	t.Helper()
+	const mark = "so far"
+	_, err := fmt.Fprintln(l.pipe, mark) // behind all that is in the pipe
+	stage.Must(t, err)
+	for ctx := stage.Patiently(t); ; {
+		all, more := l.heard()
+		if i := slices.Index(all, mark); i >= 0 {
+			return all[:i]
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			t.Fatal("the pipe is not read")
+		}
+	}
 }
 
 // lines waits until there are so many, and returns all that there are.
@@ -251,7 +271,7 @@ func TestAMonitorThatIsToActOnceEndsAfterItsTake(t *testing.T) {
 	stage.Must(t, m.Signal(unix.SIGTERM)) // hooks that are under way end before it does
 	_, err = m.Wait(stage.Patiently(t))
 	stage.Must(t, err)
-	if all, _ := told.heard(); len(all) != 2 {
+	if all := told.told(t); len(all) != 2 {
 		t.Errorf("%q", all)
 	}
 }
@@ -310,7 +330,7 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	if n := p.Holders.Tenure(time.Time{}, time.Time{}).Takes; n != 0 {
 		t.Errorf("it was put on %d times", n)
 	}
-	if all, _ := told.heard(); len(all) > 0 {
+	if all := told.told(t); len(all) > 0 {
 		t.Errorf("a hook has run: %q", all)
 	}
 }
