@@ -66,8 +66,7 @@ type Report struct {
 	Lives  time.Duration // for how long after Asked State counts
 	Late   uint64        // questions that could not be put in their turn
 
-	Turned bool  // State has just changed,
-	Was    State // from this one
+	Turned bool // State has just changed
 }
 
 // OutputMost is how much of what a command writes is kept, in bytes.

@@ -53,7 +53,7 @@ func TestWhatCannotBeRunIsUnknown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/nowhere/own": "cannot be run: no such file or directory",
+		"/nowhere/own": "not run: /nowhere/own does not exist; name a program that does",
 		plain:          "cannot be run: permission denied",
 	} {
 		got := NewQuestions().Ask(t.Context(), config.Check{Kind: config.CheckCommand, Timeout: time.Minute, Command: []string{path}})

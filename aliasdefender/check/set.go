@@ -174,7 +174,7 @@ func (s *Set) until(ctx context.Context, o *one, next time.Time) bool {
 }
 
 // mayAsk tells whether the check is asked now. If it is asked only with an alias here, and
-// there is none, what is known of it is forgotten.
+// there is none, what is known of it is forgotten; that it was failing, after a while.
 func (s *Set) mayAsk(ctx context.Context, o *one) bool {
 	if !o.Holding {
 		return true
@@ -188,9 +188,14 @@ func (s *Set) mayAsk(ctx context.Context, o *one) bool {
 		why = fmt.Sprintf("not asked yet: the alias has been here for less than %s", config.Tidy(o.Settle))
 	}
 	said := o.track.State == Unknown && o.track.Reason == why
+	left := o.held.IsZero()
 	s.mu.Unlock()
 	if why != "" && !said {
-		s.change(ctx, o, func(t *track, now time.Time) { t.stop(why, now) })
+		s.change(ctx, o, func(t *track, now time.Time) {
+			if !left || !t.rests(now) {
+				t.stop(why, now)
+			}
+		})
 	}
 	return why == ""
 }

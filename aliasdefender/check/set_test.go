@@ -227,6 +227,22 @@ func TestACheckOfAColdStandbyIsAskedWhileAnAliasIsHere(t *testing.T) {
 		}
 		wait(16 * time.Second)
 		expect(t, s, "failing: refused")
+		asked := len(v.times())
+		s.Held("web", time.Time{})
+		wait(time.Millisecond)
+		expect(t, s, "failing: refused") // or the alias could come back before the partner has it
+		wait(failedRests - time.Minute)
+		expect(t, s, "failing: refused")
+		wait(time.Minute)
+		expect(t, s, "unknown: not asked: no alias that uses it is here")
+		if n := len(v.times()); n != asked {
+			t.Errorf("asked %d times more after the alias has left", n-asked)
+		}
+
+		v.does(func(context.Context, config.Check) Answer { return good("well") })
+		s.Held("web", time.Now())
+		wait(30 * time.Second)
+		expect(t, s, "good: well")
 		s.Held("web", time.Time{})
 		wait(time.Millisecond)
 		expect(t, s, "unknown: not asked: no alias that uses it is here")

@@ -23,7 +23,7 @@ func newTrack(c config.Check, now time.Time) track {
 // moves nothing and does not end a row of others, until so many have come that would make
 // the check failing.
 func (t *track) answered(a Answer, asked, now time.Time) {
-	t.Last, t.Reason, t.Output, t.Idle = a.State, a.Reason, a.Output, false
+	t.Last, t.Reason, t.Output, t.Idle, t.Lives = a.State, a.Reason, a.Output, false, lives(t.Check)
 	switch a.State {
 	case Good:
 		t.good, t.failing, t.unknown = t.good+1, 0, 0
@@ -53,14 +53,30 @@ func (t *track) old(now time.Time) bool { return !now.Before(t.Asked.Add(t.Lives
 // stop forgets everything: the check is not asked any more, for that reason.
 func (t *track) stop(reason string, now time.Time) {
 	t.good, t.failing, t.unknown = 0, 0, 0
-	t.Last, t.Reason, t.Cause, t.Output, t.Idle = Unknown, reason, reason, "", true
+	t.Last, t.Reason, t.Cause, t.Output, t.Idle, t.Lives = Unknown, reason, reason, "", true, lives(t.Check)
 	t.turn(Unknown, true, now)
+}
+
+// failedRests is for how long a service that failed here counts as failing after the alias
+// has gone because of that, and it is asked no more. Otherwise it would be unknown at once,
+// and the alias could come back before the partner has taken it.
+const failedRests = 5 * time.Minute
+
+// rests keeps what is known of a service that was failing when the alias left, for a while.
+// It returns false if there is nothing to keep.
+func (t *track) rests(now time.Time) bool {
+	if t.State != Failing || !now.Before(t.Asked.Add(failedRests)) {
+		return false
+	}
+	t.Lives, t.Idle = failedRests, true
+	t.Turned = false
+	return true
 }
 
 // turn puts the check into a state, if that is due.
 func (t *track) turn(to State, due bool, now time.Time) {
 	t.Turned = due && t.State != to
 	if t.Turned {
-		t.Was, t.State, t.Since = t.State, to, now
+		t.State, t.Since = to, now
 	}
 }

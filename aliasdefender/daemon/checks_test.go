@@ -241,8 +241,13 @@ func TestAColdStandbysServiceIsUnknownUntilItHolds(t *testing.T) {
 		}
 		c.Holds(second, false)
 		synctest.Wait()
-		if got := d.service(second); got != "unknown" {
+		if got := d.service(second); got != "failing web: refused" {
 			t.Errorf("after it has gone: %q", got)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if got := d.service(second); got != "unknown" {
+			t.Errorf("long after it has gone: %q", got)
 		}
 		if all := c.problems(); len(all) != 0 {
 			t.Errorf("that is no problem: %v", all)

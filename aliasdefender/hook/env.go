@@ -7,11 +7,9 @@ import (
 	"unicode"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
 )
-
-// searchPath is the PATH of a hook: root's, whatever the Monitor was started with.
-const searchPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // said is what a hook is told of an event, besides what the files say of the alias.
 type said struct {
@@ -29,7 +27,7 @@ func environment(a config.Alias, s said) []string {
 	if a.Primary {
 		role = "primary"
 	}
-	env := []string{"PATH=" + searchPath}
+	env := []string{"PATH=" + program.SearchPath}
 	for _, v := range []struct{ name, value string }{
 		{"EVENT", string(s.event)},
 		{"ALIAS", idOf(s.alias).String()},

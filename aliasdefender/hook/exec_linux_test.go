@@ -3,6 +3,7 @@ package hook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host/nstest"
+	"alias-defender/aliasdefender/program"
 )
 
 // ran runs the test binary as a hook, and returns what it wrote.
@@ -47,7 +49,7 @@ func TestAProgramGetsItsEnvironmentAndNoOther(t *testing.T) {
 
 func TestHowAProgramEndsIsTold(t *testing.T) {
 	_, err := ran(t, t.Context(), nil, "exit")
-	if code := (*ExitError)(nil); !errors.As(err, &code) || code.Code != 7 || err.Error() != "exit code 7" {
+	if code, ok := errors.AsType[*program.ExitError](err); !ok || code.Code != 7 || err.Error() != "exit code 7" {
 		t.Errorf("exit: %v", err)
 	}
 	if _, err = ran(t, t.Context(), nil, "die"); err == nil || err.Error() != "ended by signal 9 (killed)" {
@@ -91,7 +93,9 @@ func TestOutputIsBoundedAndCleaned(t *testing.T) {
 
 func TestLinesAreBoundedToo(t *testing.T) {
 	n, last := 0, ""
-	readOutput(strings.NewReader(strings.Repeat("x\n", 1000)), func(line string) { n, last = n+1, line })
+	o := output{out: func(line string) { n, last = n+1, line }}
+	fmt.Fprint(&o, strings.Repeat("x\n", 1000))
+	o.close()
 	if n != mostLines+1 || last != "(and 800 bytes more)" {
 		t.Errorf("%d lines, at last %q", n, last)
 	}

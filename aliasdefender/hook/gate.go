@@ -10,6 +10,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -99,7 +100,7 @@ func (r *Runner) pass(l *lane, j *job) {
 	ctx, cancel := context.WithDeadlineCause(r.ctx, q.deadline, fmt.Errorf("ended: not done within %s of the decision", config.Tidy(q.within)))
 	defer cancel()
 	err := r.run(ctx, l, j)
-	if code := (*ExitError)(nil); !q.veto || !errors.As(err, &code) {
+	if _, said := errors.AsType[*program.ExitError](err); !q.veto || !said {
 		err = nil
 	}
 	q.answer(err)

@@ -11,6 +11,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -27,7 +28,7 @@ func asked(b *bench, a config.Alias, d rules.Decision) <-chan error {
 }
 
 func TestAGateIsWaitedForUntilItsTime(t *testing.T) {
-	failing := func(context.Context, string, map[string]string) error { return &ExitError{3} }
+	failing := func(context.Context, string, map[string]string) error { return &program.ExitError{Code: 3} }
 	for _, tt := range []struct {
 		name    string
 		hooks   config.Hooks

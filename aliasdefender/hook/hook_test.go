@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -101,7 +102,7 @@ func TestAHookIsToldOfItsEvent(t *testing.T) {
 		b.happens(aliases[1], record.Moved, take)
 		b.End(time.Minute)
 		want := map[string]string{
-			"PATH": searchPath, "AD_EVENT": "take", "AD_ALIAS": "10.0.0.2", "AD_PREFIX": "16", "AD_NIC": "eth0", "AD_LABEL": "eth0:1",
+			"PATH": program.SearchPath, "AD_EVENT": "take", "AD_ALIAS": "10.0.0.2", "AD_PREFIX": "16", "AD_NIC": "eth0", "AD_LABEL": "eth0:1",
 			"AD_ROW": "W14", "AD_REASON": "partner silent", "AD_WHY": "alias and partner are silent, and the router answers",
 			"AD_PARTNER": "evil AD_ROLE=primary", "AD_ROLE": "secondary", "AD_SEQ": "1", "AD_TIME": "2000-01-01T00:00:00Z",
 		}

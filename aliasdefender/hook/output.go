@@ -3,7 +3,6 @@ package hook
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -28,20 +27,18 @@ type output struct {
 	lost int    // bytes that were too much
 }
 
-// readOutput reads all that a program writes.
-func readOutput(from io.Reader, out func(string)) {
-	o := output{out: out}
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buf)
-		o.take(buf[:n])
-		if err != nil {
-			break
-		}
-	}
+// Write takes in the next bytes.
+func (o *output) Write(text []byte) (int, error) {
+	n := len(text)
+	o.take(text)
+	return n, nil
+}
+
+// close passes on what is left, and says how much was too much.
+func (o *output) close() {
 	o.end()
 	if o.lost > 0 {
-		out(fmt.Sprintf("(and %d bytes more)", o.lost))
+		o.out(fmt.Sprintf("(and %d bytes more)", o.lost))
 	}
 }
 

@@ -114,7 +114,7 @@ func checkWhileHolding(s *Subject) (found []Finding) {
 		if c.Holding {
 			found = append(found, Finding{Note, s.checkAbout(c),
 				fmt.Sprintf("the check %s is asked only while an alias is here", c.Name),
-				"a standby is ready whatever its service does; if the service can start on neither host, the two hand the alias to and fro, each after settle and fall answers", ""})
+				"a standby is ready whatever its service does; one that has failed here counts as failing for five minutes after the alias has left", ""})
 		}
 	}
 	return found

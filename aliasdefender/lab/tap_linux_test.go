@@ -80,6 +80,8 @@ func TestWhatAProgramHasWrittenIsInItsOutput(t *testing.T) {
 // TestWhatAPortHasHadIsAmongTheFrames although the recorder had no processor since.
 func TestWhatAPortHasHadIsAmongTheFrames(t *testing.T) {
 	x := newRig(t)
+	x.takes(x.a)
+	x.must(x.client(alias).WaitAnswer(x.ctx, "a")) // the segment forwards
 	recorded, err := x.c.Port().Sniff()
 	x.must(err)
 	s := &Sniffer{more: make(chan struct{})} // nobody records
@@ -93,7 +95,7 @@ func TestWhatAPortHasHadIsAmongTheFrames(t *testing.T) {
 		return err
 	}))
 	defer s.file.Close()
-	x.takes(x.a)
+	x.must(x.a.NIC("eth0").Send(Gratuitous(alias, x.a.NIC("eth0").MAC)))
 	claim := func(f Frame) bool { return f.Claim(alias) }
 	_, err = recorded.Wait(x.ctx, claim)
 	x.must(err)

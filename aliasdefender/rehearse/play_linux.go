@@ -176,7 +176,7 @@ func (r *play) playStep(ctx context.Context, sc scenario, st step, all []situati
 	}
 	to, late := time.Now(), time.Duration(0)
 	for host, since := range r.stage.waited() {
-		late += max(0, since-waited[host]) // one that was started meanwhile began at 0
+		late = max(late, since-waited[host]) // one that was started meanwhile began at 0
 	}
 	for i, s := range all {
 		o := r.stage.look(s, from, to)
@@ -185,7 +185,7 @@ func (r *play) playStep(ctx context.Context, sc scenario, st step, all []situati
 		row := Step{
 			Scenario: sc.Key, Step: st.Name, Alias: s.Addr, Hit: s.Hit, Before: o.Before, After: o.After, ServedBy: o.Served,
 			GapMS: millis(o.Gap), BothMS: millis(o.Both), Control: millis(r.stage.noise(s, st.Deed, from, to)), Late: millis(late),
-			Good: j.Good, Promise: j.Promise, Verdict: j.Text,
+			Good: j.Good, Promise: j.Promise, Verdict: j.Text, excused: j.Excused,
 		}
 		if !j.Good {
 			row.Log = r.stage.logSince(s.part, from)

@@ -26,11 +26,13 @@ type Step struct {
 	GapMS    float64    `json:"gap_ms"`
 	BothMS   float64    `json:"both_ms"`
 	Control  float64    `json:"control_ms"` // the gap of the control client, or of our own asking
-	Late     float64    `json:"late_ms"`    // for as long the machine kept the Monitors waiting for a processor
+	Late     float64    `json:"late_ms"`    // how long the machine kept a Monitor waiting for a processor: the one that waited longest
 	Good     bool       `json:"good"`
 	Promise  int        `json:"promise,omitempty"` // that was broken
 	Verdict  string     `json:"verdict"`
 	Log      []string   `json:"log,omitempty"` // of the Monitors, where the verdict is bad
+
+	excused bool // good only because the machine kept the Monitors waiting
 }
 
 // add adds steps. In them an empty list, not nil, means nobody: JSON tells the two apart.
@@ -51,10 +53,11 @@ func (r *Report) Bad() (n int) {
 	return n
 }
 
-// noisyRow is a bad verdict for which this machine may be to blame.
+// noisyRow is a bad verdict for which this machine may be to blame, or one that is good only
+// because it is.
 func noisyRow(rows []Step) *Step {
 	for i, row := range rows {
-		if !row.Good && max(row.Control, row.Late) >= millis(noisyGap) {
+		if row.excused || !row.Good && max(row.Control, row.Late) >= millis(noisyGap) {
 			return &rows[i]
 		}
 	}

@@ -29,7 +29,9 @@ func TestVerdicts(t *testing.T) {
 			judgement{Promise: 2, Text: "3000 ms without an answer; at most 2300 ms"}},
 		{"taken over late by a machine that kept the Monitors waiting", crash,
 			outcome{Before: a, After: b, Gap: 3 * time.Second, Takes: 1, Served: "b", Late: 800 * time.Millisecond},
-			judgement{Good: true, Text: "good: at most 2300 ms, and 800 ms for which this machine kept the Monitors waiting"}},
+			judgement{Good: true, Excused: true, Text: "good: at most 2300 ms, and 800 ms for which this machine kept the Monitors waiting"}},
+		{"taken over very late by a machine that did little else", crash, outcome{Before: a, After: b, Gap: 5 * time.Second, Takes: 1, Served: "b", Late: time.Minute},
+			judgement{Promise: 2, Text: "5000 ms without an answer; at most 2300 ms, and 2300 ms for which this machine kept the Monitors waiting"}},
 		{"taken over in time by such a machine", crash,
 			outcome{Before: a, After: b, Gap: 2 * time.Second, Takes: 1, Served: "b", Late: 800 * time.Millisecond},
 			judgement{Good: true, Text: "good: at most 2300 ms"}},
@@ -47,6 +49,8 @@ func TestVerdicts(t *testing.T) {
 			judgement{Promise: 1, Text: "in the end a and b have it"}},
 		{"healed", heal, outcome{Before: both, After: a, Both: time.Second, Served: "a"}, judgement{Good: true, Text: "good: at most 2000 ms"}},
 		{"healed late", heal, outcome{Before: both, After: a, Both: 2500 * time.Millisecond, Served: "a"},
+			judgement{Promise: 1, Text: "both had it for 2500 ms; at most 2000 ms"}},
+		{"healed late by such a machine", heal, outcome{Before: both, After: a, Both: 2500 * time.Millisecond, Served: "a", Late: 800 * time.Millisecond},
 			judgement{Promise: 1, Text: "both had it for 2500 ms; at most 2000 ms"}},
 		{"never healed", heal, outcome{Before: both, After: both, Both: 3 * time.Second, Served: "a"},
 			judgement{Promise: 1, Text: "in the end a and b have it"}},
@@ -177,7 +181,11 @@ func TestABadVerdictBesideANoisyControlIsPlayedAgain(t *testing.T) {
 	if again := noisyRow([]Step{good, bad}); again == nil {
 		t.Error("not again, though the Monitors were kept waiting")
 	}
-	bad.Late = 20
+	good.excused = true
+	if again := noisyRow([]Step{good}); again == nil {
+		t.Error("not again, though it is good only because the Monitors were kept waiting")
+	}
+	good.excused, bad.Late = false, 20
 	if again := noisyRow([]Step{good, bad}); again != nil {
 		t.Errorf("%+v, though the control client was answered", again)
 	}

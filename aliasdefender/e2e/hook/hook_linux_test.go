@@ -33,6 +33,7 @@ echo "$AD_ALIAS $AD_EVENT ends" >>"$1"
 // teller hears what hooks tell, through a named pipe.
 type teller struct {
 	path string
+	pipe *os.File
 
 	mu   sync.Mutex
 	all  []string
@@ -45,7 +46,7 @@ func listens(t *testing.T, path string) *teller {
 	stage.Must(t, unix.Mkfifo(path, 0o600))
 	pipe, err := os.OpenFile(path, os.O_RDWR, 0) // so that it does not end with a hook
 	stage.Must(t, err)
-	l := &teller{path: path, more: make(chan struct{})}
+	l := &teller{path: path, pipe: pipe, more: make(chan struct{})}
 	var hearing sync.WaitGroup
 	hearing.Go(func() {
 		for lines := bufio.NewScanner(pipe); lines.Scan(); {
@@ -65,6 +66,25 @@ func (l *teller) heard() (all []string, more <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.all), l.more
+}
+
+// told are all lines that hooks have told by now.
+func (l *teller) told(t *testing.T) []string {
+	t.Helper()
+	const mark = "so far"
+	_, err := fmt.Fprintln(l.pipe, mark) // behind all that is in the pipe
+	stage.Must(t, err)
+	for ctx := stage.Patiently(t); ; {
+		all, more := l.heard()
+		if i := slices.Index(all, mark); i >= 0 {
+			return all[:i]
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			t.Fatal("the pipe is not read")
+		}
+	}
 }
 
 // lines waits until there are so many, and returns all that there are.
@@ -165,9 +185,13 @@ func TestAThousandTransitionsReachTheirHooksInOrder(t *testing.T) {
 // TestAGateThatSleepsDelaysTheTakeByItsTime: "sleep 1000" costs before_timeout, not 1000 s.
 func TestAGateThatSleepsDelaysTheTakeByItsTime(t *testing.T) {
 	p, _ := hooked(t, "[hooks]\nbefore_take = [\"/bin/sleep\", \"1000\"]\nbefore_timeout = \"400ms\"\n", tells)
+	began := time.Now()
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
 	stage.Held(t, p, "a")
+	if d := p.Holders.Spans()[0].From.Sub(began); d < 400*time.Millisecond {
+		t.Errorf("taken %v after the start: it did not wait for its gate", d)
+	}
 	failed, over := said(t, m, "event=hook_failed")
 	if !strings.Contains(failed, `error="ended: not done within 400ms of the decision"`) || !strings.Contains(failed, "hook=before_take") {
 		t.Error(failed)
@@ -244,8 +268,10 @@ func TestAMonitorThatIsToActOnceEndsAfterItsTake(t *testing.T) {
 	m, err = p.Start(p.A)
 	stage.Must(t, err)
 	stage.Said(t, m, "action=adopt")
-	stage.Obeyed(t, p, p.A, "RemoveAlias")
-	if all := told.lines(t, 2); len(all) != 2 {
+	stage.Must(t, m.Signal(unix.SIGTERM)) // hooks that are under way end before it does
+	_, err = m.Wait(stage.Patiently(t))
+	stage.Must(t, err)
+	if all := told.told(t); len(all) != 2 {
 		t.Errorf("%q", all)
 	}
 }
@@ -286,7 +312,7 @@ func TestAnAdoptionAfterUSR2IsNotTold(t *testing.T) {
 	}
 }
 
-// TestWhoObservesDecidesAndDoesNothing: with a partner that dies, and hooks.
+// TestWhoObservesDecidesAndDoesNothing, with hooks and an alias that nobody has.
 func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	p, told := hooked(t, "[hooks]\ntake = [\"SCRIPT\", \"TOLD\"]\n", tells)
 	m, err := p.A.StartCommand(lab.Command{Name: "Monitor", Argv: p.Command(p.A, "Monitor", "--observe"), Env: []string{stage.RunMain + "=1"}})
@@ -304,7 +330,7 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	if n := p.Holders.Tenure(time.Time{}, time.Time{}).Takes; n != 0 {
 		t.Errorf("it was put on %d times", n)
 	}
-	if all, _ := told.heard(); len(all) > 0 {
+	if all := told.told(t); len(all) > 0 {
 		t.Errorf("a hook has run: %q", all)
 	}
 }

@@ -1,4 +1,4 @@
-package hook
+package program
 
 import "golang.org/x/sys/unix"
 

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package hook
+package program
 
 // awaitEnd cannot see a child's end before it is reaped.
 func awaitEnd(int) bool { return false }
