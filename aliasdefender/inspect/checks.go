@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -88,20 +89,46 @@ func checkOverSegment(s *Subject) (found []Finding) {
 	return found
 }
 
-// askedAddr is the address that a check asks; the zero Addr: a name, or none.
-func askedAddr(c config.Check) netip.Addr {
-	host := ""
+// checkByName: the files are refused where a check asks an alias, but of a name nobody knows
+// which address it will stand for.
+func checkByName(s *Subject) (found []Finding) {
+	if s.Config == nil {
+		return nil
+	}
+	for _, c := range s.Config.Used() {
+		name := asked(c)
+		if name == "" || name == "localhost" || askedAddr(c).IsValid() {
+			continue
+		}
+		mend := "write an address of this host, such as 127.0.0.1"
+		if c.Kind == config.CheckHTTP {
+			mend += fmt.Sprintf(", and host = %q", name)
+		}
+		found = append(found, Finding{Note, s.checkAbout(c),
+			fmt.Sprintf("the check %s asks %s by its name", c.Name, name),
+			"if the name stands for an alias, the host that has the alias answers, and this host's own service is not looked at", mend})
+	}
+	return found
+}
+
+// asked is the host, by address or name, that a check asks; empty: none.
+func asked(c config.Check) string {
 	switch c.Kind {
 	case config.CheckHTTP:
 		if u, err := url.Parse(c.HTTP.URL); err == nil {
-			host = u.Hostname()
+			return u.Hostname()
 		}
 	case config.CheckTCP:
-		if to, err := netip.ParseAddrPort(c.Address); err == nil {
-			return to.Addr().Unmap()
+		if name, _, err := net.SplitHostPort(c.Address); err == nil {
+			return name
 		}
 	}
-	addr, _ := netip.ParseAddr(host)
+	return ""
+}
+
+// askedAddr is the address that a check asks; the zero Addr: a name, or none.
+func askedAddr(c config.Check) netip.Addr {
+	addr, _ := netip.ParseAddr(asked(c))
 	return addr.Unmap()
 }
 

@@ -46,6 +46,18 @@ func TestFindingsAboutChecks(t *testing.T) {
 			set(s, config.Check{Kind: config.CheckTCP, Address: "172.16.1.9:80", Fall: 3}, "web")
 			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
 		}, nil},
+		"a page by name": {func(s *Subject) {
+			set(s, page("http://www.example.org:8080/", 3), "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, []string{"note: the check web asks www.example.org by its name"}},
+		"by name": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckTCP, Address: "db.example.org:5432", Fall: 3}, "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, []string{"note: the check web asks db.example.org by its name"}},
+		"by the name that is always this host's": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckTCP, Address: "localhost:5432", Fall: 3}, "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, nil},
 		"unused": {func(s *Subject) { set(s, page("http://127.0.0.1/", 3)) },
 			[]string{"warning: no alias names the check web"}},
 		"a process that the unit hides": {func(s *Subject) {
@@ -69,7 +81,7 @@ func TestFindingsAboutChecks(t *testing.T) {
 			Host: &host.State{NICs: []host.NIC{{Name: "eth0", Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.9/24")}}}}}}
 		tt.change(s)
 		var got []string
-		for _, rule := range []func(*Subject) []Finding{checksWithoutChannel, checkOverSegment, checkHiddenProcess, checkUnused, checkWhileHolding} {
+		for _, rule := range []func(*Subject) []Finding{checksWithoutChannel, checkOverSegment, checkByName, checkHiddenProcess, checkUnused, checkWhileHolding} {
 			for _, f := range rule(s) {
 				got = append(got, f.Severity.String()+": "+f.What)
 				if f.Why == "" || f.About == "" || f.Severity == Warning && f.Mend == "" {

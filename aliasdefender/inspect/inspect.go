@@ -148,6 +148,7 @@ var Rules = []func(*Subject) []Finding{
 	checkOverSegment,
 	checkHiddenProcess,
 	checkHiddenProgram,
+	checkByName,
 	checkUnused,
 	checkWhileHolding,
 }
