@@ -195,6 +195,9 @@ func pastOf(e control.Entry) string {
 	if d, ok := deeds[e.Action]; ok {
 		return d
 	}
+	if strings.HasPrefix(e.Action, "would ") { // of a Monitor that observed
+		return e.Action + " it"
+	}
 	return e.Action // from a later Monitor
 }
 
