@@ -95,7 +95,7 @@ func Run(ctx context.Context, o Options) error {
 	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
 	if m.hooks != nil {
 		m.sayTold(m.hooks.told.open(within))
-		options.Gates = m.hooks.Gates()
+		options.Gates = []defender.Gate{m.hooks}
 	}
 	if o.Observe {
 		observe(&options)

@@ -28,40 +28,29 @@ func (q *question) late() string {
 	return fmt.Sprintf("not begun within %s of the decision", config.Tidy(q.within))
 }
 
-// Gate is a Runner as the gate before takes, or before releases.
-type Gate struct {
-	r    *Runner
-	hook config.HookName
-}
+// asks are the hooks that are asked before deeds.
+var asks = map[rules.Action]config.HookName{rules.Take: config.BeforeTake, rules.Release: config.BeforeRelease}
 
-// Gates are the gates before takes and releases.
-func (r *Runner) Gates() []defender.Gate {
-	return []defender.Gate{&Gate{r, config.BeforeTake}, &Gate{r, config.BeforeRelease}}
-}
+// String is the gate's name: which of the hooks it is, the deed tells.
+func (r *Runner) String() string { return "the hook" }
 
-// String is the name of the hook.
-func (g *Gate) String() string { return "hook " + string(g.hook) }
-
-// Ask asks the hook of the alias, if it has one.
-func (g *Gate) Ask(ctx context.Context, d defender.Deed, open func(error)) (asked bool) {
-	if (g.hook == config.BeforeTake) != (d.Action == rules.Take) {
-		return false
-	}
-	now := time.Now()
-	r := g.r
+// Ask asks the hook of the alias that is to be asked before the deed, if it has one: the
+// Runner is a defender.Gate.
+func (r *Runner) Ask(ctx context.Context, d defender.Deed, open func(error)) (asked bool) {
+	hook, now := asks[d.Action], time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l := r.lanes[d.Alias]
-	if l == nil || r.stopped || l.cfg.Hooks.Programs[g.hook] == nil {
+	if l == nil || r.stopped || l.cfg.Hooks.Programs[hook] == nil {
 		return false
 	}
 	h := l.cfg.Hooks
-	within := h.Before(g.hook)
+	within := l.within(hook)
 	var once sync.Once
 	q := &question{deadline: now.Add(within), within: within, veto: h.Veto, answer: func(err error) { once.Do(func() { open(err) }) }}
 	at := subject{record.Alias{Addr: l.cfg.Addr, NIC: l.cfg.NIC}, l.cfg.Label}
-	j := &job{hook: g.hook, program: h.Programs[g.hook], timeout: within, at: at, gate: q}
-	j.env = environment(l.cfg, said{event: g.hook, alias: at.alias, label: at.label, at: now, row: d.Row, reason: d.Why.String(), why: d.Why.Text()})
+	j := &job{hook: hook, program: h.Programs[hook], timeout: within, at: at, gate: q}
+	j.env = environment(l.cfg, said{event: hook, alias: at.alias, label: at.label, at: now, row: d.Row, reason: d.Why.String(), why: d.Why.Text()})
 	r.queue(l, j)
 	late := time.AfterFunc(within, func() {
 		r.unqueue(l, j, q.late())
@@ -73,6 +62,16 @@ func (g *Gate) Ask(ctx context.Context, d defender.Deed, open func(error)) (aske
 	})
 	r.schedule()
 	return true
+}
+
+// within is how long the gate may take. Nothing renews a lease meanwhile: what the kernel
+// has been told to keep must outlast the gate, and a renewal after it.
+func (l *lane) within(gate config.HookName) time.Duration {
+	within := l.cfg.Hooks.Before(gate)
+	if lease := defender.PolicyOf(l.cfg, true).Lifetime(); gate == config.BeforeRelease && lease > 0 {
+		return min(within, lease/3)
+	}
+	return within
 }
 
 // unqueue takes a job that has not begun out of its queue, and says why.

@@ -123,7 +123,7 @@ func (r *Runner) Set(aliases []config.Alias) {
 
 // tidy forgets a lane that is no longer needed. mu is held.
 func (r *Runner) tidy(l *lane) {
-	if l.gone && !l.holding && !l.running && len(l.queue) == 0 {
+	if l.gone && !l.holding && !l.running && !l.listed && len(l.queue) == 0 {
 		delete(r.lanes, l.id)
 	}
 }

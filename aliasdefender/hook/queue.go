@@ -101,8 +101,9 @@ func (r *Runner) schedule() {
 		l := (*from)[0]
 		*from = (*from)[1:]
 		l.listed = false
-		if len(l.queue) == 0 {
-			continue // what it had was withdrawn
+		if len(l.queue) == 0 { // what it had was withdrawn
+			r.tidy(l)
+			continue
 		}
 		j := l.queue[0]
 		l.queue = l.queue[1:]
