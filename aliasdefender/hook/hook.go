@@ -86,6 +86,7 @@ type Runner struct {
 	kill    context.CancelFunc // ends it
 	wg      sync.WaitGroup
 	idle    chan struct{} // closed when nothing runs or waits; nil: nobody waits for that
+	flood   flood
 }
 
 // New makes a Runner for these aliases. It starts nothing before the first event.
@@ -198,4 +199,5 @@ func (r *Runner) End(within time.Duration) {
 	}
 	r.kill()
 	r.wg.Wait()
+	r.sayTheRest()
 }

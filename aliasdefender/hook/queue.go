@@ -222,8 +222,9 @@ func (r *Runner) skip(j *job, why string) {
 // tell records what became of a job.
 func (r *Runner) tell(j *job, run Run) {
 	run.Hook, run.At = j.hook, time.Now()
+	id := idOf(j.at.alias)
 	r.mu.Lock()
-	if l := r.lanes[idOf(j.at.alias)]; l != nil {
+	if l := r.lanes[id]; l != nil {
 		l.last[j.hook] = run
 	}
 	r.mu.Unlock()
@@ -236,7 +237,9 @@ func (r *Runner) tell(j *job, run Run) {
 	case Skipped:
 		e.Kind, e.Text = record.HookSkipped, fmt.Sprintf("hook %s: not run", j.hook)
 	}
-	r.o.Record(e)
+	if r.may(id, j, e.Kind) {
+		r.o.Record(e)
+	}
 }
 
 // sayDropped records how many jobs a full queue has lost.
