@@ -191,6 +191,10 @@ func (r *Runner) End(within time.Duration) {
 	var left []*job
 	for _, l := range r.lanes {
 		left = append(left, l.queue...)
+		if n := l.lost.n; n > 0 && len(l.queue) > 0 {
+			l.lost.n = 0
+			defer r.sayDropped(l.queue[0].at, n)
+		}
 		l.queue = nil
 	}
 	r.mu.Unlock()

@@ -224,31 +224,6 @@ func TestTheMonitorEndsAfterItsTake(t *testing.T) {
 	})
 }
 
-// What a take hook was told of outlives the Monitor, but not the release.
-func TestWhatWasToldIsKept(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		aliases := rows(t, 2, config.Hooks{}, config.HookTake)
-		b := newBench(t, aliases)
-		b.happens(aliases[0], record.Moved, take)
-		synctest.Wait()
-		if !b.told.Is(aliases[0].Addr) {
-			t.Error("not kept")
-		}
-		b.happens(aliases[0], record.Moved, release)
-		synctest.Wait()
-		if b.told.Is(aliases[0].Addr) {
-			t.Error("kept beyond its release")
-		}
-		b.program = sleeps(time.Hour)
-		b.happens(aliases[1], record.Moved, take)
-		synctest.Wait()
-		b.End(time.Second)
-		if b.told.Is(aliases[1].Addr) {
-			t.Error("kept, although it was ended with the Monitor")
-		}
-	})
-}
-
 // A row that goes takes its hooks along only when its alias is released.
 func TestAnAliasWithoutARowIsReleasedWithItsHook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -25,19 +25,28 @@ type lane struct {
 	queue   []*job // in the order of events
 	running bool
 	listed  bool   // it is in asked or ready
-	dropped uint64 // of queue, not said yet
+	moves   uint64 // takes and releases so far
+	lost    losses
 	last    map[config.HookName]Run
 }
 
 // job is one run of a hook, in its queue or running.
 type job struct {
 	hook    config.HookName
-	program config.Program // none: only exit_after, or the release that ends a take
+	program config.Program // none: only exit_after
 	timeout time.Duration
 	env     []string
 	at      subject
-	acts    bool // the Monitor ends after it
+	move    uint64 // of a take or a release: which of its lane's moves it is about
+	acts    bool   // the Monitor ends after it
 	gate    *question
+}
+
+// losses are what a full queue has dropped.
+type losses struct {
+	n    uint64    // jobs, not said yet
+	said time.Time // when it was last
+	acts bool      // one of them would have ended the Monitor: the next job does
 }
 
 // subject is which alias a job is about, as events name it.
@@ -53,8 +62,11 @@ func (l *lane) job(name config.HookName, e record.Event) *job {
 	h := l.cfg.Hooks
 	j := &job{hook: name, program: h.Programs[name], timeout: h.Timeout, at: subject{e.Alias, e.Label}}
 	j.acts = name == config.HookTake && h.ExitAfter == config.AfterTake && e.Decision.Action == rules.Take.String()
-	ofTake := name == config.HookTake || name == config.HookRelease
-	if j.program == nil && !j.acts && !(ofTake && h.Programs[config.HookTake] != nil) {
+	if name == config.HookTake || name == config.HookRelease {
+		l.moves++
+		j.move = l.moves
+	}
+	if j.program == nil && !j.acts {
 		return nil
 	}
 	j.env = environment(l.cfg, said{
@@ -69,8 +81,9 @@ func (r *Runner) queue(l *lane, j *job) {
 	if len(l.queue) >= mostWaiting {
 		// The newest tells how things are. A gate is waited for, and goes by itself.
 		if i := slices.IndexFunc(l.queue, func(j *job) bool { return j.gate == nil }); i >= 0 {
+			l.lost.n++
+			l.lost.acts = l.lost.acts || l.queue[i].acts
 			l.queue = slices.Delete(l.queue, i, i+1)
-			l.dropped++
 		}
 	}
 	l.queue = append(l.queue, j)
@@ -108,8 +121,10 @@ func (r *Runner) schedule() {
 		j := l.queue[0]
 		l.queue = l.queue[1:]
 		l.running = true
-		dropped := l.dropped
-		l.dropped = 0
+		if j.gate == nil && l.lost.acts {
+			j.acts, l.lost.acts = true, false
+		}
+		dropped := l.lost.due(time.Now())
 		r.running++
 		r.wg.Go(func() {
 			if dropped > 0 {
@@ -119,6 +134,14 @@ func (r *Runner) schedule() {
 			r.done(l)
 		})
 	}
+}
+
+// due is how many dropped jobs are to be said now: at once, and then once a minute.
+func (lost *losses) due(now time.Time) (n uint64) {
+	if lost.n > 0 && now.Sub(lost.said) >= time.Minute {
+		n, lost.n, lost.said = lost.n, 0, now
+	}
+	return n
 }
 
 // done notes the end of a job.
@@ -148,6 +171,7 @@ func (r *Runner) waiting() bool {
 
 // do runs a job.
 func (r *Runner) do(l *lane, j *job) {
+	ran := Skipped
 	switch {
 	case j.gate != nil:
 		r.pass(l, j)
@@ -155,16 +179,17 @@ func (r *Runner) do(l *lane, j *job) {
 	case j.program != nil:
 		ctx, cancel := context.WithTimeoutCause(r.ctx, j.timeout, fmt.Errorf("ended: took longer than %s", config.Tidy(j.timeout)))
 		defer cancel()
-		_ = r.run(ctx, l, j) // it is recorded
+		ran = resultOf(r.run(ctx, l, j)) // it is recorded
 	}
 	if r.ctx.Err() != nil {
 		return // it was ended with the Monitor: the next one tells again
 	}
-	if r.o.Told != nil && (j.hook == config.HookTake || j.hook == config.HookRelease) {
+	if j.hook == config.HookTake && ran != Skipped {
 		r.mu.Lock()
-		told := j.hook == config.HookTake && l.holding
+		if r.o.Told != nil && j.move == l.moves { // otherwise the alias has gone since
+			r.o.Told.Set(l.id, true)
+		}
 		r.mu.Unlock()
-		r.o.Told.Set(l.id, told)
 	}
 	if j.acts && r.o.Acted != nil {
 		r.o.Acted(l.id)
@@ -201,15 +226,26 @@ func (r *Runner) refuses(j *job) error {
 
 // note records how a run ended.
 func (r *Runner) note(j *job, took time.Duration, err error) {
+	run := Run{Took: took, Result: resultOf(err)}
+	if err != nil {
+		run.Error = err.Error()
+	}
+	if run.Result == Skipped {
+		run.Took = 0
+	}
+	r.tell(j, run)
+}
+
+// resultOf is what the error of a run means.
+func resultOf(err error) Result {
 	var refused *unsafeError
 	switch {
 	case err == nil:
-		r.tell(j, Run{Took: took, Result: Ran})
+		return Ran
 	case errors.As(err, &refused), errors.Is(err, fs.ErrPermission):
-		r.tell(j, Run{Result: Skipped, Error: err.Error()})
-	default:
-		r.tell(j, Run{Took: took, Result: Failed, Error: err.Error()})
+		return Skipped
 	}
+	return Failed
 }
 
 // skip records that a job was not run.
