@@ -23,6 +23,10 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 		l.done(a, rules.Decision{Row: d.Row, Action: rules.Forget, Reason: rules.KernelLost}, rules.Outcome{Begun: l.now})
 		return
 	}
+	if l.o.Deeds == NoDeeds && a.state.Holding {
+		l.elsewhereDone(a, d)
+		return
+	}
 	if l.renewed(a, d) {
 		return
 	}
@@ -62,6 +66,15 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 			return
 		}
 		l.done(a, d, rules.Outcome{Begun: l.now})
+	}
+}
+
+// elsewhereDone counts a deed that keeps the alias here as done by whoever does the work
+// here. Otherwise it would stay due, and the rows below would not be read.
+func (l *loop) elsewhereDone(a *alias, d rules.Decision) {
+	switch d.Action {
+	case rules.Refresh, rules.Announce, rules.Reorder:
+		l.then(a, a.state.Done(a.policy, d, rules.Outcome{Begun: l.now, Lifetime: a.policy.Lifetime()}, l.now))
 	}
 }
 
