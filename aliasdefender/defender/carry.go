@@ -82,7 +82,7 @@ func (l *loop) elsewhereDone(a *alias, d rules.Decision) {
 // of the lease has passed: the gate has said that the alias is to stay.
 func (l *loop) renewed(a *alias, d rules.Decision) bool {
 	e, lifetime := &a.errand, a.policy.Lifetime()
-	refused := e.stage == idle && d.Action == rules.Release && e.failure.refused && !e.failure.retry.IsZero()
+	refused := e.stage == idle && d.Action == rules.Release && !d.Reason.AtOnce() && e.failure.refused && !e.failure.retry.IsZero()
 	if !refused || a.state.Lease.IsZero() || l.ending.stage == lasting || l.now.Before(a.state.Lease.Add(-2*lifetime/3)) {
 		return false
 	}

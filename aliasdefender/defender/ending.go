@@ -99,6 +99,9 @@ func (l *loop) settle() {
 	}
 	e.stage, e.deadline = lasting, l.now.Add(lastWords)
 	for _, a := range l.list {
+		if a.errand.stage == gated {
+			l.leaveGate(a) // it stays, as it does if the gate has just said no
+		}
 		if a.state.Holding && (!a.state.Lease.IsZero() || l.stays(a) > 0) && a.errand.stage == idle && l.outlives(a) && !a.doubtful(l.now) {
 			l.last(a)
 		}
