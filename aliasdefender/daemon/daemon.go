@@ -170,7 +170,8 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 		settings: cfg.Settings, reportEvery: reportEvery, read: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
-	if m.observes = o.Observe; !m.observes {
+	m.observes, m.memory.writes = o.Observe, !o.Observe
+	if !m.observes {
 		m.hooks = newHooks(m, cfg)
 	}
 	m.events = newEvents(m, cfg)
