@@ -2,10 +2,8 @@ package hook
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
-	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -14,46 +12,35 @@ import (
 // and must not push everything else out of the event log.
 type flood struct {
 	record.Flood
-	subjects map[record.Sort]subject // of what is counted
-	due      *time.Timer             // the next count; nil: none
+	due *time.Timer // the next count; nil: none
 }
 
-// may tells whether one more result of that kind is recorded; if not, it is counted.
-func (r *Runner) may(id netip.Addr, j *job, kind record.Kind) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f, s := &r.flood, record.Sort{Alias: id, Kind: kind, Reason: string(j.hook)}
+// may tells whether one more result of that sort is recorded; if not, it is counted. mu is
+// held.
+func (r *Runner) may(s record.Sort) bool {
+	f := &r.flood
 	told := f.May(s, time.Now())
-	if !told {
-		if f.subjects == nil {
-			f.subjects = map[record.Sort]subject{}
-		}
-		f.subjects[s] = j.at
-	}
 	if f.due == nil && !r.stopped {
-		f.due = time.AfterFunc(time.Until(f.Next()), r.sayRepeated)
+		f.due = time.AfterFunc(time.Until(f.Next()), func() { r.sayCounted(time.Now()) })
 	}
 	return told
 }
 
-// sayRepeated records how often something became of runs that was not recorded each time.
-func (r *Runner) sayRepeated() { r.sayCounted(time.Now()) }
-
-// sayTheRest does so at the end, without waiting for the minutes to end.
-func (r *Runner) sayTheRest() { r.sayCounted(time.Now().Add(time.Minute)) }
-
+// sayCounted records how often something became of runs that was not recorded each time,
+// in the minutes that have ended by now. At the end of the Monitor that is all of them.
 func (r *Runner) sayCounted(now time.Time) {
 	r.mu.Lock()
 	f := &r.flood
-	all := f.Due(now)
 	var events []record.Event
-	for _, more := range all {
-		at := f.subjects[more.Sort]
-		delete(f.subjects, more.Sort)
-		events = append(events, record.Event{
-			Time: time.Now(), Alias: at.alias, Label: at.label, Kind: record.Repeated, Level: rules.Warning, Hook: more.Reason, Drops: more.N,
-			Text: fmt.Sprintf("%d more in the last minute: %s, %s", more.N, more.Kind, config.HookName(more.Reason)),
-		})
+	for _, more := range f.Due(now) {
+		e := record.Event{
+			Time: time.Now(), Kind: record.Repeated, Level: rules.Warning, Hook: more.Reason, Drops: more.N,
+			Text: fmt.Sprintf("%d more in the last minute: %s, %s", more.N, more.Kind, more.Reason),
+		}
+		if l := r.lanes[more.Alias]; l != nil {
+			e.Alias, e.Label = record.Alias{Addr: l.cfg.Addr, NIC: l.cfg.NIC}, l.cfg.Label
+		}
+		events = append(events, e)
 	}
 	switch {
 	case f.due == nil:

@@ -6,8 +6,7 @@
 // which hooks the event is for (heed.go), and puts a job for each into the alias's queue
 // (queue.go). The jobs of one alias run one at a time, in the order of events; different
 // aliases run side by side, mostRunning programs at most. An alias whose hook hangs holds
-// up nobody else; of what waits behind it too long a queue loses the oldest, is counted,
-// and it is said.
+// up nobody else; of what waits behind it too long a queue loses the oldest, and says so.
 //
 // A gate's job stands in the same queue. Its time is counted from the decision: what has
 // not started by then is skipped, and what has not ended by then is no longer waited for
@@ -78,8 +77,7 @@ type Runner struct {
 
 	mu      sync.Mutex
 	lanes   map[netip.Addr]*lane // by the aliases' ids
-	asked   []*lane              // may run their next job, which is a gate's
-	ready   []*lane              // may run their next job
+	ready   []*lane              // those that have jobs and run none, the longest first
 	running int
 	stopped bool               // nothing more is begun
 	ctx     context.Context    // of all programs
@@ -124,7 +122,7 @@ func (r *Runner) Set(aliases []config.Alias) {
 
 // tidy forgets a lane that is no longer needed. mu is held.
 func (r *Runner) tidy(l *lane) {
-	if l.gone && !l.holding && !l.running && !l.listed && len(l.queue) == 0 {
+	if l.gone && !l.holding && !l.running && len(l.queue) == 0 {
 		delete(r.lanes, l.id)
 	}
 }
@@ -174,11 +172,8 @@ func (r *Runner) Last(alias netip.Addr) (all []Run) {
 func (r *Runner) End(within time.Duration) {
 	r.mu.Lock()
 	idle := make(chan struct{})
-	if r.running == 0 && !r.waiting() {
-		close(idle)
-	} else {
-		r.idle = idle
-	}
+	r.idle = idle
+	r.rests()
 	r.mu.Unlock()
 	late := time.NewTimer(within)
 	defer late.Stop()
@@ -191,10 +186,6 @@ func (r *Runner) End(within time.Duration) {
 	var left []*job
 	for _, l := range r.lanes {
 		left = append(left, l.queue...)
-		if n := l.lost.n; n > 0 && len(l.queue) > 0 {
-			l.lost.n = 0
-			defer r.sayDropped(l.queue[0].at, n)
-		}
 		l.queue = nil
 	}
 	r.mu.Unlock()
@@ -203,5 +194,5 @@ func (r *Runner) End(within time.Duration) {
 	}
 	r.kill()
 	r.wg.Wait()
-	r.sayTheRest()
+	r.sayCounted(time.Now().Add(time.Minute))
 }
