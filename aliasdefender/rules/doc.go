@@ -197,4 +197,39 @@
 //	      -> keep: own address gone
 //	H9  otherwise
 //	      -> keep: held
+//
+// # On a loopback interface
+//
+// An alias on a loopback interface is on many hosts at once. [LoopbackRows] are all that
+// is decided about it: L1 to L4 while we do not hold it, L5 to L9 while we do. A service
+// without a check counts as good, and unknown moves nothing.
+//
+//	L1  parked by an operator
+//	      -> wait: parked
+//	L1  it is not known what operators parked, and nobody has ordered the alias here since
+//	      -> wait: parked unknown
+//	L2  another NIC of this host has an address in its subnet, or it is not known whether one has
+//	      -> wait: on another NIC
+//	L3  own service failing
+//	      -> wait: service failing
+//	L4  an operator forces it
+//	      -> take: operator
+//	L3  own service unknown
+//	      -> wait: service unknown
+//	L4  otherwise
+//	      -> take: shared
+//	L5  ordered off
+//	      -> release: operator
+//	L6  own service failing, and nothing says to keep it then
+//	      -> release: service failing
+//	L7  the kernel lost it yet again, and the last restore is too recent
+//	      -> keep: keeps vanishing
+//	L7  the kernel lost it yet again
+//	      -> restore: keeps vanishing
+//	L7  the kernel lost it
+//	      -> restore: restored
+//	L8  own service failing, and on_service_failure = "keep"
+//	      -> keep: service failing
+//	L9  otherwise
+//	      -> keep: held
 package rules

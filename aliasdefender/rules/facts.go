@@ -178,7 +178,10 @@ type Policy struct {
 	FailbackAfter   time.Duration
 	ReleaseIsolated bool // on_isolation = "release"
 	IsolatedAfter   time.Duration
-	ReleaseFailing  bool // on_service_failure = "release"; it counts only without a channel
+	ReleaseFailing  bool // on_service_failure = "release"; it counts only without a channel, or on a loopback interface
+
+	Loopback bool // it is on a loopback interface, and on many hosts by design: [LoopbackRows] decide
+	Checked  bool // something asks whether the service behind it is well; only LoopbackRows read it
 
 	Lease time.Duration // of an alias that expires by itself; 0: it stays for ever
 }
