@@ -15,7 +15,7 @@ func (l *loop) facts(a *alias) rules.Facts {
 		RouterKnown: len(a.third) > 0,
 		Router:      a.thirdFact(),
 	}
-	if a.state.Holding {
+	if a.state.Holding && a.alias != nil {
 		f.AliasEvery = a.alias.Every(l.now)
 	}
 	if c := a.claimant; c != nil && c.hw == a.alias.HW() {

@@ -184,6 +184,7 @@ func (l *loop) place() []path {
 	for _, a := range l.list {
 		a.here, a.other, a.ours, a.leased = false, "", false, 0
 		a.place.leads, a.place.renamed, a.place.tentative, a.place.failed, a.place.spoken = false, "", false, false, false
+		a.place.covers = netip.Addr{}
 	}
 	paths := l.net.spare[:0]
 	for _, n := range l.net.state.NICs {
@@ -204,6 +205,7 @@ func (l *loop) place() []path {
 			}
 		}
 	}
+	l.placeLoopback()
 	return paths
 }
 
@@ -288,14 +290,18 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		return // the reading began before our own work on the alias
 	}
 	l.readElsewhere(a)
-	l.readOwn(a)
+	if !a.cfg.Loopback() {
+		l.readOwn(a)
+	}
 	there := a.inKernel()
 	vanished, last := a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No, a.kernel.Asked
 	file(&a.kernel, there)
 	if vanished {
 		l.vanished(a, last)
 	}
-	file(&a.behind, a.ownBehind(l.net.state))
+	if !a.cfg.Loopback() {
+		file(&a.behind, a.ownBehind(l.net.state))
+	}
 	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && there == rules.Yes && a.place.only == "" && a.state.MayAdopt(a.ours) {
 		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours, Unlike: a.place.spoken})
 	}
@@ -334,6 +340,8 @@ func (a *alias) inKernel() rules.Value {
 func (l *loop) readElsewhere(a *alias) {
 	elsewhere := ""
 	switch {
+	case a.place.covers.IsValid():
+		elsewhere = a.coversOwn()
 	case a.other != "" && a.here:
 		elsewhere = fmt.Sprintf("the alias is on %s of this host too", a.other)
 	case a.place.renamed != "":

@@ -24,6 +24,9 @@ type place struct {
 	// It is of IPv6 and has a preferred lifetime, so that the host speaks with it.
 	spoken bool
 
+	// On a loopback interface: what of another NIC is in its subnet.
+	covers netip.Addr
+
 	only string // it is the NIC's only address, and not by us: what there is to say of that, said once
 	mask string // what is to be said of its mask; said once
 }
@@ -269,4 +272,4 @@ var addressOf = map[host.Family]string{host.IPv4: "address", host.IPv6: "IPv6 ad
 
 // lastAddress tells whether the alias is the last address of its NIC: without it the NIC
 // would lose its routes too.
-func (a *alias) lastAddress() bool { return a.here && len(a.iface.own) == 0 }
+func (a *alias) lastAddress() bool { return a.here && len(a.iface.own) == 0 && !a.cfg.Loopback() }

@@ -216,6 +216,8 @@
 //	      -> take: operator
 //	L3  own service unknown
 //	      -> wait: service unknown
+//	L4  an operator orders it
+//	      -> take: operator
 //	L4  otherwise
 //	      -> take: shared
 //	L5  ordered off

@@ -28,6 +28,8 @@ var loopbackRows = []Row{
 		func(v *view) bool { return v.s.Order == OrderForce }},
 	{"L3", false, "own service unknown", Wait, ServiceUnknown,
 		func(v *view) bool { return v.service() == Unknown }},
+	{"L4", false, "an operator orders it", Take, OperatorTakes,
+		func(v *view) bool { return v.s.Order != NoOrder }},
 	{"L4", false, "otherwise", Take, Shared,
 		func(*view) bool { return true }},
 

@@ -46,6 +46,7 @@ func TestEveryLoopbackRowDecides(t *testing.T) {
 		{"L3", func(c *instance) { c.f.Service = seen(No, time.Hour) }, false, Wait, ServiceFailing, tooOld},
 		{"L4", func(c *instance) { c.s.Order, c.f.Service = OrderForce, Fact{} }, false, Take, OperatorTakes, tooOld},
 		{"L3", func(c *instance) { c.f.Service = Fact{} }, false, Wait, ServiceUnknown, tooOld},
+		{"L4", func(c *instance) { c.s.Order = OrderTake }, false, Take, OperatorTakes, tooOld},
 		{"L4", func(c *instance) {}, false, Take, Shared, tooOld},
 		{"L4", func(c *instance) { c.p.Checked, c.f.Service = false, Fact{} }, false, Take, Shared, tooOld},
 		{"L5", func(c *instance) { c.s.Leaving = true }, true, Release, OperatorReleases, 0},
