@@ -290,18 +290,14 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 		return // the reading began before our own work on the alias
 	}
 	l.readElsewhere(a)
-	if !a.cfg.Loopback() {
-		l.readOwn(a)
-	}
+	l.readOwn(a)
 	there := a.inKernel()
 	vanished, last := a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No, a.kernel.Asked
 	file(&a.kernel, there)
 	if vanished {
 		l.vanished(a, last)
 	}
-	if !a.cfg.Loopback() {
-		file(&a.behind, a.ownBehind(l.net.state))
-	}
+	file(&a.behind, a.ownBehind(l.net.state))
 	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && there == rules.Yes && a.place.only == "" && a.state.MayAdopt(a.ours) {
 		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours, Unlike: a.place.spoken})
 	}

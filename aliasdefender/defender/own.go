@@ -64,7 +64,7 @@ func (o owned) behind(at int, prefix netip.Prefix) bool {
 // ownBehind is the fact of that name.
 func (a *alias) ownBehind(s host.State) rules.Value {
 	switch {
-	case !s.Ordered || a.cfg.Addr.Is6():
+	case !s.Ordered || a.cfg.Addr.Is6() || a.cfg.Loopback():
 		return rules.Unknown
 	case !a.here:
 		return rules.No
@@ -194,8 +194,12 @@ func (l *loop) ownOnLink(nic string, to netip.Addr) (own netip.Addr, direct bool
 	return netip.Addr{}, false
 }
 
-// readOwn says how the row fits the NIC's own addresses.
+// readOwn says how the row fits the NIC's own addresses. Those of a loopback interface have
+// nothing to do with it.
 func (l *loop) readOwn(a *alias) {
+	if a.cfg.Loopback() {
+		return
+	}
 	p := &a.place
 	only := ""
 	if a.here && !a.ours && len(a.iface.own) == 0 && !a.state.Holding {

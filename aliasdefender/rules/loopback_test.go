@@ -296,21 +296,34 @@ func TestALoopbackAliasComesToRest(t *testing.T) {
 	t.Logf("%d states", played)
 }
 
-// TestPackageCommentShowsTheLoopbackTable: with -update it writes the lines.
-func TestPackageCommentShowsTheLoopbackTable(t *testing.T) {
-	var lines []string
-	for _, r := range LoopbackRows() {
-		lines = append(lines, fmt.Sprintf("//\t%-4s%s", r.ID, r.When), fmt.Sprintf("//\t      -> %s: %s", r.Action, r.Reason))
+// TestPackageCommentShowsTheSmallTables: with -update it writes the lines.
+func TestPackageCommentShowsTheSmallTables(t *testing.T) {
+	var loopback, routes []string
+	line := func(id, when string, action, reason fmt.Stringer) string {
+		return fmt.Sprintf("//\t%-4s%s\n//\t      -> %s: %s\n", id, when, action, reason)
 	}
-	want := strings.Join(lines, "\n") + "\n"
+	for _, r := range LoopbackRows() {
+		loopback = append(loopback, line(r.ID, r.When, r.Action, r.Reason))
+	}
+	for _, r := range RouteRows() {
+		routes = append(routes, line(r.ID, r.When, r.Action, r.Reason))
+	}
+	tableBelow(t, "On a loopback interface", strings.Join(loopback, ""))
+	tableBelow(t, "Routes", strings.Join(routes, ""))
+}
+
+// tableBelow compares the first table below a heading of the package comment.
+func tableBelow(t *testing.T, heading, want string) {
+	t.Helper()
 	b, err := os.ReadFile("doc.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	above, below, ok := strings.Cut(string(b), "// # On a loopback interface\n")
+	head := "// # " + heading + "\n"
+	above, below, ok := strings.Cut(string(b), head)
 	at := strings.Index(below, "//\t")
 	if !ok || at < 0 {
-		t.Fatal("no table in the package comment")
+		t.Fatalf("no table below %q in the package comment", heading)
 	}
 	rest := below[at:]
 	for strings.HasPrefix(rest, "//\t") {
@@ -318,7 +331,7 @@ func TestPackageCommentShowsTheLoopbackTable(t *testing.T) {
 	}
 	got := below[at : len(below)-len(rest)]
 	if got != want && *update {
-		if err := os.WriteFile("doc.go", []byte(above+"// # On a loopback interface\n"+below[:at]+want+rest), 0o644); err != nil {
+		if err := os.WriteFile("doc.go", []byte(above+head+below[:at]+want+rest), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
