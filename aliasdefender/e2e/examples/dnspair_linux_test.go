@@ -78,7 +78,7 @@ func TestDNSPairAnswersThroughACrashAndAHandOver(t *testing.T) {
 }
 
 func dnsPairStory(t *testing.T, conf string) {
-	d := &dnsPair{example: play(t, "dns-pair", dnsPairAt, func(settings string) string { return settings })}
+	d := &dnsPair{example: play(t, "dns-pair", dnsPairAt, asItIs)}
 	d.conf = filepath.Join(d.dir, "dnsmasq.conf")
 	stage.Place(t, d.conf, conf)
 	for _, alias := range []string{"192.168.1.53", "fd53:1:2:3::53"} {

@@ -22,10 +22,10 @@ type mutual struct {
 	asker  [2]*lab.Client // likewise
 }
 
-func newMutual(t *testing.T, changed func(string) string) *mutual {
+func newMutual(t *testing.T, change changed) *mutual {
 	t.Helper()
-	m := &mutual{example: play(t, "mutual", mutualAt, func(settings string) string {
-		return changed(replaced(t, settings, `failback_after = "1m"`, `failback_after = "2s"`))
+	m := &mutual{example: play(t, "mutual", mutualAt, func(x *example, h *lab.Host, settings string) string {
+		return change(x, h, replaced(t, settings, `failback_after = "1m"`, `failback_after = "2s"`))
 	})}
 	for i, alias := range []string{"192.0.2.10", "192.0.2.11"} {
 		m.holder[i] = m.watched(netip.MustParseAddr(alias))
@@ -74,7 +74,7 @@ func (m *mutual) stayed(i int, h *lab.Host, from time.Time) {
 // back it gets its own one again, and with the channel no client notices.
 func TestMutualEachCoversTheOther(t *testing.T) {
 	t.Parallel()
-	m := newMutual(t, func(settings string) string { return settings })
+	m := newMutual(t, asItIs)
 	m.ready()
 	for i, h := range []*lab.Host{m.a, m.b} {
 		other := []*lab.Host{m.b, m.a}[i]
@@ -101,7 +101,7 @@ func TestMutualEachCoversTheOther(t *testing.T) {
 // alias, and the other yields when it hears that: for a moment both have it.
 func TestMutualWithoutAKey(t *testing.T) {
 	t.Parallel()
-	m := newMutual(t, func(settings string) string {
+	m := newMutual(t, func(_ *example, _ *lab.Host, settings string) string {
 		before, _, found := strings.Cut(settings, "\n[peer]\n")
 		if !found {
 			t.Fatal("the settings have no table peer")
