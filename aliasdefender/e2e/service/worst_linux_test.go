@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,6 +96,15 @@ func unasked(c net.Conn) {
 	_, _ = http.ReadRequest(bufio.NewReader(c)) // or the end of it
 }
 
+// userOf is the address of the pair's client.
+func userOf(t *testing.T, p *pair.Pair) netip.Addr {
+	t.Helper()
+	addrs, err := p.User.Addrs()
+	stage.Must(t, err)
+	at := slices.IndexFunc(addrs, func(a lab.Addr) bool { return a.Prefix.Contains(p.OwnA.Addr()) })
+	return addrs[at].Prefix.Addr()
+}
+
 // withoutNames has a host ask a name server that takes questions and never answers.
 func withoutNames(t *testing.T, p *pair.Pair, dir string) {
 	t.Helper()
@@ -102,11 +112,8 @@ func withoutNames(t *testing.T, p *pair.Pair, dir string) {
 	var silent net.PacketConn
 	stage.Must(t, p.User.Do(func() (err error) { silent, err = net.ListenPacket("udp4", ":53"); return err }))
 	t.Cleanup(func() { silent.Close() })
-	addrs, err := p.User.Addrs()
-	stage.Must(t, err)
-	at := slices.IndexFunc(addrs, func(a lab.Addr) bool { return a.Prefix.Contains(p.OwnA.Addr()) })
 	resolv := filepath.Join(dir, "resolv.conf")
-	stage.Place(t, resolv, fmt.Sprintf("nameserver %s\n", addrs[at].Prefix.Addr()))
+	stage.Place(t, resolv, fmt.Sprintf("nameserver %s\n", userOf(t, p)))
 	program, err := os.Executable() // /proc/self/exe would be the shell
 	stage.Must(t, err)
 	p.SetProgram(p.A, "unshare", "--mount", "sh", "-c", `mount --bind "$1" /etc/resolv.conf && shift && exec "$@"`, "sh", resolv, program)
