@@ -173,4 +173,5 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 		more = append(more, "it outlives its daemon")
 	}
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
+	printRecovery(w, a.Recover)
 }

@@ -62,9 +62,31 @@ func printConfigChecks(w io.Writer, cfg *config.Config) {
 				when += fmt.Sprintf(" for %s", config.Tidy(c.Settle))
 			}
 		}
+		of := strings.Join(users, ", ")
+		if len(users) == 0 {
+			of = "the partner's service" // it is a recovery's
+		}
 		fmt.Fprintf(w, "check %s of %s: asks %s every %s%s; failing after %d answers in a row that are not good, so within %s; good after %d\n",
-			c.Name, strings.Join(users, ", "), asks(c), config.Tidy(c.Interval), when, c.Fall, config.Tidy(time.Duration(c.Fall)*c.Interval+c.Timeout), c.Rise)
+			c.Name, of, asks(c), config.Tidy(c.Interval), when, c.Fall, config.Tidy(time.Duration(c.Fall)*c.Interval+c.Timeout), c.Rise)
 	}
+}
+
+// printRecovery says what the settings of a recovery mean.
+func printRecovery(w io.Writer, r config.Recover) {
+	if !r.Any() {
+		return
+	}
+	var steps []string
+	for _, step := range []struct {
+		name    string
+		program config.Program
+	}{{"process", r.Process}, {"restart", r.Restart}, {"fence", r.Fence}} {
+		if len(step.program) > 0 {
+			steps = append(steps, step.name+" by "+strings.Join(step.program, " "))
+		}
+	}
+	fmt.Fprintf(w, "  recovery of the partner's service, if it fails the check %s: %s; %s after the restart the check is asked anew; %d within an hour at most\n",
+		r.Check, strings.Join(steps, ", "), config.Tidy(r.Settle), r.Budget)
 }
 
 // mostUsers is how many aliases of a check are named.

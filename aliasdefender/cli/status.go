@@ -31,7 +31,8 @@ the channel should tell but is not heard, and - if nothing can tell, or not yet.
 below says why.
 
 A line for each check of a service says whether it is good, failing or unknown, since
-when, and what its last answer was.
+when, and what its last answer was. Where the partner's service is recovered from here,
+a line below the alias says how far that has come.
 
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files.

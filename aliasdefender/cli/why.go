@@ -165,7 +165,7 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 				row = " (" + e.Row + ")"
 			}
 			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
-			if len(e.Facts) > 0 {
+			if e.Action != "recovery" { // no rule has decided
 				fmt.Fprintf(w, "    %s\n", factLine(e))
 			}
 		}

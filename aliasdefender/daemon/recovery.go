@@ -24,17 +24,22 @@ func (m *monitor) newRecovery(cfg *config.Config, within time.Duration) *recover
 	if !waited(within, func() { left, err = store.ReadRecoveries(dir) }) {
 		left, err = nil, fmt.Errorf("%s: %w", dir, errNoAnswer)
 	}
-	kept := map[netip.Addr]recovery.Kept{}
-	for _, r := range left {
-		kept[r.Alias] = recovery.Kept{Step: recovery.Step(r.Step), Since: r.Since, Begun: r.Begun, Fenced: r.Fenced}
-	}
 	return recovery.New(recovery.Options{
 		Record: m.events.Record,
 		Output: func(j recovery.Job, line string) {
 			m.event("recovery_output").WithFields(logrus.Fields{"alias": j.Alias.String(), "nic": j.Label, "step": string(j.Step), "output": line}).Info("a program of a recovery says")
 		},
-		Keep: keepRecoveries(dir), Kept: kept, Unknown: err,
+		Keep: keepRecoveries(dir), Kept: keptOf(left), Unknown: err,
 	}, cfg.Aliases)
+}
+
+// keptOf is what the file says, as the recovery knows it.
+func keptOf(all []store.Recovery) map[netip.Addr]recovery.Kept {
+	kept := map[netip.Addr]recovery.Kept{}
+	for _, r := range all {
+		kept[r.Alias] = recovery.Kept{Step: recovery.Step(r.Step), Since: r.Since, Begun: r.Begun, Fenced: r.Fenced}
+	}
+	return kept
 }
 
 // keepRecoveries writes how far recoveries have come. A disk that hangs holds it for
