@@ -101,13 +101,13 @@ race:
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m $(TESTFLAGS) ./aliasdefender/defender -family IPv6
 
 # For an hour: random faults, and dozens of each heal, crash and kind of hand-over, at the
-# rhythms that users have, with new seeds, which are printed. Here times are judged; each
+# rhythms that users have, with new seeds, which are printed; and web servers that die. Here times are judged; each
 # is printed in a line "figure:". If the machine's own noise explains more than a fifth of
 # a run, the run fails and says so.
 soak:
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
 	@mkdir -p build
-	@set -e; failed=; for p in story handover peer initscript ipv6; do \
+	@set -e; failed=; for p in story handover peer initscript ipv6 service; do \
 		CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/$$p -soak $(TESTFLAGS) >build/soak-$$p.log 2>&1 || failed=$$p; \
 		grep -E 'figure:|^ *--- (FAIL|SKIP)|noise of the machine' build/soak-$$p.log || true; \
 		if [ -n "$$failed" ]; then echo "soak: $$failed has failed: build/soak-$$failed.log"; exit 1; fi; \

@@ -35,7 +35,8 @@ when, and what its last answer was. Where the partner's service is recovered fro
 a line below the alias says how far that has come.
 
 With a channel, a line below each alias shows what the partner says about it, and any
-contradiction between the two hosts' files.
+contradiction between the two hosts' files. A further line shows the last run of each
+of its hooks.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers

@@ -58,7 +58,7 @@ func TestTheProgramsOfARecoveryAreLookedAt(t *testing.T) {
 	for _, want := range []string{
 		"s:5: alias.\"172.16.1.2\".recover.process: " + at + "/no does not exist",
 		"s:6: alias.\"172.16.1.2\".recover.restart: / is a directory",
-		"s:7: alias.\"172.16.1.2\".recover.fence: " + open + " can be changed by others than root",
+		"s:7: alias.\"172.16.1.2\".recover.fence: " + open + " root runs it, and others can change it: it has mode 0757",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in:\n%v", want, err)

@@ -128,7 +128,7 @@ func (l *loop) leaveGate(a *alias) {
 }
 
 // urgent is the decision d or, if an order or a failing service releases the alias and may
-// have to wait for a gate, a release that waits for none (H3, H6, H8), if the rows would
+// have to wait for a gate, a release that waits for none (Reason.AtOnce), if the rows would
 // decide on one otherwise.
 func (l *loop) urgent(a *alias, d rules.Decision, f rules.Facts) rules.Decision {
 	if d.Action != rules.Release || d.Reason.AtOnce() || len(l.o.Gates) == 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -83,6 +84,22 @@ func TestSourceTellsOfTheService(t *testing.T) {
 		w.wait(time.Second)
 		if w.logged("event=source_ended") != 1 {
 			w.fail("the end of the source is not said")
+		}
+	})
+}
+
+// TestAnOrderWhileTheServiceFailsSaysWhy: W3 stands before W4, whatever is forced.
+func TestAnOrderWhileTheServiceFailsSaysWhy(t *testing.T) {
+	s := &spy{}
+	playWith(t, 1, true, false, func(w *world) { w.a.sources = []Source{s} }, func(w *world) {
+		w.settle()
+		if out := w.order(w.a, control.Order{Alias: aliasIP, Remove: true}); !out.Done {
+			w.fail("%+v", out)
+		}
+		s.post(Observation{Alias: aliasIP, Fact: rules.FactService, Value: rules.No, Asked: time.Now(), Lives: time.Hour})
+		out := w.order(w.a, control.Order{Alias: aliasIP, Force: true})
+		if out.Done || out.Text != "not yet: our own service fails its check" || !strings.HasPrefix(out.Next, "this host takes nothing while its service fails: ") {
+			w.fail("%+v", out)
 		}
 	})
 }

@@ -61,12 +61,7 @@ func unitShutsHooksIn(s *Subject) (found []Finding) {
 	hooks, recoveries := s.programs()
 	for _, p := range append(slices.Clone(hooks), recoveries...) {
 		if by := u.hides(p.program); by != "" {
-			found = append(found, Finding{
-				Severity: Mistake, About: s.Settings + ": " + p.setting,
-				What: fmt.Sprintf("%s of this host hides %s from the Monitor: %s", u.Name, p.program, by),
-				Why:  "to the Monitor the program does not exist, which is a mistake in its files: it does not start",
-				Mend: "move the program, such as to /usr/local/lib/aliasdefender; or " + edit(by+"=no"),
-			})
+			found = append(found, u.hiddenProgram(s.Settings+": "+p.setting, p.program, by))
 		}
 	}
 	shut := u.shut()
@@ -85,4 +80,15 @@ func unitShutsHooksIn(s *Subject) (found []Finding) {
 		})
 	}
 	return found
+}
+
+// hiddenProgram is the finding about a program of the settings that a setting of the unit
+// hides.
+func (u *Unit) hiddenProgram(about, program, by string) Finding {
+	return Finding{
+		Severity: Mistake, About: about,
+		What: fmt.Sprintf("%s of this host hides %s from the Monitor: %s", u.Name, program, by),
+		Why:  "to the Monitor the program does not exist, which is a mistake in its files: it does not start",
+		Mend: "move the program, such as to /usr/local/lib/aliasdefender; or " + edit(by+"=no"),
+	}
 }

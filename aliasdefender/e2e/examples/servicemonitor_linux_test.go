@@ -132,7 +132,7 @@ func (m *serviceMonitor) installB(changed func(string) string) {
 	stage.Place(m.T, m.file(m.b, "hostname.alias"), m.sample("hostname.alias"))
 	settings := strings.ReplaceAll(m.sample("aliasdefender.toml"), "/usr/local/lib/aliasdefender/there", m.file(m.b, "there"))
 	for was, is := range map[string]string{ // the same, but faster
-		`interval = "5s"`: `interval = "500ms"`, `interval = "10s"`: `interval = "500ms"`, `timeout = "3s"`: `timeout = "400ms"`, `fall = 3`: `fall = 2`, `settle = "10s"`: `settle = "1s"`,
+		`interval = "5s"`: `interval = "500ms"`, `interval = "10s"`: `interval = "500ms"`, `timeout = "3s"`: `timeout = "400ms"`, `fall = 5`: `fall = 2`, `settle = "10s"`: `settle = "1s"`,
 	} {
 		settings = replaced(m.T, settings, was, is)
 	}

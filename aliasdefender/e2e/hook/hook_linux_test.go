@@ -323,6 +323,7 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	})
 	stage.Saying(t, p, p.A, stage.Done, []string{"observing: this Monitor says what it would do"}, "Status")
 	stage.Saying(t, p, p.A, stage.Failed, []string{"only observes"}, "AddAlias")
+	stage.Saying(t, p, p.A, stage.Done, []string{"would take it (W10): the alias is silent"}, "Why")
 	stage.Must(t, m.Signal(unix.SIGTERM))
 	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 		t.Errorf("exit %d, %v", code, err)
