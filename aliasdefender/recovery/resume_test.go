@@ -129,8 +129,8 @@ func TestAnAliasThatIsHereIsNotRecovered(t *testing.T) {
 		defer stop()
 		worker.Holds(one1, true)
 		worker.Sees(one1, all)
-		if ran, _ := w.after(time.Minute); ran != "" {
-			t.Errorf("ran %s", ran)
+		if ran, last := w.after(time.Minute); ran != "" || last != "" {
+			t.Errorf("ran %s, said %s", ran, last)
 		}
 	})
 }

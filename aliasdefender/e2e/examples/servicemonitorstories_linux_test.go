@@ -2,6 +2,8 @@ package examples
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +80,23 @@ func TestServiceMonitorWithoutSSHTakesNothing(t *testing.T) {
 	}
 }
 
+// TestServiceMonitorTakesNothingThatAnswers: the fence says that it has done what it has
+// not.
+func TestServiceMonitorTakesNothingThatAnswers(t *testing.T) {
+	t.Parallel()
+	m := newServiceMonitor(t, func(settings string) string {
+		_, fence, _ := strings.Cut(settings, "\nfence = ")
+		fence, _, _ = strings.Cut(fence, "\n")
+		return replaced(t, settings, fence, `["/bin/true"]`)
+	})
+	died := m.dies(true)
+	m.said(`the partner is fenced: the alias is taken once it is silent event=recovery_ended`, `action=wait row=W6 reason="fenced, and answers"`)
+	m.until("the alarm", func(s control.Snapshot) bool {
+		return s.Aliases[0].Reason == "fenced, and answers" && s.Aliases[0].Level == "alarm" && !s.Tally().Well()
+	})
+	m.stays(died)
+}
+
 // TestServiceMonitorGoesOnAfterARestart: the Monitor is killed after the restart and before
 // the fence. The next one goes on there, and the budget is the same.
 func TestServiceMonitorGoesOnAfterARestart(t *testing.T) {
@@ -123,4 +142,29 @@ func TestServiceMonitorsKeyOpensNothingElse(t *testing.T) {
 		t.Error("A has run what it was told")
 	}
 	m.held(m.holder, m.a)
+}
+
+// TestServiceMonitorsUnitIsGood asks systemd, and sh of the scripts.
+func TestServiceMonitorsUnitIsGood(t *testing.T) {
+	t.Parallel()
+	stage.Wanted(t, "systemd-analyze", "systemd")
+	dir := t.TempDir()
+	unit := stage.Read(t, filepath.Join(examples, "service-monitor", "service-alias.service"))
+	// Where this machine lacks a program of it, another one stands for it.
+	for _, program := range []string{"/usr/bin/arping", "/usr/sbin/ip"} {
+		if !strings.Contains(unit, "="+program+" ") && !strings.Contains(unit, "=-"+program+" ") {
+			t.Errorf("the unit does not run %s", program)
+		}
+		unit = strings.ReplaceAll(unit, program+" ", "/bin/true ")
+	}
+	path := filepath.Join(dir, "service-alias.service")
+	stage.Place(t, path, unit)
+	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", path).CombinedOutput(); err != nil {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+	for _, script := range []string{"here", "there", "here.conf", "there.conf"} {
+		if out, err := exec.Command("sh", "-n", filepath.Join(examples, "service-monitor", script)).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", script, err, out)
+		}
+	}
 }
