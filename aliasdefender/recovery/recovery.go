@@ -32,6 +32,7 @@ package recovery
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -109,7 +110,9 @@ type Worker struct {
 
 	mu      sync.Mutex
 	each    map[netip.Addr]*one
-	order   []netip.Addr // as in the file
+	order   []netip.Addr               // as in the file
+	sights  map[netip.Addr]rules.Sight // as the loop has told, perhaps before Use
+	dropped []netip.Addr               // were fenced, and have no recovery any more: the loop does not know yet
 	holds   map[netip.Addr]bool
 	busy    *one // is being recovered; nil: none
 	running *one // whose program runs; nil: none
@@ -153,7 +156,7 @@ func New(o Options, rows []config.Alias) *Worker {
 	if o.Run == nil {
 		o.Run = Run
 	}
-	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, began: time.Now()}
+	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, sights: map[netip.Addr]rules.Sight{}, began: time.Now()}
 	if o.Unknown != nil {
 		w.blocked = w.began.Add(window)
 	}
@@ -197,7 +200,7 @@ func (w *Worker) Use(rows []config.Alias) {
 		r := was[id]
 		switch {
 		case r == nil:
-			r = &one{id: id, Alias: a, Kept: Kept{Step: Idle}, told: true}
+			r = &one{id: id, Alias: a, Kept: Kept{Step: Idle}, told: true, sight: w.sights[id]}
 		case !same(r.Recover, a.Recover):
 			w.end(r, rules.Warning, "the recovery has ended: its settings have changed")
 			r.Alias, r.report, r.held = a, check.Report{}, ""
@@ -210,6 +213,9 @@ func (w *Worker) Use(rows []config.Alias) {
 	for _, r := range was {
 		w.end(r, rules.Warning, "the recovery has ended: the alias has none any more")
 		w.changed = true
+		if !r.posted.IsZero() {
+			w.dropped = append(w.dropped, r.id)
+		}
 	}
 	w.poke()
 }
@@ -223,9 +229,14 @@ func (w *Worker) poke() {
 
 // Want is called by the loop when its aliases have changed: it has to be told what is
 // known.
-func (w *Worker) Want([]netip.Addr) {
+func (w *Worker) Want(aliases []netip.Addr) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for alias := range w.sights {
+		if !slices.Contains(aliases, alias) {
+			delete(w.sights, alias)
+		}
+	}
 	for _, r := range w.each {
 		r.told = r.Fenced.IsZero() && r.posted.IsZero()
 	}
@@ -246,6 +257,7 @@ func (w *Worker) Holds(alias netip.Addr, yes bool) {
 func (w *Worker) Sees(alias netip.Addr, is rules.Sight) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.sights[alias] = is
 	if r := w.each[alias]; r != nil && r.sight != is {
 		r.sight = is
 		w.poke()

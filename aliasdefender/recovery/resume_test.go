@@ -157,3 +157,31 @@ func TestACheckThatComesAndGoesIsNotSaidEachTime(t *testing.T) {
 		}
 	})
 }
+
+// A reload takes the recovery away: then nobody says any more that the partner is fenced.
+// When it is back, what the loop told before counts.
+func TestAReloadTakesAFenceAwayWithItsRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker, stop := w.start(row(one1))
+		defer stop()
+		worker.Sees(one1, all)
+		if w.after(20 * time.Second); !w.fenced(one1) {
+			t.Fatal("not fenced")
+		}
+		worker.Use(nil)
+		if w.after(0); w.facts[one1].Value != rules.Unknown || len(w.disk) != 0 {
+			t.Errorf("%+v; on disk %+v", w.facts[one1], w.disk)
+		}
+		worker.Use([]config.Alias{row(one1)})
+		if ran, _ := w.after(20 * time.Second); ran != "process restart fence process restart fence" {
+			t.Errorf("ran %s", ran)
+		}
+		worker.Want(nil)
+		worker.Use(nil)
+		worker.Use([]config.Alias{row(one1)})
+		if ran, _ := w.after(20 * time.Second); ran != "process restart fence process restart fence" {
+			t.Errorf("of an alias that has gone: ran %s", ran)
+		}
+	})
+}

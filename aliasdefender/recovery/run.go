@@ -116,6 +116,10 @@ func (w *Worker) keep(all map[netip.Addr]Kept) error {
 func (w *Worker) due() (all []defender.Observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, id := range w.dropped {
+		all = append(all, defender.Observation{Alias: id, Fact: rules.FactFenced, Asked: time.Now()})
+	}
+	w.dropped = nil
 	for _, id := range w.order {
 		r := w.each[id]
 		if r.told && r.posted.Equal(r.Fenced) {
