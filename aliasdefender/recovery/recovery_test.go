@@ -64,12 +64,12 @@ func TestAServiceThatDoesNotStartIsFenced(t *testing.T) {
 			t.Errorf("ran %s, fenced %v", ran, w.fenced(one1))
 		}
 		want(t, "at last", last, "ended warning: the partner is fenced")
-		at := w.facts[one1].Asked
+		at := w.seen().facts[one1].Asked
 		// The check fails after 3 s, the service has 5 s to start, and is asked 3 times more.
 		if took := at.Sub(began); took < 10*time.Second || took > 12*time.Second {
 			t.Errorf("fenced after %v", took)
 		}
-		if k := w.disk[one1]; !k.Fenced.Equal(at) || len(k.Begun) != 1 || k.Step != Idle {
+		if k := w.seen().disk[one1]; !k.Fenced.Equal(at) || len(k.Begun) != 1 || k.Step != Idle {
 			t.Errorf("on disk: %+v", k)
 		}
 		// It is fenced until the rules say otherwise, and nothing begins before.
@@ -77,8 +77,8 @@ func TestAServiceThatDoesNotStartIsFenced(t *testing.T) {
 			t.Errorf("ran %s", ran)
 		}
 		worker.Sees(one1, rules.Sight{Over: true, Why: "the alias is not answered"})
-		if w.after(0); w.fenced(one1) || !w.disk[one1].Fenced.IsZero() {
-			t.Errorf("fenced, and that is over: %+v, on disk %+v", w.facts[one1], w.disk[one1])
+		if w.after(0); w.fenced(one1) || !w.seen().disk[one1].Fenced.IsZero() {
+			t.Errorf("fenced, and that is over: %+v, on disk %+v", w.seen().facts[one1], w.seen().disk[one1])
 		}
 	})
 }
@@ -147,8 +147,8 @@ func TestAFenceThatFailsIsAnAlarmAndTheBudgetEndsIt(t *testing.T) {
 		if s := worker.Shows()[one1]; s.Level != rules.Alarm || s.Begun != 3 || s.Held == "" {
 			t.Errorf("shown: %+v", s)
 		}
-		if n := len(w.events); n > 30 {
-			t.Errorf("%d events:\n%s", n, strings.Join(w.events, "\n"))
+		if n := len(w.seen().events); n > 30 {
+			t.Errorf("%d events:\n%s", n, strings.Join(w.seen().events, "\n"))
 		}
 		if ran, _ := w.after(time.Hour); strings.Count(ran, "fence") != 6 {
 			t.Errorf("an hour later: %s", ran)

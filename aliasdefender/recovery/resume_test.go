@@ -33,7 +33,7 @@ func TestANewMonitorGoesOnAtTheStep(t *testing.T) {
 				worker.Sees(one1, all)
 				w.after(tt.stop)
 				stop()
-				if k := w.disk[one1]; k.Step != tt.step || len(k.Begun) != 1 || !k.Fenced.IsZero() {
+				if k := w.seen().disk[one1]; k.Step != tt.step || len(k.Begun) != 1 || !k.Fenced.IsZero() {
 					t.Fatalf("on disk: %+v", k)
 				}
 				worker, stop = w.start(row(one1))
@@ -59,13 +59,13 @@ func TestAFenceIsRememberedOverARestart(t *testing.T) {
 		worker, stop := w.start(row(one1))
 		worker.Sees(one1, all)
 		w.after(20 * time.Second)
-		at := w.facts[one1].Asked
+		at := w.seen().facts[one1].Asked
 		stop()
-		clear(w.facts)
+		w.set(func() { clear(w.facts) })
 		_, stop = w.start(row(one1))
 		defer stop()
-		if w.after(0); !w.fenced(one1) || !w.facts[one1].Asked.Equal(at) {
-			t.Errorf("%+v, want of %v", w.facts[one1], at)
+		if w.after(0); !w.fenced(one1) || !w.seen().facts[one1].Asked.Equal(at) {
+			t.Errorf("%+v, want of %v", w.seen().facts[one1], at)
 		}
 	})
 }
@@ -99,8 +99,8 @@ func TestTheBudgetOutlivesTheMonitor(t *testing.T) {
 			w.after(time.Minute)
 			stop()
 		}
-		if len(w.ran) != 3 {
-			t.Errorf("one was left of the budget: %q", w.ran)
+		if len(w.seen().ran) != 3 {
+			t.Errorf("one was left of the budget: %q", w.seen().ran)
 		}
 	})
 }
@@ -152,8 +152,8 @@ func TestACheckThatComesAndGoesIsNotSaidEachTime(t *testing.T) {
 			w.after(30 * time.Second)
 			w.set(func() { w.ill = !w.ill })
 		}
-		if len(w.ran) != 1 || len(w.events) > 6 {
-			t.Errorf("ran %q; %d events: %q", w.ran, len(w.events), w.events)
+		if len(w.seen().ran) != 1 || len(w.seen().events) > 6 {
+			t.Errorf("ran %q; %d events: %q", w.seen().ran, len(w.seen().events), w.seen().events)
 		}
 	})
 }
@@ -170,8 +170,8 @@ func TestAReloadTakesAFenceAwayWithItsRecovery(t *testing.T) {
 			t.Fatal("not fenced")
 		}
 		worker.Use(nil)
-		if w.after(0); w.facts[one1].Value != rules.Unknown || len(w.disk) != 0 {
-			t.Errorf("%+v; on disk %+v", w.facts[one1], w.disk)
+		if w.after(0); w.seen().facts[one1].Value != rules.Unknown || len(w.seen().disk) != 0 {
+			t.Errorf("%+v; on disk %+v", w.seen().facts[one1], w.seen().disk)
 		}
 		worker.Use([]config.Alias{row(one1)})
 		if ran, _ := w.after(20 * time.Second); ran != "process restart fence process restart fence" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -173,6 +174,18 @@ func (w *world) after(d time.Duration) (ran, last string) {
 		last = w.events[n-1]
 	}
 	return strings.Join(w.ran, " "), last
+}
+
+// seen is a copy of what has happened so far.
+func (w *world) seen() (s struct {
+	events, ran []string
+	facts       map[netip.Addr]defender.Observation
+	disk        map[netip.Addr]Kept
+}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.events, s.ran, s.facts, s.disk = slices.Clone(w.events), slices.Clone(w.ran), maps.Clone(w.facts), maps.Clone(w.disk)
+	return s
 }
 
 func (w *world) fenced(alias netip.Addr) bool {
