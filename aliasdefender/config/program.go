@@ -58,9 +58,19 @@ func program(example string) parser[Program] {
 // file nor a directory or symbolic link on the way to it. Whether it can be executed is
 // found out when it is to be run.
 func LookAtProgram(path string) string {
-	at, rest := "/", strings.TrimPrefix(filepath.Clean(path), "/")
+	// The kernel goes up from where a link has led, so nothing is cleaned: at has no links.
+	at, rest := "/", path
 	for links := 0; ; {
-		name, more, _ := strings.Cut(rest, "/")
+		name, more, further := strings.Cut(rest, "/")
+		if name == "" || name == "." || name == ".." {
+			if name == ".." {
+				at = filepath.Dir(at)
+			}
+			if rest = more; !further {
+				return "is a directory; name the program in it"
+			}
+			continue
+		}
 		dir, err := os.Lstat(at)
 		if err != nil {
 			return notThere(at, err)
@@ -84,14 +94,13 @@ func LookAtProgram(path string) string {
 			if err != nil {
 				return "cannot be looked at: " + cause(err)
 			}
-			if !filepath.IsAbs(to) {
-				to = filepath.Join(at, to)
+			if filepath.IsAbs(to) {
+				at = "/"
 			}
-			at, rest = "/", strings.TrimPrefix(filepath.Join(to, more), "/")
-			if rest == "" {
-				return "is a directory; name the program in it"
+			if rest = to; further {
+				rest += "/" + more
 			}
-		case more != "":
+		case further:
 			at, rest = next, more
 		case info.IsDir():
 			return "is a directory; name the program in it"

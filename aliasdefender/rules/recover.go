@@ -37,6 +37,8 @@ func (v *view) noRecovery() string {
 		return "the alias is on this host"
 	case v.s.Parked || v.s.Leaving:
 		return "the alias is parked on this host"
+	case v.s.Exit != NoExit:
+		return "this Monitor is ending"
 	case v.s.Order != NoOrder:
 		return "an operator orders the alias to this host"
 	case v.s.Handover.Side != NoSide || step == Offers || step == Asks || step == Takes:

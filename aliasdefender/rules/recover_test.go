@@ -31,6 +31,7 @@ func TestWhatARecoveryMayDo(t *testing.T) {
 		"we have it":                               {func(c *instance) { c.s.Holding = true }, false, false},
 		"parked here":                              {func(c *instance) { c.s.Parked = true }, false, false},
 		"its row has gone":                         {func(c *instance) { c.s.Leaving = true }, false, false},
+		"this daemon ends":                         {func(c *instance) { c.s.Exit = ExitKeep }, false, false},
 		"an order":                                 {func(c *instance) { c.s.Order = OrderTake }, false, false},
 		"we ask for it":                            {func(c *instance) { c.s.Handover = Handover{Side: Asking, Number: 1, Began: noon} }, false, false},
 		"it is offered":                            {func(c *instance) { says(c, Word{Standing: SaysHolding, Step: Offers, Number: 4}) }, false, false},

@@ -334,4 +334,7 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	if all := told.told(t); len(all) > 0 {
 		t.Errorf("a hook has run: %q", all)
 	}
+	if all, _ := os.ReadDir(p.File(p.A, "state")); len(all) > 0 {
+		t.Errorf("it has written %v", all)
+	}
 }
