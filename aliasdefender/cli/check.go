@@ -179,6 +179,7 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 		more = append(more, "it outlives its daemon")
 	}
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
+	printRecovery(w, a.Recover)
 }
 
 // printHooks says in a line below an alias which programs run for it, and when.

@@ -31,7 +31,8 @@ the channel should tell but is not heard, and - if nothing can tell, or not yet.
 below says why.
 
 A line for each check of a service says whether it is good, failing or unknown, since
-when, and what its last answer was.
+when, and what its last answer was. Where the partner's service is recovered from here,
+a line below the alias says how far that has come.
 
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files. A further line shows the last run of each
@@ -128,12 +129,38 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	if a.Handover != "" {
 		fold(w, "hand-over open: "+a.Handover)
 	}
+	if a.Recovery != nil {
+		fold(w, recoveryOf(*a.Recovery, now))
+	}
 	if len(a.Hooks) > 0 {
 		fold(w, "hooks: "+hooksOf(a.Hooks, now))
 	}
 	for _, wrong := range a.Pair {
 		fold(w, "ALARM: the pair does not fit: "+wrong)
 	}
+}
+
+// recoveryOf is how far the recovery of the partner's service has come.
+func recoveryOf(r control.Recovery, now time.Time) string {
+	said := "recovery of the partner's service (check " + r.Check + "): "
+	switch {
+	case !r.Fenced.IsZero():
+		said += fmt.Sprintf("the partner was fenced %s ago", ago(now.Sub(r.Fenced)))
+	case r.Step != "idle":
+		said += fmt.Sprintf("at the step %s for %s", r.Step, ago(now.Sub(r.Since)))
+	case r.Held != "":
+		said += "the service is failing, and nothing is done: " + r.Held
+	default:
+		said += "nothing to do"
+	}
+	said += fmt.Sprintf("; %d of %d begun within an hour", r.Begun, r.Budget)
+	if r.Last != "" {
+		said += fmt.Sprintf("; %s ago: %s", ago(now.Sub(r.LastAt)), r.Last)
+	}
+	if r.Level != "" {
+		said = r.Level + ": " + said
+	}
+	return said
 }
 
 // hooksOf is the last run of each hook.

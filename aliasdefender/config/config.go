@@ -42,6 +42,7 @@ type Alias struct {
 	Hooks            Hooks
 	Checks           []string // the names of the checks of the service behind it
 	OnServiceFailure OnServiceFailure
+	Recover          Recover // of the partner's service
 }
 
 // Partner is the other host of an alias: an address, or a name to resolve.
@@ -124,13 +125,14 @@ type Config struct {
 	Checks   []Check // in the order of the file; some may be used by no alias
 }
 
-// Used are the checks that some alias uses.
+// Used are the checks that some alias uses, be it for a recovery.
 func (c *Config) Used() []Check {
 	used := map[string]bool{}
 	for _, a := range c.Aliases {
 		for _, name := range a.Checks {
 			used[name] = true
 		}
+		used[a.Recover.Check] = true
 	}
 	return slices.DeleteFunc(slices.Clone(c.Checks), func(k Check) bool { return !used[k.Name] })
 }

@@ -43,6 +43,7 @@ func join(t table, f *SettingsFile) (*Config, error) {
 	}
 	j.checkUsed()
 	j.checkChecks()
+	j.checkRecoveries()
 	if err := slices.Concat(t.mistakes, f.mistakes, j.found).err(); err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func TestTheShippedSettingsShowEveryKeyWithItsDefault(t *testing.T) {
 		said[v.field()] = true
 	}
 	for table, keys := range tables {
-		if table == "alias" || table == "check" {
+		if table == "alias" || table == "check" || table == recoverTable {
 			continue // the same keys as at the top; an example, see below
 		}
 		for name := range keys {
@@ -72,13 +72,36 @@ func TestTheExampleOfAnAliasTableIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, example, found := strings.Cut(string(text), "# [alias.")
+	_, example, found := strings.Cut(string(text), "# [alias.\"172.16.1.2\"]")
 	if !found {
 		t.Fatal("there is none")
 	}
-	cfg := joined(t, strings.ReplaceAll("# [alias."+example, "# ", ""))
+	cfg := joined(t, strings.ReplaceAll("# [alias.\"172.16.1.2\"]"+example, "# ", ""))
 	if a := cfg.Aliases[0]; !a.Failback || a.Interval.String() != "1s" {
 		t.Errorf("got %+v", a)
+	}
+}
+
+func TestTheExampleOfARecoveryShowsEveryKeyOfIt(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [alias.\"172.16.1.2\".recover]")
+	example, _, found := strings.Cut("# [alias.\"172.16.1.2\".recover]"+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	cfg := joined(t, regexp.MustCompile("(?m)^# ?").ReplaceAllString(example, ""))
+	want := Recover{Check: "web-there", Restart: Program{"/usr/local/lib/aliasdefender/restart"}, Settle: DefaultRecoverSettle, Budget: DefaultRecoverBudget}
+	got := cfg.Aliases[0].Recover
+	if got.Process, got.Fence = nil, nil; cmp.Diff(want, got) != "" {
+		t.Errorf("-want +got:\n%s", cmp.Diff(want, got))
+	}
+	for name := range tables[recoverTable] {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
 	}
 }
 

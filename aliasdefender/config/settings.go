@@ -54,6 +54,9 @@ func ParseSettings(r io.Reader, name string) (*SettingsFile, error) {
 	return f, nil
 }
 
+// recoverTable is the one table that only an alias has.
+const recoverTable = "recover"
+
 // key is one setting that a table knows: where its value goes.
 type key func(f *SettingsFile, s *scope, v value) Mistakes
 
@@ -101,9 +104,10 @@ var tables = map[string]map[string]key{
 			return wrong(v, "is a table; write [peer.paths], and below it \"172.16.1.5\" = [\"10.9.9.5\"]")
 		},
 	},
-	"alias": aliasKeys(map[string]key{}),
-	"hooks": hookKeys(), // also in the table of an alias
-	"check": checkKeys(),
+	"alias":      aliasKeys(map[string]key{}),
+	"hooks":      hookKeys(), // also in the table of an alias
+	"check":      checkKeys(),
+	recoverTable: recoverKeys(), // in the table of an alias only
 }
 
 // aliasKeys adds the keys that may stand at the top, for all aliases, and in a table, for
@@ -207,6 +211,10 @@ func (f *SettingsFile) take(v value) {
 		s, rest = f.aliasScope(v), rest[1:]
 		if len(rest) > 0 && rest[0] == "hooks" {
 			table, rest = "hooks", rest[1:]
+		} else if len(rest) > 0 && rest[0] == recoverTable {
+			if table, rest = recoverTable, rest[1:]; len(rest) == 0 {
+				s.recover.mention(v)
+			}
 		}
 	}
 	if table == "peer" && len(rest) > 0 && rest[0] == "paths" && f.takePaths(v, rest[1:]) {
@@ -219,6 +227,8 @@ func (f *SettingsFile) take(v value) {
 	}
 	isTable := v.kind == unstable.Table || v.kind == unstable.ArrayTable
 	switch {
+	case v.path[0] == recoverTable:
+		f.refuse(v, v.path[:1], "is of one alias always; write [alias.\"172.16.1.2\".recover]")
 	case len(rest) == 0 && v.kind == unstable.Table: // a header, nothing else
 	case len(rest) == 0 && v.field() == "alias":
 		f.refuse(v, v.path, "is a table for each alias; write [alias.\"172.16.1.2\"], and its keys below")

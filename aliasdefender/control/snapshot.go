@@ -100,6 +100,8 @@ type Alias struct {
 	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
 	Handover string   `json:"hand_over,omitempty"` // where an open one stands
 
+	Recovery *Recovery `json:"recovery,omitempty"` // of the partner's service; nil: there is none
+
 	Hooks []Hook `json:"hooks,omitempty"` // the last run of each hook since the Monitor's start
 
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
@@ -112,6 +114,20 @@ type Hook struct {
 	TookMS int64     `json:"took_ms"`
 	Result string    `json:"result"`          // ran, failed, skipped
 	Error  string    `json:"error,omitempty"` // why it failed, or was skipped
+}
+
+// Recovery is how far the recovery of the partner's service behind an alias has come.
+type Recovery struct {
+	Check  string    `json:"check"` // that asks the service, from here
+	Step   string    `json:"step"`  // idle, process, restart, settle, check, fence
+	Since  time.Time `json:"since,omitzero"`
+	Begun  int       `json:"begun"`            // within the last hour
+	Budget int       `json:"budget"`           // so many may
+	Fenced time.Time `json:"fenced,omitzero"`  // since when the partner is
+	Held   string    `json:"held,omitempty"`   // why nothing begins although the service is failing
+	Last   string    `json:"last,omitempty"`   // how the last one of this Monitor has ended
+	LastAt time.Time `json:"last_at,omitzero"` // and when
+	Level  string    `json:"level,omitempty"`  // warning or alarm; empty: all well
 }
 
 // Channel is the channel to the partners' daemons.

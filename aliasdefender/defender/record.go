@@ -230,7 +230,7 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 		set("partner", e.Partner)
 		set("check", e.Check)
 		set("error", e.Error)
-		if e.Decision.Action != "" {
+		if e.Decision.Action != "" && len(e.Facts) > 0 {
 			set("facts", describe(e.Facts, e.Time))
 		}
 		log.WithFields(fields).Log(level(e.Level), e.Text)

@@ -56,7 +56,7 @@ func nothingBeforeAgain(rows []Row, c instance) error {
 func tooOldIsUnknown(rows []Row, c instance) error {
 	before := c.decide(rows)
 	for _, n := range facts(&c.f) {
-		if bound := c.p.Stale(); n.Host && c.age(n.fact.Asked) < max(bound, localStale) || c.age(n.fact.Asked) < bound {
+		if bound := c.p.Life(*n.fact); n.Host && c.age(n.fact.Asked) < max(bound, localStale) || c.age(n.fact.Asked) < bound {
 			continue
 		}
 		n.fact.Value = Unknown

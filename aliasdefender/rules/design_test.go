@@ -86,6 +86,22 @@ func (c instance) actsAsPrimary() bool {
 	return c.p.Primary
 }
 
+// fenced: a program of the administrator's has cut the partner off, and nothing since then
+// says that this is over.
+func (c instance) fenced() bool {
+	f := c.f.Fenced
+	life := c.p.Stale()
+	if f.Lives > 0 {
+		life = f.Lives
+	}
+	return c.knownFor(f, life) == Yes && !f.Asked.Equal(c.s.FenceOver)
+}
+
+// fencedAway: and what was asked after it is silent.
+func (c instance) fencedAway() bool {
+	return c.fenced() && c.f.Alias.Asked.After(c.f.Fenced.Asked)
+}
+
 // mayTake: nothing on this host forbids it to take the alias.
 func (c instance) mayTake() bool {
 	return !c.s.Holding && !c.s.Parked && !c.s.Leaving && !c.perhapsParked() && c.link() == Yes &&

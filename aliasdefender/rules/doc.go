@@ -88,6 +88,8 @@
 //	      -> ask for hand-over: failback
 //	W6  failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease
 //	      -> take: failback
+//	W6  the partner was fenced, and the alias is still answered
+//	      -> wait: fenced, and answers
 //	W6  alias answered by another host
 //	      -> wait: served
 //	W7  alias unknown
@@ -108,6 +110,8 @@
 //	      -> wait: doubted twice
 //	W11 not primary, and the partner says that it cannot serve the alias, or that it is parked or released there
 //	      -> take: partner cannot
+//	W11 not primary, the partner was fenced, and the alias was silent when asked after that
+//	      -> take: partner fenced
 //	W11 not primary, and we were the last to let it go
 //	      -> take: ours before
 //	W12 not primary, partner answered, its daemon has fallen silent on the channel

@@ -18,6 +18,7 @@ const (
 	FactBehind
 	FactParkedKnown
 	FactElsewhere
+	FactFenced
 	FactReady
 	FactHears
 
@@ -90,6 +91,8 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.ParkedKnown }},
 	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Elsewhere }},
+	FactFenced: {ID: FactFenced, Name: "partner fenced", Hidden: true, Rare: true,
+		Of: func(f *Facts) *Fact { return &f.Fenced }},
 	FactReady: {ID: FactReady, Name: "ready", Ours: true, Wire: 3, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Ready }},
 	FactHears: {ID: FactHears, Name: "hears partner", Ours: true, Wire: 4, Hidden: true,

@@ -97,6 +97,7 @@ type Facts struct {
 	Kernel  Fact // this host's kernel has the alias
 	Service Fact // the service behind the alias is well; unknown if no check tells
 	Behind  Fact // an own address of the alias's subnet stands behind it; unknown where their order has no meaning
+	Fenced  Fact // the partner was cut off for this alias by a program of the administrator's; Asked is when that had succeeded
 
 	// ParkedKnown tells whether it is known what operators parked: no if the file
 	// that says so cannot be read, unknown until it has been read.

@@ -317,7 +317,7 @@ func (m *member) pass() {
 	for _, h := range []*heard{&m.alias, &m.partner, &m.router, &m.claimant} {
 		h.pass()
 	}
-	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.taken, &m.anew, &m.woke, &m.reordered, &m.daemonHeard, &m.said, &m.held} {
+	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.taken, &m.anew, &m.woke, &m.reordered, &m.fenced, &m.daemonHeard, &m.said, &m.held} {
 		if *a != never {
 			a.pass()
 		}

@@ -50,6 +50,8 @@ func waiting() []Row {
 			func(v *view) bool { return v.failbackDue() && v.mayAsk(FailbackAsks) }},
 		{"W6", false, "failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease", Take, FailbackTakes,
 			func(v *view) bool { return v.failbackDue() && v.unheard() }},
+		{"W6", false, "the partner was fenced, and the alias is still answered", Wait, FencedAnswers,
+			func(v *view) bool { return v.fenced() && v.alias() == Answered && v.fencedLong() }},
 		{"W6", false, "alias answered by another host", Wait, Served,
 			func(v *view) bool { return v.alias() == Answered }},
 		{"W7", false, "alias unknown", Wait, AliasUnknown,
@@ -73,6 +75,8 @@ func waiting() []Row {
 				said := v.word().Standing
 				return said == SaysCannot || said == SaysParked || said == SaysReleased
 			}},
+		{"W11", false, "not primary, the partner was fenced, and the alias was silent when asked after that", Take, PartnerFenced,
+			func(v *view) bool { return v.fenced() && v.silentSinceFence() }},
 		{"W11", false, "not primary, and we were the last to let it go", Take, OursBefore,
 			func(v *view) bool { return v.s.OursLast }},
 		{"W12", false, "not primary, partner answered, its daemon has fallen silent on the channel", Take, DaemonDead,

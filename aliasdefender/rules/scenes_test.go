@@ -70,6 +70,16 @@ func scenes() []change {
 				c.f.Partner = Fact{Value: Silent, Since: noon.Add(-time.Hour), Asked: beside()}
 			}
 		},
+		func(t *rapid.T, c *instance) { // the partner was fenced
+			fencedFor(c, age(t, c.p))
+			if rapid.Bool().Draw(t, "in vain") {
+				c.f.Alias, c.f.ByPartner = seen(Answered, age(t, c.p)), Yes
+			}
+			c.f.Alias.Asked = noon.Add(-rapid.SampledFrom([]time.Duration{0, 0, c.p.Timeout}).Draw(t, "asked"))
+			if rapid.SampledFrom([]bool{false, false, true}).Draw(t, "over") {
+				c.s.FenceOver = c.f.Fenced.Asked
+			}
+		},
 		func(t *rapid.T, c *instance) { // nobody has served it for a while
 			c.f.Alias.Since = noon.Add(-age(t, c.p))
 		},

@@ -34,12 +34,15 @@ func settings() []setting {
 		{name: "one primary, a channel, takes are counted", primary: one, channel: true, takes: 1, only: whoTakes},
 		{name: "one primary, no channel, takes are counted", primary: one, takes: 1, only: whoTakes},
 		{name: "one primary, a channel; own addresses go and come back", primary: one, channel: true, own: true, few: true},
+		{name: "one primary, no channel, the partner is fenced", primary: one, fences: true, only: whoFences},
+		{name: "one primary, a channel, the partner is fenced", primary: one, channel: true, fences: true, only: whoFences},
 	}
 }
 
 var (
 	whoClaims = []string{"forged claim", "the segment", "the channel", "its daemon is killed", "its daemon starts", "force", "power", "boots"}
 	whoTakes  = []string{"cable", "the segment", "the channel", "power", "boots", "its daemon is killed", "its daemon starts"}
+	whoFences = []string{"fences", "cable", "the segment", "power", "boots", "its daemon is killed", "its daemon starts", "AddAlias", "RemoveAlias"}
 )
 
 // tries tells whether the setting has that event.
@@ -270,7 +273,8 @@ func (p *pair) serves(i int) bool {
 // alias to a host that is alive.
 func (p *pair) excused(c *setting, i int) bool {
 	m := &p.h[i]
-	return !c.primary[i] && m.order == NoOrder && !m.ours && p.joined() && (!c.channel || m.daemonHeard == never)
+	fenced := m.fenced != never && !m.unfenced
+	return !c.primary[i] && m.order == NoOrder && !m.ours && !fenced && p.joined() && (!c.channel || m.daemonHeard == never)
 }
 
 // mustServe tells whether a host must have the alias after this release: if a hand-over

@@ -185,7 +185,8 @@ var untold = map[string]string{
 	"H10 our own address stands behind the alias, for the third time in a row":        "an alarm only",
 	"H10 our own address stands behind the alias, and cannot be put before it yet":    "it tells only why nothing is done",
 	"H10 the NIC has no address of its own":                                           "a warning only",
-	"H9 otherwise":                                                                    "nothing is to be done",
+	"W6 the partner was fenced, and the alias is still answered":                      "an alarm only",
+	"H9 otherwise": "nothing is to be done",
 }
 
 // TestEveryStoryNeedsWhatItIsAbout plays each story twice: with the real rules it

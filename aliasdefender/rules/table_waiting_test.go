@@ -142,6 +142,26 @@ func waitingExamples() []example {
 		{"W11", "not primary, and the partner says that it cannot serve the alias, or that it is parked or released there", "parked", func(c *instance) {
 			says(c, Word{Standing: SaysParked})
 		}, Take, PartnerCannot, 4 * second},
+		{"W11", "not primary, the partner was fenced, and the alias was silent when asked after that", "though the partner answers", func(c *instance) {
+			fencedFor(c, 5*second)
+		}, Take, PartnerFenced, tooOld},
+		{"W12", "not primary, partner answered", "fenced, but the alias was not asked since", func(c *instance) {
+			fencedFor(c, 0)
+		}, Wait, PartnerAlive, 23 * second},
+		{"W12", "not primary, partner answered", "fenced, but that is over", func(c *instance) {
+			fencedFor(c, 5*second)
+			c.s.FenceOver = c.f.Fenced.Asked
+		}, Wait, PartnerAlive, tooOld},
+		{"W6", "the partner was fenced, and the alias is still answered", "", func(c *instance) {
+			served(c)
+			c.p.Failback = false
+			fencedFor(c, time.Minute)
+		}, Wait, FencedAnswers, tooOld},
+		{"W6", "alias answered by another host", "fenced a moment ago", func(c *instance) {
+			served(c)
+			c.p.Failback = false
+			fencedFor(c, 5*second)
+		}, Wait, Served, tooOld - 5*second},
 		{"W11", "not primary, and we were the last to let it go", "", func(c *instance) {
 			c.s.OursLast = true
 		}, Take, OursBefore, tooOld},

@@ -76,11 +76,15 @@ func takesNot() []property {
 		}),
 		never("who is not primary leaves it to a partner who answers, can and has not let it go", func(c instance) bool {
 			return !c.actsAsPrimary() && c.partner() == Answered && !c.ordered() && !c.offered() &&
-				!c.partnerCannot() && !c.s.OursLast && !c.daemonDead()
+				!c.partnerCannot() && !c.s.OursLast && !c.daemonDead() && !c.fencedAway()
+		}),
+		never("a fence takes nothing that still answers, or that nobody has asked since", func(c instance) bool {
+			return c.fenced() && !c.actsAsPrimary() && c.partner() == Answered && !c.f.Alias.Asked.After(c.f.Fenced.Asked) &&
+				!c.ordered() && !c.offered() && !c.partnerCannot() && !c.s.OursLast && !c.daemonDead() && !c.failbackDue()
 		}),
 		never("who is not primary leaves it to an unknown partner", func(c instance) bool {
 			return !c.actsAsPrimary() && c.partner() == Unknown && !c.ordered() && !c.offered() &&
-				!c.partnerCannot() && !c.s.OursLast
+				!c.partnerCannot() && !c.s.OursLast && !c.fencedAway()
 		}),
 	}
 }
@@ -119,6 +123,13 @@ func takes() []property {
 		}),
 		always("who is not primary takes back what it let go for its own sake", func(c instance) bool {
 			return c.vacant() && !c.actsAsPrimary() && c.s.OursLast
+		}),
+		always("who is not primary takes from a partner that was fenced", func(c instance) bool {
+			return c.vacant() && !c.actsAsPrimary() && c.fencedAway()
+		}),
+		brokenIf("a fence that did nothing is an alarm", func(c instance, d Decision) bool {
+			return c.mayTake() && c.fenced() && c.alias() == Answered && c.f.Alias.Asked.After(c.f.Fenced.Asked.Add(c.p.Stale())) &&
+				d.Action == Wait && d.Reason.Level() != Alarm
 		}),
 		always("who is not primary takes from a dead daemon", func(c instance) bool {
 			return c.vacant() && !c.actsAsPrimary() && c.daemonDead()

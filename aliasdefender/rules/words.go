@@ -66,6 +66,7 @@ const (
 	Offered
 	FailbackAsks
 	FailbackTakes
+	FencedAnswers
 	Served
 	AliasUnknown
 	RouterSilent
@@ -75,6 +76,7 @@ const (
 	PrimaryTakes
 	DoubtedTwice
 	PartnerCannot
+	PartnerFenced
 	OursBefore
 	DaemonDead
 	NoPrimary
@@ -224,6 +226,8 @@ var reasons = [reasonCount]struct {
 	ServedByNobody:   {78, "answered for nobody", Warning, "the partner says that it does not have the alias, and yet it is answered with the partner's hardware address: does something answer for others (proxy_arp_pvlan, proxy_ndp)?"},
 	RouterIsPartner:  {79, "router is the partner", Warning, "the router answers with the partner's hardware address, and would fall silent with it; set router or witnesses"},
 	NotTold:          {80, "not told", Info, "the partner does not say whether it would take the alias: it is not sure yet, or of an earlier version"},
+	FencedAnswers:    {90, "fenced, and answers", Alarm, "the partner was fenced, and yet the alias is still answered: the fence did not do what its exit code says"},
+	PartnerFenced:    {91, "partner fenced", Warning, "the partner's service failed and could not be restarted; the partner was fenced, and the alias has been silent since"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
@@ -267,7 +271,7 @@ func (r Reason) Defence() bool {
 // Failover tells whether the reason takes the alias because nobody serves it any
 // more, without an order. The log has it as a warning.
 func (r Reason) Failover() bool {
-	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead
+	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead || r == PartnerFenced
 }
 
 // AtOnce tells whether a release for this reason waits for no gate: each moment longer the

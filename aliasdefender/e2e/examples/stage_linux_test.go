@@ -46,6 +46,20 @@ func asItIs(_ *example, _ *lab.Host, settings string) string { return settings }
 // places of this machine are other ones, and what change makes of the settings.
 func play(t *testing.T, name string, at addresses, change changed) *example {
 	t.Helper()
+	x := segment(t, name, at)
+	key := stage.NewKey()
+	for _, h := range []*lab.Host{x.a, x.b} {
+		x.install(h, key, change)
+	}
+	for h, other := range map[*lab.Host]*lab.Host{x.a: x.b, x.b: x.a} {
+		x.run(h, "Check", "--files", "--partner-file", x.file(other, "hostname.alias"))
+	}
+	return x
+}
+
+// segment is the hosts of an example, without its files.
+func segment(t *testing.T, name string, at addresses) *example {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "ad") // t.TempDir is too long for a socket
 	stage.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
@@ -64,13 +78,6 @@ func play(t *testing.T, name string, at addresses, change changed) *example {
 		*h.host, err = x.lab.Host(spec)
 		stage.Must(t, err)
 	}
-	key := stage.NewKey()
-	for _, h := range []*lab.Host{x.a, x.b} {
-		x.install(h, key, change)
-	}
-	for h, other := range map[*lab.Host]*lab.Host{x.a: x.b, x.b: x.a} {
-		x.run(h, "Check", "--files", "--partner-file", x.file(other, "hostname.alias"))
-	}
 	x.control = x.asks(at.router[0].Addr())
 	return x
 }
@@ -82,7 +89,13 @@ func (x *example) install(h *lab.Host, key string, change changed) {
 	stage.Place(x.T, x.file(h, "hostname.alias"), stage.Read(x.T, filepath.Join(examples, x.name, "host-"+h.Name+".hostname.alias")))
 	stage.Must(x.T, os.WriteFile(x.file(h, "key"), []byte(key), 0o600))
 	settings := replaced(x.T, stage.Read(x.T, filepath.Join(examples, x.name, "aliasdefender.toml")), `"/etc/aliasdefender.key"`, `"`+x.file(h, "key")+`"`)
-	stage.Place(x.T, x.file(h, "aliasdefender.toml"), change(x, h, settings)+
+	x.place(h, change(x, h, settings))
+}
+
+// place writes a host's settings, with the places of this test.
+func (x *example) place(h *lab.Host, settings string) {
+	x.Helper()
+	stage.Place(x.T, x.file(h, "aliasdefender.toml"), settings+
 		"\n[control]\nsocket = \""+x.file(h, "sock")+"\"\n[state]\ndir = \""+x.file(h, "state")+"\"\n[log]\nto = \"stderr\"\n")
 }
 
@@ -137,12 +150,17 @@ func (x *example) start(h *lab.Host) {
 // run runs a verb on a host, which must succeed.
 func (x *example) run(h *lab.Host, verb string, args ...string) string {
 	x.Helper()
-	argv := append([]string{lab.Self(), verb, "--aliases", x.file(h, "hostname.alias"), "--settings", x.file(h, "aliasdefender.toml")}, args...)
-	out, errs, code := h.RunCommand(stage.Patiently(x.T), lab.Command{Argv: argv, Env: []string{stage.RunMain + "=1"}})
+	out, errs, code := h.RunCommand(stage.Patiently(x.T), x.verb(h, verb, args...))
 	if code != stage.Done {
 		x.Fatalf("%s on %s: exit %d\n%s%s", verb, h.Name, code, out, errs)
 	}
 	return out
+}
+
+// verb is the command line of a verb on a host.
+func (x *example) verb(h *lab.Host, verb string, args ...string) lab.Command {
+	argv := append([]string{lab.Self(), verb, "--aliases", x.file(h, "hostname.alias"), "--settings", x.file(h, "aliasdefender.toml")}, args...)
+	return lab.Command{Argv: argv, Env: []string{stage.RunMain + "=1"}}
 }
 
 // asks is a client that asks an address for its host's name from now on.
