@@ -56,7 +56,7 @@ func TestTheShippedSettingsShowEveryKeyWithItsDefault(t *testing.T) {
 		said[v.field()] = true
 	}
 	for table, keys := range tables {
-		if table == "alias" || table == "check" {
+		if table == "alias" || table == "check" || table == "group" {
 			continue // the same keys as at the top; an example, see below
 		}
 		for name := range keys {
@@ -106,6 +106,30 @@ func TestTheExamplesOfChecksShowEveryKeyOfThem(t *testing.T) {
 		t.Errorf("not the defaults: %+v\n%s", web, diff)
 	}
 	for name := range tables["check"] {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+}
+
+func TestTheExampleOfAGroupShowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [group.")
+	example, _, found := strings.Cut("# [group."+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	f, err := ParseSettings(strings.NewReader(strings.ReplaceAll(example, "# ", "")), "aliasdefender.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := f.grouped(); len(all) != 1 || len(all[0].Aliases) != 2 || all[0].WhenSplit != SplitServe {
+		t.Errorf("got %+v", all)
+	}
+	for name := range tables["group"] {
 		if !strings.Contains(example, "# "+name+" = ") {
 			t.Errorf("%s is not shown", name)
 		}

@@ -21,8 +21,8 @@ func unknownKey(table, name string) string {
 	}
 	for _, other := range slices.Sorted(maps.Keys(tables)) {
 		if other != "alias" && tables[other][name] != nil {
-			if other == "check" {
-				other = "check.NAME"
+			if other == "check" || other == "group" {
+				other += ".NAME"
 			}
 			return fmt.Sprintf("unknown here; it belongs under [%s]", other)
 		}
