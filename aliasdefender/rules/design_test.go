@@ -160,6 +160,9 @@ func (c instance) asked() bool {
 
 // asks: we may ask the partner for that reason, or are asking.
 func (c instance) asks(why Reason) bool {
+	if why == FailbackAsks && c.p.Place == Follower {
+		return false // the first one asks
+	}
 	h := c.s.Handover
 	if h.Side == Asking {
 		return h.Why == why && c.began() < c.p.GiveWithin()
@@ -247,7 +250,7 @@ func (c instance) failbackDue() bool {
 			return false
 		}
 	}
-	return true
+	return c.groupReturns()
 }
 
 // flapping: taken too often in the hour before the last take, and that was less than
@@ -272,7 +275,7 @@ func (c instance) flapping() bool {
 // vacant: nobody serves the alias, our network works, and we may take it.
 func (c instance) vacant() bool {
 	return c.mayTake() && c.alias() == Silent && c.router() == Answered &&
-		(!c.flapping() || c.partner() == Silent)
+		(!c.flapping() || c.partner() == Silent) && !c.heldBack()
 }
 
 func (c instance) doubtedTwice() bool { return c.age(c.f.Alias.Since) >= c.p.Doubt() }
@@ -310,7 +313,7 @@ func (c instance) relieved() bool { return c.failing() && c.mayGive() && c.reste
 // stays: we hold it, and no order, link or service ends that.
 func (c instance) stays() bool {
 	return c.s.Holding && !c.handedOver() && !c.givenBack() && !c.handsOff() && !c.orderedOff() && !c.unlinked() &&
-		!c.relieved() && !c.asked()
+		!c.relieved() && !c.asked() && !c.follows()
 }
 
 func (c instance) lost() bool { return c.read(c.f.Kernel) == No }

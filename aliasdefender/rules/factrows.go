@@ -18,6 +18,8 @@ const (
 	FactBehind
 	FactParkedKnown
 	FactElsewhere
+	FactWhole
+	FactPartnerWhole
 	FactReady
 	FactHears
 
@@ -90,6 +92,10 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.ParkedKnown }},
 	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Elsewhere }},
+	FactWhole: {ID: FactWhole, Name: "whole group here", Wire: 5, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Whole }},
+	FactPartnerWhole: {ID: FactPartnerWhole, Name: "whole group at the partner", Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.PartnerWhole }},
 	FactReady: {ID: FactReady, Name: "ready", Ours: true, Wire: 3, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Ready }},
 	FactHears: {ID: FactHears, Name: "hears partner", Ours: true, Wire: 4, Hidden: true,

@@ -138,6 +138,7 @@ func (v *view) withoutHolder() *view {
 		w.f.Alias = gone
 	}
 	w.s.Order, w.s.Handover, w.s.OursLast = NoOrder, Handover{}, false
+	w.f.PartnerWhole, w.f.PartnerLeads = Fact{}, Unknown // it was the holder's word
 	if v.primary() {
 		// Its word is forgotten, except for what makes us act as primary.
 		w.f.Peer.Word, w.f.Peer.Facts = Word{}, [FactCount]Value{}

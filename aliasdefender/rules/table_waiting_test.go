@@ -53,6 +53,18 @@ func waitingExamples() []example {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
 			c.f.Alias.Value = Answered
 		}, Take, Offered, 2 * second},
+		{"W15", "not all of its group could be here, and the partner could have all", "though ours before", func(c *instance) {
+			c.f.Whole, c.f.PartnerWhole, c.s.OursLast = seen(No, 0), seen(Yes, 0), true
+		}, Wait, GroupApart, tooOld},
+		{"W15", "neither host could have all of its group, and when_split = \"release\"", "", func(c *instance) {
+			c.p.ReleaseSplit, c.f.Whole, c.f.PartnerWhole, c.s.OursLast = true, seen(No, 0), seen(No, 0), true
+		}, Wait, GroupSplit, tooOld},
+		{"W11", "not primary, and we were the last to let it go", "neither host could have all of its group", func(c *instance) {
+			c.f.Whole, c.f.PartnerWhole, c.s.OursLast = seen(No, 0), seen(No, 0), true
+		}, Take, OursBefore, tooOld},
+		{"W11", "not primary, and we were the last to let it go", "what the partner could have of its group is not known", func(c *instance) {
+			c.f.Whole, c.s.OursLast = seen(No, 0), true
+		}, Take, OursBefore, tooOld},
 		{"W4", "an operator orders it, the partner says that it holds the alias, router answered", "", func(c *instance) {
 			says(c, Word{Standing: SaysHolding})
 			c.s.Order, c.f.Alias.Value = OrderTake, Answered
