@@ -29,6 +29,7 @@ func (l *loop) heard(h peer.Heard) {
 		}
 		t.version = h.Version
 	}
+	t.features = h.Features
 	t.identify(l, h)
 	t.wonder(l)
 	if p := l.partnerAt(h.Path); p != nil {

@@ -227,7 +227,7 @@ func (c instance) leaseDue() bool {
 }
 
 func (c instance) ordered() bool {
-	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent
+	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent && !c.heldBack()
 }
 
 func (c instance) offered() bool {

@@ -80,7 +80,7 @@
 //	      -> wait: on another NIC
 //	W3  own service failing, and the partner's is not known to be failing too
 //	      -> wait: service failing
-//	W4  an operator orders it and the alias is silent, or an operator forces it
+//	W4  an operator orders it, the alias is silent and its group may be here, or an operator forces it
 //	      -> take: operator
 //	W5  the holder offers it to us, the offer has not expired, router answered
 //	      -> take: offered

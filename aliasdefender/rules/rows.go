@@ -36,9 +36,9 @@ func waiting() []Row {
 			func(v *view) bool { return v.local(v.f.Elsewhere) != No }},
 		{"W3", false, "own service failing, and the partner's is not known to be failing too", Wait, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Facts[FactService]) != No }},
-		{"W4", false, "an operator orders it and the alias is silent, or an operator forces it", Take, OperatorTakes,
+		{"W4", false, "an operator orders it, the alias is silent and its group may be here, or an operator forces it", Take, OperatorTakes,
 			func(v *view) bool {
-				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent
+				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent && v.grouped() == NoRow
 			}},
 		{"W5", false, "the holder offers it to us, the offer has not expired, router answered", Take, Offered,
 			func(v *view) bool { return v.offered() && v.router() == Answered }},

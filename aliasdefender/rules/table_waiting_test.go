@@ -22,7 +22,7 @@ func waitingExamples() []example {
 			func(c *instance) { c.f.ParkedKnown, c.s.OursLast = Fact{}, true }, Wait, ParkedUnknown, tooOld},
 		{"W14", "not primary, partner silent", "what is parked is not known",
 			func(c *instance) { c.f.ParkedKnown, c.f.Partner = seen(No, 0), seen(Silent, 0) }, Take, PartnerSilent, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "what is parked is not known",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "what is parked is not known",
 			func(c *instance) { c.f.ParkedKnown, c.s.Order = seen(No, 0), OrderTake }, Take, OperatorTakes, tooOld},
 		{"W2", "NIC missing, down, without carrier or without an address of its own", "down",
 			func(c *instance) { c.f.NIC = seen(No, 0) }, Wait, NoLink, tooOld},
@@ -40,11 +40,11 @@ func waitingExamples() []example {
 		}, Wait, OnOtherNIC, tooOld},
 		{"W3", "own service failing, and the partner's is not known to be failing too", "even when ordered",
 			func(c *instance) { c.f.Service, c.s.Order = seen(No, 0), OrderForce }, Wait, ServiceFailing, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "ordered",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "ordered",
 			func(c *instance) { c.s.Order = OrderTake }, Take, OperatorTakes, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "forced",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "forced",
 			func(c *instance) { c.s.Order, c.f.Alias.Value = OrderForce, Answered }, Take, OperatorTakes, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "both services failing",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "both services failing",
 			func(c *instance) {
 				says(c, Word{})
 				c.s.Order, c.f.Service, c.f.Peer.Facts[FactService] = OrderTake, seen(No, 0), No
