@@ -223,6 +223,8 @@ func faults(i int) []event {
 			m.written = true
 			return true
 		}},
+		apart(i, "another member of the group fails", true),
+		apart(i, "another member of the group is well again", false),
 		lossy(i, "its ARP listener loses frames", true),
 		lossy(i, "its ARP listener hears all again", false),
 		{hosts[i] + ": what it says is a second late", true, func(p *pair, c *setting) bool {
@@ -236,6 +238,16 @@ func faults(i int) []event {
 			return was
 		}},
 	}
+}
+
+// apart is only for the settings with a group.
+func apart(i int, text string, to bool) event {
+	return event{hosts[i] + ": " + text, false, func(p *pair, c *setting) bool {
+		m := &p.h[i]
+		was := m.apart
+		m.apart, m.written = to, true
+		return c.group && was != to && m.on
+	}}
 }
 
 // lossy is only for some settings: with all of them the search would take too long.
