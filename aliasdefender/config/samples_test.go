@@ -213,6 +213,20 @@ func TestTheDNSPairExampleIsAPair(t *testing.T) {
 	}
 }
 
+// TestTheFirewallPairExampleIsAPair: both aliases are in one group, of one primary, and
+// judged by somebody who is there whatever the default route says.
+func TestTheFirewallPairExampleIsAPair(t *testing.T) {
+	for i, host := range loadPair(t, "firewall-pair") {
+		a := host.Aliases
+		if g := host.GroupOf(a[0].Addr); len(a) != 2 || g == nil || g != host.GroupOf(a[1].Addr) || g.Aliases[0] != a[0].Addr {
+			t.Fatalf("%+v", host.Groups)
+		}
+		if a[0].Primary != (i == 0) || a[1].Primary != (i == 0) || !a[0].Router.IsValid() || len(a[1].Witnesses) == 0 || len(a[0].Hooks.Programs[HookTake]) == 0 {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
 // loadPair loads both hosts' files of an example that is a pair. They must be mirrors: the
 // same aliases, one primary for each, and one settings file; and each folder has a README.
 func loadPair(t *testing.T, example string) (hosts [2]*Config) {

@@ -160,13 +160,17 @@ func (g *group) trouble() string {
 // twoPartners tells whether the members have two partners, as the numbers of their machines
 // tell. Then nobody else could have all.
 func (g *group) twoPartners() string {
-	first := (*alias)(nil)
+	first, of := (*alias)(nil), [peer.HostLen]byte{}
 	for _, a := range g.members {
+		host := [peer.HostLen]byte{}
+		if a.talk != nil && a.partner != nil {
+			host = a.talk.hosts[a.partner.Addr]
+		}
 		switch {
-		case a.talk == nil || a.talk.host == [peer.HostLen]byte{}:
+		case host == [peer.HostLen]byte{}:
 		case first == nil:
-			first = a
-		case a.talk.host != first.talk.host:
+			first, of = a, host
+		case host != of:
 			return fmt.Sprintf("group %s: the partner of %s is another machine than that of %s, so no host but this one could have all: correct Partner in hostname.alias", g.cfg.Name, a.id(), first.id())
 		}
 	}

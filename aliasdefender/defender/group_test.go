@@ -10,6 +10,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -249,6 +250,37 @@ func TestAGroupGoesBackAsAWhole(t *testing.T) {
 		}
 		if w.splitMost > time.Second {
 			w.fail("apart for %s", w.splitMost)
+		}
+	})
+}
+
+// TestTheChannelTakesAGroupsPartnersForOneMachine: otherwise what is said of a member would
+// die with its NIC. Their numbers tell if they are two after all.
+func TestTheChannelTakesAGroupsPartnersForOneMachine(t *testing.T) {
+	far := []netip.Addr{}
+	grouping(t, config.SplitServe, func(w *firewall) {
+		far = []netip.Addr{ip(22), ip(21)} // of B, and of A
+		for i, c := range []*config.Config{w.cfgA, w.cfgB} {
+			c.Aliases[1].Partner = config.Partner{Name: far[i].String(), Addr: far[i]}
+		}
+		w.b.foreign[far[0]], w.a.foreign[far[1]] = true, true
+	}, func(w *firewall) {
+		got := w.partnersOf(w.a)
+		if len(got) != 1 || got[0].Addr != w.b.own.Addr() || len(got[0].Paths) != 1 || got[0].Paths[0] != far[0] {
+			w.fail("partners %v", got)
+		}
+		w.service(0, memberIP(), rules.No)
+		w.wait(3 * time.Second)
+		w.at("b", "b", "A's service fails")
+		for i, path := range []netip.Addr{w.b.own.Addr(), far[0]} {
+			w.a.daemon.Heard(peer.Heard{Partner: w.b.own.Addr(), Path: path, Host: [peer.HostLen]byte{byte(i + 1)}, Say: 1 << 60})
+		}
+		w.wait(10 * time.Millisecond)
+		if text := w.problems(w.a); !strings.Contains(text, "group firewall: the partner of "+memberIP().String()+" is another machine than that of "+aliasIP.String()) {
+			w.fail("Status says %q", text)
+		}
+		if w.logged("event=group_apart") != 1 {
+			w.fail("the log does not say that they are two")
 		}
 	})
 }

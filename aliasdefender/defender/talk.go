@@ -50,6 +50,8 @@ type talk struct {
 	boot       time.Time          // when this run of its daemon was first heard
 	host       [peer.HostLen]byte // its number; zero: not said
 	cloned     bool               // and that number is ours too
+
+	hosts map[netip.Addr][peer.HostLen]byte // the numbers that were said, by the paths they came on
 }
 
 // record records an event about the partner.

@@ -108,7 +108,7 @@ func knowingLess(rows []Row, c instance) error {
 	for _, n := range facts(&less.f) {
 		was := *n.fact
 		n.fact.Value = Unknown
-		if err := check(n.Name, less); err != nil && n.ID != FactService && !group[n.ID] && !(n.ID == FactRouter && c.s.Order == OrderTake) {
+		if err := check(n.Name, less); err != nil && n.ID != FactService && !group[n.ID] && !(n.ID == FactPartner && before.Reason == GroupSplit) && !(n.ID == FactRouter && c.s.Order == OrderTake) {
 			return err
 		}
 		*n.fact = was

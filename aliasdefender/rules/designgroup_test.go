@@ -7,8 +7,11 @@ import "fmt"
 // apart: this host could not have the whole group, and the partner could.
 func (c instance) apart() bool { return c.known(c.f.Whole) == No && c.known(c.f.PartnerWhole) == Yes }
 
-// split: neither host could have the whole group.
-func (c instance) split() bool { return c.known(c.f.Whole) == No && c.known(c.f.PartnerWhole) == No }
+// split: neither host could have the whole group; one that is dead could not.
+func (c instance) split() bool {
+	dead := c.partner() == Silent && !c.f.Peer.Heard.IsZero() && c.age(c.f.Peer.Heard) >= c.p.ChannelSilent()
+	return c.known(c.f.Whole) == No && (c.known(c.f.PartnerWhole) == No || dead)
+}
 
 // dissolved: and then nobody is to have any of it.
 func (c instance) dissolved() bool { return c.split() && c.p.ReleaseSplit }

@@ -114,9 +114,13 @@ func (v *view) apart() bool {
 	return v.fresh(v.f.Whole) == No && v.fresh(v.f.PartnerWhole) == Yes
 }
 
-// split tells whether neither host could have the whole group.
+// split tells whether neither host could have the whole group. A partner that is silent,
+// with its daemon, which was heard, has nothing and could have nothing.
 func (v *view) split() bool {
-	return v.fresh(v.f.Whole) == No && v.fresh(v.f.PartnerWhole) == No
+	if v.fresh(v.f.Whole) != No {
+		return false
+	}
+	return v.fresh(v.f.PartnerWhole) == No || v.partner() == Silent && v.daemon() == No
 }
 
 // joins tells whether the partner has the first member, and could have all.

@@ -245,6 +245,8 @@ func (p *pair) wrong(c *setting) string {
 			return hosts[i] + " has the alias with an ill service, and " + hosts[1-i] + " could"
 		case c.group && m.kernel && m.apart && !other.kernel && !other.apart && p.serves(1-i) && m.said != never && p.talks(c):
 			return hosts[i] + " has a part of the group, and " + hosts[1-i] + " could have all"
+		case c.release && m.kernel && m.apart && !other.on && p.serves(i) && m.daemonHeard != never:
+			return hosts[i] + " has a part of a group, and " + hosts[1-i] + " is dead"
 		case c.release && m.kernel && m.apart && other.apart && p.serves(i) && other.daemon == running && p.talks(c):
 			return hosts[i] + " has a part of a group that neither could have"
 		case !m.kernel && !p.faulty && p.calm && int(p.wanted) == i && p.serves(i) && !c.back:
