@@ -94,16 +94,18 @@ func same(a, b config.Check) bool {
 	return reflect.DeepEqual(a, b)
 }
 
-// Held says since when this host has one of the aliases that use the check; zero: it has
-// none of them. It matters only for checks that are asked while it has one.
-func (s *Set) Held(name string, since time.Time) {
+// Held says whether this host has one of the aliases that use the check, or none of them.
+func (s *Set) Held(name string, here bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.each[name]
-	if o == nil || o.held.Equal(since) {
+	if o == nil || !o.held.IsZero() == here {
 		return
 	}
-	o.held = since
+	if o.held = (time.Time{}); here {
+		o.held = time.Now()
+	}
+	o.track.here(here)
 	select {
 	case o.wake <- struct{}{}:
 	default:
@@ -188,11 +190,12 @@ func (s *Set) mayAsk(ctx context.Context, o *one) bool {
 		why = fmt.Sprintf("not asked yet: the alias has been here for less than %s", config.Tidy(o.Settle))
 	}
 	said := o.track.State == Unknown && o.track.Reason == why
-	left := o.held.IsZero()
 	s.mu.Unlock()
 	if why != "" && !said {
 		s.change(ctx, o, func(t *track, now time.Time) {
-			if !left || !t.rests(now) {
+			if t.rests(now) {
+				t.Idle, t.Turned = true, false
+			} else {
 				t.stop(why, now)
 			}
 		})

@@ -219,7 +219,7 @@ func TestACheckOfAColdStandbyIsAskedWhileAnAliasIsHere(t *testing.T) {
 		if len(v.times()) != 0 {
 			t.Errorf("asked at %v without an alias", v.times())
 		}
-		s.Held("web", time.Now())
+		s.Held("web", true)
 		wait(9 * time.Second)
 		expect(t, s, "unknown: not asked yet: the alias has been here for less than 10s")
 		if len(v.times()) != 0 {
@@ -228,7 +228,7 @@ func TestACheckOfAColdStandbyIsAskedWhileAnAliasIsHere(t *testing.T) {
 		wait(16 * time.Second)
 		expect(t, s, "failing: refused")
 		asked := len(v.times())
-		s.Held("web", time.Time{})
+		s.Held("web", false)
 		wait(time.Millisecond)
 		expect(t, s, "failing: refused") // or the alias could come back before the partner has it
 		wait(failedRests - time.Minute)
@@ -240,12 +240,51 @@ func TestACheckOfAColdStandbyIsAskedWhileAnAliasIsHere(t *testing.T) {
 		}
 
 		v.does(func(context.Context, config.Check) Answer { return good("well") })
-		s.Held("web", time.Now())
+		s.Held("web", true)
 		wait(30 * time.Second)
 		expect(t, s, "good: well")
-		s.Held("web", time.Time{})
+		s.Held("web", false)
 		wait(time.Millisecond)
 		expect(t, s, "unknown: not asked: no alias that uses it is here")
+	})
+}
+
+// A service that failed here and then cannot be asked counts as failing for as long: the
+// partner may not have taken the alias yet. One that fails beside an alias that is here, or
+// that was never here, is unknown as soon as it cannot be asked.
+func TestAServiceThatFailedHereRestsAlsoWhereItCannotBeAsked(t *testing.T) {
+	broken := func(context.Context, config.Check) Answer { return unknown("no file descriptor") }
+	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
+		fails := func() {
+			v.does(func(context.Context, config.Check) Answer { return failing("refused") })
+			wait(30 * time.Second)
+			expect(t, s, "failing: refused")
+		}
+		fails()
+		v.does(broken)
+		wait(30 * time.Second)
+		expect(t, s, "unknown: no file descriptor")
+		s.Held("web", true)
+		fails()
+		v.does(broken)
+		wait(30 * time.Second)
+		expect(t, s, "unknown: no file descriptor")
+		fails()
+		s.Held("web", false)
+		v.does(broken)
+		wait(failedRests - time.Minute)
+		if r := s.Reports()[0]; r.State != Failing || r.Cause != "refused" || !time.Now().Before(r.Asked.Add(r.Lives)) {
+			t.Errorf("it is %s: %s", r.State, r.Reason)
+		}
+		wait(time.Minute)
+		expect(t, s, "unknown: no file descriptor")
+		fails() // once more, and it is well before it cannot be asked
+		v.does(func(context.Context, config.Check) Answer { return good("well") })
+		wait(30 * time.Second)
+		fails()
+		v.does(broken)
+		wait(30 * time.Second)
+		expect(t, s, "unknown: no file descriptor")
 	})
 }
 
@@ -254,9 +293,9 @@ func TestAnAnswerFromBeforeTheAliasLeftDoesNotCount(t *testing.T) {
 	cold := web(func(c *config.Check) { c.Holding, c.Fall = true, 1 })
 	playSet(t, []config.Check{cold}, func(s *Set, v *service) {
 		v.does(func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") })
-		s.Held("web", time.Now())
+		s.Held("web", true)
 		wait(time.Second + time.Millisecond)
-		s.Held("web", time.Time{})
+		s.Held("web", false)
 		wait(4 * time.Second)
 		expect(t, s, "unknown: not asked: no alias that uses it is here")
 		if len(v.turned()) != 0 {

@@ -9,7 +9,8 @@ import (
 // track is what is known of one check: it counts answers.
 type track struct {
 	Report
-	good, failing, unknown int // answers in a row
+	good, failing, unknown int  // answers in a row
+	failedHere             bool // it was failing when the alias left
 }
 
 // notAsked is the reason before the first question.
@@ -24,6 +25,7 @@ func newTrack(c config.Check, now time.Time) track {
 // the check failing.
 func (t *track) answered(a Answer, asked, now time.Time) {
 	t.Last, t.Reason, t.Output, t.Idle, t.Lives = a.State, a.Reason, a.Output, false, lives(t.Check)
+	rests := a.State == Unknown && t.rests(now)
 	switch a.State {
 	case Good:
 		t.good, t.failing, t.unknown = t.good+1, 0, 0
@@ -35,7 +37,7 @@ func (t *track) answered(a Answer, asked, now time.Time) {
 		t.turn(Failing, t.failing >= t.Check.Fall, now)
 	default:
 		t.unknown++
-		t.turn(Unknown, t.unknown >= t.Check.Fall || t.old(now), now)
+		t.turn(Unknown, t.unknown >= t.Check.Fall && !rests || t.old(now), now)
 	}
 	if a.State == t.State {
 		t.Cause = a.Reason
@@ -58,25 +60,27 @@ func (t *track) stop(reason string, now time.Time) {
 }
 
 // failedRests is for how long a service that failed here counts as failing after the alias
-// has gone because of that, and it is asked no more. Otherwise it would be unknown at once,
-// and the alias could come back before the partner has taken it.
+// has gone because of that, although it is asked no more, or cannot be. Otherwise it would
+// be unknown, and the alias could come back before the partner has taken it.
 const failedRests = 5 * time.Minute
 
 // rests keeps what is known of a service that was failing when the alias left, for a while.
 // It returns false if there is nothing to keep.
 func (t *track) rests(now time.Time) bool {
-	if t.State != Failing || !now.Before(t.Asked.Add(failedRests)) {
+	if !t.failedHere || t.State != Failing || !now.Before(t.Asked.Add(failedRests)) {
 		return false
 	}
-	t.Lives, t.Idle = failedRests, true
-	t.Turned = false
+	t.Lives = failedRests
 	return true
 }
+
+// here notes that the alias has come, or has left.
+func (t *track) here(yes bool) { t.failedHere = !yes && t.State == Failing }
 
 // turn puts the check into a state, if that is due.
 func (t *track) turn(to State, due bool, now time.Time) {
 	t.Turned = due && t.State != to
 	if t.Turned {
-		t.State, t.Since = to, now
+		t.State, t.Since, t.failedHere = to, now, false
 	}
 }

@@ -24,13 +24,15 @@ func (a *app) checkCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "Check",
 		Short: "Read the files, and say what they mean or what is wrong",
-		Long: `Read both files and the keys that they name. If they are good, say what they mean:
-a line for each alias, and one for the channel to the partner. If not, list every
-mistake and exit with 3. Then say what on this host keeps the aliases from being
+		Long: `Read both files and the keys and certificates that they name, and look at the programs
+of hooks and checks. If all is good, say what it means: a line for each alias, its
+hooks, the channel to the partner, and each check. If not, list every mistake and
+exit with 3. Then say what on this host keeps the aliases from being
 defended well: what it is, what follows from it, and how to fix it. If one of these
 is a mistake the exit code is 3 too; warnings and notes do not change it. Check changes
 nothing. It sends only the names of partners to the resolver, and needs no privilege
-except to read the files.
+except to read the files. Run it as the user that runs the Monitor: that user's own
+programs count as safe.
 
 With --files, look only at the files: for scripts that must know, before they stop
 a Monitor, whether the next one would start.
@@ -98,6 +100,7 @@ func (a *app) printConfig(cfg *config.Config) {
 	w := a.stdout
 	for _, alias := range cfg.Aliases {
 		printAlias(w, alias, len(cfg.Settings.Peer.Keys) > 0)
+		printHooks(w, alias.Hooks)
 	}
 	s := cfg.Settings
 	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exits[s.OnExit], s.LogTo, s.LogLevel, s.Socket)
@@ -162,6 +165,9 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 	if a.OnIsolation == config.IsolationRelease {
 		more = append(more, fmt.Sprintf("released when isolated for %s", config.Tidy(a.IsolatedAfter)))
 	}
+	if len(a.Checks) > 0 && a.OnServiceFailure == config.ServiceRelease {
+		more = append(more, "without a channel released when its service is failing")
+	}
 	more = append(more, fmt.Sprintf("a dead holder is noticed within %s (probed every %s, then %d × %s without an answer)",
 		config.Tidy(a.Detect()), config.Tidy(a.Interval), a.Misses, config.Tidy(a.Timeout)))
 	p := defender.PolicyOf(a, channel)
@@ -174,4 +180,28 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 		more = append(more, "it outlives its daemon")
 	}
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
+}
+
+// printHooks says in a line below an alias which programs run for it, and when.
+func printHooks(w io.Writer, h config.Hooks) {
+	var all []string
+	for _, name := range config.HookNames() {
+		p := h.Programs[name]
+		if len(p) == 0 {
+			continue
+		}
+		within, veto := h.Timeout, ""
+		if name == config.BeforeTake || name == config.BeforeRelease {
+			if within = h.Before(name); h.Veto {
+				veto = ", and may veto it"
+			}
+		}
+		all = append(all, fmt.Sprintf("%s %s (within %s%s)", name, strings.Join(p, " "), config.Tidy(within), veto))
+	}
+	if h.ExitAfter == config.AfterTake {
+		all = append(all, "after a take the Monitor ends with exit code 4")
+	}
+	if len(all) > 0 {
+		fmt.Fprintf(w, "  hooks: %s\n", strings.Join(all, "; "))
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,31 @@ func TestChecksJSONStandsAloneBesideAPartnersFile(t *testing.T) {
 	}
 	if code := Run(t.Context(), append(args, "--json", "--partner-file", theirs), o); code != exitDone || !json.Valid(out.Bytes()) {
 		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+// The unit may keep the Monitor from a check's certificates, as from a key: they are among
+// the files that Check judges.
+func TestACheckReadsWhatTheMonitorReads(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, ca := filepath.Join(dir, "key"), filepath.Join(dir, "ca.pem")
+	for _, path := range []string{key, ca} {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := &app{aliases: "none", settings: "none", open: func() (daemon.System, error) { return daemon.System{}, errors.New("not here") }}
+	cfg := &config.Config{Settings: config.Settings{Peer: config.Peer{KeyFiles: []string{key}}},
+		Checks: []config.Check{{Name: "web", HTTP: config.HTTP{CAFile: ca}}, {Name: "own", Command: []string{"/x"}}}}
+	var got []string
+	for _, f := range a.subject(t.Context(), cfg).Files {
+		got = append(got, f.Path)
+	}
+	if !slices.Equal(got, []string{key, ca}) {
+		t.Errorf("%q, want %s and %s", got, key, ca)
 	}
 }
 

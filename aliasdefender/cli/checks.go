@@ -57,30 +57,37 @@ func printConfigChecks(w io.Writer, cfg *config.Config) {
 		}
 		when := ""
 		if c.Holding {
-			when = ", while one of them is here"
+			when = " while this host has the alias"
+			if len(users) > 1 {
+				when = " while this host has one of them"
+			}
 			if c.Settle > 0 {
-				when += fmt.Sprintf(" for %s", config.Tidy(c.Settle))
+				when += fmt.Sprintf(", from %s after it came", config.Tidy(c.Settle))
 			}
 		}
-		fmt.Fprintf(w, "check %s of %s: asks %s every %s%s; failing after %d answers in a row that are not good, so within %s; good after %d\n",
-			c.Name, strings.Join(users, ", "), asks(c), config.Tidy(c.Interval), when, c.Fall, config.Tidy(time.Duration(c.Fall)*c.Interval+c.Timeout), c.Rise)
+		bad := "one answer that is not good"
+		if c.Fall > 1 {
+			bad = fmt.Sprintf("%d answers in a row that are not good", c.Fall)
+		}
+		fmt.Fprintf(w, "check %s of %s: %s every %s%s; failing after %s, so within %s; good after %d\n",
+			c.Name, strings.Join(users, ", "), question(c), config.Tidy(c.Interval), when, bad, config.Tidy(time.Duration(c.Fall)*c.Interval+c.Timeout), c.Rise)
 	}
 }
 
 // mostUsers is how many aliases of a check are named.
 const mostUsers = 3
 
-// asks is whom a check asks.
-func asks(c config.Check) string {
+// question says how a check asks.
+func question(c config.Check) string {
 	switch c.Kind {
 	case config.CheckHTTP:
-		return c.HTTP.URL
+		return "asks " + c.HTTP.URL
 	case config.CheckTCP:
-		return c.Address + " by TCP"
+		return "asks " + c.Address + " by TCP"
 	case config.CheckCommand:
-		return "the command " + strings.Join(c.Command, " ")
+		return "runs " + strings.Join(c.Command, " ")
 	case config.CheckProcess:
-		return "for the process " + c.Process
+		return "looks for the process " + c.Process
 	}
-	return "for the carrier of " + c.Link
+	return "looks at the carrier of " + c.Link
 }

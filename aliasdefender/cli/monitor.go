@@ -20,7 +20,8 @@ starts it.
   USR2       end and keep the aliases; the next Monitor adopts them
 
 With --observe, decide and log what would be done, and do nothing: take, release and
-announce nothing, run no hooks, say nothing on the channel. Addresses are asked as ever.
+announce nothing, run no hooks, say nothing on the channel, write nothing in the state
+directory. Addresses are asked as ever.
 
 The exit code is 4 if exit_after in the settings has ended the Monitor after a take.`,
 		Example: `  aliasdefender Monitor

@@ -34,8 +34,9 @@ A line for each check of a service says whether it is good, failing or unknown, 
 when, and what its last answer was.
 
 With a channel, a line below each alias shows what the partner says about it, and any
-contradiction between the two hosts' files. For an alias in a group a line says whether
-all of the group could be on this host, and on the partner.
+contradiction between the two hosts' files. A further line shows the last run of each
+of its hooks. For an alias in a group a line says whether all of the group could be on
+this host, and on the partner.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers

@@ -35,7 +35,13 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 		}
 	}
 	s.Unit = installedUnit(unitDirs)
-	for _, name := range append([]string{a.aliases, a.settings}, cfg.Settings.Peer.KeyFiles...) {
+	read := append([]string{a.aliases, a.settings}, cfg.Settings.Peer.KeyFiles...)
+	for _, c := range cfg.Checks { // the Monitor also reads what checks name that no alias has
+		if c.HTTP.CAFile != "" {
+			read = append(read, c.HTTP.CAFile)
+		}
+	}
+	for _, name := range read {
 		if f, err := lookAt(name); err == nil {
 			s.Files = append(s.Files, f)
 		}

@@ -26,7 +26,8 @@ func (a *app) whyCmd() *cobra.Command {
 		Long: `Show the last decisions about one alias or all, oldest first: when, by which row of
 the rules, and from which facts, with their ages. With a channel, they include how
 hand-overs went, and contradictions between the two hosts' files. Above them stand the
-checks of the alias's service, each with what it said last, and a command's output.
+checks of the alias's service, each with what it said last, and a command's output;
+below them is the last run of each hook.
 
 The running Monitor answers. It remembers the last 64 decisions about each alias,
 fewer if there are very many aliases; its event log keeps them over a restart or a
@@ -193,6 +194,9 @@ var deeds = map[string]string{
 func pastOf(e control.Entry) string {
 	if d, ok := deeds[e.Action]; ok {
 		return d
+	}
+	if strings.HasPrefix(e.Action, "would ") { // of a Monitor that observed
+		return e.Action + " it"
 	}
 	return e.Action // from a later Monitor
 }

@@ -34,6 +34,7 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 		}},
 		{Alias: "10.0.0.9", NIC: "eth0:2", Holder: "unknown", Journal: []control.Entry{
 			{At: at, Action: "adopt", Why: "it was found on this host"},
+			{At: at, Row: "W10", Action: "would take", Why: "this Monitor observed"},
 			{At: at, Row: "W99", Action: "levitate", Why: "a later Monitor knows why"},
 		}},
 		{Alias: "10.0.0.10", NIC: "eth0:3", Holder: "nobody"},
@@ -61,6 +62,8 @@ func TestWhyReadsWellInTheNight(t *testing.T) {
 10.0.0.9 on eth0:2, now holder unknown
 05:12:09.750  adopted it: it was found on this host.
     alias silent (asked 62ms before), partner silent (asked 3.1s before), router silent (asked 2m30s before); carrier unknown
+05:12:09.750  would take it (W10): this Monitor observed.
+    no facts known
 05:12:09.750  levitate (W99): a later Monitor knows why.
     no facts known
 

@@ -106,7 +106,7 @@ type checkTable struct {
 	headers                                                                     map[string]string
 	status                                                                      given[[]StatusRange]
 	redirects, verifyTLS, holding                                               given[bool]
-	command                                                                     given[[]string]
+	command                                                                     given[Program]
 	interval, timeout, settle                                                   given[time.Duration]
 	rise, fall                                                                  given[int]
 
@@ -204,7 +204,7 @@ func (f *SettingsFile) checkTable(v value) *checkTable {
 	f.checks = append(f.checks, c)
 	switch {
 	case len(f.checks) == maxChecks+1:
-		f.mistake(c.line, c.field, fmt.Sprintf("is one check more than the %d that there may be", maxChecks))
+		f.mistake(c.line, c.field, fmt.Sprintf("too many checks: there may be %d", maxChecks))
 	case !plainName(name):
 		f.mistake(c.line, c.field, fmt.Sprintf("%s is no plain name; write up to %d letters, digits, - and _, such as [check.web]", show(name), maxCheckName))
 	}
@@ -233,7 +233,7 @@ func (f *SettingsFile) takeCheck(v value, rest []string) bool {
 			c.headers = map[string]string{}
 		}
 		if c.headers[rest[1]] = s; len(c.headers) == maxHeaders+1 {
-			f.mistake(v.line, v.field(), fmt.Sprintf("is one header more than the %d that there may be", maxHeaders))
+			f.mistake(v.line, v.field(), fmt.Sprintf("too many headers: there may be %d", maxHeaders))
 		}
 	}
 	return true
@@ -270,7 +270,7 @@ func (f *SettingsFile) finishCheck(c *checkTable) {
 		}
 	}
 	if c.settle.value > 0 && !c.holding.value && !c.holding.bad {
-		f.mistake(c.settle.line, c.settle.field, `is for when = "holding": it is the time that a service needs which starts with the alias`)
+		f.mistake(c.settle.line, c.settle.field, `needs when = "holding": it is how long a service that starts with the alias takes to come up`)
 	}
 	if secure := strings.HasPrefix(strings.ToLower(c.http.value), "https:"); kind == CheckHTTP && !c.http.bad {
 		switch {

@@ -89,7 +89,7 @@ func TestAProgramThatOthersCouldChangeIsRefused(t *testing.T) {
 		"good/own":      "",
 		"good/link":     "",
 		"sticky/own":    "",
-		"good/changed":  "can be changed by others than root, who would run it: it has mode 0757",
+		"good/changed":  "root runs it, and others can change it: it has mode 0757",
 		"open/own":      "/open has mode 0777",
 		"good/leads":    "/open has mode 0777",
 		"good/plain":    "is not executable; 'chmod 755",
@@ -108,7 +108,7 @@ func TestAProgramThatOthersCouldChangeIsRefused(t *testing.T) {
 		if err := os.Chown(under("good", "own"), 1, 1); err != nil {
 			t.Fatal(err)
 		}
-		if got := commandProblem(under("good", "own")); !strings.Contains(got, "can be changed by others than root, who would run it: it belongs to user 1") {
+		if got := commandProblem(under("good", "own")); !strings.Contains(got, "root runs it, and others can change it: it belongs to user 1") {
 			t.Errorf("another user's program: %q", got)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,7 +18,6 @@ import (
 const (
 	maxCheckName = 32   // bytes: the name stands in every line of the log about it
 	maxHeaders   = 32   // of one question
-	maxArguments = 64   // of a command
 	maxText      = 1024 // bytes of send, contains, matches and of a header
 	maxStatus    = 16   // ranges
 	maxComm      = 255  // bytes of a process's name: that of its file
@@ -148,7 +146,7 @@ func statusList(v value) (list []StatusRange, all Mistakes) {
 		}
 		r := StatusRange{number(first), number(last)}
 		if r.First < 100 || r.Last > 599 || r.First > r.Last {
-			all = append(all, wrong(item, "%s is no status, and no range of them from low to high, such as %q; they go from 100 to 599", show(item.text), example)...)
+			all = append(all, wrong(item, "%s is neither a status from 100 to 599 nor a range of them, such as %q", show(item.text), example)...)
 			continue
 		}
 		list = append(list, r)
@@ -167,27 +165,13 @@ func number(s string) int {
 
 // commandLine reads a program with its arguments. The program is looked at when the files
 // are loaded for a Monitor.
-func commandLine(v value) (list []string, all Mistakes) {
+func commandLine(v value) (Program, Mistakes) {
 	const example = "/usr/local/lib/aliasdefender/own"
-	if v.kind != unstable.Array {
-		return nil, wrong(v, "%s; write a list of a program and its arguments, such as [%q]: no shell reads it", v.is(), example)
+	p, mistakes := program(example)(v)
+	if mistakes == nil && len(p) == 0 {
+		mistakes = wrong(v, "is empty; write a program and its arguments, such as [%q]", example)
 	}
-	if len(v.items) == 0 || len(v.items) > maxArguments {
-		return nil, wrong(v, "has %d entries; write a program and at most %d arguments, such as [%q]", len(v.items), maxArguments-1, example)
-	}
-	for i, item := range v.items {
-		s, mistakes := text(item, example)
-		switch {
-		case mistakes != nil:
-		case strings.ContainsRune(s, 0):
-			mistakes = wrong(item, "%s has a NUL byte", show(s))
-		case i == 0 && !path.IsAbs(s):
-			mistakes = wrong(item, "%s is not an absolute path, such as %s: it runs as root, and must not depend on where it is looked for", show(s), example)
-		}
-		all = append(all, mistakes...)
-		list = append(list, s)
-	}
-	return list, all
+	return p, mistakes
 }
 
 // processName reads the name of a process, as ps -e has it, or of its program's file.

@@ -64,9 +64,6 @@ func (h Hooks) Before(gate HookName) time.Duration {
 	return h.BeforeTimeout
 }
 
-// Any tells whether anything is to be done at all.
-func (h Hooks) Any() bool { return len(h.Programs) > 0 || h.ExitAfter != "" }
-
 // hookScope is what one [hooks] gives.
 type hookScope struct {
 	programs               map[HookName]given[Program]

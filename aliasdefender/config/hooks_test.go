@@ -61,8 +61,10 @@ func TestAHookIsAProgramThatOnlyRootCanChange(t *testing.T) {
 	make("safe/plain", 0o755, 0o644)
 	make("safe/open", 0o755, 0o757)
 	make("open/run", 0o777, 0o755)
+	make("far/near/run", 0o755, 0o755)
+	make("far/run", 0o755, 0o757) // in place of which safe/up/../run would be looked at if its name were cleaned
 	make("sticky/run", os.ModeSticky|0o777, 0o755)
-	for link, to := range map[string]string{"safe/link": "run", "safe/out": "../open/run", "open/in": at + "/safe/run", "safe/loop": "loop", "safe/dir": "/"} {
+	for link, to := range map[string]string{"safe/link": "run", "safe/out": "../open/run", "open/in": at + "/safe/run", "safe/loop": "loop", "safe/dir": "/", "safe/up": "../far/near", "safe/above": "up/..", "safe/back": "up/../../safe//./run"} {
 		if err := os.Symlink(to, link); err != nil {
 			t.Fatal(err)
 		}
@@ -73,12 +75,20 @@ func TestAHookIsAProgramThatOnlyRootCanChange(t *testing.T) {
 		"safe/link":        "",
 		"sticky/run":       "",
 		"safe/../safe/run": "",
+		"safe//./run":      "",
+		"safe/up/run":      "",
+		"safe/back":        "",
+		"safe/up/../run":   "AT/safe/up/../run root runs it, and others can change it: it has mode 0757; 'chown root AT/far/run' and 'chmod go-w AT/far/run'",
+		"safe/above/run":   "AT/safe/above/run root runs it, and others can change it: it has mode 0757; 'chown root AT/far/run' and 'chmod go-w AT/far/run'",
+		"safe/above":       "AT/safe/above is a directory; name the program in it",
+		"safe/up/..":       "AT/safe/up/.. is a directory; name the program in it",
+		"safe/run/":        "AT/safe/run/ is a directory; name the program in it",
 		"safe/no":          "AT/safe/no does not exist; name a program that does",
 		"no/run":           "AT/no/run does not exist; name a program that does",
-		"safe/open":        "AT/safe/open can be changed by others than root, who would run it: it has mode 0757; 'chown root AT/safe/open' and 'chmod go-w AT/safe/open'",
-		"open/run":         "AT/open/run can be replaced by others than root, who would run it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
-		"safe/out":         "AT/safe/out can be replaced by others than root, who would run it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
-		"open/in":          "AT/open/in can be replaced by others than root, who would run it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
+		"safe/open":        "AT/safe/open root runs it, and others can change it: it has mode 0757; 'chown root AT/safe/open' and 'chmod go-w AT/safe/open'",
+		"open/run":         "AT/open/run root runs it, and others can replace it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
+		"safe/out":         "AT/safe/out root runs it, and others can replace it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
+		"open/in":          "AT/open/in root runs it, and others can replace it: the directory AT/open has mode 0777; 'chown root AT/open' and 'chmod go-w AT/open'",
 		"safe/loop":        "AT/safe/loop cannot be looked at: too many symbolic links",
 		"safe/dir":         "AT/safe/dir is a directory; name the program in it",
 		"safe":             "AT/safe is a directory; name the program in it",

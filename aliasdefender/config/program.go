@@ -19,17 +19,17 @@ type Program []string
 // maxLinks is how many symbolic links Linux follows in one path, path_resolution(7).
 const maxLinks = 40
 
-// maxHookWords bounds the arguments of a program, and maxHookWord the bytes of each.
-const maxHookWords, maxHookWord = 64, 4096
+// maxWords bounds the arguments of a program, and maxWord the bytes of each.
+const maxWords, maxWord = 64, 4096
 
 // program reads a program with its arguments.
 func program(example string) parser[Program] {
 	return func(v value) (Program, Mistakes) {
 		if v.kind != unstable.Array {
-			return nil, wrong(v, "%s; write a list of the program and its arguments, such as [%q]", v.is(), example)
+			return nil, wrong(v, "%s; write a list of the program and its arguments, such as [%q]: no shell reads it", v.is(), example)
 		}
-		if len(v.items) > maxHookWords {
-			return nil, wrong(v, "has %d words; a program with its arguments may have %d", len(v.items), maxHookWords)
+		if len(v.items) > maxWords {
+			return nil, wrong(v, "has %d words; a program with its arguments may have %d", len(v.items), maxWords)
 		}
 		var p Program
 		var all Mistakes
@@ -37,12 +37,14 @@ func program(example string) parser[Program] {
 			s, mistakes := text(item, example)
 			switch {
 			case mistakes != nil:
+			case i == 0 && !filepath.IsAbs(s):
+				mistakes = wrong(item, "%s is not an absolute path, such as %s: no PATH is searched for a program that runs as root", show(s), example)
 			case i == 0:
 				s, mistakes = absolute(example, maxPath)(item)
 			case strings.ContainsRune(s, 0):
 				mistakes = wrong(item, "%s has a NUL byte", show(s))
-			case len(s) > maxHookWord:
-				mistakes = wrong(item, "has %d bytes; an argument may have %d", len(s), maxHookWord)
+			case len(s) > maxWord:
+				mistakes = wrong(item, "has %d bytes; an argument may have %d", len(s), maxWord)
 			}
 			all = append(all, mistakes...)
 			p = append(p, s)
@@ -56,9 +58,19 @@ func program(example string) parser[Program] {
 // file nor a directory or symbolic link on the way to it. Whether it can be executed is
 // found out when it is to be run.
 func LookAtProgram(path string) string {
-	at, rest := "/", strings.TrimPrefix(filepath.Clean(path), "/")
+	// The kernel goes up from where a link has led, so nothing is cleaned: at has no links.
+	at, rest := "/", path
 	for links := 0; ; {
-		name, more, _ := strings.Cut(rest, "/")
+		name, more, further := strings.Cut(rest, "/")
+		if name == "" || name == "." || name == ".." {
+			if name == ".." {
+				at = filepath.Dir(at)
+			}
+			if rest = more; !further {
+				return "is a directory; name the program in it"
+			}
+			continue
+		}
 		dir, err := os.Lstat(at)
 		if err != nil {
 			return notThere(at, err)
@@ -71,7 +83,7 @@ func LookAtProgram(path string) string {
 		// In a directory such as /tmp only the owner of what is in it may move that away.
 		sticky := dir.Mode()&fs.ModeSticky != 0 && trustedFile(info) && trustedFile(dir)
 		if problem := openToOthers(dir); problem != "" && !sticky {
-			return fmt.Sprintf("can be replaced by others than root, who would run it: the directory %s %s; 'chown root %[1]s' and 'chmod go-w %[1]s'", showPath(at), problem)
+			return fmt.Sprintf("root runs it, and others can replace it: the directory %s %s; 'chown root %[1]s' and 'chmod go-w %[1]s'", showPath(at), problem)
 		}
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
@@ -82,14 +94,13 @@ func LookAtProgram(path string) string {
 			if err != nil {
 				return "cannot be looked at: " + cause(err)
 			}
-			if !filepath.IsAbs(to) {
-				to = filepath.Join(at, to)
+			if filepath.IsAbs(to) {
+				at = "/"
 			}
-			at, rest = "/", strings.TrimPrefix(filepath.Join(to, more), "/")
-			if rest == "" {
-				return "is a directory; name the program in it"
+			if rest = to; further {
+				rest += "/" + more
 			}
-		case more != "":
+		case further:
 			at, rest = next, more
 		case info.IsDir():
 			return "is a directory; name the program in it"
@@ -97,7 +108,7 @@ func LookAtProgram(path string) string {
 			return "is not a regular file"
 		default:
 			if problem := openToOthers(info); problem != "" {
-				return fmt.Sprintf("can be changed by others than root, who would run it: it %s; 'chown root %s' and 'chmod go-w %[2]s'", problem, showPath(next))
+				return fmt.Sprintf("root runs it, and others can change it: it %s; 'chown root %s' and 'chmod go-w %[2]s'", problem, showPath(next))
 			}
 			return ""
 		}

@@ -27,7 +27,7 @@ type checks struct {
 
 	mu    sync.Mutex
 	uses  map[netip.Addr][]string    // the checks of each alias that has some
-	holds map[netip.Addr]time.Time   // since when this host has an alias
+	holds map[netip.Addr]bool        // the aliases that this host has
 	told  map[netip.Addr]observation // what was posted last
 	flood record.Flood
 }
@@ -46,7 +46,7 @@ const againAfter = time.Second
 
 // newChecks makes the source. Nothing is asked before Run.
 func newChecks(cfg *config.Config, ask check.Asker, record func(record.Event)) *checks {
-	c := &checks{record: record, wake: make(chan struct{}, 1), holds: map[netip.Addr]time.Time{}, told: map[netip.Addr]observation{}}
+	c := &checks{record: record, wake: make(chan struct{}, 1), holds: map[netip.Addr]bool{}, told: map[netip.Addr]observation{}}
 	c.set = check.New(ask, c.tell)
 	c.use(cfg)
 	return c
@@ -86,30 +86,22 @@ func (c *checks) Want([]netip.Addr) {
 func (c *checks) Holds(alias netip.Addr, yes bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch _, had := c.holds[alias]; {
-	case yes && !had:
-		c.holds[alias] = time.Now()
-	case !yes:
+	if c.holds[alias] = true; !yes {
 		delete(c.holds, alias)
 	}
 	c.tellHeld()
 }
 
-// tellHeld tells each check since when an alias that uses it is here.
+// tellHeld tells each check whether an alias that uses it is here.
 func (c *checks) tellHeld() {
-	since := map[string]time.Time{}
+	here := map[string]bool{}
 	for alias, names := range c.uses {
-		at, here := c.holds[alias]
 		for _, name := range names {
-			if first, some := since[name]; here && (!some || first.IsZero() || at.Before(first)) {
-				since[name] = at
-			} else if !some {
-				since[name] = time.Time{}
-			}
+			here[name] = here[name] || c.holds[alias]
 		}
 	}
-	for name, at := range since {
-		c.set.Held(name, at)
+	for name, is := range here {
+		c.set.Held(name, is)
 	}
 }
 

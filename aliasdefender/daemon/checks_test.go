@@ -219,6 +219,33 @@ func TestAReloadThatDropsAChecksAliasMakesItUnknown(t *testing.T) {
 	})
 }
 
+// A check that several aliases share has settled once one of them has been here for long
+// enough, whichever of them leaves.
+func TestASharedCheckSettlesOnce(t *testing.T) {
+	cold := strings.Replace(twoChecks, `link = "eth7"`, "link = \"eth7\"\nwhen = \"holding\"\nsettle = \"1m\"", 1)
+	cfg := checksOf(t, cold)
+	cfg.Aliases[0].Checks, cfg.Aliases[1].Checks = []string{"web"}, []string{"web"}
+	playChecks(t, cfg, func(c *checks, d *desk) {
+		d.set("web", check.Good, "")
+		c.Holds(first, true)
+		time.Sleep(2 * time.Minute)
+		c.Holds(second, true)
+		time.Sleep(10 * time.Second)
+		c.Holds(first, false)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := d.service(second); got != "good" {
+			t.Errorf("the first has left: %q", got)
+		}
+		c.Holds(second, false)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := d.service(second); got != "unknown" {
+			t.Errorf("both have left: %q", got)
+		}
+	})
+}
+
 func TestAColdStandbysServiceIsUnknownUntilItHolds(t *testing.T) {
 	cold := strings.Replace(twoChecks, `link = "eth7"`, "link = \"eth7\"\nwhen = \"holding\"\nsettle = \"10s\"", 1)
 	playChecks(t, checksOf(t, cold), func(c *checks, d *desk) {

@@ -95,7 +95,7 @@ func Run(ctx context.Context, o Options) error {
 	options.Recorder, options.Ring = m.events.Recorder, m.events.ring
 	if m.hooks != nil {
 		m.sayTold(m.hooks.told.open(within))
-		options.Gates = m.hooks.Gates()
+		options.Gates = []defender.Gate{m.hooks}
 	}
 	if o.Observe {
 		observe(&options)
@@ -117,10 +117,7 @@ func Run(ctx context.Context, o Options) error {
 	m.sayKept(state, cfg)
 	err = m.run(ctx, server, signals)
 	m.event(string(record.Ended)).Info("Alias Defender has ended")
-	if err == nil && m.hooks != nil && m.hooks.acted.Load() {
-		return ErrActed
-	}
-	return err
+	return m.end.outcome(err)
 }
 
 // open opens the network, or says what this process lacks to use it.
@@ -155,6 +152,7 @@ type monitor struct {
 	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
 
+	end    end
 	unread string // why readers cannot ask although they should; empty: they can
 
 	reportEvery time.Duration // the constant reportEvery; shorter in tests
@@ -172,7 +170,8 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 		settings: cfg.Settings, reportEvery: reportEvery, read: make(chan struct{}), reloading: make(chan struct{}, 1),
 	}
 	m.slowest.Store(int64(slowest(cfg.Aliases)))
-	if m.observes = o.Observe; !m.observes {
+	m.observes, m.memory.writes = o.Observe, !o.Observe
+	if !m.observes {
 		m.hooks = newHooks(m, cfg)
 	}
 	m.events = newEvents(m, cfg)
@@ -229,8 +228,9 @@ func (m *monitor) loop(ctx context.Context) error {
 		m.watchRead(watching)
 	}()
 	err := m.defender.Run(ctx)
+	m.manager.Stopping() // who waited for other takes has not said so
 	if m.hooks != nil {
-		m.hooks.end()
+		m.hooks.End(m.end.hooksWithin())
 	}
 	m.daemonEvent(record.Ended, record.Info, "")
 	stop()
@@ -284,18 +284,6 @@ func (m *monitor) obey(ctx context.Context, over <-chan struct{}, signals <-chan
 			}
 		}
 	}
-}
-
-// stop orders the loop to end, and tells the manager.
-func (m *monitor) stop(e defender.Exit) {
-	m.manager.Stopping()
-	switch {
-	case m.observes:
-		e = defender.ExitKeep // there is nothing to give up
-	case e == defender.ExitNext:
-		m.hooks.next.Store(true)
-	}
-	m.defender.Stop(e)
 }
 
 // status answers for the loop.

@@ -14,7 +14,8 @@ import (
 type events struct {
 	*record.Recorder
 	ring *record.Ring
-	disk *record.Log // nil: [events] size is 0
+	disk *record.Log // nil: [events] size is 0, or this Monitor observes
+	read bool        // what earlier runs wrote is read
 	dir  string
 }
 
@@ -25,7 +26,8 @@ func newEvents(m *monitor, cfg *config.Config) events {
 	if m.hooks != nil {
 		sinks = append(sinks, m.hooks.Runner)
 	}
-	if size := cfg.Settings.Events.Size; size > 0 {
+	size := cfg.Settings.Events.Size
+	if e.read = size > 0; e.read && !m.observes {
 		e.disk = record.NewLog(e.dir, size, func(text string, err error) {
 			line := m.event("event_log").WithField("dir", e.dir)
 			if err != nil {
@@ -48,13 +50,14 @@ func (m *monitor) daemonEvent(kind record.Kind, level record.Level, text string)
 
 // eventTasks are the tasks that events need.
 func (m *monitor) eventTasks() []Task {
-	if m.events.disk == nil {
-		return nil
+	var all []Task
+	if m.events.disk != nil {
+		all = append(all, m.events.disk)
 	}
-	return []Task{
-		m.events.disk,
-		task{"the reading of the event log", m.loadEvents, atOnce()},
+	if m.events.read {
+		all = append(all, task{"the reading of the event log", m.loadEvents, atOnce()})
 	}
+	return all
 }
 
 // lookAgain is after how long a last line without an end is looked at once more.

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -10,36 +9,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
-	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/hook"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/store"
 )
 
-// How long the hooks that are under way, or wait, have at the end of a Monitor. Where
-// another one is to follow nobody defends the aliases meanwhile.
-const (
-	hooksWithin     = 10 * time.Second
-	hooksWithinNext = 2 * time.Second
-)
-
-// ErrActed is how a Monitor ends that was told to end after a take (exit_after).
-var ErrActed = errors.New("an alias was taken, and exit_after = \"take\" ends the Monitor: the aliases stay on this host")
-
 // hooks are the administrator's programs, and what they were told.
 type hooks struct {
 	*hook.Runner
-	told  *told
-	rows  []config.Alias // those in force; the reload owns them
-	acted atomic.Bool    // exit_after has ended the Monitor
-	next  atomic.Bool    // another Monitor is to follow
+	told *told
+	rows []config.Alias // those in force; the reload owns them
 }
 
 // newHooks makes the hooks of a Monitor. It starts nothing.
@@ -50,13 +35,8 @@ func newHooks(m *monitor, cfg *config.Config) *hooks {
 		Output: func(alias netip.Addr, label string, name config.HookName, line string) {
 			m.event("hook_output").WithFields(logrus.Fields{"alias": alias.String(), "nic": label, "hook": string(name), "output": line}).Info("a hook says")
 		},
-		Acted: func(alias netip.Addr) {
-			if h.acted.CompareAndSwap(false, true) {
-				m.event("acted").WithField("alias", alias.String()).Info("exit_after: the alias was taken, and its hook has run: the Monitor ends")
-				m.stop(defender.ExitKeep)
-			}
-		},
-		Told: h.told,
+		Acted: m.acted,
+		Told:  h.told,
 	}, cfg.Aliases)
 	return h
 }
@@ -80,15 +60,6 @@ func (m *monitor) keepHooks(rows []config.Alias) {
 	if m.hooks != nil {
 		m.hooks.rows = rows
 	}
-}
-
-// end ends the hooks after the loop's end.
-func (h *hooks) end() {
-	within := hooksWithin
-	if h.next.Load() {
-		within = hooksWithinNext
-	}
-	h.End(within)
 }
 
 // keepTold writes which take hooks have run whenever that has changed, until ctx ends;

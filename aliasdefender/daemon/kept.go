@@ -25,6 +25,7 @@ type memory struct {
 	file   *store.File
 	keeper *store.Keeper
 	load   func() parked // waits for the disk; tests make it hang
+	writes bool          // false: this Monitor only reads, and no partner asks for its number
 
 	read   chan struct{} // closed once found is set
 	joined chan struct{} // closed once the loop has what came late
@@ -75,12 +76,16 @@ func (m *memory) open(within time.Duration) (p parked, i identity) {
 		close(m.read)
 	}()
 	identified := make(chan identity, 1)
-	go func() {
-		var i identity
-		i.id, i.noID = store.HostID(m.dir)
-		i.ready = m.file.Ready()
-		identified <- i
-	}()
+	if m.writes {
+		go func() {
+			var i identity
+			i.id, i.noID = store.HostID(m.dir)
+			i.ready = m.file.Ready()
+			identified <- i
+		}()
+	} else {
+		identified <- identity{id: store.ThisRun()}
+	}
 	select {
 	case <-m.read:
 		p = m.found
@@ -133,7 +138,7 @@ func (m *monitor) tellLate(ctx context.Context) error {
 	m.sayKept(p, nil)
 	now, running := m.defender.Kept(defender.Kept(p.kept), m.memory.state(p))
 	close(m.memory.joined)
-	if running && p.damage == nil && !same(now, p.kept) {
+	if running && m.memory.writes && p.damage == nil && !same(now, p.kept) {
 		// Orders that were given meanwhile are not on the disk yet.
 		if _, err := m.memory.keeper.Remember(store.Kept(now)); err != nil {
 			m.notRemembered(err)

@@ -138,6 +138,14 @@ func (a *alias) settled() bool {
 	return f.Value == rules.Answered && f.Miss.IsZero()
 }
 
+// awaitsItself tells whether nothing can follow for the alias until its own fact has
+// another value, or until time has passed, however new the proof of others is. When a
+// thousand aliases start, each of them is asked for by the partner too: every one of these
+// frames proves that the partner lives, to all thousand.
+func (a *alias) awaitsItself() bool {
+	return !a.state.Holding && (a.alias.Fact().Value == rules.Unknown || a.decision.Reason == rules.DoubtedTwice)
+}
+
 // stands is how this host stands to the alias: that decides what is asked about it.
 func (l *loop) stands(a *alias) detect.Here {
 	h := detect.Here{Holding: a.state.Holding, Working: a.errand.stage == working, Kernel: a.kernel.Value}

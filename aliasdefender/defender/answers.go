@@ -196,6 +196,8 @@ func (l *loop) whatNext(a *alias, handed bool) string {
 		return "nobody will serve it: " + notPrimary + here
 	case a.state.Parked:
 		return "the partner, if it is primary and well, takes it within its detection time" + stays
+	case a.decision.Reason == rules.ServiceFailing:
+		return "this host takes nothing while its service fails: mend that, or take the check out of the settings and Reload"
 	case f.Alias.Value == rules.Answered:
 		return "this host stands by"
 	default:

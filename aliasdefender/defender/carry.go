@@ -23,6 +23,10 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 		l.done(a, rules.Decision{Row: d.Row, Action: rules.Forget, Reason: rules.KernelLost}, rules.Outcome{Begun: l.now})
 		return
 	}
+	if l.o.Deeds == NoDeeds && a.state.Holding {
+		l.elsewhereDone(a, d)
+		return
+	}
 	if l.renewed(a, d) {
 		return
 	}
@@ -65,11 +69,20 @@ func (l *loop) carry(a *alias, d rules.Decision) {
 	}
 }
 
+// elsewhereDone counts a deed that keeps the alias here as done by whoever does the work
+// here. Otherwise it would stay due, and the rows below would not be read.
+func (l *loop) elsewhereDone(a *alias, d rules.Decision) {
+	switch d.Action {
+	case rules.Refresh, rules.Announce, rules.Reorder:
+		l.then(a, a.state.Done(a.policy, d, rules.Outcome{Begun: l.now, Lifetime: a.policy.Lifetime()}, l.now))
+	}
+}
+
 // renewed renews the lease of an alias that a gate keeps from being released, when a third
 // of the lease has passed: the gate has said that the alias is to stay.
 func (l *loop) renewed(a *alias, d rules.Decision) bool {
 	e, lifetime := &a.errand, a.policy.Lifetime()
-	refused := e.stage == idle && d.Action == rules.Release && e.failure.refused && !e.failure.retry.IsZero()
+	refused := e.stage == idle && d.Action == rules.Release && !d.Reason.AtOnce() && e.failure.refused && !e.failure.retry.IsZero()
 	if !refused || a.state.Lease.IsZero() || l.ending.stage == lasting || l.now.Before(a.state.Lease.Add(-2*lifetime/3)) {
 		return false
 	}

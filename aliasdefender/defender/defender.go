@@ -149,10 +149,12 @@ type Exit uint8
 const (
 	ExitAsSet Exit = iota // as on_exit says
 	ExitKeep              // keep every alias until somebody takes it off
+	ExitTaken             // the same, once the others that may have to be taken now are here too, for a bounded time
 	ExitNext              // keep every alias for the next Monitor to adopt, which starts within NextWithin
 )
 
-// Stop tells the loop to end; Run returns when it has.
+// Stop tells the loop to end; Run returns when it has. The first call decides how; a later
+// one ends the waiting of ExitTaken.
 func (d *Defender) Stop(e Exit) {
 	d.post(func(l *loop) { l.stop(e) })
 }

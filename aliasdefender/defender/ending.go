@@ -25,6 +25,7 @@ type ending struct {
 	stage    endStage
 	deadline time.Time // of the stage
 	next     bool      // another Monitor is to follow
+	takes    time.Time // ExitTaken: until then it waits for takes before it begins; zero: it does not
 }
 
 // endStage is what the end is doing at the moment.
@@ -45,14 +46,20 @@ func (e *ending) begun() bool { return e.stage != running }
 
 // stop begins the end.
 func (l *loop) stop(e Exit) {
-	if l.ending.begun() {
+	switch {
+	case l.ending.begun():
 		return
+	case !l.ending.takes.IsZero():
+		e = ExitKeep // that came first
+	case e == ExitTaken:
+		l.ending.takes = l.now.Add(l.takesWithin())
+		return // settle goes on
 	}
 	within := releaseWithin
 	for _, a := range l.list {
 		within = max(within, releaseWithin+a.cfg.Hooks.Before(config.BeforeRelease))
 	}
-	l.ending = ending{keeping, l.now.Add(within), e == ExitNext}
+	l.ending = ending{stage: keeping, deadline: l.now.Add(within), next: e == ExitNext}
 	text := "ending; the aliases stay on this host"
 	switch {
 	case e == ExitNext:
@@ -65,6 +72,27 @@ func (l *loop) stop(e Exit) {
 	}
 	l.event("ending").Info(text)
 	l.obeyAll(exits[l.ending.stage])
+}
+
+// takesWithin is how long ExitTaken waits: a partner that has died takes all of its aliases
+// with it, and they fall silent one after the other, each in its own rhythm.
+func (l *loop) takesWithin() time.Duration {
+	within := time.Duration(0)
+	for _, a := range l.list {
+		c := a.cfg
+		within = max(within, c.Detect()+time.Duration(c.Misses)*c.Timeout+c.Hooks.Before(config.BeforeTake))
+	}
+	return within + releaseWithin
+}
+
+// comes tells whether the alias is being taken, or may have to be soon: it is not here, and
+// nobody else surely has it.
+func (a *alias) comes() bool {
+	if a.state.Holding || a.state.Parked || a.state.Leaving || a.untied() {
+		return false
+	}
+	f := a.alias.Fact()
+	return a.errand.stage != idle || f.Value != rules.Answered || !f.Miss.IsZero()
 }
 
 // exits are what the stages mean for each alias.
@@ -84,6 +112,9 @@ func (l *loop) obeyAll(c rules.Command) {
 // until the next Monitor must have come.
 func (l *loop) settle() {
 	e := &l.ending
+	if !e.begun() && !e.takes.IsZero() && (!l.now.Before(e.takes) || !slices.ContainsFunc(l.list, (*alias).comes)) {
+		l.stop(ExitKeep)
+	}
 	if !e.begun() || e.stage == over {
 		return
 	}
@@ -99,6 +130,9 @@ func (l *loop) settle() {
 	}
 	e.stage, e.deadline = lasting, l.now.Add(lastWords)
 	for _, a := range l.list {
+		if a.errand.stage == gated {
+			l.leaveGate(a) // it stays, as it does if the gate has just said no
+		}
 		if a.state.Holding && (!a.state.Lease.IsZero() || l.stays(a) > 0) && a.errand.stage == idle && l.outlives(a) && !a.doubtful(l.now) {
 			l.last(a)
 		}

@@ -127,14 +127,13 @@ func (l *loop) leaveGate(a *alias) {
 	a.errand.stage, a.errand.gates = idle, gates{}
 }
 
-// urgent is the decision d or, if an order or a failing service releases the alias and may
-// have to wait for a gate, a release that waits for none (H3, H6, H8), if the rows would
-// decide on one otherwise.
+// urgent is the decision d or, if an order releases the alias and may have to wait for a
+// gate, a release that waits for none (Reason.AtOnce), if the rows would decide on one
+// otherwise. A failing service needs no second look: its row stands below all of these.
 func (l *loop) urgent(a *alias, d rules.Decision, f rules.Facts) rules.Decision {
-	if d.Action != rules.Release || d.Reason.AtOnce() || len(l.o.Gates) == 0 {
+	if d.Action != rules.Release || d.Reason != rules.OperatorReleases || len(l.o.Gates) == 0 {
 		return d
 	}
-	f.Service = rules.Fact{}
 	by := l.judge.Decide(a.policy, a.state.Unordered(), f)
 	if by.Action == rules.Release && by.Reason.AtOnce() {
 		return by

@@ -265,6 +265,64 @@ func TestAnExitWaitsForTheGates(t *testing.T) {
 	})
 }
 
+// What must go at once goes at once, also just after a gate has said no and when the lease
+// is due.
+func TestWhatMustGoAtOnceIsNotRenewedFirst(t *testing.T) {
+	g := &gate{of: rules.Release}
+	playWith(t, 1, false, true, func(w *world) {
+		w.a.gates = []Gate{g}
+		w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Primary = 10*time.Second, false
+	}, func(w *world) {
+		w.b.kill()
+		w.b.set(func() { w.b.on = false })
+		w.settle()
+		w.ordered()
+		w.wait(time.Second)
+		begun := make(chan rules.Action, 1)
+		w.a.daemon.post(func(l *loop) {
+			a := l.list[0]
+			l.leaveGate(a)
+			l.failed(a, rules.Release, "the gate does not allow the release", errors.New("no"))
+			a.errand.failure.refused = true
+			a.state.Lease = l.now.Add(5 * time.Second)
+			l.carry(a, rules.Decision{Row: "H3", Action: rules.Release, Reason: rules.LinkLost})
+			begun <- a.state.Doing
+		})
+		if got := <-begun; got != rules.Release {
+			w.fail("it begins to %s", got)
+		}
+	})
+}
+
+// An alias whose release waits for a gate when the Monitor ends stays until the next one
+// has come, or for good, as any other does.
+func TestAnAliasThatWaitsForAGateOutlivesTheMonitor(t *testing.T) {
+	for _, next := range []bool{true, false} {
+		g := &gate{of: rules.Release}
+		playWith(t, 1, false, true, func(w *world) {
+			w.a.gates = []Gate{g}
+			w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Primary = 10*time.Second, false
+		}, func(w *world) {
+			w.b.kill()
+			w.b.set(func() { w.b.on = false })
+			w.settle()
+			w.ordered()
+			w.wait(time.Second)
+			exit := ExitKeep
+			if next {
+				exit = ExitNext
+			}
+			w.a.daemon.Stop(exit)
+			w.wait(4 * time.Minute)
+			w.expect("a", "it was told to stay")
+			w.wait(2 * time.Minute)
+			if w.a.has(aliasIP) == next {
+				w.fail("next: %v: after 6 minutes it is there: %v", next, !next)
+			}
+		})
+	}
+}
+
 // everyMove is a sink that wants each event.
 type everyMove struct{ moves []record.Event }
 

@@ -312,7 +312,7 @@ func (l *loop) wakes() time.Time {
 			sooner(p.next)
 		}
 	}
-	if l.ending.begun() {
+	if sooner(l.ending.takes); l.ending.begun() {
 		sooner(l.ending.deadline)
 	}
 	if l.o.BeatEvery > 0 {

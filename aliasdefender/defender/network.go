@@ -290,20 +290,30 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	l.readElsewhere(a)
 	l.readOwn(a)
 	there := a.inKernel()
-	if a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No && a.place.failed {
-		a.log(l, "vanished").Warnf("the kernel no longer answers for it: when it looked for another host with the same address (duplicate address detection), one answered; the alias was in order %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
-	} else if a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No {
-		a.log(l, "vanished").Warnf("it has vanished from this host, and we did not remove it; it was there %s ago", l.now.Sub(a.kernel.Asked).Round(time.Millisecond))
-	}
-	if a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No && a.alias != nil {
-		// Whether anybody claims it decides what follows (H5). What is known of that may be
-		// older than the return of router or partner, and the next question minutes away.
-		l.asks.Ask(l.now, a.alias)
-	}
+	vanished, last := a.state.Holding && a.kernel.Value == rules.Yes && there == rules.No, a.kernel.Asked
 	file(&a.kernel, there)
+	if vanished {
+		l.vanished(a, last)
+	}
 	file(&a.behind, a.ownBehind(l.net.state))
 	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && there == rules.Yes && a.place.only == "" && a.state.MayAdopt(a.ours) {
 		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours, Unlike: a.place.spoken})
+	}
+}
+
+// vanished says that an alias that we hold is no longer in order here, as it was when it
+// was read last.
+func (l *loop) vanished(a *alias, last time.Time) {
+	text := "it has vanished from this host, and we did not remove it; it was there %s ago"
+	if a.place.failed {
+		text = "the kernel no longer answers for it: when it looked for another host with the same address (duplicate address detection), one answered; the alias was in order %s ago"
+	}
+	a.log(l, "vanished").Warnf(text, l.now.Sub(last).Round(time.Millisecond))
+	if a.alias != nil {
+		// Whether anybody claims it decides what follows (H5). What is known of that may be
+		// older than the return of router or partner, and the next question minutes away.
+		// Where pings alone ask, this host asks only for what it has not.
+		l.asks.Ask(l.now, a.alias)
 	}
 }
 

@@ -4,9 +4,8 @@ package defender
 
 import "testing"
 
-// raceEnabled leaves the thousands of stories to the run without the race
-// detector: it does not outlive that many bubbles (a fault in the runtime of Go
-// 1.26, not in a goroutine of ours). Those of one story each it watches.
+// raceEnabled leaves the thousands of stories to the run without the race detector,
+// which would take ten times as long for them. Those of one story each it watches.
 const raceEnabled = true
 
 // leftToTheOther tells that a test is left to the run without the race detector, under

@@ -53,18 +53,19 @@ func (l *loop) note(a *alias, d rules.Decision) {
 		return
 	}
 	e := record.Event{Kind: record.Decided, Level: d.Reason.Level(), Decision: record.DecisionOf(d), Text: d.Reason.Text()}
+	lead := ""
 	switch d.Action {
 	case rules.Wait, rules.Keep:
 	case rules.Announce:
 		if l.o.Deeds == NoDeeds {
-			e.Text = wouldDo(d)
+			lead = wouldDo(d)
 		}
 	default:
 		if l.o.Deeds != NoDeeds {
 			a.said = l.now
 			return
 		}
-		e.Text = wouldDo(d)
+		lead = wouldDo(d)
 	}
 	if !changed {
 		e.Kind = record.Lasts
@@ -79,6 +80,7 @@ func (l *loop) note(a *alias, d rules.Decision) {
 		e.Text += ": " + deaf
 		e.Decision.Why = e.Text
 	}
+	e.Text = lead + e.Text
 	a.said = l.now
 	if d.Reason == rules.Held || d.Reason == rules.AliasUnknown && a.alias.Fact().Since.IsZero() {
 		e.Text, a.said = "", time.Time{} // nothing to tell yet: said as soon as there is
@@ -86,10 +88,8 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	l.record(a, e)
 }
 
-// wouldDo is what a Monitor that observes says of a deed.
-func wouldDo(d rules.Decision) string {
-	return "observing; would " + d.Action.String() + ": " + d.Reason.Text()
-}
+// wouldDo is what a Monitor that observes says of a deed, before its reason.
+func wouldDo(d rules.Decision) string { return record.Observing + d.Action.String() + ": " }
 
 // transition records that the alias came to this host, or left it.
 func (l *loop) transition(a *alias, d rules.Decision) {

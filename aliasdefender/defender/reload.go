@@ -131,6 +131,7 @@ func samePlace(a, b config.Alias) bool {
 func (l *loop) replace(a *alias) {
 	l.answer(a, false, "its row was changed or removed meanwhile")
 	a.gone = true
+	l.tellHolds(a) // whoever takes its place has told nothing yet
 	l.leaveGate(a)
 	l.agenda.Set(&a.due, time.Time{})
 	l.agenda.Set(&a.standby.due, time.Time{})

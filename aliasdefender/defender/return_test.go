@@ -148,25 +148,30 @@ func TestHolderThatIsCutOffNoticesWithinATimeoutThatItIsBack(t *testing.T) {
 // claims it decides whether it is put back, and what is known of that may be older than the
 // return of router or partner.
 func TestAnAliasThatVanishesIsAskedForAtOnce(t *testing.T) {
-	playWith(t, 1, true, false, func(w *world) {
-		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
-			c.Aliases[0].Interval = 10 * time.Minute
-		}
-	}, func(w *world) {
-		w.wait(time.Hour + 5*time.Minute) // between two questions
-		w.expect("a", "it is primary")
-		asked := make(chan bool, 1)
-		w.a.daemon.post(func(l *loop) {
-			a := l.list[0]
-			a.here = false // as a reading finds it
-			l.readAlias(a, l.now)
-			l.asks.Turn(l.now, 1000)
-			asked <- slices.ContainsFunc(l.asks.Questions(), func(q detect.Question) bool { return q.Key == a.alias.Key })
+	for _, sunny := range []bool{false, true} {
+		playWith(t, 1, true, false, func(w *world) {
+			for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+				c.Aliases[0].Interval = 10 * time.Minute
+			}
+			if sunny {
+				w.sunny(w.a)
+			}
+		}, func(w *world) {
+			w.wait(time.Hour + 5*time.Minute) // between two questions
+			w.expect("a", "it is primary")
+			asked := make(chan bool, 1)
+			w.a.daemon.post(func(l *loop) {
+				a := l.list[0]
+				a.here = false // as a reading finds it
+				l.readAlias(a, l.now)
+				l.asks.Turn(l.now, 1000)
+				asked <- slices.ContainsFunc(l.asks.Questions(), func(q detect.Question) bool { return q.Key == a.alias.Key })
+			})
+			if !<-asked {
+				w.fail("sunny: %v: it is not asked for", sunny)
+			}
+			w.wait(5 * time.Second)
+			w.expect("a", "nobody claims it")
 		})
-		if !<-asked {
-			w.fail("it is not asked for")
-		}
-		w.wait(5 * time.Second)
-		w.expect("a", "nobody claims it")
-	})
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/rules"
 )
 
@@ -87,6 +89,22 @@ func TestSourceTellsOfTheService(t *testing.T) {
 	})
 }
 
+// TestAnOrderWhileTheServiceFailsSaysWhy: W3 stands before W4, whatever is forced.
+func TestAnOrderWhileTheServiceFailsSaysWhy(t *testing.T) {
+	s := &spy{}
+	playWith(t, 1, true, false, func(w *world) { w.a.sources = []Source{s} }, func(w *world) {
+		w.settle()
+		if out := w.order(w.a, control.Order{Alias: aliasIP, Remove: true}); !out.Done {
+			w.fail("%+v", out)
+		}
+		s.post(Observation{Alias: aliasIP, Fact: rules.FactService, Value: rules.No, Asked: time.Now(), Lives: time.Hour})
+		out := w.order(w.a, control.Order{Alias: aliasIP, Force: true})
+		if out.Done || out.Text != "not yet: our own service fails its check" || !strings.HasPrefix(out.Next, "this host takes nothing while its service fails: ") {
+			w.fail("%+v", out)
+		}
+	})
+}
+
 func TestASourceIsToldWhenAnAliasComesAndGoes(t *testing.T) {
 	here, there := &spy{}, &spy{}
 	playWith(t, 1, true, false, func(w *world) { w.a.sources, w.b.sources = []Source{here}, []Source{there} }, func(w *world) {
@@ -101,6 +119,27 @@ func TestASourceIsToldWhenAnAliasComesAndGoes(t *testing.T) {
 			w.fail("told %v and %v, and b serves", here.holds, there.holds)
 		}
 	})
+}
+
+// A row that changes or goes takes its alias off this host: a source that was told only of
+// aliases that come would go on asking for a service that a standby does not run.
+func TestASourceIsToldWhenTheRowOfAnAliasGoes(t *testing.T) {
+	for _, left := range []*config.Config{{}, nil} {
+		here := &spy{}
+		playWith(t, 1, true, false, func(w *world) { w.a.sources = []Source{here} }, func(w *world) {
+			w.settle()
+			if left == nil {
+				left = one(changed(w.cfgA.Aliases[0], elsewhere))
+				left.Aliases[0].Primary = false // so that b keeps what it takes meanwhile
+				w.a.set(func() { w.a.muted = true })
+			}
+			w.a.daemon.Reload(left)
+			w.wait(100 * time.Millisecond)
+			if here.holds[aliasIP] {
+				w.fail("%d rows left: it is not told that the alias has gone", len(left.Aliases))
+			}
+		})
+	}
 }
 
 // A loop that has been busy sees an observation that is newer than its own time.

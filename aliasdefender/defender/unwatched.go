@@ -50,6 +50,9 @@ func (l *loop) decisive(a *alias) rules.Facts {
 	if l.o.Deeds == OrderedDeeds && a.state.Holding {
 		f.Alias = rules.Fact{}
 	}
+	if l.o.Deeds == NoDeeds && f.Behind.Value == rules.Yes && !f.Behind.Since.After(a.state.Reordered) {
+		f.Behind.Value = rules.No // counts as mended: see elsewhereDone
+	}
 	return f
 }
 

@@ -99,7 +99,7 @@ func newBench(t *testing.T, aliases []config.Alias) *bench {
 		Told: &b.told, run: b.run,
 	}, aliases)
 	b.recorder = record.New(b.Runner, record.SinkFunc(func(e record.Event) {
-		if e.Hook != "" || e.Kind == record.HookSkipped {
+		if e.Hook != "" || e.Kind == record.HookSkipped || e.Kind == record.Repeated {
 			b.mu.Lock()
 			b.events = append(b.events, e)
 			b.mu.Unlock()

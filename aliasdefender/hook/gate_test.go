@@ -19,12 +19,10 @@ import (
 // asked asks the gate before takes, and tells when and how it answers.
 func asked(b *bench, a config.Alias, d rules.Decision) <-chan error {
 	answers := make(chan error, 2)
-	for _, g := range b.Gates() {
-		if g.Ask(b.t.Context(), defender.Deed{Action: d.Action, Alias: a.Addr, NIC: a.NIC, Row: d.Row, Why: d.Reason}, func(err error) { answers <- err }) {
-			return answers
-		}
+	if !b.Ask(b.t.Context(), defender.Deed{Action: d.Action, Alias: a.Addr, NIC: a.NIC, Row: d.Row, Why: d.Reason}, func(err error) { answers <- err }) {
+		return nil
 	}
-	return nil
+	return answers
 }
 
 func TestAGateIsWaitedForUntilItsTime(t *testing.T) {
@@ -84,6 +82,30 @@ func TestAGateIsWaitedForUntilItsTime(t *testing.T) {
 	}
 }
 
+// While a gate is asked nothing renews the alias's lease.
+func TestAGateBeforeAReleaseEndsBeforeTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		aliases := rows(t, 2, config.Hooks{BeforeTimeout: 4 * time.Second}, config.BeforeTake, config.BeforeRelease)
+		b := newBench(t, aliases)
+		b.program = sleeps(time.Hour)
+		for i, tt := range []struct {
+			lease time.Duration
+			d     rules.Decision
+			want  time.Duration
+		}{{0, release, 4 * time.Second}, {3 * time.Second, release, time.Second}, {3 * time.Second, take, 4 * time.Second}, {time.Hour, release, 4 * time.Second}} {
+			aliases[1].Lease = tt.lease
+			b.Set(aliases)
+			began := time.Now()
+			<-asked(b, aliases[1], tt.d)
+			if took := time.Since(began); took != tt.want {
+				t.Errorf("%d: waits %v, want %v", i, took, tt.want)
+			}
+			synctest.Wait()
+		}
+		b.End(time.Minute)
+	})
+}
+
 // Gates go before hooks that nobody waits for.
 func TestAGateDoesNotWaitForOtherAliases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -125,7 +147,7 @@ func TestAQuestionThatIsOverIsNotPut(t *testing.T) {
 		b.program = sleeps(time.Second / 2)
 		b.happens(aliases[0], record.Moved, take)
 		ctx, cancel := context.WithCancel(t.Context())
-		b.Gates()[1].Ask(ctx, defender.Deed{Action: rules.Release, Alias: aliases[0].Addr}, func(error) {})
+		b.Ask(ctx, defender.Deed{Action: rules.Release, Alias: aliases[0].Addr}, func(error) {})
 		cancel()
 		synctest.Wait()
 		last := b.Last(aliases[0].Addr)
@@ -137,4 +159,35 @@ func TestAQuestionThatIsOverIsNotPut(t *testing.T) {
 			t.Errorf("%q", b.runs())
 		}
 	})
+}
+
+// A row that has gone leaves nothing behind when the last question about it is over, and
+// what it leaves for a moment is not in the way of the row that comes back.
+func TestAQuestionThatIsOverIsTheLastOfItsAlias(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			aliases := rows(t, mostRunning+1, config.Hooks{}, config.HookAlarm, config.BeforeRelease)
+			b := newBench(t, aliases)
+			b.program = sleeps(time.Second / 2)
+			for _, a := range aliases[1:] {
+				b.happens(a, record.PairMisfit, adopt) // so that no more may run
+			}
+			for i := range 20 { // so that its end is only counted: no event of the alias follows
+				ctx, cancel := context.WithCancel(t.Context())
+				b.Ask(ctx, defender.Deed{Action: rules.Release, Alias: aliases[0].Addr}, func(error) {})
+				if i == 19 {
+					b.Set(aliases[1:])
+				}
+				cancel()
+				synctest.Wait()
+			}
+			if back {
+				b.Set(aliases)
+			}
+			b.End(time.Minute)
+			if kept := b.lanes[aliases[0].Addr] != nil; kept != back {
+				t.Errorf("back: %v, kept: %v", back, kept)
+			}
+		})
+	}
 }

@@ -46,6 +46,7 @@ func (s *standing) moved(e record.Event, told Told) []config.HookName {
 	switch e.Decision.Action {
 	case rules.Take.String():
 		s.holding = true
+		begin(e, told)
 		return []config.HookName{config.HookTake}
 	case rules.Adopt.String():
 		s.holding = true
@@ -57,11 +58,20 @@ func (s *standing) moved(e record.Event, told Told) []config.HookName {
 		return []config.HookName{config.HookReassert}
 	case rules.Release.String(), rules.Forget.String():
 		s.holding = false
+		begin(e, told)
 		if was {
 			return []config.HookName{config.HookRelease}
 		}
 	}
 	return nil
+}
+
+// begin notes that no take hook has run since the alias came, or went. What becomes of
+// the release's hook does not count.
+func begin(e record.Event, told Told) {
+	if told != nil {
+		told.Set(idOf(e.Alias), false)
+	}
 }
 
 // loud is the part of heed for the loudness of a decision. One reason is said once,

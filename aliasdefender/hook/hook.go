@@ -6,8 +6,7 @@
 // which hooks the event is for (heed.go), and puts a job for each into the alias's queue
 // (queue.go). The jobs of one alias run one at a time, in the order of events; different
 // aliases run side by side, mostRunning programs at most. An alias whose hook hangs holds
-// up nobody else; of what waits behind it too long a queue loses the oldest, is counted,
-// and it is said.
+// up nobody else; of what waits behind it too long a queue loses the oldest, and says so.
 //
 // A gate's job stands in the same queue. Its time is counted from the decision: what has
 // not started by then is skipped, and what has not ended by then is no longer waited for
@@ -78,14 +77,14 @@ type Runner struct {
 
 	mu      sync.Mutex
 	lanes   map[netip.Addr]*lane // by the aliases' ids
-	asked   []*lane              // may run their next job, which is a gate's
-	ready   []*lane              // may run their next job
+	ready   []*lane              // those that have jobs and run none, the longest first
 	running int
 	stopped bool               // nothing more is begun
 	ctx     context.Context    // of all programs
 	kill    context.CancelFunc // ends it
 	wg      sync.WaitGroup
 	idle    chan struct{} // closed when nothing runs or waits; nil: nobody waits for that
+	flood   flood
 }
 
 // New makes a Runner for these aliases. It starts nothing before the first event.
@@ -173,11 +172,8 @@ func (r *Runner) Last(alias netip.Addr) (all []Run) {
 func (r *Runner) End(within time.Duration) {
 	r.mu.Lock()
 	idle := make(chan struct{})
-	if r.running == 0 && !r.waiting() {
-		close(idle)
-	} else {
-		r.idle = idle
-	}
+	r.idle = idle
+	r.rests()
 	r.mu.Unlock()
 	late := time.NewTimer(within)
 	defer late.Stop()
@@ -198,4 +194,5 @@ func (r *Runner) End(within time.Duration) {
 	}
 	r.kill()
 	r.wg.Wait()
+	r.sayCounted(time.Now().Add(time.Minute))
 }

@@ -24,19 +24,19 @@ type lane struct {
 
 	queue   []*job // in the order of events
 	running bool
-	listed  bool   // it is in asked or ready
-	dropped uint64 // of queue, not said yet
+	moves   uint64 // takes and releases so far
 	last    map[config.HookName]Run
 }
 
 // job is one run of a hook, in its queue or running.
 type job struct {
 	hook    config.HookName
-	program config.Program // none: only exit_after, or the release that ends a take
+	program config.Program // none: only exit_after
 	timeout time.Duration
 	env     []string
 	at      subject
-	acts    bool // the Monitor ends after it
+	move    uint64 // of a take or a release: which of its lane's moves it is about
+	acts    bool   // the Monitor ends after it, because of this take, or of one that a full queue has dropped before it
 	gate    *question
 }
 
@@ -53,8 +53,11 @@ func (l *lane) job(name config.HookName, e record.Event) *job {
 	h := l.cfg.Hooks
 	j := &job{hook: name, program: h.Programs[name], timeout: h.Timeout, at: subject{e.Alias, e.Label}}
 	j.acts = name == config.HookTake && h.ExitAfter == config.AfterTake && e.Decision.Action == rules.Take.String()
-	ofTake := name == config.HookTake || name == config.HookRelease
-	if j.program == nil && !j.acts && !(ofTake && h.Programs[config.HookTake] != nil) {
+	if name == config.HookTake || name == config.HookRelease {
+		l.moves++
+		j.move = l.moves
+	}
+	if j.program == nil && !j.acts {
 		return nil
 	}
 	j.env = environment(l.cfg, said{
@@ -69,51 +72,50 @@ func (r *Runner) queue(l *lane, j *job) {
 	if len(l.queue) >= mostWaiting {
 		// The newest tells how things are. A gate is waited for, and goes by itself.
 		if i := slices.IndexFunc(l.queue, func(j *job) bool { return j.gate == nil }); i >= 0 {
-			l.queue = slices.Delete(l.queue, i, i+1)
-			l.dropped++
+			old, next := l.queue[i], j
+			if l.queue = slices.Delete(l.queue, i, i+1); i < len(l.queue) {
+				next = l.queue[i]
+			}
+			next.acts = next.acts || old.acts
+			r.wg.Go(func() { r.skip(old, fmt.Sprintf("%d newer ones were waiting", mostWaiting)) }) // whoever records calls us
 		}
 	}
 	l.queue = append(l.queue, j)
-	r.list(l)
-}
-
-// list notes that a lane may run its next job, unless it runs one. mu is held.
-func (r *Runner) list(l *lane) {
-	if l.running || l.listed || len(l.queue) == 0 {
-		return
-	}
-	l.listed = true
-	if l.queue[0].gate != nil {
-		r.asked = append(r.asked, l)
-	} else {
+	if !l.running && len(l.queue) == 1 {
 		r.ready = append(r.ready, l)
 	}
 }
 
-// schedule begins as many jobs as may run; those that a take waits for go first. mu is
-// held.
+// unqueue takes a job that has not begun out of its queue, and says why.
+func (r *Runner) unqueue(l *lane, j *job, why string) {
+	r.mu.Lock()
+	i := slices.Index(l.queue, j)
+	if i >= 0 {
+		l.queue = slices.Delete(l.queue, i, i+1)
+	}
+	if len(l.queue) == 0 {
+		r.ready = slices.DeleteFunc(r.ready, func(one *lane) bool { return one == l })
+		r.tidy(l)
+		r.rests()
+	}
+	r.mu.Unlock()
+	if i >= 0 {
+		r.skip(j, why)
+	}
+}
+
+// schedule begins as many jobs as may run; gates, which a take or a release waits for, go
+// first. mu is held.
 func (r *Runner) schedule() {
-	for !r.stopped && r.running < mostRunning && len(r.asked)+len(r.ready) > 0 {
-		from := &r.asked
-		if len(r.asked) == 0 {
-			from = &r.ready
-		}
-		l := (*from)[0]
-		*from = (*from)[1:]
-		l.listed = false
-		if len(l.queue) == 0 {
-			continue // what it had was withdrawn
-		}
+	for !r.stopped && r.running < mostRunning && len(r.ready) > 0 {
+		i := max(slices.IndexFunc(r.ready, func(l *lane) bool { return l.queue[0].gate != nil }), 0)
+		l := r.ready[i]
+		r.ready = slices.Delete(r.ready, i, i+1)
 		j := l.queue[0]
 		l.queue = l.queue[1:]
 		l.running = true
-		dropped := l.dropped
-		l.dropped = 0
 		r.running++
 		r.wg.Go(func() {
-			if dropped > 0 {
-				r.sayDropped(j.at, dropped)
-			}
 			r.do(l, j)
 			r.done(l)
 		})
@@ -126,44 +128,42 @@ func (r *Runner) done(l *lane) {
 	defer r.mu.Unlock()
 	l.running = false
 	r.running--
-	r.list(l)
+	if len(l.queue) > 0 {
+		r.ready = append(r.ready, l)
+	}
 	r.schedule()
 	r.tidy(l)
-	if r.idle != nil && r.running == 0 && !r.waiting() {
+	r.rests()
+}
+
+// rests tells whoever waits for it that nothing runs or waits any more. mu is held.
+func (r *Runner) rests() {
+	if r.idle != nil && r.running == 0 && len(r.ready) == 0 {
 		close(r.idle)
 		r.idle = nil
 	}
 }
 
-// waiting tells whether a job waits. mu is held.
-func (r *Runner) waiting() bool {
-	for _, l := range r.lanes {
-		if len(l.queue) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // do runs a job.
 func (r *Runner) do(l *lane, j *job) {
+	var err error = notRun("there is no such hook")
 	switch {
 	case j.gate != nil:
-		r.pass(l, j)
-		return
+		err = r.pass(l, j)
 	case j.program != nil:
 		ctx, cancel := context.WithTimeoutCause(r.ctx, j.timeout, fmt.Errorf("ended: took longer than %s", config.Tidy(j.timeout)))
 		defer cancel()
-		_ = r.run(ctx, l, j) // it is recorded
+		err = r.run(ctx, l, j)
 	}
 	if r.ctx.Err() != nil {
 		return // it was ended with the Monitor: the next one tells again
 	}
-	if r.o.Told != nil && (j.hook == config.HookTake || j.hook == config.HookRelease) {
+	if j.hook == config.HookTake && r.o.Told != nil && resultOf(err) != Skipped {
 		r.mu.Lock()
-		told := j.hook == config.HookTake && l.holding
+		if j.move == l.moves { // otherwise the alias has gone since
+			r.o.Told.Set(l.id, true)
+		}
 		r.mu.Unlock()
-		r.o.Told.Set(l.id, told)
 	}
 	if j.acts && r.o.Acted != nil {
 		r.o.Acted(l.id)
@@ -173,7 +173,7 @@ func (r *Runner) do(l *lane, j *job) {
 // run runs a job's program, and records how that went.
 func (r *Runner) run(ctx context.Context, l *lane, j *job) error {
 	began := time.Now()
-	err := r.refuses(j)
+	err := refused(j.program)
 	if err == nil {
 		err = r.o.run(ctx, j.program, j.env, func(line string) {
 			if r.o.Output != nil {
@@ -181,67 +181,67 @@ func (r *Runner) run(ctx context.Context, l *lane, j *job) error {
 			}
 		})
 	}
-	r.note(j, time.Since(began), err)
+	r.tell(j, time.Since(began), err)
 	return err
 }
 
-// unsafeError is about a program that somebody else could have changed since the files
-// were read.
-type unsafeError struct{ text string }
+// notRun is why a program was not run.
+type notRun string
 
-func (e *unsafeError) Error() string { return e.text }
+func (e notRun) Error() string { return string(e) }
 
-func (r *Runner) refuses(j *job) error {
-	if problem := config.LookAtProgram(j.program[0]); problem != "" {
-		return &unsafeError{j.program[0] + " " + problem}
+// refused looks at a program once more: somebody else could have changed it since the
+// files were read.
+func refused(p config.Program) error {
+	if problem := config.LookAtProgram(p[0]); problem != "" {
+		return notRun(p[0] + " " + problem)
 	}
 	return nil
 }
 
-// note records how a run ended.
-func (r *Runner) note(j *job, took time.Duration, err error) {
-	var refused *unsafeError
+// resultOf is what the error of a run means.
+func resultOf(err error) Result {
+	_, refused := errors.AsType[notRun](err)
 	switch {
 	case err == nil:
-		r.tell(j, Run{Took: took, Result: Ran})
-	case errors.As(err, &refused), errors.Is(err, fs.ErrPermission):
-		r.tell(j, Run{Result: Skipped, Error: err.Error()})
-	default:
-		r.tell(j, Run{Took: took, Result: Failed, Error: err.Error()})
+		return Ran
+	case refused, errors.Is(err, fs.ErrPermission):
+		return Skipped
 	}
+	return Failed
 }
 
 // skip records that a job was not run.
 func (r *Runner) skip(j *job, why string) {
 	if j.program != nil {
-		r.tell(j, Run{Result: Skipped, Error: why})
+		r.tell(j, 0, notRun(why))
 	}
 }
 
 // tell records what became of a job.
-func (r *Runner) tell(j *job, run Run) {
-	run.Hook, run.At = j.hook, time.Now()
-	r.mu.Lock()
-	if l := r.lanes[idOf(j.at.alias)]; l != nil {
-		l.last[j.hook] = run
+func (r *Runner) tell(j *job, took time.Duration, err error) {
+	run := Run{Hook: j.hook, At: time.Now(), Took: took, Result: resultOf(err)}
+	e := record.Event{Time: run.At, Alias: j.at.alias, Label: j.at.label, Hook: string(j.hook), Level: rules.Warning}
+	if err != nil {
+		run.Error, e.Error = err.Error(), err.Error()
 	}
-	r.mu.Unlock()
-	e := record.Event{Time: run.At, Alias: j.at.alias, Label: j.at.label, Hook: string(j.hook), Error: run.Error, Level: rules.Warning}
 	switch run.Result {
 	case Ran:
-		e.Kind, e.Level, e.Text = record.HookRan, record.Info, fmt.Sprintf("hook %s: done after %s", j.hook, run.Took.Round(time.Millisecond))
+		e.Kind, e.Level, e.Text = record.HookRan, record.Info, fmt.Sprintf("hook %s: done after %s", j.hook, took.Round(time.Millisecond))
 	case Failed:
-		e.Kind, e.Text = record.HookFailed, fmt.Sprintf("hook %s: failed after %s", j.hook, run.Took.Round(time.Millisecond))
+		e.Kind, e.Text = record.HookFailed, fmt.Sprintf("hook %s: failed after %s", j.hook, took.Round(time.Millisecond))
 	case Skipped:
+		run.Took = 0
 		e.Kind, e.Text = record.HookSkipped, fmt.Sprintf("hook %s: not run", j.hook)
 	}
-	r.o.Record(e)
-}
-
-// sayDropped records how many jobs a full queue has lost.
-func (r *Runner) sayDropped(at subject, n uint64) {
-	r.o.Record(record.Event{
-		Time: time.Now(), Alias: at.alias, Label: at.label, Kind: record.HookSkipped, Level: rules.Warning, Drops: n,
-		Text: fmt.Sprintf("hooks: the oldest %d were not run, because %d were waiting", n, mostWaiting),
-	})
+	id := idOf(j.at.alias)
+	r.mu.Lock()
+	if l := r.lanes[id]; l != nil {
+		l.last[j.hook] = run
+	}
+	may := r.may(record.Sort{Alias: id, Kind: e.Kind, Reason: string(j.hook)})
+	r.mu.Unlock()
+	if may {
+		r.o.Record(e)
+	}
 }

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -88,20 +89,46 @@ func checkOverSegment(s *Subject) (found []Finding) {
 	return found
 }
 
-// askedAddr is the address that a check asks; the zero Addr: a name, or none.
-func askedAddr(c config.Check) netip.Addr {
-	host := ""
+// checkByName: the files are refused where a check asks an alias, but of a name nobody knows
+// which address it will stand for.
+func checkByName(s *Subject) (found []Finding) {
+	if s.Config == nil {
+		return nil
+	}
+	for _, c := range s.Config.Used() {
+		name := asked(c)
+		if name == "" || name == "localhost" || askedAddr(c).IsValid() {
+			continue
+		}
+		mend := "write an address of this host, such as 127.0.0.1"
+		if c.Kind == config.CheckHTTP {
+			mend += fmt.Sprintf(", and host = %q", name)
+		}
+		found = append(found, Finding{Note, s.checkAbout(c),
+			fmt.Sprintf("the check %s asks %s by its name", c.Name, name),
+			"if the name stands for an alias, the host that has the alias answers, and this host's own service is not looked at", mend})
+	}
+	return found
+}
+
+// asked is the host, by address or name, that a check asks; empty: none.
+func asked(c config.Check) string {
 	switch c.Kind {
 	case config.CheckHTTP:
 		if u, err := url.Parse(c.HTTP.URL); err == nil {
-			host = u.Hostname()
+			return u.Hostname()
 		}
 	case config.CheckTCP:
-		if to, err := netip.ParseAddrPort(c.Address); err == nil {
-			return to.Addr().Unmap()
+		if name, _, err := net.SplitHostPort(c.Address); err == nil {
+			return name
 		}
 	}
-	addr, _ := netip.ParseAddr(host)
+	return ""
+}
+
+// askedAddr is the address that a check asks; the zero Addr: a name, or none.
+func askedAddr(c config.Check) netip.Addr {
+	addr, _ := netip.ParseAddr(asked(c))
 	return addr.Unmap()
 }
 
@@ -131,6 +158,24 @@ func checkHiddenProcess(s *Subject) (found []Finding) {
 				fmt.Sprintf("the check %s looks for a process, and %s has ProtectProc=%s", c.Name, s.Unit.Name, s.Unit.Last("ProtectProc")),
 				"the Monitor sees no processes but its own: the check is unknown, and nothing follows from it",
 				fmt.Sprintf("'systemctl edit %s', write [Service] and below it ProtectProc=default, and 'systemctl restart %s'", s.Unit.Name, s.Unit.Name)})
+		}
+	}
+	return found
+}
+
+// checkHiddenProgram: a check's program is where the unit hides it. The Monitor looks at
+// those of checks that no alias names, too. (A ca_file is one of the Subject's files.)
+func checkHiddenProgram(s *Subject) (found []Finding) {
+	u := s.judged()
+	if u == nil {
+		return nil
+	}
+	for _, c := range s.Config.Checks {
+		if len(c.Command) == 0 {
+			continue
+		}
+		if by := u.hides(c.Command[0]); by != "" {
+			found = append(found, u.hiddenProgram(fmt.Sprintf("%s check.%s.command", s.checkAbout(c), c.Name), c.Command[0], by))
 		}
 	}
 	return found

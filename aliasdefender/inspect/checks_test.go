@@ -46,6 +46,18 @@ func TestFindingsAboutChecks(t *testing.T) {
 			set(s, config.Check{Kind: config.CheckTCP, Address: "172.16.1.9:80", Fall: 3}, "web")
 			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
 		}, nil},
+		"a page by name": {func(s *Subject) {
+			set(s, page("http://www.example.org:8080/", 3), "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, []string{"note: the check web asks www.example.org by its name"}},
+		"by name": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckTCP, Address: "db.example.org:5432", Fall: 3}, "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, []string{"note: the check web asks db.example.org by its name"}},
+		"by the name that is always this host's": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckTCP, Address: "localhost:5432", Fall: 3}, "web")
+			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+		}, nil},
 		"unused": {func(s *Subject) { set(s, page("http://127.0.0.1/", 3)) },
 			[]string{"warning: no alias names the check web"}},
 		"a process that the unit hides": {func(s *Subject) {
@@ -69,7 +81,7 @@ func TestFindingsAboutChecks(t *testing.T) {
 			Host: &host.State{NICs: []host.NIC{{Name: "eth0", Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.9/24")}}}}}}
 		tt.change(s)
 		var got []string
-		for _, rule := range []func(*Subject) []Finding{checksWithoutChannel, checkOverSegment, checkHiddenProcess, checkUnused, checkWhileHolding} {
+		for _, rule := range []func(*Subject) []Finding{checksWithoutChannel, checkOverSegment, checkByName, checkHiddenProcess, checkUnused, checkWhileHolding} {
 			for _, f := range rule(s) {
 				got = append(got, f.Severity.String()+": "+f.What)
 				if f.Why == "" || f.About == "" || f.Severity == Warning && f.Mend == "" {
@@ -80,5 +92,24 @@ func TestFindingsAboutChecks(t *testing.T) {
 		if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+// TestCheckFindsProgramsOfChecksThatTheUnitHides: to Check they are there.
+func TestCheckFindsProgramsOfChecksThatTheUnitHides(t *testing.T) {
+	for _, c := range []struct {
+		program, dropIn string
+		want            []string
+	}{
+		{"/usr/local/lib/own", "", nil},
+		{"/root/own", "", []string{"mistake /etc/aliasdefender.toml:9 check.own.command aliasdefender.service of this host hides /root/own from the Monitor: ProtectHome"}},
+		{"/home/a/own", "", []string{"mistake /etc/aliasdefender.toml:9 check.own.command aliasdefender.service of this host hides /home/a/own from the Monitor: ProtectHome"}},
+		{"/tmp/own", "", []string{"mistake /etc/aliasdefender.toml:9 check.own.command aliasdefender.service of this host hides /tmp/own from the Monitor: PrivateTmp"}},
+		{"/root/own", "[Service]\nProtectHome=no\n", nil},
+	} {
+		s := installed(t, c.dropIn)
+		unused := "warning /etc/aliasdefender.toml:9 no alias names the check own"
+		s.Config.Checks = []config.Check{{Name: "own", Line: 9, Kind: config.CheckCommand, Command: []string{c.program, "x"}}}
+		expect(t, Inspect(s), append(c.want, unused)...)
 	}
 }

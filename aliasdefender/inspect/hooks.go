@@ -50,12 +50,7 @@ func unitShutsHooksIn(s *Subject) (found []Finding) {
 	programs, of := s.hookPrograms()
 	for _, p := range programs {
 		if by := u.hides(p); by != "" {
-			found = append(found, Finding{
-				Severity: Mistake, About: fmt.Sprintf("%s: hooks.%s", s.Settings, of[p]),
-				What: fmt.Sprintf("%s of this host hides %s from the Monitor: %s", u.Name, p, by),
-				Why:  "to the Monitor the program does not exist, which is a mistake in its files: it does not start",
-				Mend: "move the program, such as to /usr/local/lib/aliasdefender; or " + edit(by+"=no"),
-			})
+			found = append(found, u.hiddenProgram(fmt.Sprintf("%s: hooks.%s", s.Settings, of[p]), p, by))
 		}
 	}
 	shut := u.shut()
@@ -68,4 +63,15 @@ func unitShutsHooksIn(s *Subject) (found []Finding) {
 		Why:  "hooks run in the sandbox of the Monitor: most files cannot be written, /root is empty, and root's other powers are missing",
 		Mend: "put the examples' hooks.conf (share/doc/aliasdefender/examples) into /etc/systemd/system/aliasdefender.service.d, without the lines that your hooks do not need; then systemctl daemon-reload, and restart the unit",
 	})
+}
+
+// hiddenProgram is the finding about a program of the settings that a setting of the unit
+// hides.
+func (u *Unit) hiddenProgram(about, program, by string) Finding {
+	return Finding{
+		Severity: Mistake, About: about,
+		What: fmt.Sprintf("%s of this host hides %s from the Monitor: %s", u.Name, program, by),
+		Why:  "to the Monitor the program does not exist, which is a mistake in its files: it does not start",
+		Mend: "move the program, such as to /usr/local/lib/aliasdefender; or " + edit(by+"=no"),
+	}
 }

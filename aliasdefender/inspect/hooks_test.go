@@ -1,8 +1,14 @@
 package inspect
 
 import (
+	"maps"
 	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"alias-defender/aliasdefender/config"
 )
@@ -35,5 +41,33 @@ func TestCheckFindsHooksInTheUnitsSandbox(t *testing.T) {
 			}
 			expect(t, Inspect(s), c.want...)
 		})
+	}
+}
+
+// TestTheDropInOpensWhatTheUnitShuts: whatever of the sandbox is not opened for hooks is so
+// on purpose.
+func TestTheDropInOpensWhatTheUnitShuts(t *testing.T) {
+	settings := func(path, from string) map[string]bool {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, found := strings.Cut(string(text), from)
+		if !found {
+			t.Fatalf("%s has no %q", path, from)
+		}
+		all := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(?m)^(\w+)=`).FindAllStringSubmatch(rest, -1) {
+			all[m[1]] = true
+		}
+		return all
+	}
+	shut := settings("../../init/aliasdefender.service", "# Hooks, and the commands of checks, run in what follows too")
+	for name := range settings("../../init/aliasdefender.service.d/hooks.conf", "[Service]") {
+		delete(shut, name)
+	}
+	kept := []string{"KeyringMode", "LockPersonality", "RestrictRealtime", "SystemCallErrorNumber", "WantedBy"}
+	if diff := cmp.Diff(kept, slices.Sorted(maps.Keys(shut))); diff != "" {
+		t.Errorf("not opened (-want +got):\n%s", diff)
 	}
 }

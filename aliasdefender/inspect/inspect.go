@@ -147,6 +147,8 @@ var Rules = []func(*Subject) []Finding{
 	checksWithoutChannel,
 	checkOverSegment,
 	checkHiddenProcess,
+	checkHiddenProgram,
+	checkByName,
 	checkUnused,
 	checkWhileHolding,
 }

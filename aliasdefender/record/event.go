@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"alias-defender/aliasdefender/rules"
@@ -135,6 +136,10 @@ type Event struct {
 	Drops    uint64 // of Kind Lost and Repeated: how many events are missing before this one; of HookSkipped: how many hooks
 }
 
+// Observing begins the Text of a decision that a Monitor did not carry out, because it only
+// observes.
+const Observing = "observing; would "
+
 // Entry is the event as a row of Why. In JSON such a row has a row, an action, a reason
 // and a sentence for everything, whether the rules decided it or not.
 func (e Event) Entry() Decision {
@@ -143,6 +148,12 @@ func (e Event) Entry() Decision {
 		return Decision{Row: "H1", Action: "hand-over ended", Reason: e.Decision.Reason, Why: e.Decision.Why}
 	case PairMisfit:
 		return Decision{Row: "pair", Action: "alarm", Reason: "the pair does not fit", Why: e.Decision.Why}
+	case Decided, Lasts:
+		if strings.HasPrefix(e.Text, Observing) {
+			d := e.Decision
+			d.Action = "would " + d.Action
+			return d
+		}
 	}
 	return e.Decision
 }

@@ -146,6 +146,8 @@ func TestWhyHasTheEntriesOfVersion1(t *testing.T) {
 	}{
 		"a decision": {Event{Kind: Decided, Decision: DecisionOf(rules.Decision{Row: "W6", Action: rules.Wait, Reason: rules.Served})},
 			`"row":"W6","action":"wait","reason":"` + rules.Served.String() + `","why":"` + rules.Served.Text() + `"`},
+		"what a Monitor that observes would do": {Event{Kind: Decided, Text: Observing + "take: ...", Decision: DecisionOf(rules.Decision{Row: "W10", Action: rules.Take, Reason: rules.PrimaryTakes})},
+			`"row":"W10","action":"would take","reason":"` + rules.PrimaryTakes.String() + `","why":"` + rules.PrimaryTakes.Text() + `"`},
 		"adopted": {Event{Kind: Moved, Text: "adopt: ...", Decision: DecisionOf(rules.Decision{Action: rules.Adopt, Reason: rules.Adopted})},
 			`"row":"","action":"adopt","reason":"` + rules.Adopted.String() + `","why":"` + rules.Adopted.Text() + `"`},
 		"a hand-over that ended": {Event{Kind: HandoverEnded, Decision: DecisionOf(rules.Decision{Reason: rules.NotVerified})},

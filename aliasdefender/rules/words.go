@@ -277,7 +277,7 @@ func (r Reason) Failover() bool {
 }
 
 // AtOnce tells whether a release for this reason waits for no gate: each moment longer the
-// alias is on two hosts, or on the wrong one (H1, H3, H6, H8).
+// alias is on two hosts, or on the wrong one (H1, H3, H6; H8 if the host is isolated).
 func (r Reason) AtOnce() bool {
 	switch r {
 	case HandedOver, GivenBack, LinkLost, Isolated:

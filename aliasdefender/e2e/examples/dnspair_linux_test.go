@@ -20,7 +20,8 @@ var dnsPairAt = addresses{
 // dnsPair is that example with a dnsmasq on each host.
 type dnsPair struct {
 	*example
-	conf    string // of dnsmasq
+	conf    string                     // of dnsmasq
+	server  map[*lab.Host]*lab.Process // dnsmasq
 	aliases []netip.Addr
 	holder  []*lab.Watch
 	asker   []*resolver
@@ -31,9 +32,10 @@ type dnsPair struct {
 // there is no other.
 func (d *dnsPair) begin(h *lab.Host, own netip.Prefix) {
 	d.Helper()
-	_, err := h.Start("dnsmasq", "dnsmasq", "--no-daemon", "--conf-file="+d.conf,
+	server, err := h.Start("dnsmasq", "dnsmasq", "--no-daemon", "--conf-file="+d.conf,
 		"--no-resolv", "--no-hosts", "--txt-record="+who+","+h.Name)
 	stage.Must(d.T, err)
+	d.server[h] = server
 	stage.Must(d.T, resolves(d.T, d.user, own.Addr()).wait(stage.Patiently(d.T), h.Name))
 	d.start(h)
 }
@@ -60,8 +62,9 @@ func (d *dnsPair) told(what string, from time.Time, want ...string) {
 }
 
 // TestDNSPairAnswersThroughACrashAndAHandOver: clients that know the one resolver's
-// addresses are answered by B when A is dead, and by A again after a hand-over; with
-// dnsmasq's file as it is, and with the lines that it has for another case.
+// addresses are answered by B when A is dead, by A again after a hand-over, and by B when
+// A's dnsmasq hangs; with dnsmasq's file as it is, and with the lines that it has for
+// another case.
 func TestDNSPairAnswersThroughACrashAndAHandOver(t *testing.T) {
 	t.Parallel()
 	stage.Wanted(t, "dnsmasq", "dnsmasq-base")
@@ -78,7 +81,10 @@ func TestDNSPairAnswersThroughACrashAndAHandOver(t *testing.T) {
 }
 
 func dnsPairStory(t *testing.T, conf string) {
-	d := &dnsPair{example: play(t, "dns-pair", dnsPairAt, func(settings string) string { return settings })}
+	d := &dnsPair{
+		example: play(t, "dns-pair", dnsPairAt, func(settings string) string { return settings }),
+		server:  map[*lab.Host]*lab.Process{},
+	}
 	d.conf = filepath.Join(d.dir, "dnsmasq.conf")
 	stage.Place(t, d.conf, conf)
 	for _, alias := range []string{"192.168.1.53", "fd53:1:2:3::53"} {
@@ -106,9 +112,20 @@ func dnsPairStory(t *testing.T, conf string) {
 	d.run(d.b, "Handover")
 	d.answered(d.a)
 	d.told("hand-over", from, "b", "a")
-	for i, alias := range d.aliases {
-		if moved := d.holder[i].Tenure(from, time.Time{}); moved.Nobody != 0 {
-			t.Errorf("%s in the hand-over: %+v", alias, moved)
+	always := func(what string) {
+		for i, alias := range d.aliases {
+			if moved := d.holder[i].Tenure(from, time.Time{}); moved.Nobody != 0 {
+				t.Errorf("%s: %s: %+v", what, alias, moved)
+			}
 		}
 	}
+	always("hand-over")
+
+	d.ready()
+	from = time.Now()
+	d.answered(d.a)
+	stage.Must(t, d.server[d.a].Freeze())
+	d.answered(d.b)
+	d.told("dnsmasq hangs", from, "a", "b")
+	always("dnsmasq hangs")
 }

@@ -22,6 +22,9 @@ func TestMirrorCopiesAndCopiesOnlyWhatIsNew(t *testing.T) {
 	t.Parallel()
 	m := newMirror(t)
 	first := map[string]string{"index.html": "one", "sub/page.html": "two", "link.html": "two"}
+	for link, to := range map[string]string{"out.html": "../hostkey", "sub/out.html": m.path("www/../hostkey")} { // none is copied
+		stage.Must(t, os.Symlink(to, m.path("www/"+link)))
+	}
 	m.run(0, "<30>", "mirror: copied from root@172.16.1.4 to "+m.path("mirror/copies/"), ": 2 files were new or had changed")
 	m.has(first)
 
@@ -187,6 +190,18 @@ func TestMirrorsKeyOpensNothingElse(t *testing.T) {
 	}
 	if _, err := os.Stat(m.path("made")); err == nil {
 		t.Error("something was made")
+	}
+	// What a link points to is not the mirror's. A late rsync (3.5) follows none out of the
+	// directory; an earlier one does, and so A must refuse to be asked.
+	stage.Must(t, os.Symlink("../hostkey", m.path("www/out")))
+	for option, short := range map[string]string{"--copy-links": "-L", "--copy-unsafe-links": "--copy-unsafe-links", "--copy-dirlinks": "-k"} {
+		got := m.path("linked" + option)
+		if said, code := run("rsync", "-a", short, "-e", remote, a+"::mirror/", got+"/"); code == 0 || !strings.Contains(said, "refuse "+option) {
+			t.Errorf("A does not refuse %s: %s", option, said)
+		}
+		if info, err := os.Lstat(got + "/out"); err == nil && info.Mode().IsRegular() {
+			t.Errorf("%s: A's host key is read", option)
+		}
 	}
 	// The directory above is the directory itself.
 	if _, code := run("rsync", "-a", "-e", remote, a+"::mirror/../", m.path("got")+"/"); code != 0 {

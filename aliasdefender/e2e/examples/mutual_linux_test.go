@@ -1,8 +1,13 @@
 package examples
 
 import (
+	"fmt"
+	"net"
+	"net/http"
 	"net/netip"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,7 +27,8 @@ type mutual struct {
 	asker  [2]*lab.Client // likewise
 }
 
-func newMutual(t *testing.T, changed func(string) string) *mutual {
+// newMutual plays the example. What is to be there before the Monitors is begun first.
+func newMutual(t *testing.T, changed func(string) string, first ...func(*mutual)) *mutual {
 	t.Helper()
 	m := &mutual{example: play(t, "mutual", mutualAt, func(settings string) string {
 		return changed(replaced(t, settings, `failback_after = "1m"`, `failback_after = "2s"`))
@@ -30,6 +36,9 @@ func newMutual(t *testing.T, changed func(string) string) *mutual {
 	for i, alias := range []string{"192.0.2.10", "192.0.2.11"} {
 		m.holder[i] = m.watched(netip.MustParseAddr(alias))
 		m.asker[i] = m.asks(netip.MustParseAddr(alias))
+	}
+	for _, begin := range first {
+		begin(m)
 	}
 	m.start(m.a)
 	m.start(m.b)
@@ -95,6 +104,45 @@ func TestMutualEachCoversTheOther(t *testing.T) {
 		}
 		m.ready()
 	}
+}
+
+// serve is a web server on a host, until it is closed.
+func (m *mutual) serve(h *lab.Host) net.Listener {
+	m.Helper()
+	var l net.Listener
+	stage.Must(m.T, h.Do(func() (err error) {
+		l, err = net.Listen("tcp", "127.0.0.1:80")
+		return err
+	}))
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html></html>") }))
+	})
+	m.Cleanup(func() { l.Close(); serving.Wait() })
+	return l
+}
+
+// TestMutualAnAliasLeavesADeadWebServer, with the check of the settings, and comes home when
+// the server is back. The host that serves on keeps its own alias.
+func TestMutualAnAliasLeavesADeadWebServer(t *testing.T) {
+	t.Parallel()
+	var onA net.Listener
+	m := newMutual(t, func(settings string) string {
+		return regexp.MustCompile(`(?m)^#([^ \n])`).ReplaceAllString(settings, "$1")
+	}, func(m *mutual) { onA = m.serve(m.a); m.serve(m.b) })
+	m.ready()
+	from := time.Now()
+	stage.Must(t, onA.Close())
+	m.held(m.holder[0], m.b)
+	m.answered(m.asker[0], m.b)
+	stage.Said(t, m.monitors[m.a], "event=check_failing")
+	m.serve(m.a)
+	m.home()
+	if took := m.holder[0].Tenure(from, time.Time{}); took.Nobody != 0 {
+		t.Errorf("a's alias, which left and came home: %+v", took)
+	}
+	m.unhurt("a's alias, which left and came home", m.asker[0], from)
+	m.stayed(1, m.b, from)
 }
 
 // TestMutualWithoutAKey: the survivor takes over as well. The host that is back takes its

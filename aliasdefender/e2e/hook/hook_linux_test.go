@@ -323,6 +323,7 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	})
 	stage.Saying(t, p, p.A, stage.Done, []string{"observing: this Monitor says what it would do"}, "Status")
 	stage.Saying(t, p, p.A, stage.Failed, []string{"only observes"}, "AddAlias")
+	stage.Saying(t, p, p.A, stage.Done, []string{"would take it (W10): the alias is silent"}, "Why")
 	stage.Must(t, m.Signal(unix.SIGTERM))
 	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 		t.Errorf("exit %d, %v", code, err)
@@ -332,5 +333,8 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	}
 	if all := told.told(t); len(all) > 0 {
 		t.Errorf("a hook has run: %q", all)
+	}
+	if all, _ := os.ReadDir(p.File(p.A, "state")); len(all) > 0 {
+		t.Errorf("it has written %v", all)
 	}
 }

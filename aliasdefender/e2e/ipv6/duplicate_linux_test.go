@@ -87,8 +87,8 @@ func TestAnotherHostsDetectionFindsTheAlias(t *testing.T) {
 	})
 }
 
-// TestBothHostsAreOrderedToTakeItAtOnce, when nobody has it: one has it at the end. Otherwise
-// the pair would not leave it alone: it was parked on both hosts.
+// TestBothHostsAreOrderedToTakeItAtOnce: one of them has it at the end. It is parked on both
+// before, because otherwise one host would take it without an order.
 func TestBothHostsAreOrderedToTakeItAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, keys := range withAndWithoutAKey {
@@ -114,8 +114,8 @@ func TestBothHostsAreOrderedToTakeItAtOnce(t *testing.T) {
 	}
 }
 
-// TestBothHostsTakeItAtOnceWithoutAMonitor, by force; each Monitor that starts then finds it
-// there, and one of them lets go.
+// TestBothHostsTakeItAtOnceWithoutAMonitor: both have it when their Monitors start. The
+// primary keeps it, and the other lets go.
 func TestBothHostsTakeItAtOnceWithoutAMonitor(t *testing.T) {
 	t.Parallel()
 	for name, keys := range withAndWithoutAKey {
@@ -202,9 +202,10 @@ func TestAnAliasThatTheKernelTookForADuplicateIsMended(t *testing.T) {
 	}
 }
 
-// TestAHoldersAliasThatBecomesADuplicateIsMended: the Monitor stands still, and an operator
-// deletes the alias and adds it again while a third host has it. If it hears that host claim
-// it first, it waits until that host is gone (H5, forget); otherwise it mends it at once.
+// TestAHoldersAliasThatBecomesADuplicateIsMended: while the Monitor stands still an operator
+// deletes the alias and adds it again, and a third host has it. If the Monitor then hears the
+// third host's claim first, it forgets the alias (H5) until that host is gone; otherwise it
+// adds it again at once.
 func TestAHoldersAliasThatBecomesADuplicateIsMended(t *testing.T) {
 	t.Parallel()
 	p := six.Begun(t)
