@@ -75,11 +75,20 @@ type daemons struct {
 	OnExit config.OnExit
 	Keyed  bool   // they talk to each other
 	Port   uint16 // on this port
+
+	Groups []config.Group
+	Spread string              // the NIC that the holder of a group loses; empty: no group is on more than one
+	Gone   map[netip.Addr]bool // the aliases that go with it, without zones
 }
 
 // daemonsOf takes this from the settings. The key itself is never read.
-func daemonsOf(s config.Settings) daemons {
-	return daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port}
+func daemonsOf(cfg *config.Config) daemons {
+	s := cfg.Settings
+	d := daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port, Groups: cfg.Groups}
+	if d.Spread = spread(cfg); d.Spread != "" {
+		d.Gone = goneWith(cfg, d.Spread)
+	}
+	return d
 }
 
 // notes is what the user has to know about the channel.
@@ -127,6 +136,9 @@ func settingsText(d daemons, known netip.Addr, aliases []config.Alias, dir strin
 		if a.Primary {
 			fmt.Fprintf(&b, "failback = %t\nfailback_after = %q\n", a.Failback, a.FailbackAfter)
 		}
+	}
+	if d.Keyed {
+		b.WriteString(groupsText(d.Groups, aliases))
 	}
 	return b.String()
 }

@@ -92,7 +92,7 @@ func Prepare(ctx context.Context, q Request) (*Rehearsal, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := daemonsOf(cfg.Settings)
+	d := daemonsOf(cfg)
 	if all, err = playable(all, d, len(q.Only) > 0); err != nil {
 		return nil, err
 	}

@@ -31,6 +31,8 @@ const (
 	doRouterUp   act = "routerUp"   // and boots
 	doDivide     act = "divide"     // holder and client here, standby and router there
 	doHeal       act = "heal"       // and together again
+	doPullOne    act = "pullOne"    // one cable of a group out
+	doPlugOne    act = "plugOne"    // and in
 )
 
 // target says which hosts a scenario hits.
@@ -49,6 +51,9 @@ type scenario struct {
 	Steps []step
 	Keyed bool // only if the daemons talk to each other
 }
+
+// groupKey is the scenario that needs a group.
+const groupKey = "group"
 
 // step is a deed and what the rules say should come of it for an alias.
 type step struct {
@@ -83,6 +88,7 @@ var scenarios = []scenario{
 	{"handover", hitHolders, []step{{"hand-over", doGive, situation.handed}, {"hand-over back", doGiveBack, situation.handedBack}}, true},
 	{"maintenance", hitHolders, []step{{"maintenance on", doMaintain, situation.handed}, {"maintenance off", doServe, situation.returned}}, true},
 	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, true},
+	{groupKey, hitHolders, []step{{"one cable of a group pulled", doPullOne, situation.nicLost}, {"that cable back", doPlugOne, situation.returned}}, true},
 }
 
 // opening is how every rehearsal begins.
@@ -122,6 +128,10 @@ func chosen(only []string) ([]scenario, error) {
 func playable(all []scenario, d daemons, named bool) (some []scenario, err error) {
 	for _, s := range all {
 		switch {
+		case s.Key == groupKey && d.Spread == "":
+			if named {
+				return nil, &RequestError{"only", "group needs a group whose members are on more than one NIC ([group.NAME])"}
+			}
 		case d.Keyed || !s.Keyed:
 			some = append(some, s)
 		case named:
