@@ -106,6 +106,7 @@ func (a *app) printConfig(cfg *config.Config) {
 	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exits[s.OnExit], s.LogTo, s.LogLevel, s.Socket)
 	printPeer(w, cfg)
 	printConfigChecks(w, cfg)
+	printConfigGroups(w, cfg)
 	if _, err := os.Stat(a.settings); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(w, "%s does not exist: every setting has its default\n", a.settings)
 	}

@@ -36,7 +36,8 @@ If the settings have a key, the daemons talk to each other with a key made for t
 rehearsal, never with yours. Then three more scenarios are played: the aliases are
 handed over and back; a host goes into maintenance; a daemon is killed and not
 restarted, and the partner takes its alias when the lease ends. The last one takes
-as long as the lease. Without a key there is no channel, and these are left out.
+as long as the lease. Without a key there is no channel, and these are left out. If a
+group has members on more than one NIC, its holder loses the cable of one of them.
 
 If an alias has checks, a dead service is played too: on the host that has the
 alias, then on both, then it lives again, first where the alias is. Your checks are

@@ -36,7 +36,8 @@ a line below the alias says how far that has come.
 
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files. A further line shows the last run of each
-of its hooks.
+of its hooks. For an alias in a group a line says whether all of the group could be on
+this host, and on the partner.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers
@@ -125,6 +126,9 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	}
 	for _, line := range standbyOf(a) {
 		fold(w, line)
+	}
+	if a.Group != nil {
+		fold(w, groupOf(a.Group))
 	}
 	if a.Handover != "" {
 		fold(w, "hand-over open: "+a.Handover)

@@ -123,6 +123,7 @@ type Config struct {
 	Settings Settings
 	Aliases  []Alias // in the order of the file
 	Checks   []Check // in the order of the file; some may be used by no alias
+	Groups   []Group // in the order of the file
 }
 
 // Used are the checks that some alias uses, be it for a recovery.

@@ -56,7 +56,7 @@ func TestTheShippedSettingsShowEveryKeyWithItsDefault(t *testing.T) {
 		said[v.field()] = true
 	}
 	for table, keys := range tables {
-		if table == "alias" || table == "check" || table == recoverTable {
+		if table == "alias" || table == "check" || table == "group" || table == recoverTable {
 			continue // the same keys as at the top; an example, see below
 		}
 		for name := range keys {
@@ -129,6 +129,30 @@ func TestTheExamplesOfChecksShowEveryKeyOfThem(t *testing.T) {
 		t.Errorf("not the defaults: %+v\n%s", web, diff)
 	}
 	for name := range tables["check"] {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+}
+
+func TestTheExampleOfAGroupShowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [group.")
+	example, _, found := strings.Cut("# [group."+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	f, err := ParseSettings(strings.NewReader(strings.ReplaceAll(example, "# ", "")), "aliasdefender.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := f.grouped(); len(all) != 1 || len(all[0].Aliases) != 2 || all[0].WhenSplit != SplitServe {
+		t.Errorf("got %+v", all)
+	}
+	for name := range tables["group"] {
 		if !strings.Contains(example, "# "+name+" = ") {
 			t.Errorf("%s is not shown", name)
 		}
@@ -230,6 +254,20 @@ func TestTheExamplesWithHooksArePairs(t *testing.T) {
 					t.Errorf("%s: %s is %q", example, h, p)
 				}
 			}
+		}
+	}
+}
+
+// TestTheFirewallPairExampleIsAPair: both aliases are in one group, of one primary, and
+// judged by somebody who is there whatever the default route says.
+func TestTheFirewallPairExampleIsAPair(t *testing.T) {
+	for i, host := range loadPair(t, "firewall-pair") {
+		a := host.Aliases
+		if g := host.GroupOf(a[0].Addr); len(a) != 2 || g == nil || g != host.GroupOf(a[1].Addr) || g.Aliases[0] != a[0].Addr {
+			t.Fatalf("%+v", host.Groups)
+		}
+		if a[0].Primary != (i == 0) || a[1].Primary != (i == 0) || !a[0].Router.IsValid() || len(a[1].Witnesses) == 0 || len(a[0].Hooks.Programs[HookTake]) == 0 {
+			t.Errorf("%+v", a)
 		}
 	}
 }

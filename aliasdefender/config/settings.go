@@ -38,6 +38,7 @@ type SettingsFile struct {
 	all      scope
 	aliases  []*scope // in the order of the file
 	checks   []*checkTable
+	groups   []*groupTable
 	mistakes Mistakes
 
 	scopes  map[string]*scope // the aliases by the name of their table
@@ -107,6 +108,7 @@ var tables = map[string]map[string]key{
 	"alias":      aliasKeys(map[string]key{}),
 	"hooks":      hookKeys(), // also in the table of an alias
 	"check":      checkKeys(),
+	"group":      groupKeys(),
 	recoverTable: recoverKeys(), // in the table of an alias only
 }
 
@@ -225,6 +227,10 @@ func (f *SettingsFile) take(v value) {
 			return
 		}
 	}
+	if table == "group" && len(rest) > 0 {
+		f.takeGroup(v)
+		rest = rest[1:]
+	}
 	isTable := v.kind == unstable.Table || v.kind == unstable.ArrayTable
 	switch {
 	case v.path[0] == recoverTable:
@@ -234,8 +240,12 @@ func (f *SettingsFile) take(v value) {
 		f.refuse(v, v.path, "is a table for each alias; write [alias.\"172.16.1.2\"], and its keys below")
 	case len(rest) == 0 && v.field() == "check":
 		f.refuse(v, v.path, "is a table for each check; write [check.web], and its keys below")
+	case len(rest) == 0 && v.field() == "group":
+		f.refuse(v, v.path, "is a table for each group; write [group.firewall], and its keys below")
 	case len(rest) == 0 && table == "check" && tables[table][v.path[1]] != nil:
 		f.refuse(v, v.path, "is a key of one check; write it below a table with a name, such as [check.web]")
+	case len(rest) == 0 && table == "group" && tables[table][v.path[1]] != nil:
+		f.refuse(v, v.path, "is a key of one group; write it below a table with a name, such as [group.firewall]")
 	case len(rest) == 0:
 		f.refuse(v, v.path, fmt.Sprintf("is a single table; write [%s], and its keys below", v.field()))
 	case len(rest) > 1 || tables[table][rest[0]] == nil:

@@ -22,8 +22,8 @@ func unknownKey(table, name string) string {
 	for _, other := range slices.Sorted(maps.Keys(tables)) {
 		if other != "alias" && tables[other][name] != nil {
 			switch other {
-			case "check":
-				other = "check.NAME"
+			case "check", "group":
+				other += ".NAME"
 			case recoverTable:
 				other = "alias.\"ALIAS\".recover"
 			}

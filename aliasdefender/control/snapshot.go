@@ -97,6 +97,7 @@ type Alias struct {
 	Checks   []string `json:"checks,omitempty"`    // the names of the checks of its service
 	Pair     []string `json:"pair,omitempty"`      // what in the two hosts' files does not fit
 	Standby  *Standby `json:"standby,omitempty"`   // whether another host would take it
+	Group    *Group   `json:"group,omitempty"`     // that it is in; nil: none
 	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
 	Handover string   `json:"hand_over,omitempty"` // where an open one stands
 
@@ -105,6 +106,17 @@ type Alias struct {
 	Hooks []Hook `json:"hooks,omitempty"` // the last run of each hook since the Monitor's start
 
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
+}
+
+// Group is the group of an alias.
+type Group struct {
+	Name    string `json:"name"`
+	Leads   string `json:"leads"`   // the first member: where both hosts could have all, the others go to it
+	Here    string `json:"here"`    // this host has, or could have, every member: yes, no, unknown
+	Partner string `json:"partner"` // the same of the partner
+
+	Missing        string `json:"missing,omitempty"`         // the members that this host could not have, and why
+	PartnerMissing string `json:"partner_missing,omitempty"` // and those that the partner says it could not
 }
 
 // Hook is the last run of one of the administrator's programs.

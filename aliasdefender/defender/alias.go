@@ -22,6 +22,7 @@ type alias struct {
 	verdict
 	errand errand
 	pairing
+	seating
 	standby standby
 	order   *order // of an operator, under way; nil: none
 
@@ -110,9 +111,10 @@ func (l *loop) mark(a *alias) {
 
 // set puts settings in force that need no change on the host.
 func (a *alias) set(c config.Alias) {
-	channel := a.policy.Channel
+	was := a.policy
 	a.cfg, a.sightTold = c, false
-	a.policy = PolicyOf(c, channel)
+	a.policy = PolicyOf(c, was.Channel)
+	a.policy.Place, a.policy.ReleaseSplit = was.Place, was.ReleaseSplit
 }
 
 // PolicyOf is what the rules know of a row of the file and its settings. channel
@@ -187,6 +189,7 @@ func (l *loop) decide(a *alias) {
 	l.appraise(a, f)
 	l.tellSight(a)
 	l.reword(a, f)
+	l.reseat(a)
 	at := d.Again
 	if retry := a.errand.failure.retry; at.IsZero() || !retry.IsZero() && retry.Before(at) {
 		at = retry

@@ -50,13 +50,13 @@ type Seer interface {
 }
 
 // Observable tells whether a Source may observe a fact. It may not observe what the loop
-// reads of this host, what answers on the wire, or what we conclude ourselves.
+// reads of this host, what answers on the wire, or what we conclude ourselves or of a group.
 func Observable(id rules.FactID) bool {
 	if id >= rules.FactCount {
 		return false
 	}
 	r := rules.FactRows()[id]
-	return !r.Host && !r.Address && !r.Ours
+	return !r.Host && !r.Address && !r.Ours && !r.Group
 }
 
 // runSources runs the sources beside the loop.

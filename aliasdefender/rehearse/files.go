@@ -86,12 +86,20 @@ type daemons struct {
 	Keyed   bool   // they talk to each other
 	Port    uint16 // on this port
 	Service service
+
+	Groups []config.Group
+	Spread string              // the NIC that the holder of a group loses; empty: no group is on more than one
+	Gone   map[netip.Addr]bool // the aliases that go with it, without zones
 }
 
 // daemonsOf takes this from the settings. The key itself is never read.
 func daemonsOf(cfg *config.Config) daemons {
 	s := cfg.Settings
-	return daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port, Service: serviceOf(cfg)}
+	d := daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port, Service: serviceOf(cfg), Groups: cfg.Groups}
+	if d.Spread = spread(cfg); d.Spread != "" {
+		d.Gone = goneWith(cfg, d.Spread)
+	}
+	return d
 }
 
 // notes is what the user has to know about the channel and the service.
@@ -146,6 +154,9 @@ func settingsText(d daemons, known netip.Addr, aliases []config.Alias, nic, dir 
 		if a.Primary {
 			fmt.Fprintf(&b, "failback = %t\nfailback_after = %q\n", a.Failback, a.FailbackAfter)
 		}
+	}
+	if d.Keyed {
+		b.WriteString(groupsText(d.Groups, aliases))
 	}
 	return b.String()
 }

@@ -181,6 +181,10 @@ func (s *stage) do(ctx context.Context, d act, all []situation) error {
 		return s.eachPort(hit, (*lab.Port).Down)
 	case doPlug:
 		return s.eachPort(hit, (*lab.Port).Up)
+	case doPullOne:
+		return s.eachPortOf(hit, s.daemons.Spread, (*lab.Port).Down)
+	case doPlugOne:
+		return s.eachPortOf(hit, s.daemons.Spread, (*lab.Port).Up)
 	case doMute:
 		return s.eachPort(hit, (*lab.Port).Mute)
 	case doUnmute:
@@ -235,9 +239,14 @@ func (s *stage) each(hosts []string, do func(string) error) error {
 // eachPort does something to the cables of hosts. It takes the cables to the aliases'
 // networks, because there a holder is missed.
 func (s *stage) eachPort(hosts []string, do func(*lab.Port) error) error {
+	return s.eachPortOf(hosts, "", do)
+}
+
+// eachPortOf does something to the cables of hosts to one network; empty: to all.
+func (s *stage) eachPortOf(hosts []string, network string, do func(*lab.Port) error) error {
 	return s.each(hosts, func(name string) error {
 		for _, n := range s.plan.machine(name).NICs {
-			if n.Network == beyond {
+			if n.Network == beyond || network != "" && n.Network != network {
 				continue
 			}
 			if err := do(s.hosts[name].NIC(n.Name).Port); err != nil {

@@ -176,6 +176,9 @@ func (c instance) asked() bool {
 
 // asks: we may ask the partner for that reason, or are asking.
 func (c instance) asks(why Reason) bool {
+	if why == FailbackAsks && c.p.Place == Follower {
+		return false // the first one asks
+	}
 	h := c.s.Handover
 	if h.Side == Asking {
 		return h.Why == why && c.began() < c.p.GiveWithin()
@@ -240,7 +243,7 @@ func (c instance) leaseDue() bool {
 }
 
 func (c instance) ordered() bool {
-	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent
+	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent && !c.heldBack()
 }
 
 func (c instance) offered() bool {
@@ -263,7 +266,7 @@ func (c instance) failbackDue() bool {
 			return false
 		}
 	}
-	return true
+	return c.groupReturns()
 }
 
 // flapping: taken too often in the hour before the last take, and that was less than
@@ -288,7 +291,7 @@ func (c instance) flapping() bool {
 // vacant: nobody serves the alias, our network works, and we may take it.
 func (c instance) vacant() bool {
 	return c.mayTake() && c.alias() == Silent && c.router() == Answered &&
-		(!c.flapping() || c.partner() == Silent)
+		(!c.flapping() || c.partner() == Silent) && !c.heldBack()
 }
 
 func (c instance) doubtedTwice() bool { return c.age(c.f.Alias.Since) >= c.p.Doubt() }
@@ -326,7 +329,7 @@ func (c instance) relieved() bool { return c.failing() && c.mayGive() && c.reste
 // stays: we hold it, and no order, link or service ends that.
 func (c instance) stays() bool {
 	return c.s.Holding && !c.handedOver() && !c.givenBack() && !c.handsOff() && !c.orderedOff() && !c.unlinked() &&
-		!c.relieved() && !c.asked()
+		!c.relieved() && !c.asked() && !c.follows()
 }
 
 func (c instance) lost() bool { return c.read(c.f.Kernel) == No }

@@ -128,6 +128,11 @@ type Facts struct {
 
 	Peer Peer
 
+	// The group of the alias, as [Together] has it; unknown if it is in none.
+	Whole        Fact  // every member is on this host, or this host would take it
+	PartnerWhole Fact  // the same of the partner, as far as it tells
+	PartnerLeads Value // the partner holds the first member, and we do not
+
 	// Our own conclusions, which we tell the partner. No row reads them.
 	Ready Fact // we would take the alias if its holder failed now: [Ready]
 	Hears Fact // we hear the partner's daemon
@@ -180,6 +185,9 @@ type Policy struct {
 	ReleaseIsolated bool // on_isolation = "release"
 	IsolatedAfter   time.Duration
 	ReleaseFailing  bool // on_service_failure = "release"; it counts only without a channel
+
+	Place        Place // in its group
+	ReleaseSplit bool  // when_split = "release"
 
 	Lease time.Duration // of an alias that expires by itself; 0: it stays for ever
 }

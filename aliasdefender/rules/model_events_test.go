@@ -232,6 +232,8 @@ func faults(i int) []event {
 			other.clear()
 		}),
 		fences(i, "in vain", func(*member) {}),
+		apart(i, "another member of the group fails", true),
+		apart(i, "another member of the group is well again", false),
 		lossy(i, "its ARP listener loses frames", true),
 		lossy(i, "its ARP listener hears all again", false),
 		{hosts[i] + ": what it says is a second late", true, func(p *pair, c *setting) bool {
@@ -264,6 +266,16 @@ func fences(i int, text string, fence func(other *member)) event {
 		m.fenced, m.unfenced = 0, false
 		m.written, other.written = true, true
 		return true
+	}}
+}
+
+// apart is only for the settings with a group.
+func apart(i int, text string, to bool) event {
+	return event{hosts[i] + ": " + text, false, func(p *pair, c *setting) bool {
+		m := &p.h[i]
+		was := m.apart
+		m.apart, m.written = to, true
+		return c.group && was != to && m.on
 	}}
 }
 

@@ -114,7 +114,8 @@ type open struct {
 type member struct {
 	on     bool // it has power
 	cable  bool
-	ill    bool // the service behind the alias is well
+	ill    bool // the service behind the alias fails
+	apart  bool // another member of the alias's group could not be here
 	daemon life
 	kernel bool  // it has the alias
 	had    ticks // for how long
@@ -152,6 +153,8 @@ type member struct {
 	held                   ticks // when the other last said that it holds it; not older than we can know
 	word                   talk
 	partnerIll             bool
+	partnerApart           bool
+	partnerWhole           Value // what it says of the whole group
 	claimant               heard // about a rival: whether it answers for the partner's address
 	asking                 bool  // it is being asked
 	forged                 bool  // the last claim that it saw was forged
@@ -200,6 +203,8 @@ type setting struct {
 	lossy   bool     // the ARP listeners lose frames
 	own     bool     // own addresses go and come back
 	fences  bool     // a host may fence the other, where the rules allow it
+	group   bool     // the alias leads a group, whose other member is where it is
+	release bool     // when_split = "release"
 	few     bool     // only what operators do, what happens to daemons, and lost words
 	rows    []Row
 	without clause
@@ -217,7 +222,12 @@ const (
 )
 
 func (c *setting) policy(i int) Policy {
+	place := Ungrouped
+	if c.group {
+		place = Leader
+	}
 	return Policy{
+		Place: place, ReleaseSplit: c.release,
 		Primary: c.primary[i], Channel: c.channel,
 		Interval: tick, Timeout: tick / 2, Misses: 2,
 		Failback: c.back, FailbackAfter: 3 * tick, Lease: 6 * tick, MaxTakes: c.takes,
@@ -261,7 +271,7 @@ func (m *member) clear() {
 	if m.unfenced {
 		m.fenced = never
 	}
-	*m = member{on: m.on, cable: m.cable, ill: m.ill, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks, behind: m.behind, fenced: m.fenced}
+	*m = member{on: m.on, cable: m.cable, ill: m.ill, apart: m.apart, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks, behind: m.behind, fenced: m.fenced}
 	m.hand = open{began: never, ended: never}
 	m.next, m.leased = forever, forever
 	m.defended, m.anew, m.woke, m.carrier, m.taken, m.reordered = never, never, never, old, never, never
@@ -368,6 +378,21 @@ func (m *member) facts(c *setting, i int) Facts {
 			f.Peer.Held = m.held.time()
 		}
 		f.Peer.Primary, f.Peer.HWLower, f.Peer.Facts[FactService] = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
+		f.Peer.Facts[FactWhole] = m.partnerWhole
+	}
+	if c.group {
+		m.group(c.policy(i), &f)
 	}
 	return f
+}
+
+// group tells of the alias's group. Of its other member only this is known: whether it
+// could be here, or at the partner.
+func (m *member) group(p Policy, f *Facts) {
+	other := Seat{Here: Of(!m.apart)}
+	if f.Peer.Counts(p, noon) {
+		other.There = Of(!m.partnerApart)
+	}
+	Together([]Seat{SeatOf(p, m.state(), *f), other}).Tell(f)
+	f.Whole.Since = agoTable[old]
 }

@@ -18,6 +18,9 @@ func truth() map[Reason]func(c instance) bool {
 		ServiceFailing: func(c instance) bool {
 			return c.failing() && (c.s.Holding || !c.partnerFails())
 		},
+		GroupApart:    instance.apart,
+		GroupSplit:    instance.split,
+		GroupJoins:    instance.joins,
 		OperatorTakes: instance.ordered,
 		Offered:       instance.offered,
 		OperatorAsks:  instance.operatorAsks,

@@ -100,11 +100,11 @@ func takes() []property {
 		}),
 		always("an offer is taken", func(c instance) bool { return c.mayTake() && c.offered() }),
 		always("without a channel failback takes", func(c instance) bool {
-			return c.mayTake() && c.failbackDue() && c.unheard() && !c.asks(FailbackAsks) && !c.operatorAsks()
+			return c.mayTake() && !c.heldBack() && c.failbackDue() && c.unheard() && !c.asks(FailbackAsks) && !c.operatorAsks()
 		}),
 		brokenIf("what the partner says it has is asked for, by order and by failback", func(c instance, d Decision) bool {
 			return c.mayTake() && (c.failbackDue() && c.asks(FailbackAsks) || c.operatorAsks()) &&
-				!c.ordered() && !c.offered() && d.Action != AskHandover
+				!c.ordered() && !c.offered() && !c.heldBack() && d.Action != AskHandover
 		}),
 		brokenIf("an operator's asking counts as his", func(c instance, d Decision) bool {
 			return d.Action == AskHandover && c.operatorAsks() && d.Reason != OperatorAsks
@@ -145,11 +145,11 @@ func takes() []property {
 				c.age(c.f.Alias.Since) >= time.Minute && d.Reason.Level() != Alarm
 		}),
 		brokenIf("flapping is an alarm", func(c instance, d Decision) bool {
-			return c.mayTake() && c.flapping() && c.alias() == Silent && c.router() == Answered &&
+			return c.mayTake() && !c.heldBack() && c.flapping() && c.alias() == Silent && c.router() == Answered &&
 				d.Action == Wait && d.Reason.Level() != Alarm
 		}),
 		brokenIf("a missing router is an error", func(c instance, d Decision) bool {
-			return c.mayTake() && !c.f.RouterKnown && c.alias() == Silent && d.Action == Wait && d.Reason.Level() != Error
+			return c.mayTake() && !c.heldBack() && !c.f.RouterKnown && c.alias() == Silent && d.Action == Wait && d.Reason.Level() != Error
 		}),
 	}
 }

@@ -64,6 +64,8 @@ const (
 	OperatorTakes
 	OperatorAsks
 	Offered
+	GroupApart
+	GroupSplit
 	FailbackAsks
 	FailbackTakes
 	FencedAnswers
@@ -90,6 +92,7 @@ const (
 	WouldNot
 	LinkLost
 	Asked
+	GroupJoins
 	LostToOther
 	LeaseEnded
 	Restored
@@ -157,6 +160,9 @@ var reasons = [reasonCount]struct {
 	OperatorTakes:    {5, "operator", Info, "an operator ordered it"},
 	OperatorAsks:     {6, "operator", Info, "an operator ordered it; we ask the partner to hand it over"},
 	Offered:          {7, "offered", Info, "the partner is handing it over to us"},
+	GroupApart:       {83, "group apart", Warning, "this host cannot have every member of the group, and the partner can"},
+	GroupSplit:       {84, "group split", Alarm, "neither host can have every member of the group: when_split says what becomes of each"},
+	GroupJoins:       {85, "group joins", Info, "the partner has the first member of the group, and can have all: the others go there"},
 	FailbackAsks:     {8, "failback", Info, "we are primary, and everything has been well for failback_after"},
 	FailbackTakes:    {9, "failback", Info, "we are primary, and everything has been well for failback_after"},
 	Served:           {10, "served", Info, "another host serves the alias"},

@@ -99,7 +99,9 @@ func TestServiceMonitorTakesNothingThatAnswers(t *testing.T) {
 // the fence. The next one goes on there, and the budget is the same.
 func TestServiceMonitorGoesOnAfterARestart(t *testing.T) {
 	t.Parallel()
-	m := newServiceMonitor(t, func(_ *example, _ *lab.Host, settings string) string { return replaced(t, settings, `settle = "1s"`, `settle = "5s"`) })
+	m := newServiceMonitor(t, func(_ *example, _ *lab.Host, settings string) string {
+		return replaced(t, settings, `settle = "1s"`, `settle = "5s"`)
+	})
 	died := m.dies(true)
 	m.said(`restart: failed: exit code 126`)
 	m.onDisk("172.16.1.2 settle ", "172.16.1.2 check ") // if the machine is busy the time for settling may be over
