@@ -35,8 +35,8 @@ func takesNot() []property {
 		never("what may be parked is taken by order or from a silent partner only", instance.perhapsParked),
 		never("a bad link takes nothing", func(c instance) bool { return c.link() == No }),
 		never("an unknown link takes nothing", func(c instance) bool { return c.link() == Unknown }),
-		never("an alias that another NIC of this host has, or may have, is not taken", func(c instance) bool {
-			return c.read(c.f.Elsewhere) != No
+		brokenIf("an alias that another NIC of this host has, or may have, is neither taken nor asked for", func(c instance, d Decision) bool {
+			return (d.Action == Take || d.Action == AskHandover) && c.read(c.f.Elsewhere) != No
 		}),
 		never("a failing service takes nothing unless the partner's fails too", func(c instance) bool {
 			return c.failing() && !c.partnerFails()
@@ -59,7 +59,7 @@ func takesNot() []property {
 		}),
 		never("a partner's silence from before the router was heard again takes nothing for a non-primary", func(c instance) bool {
 			return !c.actsAsPrimary() && c.router() == Answered && c.f.Partner.Value == Silent &&
-				c.f.Partner.Asked.Before(c.f.Router.Since) && !c.ordered() && !c.offered() && !c.partnerCannot() && !c.s.OursLast
+				c.f.Partner.Asked.Before(c.f.Router.Since) && !c.ordered() && !c.offered() && !c.partnerCannot() && !c.s.OursLast && !c.fencedAway()
 		}),
 		never("a silent router lets nothing be taken but by order", func(c instance) bool {
 			return c.router() == Silent && !c.ordered()
