@@ -13,13 +13,11 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-func asItIs(settings string) string { return settings }
-
 // TestServiceMonitorRestartsWhatDied: the server's process is killed; B starts it again, and
 // takes nothing.
 func TestServiceMonitorRestartsWhatDied(t *testing.T) {
 	t.Parallel()
-	m := newServiceMonitor(t, asItIs)
+	m := newServiceMonitor(t, asShipped)
 	died := m.dies(false)
 	m.page(m.a)
 	t.Logf("figure: from a dead web server to its next page: %v", time.Since(died).Round(time.Millisecond))
@@ -44,7 +42,7 @@ func TestServiceMonitorRestartsWhatDied(t *testing.T) {
 // A's host lives.
 func TestServiceMonitorFencesWhatCannotStart(t *testing.T) {
 	t.Parallel()
-	m := newServiceMonitor(t, asItIs)
+	m := newServiceMonitor(t, asShipped)
 	died := m.dies(true)
 	m.held(m.holder, m.b)
 	t.Logf("figure: from a dead web server to the take: %v", time.Since(died).Round(time.Millisecond))
@@ -65,7 +63,7 @@ func TestServiceMonitorFencesWhatCannotStart(t *testing.T) {
 // the alias, and B says so.
 func TestServiceMonitorWithoutSSHTakesNothing(t *testing.T) {
 	t.Parallel()
-	m := newServiceMonitor(t, asItIs)
+	m := newServiceMonitor(t, asShipped)
 	stage.Must(t, m.sshd.Kill())
 	_, _ = m.sshd.Wait(stage.Patiently(t))
 	died := m.dies(false)
@@ -125,7 +123,7 @@ func TestServiceMonitorGoesOnAfterARestart(t *testing.T) {
 // elsewhere nobody gets anything.
 func TestServiceMonitorsKeyOpensNothingElse(t *testing.T) {
 	t.Parallel()
-	m := newServiceMonitor(t, asItIs)
+	m := newServiceMonitor(t, asShipped)
 	there := func(h *lab.Host, word string) int {
 		_, _, code := h.RunCommand(stage.Patiently(t), lab.Command{Argv: []string{m.file(m.b, "there"), word}})
 		return code
