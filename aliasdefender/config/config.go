@@ -128,12 +128,22 @@ type Config struct {
 
 // Used are the checks that some alias uses, be it for a recovery.
 func (c *Config) Used() []Check {
-	used := map[string]bool{}
+	return c.checks(func(a Alias) []string { return append(slices.Clone(a.Checks), a.Recover.Check) })
+}
+
+// OfServices are the checks of this host's own services: those that some alias has in
+// checks.
+func (c *Config) OfServices() []Check {
+	return c.checks(func(a Alias) []string { return a.Checks })
+}
+
+// checks are those that some alias names.
+func (c *Config) checks(of func(Alias) []string) []Check {
+	named := map[string]bool{}
 	for _, a := range c.Aliases {
-		for _, name := range a.Checks {
-			used[name] = true
+		for _, name := range of(a) {
+			named[name] = true
 		}
-		used[a.Recover.Check] = true
 	}
-	return slices.DeleteFunc(slices.Clone(c.Checks), func(k Check) bool { return !used[k.Name] })
+	return slices.DeleteFunc(slices.Clone(c.Checks), func(k Check) bool { return !named[k.Name] })
 }

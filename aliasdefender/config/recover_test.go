@@ -32,6 +32,9 @@ recover = { check = "there", restart = ["/bin/ssh"] }
 	if used := cfg.Used(); len(used) != 1 || used[0].Name != "there" {
 		t.Errorf("the check of a recovery is asked: %v", used)
 	}
+	if own := cfg.OfServices(); len(own) != 0 {
+		t.Errorf("it is not of this host's service: %v", own)
+	}
 	if joined(t, "").Aliases[0].Recover.Any() {
 		t.Error("without a table there is no recovery")
 	}

@@ -70,7 +70,7 @@ func TestTheDropInOpensWhatTheUnitShuts(t *testing.T) {
 		}
 		return all
 	}
-	shut := settings("../../init/aliasdefender.service", "# Hooks, and the commands of checks, run in what follows too")
+	shut := settings("../../init/aliasdefender.service", "# Hooks, the programs of recoveries and the commands of checks run in what follows too")
 	for name := range settings("../../init/aliasdefender.service.d/hooks.conf", "[Service]") {
 		delete(shut, name)
 	}

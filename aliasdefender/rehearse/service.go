@@ -22,7 +22,7 @@ const serviceName = "service"
 // serviceOf has the rhythm of the user's slowest check; the zero service if no alias has
 // one.
 func serviceOf(cfg *config.Config) (s service) {
-	for _, k := range cfg.Used() {
+	for _, k := range cfg.OfServices() {
 		if its := (service{k.Interval, k.Timeout, k.Rise, k.Fall}); its.dies() > s.dies() {
 			s = its
 		}
@@ -39,6 +39,9 @@ func (v service) revives() time.Duration { return time.Duration(v.Rise)*v.Interv
 
 // notes is what the user has to know of it.
 func (v service) notes(cfg *config.Config, some bool) (all []string) {
+	if slices.ContainsFunc(cfg.Aliases, func(a config.Alias) bool { return a.Recover.Any() }) {
+		all = append(all, "the recovery of a partner's service is not rehearsed: its programs are not run")
+	}
 	if !v.played() {
 		if !some {
 			all = append(all, "a dead service is left out: no alias has a check")
@@ -47,7 +50,7 @@ func (v service) notes(cfg *config.Config, some bool) (all []string) {
 	}
 	all = append(all, fmt.Sprintf("your checks are not run: a switch of the rehearsal's is the service on each host, asked each %s, failing after %d answers and good after %d, as your slowest check",
 		config.Tidy(v.Interval), v.Fall, v.Rise))
-	if slices.ContainsFunc(cfg.Used(), func(k config.Check) bool { return k.Holding }) {
+	if slices.ContainsFunc(cfg.OfServices(), func(k config.Check) bool { return k.Holding }) {
 		all = append(all, "it is also asked where the alias is not; your checks with when = \"holding\" are not")
 	}
 	return all

@@ -78,3 +78,18 @@ func TestADeadServiceIsNotPlayedWithoutAnyCheck(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// TestARecoveryIsNotRehearsed, which is said: its check and its programs ask the partner.
+func TestARecoveryIsNotRehearsed(t *testing.T) {
+	cfg := filesOf(t, "eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | false\n", "[check.there]\nhttp = \"http://172.16.1.2/\"\n[alias.\"172.16.1.2\".recover]\ncheck = \"there\"\nfence = [\"/bin/false\", \"the user's\"]\n")
+	d := daemonsOf(cfg)
+	if d.Service.played() {
+		t.Error("the check of the partner's service is taken for one of this host's")
+	}
+	if notes := strings.Join(d.notes(cfg, false), "\n"); !strings.Contains(notes, "recovery of a partner's service is not rehearsed") {
+		t.Errorf("it is not said: %s", notes)
+	}
+	if text := settingsText(d, netip.Addr{}, cfg.Aliases, "service", "/tmp/x"); strings.Contains(text, "recover") || strings.Contains(text, "the user's") {
+		t.Error(text)
+	}
+}

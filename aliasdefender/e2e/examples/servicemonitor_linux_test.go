@@ -132,7 +132,7 @@ func (m *serviceMonitor) installB(change changed) {
 	stage.Place(m.T, m.file(m.b, "hostname.alias"), m.sample("hostname.alias"))
 	settings := strings.ReplaceAll(m.sample("aliasdefender.toml"), "/usr/local/lib/aliasdefender/there", m.file(m.b, "there"))
 	for was, is := range map[string]string{ // the same, but faster
-		`interval = "5s"`: `interval = "500ms"`, `interval = "10s"`: `interval = "500ms"`, `timeout = "3s"`: `timeout = "400ms"`, `fall = 5`: `fall = 2`, `settle = "10s"`: `settle = "1s"`,
+		`interval = "5s"`: `interval = "1s"`, `interval = "10s"`: `interval = "1s"`, `timeout = "3s"`: `timeout = "1s"`, `fall = 5`: `fall = 2`, `settle = "10s"`: `settle = "1s"`,
 	} {
 		settings = replaced(m.T, settings, was, is)
 	}
@@ -253,6 +253,17 @@ func (m *serviceMonitor) said(words ...string) {
 		}
 		rest = after
 	}
+}
+
+// disturbed tells whether a recovery of B's was given up half-way, because the machine was so
+// busy that B did not hear router or partner: then another one has begun.
+func (m *serviceMonitor) disturbed() bool {
+	m.Helper()
+	is := strings.Contains(m.monitors[m.b].Output(), "the recovery has ended at the step")
+	if is {
+		m.Log("the machine was too busy: a recovery was given up and begun anew")
+	}
+	return is
 }
 
 // stays requires that A has had the alias since, alone.
