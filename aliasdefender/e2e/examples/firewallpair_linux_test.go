@@ -217,3 +217,34 @@ func TestFirewallPairOfWhichNeitherCanHaveBoth(t *testing.T) {
 		})
 	}
 }
+
+// TestFirewallPairWhileOneFileLacksTheGroup: whoever sets a group up changes one host's file
+// before the other's. Until both have it the Monitors go on hearing each other, and say what
+// does not fit; then the group is together.
+func TestFirewallPairWhileOneFileLacksTheGroup(t *testing.T) {
+	t.Parallel()
+	whole := ""
+	f := newFirewalls(t, func(settings string) string {
+		if whole == "" { // A's
+			whole = settings
+			return settings
+		}
+		before, after, found := strings.Cut(settings, "[group.firewall]")
+		_, after, more := strings.Cut(after, `when_split = "serve"`)
+		if !found || !more {
+			t.Fatalf("no group:\n%s", settings)
+		}
+		return before + after
+	})
+	stage.Said(t, f.monitors[f.a], "event=pair_misfit")
+	stage.Said(t, f.monitors[f.b], "event=pair_misfit")
+	text := stage.Read(t, f.file(f.b, "aliasdefender.toml"))
+	stage.Place(t, f.file(f.b, "aliasdefender.toml"), text+"\n[group.firewall]\naliases = [\"192.0.2.1\", \"10.0.0.1\"]\n")
+	f.run(f.b, "Reload")
+	for _, h := range []*lab.Host{f.a, f.b} {
+		stage.Said(t, f.monitors[h], "event=pair_fits")
+	}
+	f.ready()
+	stage.Must(t, f.a.NIC("eth1").Port.Down())
+	f.both(f.b)
+}
