@@ -227,13 +227,77 @@ func TestTheFirewallPairExampleIsAPair(t *testing.T) {
 	}
 }
 
+// TestTheExamplesWithHooksArePairs: each has the program that its settings name, for the
+// hooks that it is for.
+func TestTheExamplesWithHooksArePairs(t *testing.T) {
+	for example, hooks := range map[string][]HookName{
+		"cold-standby":  {HookTake, HookRelease, HookReassert},
+		"floating-ip":   {HookTake, HookReassert},
+		"mail-on-alarm": {HookAlarm, HookRecovered},
+	} {
+		for _, host := range loadPair(t, example) {
+			programs := host.Aliases[0].Hooks.Programs
+			if len(host.Settings.Peer.KeyFiles) != 1 || len(programs) != len(hooks) {
+				t.Errorf("%s: %+v", example, host)
+			}
+			for _, h := range hooks {
+				if p := programs[h]; len(p) == 0 || filepath.Base(p[0]) != example {
+					t.Errorf("%s: %s is %q", example, h, p)
+				}
+			}
+		}
+	}
+}
+
+// TestTheColdStandbyExampleAsksWhereTheAliasIs, after as long as its service needs.
+func TestTheColdStandbyExampleAsksWhereTheAliasIs(t *testing.T) {
+	for _, host := range loadPair(t, "cold-standby") {
+		if c := host.Checks; len(c) != 1 || !c[0].Holding || c[0].Settle == 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// installed is where READMEs have programs put.
+const installed = "/usr/local/lib/aliasdefender/"
+
+// exampleSettings is the path of an example's settings, or of a copy in which the programs
+// of the example are where they can be looked at. No text is changed beside their paths.
+func exampleSettings(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "aliasdefender.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), installed) {
+		return path
+	}
+	there := t.TempDir()
+	for _, m := range regexp.MustCompile(regexp.QuoteMeta(installed)+`([^"]+)`).FindAllStringSubmatch(string(text), -1) {
+		program, err := os.ReadFile(filepath.Join(dir, m[1]))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(there, m[1]), program, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := filepath.Join(there, "aliasdefender.toml")
+	if err := os.WriteFile(copied, []byte(strings.ReplaceAll(string(text), installed, there+"/")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
 // loadPair loads both hosts' files of an example that is a pair. They must be mirrors: the
 // same aliases, one primary for each, and one settings file; and each folder has a README.
 func loadPair(t *testing.T, example string) (hosts [2]*Config) {
 	t.Helper()
 	dir := filepath.Join(etc, "examples", example)
+	settings := exampleSettings(t, dir)
 	for i, name := range []string{"host-a.hostname.alias", "host-b.hostname.alias"} {
-		cfg, err := Load(filepath.Join(dir, name), filepath.Join(dir, "aliasdefender.toml"), true)
+		cfg, err := Load(filepath.Join(dir, name), settings, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func TestThePartnersOfAGroupAreOneHostWithTheGroup(t *testing.T) {
 		t.Errorf("partners %s and %s", p.Parts[0].Partner, p.Parts[1].Partner)
 	}
 	for _, name := range []string{thisHostName, p.Parts[0].Partner} {
-		text := settingsText(d, netip.Addr{}, p.machine(name).Aliases, "/tmp/x")
+		text := settingsText(d, netip.Addr{}, p.machine(name).Aliases, "service", "/tmp/x")
 		want := "\n[group.fw]\naliases = [\"192.0.2.1\", \"10.0.0.1\"]\nwhen_split = \"release\"\n"
 		if !strings.Contains(text, want) {
 			t.Errorf("%s has not the group:\n%s", name, text)
@@ -50,9 +50,18 @@ func TestWhatGoesWithACableOfAGroup(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", s.Addr, e, want)
 		}
 	}
+	d.Service = service{Fall: 3}
+	d.Served = map[netip.Addr]bool{netip.MustParseAddr("10.0.0.1"): true}
+	for i, goes := range []bool{false, true, false, false} { // for the service of another member
+		s := situation{part: p.Parts[i], daemons: d, Holder: thisHostName, Now: []string{thisHostName}, Hit: []string{thisHostName}}
+		if e := s.unserved(); e.Still == goes {
+			t.Errorf("%s: %+v", s.Addr, e)
+		}
+	}
+	d.Service = service{}
 	all, err := playable(scenarios, d, false)
 	isNil(t, err)
-	if last := all[len(all)-1]; last.Key != groupKey {
+	if last := all[len(all)-1]; last.Key != "group" {
 		t.Errorf("the last scenario is %s", last.Key)
 	}
 	few, err := playable(scenarios, daemons{Keyed: true}, false)

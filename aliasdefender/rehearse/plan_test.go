@@ -35,7 +35,7 @@ func filesAreGood(t *testing.T, p *plan) {
 	t.Helper()
 	for _, m := range p.Machines {
 		if len(m.Aliases) > 0 {
-			filesOf(t, aliasesText(m.Aliases), settingsText(daemons{OnExit: config.ExitHandover, Keyed: true, Port: config.DefaultPort}, p.knownAs(m.Name), m.Aliases, "/tmp/x"))
+			filesOf(t, aliasesText(m.Aliases), settingsText(daemons{OnExit: config.ExitHandover, Keyed: true, Port: config.DefaultPort}, p.knownAs(m.Name), m.Aliases, p.serviceNIC(), "/tmp/x"))
 		}
 	}
 }
@@ -297,7 +297,7 @@ interval = "2s"
 failback = true
 `)
 	p := planOf(t, cfg, surroundings{})
-	text := settingsText(daemonsOf(cfg), netip.Addr{}, p.machine(thisHostName).Aliases, "/tmp/x")
+	text := settingsText(daemonsOf(cfg), netip.Addr{}, p.machine(thisHostName).Aliases, "service", "/tmp/x")
 	for _, want := range []string{`on_exit = "release"`, `isolated_after = "1m30s"`, `interval = "2s"`, "failback = true", `socket = "/tmp/x/sock"`, `to = "stderr"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not in\n%s", want, text)
@@ -359,14 +359,14 @@ func TestWhatNeedsAKeyIsNotPlayedWithoutOne(t *testing.T) {
 	cfg := filesOf(t, threeAliases, "[peer]\nkey_file = \""+key+"\"\n[peer.paths]\nweb2 = [\"10.10.0.2\"]\n")
 	d := daemonsOf(cfg)
 	for _, want := range []string{"a key made for this rehearsal", "[peer.paths] are not rehearsed"} {
-		if notes := strings.Join(d.notes(cfg.Settings, false), "\n"); !strings.Contains(notes, want) {
+		if notes := strings.Join(d.notes(cfg, false), "\n"); !strings.Contains(notes, want) {
 			t.Errorf("%q is not said: %s", want, notes)
 		}
 	}
-	if notes := strings.Join(keyless.notes(config.Settings{}, false), "\n"); !strings.Contains(notes, "the settings have no key") {
+	if notes := strings.Join(keyless.notes(&config.Config{}, false), "\n"); !strings.Contains(notes, "the settings have no key") {
 		t.Errorf("why some is not played is not said: %s", notes)
 	}
-	if text := settingsText(d, netip.Addr{}, cfg.Aliases, "/tmp/x"); strings.Contains(text, key) || !strings.Contains(text, `key_file = "/tmp/x/key"`) {
+	if text := settingsText(d, netip.Addr{}, cfg.Aliases, "service", "/tmp/x"); strings.Contains(text, key) || !strings.Contains(text, `key_file = "/tmp/x/key"`) {
 		t.Errorf("not with a key of its own:\n%s", text)
 	}
 }

@@ -96,7 +96,7 @@ func Prepare(ctx context.Context, q Request) (*Rehearsal, error) {
 	if all, err = playable(all, d, len(q.Only) > 0); err != nil {
 		return nil, err
 	}
-	p.Notes = append(p.Notes, d.notes(cfg.Settings, len(q.Only) > 0)...)
+	p.Notes = append(p.Notes, d.notes(cfg, len(q.Only) > 0)...)
 	return &Rehearsal{plan: p, daemons: d, scenarios: all}, nil
 }
 

@@ -89,6 +89,13 @@ func (s *stage) build(m machine) error {
 	for _, n := range m.NICs {
 		spec.NICs = append(spec.NICs, lab.NICSpec{Name: n.Name, Switch: s.switches[n.Network], Addrs: n.Addrs})
 	}
+	if len(m.Aliases) > 0 && s.daemons.Service.played() {
+		nowhere, err := s.lab.Switch("service on " + m.Name)
+		if err != nil {
+			return err
+		}
+		spec.NICs = append(spec.NICs, lab.NICSpec{Name: s.plan.serviceNIC(), Switch: nowhere})
+	}
 	h, err := s.lab.Host(spec)
 	s.hosts[m.Name] = h
 	return err
@@ -114,7 +121,7 @@ func (s *stage) write(m machine, number int) error {
 			return err
 		}
 	}
-	text := settingsText(s.daemons, s.plan.knownAs(m.Name), m.Aliases, dir)
+	text := settingsText(s.daemons, s.plan.knownAs(m.Name), m.Aliases, s.plan.serviceNIC(), dir)
 	return os.WriteFile(filepath.Join(dir, "aliasdefender.toml"), []byte(text), 0o600)
 }
 
@@ -208,6 +215,14 @@ func (s *stage) do(ctx context.Context, d act, all []situation) error {
 			err = errors.Join(err, sw.Heal())
 		}
 		return err
+	case doFail:
+		return s.serve(hit, false)
+	case doFailAll:
+		return s.serve(s.defenders(), false)
+	case doMend:
+		return s.serve(mended(all), true)
+	case doMendAll:
+		return s.serve(s.defenders(), true)
 	}
 	return fmt.Errorf("nobody knows how to %s", d)
 }
@@ -239,6 +254,17 @@ func (s *stage) eachPortOf(hosts []string, network string, do func(*lab.Port) er
 			}
 		}
 		return nil
+	})
+}
+
+// serve has the service of hosts live or die.
+func (s *stage) serve(hosts []string, lives bool) error {
+	return s.each(hosts, func(name string) error {
+		port := s.hosts[name].NIC(s.plan.serviceNIC()).Port
+		if lives {
+			return port.Up()
+		}
+		return port.Down()
 	})
 }
 

@@ -36,9 +36,15 @@ type addresses struct{ a, b, router, user []netip.Prefix }
 // every is the rhythm of the clients: a gap that counts has four of their questions.
 const every = 5 * time.Millisecond
 
+// changed makes of an example's settings those that a host of the test gets.
+type changed func(x *example, h *lab.Host, settings string) string
+
+// asItIs leaves the settings alone.
+func asItIs(_ *example, _ *lab.Host, settings string) string { return settings }
+
 // play builds the stage of an example. Each host gets the example's files, in which only
-// places of this machine are other ones, and what changed makes of the settings.
-func play(t *testing.T, name string, at addresses, changed func(settings string) string) *example {
+// places of this machine are other ones, and what change makes of the settings.
+func play(t *testing.T, name string, at addresses, change changed) *example {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ad") // t.TempDir is too long for a socket
 	stage.Must(t, err)
@@ -60,7 +66,7 @@ func play(t *testing.T, name string, at addresses, changed func(settings string)
 	}
 	key := stage.NewKey()
 	for _, h := range []*lab.Host{x.a, x.b} {
-		x.install(h, key, changed)
+		x.install(h, key, change)
 	}
 	for h, other := range map[*lab.Host]*lab.Host{x.a: x.b, x.b: x.a} {
 		x.run(h, "Check", "--files", "--partner-file", x.file(other, "hostname.alias"))
@@ -70,13 +76,13 @@ func play(t *testing.T, name string, at addresses, changed func(settings string)
 }
 
 // install puts the example's files in a host's directory.
-func (x *example) install(h *lab.Host, key string, changed func(string) string) {
+func (x *example) install(h *lab.Host, key string, change changed) {
 	x.Helper()
 	stage.Must(x.T, os.MkdirAll(x.file(h, ""), 0o755))
 	stage.Place(x.T, x.file(h, "hostname.alias"), stage.Read(x.T, filepath.Join(examples, x.name, "host-"+h.Name+".hostname.alias")))
 	stage.Must(x.T, os.WriteFile(x.file(h, "key"), []byte(key), 0o600))
 	settings := replaced(x.T, stage.Read(x.T, filepath.Join(examples, x.name, "aliasdefender.toml")), `"/etc/aliasdefender.key"`, `"`+x.file(h, "key")+`"`)
-	stage.Place(x.T, x.file(h, "aliasdefender.toml"), changed(settings)+
+	stage.Place(x.T, x.file(h, "aliasdefender.toml"), change(x, h, settings)+
 		"\n[control]\nsocket = \""+x.file(h, "sock")+"\"\n[state]\ndir = \""+x.file(h, "state")+"\"\n[log]\nto = \"stderr\"\n")
 }
 
@@ -86,10 +92,37 @@ func (x *example) file(h *lab.Host, name string) string { return filepath.Join(x
 // replaced replaces what must be there exactly once.
 func replaced(t *testing.T, text, old, by string) string {
 	t.Helper()
-	if n := strings.Count(text, old); n != 1 {
-		t.Fatalf("%q is there %d times:\n%s", old, n, text)
+	return replacedAll(t, 1, text, old, by)
+}
+
+// replacedAll replaces what must be there exactly n times.
+func replacedAll(t *testing.T, n int, text, old, by string) string {
+	t.Helper()
+	if found := strings.Count(text, old); found != n {
+		t.Fatalf("%q is there %d times, want %d:\n%s", old, found, n, text)
 	}
-	return strings.Replace(text, old, by, 1)
+	return strings.ReplaceAll(text, old, by)
+}
+
+// program puts one of the example's programs into a host's directory, with what edit makes
+// of it, and returns its path.
+func (x *example) program(h *lab.Host, name string, edit func(text string) string) string {
+	x.Helper()
+	path := x.file(h, name)
+	stage.Must(x.T, os.WriteFile(path, []byte(edit(stage.Read(x.T, filepath.Join(examples, x.name, name)))), 0o755))
+	stage.Must(x.T, os.Chmod(path, 0o755))
+	return path
+}
+
+// fake puts a program that stands in for one of the system's into a directory of a host's,
+// and returns that directory.
+func (x *example) fake(h *lab.Host, name, text string) (bin string) {
+	x.Helper()
+	bin = x.file(h, "bin")
+	stage.Must(x.T, os.MkdirAll(bin, 0o755))
+	stage.Must(x.T, os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755))
+	stage.Must(x.T, os.Chmod(filepath.Join(bin, name), 0o755))
+	return bin
 }
 
 // start starts the Monitor of a host.
