@@ -49,7 +49,7 @@ func newFirewalls(t *testing.T, changed func(string) string) *firewalls {
 	printer := host(lab.HostSpec{Name: "printer", NICs: []lab.NICSpec{nic("eth0", inside, "10.0.0.250/24", "10.0.0.251/24")}})
 	key := stage.NewKey()
 	for _, h := range []*lab.Host{x.a, x.b} {
-		x.install(h, key, func(settings string) string { return changed(x.withHook(h, settings)) })
+		x.install(h, key, func(_ *example, h *lab.Host, settings string) string { return changed(x.withHook(h, settings)) })
 		x.run(h, "Check", "--files")
 	}
 	x.control = x.asks(netip.MustParseAddr("192.0.2.254"))
@@ -75,10 +75,7 @@ func (x *example) withHook(h *lab.Host, settings string) string {
 		stage.Must(x.T, os.WriteFile(path, []byte(text), 0o755))
 	}
 	const theirs = `["/usr/local/lib/aliasdefender/firewall", "192.0.2.254"]`
-	if n := strings.Count(settings, theirs); n != 2 {
-		x.Fatalf("the hook is there %d times:\n%s", n, settings)
-	}
-	return strings.ReplaceAll(settings, theirs, `["`+hook+`", "192.0.2.254", "`+told+`"]`)
+	return replacedAll(x.T, 2, settings, theirs, `["`+hook+`", "192.0.2.254", "`+told+`"]`)
 }
 
 // both waits until exactly this host has both aliases.
