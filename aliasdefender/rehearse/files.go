@@ -90,12 +90,13 @@ type daemons struct {
 	Groups []config.Group
 	Spread string              // the NIC that the holder of a group loses; empty: no group is on more than one
 	Gone   map[netip.Addr]bool // the aliases that go with it, without zones
+	Served map[netip.Addr]bool // those in a group of which some member has a check
 }
 
 // daemonsOf takes this from the settings. The key itself is never read.
 func daemonsOf(cfg *config.Config) daemons {
 	s := cfg.Settings
-	d := daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port, Service: serviceOf(cfg), Groups: cfg.Groups}
+	d := daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port, Service: serviceOf(cfg), Groups: cfg.Groups, Served: served(cfg)}
 	if d.Spread = spread(cfg); d.Spread != "" {
 		d.Gone = goneWith(cfg, d.Spread)
 	}

@@ -52,6 +52,23 @@ func goneWith(cfg *config.Config, nic string) map[netip.Addr]bool {
 	return gone
 }
 
+// served are the aliases in a group of which some member has a check: where that one goes
+// for its service, the others go too.
+func served(cfg *config.Config) map[netip.Addr]bool {
+	with := map[netip.Addr]bool{}
+	for _, g := range cfg.Groups {
+		for _, a := range cfg.Aliases {
+			if len(a.Checks) == 0 || !slices.Contains(g.Aliases, a.Addr) {
+				continue
+			}
+			for _, member := range g.Aliases {
+				with[bare(member)] = true
+			}
+		}
+	}
+	return with
+}
+
 // groupsText is the groups in the settings of a machine. A link-local member has the
 // machine's own NIC as its zone.
 func groupsText(groups []config.Group, aliases []config.Alias) string {

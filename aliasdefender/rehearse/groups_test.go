@@ -50,6 +50,15 @@ func TestWhatGoesWithACableOfAGroup(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", s.Addr, e, want)
 		}
 	}
+	d.Service = service{Fall: 3}
+	d.Served = map[netip.Addr]bool{netip.MustParseAddr("10.0.0.1"): true}
+	for i, goes := range []bool{false, true, false, false} { // for the service of another member
+		s := situation{part: p.Parts[i], daemons: d, Holder: thisHostName, Now: []string{thisHostName}, Hit: []string{thisHostName}}
+		if e := s.unserved(); e.Still == goes {
+			t.Errorf("%s: %+v", s.Addr, e)
+		}
+	}
+	d.Service = service{}
 	all, err := playable(scenarios, d, false)
 	isNil(t, err)
 	if last := all[len(all)-1]; last.Key != "group" {

@@ -31,12 +31,12 @@ const (
 	doRouterUp   act = "routerUp"   // and boots
 	doDivide     act = "divide"     // holder and client here, standby and router there
 	doHeal       act = "heal"       // and together again
+	doPullOne    act = "pullOne"    // one cable of a group out
+	doPlugOne    act = "plugOne"    // and in
 	doFail       act = "fail"       // the service dies
 	doFailAll    act = "failAll"    // on every host
 	doMend       act = "mend"       // it lives where the aliases are
 	doMendAll    act = "mendAll"    // on every host
-	doPullOne    act = "pullOne"    // one cable of a group out
-	doPlugOne    act = "plugOne"    // and in
 )
 
 // target says which hosts a scenario hits.
@@ -63,7 +63,7 @@ const (
 	nothing   need = iota
 	aKey           // the daemons talk to each other
 	someCheck      // an alias has a check
-	aSpread        // they talk to each other, and a group is on more than one NIC
+	aGroup         // a group is on more than one NIC
 )
 
 // step is a deed and what the rules say should come of it for an alias.
@@ -100,7 +100,7 @@ var scenarios = []scenario{
 	{"maintenance", hitHolders, []step{{"maintenance on", doMaintain, situation.handed}, {"maintenance off", doServe, situation.returned}}, aKey},
 	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, aKey},
 	{"service", hitHolders, []step{{"service dead", doFail, situation.unserved}, {"service dead on both", doFailAll, situation.unservedOnBoth}, {"service back, holder", doMend, situation.servedAgain}, {"service back, standby", doMendAll, situation.servedOnBoth}}, someCheck},
-	{"group", hitHolders, []step{{"one cable of a group pulled", doPullOne, situation.nicLost}, {"that cable back", doPlugOne, situation.returned}}, aSpread},
+	{"group", hitHolders, []step{{"one cable of a group pulled", doPullOne, situation.nicLost}, {"that cable back", doPlugOne, situation.returned}}, aGroup},
 }
 
 // opening is how every rehearsal begins.
@@ -140,12 +140,12 @@ func chosen(only []string) ([]scenario, error) {
 func playable(all []scenario, d daemons, named bool) (some []scenario, err error) {
 	for _, s := range all {
 		switch {
-		case s.Needs == nothing, s.Needs == aKey && d.Keyed, s.Needs == someCheck && d.Service.played(), s.Needs == aSpread && d.Keyed && d.Spread != "":
+		case s.Needs == nothing, s.Needs == aKey && d.Keyed, s.Needs == someCheck && d.Service.played(), s.Needs == aGroup && d.Spread != "":
 			some = append(some, s)
+		case named && s.Needs == aGroup:
+			return nil, &RequestError{"only", fmt.Sprintf("%s needs a group whose members are on more than one NIC ([group.NAME])", s.Key)}
 		case named && s.Needs == someCheck:
 			return nil, &RequestError{"only", fmt.Sprintf("%s needs a check of the service behind an alias, but no alias has one (checks); leave it out, or see the example of [check.web] in the sample of the settings", s.Key)}
-		case named && s.Needs == aSpread && d.Spread == "":
-			return nil, &RequestError{"only", s.Key + " needs a group whose members are on more than one NIC ([group.NAME])"}
 		case named:
 			return nil, &RequestError{"only", fmt.Sprintf("%s needs the channel between the daemons, but the settings have no key ([peer] key_file); leave it out, or try 'aliasdefender GenKey --help'", s.Key)}
 		}

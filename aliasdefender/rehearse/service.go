@@ -73,7 +73,7 @@ func (s situation) checked() bool { return s.Service.played() && len(s.Checks) >
 func (s situation) unserved() expectation {
 	e := s.still(3)
 	switch {
-	case !s.holderHit() || !s.checked():
+	case !s.holderHit() || !s.checked() && !s.Served[bare(s.Addr)]:
 	case s.Keyed:
 		e = s.handed()
 	case s.OnServiceFailure == config.ServiceRelease:

@@ -75,10 +75,7 @@ func (x *example) withHook(h *lab.Host, settings string) string {
 		stage.Must(x.T, os.WriteFile(path, []byte(text), 0o755))
 	}
 	const theirs = `["/usr/local/lib/aliasdefender/firewall", "192.0.2.254"]`
-	if n := strings.Count(settings, theirs); n != 2 {
-		x.Fatalf("the hook is there %d times:\n%s", n, settings)
-	}
-	return strings.ReplaceAll(settings, theirs, `["`+hook+`", "192.0.2.254", "`+told+`"]`)
+	return replacedAll(x.T, 2, settings, theirs, `["`+hook+`", "192.0.2.254", "`+told+`"]`)
 }
 
 // both waits until exactly this host has both aliases.
@@ -216,4 +213,35 @@ func TestFirewallPairOfWhichNeitherCanHaveBoth(t *testing.T) {
 			f.answered(f.inner, f.a)
 		})
 	}
+}
+
+// TestFirewallPairWhileOneFileLacksTheGroup: whoever sets a group up changes one host's file
+// before the other's. Until both have it the Monitors go on hearing each other, and say what
+// does not fit; then the group is together.
+func TestFirewallPairWhileOneFileLacksTheGroup(t *testing.T) {
+	t.Parallel()
+	whole := ""
+	f := newFirewalls(t, func(_ *example, _ *lab.Host, settings string) string {
+		if whole == "" { // A's
+			whole = settings
+			return settings
+		}
+		before, after, found := strings.Cut(settings, "[group.firewall]")
+		_, after, more := strings.Cut(after, `when_split = "serve"`)
+		if !found || !more {
+			t.Fatalf("no group:\n%s", settings)
+		}
+		return before + after
+	})
+	stage.Said(t, f.monitors[f.a], "event=pair_misfit")
+	stage.Said(t, f.monitors[f.b], "event=pair_misfit")
+	text := stage.Read(t, f.file(f.b, "aliasdefender.toml"))
+	stage.Place(t, f.file(f.b, "aliasdefender.toml"), text+"\n[group.firewall]\naliases = [\"192.0.2.1\", \"10.0.0.1\"]\n")
+	f.run(f.b, "Reload")
+	for _, h := range []*lab.Host{f.a, f.b} {
+		stage.Said(t, f.monitors[h], "event=pair_fits")
+	}
+	f.ready()
+	stage.Must(t, f.a.NIC("eth1").Port.Down())
+	f.both(f.b)
 }
