@@ -23,7 +23,7 @@ import (
 var arrows = map[string]string{
 	"":          "cli",
 	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
-	"daemon":    "check config control defender hook host logs peer probe record rules sdnotify store",
+	"daemon":    "check config control defender hook host logs peer probe record recovery rules sdnotify store",
 	"defender":  "agenda config control detect hearing host peer probe record rules",
 	"detect":    "agenda host probe rules",
 	"record":    "files rules",
@@ -34,6 +34,7 @@ var arrows = map[string]string{
 	"control":   "",
 	"hook":      "config defender host program record rules",
 	"program":   "",
+	"recovery":  "check config defender host program record rules",
 	"host":      "hearing",
 	"inspect":   "config host",
 	"lab":       "",

@@ -110,7 +110,7 @@ var ourOwn = []error{
 func broken(ctx context.Context, at *stage, c config.Check, err error) Answer {
 	var lookup errResolve
 	switch {
-	case errors.As(err, &lookup):
+	case errors.As(err, &lookup) && ctx.Err() == nil:
 		return unknown("the name cannot be resolved: " + plainError(lookup.error))
 	case ctx.Err() != nil && strings.HasPrefix(at.String(), resolving):
 		return unknown(fmt.Sprintf("the name cannot be resolved: no answer within %s", config.Tidy(c.Timeout)))
@@ -139,6 +139,8 @@ func plainError(err error) string {
 	switch {
 	case errors.As(err, &bad):
 		return "bad certificate: " + strings.TrimPrefix(bad.Err.Error(), "x509: ")
+	case strings.HasPrefix(err.Error(), "readLoopPeekFailLocked"): // net/http's word for it, of which this is no error value
+		return "it speaks before it is asked: this is no HTTP"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was closed before the answer was whole"
 	case errors.As(err, &op) && errors.As(err, &sys) && op.Op == "dial" && op.Addr != nil:

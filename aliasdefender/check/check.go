@@ -84,10 +84,11 @@ func lives(c config.Check) time.Duration {
 	return max(3*c.Interval+c.Timeout, liveLeast)
 }
 
-// line makes one bounded line of a text that may come from anywhere.
+// line makes one bounded line of a text that may come from anywhere, also from whoever
+// answers at a port. It stands in our log, and no filter may take it for a line of ours.
 func line(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
-	s = logs.OneLine(strings.TrimSpace(s))
+	s = strings.ReplaceAll(logs.OneLine(strings.TrimSpace(s)), "event=", "event =")
 	if len(s) <= reasonMost {
 		return s
 	}

@@ -139,7 +139,7 @@ func TestANameThatCannotBeResolvedIsUnknown(t *testing.T) {
 		resolve func(context.Context, string) ([]netip.Addr, error)
 		want    string
 	}{
-		{func(ctx context.Context, _ string) ([]netip.Addr, error) { <-ctx.Done(); return nil, ctx.Err() }, "the name cannot be resolved: "},
+		{func(ctx context.Context, _ string) ([]netip.Addr, error) { <-ctx.Done(); return nil, ctx.Err() }, "the name cannot be resolved: no answer within "},
 		{func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }, "the name cannot be resolved: no such host"},
 		{func(context.Context, string) ([]netip.Addr, error) { return nil, nil }, "the name cannot be resolved: the name web.example has no address"},
 	} {
@@ -163,6 +163,13 @@ func TestAFaultOfThisHostIsUnknown(t *testing.T) {
 		}
 	}
 	if got := broken(t.Context(), &stage{}, config.Check{}, &net.OpError{Op: "read", Err: syscall.ECONNRESET}); got != failing("connection reset by peer") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// What net/http says of a server that speaks first is no text for an administrator.
+func TestAServerThatSpeaksFirstIsNoHTTP(t *testing.T) {
+	if got := broken(t.Context(), &stage{}, config.Check{}, errors.New("readLoopPeekFailLocked: %!w(<nil>)")); got != failing("it speaks before it is asked: this is no HTTP") {
 		t.Errorf("%+v", got)
 	}
 }

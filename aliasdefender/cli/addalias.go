@@ -17,7 +17,8 @@ or neighbour discovery for about a second, adds the alias, and announces it twic
 
 If another host answers for an alias, the order is refused, and the answer names
 that host's hardware address. With a channel, the partner hands over the aliases
-that it has, without a gap. The exit code is 0 if every alias was taken, 1 if any
+that it has, without a gap. An alias in a group is taken with all of its group, and
+none of them if this host could not have all and the partner could. The exit code is 0 if every alias was taken, 1 if any
 was refused, or if the disk could not remember the order: it then holds until the
 next start of a Monitor.` + ofNIC,
 		Example: `  aliasdefender AddAlias

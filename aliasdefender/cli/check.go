@@ -111,6 +111,7 @@ func (a *app) printConfig(cfg *config.Config) {
 	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exits[s.OnExit], s.LogTo, s.LogLevel, s.Socket)
 	printPeer(w, cfg)
 	printConfigChecks(w, cfg)
+	printConfigGroups(w, cfg)
 	if _, err := os.Stat(a.settings); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(w, "%s does not exist: every setting has its default\n", a.settings)
 	}
@@ -184,6 +185,7 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 		more = append(more, "it outlives its daemon")
 	}
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
+	printRecovery(w, a.Recover)
 }
 
 // printLoopback describes an alias on a loopback interface in a sentence.

@@ -65,13 +65,35 @@ func printConfigChecks(w io.Writer, cfg *config.Config) {
 				when += fmt.Sprintf(", from %s after it came", config.Tidy(c.Settle))
 			}
 		}
+		of := strings.Join(users, ", ")
+		if len(users) == 0 {
+			of = "the partner's service" // it is a recovery's
+		}
 		bad := "one answer that is not good"
 		if c.Fall > 1 {
 			bad = fmt.Sprintf("%d answers in a row that are not good", c.Fall)
 		}
 		fmt.Fprintf(w, "check %s of %s: %s every %s%s; failing after %s, so within %s; good after %d\n",
-			c.Name, strings.Join(users, ", "), question(c), config.Tidy(c.Interval), when, bad, config.Tidy(time.Duration(c.Fall)*c.Interval+c.Timeout), c.Rise)
+			c.Name, of, question(c), config.Tidy(c.Interval), when, bad, config.Tidy(time.Duration(c.Fall)*c.Interval+c.Timeout), c.Rise)
 	}
+}
+
+// printRecovery says what the settings of a recovery mean.
+func printRecovery(w io.Writer, r config.Recover) {
+	if !r.Any() {
+		return
+	}
+	var steps []string
+	for _, step := range []struct {
+		name    string
+		program config.Program
+	}{{"process", r.Process}, {"restart", r.Restart}, {"fence", r.Fence}} {
+		if len(step.program) > 0 {
+			steps = append(steps, step.name+" by "+strings.Join(step.program, " "))
+		}
+	}
+	fmt.Fprintf(w, "  recovery of the partner's service, if it fails the check %s: %s; %s after the restart the check is asked anew; %d within an hour at most\n",
+		r.Check, strings.Join(steps, ", "), config.Tidy(r.Settle), r.Budget)
 }
 
 // mostUsers is how many aliases of a check are named.

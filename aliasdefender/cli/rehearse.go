@@ -36,7 +36,13 @@ If the settings have a key, the daemons talk to each other with a key made for t
 rehearsal, never with yours. Then three more scenarios are played: the aliases are
 handed over and back; a host goes into maintenance; a daemon is killed and not
 restarted, and the partner takes its alias when the lease ends. The last one takes
-as long as the lease. Without a key there is no channel, and these are left out.
+as long as the lease. Without a key there is no channel, and these are left out. If a
+group has members on more than one NIC, its holder loses the cable of one of them.
+
+If an alias has checks, a dead service is played too: on the host that has the
+alias, then on both, then it lives again, first where the alias is. Your checks are
+never run: a switch of the rehearsal's stands in for them, in the rhythm of your
+slowest one.
 
 It needs no root and does not touch the real network: it only looks up the names
 of partners and reads this host's addresses. Hooks and checks are not run; socket,
@@ -45,6 +51,7 @@ of the article, with an interval of one second. It needs Linux.`,
 		Example: `  aliasdefender Rehearse
   aliasdefender Rehearse --interval 1s --only crash,partition
   aliasdefender Rehearse --only handover,maintenance,kill
+  aliasdefender Rehearse --only service
   aliasdefender Rehearse --aliases new.alias --settings new.toml --json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

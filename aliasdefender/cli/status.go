@@ -32,11 +32,13 @@ the channel should tell but is not heard, and - if nothing can tell, or not yet.
 below says why.
 
 A line for each check of a service says whether it is good, failing or unknown, since
-when, and what its last answer was.
+when, and what its last answer was. Where the partner's service is recovered from here,
+a line below the alias says how far that has come.
 
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files. A further line shows the last run of each
-of its hooks.
+of its hooks. For an alias in a group a line says whether all of the group could be on
+this host, and on the partner.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers
@@ -126,8 +128,14 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	for _, line := range standbyOf(a) {
 		fold(w, line)
 	}
+	if a.Group != nil {
+		fold(w, groupOf(a.Group))
+	}
 	if a.Handover != "" {
 		fold(w, "hand-over open: "+a.Handover)
+	}
+	if a.Recovery != nil {
+		fold(w, recoveryOf(*a.Recovery, now))
 	}
 	if len(a.Hooks) > 0 {
 		fold(w, "hooks: "+hooksOf(a.Hooks, now))
@@ -135,6 +143,29 @@ func printPair(w io.Writer, a control.Alias, now time.Time) {
 	for _, wrong := range a.Pair {
 		fold(w, "ALARM: the pair does not fit: "+wrong)
 	}
+}
+
+// recoveryOf is how far the recovery of the partner's service has come.
+func recoveryOf(r control.Recovery, now time.Time) string {
+	said := "recovery of the partner's service (check " + r.Check + "): "
+	switch {
+	case !r.Fenced.IsZero():
+		said += fmt.Sprintf("the partner was fenced %s ago", ago(now.Sub(r.Fenced)))
+	case r.Step != "idle":
+		said += fmt.Sprintf("at the step %s for %s", r.Step, ago(now.Sub(r.Since)))
+	case r.Held != "":
+		said += "the service is failing, and nothing is done: " + r.Held
+	default:
+		said += "nothing to do"
+	}
+	said += fmt.Sprintf("; %d of %d begun within an hour", r.Begun, r.Budget)
+	if r.Last != "" {
+		said += fmt.Sprintf("; %s ago: %s", ago(now.Sub(r.LastAt)), r.Last)
+	}
+	if r.Level != "" {
+		said = r.Level + ": " + said
+	}
+	return said
 }
 
 // hooksOf is the last run of each hook.

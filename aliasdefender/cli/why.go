@@ -106,14 +106,15 @@ func (a *app) written(absent error) (control.Snapshot, error) {
 // whyAlias is what Why says about one alias. Its JSON form does not change from
 // version to version.
 type whyAlias struct {
-	Alias   string          `json:"alias"`
-	NIC     string          `json:"nic"`
-	Holder  string          `json:"holder"`
-	Row     string          `json:"row"`
-	Why     string          `json:"why"`
-	Hooks   []control.Hook  `json:"hooks,omitempty"`  // the last run of each
-	Checks  []control.Check `json:"checks,omitempty"` // of its service
-	Journal []control.Entry `json:"journal"`
+	Alias    string            `json:"alias"`
+	NIC      string            `json:"nic"`
+	Holder   string            `json:"holder"`
+	Row      string            `json:"row"`
+	Why      string            `json:"why"`
+	Recovery *control.Recovery `json:"recovery,omitempty"` // of the partner's service
+	Hooks    []control.Hook    `json:"hooks,omitempty"`    // the last run of each
+	Checks   []control.Check   `json:"checks,omitempty"`   // of its service
+	Journal  []control.Entry   `json:"journal"`
 }
 
 // tell picks out of a snapshot what was asked for.
@@ -132,7 +133,7 @@ func tell(s control.Snapshot, addr netip.Addr, last int) ([]whyAlias, error) {
 			continue
 		}
 		told = append(told, whyAlias{
-			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why, Checks: checksOf(s, al), Hooks: al.Hooks,
+			Alias: al.Alias, NIC: al.NIC, Holder: al.Holder, Row: al.Row, Why: al.Why, Checks: checksOf(s, al), Hooks: al.Hooks, Recovery: al.Recovery,
 			Journal: append([]control.Entry{}, al.Journal[max(0, len(al.Journal)-last):]...),
 		})
 	}
@@ -165,7 +166,12 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 				row = " (" + e.Row + ")"
 			}
 			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
-			fmt.Fprintf(w, "    %s\n", factLine(e))
+			if e.Action != "recovery" { // no rule has decided
+				fmt.Fprintf(w, "    %s\n", factLine(e))
+			}
+		}
+		if al.Recovery != nil {
+			fmt.Fprintln(w, recoveryOf(*al.Recovery, now))
 		}
 		if len(al.Hooks) > 0 {
 			fmt.Fprintf(w, "hooks: %s\n", hooksOf(al.Hooks, now))

@@ -231,7 +231,7 @@ func (j *joint) checkChecks() {
 	for _, c := range f.checks {
 		if t := c.target; t.isSet() {
 			for _, a := range j.rows {
-				if a.Addr.IsValid() && (a.Addr == t.value || a.Addr.WithZone("") == t.value) {
+				if a.Addr.IsValid() && (a.Addr == t.value || a.Addr.WithZone("") == t.value) && !j.recovers(c.name) {
 					j.mistake(t.place(), fmt.Sprintf("%s is the alias of hostname.alias, line %d: whoever has it would answer, and not this host; write an address that this host always has, such as 127.0.0.1", t.value, a.Line))
 					break
 				}
@@ -258,16 +258,20 @@ func (j *joint) named(s scope) {
 		if slices.ContainsFunc(j.settings.checks, func(c *checkTable) bool { return c.name == n.name }) {
 			continue
 		}
-		known := make([]string, len(j.settings.checks))
-		for i, c := range j.settings.checks {
-			known[i] = c.name
-		}
-		what := fmt.Sprintf("there is no check %s; write [check.%s], and below it how to ask", show(n.name), joinPath([]string{n.name}))
-		if near, ok := nearest(n.name, known); ok {
-			what = fmt.Sprintf("there is no check %s; did you mean %s?", show(n.name), near)
-		}
-		j.mistake(place{n.line, s.checks.field}, what)
+		j.mistake(place{n.line, s.checks.field}, j.noCheck(n.name))
 	}
+}
+
+// noCheck says that there is no check of that name, and which one may be meant.
+func (j *joint) noCheck(name string) string {
+	known := make([]string, len(j.settings.checks))
+	for i, c := range j.settings.checks {
+		known[i] = c.name
+	}
+	if near, ok := nearest(name, known); ok {
+		return fmt.Sprintf("there is no check %s; did you mean %s?", show(name), near)
+	}
+	return fmt.Sprintf("there is no check %s; write [check.%s], and below it how to ask", show(name), joinPath([]string{name}))
 }
 
 // names are the checks of a scope.

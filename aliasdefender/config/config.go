@@ -42,6 +42,7 @@ type Alias struct {
 	Hooks            Hooks
 	Checks           []string // the names of the checks of the service behind it
 	OnServiceFailure OnServiceFailure
+	Recover          Recover // of the partner's service
 }
 
 // Partner is the other host of an alias: an address, or a name to resolve.
@@ -122,15 +123,27 @@ type Config struct {
 	Settings Settings
 	Aliases  []Alias // in the order of the file
 	Checks   []Check // in the order of the file; some may be used by no alias
+	Groups   []Group // in the order of the file
 }
 
-// Used are the checks that some alias uses.
+// Used are the checks that some alias uses, be it for a recovery.
 func (c *Config) Used() []Check {
-	used := map[string]bool{}
+	return c.checks(func(a Alias) []string { return append(slices.Clone(a.Checks), a.Recover.Check) })
+}
+
+// OfServices are the checks of this host's own services: those that some alias has in
+// checks.
+func (c *Config) OfServices() []Check {
+	return c.checks(func(a Alias) []string { return a.Checks })
+}
+
+// checks are those that some alias names.
+func (c *Config) checks(of func(Alias) []string) []Check {
+	named := map[string]bool{}
 	for _, a := range c.Aliases {
-		for _, name := range a.Checks {
-			used[name] = true
+		for _, name := range of(a) {
+			named[name] = true
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(c.Checks), func(k Check) bool { return !used[k.Name] })
+	return slices.DeleteFunc(slices.Clone(c.Checks), func(k Check) bool { return !named[k.Name] })
 }

@@ -154,8 +154,8 @@ func (h hookScope) check(file string, wide hookScope) Mistakes {
 		Tidy(out.BeforeTimeout), Tidy(out.Timeout))}}
 }
 
-// checkHooks looks at the programs of all hooks on the disk.
-func (f *SettingsFile) checkHooks() {
+// checkPrograms looks at the programs of all hooks and recoveries on the disk.
+func (f *SettingsFile) checkPrograms() {
 	scopes := []hookScope{f.all.hooks}
 	for _, s := range f.aliases {
 		scopes = append(scopes, s.hooks)
@@ -166,9 +166,19 @@ func (f *SettingsFile) checkHooks() {
 			if len(g.value) == 0 || g.bad {
 				continue
 			}
-			if problem := LookAtProgram(g.value[0]); problem != "" {
-				f.mistake(g.line, g.field, showPath(g.value[0])+" "+problem)
-			}
+			f.lookAt(g)
 		}
+	}
+	for _, s := range f.aliases {
+		for _, g := range s.recover.programs() {
+			f.lookAt(g)
+		}
+	}
+}
+
+// lookAt looks at a program that will run as root.
+func (f *SettingsFile) lookAt(g given[Program]) {
+	if problem := LookAtProgram(g.value[0]); problem != "" {
+		f.mistake(g.line, g.field, showPath(g.value[0])+" "+problem)
 	}
 }

@@ -47,10 +47,12 @@ func join(t table, f *SettingsFile) (*Config, error) {
 	}
 	j.checkUsed()
 	j.checkChecks()
+	j.checkRecoveries()
+	j.checkGroups()
 	if err := slices.Concat(t.mistakes, f.mistakes, j.found).err(); err != nil {
 		return nil, err
 	}
-	cfg := &Config{Settings: f.Settings, Aliases: rows}
+	cfg := &Config{Settings: f.Settings, Aliases: rows, Groups: f.grouped()}
 	for _, c := range f.checks {
 		k := c.check()
 		k.HTTP.CA = c.ca

@@ -66,7 +66,7 @@ func ParseKey(text []byte) (k Key, problem string) {
 }
 
 // LoadWithKeys is Load for a daemon that talks to partners and runs programs: it reads the
-// key files too, and looks at the programs of hooks and checks and the certificates of
+// key files too, and looks at the programs of hooks, checks and recoveries and the certificates of
 // checks. Their mistakes are among the others, each under its line in the settings.
 func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
@@ -79,7 +79,7 @@ func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Con
 			f.Peer.Keys = append(f.Peer.Keys, k)
 		}
 	}
-	f.checkHooks()
+	f.checkPrograms()
 	f.lookAtChecks()
 	return join(t, f)
 }

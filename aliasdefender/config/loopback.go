@@ -100,6 +100,7 @@ func (j *joint) fitLoopback(a Alias, own scope) scope {
 		{own.failback.isSet(), own.failback.place(), "nobody gives it back"},
 		{own.failbackAfter.isSet(), own.failbackAfter.place(), "nobody gives it back"},
 		{own.lease.isSet(), own.lease.place(), "it has no lease"},
+		{own.recover.line > 0, own.recover.place, "there is no partner to recover"},
 	} {
 		if g.set {
 			j.mistake(g.at, fmt.Sprintf("%s is on a loopback interface (hostname.alias, line %d) and on many hosts by design: %s; remove this line", a.Addr, a.Line, g.what))

@@ -57,7 +57,7 @@ func TestTheShippedSettingsShowEveryKeyWithItsDefault(t *testing.T) {
 		said[v.field()] = true
 	}
 	for table, keys := range tables {
-		if table == "alias" || table == "check" {
+		if table == "alias" || table == "check" || table == "group" || table == recoverTable {
 			continue // the same keys as at the top; an example, see below
 		}
 		for name := range keys {
@@ -73,13 +73,36 @@ func TestTheExampleOfAnAliasTableIsGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, example, found := strings.Cut(string(text), "# [alias.")
+	_, example, found := strings.Cut(string(text), "# [alias.\"172.16.1.2\"]")
 	if !found {
 		t.Fatal("there is none")
 	}
-	cfg := joined(t, strings.ReplaceAll("# [alias."+example, "# ", ""))
+	cfg := joined(t, strings.ReplaceAll("# [alias.\"172.16.1.2\"]"+example, "# ", ""))
 	if a := cfg.Aliases[0]; !a.Failback || a.Interval.String() != "1s" {
 		t.Errorf("got %+v", a)
+	}
+}
+
+func TestTheExampleOfARecoveryShowsEveryKeyOfIt(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [alias.\"172.16.1.2\".recover]")
+	example, _, found := strings.Cut("# [alias.\"172.16.1.2\".recover]"+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	cfg := joined(t, regexp.MustCompile("(?m)^# ?").ReplaceAllString(example, ""))
+	want := Recover{Check: "web-there", Restart: Program{"/usr/local/lib/aliasdefender/restart"}, Settle: DefaultRecoverSettle, Budget: DefaultRecoverBudget}
+	got := cfg.Aliases[0].Recover
+	if got.Process, got.Fence = nil, nil; cmp.Diff(want, got) != "" {
+		t.Errorf("-want +got:\n%s", cmp.Diff(want, got))
+	}
+	for name := range tables[recoverTable] {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
 	}
 }
 
@@ -107,6 +130,30 @@ func TestTheExamplesOfChecksShowEveryKeyOfThem(t *testing.T) {
 		t.Errorf("not the defaults: %+v\n%s", web, diff)
 	}
 	for name := range tables["check"] {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+}
+
+func TestTheExampleOfAGroupShowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [group.")
+	example, _, found := strings.Cut("# [group."+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	f, err := ParseSettings(strings.NewReader(strings.ReplaceAll(example, "# ", "")), "aliasdefender.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := f.grouped(); len(all) != 1 || len(all[0].Aliases) != 2 || all[0].WhenSplit != SplitServe {
+		t.Errorf("got %+v", all)
+	}
+	for name := range tables["group"] {
 		if !strings.Contains(example, "# "+name+" = ") {
 			t.Errorf("%s is not shown", name)
 		}
@@ -214,13 +261,91 @@ func TestTheExampleOfALoopbackInterfaceIsWhatItsDocumentSays(t *testing.T) {
 	}
 }
 
+// TestTheExamplesWithHooksArePairs: each has the program that its settings name, for the
+// hooks that it is for.
+func TestTheExamplesWithHooksArePairs(t *testing.T) {
+	for example, hooks := range map[string][]HookName{
+		"cold-standby":  {HookTake, HookRelease, HookReassert},
+		"floating-ip":   {HookTake, HookReassert},
+		"mail-on-alarm": {HookAlarm, HookRecovered},
+	} {
+		for _, host := range loadPair(t, example) {
+			programs := host.Aliases[0].Hooks.Programs
+			if len(host.Settings.Peer.KeyFiles) != 1 || len(programs) != len(hooks) {
+				t.Errorf("%s: %+v", example, host)
+			}
+			for _, h := range hooks {
+				if p := programs[h]; len(p) == 0 || filepath.Base(p[0]) != example {
+					t.Errorf("%s: %s is %q", example, h, p)
+				}
+			}
+		}
+	}
+}
+
+// TestTheFirewallPairExampleIsAPair: both aliases are in one group, of one primary, and
+// judged by somebody who is there whatever the default route says.
+func TestTheFirewallPairExampleIsAPair(t *testing.T) {
+	for i, host := range loadPair(t, "firewall-pair") {
+		a := host.Aliases
+		if g := host.GroupOf(a[0].Addr); len(a) != 2 || g == nil || g != host.GroupOf(a[1].Addr) || g.Aliases[0] != a[0].Addr {
+			t.Fatalf("%+v", host.Groups)
+		}
+		if a[0].Primary != (i == 0) || a[1].Primary != (i == 0) || !a[0].Router.IsValid() || len(a[1].Witnesses) == 0 || len(a[0].Hooks.Programs[HookTake]) == 0 {
+			t.Errorf("%+v", a)
+		}
+	}
+}
+
+// TestTheColdStandbyExampleAsksWhereTheAliasIs, after as long as its service needs.
+func TestTheColdStandbyExampleAsksWhereTheAliasIs(t *testing.T) {
+	for _, host := range loadPair(t, "cold-standby") {
+		if c := host.Checks; len(c) != 1 || !c[0].Holding || c[0].Settle == 0 {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// installed is where READMEs have programs put.
+const installed = "/usr/local/lib/aliasdefender/"
+
+// exampleSettings is the path of an example's settings, or of a copy in which the programs
+// of the example are where they can be looked at. No text is changed beside their paths.
+func exampleSettings(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "aliasdefender.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), installed) {
+		return path
+	}
+	there := t.TempDir()
+	for _, m := range regexp.MustCompile(regexp.QuoteMeta(installed)+`([^"]+)`).FindAllStringSubmatch(string(text), -1) {
+		program, err := os.ReadFile(filepath.Join(dir, m[1]))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(there, m[1]), program, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	copied := filepath.Join(there, "aliasdefender.toml")
+	if err := os.WriteFile(copied, []byte(strings.ReplaceAll(string(text), installed, there+"/")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
 // loadPair loads both hosts' files of an example that is a pair. They must be mirrors: the
 // same aliases, one primary for each, and one settings file; and each folder has a README.
 func loadPair(t *testing.T, example string) (hosts [2]*Config) {
 	t.Helper()
 	dir := filepath.Join(etc, "examples", example)
+	settings := exampleSettings(t, dir)
 	for i, name := range []string{"host-a.hostname.alias", "host-b.hostname.alias"} {
-		cfg, err := Load(filepath.Join(dir, name), filepath.Join(dir, "aliasdefender.toml"), true)
+		cfg, err := Load(filepath.Join(dir, name), settings, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -80,6 +80,7 @@ type scope struct {
 	hooks                                                  hookScope
 	checks                                                 given[[]named]
 	onServiceFailure                                       given[OnServiceFailure]
+	recover                                                recoverScope // of one alias only
 }
 
 // place is where a mistake is.
@@ -136,6 +137,7 @@ func (s scope) apply(a *Alias) {
 	a.Hooks = s.hooks.hooks()
 	a.Checks = s.names()
 	a.OnServiceFailure = s.onServiceFailure.orDefault(ServiceKeep)
+	a.Recover = s.recover.settings()
 }
 
 // checkTimes finds times that contradict each other in s, within wide. It blames only

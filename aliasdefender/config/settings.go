@@ -38,6 +38,7 @@ type SettingsFile struct {
 	all      scope
 	aliases  []*scope // in the order of the file
 	checks   []*checkTable
+	groups   []*groupTable
 	mistakes Mistakes
 
 	scopes  map[string]*scope // the aliases by the name of their table
@@ -53,6 +54,9 @@ func ParseSettings(r io.Reader, name string) (*SettingsFile, error) {
 	}
 	return f, nil
 }
+
+// recoverTable is the one table that only an alias has.
+const recoverTable = "recover"
 
 // key is one setting that a table knows: where its value goes.
 type key func(f *SettingsFile, s *scope, v value) Mistakes
@@ -101,9 +105,11 @@ var tables = map[string]map[string]key{
 			return wrong(v, "is a table; write [peer.paths], and below it \"172.16.1.5\" = [\"10.9.9.5\"]")
 		},
 	},
-	"alias": aliasKeys(map[string]key{}),
-	"hooks": hookKeys(), // also in the table of an alias
-	"check": checkKeys(),
+	"alias":      aliasKeys(map[string]key{}),
+	"hooks":      hookKeys(), // also in the table of an alias
+	"check":      checkKeys(),
+	"group":      groupKeys(),
+	recoverTable: recoverKeys(), // in the table of an alias only
 }
 
 // aliasKeys adds the keys that may stand at the top, for all aliases, and in a table, for
@@ -207,6 +213,10 @@ func (f *SettingsFile) take(v value) {
 		s, rest = f.aliasScope(v), rest[1:]
 		if len(rest) > 0 && rest[0] == "hooks" {
 			table, rest = "hooks", rest[1:]
+		} else if len(rest) > 0 && rest[0] == recoverTable {
+			if table, rest = recoverTable, rest[1:]; len(rest) == 0 {
+				s.recover.mention(v)
+			}
 		}
 	}
 	if table == "peer" && len(rest) > 0 && rest[0] == "paths" && f.takePaths(v, rest[1:]) {
@@ -217,15 +227,25 @@ func (f *SettingsFile) take(v value) {
 			return
 		}
 	}
+	if table == "group" && len(rest) > 0 {
+		f.takeGroup(v)
+		rest = rest[1:]
+	}
 	isTable := v.kind == unstable.Table || v.kind == unstable.ArrayTable
 	switch {
+	case v.path[0] == recoverTable:
+		f.refuse(v, v.path[:1], "is of one alias always; write [alias.\"172.16.1.2\".recover]")
 	case len(rest) == 0 && v.kind == unstable.Table: // a header, nothing else
 	case len(rest) == 0 && v.field() == "alias":
 		f.refuse(v, v.path, "is a table for each alias; write [alias.\"172.16.1.2\"], and its keys below")
 	case len(rest) == 0 && v.field() == "check":
 		f.refuse(v, v.path, "is a table for each check; write [check.web], and its keys below")
+	case len(rest) == 0 && v.field() == "group":
+		f.refuse(v, v.path, "is a table for each group; write [group.firewall], and its keys below")
 	case len(rest) == 0 && table == "check" && tables[table][v.path[1]] != nil:
 		f.refuse(v, v.path, "is a key of one check; write it below a table with a name, such as [check.web]")
+	case len(rest) == 0 && table == "group" && tables[table][v.path[1]] != nil:
+		f.refuse(v, v.path, "is a key of one group; write it below a table with a name, such as [group.firewall]")
 	case len(rest) == 0:
 		f.refuse(v, v.path, fmt.Sprintf("is a single table; write [%s], and its keys below", v.field()))
 	case len(rest) > 1 || tables[table][rest[0]] == nil:

@@ -21,8 +21,11 @@ func unknownKey(table, name string) string {
 	}
 	for _, other := range slices.Sorted(maps.Keys(tables)) {
 		if other != "alias" && tables[other][name] != nil {
-			if other == "check" {
-				other = "check.NAME"
+			switch other {
+			case "check", "group":
+				other += ".NAME"
+			case recoverTable:
+				other = "alias.\"ALIAS\".recover"
 			}
 			return fmt.Sprintf("unknown here; it belongs under [%s]", other)
 		}
@@ -38,7 +41,7 @@ func unknownTable(table, name string) string {
 	if table != "" {
 		return fmt.Sprintf("unknown; [%s] has no tables of this name", table)
 	}
-	known := slices.DeleteFunc(slices.Sorted(maps.Keys(tables)), func(s string) bool { return s == "" })
+	known := slices.DeleteFunc(slices.Sorted(maps.Keys(tables)), func(s string) bool { return s == "" || s == recoverTable })
 	if near, ok := nearest(name, known); ok {
 		return fmt.Sprintf("unknown; did you mean [%s]?", near)
 	}

@@ -97,12 +97,26 @@ type Alias struct {
 	Checks   []string `json:"checks,omitempty"`    // the names of the checks of its service
 	Pair     []string `json:"pair,omitempty"`      // what in the two hosts' files does not fit
 	Standby  *Standby `json:"standby,omitempty"`   // whether another host would take it
+	Group    *Group   `json:"group,omitempty"`     // that it is in; nil: none
 	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
 	Handover string   `json:"hand_over,omitempty"` // where an open one stands
+
+	Recovery *Recovery `json:"recovery,omitempty"` // of the partner's service; nil: there is none
 
 	Hooks []Hook `json:"hooks,omitempty"` // the last run of each hook since the Monitor's start
 
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
+}
+
+// Group is the group of an alias.
+type Group struct {
+	Name    string `json:"name"`
+	Leads   string `json:"leads"`   // the first member: where both hosts could have all, the others go to it
+	Here    string `json:"here"`    // this host has, or could have, every member: yes, no, unknown
+	Partner string `json:"partner"` // the same of the partner
+
+	Missing        string `json:"missing,omitempty"`         // the members that this host could not have, and why
+	PartnerMissing string `json:"partner_missing,omitempty"` // and those that the partner says it could not
 }
 
 // Hook is the last run of one of the administrator's programs.
@@ -112,6 +126,20 @@ type Hook struct {
 	TookMS int64     `json:"took_ms"`
 	Result string    `json:"result"`          // ran, failed, skipped
 	Error  string    `json:"error,omitempty"` // why it failed, or was skipped
+}
+
+// Recovery is how far the recovery of the partner's service behind an alias has come.
+type Recovery struct {
+	Check  string    `json:"check"` // that asks the service, from here
+	Step   string    `json:"step"`  // idle, process, restart, settle, check, fence
+	Since  time.Time `json:"since,omitzero"`
+	Begun  int       `json:"begun"`            // within the last hour
+	Budget int       `json:"budget"`           // so many may
+	Fenced time.Time `json:"fenced,omitzero"`  // since when the partner is
+	Held   string    `json:"held,omitempty"`   // why nothing begins although the service is failing
+	Last   string    `json:"last,omitempty"`   // how the last one of this Monitor has ended
+	LastAt time.Time `json:"last_at,omitzero"` // and when
+	Level  string    `json:"level,omitempty"`  // warning or alarm; empty: all well
 }
 
 // Channel is the channel to the partners' daemons.

@@ -51,7 +51,9 @@ func Alone(ctx context.Context, o Options, order control.Order) ([]control.Outco
 		return nil, err
 	}
 	if order.Alias.IsValid() {
-		order.Alias = rows[0].Addr // it may have been named without its NIC
+		if order.Alias, err = o.named(cfg, order.Alias); err != nil { // it may have been named without its NIC
+			return nil, err
+		}
 	}
 	network, err := o.openFor(order)
 	if err != nil {
@@ -144,21 +146,31 @@ func look(ctx context.Context, d *defender.Defender, wire bool) error {
 // asks tells whether the order depends on who else has the aliases.
 func asks(o control.Order) bool { return !o.Remove && o.Maintenance == control.Leave }
 
-// rowsFor are the rows that an order is for.
-func (o Options) rowsFor(cfg *config.Config, alias netip.Addr) ([]config.Alias, error) {
-	if !alias.IsValid() {
-		return cfg.Aliases, nil
-	}
+// named is the alias of the file that an order names.
+func (o Options) named(cfg *config.Config, alias netip.Addr) (netip.Addr, error) {
 	known := make([]string, len(cfg.Aliases))
 	for i, al := range cfg.Aliases {
 		known[i] = al.Addr.String()
 	}
-	which, err := Which(alias, o.Aliases, known)
+	return Which(alias, o.Aliases, known)
+}
+
+// rowsFor are the rows that an order is for: all, or that of one alias with its group.
+func (o Options) rowsFor(cfg *config.Config, alias netip.Addr) ([]config.Alias, error) {
+	if !alias.IsValid() {
+		return cfg.Aliases, nil
+	}
+	which, err := o.named(cfg, alias)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(cfg.Aliases, func(al config.Alias) bool { return al.Addr == which })
-	return cfg.Aliases[i : i+1], nil
+	var rows []config.Alias
+	for _, al := range cfg.Aliases {
+		if g := cfg.GroupOf(which); al.Addr == which || g != nil && slices.Contains(g.Aliases, al.Addr) {
+			rows = append(rows, al)
+		}
+	}
+	return rows, nil
 }
 
 // openFor opens the network for an order. An order that only reads it needs no privilege.

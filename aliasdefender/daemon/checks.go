@@ -23,7 +23,8 @@ import (
 type checks struct {
 	set    *check.Set
 	record func(record.Event)
-	wake   chan struct{} // one place: something may have to be posted
+	also   func(check.Report) // is told each report too; nil: nobody is
+	wake   chan struct{}      // one place: something may have to be posted
 
 	mu    sync.Mutex
 	uses  map[netip.Addr][]string    // the checks of each alias that has some
@@ -208,6 +209,9 @@ func brief(all []string) string {
 func (c *checks) tell(r check.Report) {
 	if r.Turned {
 		c.turned(r, time.Now())
+	}
+	if c.also != nil {
+		c.also(r)
 	}
 	c.poke()
 }

@@ -32,6 +32,7 @@ import (
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/logs"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/recovery"
 	"alias-defender/aliasdefender/sdnotify"
 )
 
@@ -97,10 +98,14 @@ func Run(ctx context.Context, o Options) error {
 		m.sayTold(m.hooks.told.open(within))
 		options.Gates = []defender.Gate{m.hooks}
 	}
+	options.Sources = []defender.Source{m.checks}
 	if o.Observe {
 		observe(&options)
+	} else {
+		m.recovery = m.newRecovery(cfg, within)
+		m.checks.also = m.recovery.Heard
+		options.Sources = append(options.Sources, m.recovery)
 	}
-	options.Sources = []defender.Source{m.checks}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
@@ -149,6 +154,7 @@ type monitor struct {
 	observes bool
 	events   events
 	checks   *checks
+	recovery *recovery.Worker   // nil: this Monitor observes
 	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
 
@@ -296,6 +302,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	s.Observing = m.observes
 	m.showHooks(&s)
 	s.Checks = m.checks.shown()
+	m.showRecoveries(&s)
 	return s, err
 }
 
@@ -308,6 +315,7 @@ func (m *monitor) problems() (all []string) {
 		all = append(all, m.unread)
 	}
 	all = append(all, m.checks.problems()...)
+	all = append(all, m.recoveryProblems()...)
 	return all
 }
 

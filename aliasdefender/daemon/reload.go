@@ -71,6 +71,9 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 	}
 	m.keepHooks(cfg.Aliases)
 	m.checks.use(cfg)
+	if m.recovery != nil {
+		m.recovery.Use(cfg.Aliases)
+	}
 	m.warnOfFixed(cfg.Settings)
 	logs.SetLevel(m.log, cfg.Settings.LogLevel)
 	if len(m.settings.Peer.Keys) == 0 || len(cfg.Settings.Peer.Keys) == 0 {

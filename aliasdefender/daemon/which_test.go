@@ -52,6 +52,10 @@ func TestAloneActsOnTheLinkLocalAliasOfOneNIC(t *testing.T) {
 			t.Errorf("%s: %+v, %v", named, rows, err)
 		}
 	}
+	cfg.Groups = []config.Group{{Name: "two", Aliases: []netip.Addr{netip.MustParseAddr("fe80::1%eth1"), netip.MustParseAddr("fe80::2%eth1")}}}
+	if rows, err := o.rowsFor(cfg, netip.MustParseAddr("fe80::2")); err != nil || len(rows) != 2 || rows[0].Label != "eth1:2" {
+		t.Errorf("an order for one of a group is for all: %+v, %v", rows, err)
+	}
 	if rows, err := o.rowsFor(cfg, netip.MustParseAddr("fe80::1")); err == nil {
 		t.Errorf("fe80::1: %+v", rows)
 	}

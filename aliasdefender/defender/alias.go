@@ -22,6 +22,7 @@ type alias struct {
 	verdict
 	errand errand
 	pairing
+	seating
 	standby standby
 	order   *order // of an operator, under way; nil: none
 
@@ -57,6 +58,9 @@ type readings struct {
 	sourced                   [rules.FactCount]rules.Fact // what sources observed
 	sourcedWhy                [rules.FactCount]string     // and what they say about it
 	toldHolds                 bool                        // they were told that the alias is here
+	sight                     rules.Sight                 // they were told last, if
+	sightTold                 bool                        // this is set
+	sightDue                  agenda.Entry                // when time alone may change it
 
 	here      bool          // its NIC has it
 	ours      bool          // and we put it there
@@ -87,7 +91,11 @@ func (l *loop) newAlias(c config.Alias) *alias {
 	a := &alias{}
 	a.due.Do = func() { l.mark(a) }
 	a.standby.watch(l.now)
-	a.standby.due.Do = func() { l.appraise(a, l.facts(a)) }
+	a.standby.due.Do = func() {
+		l.appraise(a, l.facts(a))
+		l.tellSight(a)
+	}
+	a.sightDue.Do = func() { l.tellSight(a) }
 	a.set(c)
 	a.policy.Checked = a.policy.Checked && l.o.Deeds != OrderedDeeds // nobody asks checks without a Monitor
 	l.mark(a)
@@ -104,9 +112,10 @@ func (l *loop) mark(a *alias) {
 
 // set puts settings in force that need no change on the host.
 func (a *alias) set(c config.Alias) {
-	channel := a.policy.Channel
-	a.cfg = c
-	a.policy = PolicyOf(c, channel)
+	was := a.policy
+	a.cfg, a.sightTold = c, false
+	a.policy = PolicyOf(c, was.Channel)
+	a.policy.Place, a.policy.ReleaseSplit = was.Place, was.ReleaseSplit
 }
 
 // PolicyOf is what the rules know of a row of the file and its settings. channel
@@ -180,7 +189,9 @@ func (l *loop) decide(a *alias) {
 	l.report(a)
 	l.carry(a, d)
 	l.appraise(a, f)
+	l.tellSight(a)
 	l.reword(a, f)
+	l.reseat(a)
 	at := d.Again
 	if retry := a.errand.failure.retry; at.IsZero() || !retry.IsZero() && retry.Before(at) {
 		at = retry

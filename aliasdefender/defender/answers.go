@@ -13,7 +13,7 @@ func (a *alias) why() string {
 	if a.errand.failure.is() {
 		return a.errand.failure.text
 	}
-	return a.decision.Reason.Text()
+	return a.groupWhy(a.decision.Reason)
 }
 
 // answer ends the order under way.
@@ -77,6 +77,8 @@ func (l *loop) report(a *alias) {
 		l.answer(a, false, "refused: "+why+"; --force takes it nevertheless")
 	case rules.IsUnlinked:
 		l.answer(a, false, "refused: "+a.unlinked())
+	case rules.IsApart:
+		l.answer(a, false, fmt.Sprintf("refused: of its group %s: %s", a.group.cfg.Name, a.why()))
 	}
 }
 

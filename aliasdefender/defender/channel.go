@@ -118,7 +118,7 @@ func (l *loop) introduce() {
 	c := &l.channel
 	talks := map[netip.Addr]*talk{}
 	var partners []peer.Partner
-	both := l.inBothFamilies()
+	both, led := l.inBothFamilies(), l.led()
 	for _, t := range c.talks {
 		t.users = t.users[:0]
 	}
@@ -131,6 +131,9 @@ func (l *loop) introduce() {
 			continue
 		}
 		addr := a.partner.Addr
+		if lead, ok := led[addr]; ok {
+			addr = lead
+		}
 		t := talks[addr]
 		if t == nil {
 			if t = c.talks[addr]; t == nil {
@@ -141,8 +144,11 @@ func (l *loop) introduce() {
 			l.agenda.Set(&t.due, l.now)
 			partners = append(partners, peer.Partner{Addr: addr})
 		}
-		if p := &partners[slices.IndexFunc(partners, func(p peer.Partner) bool { return p.Addr == addr })]; p.Paths == nil {
-			p.Paths = l.pathsTo(a, both[a.cfg.Partner.Name]) // below whichever of its names
+		p := &partners[slices.IndexFunc(partners, func(p peer.Partner) bool { return p.Addr == addr })]
+		for _, path := range append(l.pathsTo(a, both[a.cfg.Partner.Name]), a.partner.Addr) { // below whichever of its names
+			if path != addr && !slices.Contains(p.Paths, path) {
+				p.Paths = append(p.Paths, path)
+			}
 		}
 		t.users = append(t.users, a)
 		if a.talk = t; t != was {

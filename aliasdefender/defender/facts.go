@@ -7,6 +7,13 @@ import (
 
 // facts are the facts that the rules decide by.
 func (l *loop) facts(a *alias) rules.Facts {
+	f := l.ownFacts(a)
+	l.tellGroup(a, &f)
+	return f
+}
+
+// ownFacts are those without what is known of the alias's group.
+func (l *loop) ownFacts(a *alias) rules.Facts {
 	f := rules.Facts{
 		Now: l.now,
 		NIC: a.nic, Carrier: a.carrier, Own: a.own, Kernel: a.kernel, Behind: a.behind, Elsewhere: a.onOther,

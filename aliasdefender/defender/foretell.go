@@ -58,6 +58,9 @@ func (a *alias) foretellRemoval(o control.Order) (done bool, text string) {
 	switch {
 	case a.lastAddress() && !o.Force:
 		return false, "would be refused: " + a.lastText() + "; RemoveAlias --force takes it off nevertheless"
+	case a.spared() != nil && !o.Force && o.Maintenance != control.On:
+		b := a.spared()
+		return false, fmt.Sprintf("would be refused: of its group, %s: %s; RemoveAlias --force takes all off nevertheless", b.id(), b.lastText())
 	case a.onHost() && a.able():
 		text = "would be handed over to the partner, and " + parked
 	case a.onHost():
@@ -86,6 +89,9 @@ func (l *loop) foretellTake(a *alias, o control.Order) (done bool, text string) 
 		return false, "would be refused: " + a.unlinked()
 	case a.elsewhere != "":
 		return false, "would be refused: " + a.unlinked()
+	case !o.Force && l.unseated(a) != nil:
+		b := l.unseated(a)
+		return false, fmt.Sprintf("would be refused: %s of its group cannot be here: %s", b.id(), b.unlinked())
 	case o.Force && answers == rules.Answered:
 		return true, fmt.Sprintf("would be taken from %s", l.rival(a))
 	case o.Force && answers == rules.Unknown:

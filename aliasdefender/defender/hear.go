@@ -29,9 +29,10 @@ func (l *loop) heard(h peer.Heard) {
 		}
 		t.version = h.Version
 	}
+	t.features = h.Features
 	t.identify(l, h)
 	t.wonder(l)
-	if p := l.partnerAt(h.Path); p != nil {
+	if p := t.partnerAt(h.Path); p != nil {
 		l.asks.Alive(l.now, p, h.At) // as good a sign of life as a ping
 	}
 	for _, w := range h.Words {
@@ -60,10 +61,25 @@ func (l *loop) meant(t *talk, w peer.Word) *alias {
 	return nil
 }
 
+// mostPaths bounds how many paths of a partner are known with the host behind them.
+const mostPaths = 64
+
 // identify takes in which host speaks. If it has our own number, it is a machine that was
 // cloned together with its state directory.
 func (t *talk) identify(l *loop, h peer.Heard) {
 	t.host = h.Host
+	if t.hosts[h.Path] != h.Host {
+		if t.hosts == nil || len(t.hosts) >= mostPaths {
+			t.hosts = map[netip.Addr][peer.HostLen]byte{}
+		}
+		t.hosts[h.Path] = h.Host
+		for _, a := range t.users {
+			if a.group != nil {
+				l.mark(a)
+				l.sayGroup(a.group)
+			}
+		}
+	}
 	if t.cloned == h.Cloned {
 		return
 	}
@@ -90,12 +106,13 @@ func (l *loop) lastHeard(t *talk) time.Time {
 
 // partnerAt is the target of a partner by its own address; nil for another
 // path to it, which says nothing about this one.
-func (l *loop) partnerAt(addr netip.Addr) *detect.Target {
-	t := l.channel.talks[addr]
-	if t == nil || len(t.users) == 0 {
-		return nil
+func (t *talk) partnerAt(addr netip.Addr) *detect.Target {
+	for _, a := range t.users {
+		if a.partner != nil && a.partner.Addr == addr {
+			return a.partner
+		}
 	}
-	return t.users[0].partner
+	return nil
 }
 
 // hear files the partner's word about one alias.

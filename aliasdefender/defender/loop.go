@@ -72,6 +72,7 @@ type times struct {
 type roster struct {
 	aliases     map[netip.Addr]*alias // by their ids
 	list        []*alias              // as in the file
+	groups      []*group              // as in the settings
 	wishes      []detect.Wish         // what the aliases want to have asked, in the order of list
 	marked      []*alias              // to be decided
 	deciding    []*alias              // in this turn

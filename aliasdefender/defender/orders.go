@@ -166,11 +166,19 @@ func (a *alias) partnerSays() string {
 	}
 }
 
-// chosen are the aliases that an order is for. An alias that is about to leave the file
+// chosen are the aliases that an order is for: all, or one with its group. An alias that is about to leave the file
 // is not among them.
 func (l *loop) chosen(alias netip.Addr) (all []*alias) {
-	for _, a := range l.list {
-		if (!alias.IsValid() || a.id() == alias) && (!a.state.Leaving || a.next != nil) {
+	with := l.list
+	if alias.IsValid() {
+		a := l.aliases[alias]
+		if a == nil {
+			return nil
+		}
+		with = l.together(a)
+	}
+	for _, a := range with {
+		if !a.state.Leaving || a.next != nil {
 			all = append(all, a)
 		}
 	}

@@ -251,6 +251,13 @@ func (l *loop) switches(o control.Order, chosen []*alias) bool {
 // sparesLast refuses to take a NIC's last address off it, unless that is forced. An
 // alias that is not ours is then at least not taken on record.
 func (l *loop) sparesLast(a *alias, o control.Order, c rules.Command, answer func(control.Outcome)) bool {
+	if b := a.spared(); c == rules.RemoveAlias && !o.Force && o.Maintenance != control.On && !a.lastAddress() && b != nil {
+		answer(control.Outcome{
+			Alias: a.id().String(), Text: fmt.Sprintf("refused: of its group, %s: %s", b.id(), b.lastText()),
+			Next: "RemoveAlias --force takes all of the group off nevertheless",
+		})
+		return true
+	}
 	if c != rules.RemoveAlias || o.Force || !a.lastAddress() {
 		return false
 	}

@@ -70,6 +70,9 @@ func (a *alias) compare(l *loop, w peer.Word) {
 				a.policy.ChannelSilent(), theirs.Heartbeat()))
 		}
 	}
+	if text := a.compareGroup(w, a.talk.features); text != "" {
+		wrong = append(wrong, text)
+	}
 	a.alarm(l, wrong)
 }
 

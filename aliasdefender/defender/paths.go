@@ -59,6 +59,34 @@ func (l *loop) pathsTo(a *alias, both bool) (paths []netip.Addr) {
 	return paths
 }
 
+// led are the addresses of partners that are of one machine because their aliases are in
+// one group, each with the address by which the channel knows that machine: that of the
+// first member's partner. The others are paths to it. Otherwise a NIC that dies would take
+// along what is said of the alias there, and nobody would know that it cannot be had.
+func (l *loop) led() map[netip.Addr]netip.Addr {
+	led := map[netip.Addr]netip.Addr{}
+	for _, g := range l.groups {
+		lead := netip.Addr{}
+		for _, a := range g.members {
+			if a.partner != nil && !lead.IsValid() {
+				lead = led[a.partner.Addr] // of another group with the same partner
+			}
+		}
+		for _, a := range g.members {
+			if a.partner == nil || !l.listens(a.family()) {
+				continue
+			}
+			if !lead.IsValid() {
+				lead = a.partner.Addr
+			}
+			if _, is := led[a.partner.Addr]; !is {
+				led[a.partner.Addr] = lead
+			}
+		}
+	}
+	return led
+}
+
 // once leaves out each path that is an address of a partner already, as one of a name may
 // be: the channel refuses all partners otherwise.
 func once(partners []peer.Partner) {

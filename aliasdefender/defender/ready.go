@@ -109,6 +109,8 @@ func (a *alias) explain(r rules.Reason, text string) string {
 	case a.quotes(r):
 		return inFull(a.says.Text, r)
 	case a.state.Holding:
+	case r == rules.GroupApart || r == rules.GroupSplit:
+		return a.groupWhy(r)
 	case r == rules.NoRouter && a.refused != "":
 		return a.refused
 	case r == rules.PartnerUnknown && a.noPartner != "":

@@ -73,6 +73,9 @@ func (l *loop) note(a *alias, d rules.Decision) {
 	if near := l.nearPartner(a, d.Reason); near != "" {
 		e.Text, e.Decision.Why = near, near
 	}
+	if why := a.groupWhy(d.Reason); why != d.Reason.Text() {
+		e.Text, e.Decision.Why = why, why
+	}
 	if deaf := l.deafness(a, d.Reason); deaf != "" {
 		e.Text += ": " + deaf
 		e.Decision.Why = e.Text
@@ -124,7 +127,7 @@ func (a *alias) cause(r rules.Reason) string {
 	case s.Leaving:
 		r = rules.RowGone
 	}
-	return r.Text()
+	return a.groupWhy(r)
 }
 
 // failedEvent is something that could not be done.
@@ -230,7 +233,7 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 		set("partner", e.Partner)
 		set("check", e.Check)
 		set("error", e.Error)
-		if e.Decision.Action != "" {
+		if e.Decision.Action != "" && len(e.Facts) > 0 {
 			set("facts", describe(e.Facts, e.Time))
 		}
 		log.WithFields(fields).Log(level(e.Level), e.Text)

@@ -135,6 +135,7 @@ func (l *loop) replace(a *alias) {
 	l.leaveGate(a)
 	l.agenda.Set(&a.due, time.Time{})
 	l.agenda.Set(&a.standby.due, time.Time{})
+	l.agenda.Set(&a.sightDue, time.Time{})
 	id := a.id()
 	i := 0
 	for ; i < len(l.list) && l.list[i] != a; i++ {

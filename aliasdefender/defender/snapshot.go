@@ -40,6 +40,11 @@ func (l *loop) problems() (all []string) {
 	for _, t := range l.channel.talks {
 		all = append(all, t.problems()...)
 	}
+	for _, g := range l.groups {
+		if text := g.trouble(); text != "" {
+			all = append(all, text)
+		}
+	}
 	return append(all, l.earProblems()...)
 }
 
@@ -116,6 +121,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		c.Why = strings.TrimSpace(a.errand.failure.text + " " + trouble)
 	}
 	c.Standby = a.showStandby()
+	c.Group = a.showGroup(f)
 	c.Pair = a.pair
 	if h := a.state.Handover; h.Side != rules.NoSide {
 		c.Handover = h.Side.String()

@@ -41,14 +41,22 @@ type Observation struct {
 	Lives time.Duration
 }
 
+// Seer is a Source that is told what the rules allow about an alias with a recovery.
+type Seer interface {
+	Source
+
+	// Sees tells it, when that changes, and after each reload. It must not wait.
+	Sees(alias netip.Addr, is rules.Sight)
+}
+
 // Observable tells whether a Source may observe a fact. It may not observe what the loop
-// reads of this host, what answers on the wire, or what we conclude ourselves.
+// reads of this host, what answers on the wire, or what we conclude ourselves or of a group.
 func Observable(id rules.FactID) bool {
 	if id >= rules.FactCount {
 		return false
 	}
 	r := rules.FactRows()[id]
-	return !r.Host && !r.Address && !r.Ours
+	return !r.Host && !r.Address && !r.Ours && !r.Group
 }
 
 // runSources runs the sources beside the loop.
@@ -90,6 +98,25 @@ func (l *loop) tellHolds(a *alias) {
 	a.toldHolds = a.state.Holding
 	for _, s := range l.o.Sources {
 		s.Holds(a.id(), a.state.Holding)
+	}
+}
+
+// tellSight tells the sources what may be done about the partner's service now, if that
+// has changed. Nothing is decided by it.
+func (l *loop) tellSight(a *alias) {
+	if !a.cfg.Recover.Any() || a.gone {
+		return
+	}
+	is, at := rules.Recover(a.policy, a.state, l.facts(a))
+	l.agenda.Set(&a.sightDue, at.Again)
+	if a.sightTold && is == a.sight {
+		return
+	}
+	a.sight, a.sightTold = is, true
+	for _, s := range l.o.Sources {
+		if s, ok := s.(Seer); ok {
+			s.Sees(a.id(), is)
+		}
 	}
 }
 

@@ -42,6 +42,7 @@ type talk struct {
 	heard      time.Time // when its daemon said something new; zero: not since our start
 	say        uint64    // the number of what it last said
 	version    string
+	features   uint32 // what its program understands
 	mood       mood
 	moodAt     time.Time          // when that was logged
 	unreadable bool               // its packets cannot be read
@@ -49,6 +50,8 @@ type talk struct {
 	boot       time.Time          // when this run of its daemon was first heard
 	host       [peer.HostLen]byte // its number; zero: not said
 	cloned     bool               // and that number is ours too
+
+	hosts map[netip.Addr][peer.HostLen]byte // the numbers that were said, by the paths they came on
 }
 
 // record records an event about the partner.
@@ -129,7 +132,7 @@ func (t *talk) beat(l *loop) {
 func (t *talk) speak(l *loop) {
 	changed := t.urgent
 	t.urgent = false
-	m := peer.Message{Version: l.o.Version, Words: make([]peer.Word, 0, len(t.users))}
+	m := peer.Message{Version: l.o.Version, Features: peer.FeatureGroups, Words: make([]peer.Word, 0, len(t.users))}
 	again := t.heartbeat()
 	for _, a := range t.users {
 		f := l.facts(a)

@@ -52,6 +52,9 @@ func (a *alias) wireWord(f rules.Facts) peer.Word {
 			w.Facts = w.Facts.With(r.Wire, valueOf[fact.Value])
 		}
 	}
+	if a.group != nil {
+		w.Group = a.group.mark
+	}
 	if a.iface.wire != nil {
 		w.HW = [len(host.HW{})]byte(a.iface.wire.HW())
 	}

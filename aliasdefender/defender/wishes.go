@@ -14,6 +14,7 @@ import (
 // halves of NICs and names that nobody depends on any more.
 func (l *loop) relink() {
 	l.untidy = false
+	l.regroup()
 	names, nics := map[nameKey]bool{}, map[host.Side]bool{}
 	wishes := make([]detect.Wish, 0, len(l.list))
 	l.every = time.Hour

@@ -12,10 +12,10 @@ import (
 const grace = 500 * time.Millisecond
 
 // runProgram runs a hook until its end, or soon after that of ctx, whose cause is then the
-// error. What it writes comes to out, a line at a time, as far as limits (output.go) allow.
+// error. What it writes comes to out, a line at a time, as far as program.Lines allows.
 func runProgram(ctx context.Context, p config.Program, env []string, out func(string)) error {
-	o := output{out: out}
+	o := program.Lines{Out: out}
 	err := program.Command{Argv: p, Env: env, Output: &o, Grace: grace}.Run(ctx)
-	o.close()
+	o.Close()
 	return err
 }

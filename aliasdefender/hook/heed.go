@@ -11,6 +11,7 @@ type standing struct {
 	holding bool
 	alarm   string // the reason of the present decision, where it is as loud as an error
 	misfit  bool   // the two hosts' files do not fit
+	ill     bool   // the last recovery of the partner's service has ended with an alarm
 }
 
 // heed brings the standing up to date, and tells which hooks the event is for, in their
@@ -27,6 +28,14 @@ func (s *standing) heed(e record.Event, told Told) (names []config.HookName) {
 	case record.HandoverEnded:
 		if s.holding { // the partner may have had it for a moment
 			names = append(names, config.HookReassert)
+		}
+	case record.RecoveryEnded:
+		was := s.ill
+		switch s.ill = e.Level >= rules.Error; {
+		case s.ill:
+			names = append(names, config.HookAlarm)
+		case was:
+			names = append(names, config.HookRecovered)
 		}
 	case record.PairMisfit:
 		s.misfit = true

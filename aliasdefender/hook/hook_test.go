@@ -70,6 +70,15 @@ func TestEachEventReachesItsHooks(t *testing.T) {
 			b.happens(a, record.PairMisfit, rules.Decision{})
 			b.happens(a, record.PairFits, rules.Decision{})
 		}, []string{"alarm", "recovered"}},
+		{"a recovery that does not help, and one that does", func(b *bench, a config.Alias) {
+			ends := func(level rules.Level) {
+				b.recorder.Record(record.Event{Time: time.Now(), Alias: record.Alias{Addr: a.Addr, NIC: a.NIC}, Kind: record.RecoveryEnded, Level: level})
+			}
+			ends(rules.Warning)
+			ends(rules.Alarm)
+			b.happens(a, record.Decided, keep(rules.Held))
+			ends(rules.Warning)
+		}, []string{"alarm", "recovered"}},
 		{"another alias, and the Monitor", func(b *bench, a config.Alias) {
 			a.Addr = netip.MustParseAddr("10.9.9.9")
 			b.happens(a, record.Moved, take)

@@ -81,12 +81,23 @@ func checkOverSegment(s *Subject) (found []Finding) {
 		if _, _, ours := s.Host.Find(addr); ours {
 			continue
 		}
+		why := "packets that the segment loses look like a service that fails, and move the alias"
+		mend := fmt.Sprintf("below [check.%s]: fall = %d", c.Name, fallMeant)
+		if s.recovers(c) {
+			why = "packets that the segment loses look like a service that fails: it is restarted, and in the end the partner is fenced"
+		} else {
+			mend += ", or ask an address of this host"
+		}
 		found = append(found, Finding{Warning, s.checkAbout(c),
 			fmt.Sprintf("the check %s asks %s, which is another host, and its fall is %d", c.Name, addr, c.Fall),
-			"packets that the segment loses look like a service that fails, and move the alias",
-			fmt.Sprintf("below [check.%s]: fall = %d, or ask an address of this host", c.Name, fallMeant)})
+			why, mend})
 	}
 	return found
+}
+
+// recovers tells whether a check is that of a recovery: it asks the partner.
+func (s *Subject) recovers(c config.Check) bool {
+	return slices.ContainsFunc(s.Config.Aliases, func(a config.Alias) bool { return a.Recover.Check == c.Name })
 }
 
 // checkByName: the files are refused where a check asks an alias, but of a name nobody knows
@@ -97,7 +108,7 @@ func checkByName(s *Subject) (found []Finding) {
 	}
 	for _, c := range s.Config.Used() {
 		name := asked(c)
-		if name == "" || name == "localhost" || askedAddr(c).IsValid() {
+		if name == "" || name == "localhost" || askedAddr(c).IsValid() || s.recovers(c) {
 			continue
 		}
 		mend := "write an address of this host, such as 127.0.0.1"

@@ -50,6 +50,14 @@ func TestFindingsAboutChecks(t *testing.T) {
 			set(s, page("http://www.example.org:8080/", 3), "web")
 			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
 		}, []string{"note: the check web asks www.example.org by its name"}},
+		"of a recovery, over the segment": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckTCP, Address: "172.16.1.77:80", Fall: 3})
+			s.Config.Aliases[0].Recover.Check = "web"
+		}, []string{"warning: the check web asks 172.16.1.77, which is another host, and its fall is 3"}},
+		"of a recovery, by name": {func(s *Subject) {
+			set(s, config.Check{Kind: config.CheckTCP, Address: "db.example.org:5432", Fall: 5})
+			s.Config.Aliases[0].Recover.Check = "web"
+		}, nil},
 		"by name": {func(s *Subject) {
 			set(s, config.Check{Kind: config.CheckTCP, Address: "db.example.org:5432", Fall: 3}, "web")
 			s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}

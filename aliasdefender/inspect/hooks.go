@@ -8,18 +8,29 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// hookPrograms are the programs of all hooks, each once, with one hook that has it.
-func (s *Subject) hookPrograms() (programs []string, of map[string]config.HookName) {
-	of = map[string]config.HookName{}
-	for _, a := range s.Config.Aliases {
-		for _, name := range config.HookNames() {
-			if p := a.Hooks.Programs[name]; len(p) > 0 && of[p[0]] == "" {
-				of[p[0]] = name
-				programs = append(programs, p[0])
-			}
+// runs is a program of the administrator's, with a setting that has it.
+type runs struct{ program, setting string }
+
+// programs are those of all hooks and recoveries, each once.
+func (s *Subject) programs() (hooks, recoveries []runs) {
+	seen := map[string]bool{}
+	add := func(all *[]runs, p config.Program, setting string) {
+		if len(p) > 0 && !seen[p[0]] {
+			seen[p[0]] = true
+			*all = append(*all, runs{p[0], setting})
 		}
 	}
-	return programs, of
+	for _, a := range s.Config.Aliases {
+		for _, name := range config.HookNames() {
+			add(&hooks, a.Hooks.Programs[name], "hooks."+string(name))
+		}
+	}
+	for _, a := range s.Config.Aliases {
+		add(&recoveries, a.Recover.Process, "recover.process")
+		add(&recoveries, a.Recover.Restart, "recover.restart")
+		add(&recoveries, a.Recover.Fence, "recover.fence")
+	}
+	return hooks, recoveries
 }
 
 // shut are the settings of the unit that keep hooks from most of what they are for.
@@ -41,28 +52,34 @@ func (u *Unit) shut() (all []string) {
 	return all
 }
 
-// unitShutsHooksIn finds hooks that run in the unit's sandbox.
+// unitShutsHooksIn finds hooks and recoveries that run in the unit's sandbox.
 func unitShutsHooksIn(s *Subject) (found []Finding) {
 	u := s.judged()
 	if u == nil {
 		return nil
 	}
-	programs, of := s.hookPrograms()
-	for _, p := range programs {
-		if by := u.hides(p); by != "" {
-			found = append(found, u.hiddenProgram(fmt.Sprintf("%s: hooks.%s", s.Settings, of[p]), p, by))
+	hooks, recoveries := s.programs()
+	for _, p := range append(slices.Clone(hooks), recoveries...) {
+		if by := u.hides(p.program); by != "" {
+			found = append(found, u.hiddenProgram(s.Settings+": "+p.setting, p.program, by))
 		}
 	}
 	shut := u.shut()
-	if len(programs) == 0 || len(shut) == 0 {
-		return found
+	for _, of := range []struct {
+		what, setting, need string
+		programs            []runs
+	}{{"hooks are set", "hooks", "hooks", hooks}, {"programs of a recovery are set", "recover", "programs", recoveries}} {
+		if len(of.programs) == 0 || len(shut) == 0 {
+			continue
+		}
+		found = append(found, Finding{
+			Severity: Warning, About: s.Settings + ": " + of.setting,
+			What: fmt.Sprintf("%s, and %s of this host shuts them in: %s", of.what, u.Name, strings.Join(shut, ", ")),
+			Why:  "they run in the sandbox of the Monitor: most files cannot be written, /root is empty, and root's other powers are missing",
+			Mend: fmt.Sprintf("put the examples' hooks.conf (share/doc/aliasdefender/examples) into /etc/systemd/system/aliasdefender.service.d, without the lines that your %s do not need; then systemctl daemon-reload, and restart the unit", of.need),
+		})
 	}
-	return append(found, Finding{
-		Severity: Warning, About: s.Settings + ": hooks",
-		What: fmt.Sprintf("hooks are set, and %s of this host shuts them in: %s", u.Name, strings.Join(shut, ", ")),
-		Why:  "hooks run in the sandbox of the Monitor: most files cannot be written, /root is empty, and root's other powers are missing",
-		Mend: "put the examples' hooks.conf (share/doc/aliasdefender/examples) into /etc/systemd/system/aliasdefender.service.d, without the lines that your hooks do not need; then systemctl daemon-reload, and restart the unit",
-	})
+	return found
 }
 
 // hiddenProgram is the finding about a program of the settings that a setting of the unit

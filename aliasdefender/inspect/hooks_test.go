@@ -13,6 +13,14 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
+func TestCheckFindsRecoveriesInTheUnitsSandbox(t *testing.T) {
+	s := installed(t)
+	s.Config.Aliases[0].Recover = config.Recover{Check: "there", Restart: config.Program{"/usr/bin/ssh"}, Fence: config.Program{"/root/fence"}}
+	expect(t, Inspect(s),
+		"mistake /etc/aliasdefender.toml: recover.fence aliasdefender.service of this host hides /root/fence from the Monitor: ProtectHome",
+		"warning /etc/aliasdefender.toml: recover programs of a recovery are set, and aliasdefender.service of this host shuts them in: CapabilityBoundingSet, ProtectSystem, ProtectHome, NoNewPrivileges, SystemCallFilter")
+}
+
 func TestCheckFindsHooksInTheUnitsSandbox(t *testing.T) {
 	dropIn, err := os.ReadFile("../../init/aliasdefender.service.d/hooks.conf")
 	if err != nil {
@@ -62,7 +70,7 @@ func TestTheDropInOpensWhatTheUnitShuts(t *testing.T) {
 		}
 		return all
 	}
-	shut := settings("../../init/aliasdefender.service", "# Hooks, and the commands of checks, run in what follows too")
+	shut := settings("../../init/aliasdefender.service", "# Hooks, the programs of recoveries and the commands of checks run in what follows too")
 	for name := range settings("../../init/aliasdefender.service.d/hooks.conf", "[Service]") {
 		delete(shut, name)
 	}

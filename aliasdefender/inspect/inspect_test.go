@@ -50,6 +50,10 @@ func TestEachFindingIsFound(t *testing.T) {
 			s.Host.NICs[0].Addrs = []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.2/24"), Ours: true}}
 			s.Config.Aliases = append(s.Config.Aliases, s.Config.Aliases[0])
 		}, []string{"warning eth0 eth0 has no address of its own"}},
+		{"no default route, in a group", func(s *Subject) {
+			s.Host.Routes = nil
+			s.Config.Groups = []config.Group{{Name: "fw", Aliases: []netip.Addr{s.Config.Aliases[0].Addr}}}
+		}, []string{"warning hostname.alias:3 no default route goes out of eth0"}},
 		{"no default route", func(s *Subject) { s.Host.Routes = nil },
 			[]string{"warning hostname.alias:3 no default route goes out of eth0"}},
 		{"a router in the file", func(s *Subject) {

@@ -25,9 +25,13 @@ func noDefaultRoute(s *Subject) []Finding {
 		if a.Addr.Is6() {
 			of = " of IPv6"
 		}
+		group := ""
+		if g := s.Config.GroupOf(a.Addr); g != nil {
+			group = fmt.Sprintf("; and so none of group %s is, where the partner could have all", g.Name)
+		}
 		return []Finding{{Warning, s.Row(a),
 			fmt.Sprintf("no default route%s goes out of %s, and neither router nor witnesses are set", of, nic.Name),
-			fmt.Sprintf("%s is not taken here: nothing proves that this host's own network works", a.Addr),
+			fmt.Sprintf("%s is not taken here: nothing proves that this host's own network works%s", a.Addr, group),
 			fmt.Sprintf("in %s, below [alias.%q]: router = \"an address that always answers on %s\"", s.Settings, a.Addr, nic.Name)}}
 	})
 }

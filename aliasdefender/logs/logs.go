@@ -13,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"slices"
 	"strconv"
@@ -71,6 +72,9 @@ func Open(o Options) (log *logrus.Logger, end func()) {
 			go Prefixed(o.Stderr, logrus.WarnLevel, "aliasdefender: "+text)
 		})
 	}
+	// net/http writes what a strange server has said to Go's own log. That goes to standard
+	// error, which may hang, and would look like a line of ours.
+	stdlog.SetOutput(io.Discard)
 	q := startQueue(queueRoom, write)
 	log = logrus.New()
 	log.SetOutput(io.Discard) // the hook puts each entry into the queue

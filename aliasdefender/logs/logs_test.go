@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"os"
 	"strings"
 	"sync"
@@ -189,6 +190,20 @@ func TestStandardErrorGetsTimeLevelAndText(t *testing.T) {
 	want := "2000-10-01 12:30:00.005 warning but this alias=172.16.1.2\n2000-10-01 12:30:01.000 debug   and this\n"
 	if d := cmp.Diff(want, b.String()); d != "" {
 		t.Error(d)
+	}
+}
+
+// What libraries write by Go's own log is no line of ours, and may hang.
+func TestLibrariesWriteNothingBesideOurLines(t *testing.T) {
+	before := stdlog.Writer()
+	defer stdlog.SetOutput(before)
+	var b syncBuffer
+	stdlog.SetOutput(&b)
+	_, end := Open(Options{To: Stderr, Level: "debug", Stderr: &b})
+	stdlog.Print("Unsolicited response received, event=moved")
+	end()
+	if b.String() != "" {
+		t.Errorf("%q", b.String())
 	}
 }
 

@@ -24,7 +24,7 @@ const (
 	recordHost    = 4 // the number of the sender's machine (16)
 	// A word: bits, flags, standing, step, hand-over (4), why, alias (4, or 16 by a
 	// flag), length of the facts, facts, length of the text, text; by a flag:
-	// length of the link, its bits and its address (4 or 16).
+	// length of the link, its bits and its address (4 or 16); by a flag: group (4).
 	recordWord = 5
 )
 
@@ -39,6 +39,7 @@ const (
 	flagPrimary  = 1
 	flagWide     = 2 // second form: the alias has 16 bytes
 	flagLink     = 4 // second form: it has a link
+	flagGroup    = 8 // second form: it is in a group
 	serviceShift = 1
 	serviceMask  = 3
 )
@@ -164,6 +165,9 @@ func (w *Word) appendSecond(b []byte, alias netip.Prefix) []byte {
 	if link.IsValid() {
 		link, flags = link.Masked(), flags|flagLink
 	}
+	if w.Group != 0 {
+		flags |= flagGroup
+	}
 	b = append(b, byte(alias.Bits()), flags, byte(w.Standing), byte(w.Step))
 	b = binary.BigEndian.AppendUint32(b, w.Handover)
 	b = appendAddr(append(b, w.Why), alias.Addr())
@@ -173,6 +177,9 @@ func (w *Word) appendSecond(b []byte, alias netip.Prefix) []byte {
 	b = appendText(b, w.Text)
 	if link.IsValid() {
 		b = appendAddr(append(b, byte(1+link.Addr().BitLen()/8), byte(link.Bits())), link.Addr())
+	}
+	if w.Group != 0 {
+		b = binary.BigEndian.AppendUint32(b, w.Group)
 	}
 	return b
 }

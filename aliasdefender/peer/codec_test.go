@@ -57,6 +57,10 @@ func said(t *testing.T, m Message, room int) (Message, int) {
 func TestAMessageIsHeardAsItWasSaid(t *testing.T) {
 	slow := aWord(9)
 	slow.Interval, slow.Timeout, slow.Misses = time.Hour, time.Second, 100
+	grouped := aWord(11)
+	grouped.Group = 0x80000001
+	linked := grouped
+	linked.Link = netip.MustParsePrefix("10.0.8.0/21")
 	other := aWord(10)
 	other.HW[5], other.Text = 2, "the service fails: 503"
 	for name, m := range map[string]Message{
@@ -64,6 +68,7 @@ func TestAMessageIsHeardAsItWasSaid(t *testing.T) {
 		"no words":       {Version: "1.2.3", Features: 0x80000001},
 		"one word":       {Version: "1.2.3", Words: wordsOf(1)},
 		"every standing": {Words: wordsOf(int(standings))},
+		"a group":        {Words: []Word{aWord(0), grouped, linked}},
 		"other rhythm":   {Words: []Word{aWord(0), slow, aWord(1), other}},
 	} {
 		t.Run(name, func(t *testing.T) {

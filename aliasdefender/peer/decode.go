@@ -145,18 +145,27 @@ func (w *Word) readSecond(b []byte) bool {
 		return false
 	}
 	w.Facts, w.Text = factsOf(facts), printable(text, MaxText)
-	if flags&flagLink == 0 {
-		return true
+	if flags&flagLink != 0 {
+		link, rest, ok := sized(b)
+		if !ok || len(link) == 0 {
+			return false
+		}
+		if w.Link, ok = prefix(link[1:], link[0]); !ok {
+			return false
+		}
+		w.Link, b = w.Link.Masked(), rest
 	}
-	link, _, ok := sized(b)
-	if !ok || len(link) == 0 {
-		return false
+	if flags&flagGroup != 0 {
+		if len(b) < groupMark {
+			return false
+		}
+		w.Group = binary.BigEndian.Uint32(b)
 	}
-	if w.Link, ok = prefix(link[1:], link[0]); ok {
-		w.Link = w.Link.Masked()
-	}
-	return ok
+	return true
 }
+
+// groupMark is how many bytes a word has for its group.
+const groupMark = 4
 
 // sized is the field that follows its own length, and whatever comes after it.
 func sized(b []byte) (field, rest []byte, ok bool) {

@@ -86,6 +86,7 @@ const MaxText = 100
 type Word struct {
 	Alias    netip.Addr   // of either family, without a zone
 	Bits     uint8        // the length of its prefix
+	Group    uint32       // the same on both hosts if their files have the same group for it; 0: it is in none
 	Link     netip.Prefix // tells NICs apart where the address alone does not, see LinkOf; otherwise zero
 	Primary  bool         // the host's role
 	Standing Standing
@@ -100,6 +101,10 @@ type Word struct {
 	Timeout  time.Duration // likewise
 	Misses   uint8
 }
+
+// FeatureGroups is the bit in Features of a program that knows groups: its words without a
+// Group are about aliases that are in none.
+const FeatureGroups = 1 << 0
 
 // Message is everything that is said to one partner at one time. Once it was passed to
 // Say, its Words must not be changed.

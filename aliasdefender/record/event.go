@@ -60,6 +60,9 @@ const (
 	CheckGood    Kind = "check_good"    // it has turned good
 	CheckUnknown Kind = "check_unknown" // it was good or failing, and is not known any more
 
+	RecoveryStep  Kind = "recovery_step"  // a step of the recovery of a partner's service
+	RecoveryEnded Kind = "recovery_ended" // it has ended, or cannot begin
+
 	Repeated Kind = "repeated" // Event.Drops more of something in the last minute, not recorded one by one
 	Lost     Kind = "lost"     // Event.Drops events are missing here
 )
@@ -67,7 +70,7 @@ const (
 // Journal tells whether Why shows events of this kind.
 func (k Kind) Journal() bool {
 	switch k {
-	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit, StandbyNotReady, StandbyReady:
+	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit, StandbyNotReady, StandbyReady, RecoveryStep, RecoveryEnded:
 		return true
 	}
 	return false

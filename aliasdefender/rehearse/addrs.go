@@ -123,6 +123,9 @@ func (p *planner) partners() error {
 			m = p.hosts[p.otherFamily(a)]
 		}
 		if m == "" {
+			m = p.hosts[p.groupmate(a)]
+		}
+		if m == "" {
 			m = p.uniqueName(name)
 			p.Machines = append(p.Machines, machine{Name: m})
 		}

@@ -37,7 +37,11 @@ func sample() (*config.Config, surroundings, error) {
 // The bounds of Request.Interval: the settings have the same.
 const minRehearsed, maxRehearsed = 10 * time.Millisecond, time.Hour
 
-// retime gives every alias another interval, and the timeout that belongs to it. Times
+// minChecked is the shortest interval of a check.
+const minChecked = 100 * time.Millisecond
+
+// retime gives every alias another interval, and the timeout that belongs to it, and asks
+// each check as often. Times
 // that are set in intervals stay so many intervals: waits that suit the user's rhythm
 // would outlast a quick rehearsal.
 func retime(cfg *config.Config, interval time.Duration) *config.Config {
@@ -58,6 +62,12 @@ func retime(cfg *config.Config, interval time.Duration) *config.Config {
 		}
 		c.Aliases = append(c.Aliases, a)
 	}
+	c.Checks = nil
+	for _, k := range cfg.Checks {
+		k.Interval = max(interval, minChecked)
+		k.Timeout = min(k.Timeout, k.Interval)
+		c.Checks = append(c.Checks, k)
+	}
 	return &c
 }
 
@@ -72,18 +82,30 @@ func aliasesText(aliases []config.Alias) string {
 
 // daemons is what the user has set for the daemon as a whole, as far as it is rehearsed.
 type daemons struct {
-	OnExit config.OnExit
-	Keyed  bool   // they talk to each other
-	Port   uint16 // on this port
+	OnExit  config.OnExit
+	Keyed   bool   // they talk to each other
+	Port    uint16 // on this port
+	Service service
+
+	Groups []config.Group
+	Spread string              // the NIC that the holder of a group loses; empty: no group is on more than one
+	Gone   map[netip.Addr]bool // the aliases that go with it, without zones
+	Served map[netip.Addr]bool // those in a group of which some member has a check
 }
 
 // daemonsOf takes this from the settings. The key itself is never read.
-func daemonsOf(s config.Settings) daemons {
-	return daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port}
+func daemonsOf(cfg *config.Config) daemons {
+	s := cfg.Settings
+	d := daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port, Service: serviceOf(cfg), Groups: cfg.Groups, Served: served(cfg)}
+	if d.Spread = spread(cfg); d.Spread != "" {
+		d.Gone = goneWith(cfg, d.Spread)
+	}
+	return d
 }
 
-// notes is what the user has to know about the channel.
-func (d daemons) notes(s config.Settings, some bool) (all []string) {
+// notes is what the user has to know about the channel and the service.
+func (d daemons) notes(cfg *config.Config, some bool) (all []string) {
+	s := cfg.Settings
 	switch {
 	case d.Keyed:
 		all = append(all, "the daemons talk to each other with a key made for this rehearsal; yours is not read")
@@ -93,7 +115,7 @@ func (d daemons) notes(s config.Settings, some bool) (all []string) {
 	if len(s.Peer.Paths) > 0 {
 		all = append(all, "the further paths of [peer.paths] are not rehearsed: the daemons talk over the networks of the aliases")
 	}
-	return all
+	return append(all, d.Service.notes(cfg, some)...)
 }
 
 // keyFile is the name of the key in a machine's directory.
@@ -101,9 +123,9 @@ const keyFile = "key"
 
 // settingsText is the aliasdefender.toml of a machine: everything that the user has set
 // for the aliases, written out in full, and nothing that reaches outside dir. It names
-// none of the user's programs. A machine that others know by an address talks from that
-// address.
-func settingsText(d daemons, known netip.Addr, aliases []config.Alias, dir string) string {
+// none of the user's programs, and no service of his: the carrier of the interface nic is
+// the service. A machine that others know by an address talks from that address.
+func settingsText(d daemons, known netip.Addr, aliases []config.Alias, nic, dir string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "on_exit = %q\n[control]\nsocket = %q\n[state]\ndir = %q\n[log]\nto = \"stderr\"\nlevel = \"info\"\n",
 		d.OnExit, filepath.Join(dir, "sock"), filepath.Join(dir, "state"))
@@ -112,6 +134,9 @@ func settingsText(d daemons, known netip.Addr, aliases []config.Alias, dir strin
 		if known.IsValid() {
 			fmt.Fprintf(&b, "listen = %q\n", known)
 		}
+	}
+	if v := d.Service; v.played() {
+		fmt.Fprintf(&b, "[check.%s]\nlink = %q\ninterval = %q\ntimeout = %q\nrise = %d\nfall = %d\n", serviceName, nic, v.Interval, v.Timeout, v.Rise, v.Fall)
 	}
 	for _, a := range aliases {
 		fmt.Fprintf(&b, "\n[alias.%q]\ninterval = %q\ntimeout = %q\nmisses = %d\n", a.Addr, a.Interval, a.Timeout, a.Misses)
@@ -124,9 +149,15 @@ func settingsText(d daemons, known netip.Addr, aliases []config.Alias, dir strin
 		}
 		fmt.Fprintf(&b, "witnesses = [%s]\n", strings.Join(witnesses, ", "))
 		fmt.Fprintf(&b, "on_isolation = %q\nisolated_after = %q\nmax_takes = %d\nlease = %q\n", a.OnIsolation, a.IsolatedAfter, a.MaxTakes, a.Lease)
+		if len(a.Checks) > 0 && d.Service.played() {
+			fmt.Fprintf(&b, "checks = [%q]\non_service_failure = %q\n", serviceName, a.OnServiceFailure)
+		}
 		if a.Primary {
 			fmt.Fprintf(&b, "failback = %t\nfailback_after = %q\n", a.Failback, a.FailbackAfter)
 		}
+	}
+	if d.Keyed {
+		b.WriteString(groupsText(d.Groups, aliases))
 	}
 	return b.String()
 }

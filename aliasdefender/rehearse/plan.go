@@ -156,7 +156,7 @@ const rehearsedTakes = 1000
 // rehearsed.
 func makePlan(cfg *config.Config, seen surroundings) (*plan, error) {
 	p := &planner{plan: &plan{}, seen: seen, used: map[netip.Addr]bool{}, fixed: map[netip.Addr]bool{}, hosts: map[string]string{}}
-	p.aliases = cfg.Pairs()
+	p.aliases, p.groupsOf = cfg.Pairs(), cfg.Groups
 	switch shared := len(cfg.Aliases) - len(p.aliases); {
 	case len(p.aliases) == 0:
 		return nil, errors.New("there is nothing to rehearse: each row is of a loopback interface, and no alias there moves from host to host")
@@ -175,13 +175,14 @@ func makePlan(cfg *config.Config, seen surroundings) (*plan, error) {
 // planner is a plan in the making.
 type planner struct {
 	*plan
-	aliases []config.Alias
-	seen    surroundings
-	used    map[netip.Addr]bool // addresses that are taken
-	fixed   map[netip.Addr]bool // addresses in the files, which are not this host's own
-	lans    []*segment
-	hosts   map[string]string // machine of a partner, by the partner's name
-	far     []farAddr         // addresses outside every subnet
+	aliases  []config.Alias
+	groupsOf []config.Group
+	seen     surroundings
+	used     map[netip.Addr]bool // addresses that are taken
+	fixed    map[netip.Addr]bool // addresses in the files, which are not this host's own
+	lans     []*segment
+	hosts    map[string]string // machine of a partner, by the partner's name
+	far      []farAddr         // addresses outside every subnet
 }
 
 // segment is the network of one NIC.

@@ -35,7 +35,7 @@ func filesAreGood(t *testing.T, p *plan) {
 	t.Helper()
 	for _, m := range p.Machines {
 		if len(m.Aliases) > 0 {
-			filesOf(t, aliasesText(m.Aliases), settingsText(daemons{OnExit: config.ExitHandover, Keyed: true, Port: config.DefaultPort}, p.knownAs(m.Name), m.Aliases, "/tmp/x"))
+			filesOf(t, aliasesText(m.Aliases), settingsText(daemons{OnExit: config.ExitHandover, Keyed: true, Port: config.DefaultPort}, p.knownAs(m.Name), m.Aliases, p.serviceNIC(), "/tmp/x"))
 		}
 	}
 }
@@ -297,7 +297,7 @@ interval = "2s"
 failback = true
 `)
 	p := planOf(t, cfg, surroundings{})
-	text := settingsText(daemonsOf(cfg.Settings), netip.Addr{}, p.machine(thisHostName).Aliases, "/tmp/x")
+	text := settingsText(daemonsOf(cfg), netip.Addr{}, p.machine(thisHostName).Aliases, "service", "/tmp/x")
 	for _, want := range []string{`on_exit = "release"`, `isolated_after = "1m30s"`, `interval = "2s"`, "failback = true", `socket = "/tmp/x/sock"`, `to = "stderr"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not in\n%s", want, text)
@@ -311,9 +311,9 @@ failback = true
 func TestTheSampleTakesLessThanAMinute(t *testing.T) {
 	cfg, seen, err := sample()
 	isNil(t, err)
-	all, err := playable(scenarios, daemonsOf(cfg.Settings), false)
+	all, err := playable(scenarios, daemonsOf(cfg), false)
 	isNil(t, err)
-	if d := planOf(t, cfg, seen).duration(all, daemonsOf(cfg.Settings)); d < 20*time.Second || d > 55*time.Second {
+	if d := planOf(t, cfg, seen).duration(all, daemonsOf(cfg)); d < 20*time.Second || d > 55*time.Second {
 		t.Errorf("expected to take %s", d)
 	}
 }
@@ -357,16 +357,16 @@ func TestWhatNeedsAKeyIsNotPlayedWithoutOne(t *testing.T) {
 	}
 	const key = "/no/such/file/for/this"
 	cfg := filesOf(t, threeAliases, "[peer]\nkey_file = \""+key+"\"\n[peer.paths]\nweb2 = [\"10.10.0.2\"]\n")
-	d := daemonsOf(cfg.Settings)
+	d := daemonsOf(cfg)
 	for _, want := range []string{"a key made for this rehearsal", "[peer.paths] are not rehearsed"} {
-		if notes := strings.Join(d.notes(cfg.Settings, false), "\n"); !strings.Contains(notes, want) {
+		if notes := strings.Join(d.notes(cfg, false), "\n"); !strings.Contains(notes, want) {
 			t.Errorf("%q is not said: %s", want, notes)
 		}
 	}
-	if notes := strings.Join(keyless.notes(config.Settings{}, false), "\n"); !strings.Contains(notes, "the settings have no key") {
+	if notes := strings.Join(keyless.notes(&config.Config{}, false), "\n"); !strings.Contains(notes, "the settings have no key") {
 		t.Errorf("why some is not played is not said: %s", notes)
 	}
-	if text := settingsText(d, netip.Addr{}, cfg.Aliases, "/tmp/x"); strings.Contains(text, key) || !strings.Contains(text, `key_file = "/tmp/x/key"`) {
+	if text := settingsText(d, netip.Addr{}, cfg.Aliases, "service", "/tmp/x"); strings.Contains(text, key) || !strings.Contains(text, `key_file = "/tmp/x/key"`) {
 		t.Errorf("not with a key of its own:\n%s", text)
 	}
 }

@@ -92,11 +92,11 @@ func Prepare(ctx context.Context, q Request) (*Rehearsal, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := daemonsOf(cfg.Settings)
+	d := daemonsOf(cfg)
 	if all, err = playable(all, d, len(q.Only) > 0); err != nil {
 		return nil, err
 	}
-	p.Notes = append(p.Notes, d.notes(cfg.Settings, len(q.Only) > 0)...)
+	p.Notes = append(p.Notes, d.notes(cfg, len(q.Only) > 0)...)
 	return &Rehearsal{plan: p, daemons: d, scenarios: all}, nil
 }
 

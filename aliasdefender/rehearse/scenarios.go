@@ -31,6 +31,12 @@ const (
 	doRouterUp   act = "routerUp"   // and boots
 	doDivide     act = "divide"     // holder and client here, standby and router there
 	doHeal       act = "heal"       // and together again
+	doPullOne    act = "pullOne"    // one cable of a group out
+	doPlugOne    act = "plugOne"    // and in
+	doFail       act = "fail"       // the service dies
+	doFailAll    act = "failAll"    // on every host
+	doMend       act = "mend"       // it lives where the aliases are
+	doMendAll    act = "mendAll"    // on every host
 )
 
 // target says which hosts a scenario hits.
@@ -47,8 +53,18 @@ type scenario struct {
 	Key   string // of Request.Only
 	Hits  target
 	Steps []step
-	Keyed bool // only if the daemons talk to each other
+	Needs need
 }
+
+// need is what the user's settings must have for a scenario.
+type need int
+
+const (
+	nothing   need = iota
+	aKey           // the daemons talk to each other
+	someCheck      // an alias has a check
+	aGroup         // a group is on more than one NIC
+)
 
 // step is a deed and what the rules say should come of it for an alias.
 type step struct {
@@ -73,20 +89,22 @@ func (s situation) holderHit() bool { return slices.Contains(s.Hit, s.Holder) }
 // scenarios is the rehearsal, in its order. Each scenario begins where the previous one
 // has ended, so that a holder crashes now on this host, now on the other.
 var scenarios = []scenario{
-	{"crash", hitHolders, []step{{"crash", doCrash, situation.crashed}, {"return", doBoot, situation.returned}}, false},
-	{"cable", hitHolders, []step{{"cable pulled", doPull, situation.pulled}, {"cable back", doPlug, situation.returned}}, false},
-	{"cut", hitStandbys, []step{{"silent cut, standby", doMute, situation.muted}, {"standby back", doUnmute, situation.reunited}}, false},
-	{"cut", hitHolders, []step{{"silent cut, holder", doMute, situation.muted}, {"holder back", doUnmute, situation.reunited}}, false},
-	{"stop", hitHolders, []step{{"stop", doStop, situation.stopped}, {"start", doStart, situation.returned}}, false},
-	{"router", hitNobody, []step{{"router lost", doRouterDown, situation.unmoved}, {"router back", doRouterUp, situation.returned}}, false},
-	{"partition", hitHolders, []step{{"partition", doDivide, situation.divided}, {"heal", doHeal, situation.reunited}}, false},
-	{"handover", hitHolders, []step{{"hand-over", doGive, situation.handed}, {"hand-over back", doGiveBack, situation.handedBack}}, true},
-	{"maintenance", hitHolders, []step{{"maintenance on", doMaintain, situation.handed}, {"maintenance off", doServe, situation.returned}}, true},
-	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, true},
+	{"crash", hitHolders, []step{{"crash", doCrash, situation.crashed}, {"return", doBoot, situation.returned}}, nothing},
+	{"cable", hitHolders, []step{{"cable pulled", doPull, situation.pulled}, {"cable back", doPlug, situation.returned}}, nothing},
+	{"cut", hitStandbys, []step{{"silent cut, standby", doMute, situation.muted}, {"standby back", doUnmute, situation.reunited}}, nothing},
+	{"cut", hitHolders, []step{{"silent cut, holder", doMute, situation.muted}, {"holder back", doUnmute, situation.reunited}}, nothing},
+	{"stop", hitHolders, []step{{"stop", doStop, situation.stopped}, {"start", doStart, situation.returned}}, nothing},
+	{"router", hitNobody, []step{{"router lost", doRouterDown, situation.unmoved}, {"router back", doRouterUp, situation.returned}}, nothing},
+	{"partition", hitHolders, []step{{"partition", doDivide, situation.divided}, {"heal", doHeal, situation.reunited}}, nothing},
+	{"handover", hitHolders, []step{{"hand-over", doGive, situation.handed}, {"hand-over back", doGiveBack, situation.handedBack}}, aKey},
+	{"maintenance", hitHolders, []step{{"maintenance on", doMaintain, situation.handed}, {"maintenance off", doServe, situation.returned}}, aKey},
+	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, aKey},
+	{"service", hitHolders, []step{{"service dead", doFail, situation.unserved}, {"service dead on both", doFailAll, situation.unservedOnBoth}, {"service back, holder", doMend, situation.servedAgain}, {"service back, standby", doMendAll, situation.servedOnBoth}}, someCheck},
+	{"group", hitHolders, []step{{"one cable of a group pulled", doPullOne, situation.nicLost}, {"that cable back", doPlugOne, situation.returned}}, aGroup},
 }
 
 // opening is how every rehearsal begins.
-var opening = scenario{"begin", hitNobody, []step{{"begin", doBegin, situation.begun}}, false}
+var opening = scenario{"begin", hitNobody, []step{{"begin", doBegin, situation.begun}}, nothing}
 
 // withinOf names the scenarios that are the end of another one.
 var withinOf = map[string]string{"return": "crash", "heal": "partition"}
@@ -122,8 +140,12 @@ func chosen(only []string) ([]scenario, error) {
 func playable(all []scenario, d daemons, named bool) (some []scenario, err error) {
 	for _, s := range all {
 		switch {
-		case d.Keyed || !s.Keyed:
+		case s.Needs == nothing, s.Needs == aKey && d.Keyed, s.Needs == someCheck && d.Service.played(), s.Needs == aGroup && d.Spread != "":
 			some = append(some, s)
+		case named && s.Needs == aGroup:
+			return nil, &RequestError{"only", fmt.Sprintf("%s needs a group whose members are on more than one NIC ([group.NAME])", s.Key)}
+		case named && s.Needs == someCheck:
+			return nil, &RequestError{"only", fmt.Sprintf("%s needs a check of the service behind an alias, but no alias has one (checks); leave it out, or see the example of [check.web] in the sample of the settings", s.Key)}
 		case named:
 			return nil, &RequestError{"only", fmt.Sprintf("%s needs the channel between the daemons, but the settings have no key ([peer] key_file); leave it out, or try 'aliasdefender GenKey --help'", s.Key)}
 		}
@@ -284,13 +306,17 @@ func (s situation) divided() expectation {
 func (s situation) wait(e expectation) (most time.Duration, early bool) {
 	switch {
 	case s.failsBack() && !e.Still:
-		return s.FailbackAfter + doubted(s.Rhythm) + starting, false
+		most = s.FailbackAfter + doubted(s.Rhythm) + starting
+		if s.checked() {
+			most += s.Service.revives() // until then it is not known to be well
+		}
+		return most, false
 	case e.Still:
-		return settled(s.Rhythm), false
+		return e.Delay + settled(s.Rhythm), false
 	case e.Both > 0: // two holders become one, and the client has to follow
-		return max(e.Gap, e.Both), len(s.Now) == 0
+		return e.Delay + max(e.Gap, e.Both), len(s.Now) == 0
 	case e.Vacant || e.Unreached:
-		return doubted(s.Rhythm) + starting, false
+		return e.Delay + doubted(s.Rhythm) + starting, false
 	}
 	return e.Delay + max(e.Gap, doubted(s.Rhythm)) + starting, true
 }

@@ -89,6 +89,13 @@ func (s *stage) build(m machine) error {
 	for _, n := range m.NICs {
 		spec.NICs = append(spec.NICs, lab.NICSpec{Name: n.Name, Switch: s.switches[n.Network], Addrs: n.Addrs})
 	}
+	if len(m.Aliases) > 0 && s.daemons.Service.played() {
+		nowhere, err := s.lab.Switch("service on " + m.Name)
+		if err != nil {
+			return err
+		}
+		spec.NICs = append(spec.NICs, lab.NICSpec{Name: s.plan.serviceNIC(), Switch: nowhere})
+	}
 	h, err := s.lab.Host(spec)
 	s.hosts[m.Name] = h
 	return err
@@ -114,7 +121,7 @@ func (s *stage) write(m machine, number int) error {
 			return err
 		}
 	}
-	text := settingsText(s.daemons, s.plan.knownAs(m.Name), m.Aliases, dir)
+	text := settingsText(s.daemons, s.plan.knownAs(m.Name), m.Aliases, s.plan.serviceNIC(), dir)
 	return os.WriteFile(filepath.Join(dir, "aliasdefender.toml"), []byte(text), 0o600)
 }
 
@@ -174,6 +181,10 @@ func (s *stage) do(ctx context.Context, d act, all []situation) error {
 		return s.eachPort(hit, (*lab.Port).Down)
 	case doPlug:
 		return s.eachPort(hit, (*lab.Port).Up)
+	case doPullOne:
+		return s.eachPortOf(hit, s.daemons.Spread, (*lab.Port).Down)
+	case doPlugOne:
+		return s.eachPortOf(hit, s.daemons.Spread, (*lab.Port).Up)
 	case doMute:
 		return s.eachPort(hit, (*lab.Port).Mute)
 	case doUnmute:
@@ -204,6 +215,14 @@ func (s *stage) do(ctx context.Context, d act, all []situation) error {
 			err = errors.Join(err, sw.Heal())
 		}
 		return err
+	case doFail:
+		return s.serve(hit, false)
+	case doFailAll:
+		return s.serve(s.defenders(), false)
+	case doMend:
+		return s.serve(mended(all), true)
+	case doMendAll:
+		return s.serve(s.defenders(), true)
 	}
 	return fmt.Errorf("nobody knows how to %s", d)
 }
@@ -211,47 +230,6 @@ func (s *stage) do(ctx context.Context, d act, all []situation) error {
 func (s *stage) each(hosts []string, do func(string) error) error {
 	for _, name := range hosts {
 		if err := do(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// eachPort does something to the cables of hosts. It takes the cables to the aliases'
-// networks, because there a holder is missed.
-func (s *stage) eachPort(hosts []string, do func(*lab.Port) error) error {
-	return s.each(hosts, func(name string) error {
-		for _, n := range s.plan.machine(name).NICs {
-			if n.Network == beyond {
-				continue
-			}
-			if err := do(s.hosts[name].NIC(n.Name).Port); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// divide parts every network in two: the given hosts and the client on one side, all
-// others on the other.
-func (s *stage) divide(hosts []string) error {
-	near, far := map[string][]*lab.Port{}, map[string][]*lab.Port{}
-	for _, m := range s.plan.Machines {
-		for _, n := range m.NICs {
-			port := s.hosts[m.Name].NIC(n.Name).Port
-			if slices.Contains(hosts, m.Name) || m.Name == clientOf(n.Network) {
-				near[n.Network] = append(near[n.Network], port)
-			} else {
-				far[n.Network] = append(far[n.Network], port)
-			}
-		}
-	}
-	for name, sw := range s.switches {
-		if name == beyond {
-			continue
-		}
-		if err := sw.Partition(near[name], far[name]); err != nil {
 			return err
 		}
 	}
@@ -324,33 +302,6 @@ func (s *stage) give(ctx context.Context, all []situation, fits func(situation) 
 		}
 	}
 	return nil
-}
-
-// The exit codes of a verb that was carried out.
-const (
-	allDone     = 0
-	someRefused = 1
-)
-
-// order gives an operator's order to a host's Monitor. If the Monitor refuses to do
-// something, the verdict will tell.
-func (s *stage) order(ctx context.Context, name, verb string, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	argv := append(s.commandOf(name, verb), args...)
-	out, errs, code := s.hosts[name].RunCommand(ctx, lab.Command{Argv: argv, Dir: s.dir})
-	if code != allDone && code != someRefused {
-		return fmt.Errorf("%s on %s: exit %d: %s", verb, name, code, strings.TrimSpace(out+errs))
-	}
-	return nil
-}
-
-// commandOf is the command line of a verb with a host's files.
-func (s *stage) commandOf(name, verb string) []string {
-	number := slices.IndexFunc(s.plan.Machines, func(m machine) bool { return m.Name == name })
-	dir := s.dirOf(number)
-	return []string{lab.Self(), verb,
-		"--aliases", filepath.Join(dir, "hostname.alias"), "--settings", filepath.Join(dir, "aliasdefender.toml")}
 }
 
 // logSince returns what the Monitors of an alias's hosts said about it.

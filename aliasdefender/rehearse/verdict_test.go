@@ -78,6 +78,7 @@ func TestWhatTheRulesExpect(t *testing.T) {
 	cfg, seen, err := sample()
 	isNil(t, err)
 	release, isolated, failback, keyed := "release", "isolated", "failback", "keyed"
+	checked, lets, keeps := "checked and keyed", "checked, and releases", "checked, and keeps"
 	for _, tt := range []struct {
 		step   string
 		holder string // "us" is primary
@@ -109,6 +110,18 @@ func TestWhatTheRulesExpect(t *testing.T) {
 		{"maintenance off", "us", keyed, "us 300 still"},
 		{"daemon killed", "us", keyed, "partner 3050 after 12000"},
 		{"daemon killed", "partner", keyed, "us 3050 after 12000"},
+		{"service dead", "us", checked, "partner 50 after 1750"},
+		{"service dead", "us", keyed, "us 300 still"}, // it has no check
+		{"service dead", "us", keeps, "us 300 still after 1750"},
+		{"service dead", "us", lets, "partner 3050 after 1750 vacant"},
+		{"service dead", "partner", lets, "us 3050 after 1750"},
+		{"service dead on both", "partner", checked, "partner 300 still after 1750"},
+		{"service dead on both", "us", keeps, "us 300 still after 1750"},
+		{"service dead on both", "us", lets, "nobody 0 after 1750 vacant"},
+		{"service back, holder", "partner", checked, "partner 300 still after 1250"},
+		{"service back, holder", "", lets, "us 5300"},
+		{"service back, standby", "us", checked, "us 300 still after 1250"},
+		{"service back, standby", "partner", failback, "us 2000"},
 	} {
 		p := planOf(t, cfg, seen)
 		s := situation{part: p.Parts[0], daemons: daemons{OnExit: config.ExitKeep}}
@@ -128,6 +141,12 @@ func TestWhatTheRulesExpect(t *testing.T) {
 			s.OnIsolation = config.IsolationRelease
 		case failback:
 			s.Failback = true
+		case checked, lets, keeps:
+			s.daemons = daemons{OnExit: config.ExitHandover, Keyed: tt.with == checked, Service: service{500 * time.Millisecond, 250 * time.Millisecond, 2, 3}}
+			s.Checks, s.OnServiceFailure = []string{"web"}, config.ServiceKeep
+			if tt.with == lets {
+				s.OnServiceFailure = config.ServiceRelease
+			}
 		}
 		for _, sc := range append([]scenario{opening}, scenarios...) {
 			for _, st := range sc.Steps {
@@ -151,6 +170,8 @@ func worded(s situation, e expectation) string {
 	var words []string
 	for _, h := range e.Holders {
 		switch {
+		case len(h) == 0:
+			words = append(words, "nobody")
 		case len(h) == 2:
 			words = append(words, "both")
 		case h[0] == s.Host:

@@ -104,6 +104,8 @@ func policies() *rapid.Generator[Policy] {
 		p.Lease = rapid.SampledFrom([]time.Duration{0, 10 * time.Second}).Draw(t, "lease")
 		p.ReleaseIsolated = rapid.Bool().Draw(t, "release isolated")
 		p.ReleaseFailing = p.ReleaseIsolated // both are rare
+		p.Place = rapid.SampledFrom([]Place{Ungrouped, Ungrouped, Ungrouped, Ungrouped, Leader, Follower}).Draw(t, "place")
+		p.ReleaseSplit = p.ReleaseIsolated
 		return p
 	})
 }
@@ -157,7 +159,7 @@ type namedValue struct {
 // values are all facts without times, and what the partner says about itself.
 func values(f *Facts) []namedValue {
 	all := []namedValue{
-		{"ByPartner", &f.ByPartner}, {"WeAreLow", &f.WeAreLow},
+		{"ByPartner", &f.ByPartner}, {"WeAreLow", &f.WeAreLow}, {"PartnerLeads", &f.PartnerLeads},
 		{"Peer.Primary", &f.Peer.Primary}, {"Peer.HWLower", &f.Peer.HWLower},
 	}
 	for _, r := range FactRows() {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,7 +35,7 @@ func commonProperties() []property {
 }
 
 func allProperties() []property {
-	return append(append(waitingProperties(), holdingProperties()...), commonProperties()...)
+	return slices.Concat(waitingProperties(), holdingProperties(), groupProperties(), commonProperties())
 }
 
 func nothingBeforeAgain(rows []Row, c instance) error {
@@ -56,7 +57,7 @@ func nothingBeforeAgain(rows []Row, c instance) error {
 func tooOldIsUnknown(rows []Row, c instance) error {
 	before := c.decide(rows)
 	for _, n := range facts(&c.f) {
-		if bound := c.p.Stale(); n.Host && c.age(n.fact.Asked) < max(bound, localStale) || c.age(n.fact.Asked) < bound {
+		if bound := c.p.Life(*n.fact); n.Host && c.age(n.fact.Asked) < max(bound, localStale) || c.age(n.fact.Asked) < bound {
 			continue
 		}
 		n.fact.Value = Unknown
@@ -83,8 +84,8 @@ func knowingNothing(rows []Row, c instance) error {
 //
 // The design names the exceptions: without the partner's word, the claimant's answer
 // counts (H6); without the channel's word, the file's role counts; without a check
-// the service is unknown, and W3 does not ask about it; an operator's order does not
-// wait for the router.
+// the service is unknown, and W3 does not ask about it; a group of which nothing is known
+// holds nothing back; an operator's order does not wait for the router.
 func knowingLess(rows []Row, c instance) error {
 	before := c.decide(rows)
 	keeps := before.Action == Keep || before.Action == Announce
@@ -103,10 +104,11 @@ func knowingLess(rows []Row, c instance) error {
 		return nil
 	}
 	less := c
+	group := map[FactID]bool{FactWhole: true, FactPartnerWhole: true}
 	for _, n := range facts(&less.f) {
 		was := *n.fact
 		n.fact.Value = Unknown
-		if err := check(n.Name, less); err != nil && n.ID != FactService && !(n.ID == FactRouter && c.s.Order == OrderTake) {
+		if err := check(n.Name, less); err != nil && n.ID != FactService && !group[n.ID] && !(n.ID == FactPartner && before.Reason == GroupSplit) && !(n.ID == FactRouter && c.s.Order == OrderTake) {
 			return err
 		}
 		*n.fact = was

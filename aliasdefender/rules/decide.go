@@ -199,7 +199,7 @@ func (v *view) steadyFor(d time.Duration) bool {
 }
 
 func (v *view) failbackDue() bool {
-	return v.primary() && v.p.Failback && !v.s.NoReturn && v.alias() == Yes && v.steadyFor(v.p.failbackAfter())
+	return v.primary() && v.p.Failback && !v.s.NoReturn && v.alias() == Yes && v.steadyFor(v.p.failbackAfter()) && v.returns()
 }
 
 // rival is yes while another host claims the alias that we hold. During a hand-over

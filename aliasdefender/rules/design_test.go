@@ -86,6 +86,22 @@ func (c instance) actsAsPrimary() bool {
 	return c.p.Primary
 }
 
+// fenced: a program of the administrator's has cut the partner off, and nothing since then
+// says that this is over.
+func (c instance) fenced() bool {
+	f := c.f.Fenced
+	life := c.p.Stale()
+	if f.Lives > 0 {
+		life = f.Lives
+	}
+	return c.knownFor(f, life) == Yes && !f.Asked.Equal(c.s.FenceOver)
+}
+
+// fencedAway: and what was asked after it is silent.
+func (c instance) fencedAway() bool {
+	return c.fenced() && c.f.Alias.Asked.After(c.f.Fenced.Asked)
+}
+
 // mayTake: nothing on this host forbids it to take the alias.
 func (c instance) mayTake() bool {
 	return !c.s.Holding && !c.s.Parked && !c.s.Leaving && !c.perhapsParked() && c.link() == Yes &&
@@ -160,6 +176,9 @@ func (c instance) asked() bool {
 
 // asks: we may ask the partner for that reason, or are asking.
 func (c instance) asks(why Reason) bool {
+	if why == FailbackAsks && c.p.Place == Follower {
+		return false // the first one asks
+	}
 	h := c.s.Handover
 	if h.Side == Asking {
 		return h.Why == why && c.began() < c.p.GiveWithin()
@@ -224,7 +243,7 @@ func (c instance) leaseDue() bool {
 }
 
 func (c instance) ordered() bool {
-	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent
+	return c.s.Order == OrderForce || c.s.Order == OrderTake && c.alias() == Silent && !c.heldBack()
 }
 
 func (c instance) offered() bool {
@@ -247,7 +266,7 @@ func (c instance) failbackDue() bool {
 			return false
 		}
 	}
-	return true
+	return c.groupReturns()
 }
 
 // flapping: taken too often in the hour before the last take, and that was less than
@@ -272,7 +291,7 @@ func (c instance) flapping() bool {
 // vacant: nobody serves the alias, our network works, and we may take it.
 func (c instance) vacant() bool {
 	return c.mayTake() && c.alias() == Silent && c.router() == Answered &&
-		(!c.flapping() || c.partner() == Silent)
+		(!c.flapping() || c.partner() == Silent) && !c.heldBack()
 }
 
 func (c instance) doubtedTwice() bool { return c.age(c.f.Alias.Since) >= c.p.Doubt() }
@@ -310,7 +329,7 @@ func (c instance) relieved() bool { return c.failing() && c.mayGive() && c.reste
 // stays: we hold it, and no order, link or service ends that.
 func (c instance) stays() bool {
 	return c.s.Holding && !c.handedOver() && !c.givenBack() && !c.handsOff() && !c.orderedOff() && !c.unlinked() &&
-		!c.relieved() && !c.asked()
+		!c.relieved() && !c.asked() && !c.follows()
 }
 
 func (c instance) lost() bool { return c.read(c.f.Kernel) == No }

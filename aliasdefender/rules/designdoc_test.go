@@ -52,8 +52,10 @@ func TestDesignHasTheRows(t *testing.T) {
 	} {
 		t.Run(half.heading, func(t *testing.T) {
 			var ids, want []string
+			elsewhere := map[string]bool{} // the design says where they stand
 			for _, line := range designRows(t, half.heading) {
 				ids = append(ids, line.id)
+				elsewhere[line.id] = strings.Contains(line.decision, "stand after ")
 				for _, what := range lacks(line, rowsOf(line.id)) {
 					t.Errorf("%s: %s", line.id, what)
 				}
@@ -66,7 +68,7 @@ func TestDesignHasTheRows(t *testing.T) {
 				if !slices.Contains(want, r.ID) {
 					want = append(want, r.ID)
 				}
-				if split(rowsOf(r.ID)) {
+				if split(rowsOf(r.ID)) || elsewhere[r.ID] {
 					continue
 				}
 				if number(r.ID) < last {

@@ -19,6 +19,8 @@
 //	               before a deed that takes a while
 //	State.Done     records how it ended, and returns as a [Follow] what to do next
 //	Say            is what the partner is told
+//	SeatOf, Together
+//	               make, out of the facts of each member, what is known of a group
 //	Ready          says whether another host would take the alias if its holder failed
 //
 // [State.Obey] takes in commands: from operators, from the file, and from the caller
@@ -33,11 +35,11 @@
 //	parked <------------- waiting ---------------------------------------> holding
 //	  |                    ^   ^                                              |
 //	  '--------------------'   '----------------------------------------------'
-//	         AddAlias               release: H1 H2 H3 H6 H8; forget: H5
+//	         AddAlias               release: H1 H2 H3 H6 H8 H11; forget: H5
 //
 //	waiting: wait, or ask for a hand-over (W4 W6)
-//	holding: keep (H1 H2 H4 H5 H7 H9 H10), announce (H7 H9), restore (H5), refresh (H9),
-//	         reorder (H10), hand over (H2 H4)
+//	holding: keep (H1 H2 H4 H5 H7 H9 H10 H11), announce (H7 H9), restore (H5), refresh (H9),
+//	         reorder (H10), hand over (H2 H4 H11)
 //
 // Parked is waiting, with only row W1. A holder that is told to park the alias
 // passes through H2. A hand-over is W5 on one host and H1 on the other; what
@@ -78,16 +80,22 @@
 //	      -> wait: on another NIC
 //	W3  own service failing, and the partner's is not known to be failing too
 //	      -> wait: service failing
-//	W4  an operator orders it and the alias is silent, or an operator forces it
+//	W4  an operator orders it, the alias is silent and its group may be here, or an operator forces it
 //	      -> take: operator
 //	W5  the holder offers it to us, the offer has not expired, router answered
 //	      -> take: offered
+//	W15 not all of its group could be here, and the partner could have all
+//	      -> wait: group apart
+//	W15 neither host could have all of its group, and when_split = "release"
+//	      -> wait: group split
 //	W4  an operator orders it, the partner says that it holds the alias, router answered
 //	      -> ask for hand-over: operator
 //	W6  failback due, and the partner says that it holds the alias
 //	      -> ask for hand-over: failback
 //	W6  failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease
 //	      -> take: failback
+//	W6  the partner was fenced, and the alias is still answered
+//	      -> wait: fenced, and answers
 //	W6  alias answered by another host
 //	      -> wait: served
 //	W7  alias unknown
@@ -108,6 +116,8 @@
 //	      -> wait: doubted twice
 //	W11 not primary, and the partner says that it cannot serve the alias, or that it is parked or released there
 //	      -> take: partner cannot
+//	W11 not primary, the partner was fenced, and the alias was silent when asked after that
+//	      -> take: partner fenced
 //	W11 not primary, and we were the last to let it go
 //	      -> take: ours before
 //	W12 not primary, partner answered, its daemon has fallen silent on the channel
@@ -139,6 +149,10 @@
 //	      -> hand over: service failing
 //	H4  the partner asks for it, and would take it
 //	      -> hand over: asked
+//	H11 not all of its group could be here, the partner could have all and would take it, and no hand-over is open or has just failed
+//	      -> hand over: group apart
+//	H11 the partner has the first member of its group, could have all and would take it, and no hand-over is open or has just failed
+//	      -> hand over: group joins
 //	H5  the kernel lost it, and another host has claimed it since
 //	      -> forget: lost to another
 //	H5  the kernel lost it because its lease ran out
@@ -181,6 +195,8 @@
 //	      -> release: isolated
 //	H8  own service failing, no channel, and on_service_failure = "release"
 //	      -> release: service released
+//	H11 neither host could have all of its group, when_split = "release", and no hand-over is open
+//	      -> release: group split
 //	H9  an announcement is due, we have looked since our last pause, and we are not handing the alias over
 //	      -> announce: announcement due
 //	H4  own service failing, and the partner's too
@@ -191,6 +207,12 @@
 //	      -> keep: handing over
 //	H2  to be handed over, but the partner would not take it
 //	      -> keep: partner would not take
+//	H11 neither host could have all of its group
+//	      -> keep: group split
+//	H11 not all of its group could be here, and no hand-over can begin now
+//	      -> keep: group apart
+//	H11 the partner has the first member of its group and could have all, and no hand-over can begin now
+//	      -> keep: group joins
 //	H10 our own address stands behind the alias, and cannot be put before it yet
 //	      -> keep: own address stays behind
 //	H10 the NIC has no address of its own

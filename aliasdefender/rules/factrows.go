@@ -18,6 +18,9 @@ const (
 	FactBehind
 	FactParkedKnown
 	FactElsewhere
+	FactFenced
+	FactWhole
+	FactPartnerWhole
 	FactReady
 	FactHears
 
@@ -50,6 +53,7 @@ type FactRow struct {
 
 	Wire   uint8 // the number under which we tell the partner the value; 0: we do not
 	Ours   bool  // our own conclusion, told to the partner: nobody observes it, and no row reads it
+	Group  bool  // made of what is known of all members of the alias's group: nobody observes it
 	Hidden bool  // shown only while its value is known: what observes it may not be set up
 	Rare   bool  // shown only while it is yes
 	Quiet  bool  // shown only while it is not yes: nobody asks otherwise
@@ -90,6 +94,12 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.ParkedKnown }},
 	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Elsewhere }},
+	FactFenced: {ID: FactFenced, Name: "partner fenced", Hidden: true, Rare: true,
+		Of: func(f *Facts) *Fact { return &f.Fenced }},
+	FactWhole: {ID: FactWhole, Name: "whole group here", Wire: 5, Group: true, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.Whole }},
+	FactPartnerWhole: {ID: FactPartnerWhole, Name: "whole group at the partner", Group: true, Hidden: true,
+		Of: func(f *Facts) *Fact { return &f.PartnerWhole }},
 	FactReady: {ID: FactReady, Name: "ready", Ours: true, Wire: 3, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Ready }},
 	FactHears: {ID: FactHears, Name: "hears partner", Ours: true, Wire: 4, Hidden: true,

@@ -97,6 +97,7 @@ type Facts struct {
 	Kernel  Fact // this host's kernel has the alias
 	Service Fact // the service behind the alias is well; unknown if no check tells
 	Behind  Fact // an own address of the alias's subnet stands behind it; unknown where their order has no meaning
+	Fenced  Fact // the partner was cut off for this alias by a program of the administrator's; Asked is when that had succeeded
 
 	// ParkedKnown tells whether it is known what operators parked: no if the file
 	// that says so cannot be read, unknown until it has been read.
@@ -126,6 +127,11 @@ type Facts struct {
 	RouterIs    Value // yes: the only router that answers has the partner's hardware address; no row reads it
 
 	Peer Peer
+
+	// The group of the alias, as [Together] has it; unknown if it is in none.
+	Whole        Fact  // every member is on this host, or this host would take it
+	PartnerWhole Fact  // the same of the partner, as far as it tells
+	PartnerLeads Value // the partner holds the first member, and we do not
 
 	// Our own conclusions, which we tell the partner. No row reads them.
 	Ready Fact // we would take the alias if its holder failed now: [Ready]
@@ -182,6 +188,9 @@ type Policy struct {
 
 	Loopback bool // it is on a loopback interface, and on many hosts by design: [LoopbackRows] decide
 	Checked  bool // something asks whether the service behind it is well; only LoopbackRows read it
+
+	Place        Place // in its group
+	ReleaseSplit bool  // when_split = "release"
 
 	Lease time.Duration // of an alias that expires by itself; 0: it stays for ever
 }

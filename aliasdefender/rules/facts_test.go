@@ -29,6 +29,9 @@ func TestFactsAreSpelledAsToolsKnowThem(t *testing.T) {
 		"own address behind yes/no/unknown, wire 0, host true, unknown shown false",
 		"parked known yes/no/unknown, wire 0, host true, unknown shown true",
 		"on another nic yes/no/unknown, wire 0, host true, unknown shown false",
+		"partner fenced yes/no/unknown, wire 0, host false, unknown shown false",
+		"whole group here yes/no/unknown, wire 5, host false, unknown shown false",
+		"whole group at the partner yes/no/unknown, wire 0, host false, unknown shown false",
 		"ready yes/no/unknown, wire 3, host false, unknown shown false",
 		"hears partner yes/no/unknown, wire 4, host false, unknown shown false",
 	}

@@ -129,7 +129,7 @@ func keeps() []property {
 			return has(c) && c.rivalGone() && c.link() == Yes && !c.leaseDue()
 		}),
 		only("what is due is announced", Announce, AnnouncementDue, func(c instance) bool {
-			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && !c.releases() && !c.leaseDue() && !c.reorderDue() && c.link() == Yes && c.announcementDue()
+			return has(c) && c.rival() != Yes && !c.rivalGone() && !c.isolated() && !c.releases() && !c.lastOfAll() && !c.leaseDue() && !c.reorderDue() && c.link() == Yes && c.announcementDue()
 		}),
 		only("the host's own address comes first again, and this is a warning twice", Reorder, OwnBehind, func(c instance) bool {
 			return c.setsRight() && c.reorders() < 2

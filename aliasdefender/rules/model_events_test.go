@@ -223,6 +223,17 @@ func faults(i int) []event {
 			m.written = true
 			return true
 		}},
+		fences(i, "its cable is out", func(other *member) {
+			other.cable, other.carrier = false, 0
+			other.alias, other.partner, other.router = unheard, unheard, unheard
+		}),
+		fences(i, "its alias is gone and its daemon dead", func(other *member) {
+			other.kernel, other.lease = false, forever
+			other.clear()
+		}),
+		fences(i, "in vain", func(*member) {}),
+		apart(i, "another member of the group fails", true),
+		apart(i, "another member of the group is well again", false),
 		lossy(i, "its ARP listener loses frames", true),
 		lossy(i, "its ARP listener hears all again", false),
 		{hosts[i] + ": what it says is a second late", true, func(p *pair, c *setting) bool {
@@ -236,6 +247,36 @@ func faults(i int) []event {
 			return was
 		}},
 	}
+}
+
+// fences: a program of the administrator's on one host fences the other, and says that it
+// has done so.
+func fences(i int, text string, fence func(other *member)) event {
+	return event{hosts[i] + ": fences the other: " + text, false, func(p *pair, c *setting) bool {
+		m, other := &p.h[i], &p.h[1-i]
+		if !c.fences || m.daemon != running || !other.on {
+			return false
+		}
+		s, policy, f := m.state(), c.policy(i), m.facts(c, i)
+		f.Ready = Fact{Value: Ready(policy, s, f).Ready, Since: agoTable[old], Asked: noon}
+		if may, _ := Recover(policy, s, f); !may.Fence {
+			return false
+		}
+		fence(other)
+		m.fenced, m.unfenced = 0, false
+		m.written, other.written = true, true
+		return true
+	}}
+}
+
+// apart is only for the settings with a group.
+func apart(i int, text string, to bool) event {
+	return event{hosts[i] + ": " + text, false, func(p *pair, c *setting) bool {
+		m := &p.h[i]
+		was := m.apart
+		m.apart, m.written = to, true
+		return c.group && was != to && m.on
+	}}
 }
 
 // lossy is only for some settings: with all of them the search would take too long.

@@ -64,11 +64,19 @@ func (p *pair) arrives(c *setting, i int) bool {
 	if from.flying && from.late == 0 {
 		from.flying, moved = false, true
 		if p.talks(c) && m.daemon == running {
-			m.word, m.partnerIll, m.said, m.daemonHeard = from.sent, from.ill, 0, 0
+			m.word, m.said, m.daemonHeard = from.sent, 0, 0
+			m.learns(c, from, 1-i)
 			m.holds()
 		}
 	}
 	return moved
+}
+
+// learns takes in what comes with a word.
+func (m *member) learns(c *setting, from *member, i int) {
+	if m.partnerIll = from.ill; c.group {
+		m.partnerApart, m.partnerWhole = from.apart, from.facts(c, i).Whole.Value
+	}
 }
 
 // speak sends a word that has changed.
@@ -301,7 +309,8 @@ func (p *pair) tick(c *setting) {
 			continue
 		}
 		if to.said != never && to.word == w && m.sent == w {
-			to.said, to.daemonHeard, to.partnerIll = 0, 0, m.ill
+			to.said, to.daemonHeard = 0, 0
+			to.learns(c, m, i)
 			to.holds()
 			continue
 		}
@@ -317,7 +326,7 @@ func (m *member) pass() {
 	for _, h := range []*heard{&m.alias, &m.partner, &m.router, &m.claimant} {
 		h.pass()
 	}
-	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.taken, &m.anew, &m.woke, &m.reordered, &m.daemonHeard, &m.said, &m.held} {
+	for _, a := range []*ticks{&m.carrier, &m.hand.began, &m.hand.ended, &m.defended, &m.taken, &m.anew, &m.woke, &m.reordered, &m.fenced, &m.daemonHeard, &m.said, &m.held} {
 		if *a != never {
 			a.pass()
 		}

@@ -114,7 +114,8 @@ type open struct {
 type member struct {
 	on     bool // it has power
 	cable  bool
-	ill    bool // the service behind the alias is well
+	ill    bool // the service behind the alias fails
+	apart  bool // another member of the alias's group could not be here
 	daemon life
 	kernel bool  // it has the alias
 	had    ticks // for how long
@@ -123,6 +124,7 @@ type member struct {
 	told   bool  // its daemon was told to end
 	ours   bool  // it let the alias go because of a fault of its own, and nobody has had it since
 	robbed bool  // another program took the alias away, and the daemon has not put it back
+	fenced ticks // when it fenced the other, as its disk says; never if it did not
 	behind bool  // its own address went and came back while it had the alias: the alias is the first now
 
 	// The daemon's record.
@@ -139,6 +141,8 @@ type member struct {
 	takes uint8 // that count
 	taken ticks // the last of them
 
+	unfenced bool // that counts no more
+
 	reorders  uint8
 	reordered ticks
 
@@ -149,6 +153,8 @@ type member struct {
 	held                   ticks // when the other last said that it holds it; not older than we can know
 	word                   talk
 	partnerIll             bool
+	partnerApart           bool
+	partnerWhole           Value // what it says of the whole group
 	claimant               heard // about a rival: whether it answers for the partner's address
 	asking                 bool  // it is being asked
 	forged                 bool  // the last claim that it saw was forged
@@ -196,6 +202,9 @@ type setting struct {
 	from    []string // what happened before, with the world at rest after each
 	lossy   bool     // the ARP listeners lose frames
 	own     bool     // own addresses go and come back
+	fences  bool     // a host may fence the other, where the rules allow it
+	group   bool     // the alias leads a group, whose other member is where it is
+	release bool     // when_split = "release"
 	few     bool     // only what operators do, what happens to daemons, and lost words
 	rows    []Row
 	without clause
@@ -213,7 +222,12 @@ const (
 )
 
 func (c *setting) policy(i int) Policy {
+	place := Ungrouped
+	if c.group {
+		place = Leader
+	}
 	return Policy{
+		Place: place, ReleaseSplit: c.release,
 		Primary: c.primary[i], Channel: c.channel,
 		Interval: tick, Timeout: tick / 2, Misses: 2,
 		Failback: c.back, FailbackAfter: 3 * tick, Lease: 6 * tick, MaxTakes: c.takes,
@@ -247,14 +261,17 @@ func (p *pair) settle(c *setting) {
 }
 
 func boot(parked bool) member {
-	m := member{on: true, cable: true, lease: forever, parks: parked}
+	m := member{on: true, cable: true, lease: forever, parks: parked, fenced: never}
 	m.clear()
 	return m
 }
 
 // clear is a host without a daemon: it knows nothing and has no record.
 func (m *member) clear() {
-	*m = member{on: m.on, cable: m.cable, ill: m.ill, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks, behind: m.behind}
+	if m.unfenced {
+		m.fenced = never
+	}
+	*m = member{on: m.on, cable: m.cable, ill: m.ill, apart: m.apart, lossy: m.lossy, kernel: m.kernel, had: m.had, lease: m.lease, parks: m.parks, behind: m.behind, fenced: m.fenced}
 	m.hand = open{began: never, ended: never}
 	m.next, m.leased = forever, forever
 	m.defended, m.anew, m.woke, m.carrier, m.taken, m.reordered = never, never, never, old, never, never
@@ -295,6 +312,9 @@ func (m *member) state() State {
 		Anew: m.anew.time(), Woke: m.woke.time(), Lease: m.leased.time(),
 		Reorders: int(m.reorders), Reordered: m.reordered.time(),
 	}
+	if m.unfenced {
+		s.FenceOver = m.fenced.time()
+	}
 	if m.stopping {
 		s.Exit, s.Ending = ExitGive, true
 	}
@@ -312,6 +332,7 @@ func (m *member) state() State {
 func (m *member) keep(s *State) {
 	m.holding, m.parked, m.oursLast, m.order, m.give = s.Holding, s.Parked, s.OursLast, s.Order, s.Give
 	m.stopping = s.Exit != NoExit
+	m.unfenced = m.fenced != never && s.FenceOver.Equal(m.fenced.time())
 	m.cutOff, m.failback, m.noReturn, m.claimed = s.CutOff, s.Failback, s.NoReturn, s.Claimed
 	m.defences, m.defended = uint8(min(s.Defences, 2)), agoOf(s.Defended, fastDefended)
 	m.announced, m.next = uint8(s.Announced), leftOf(s.Next)
@@ -345,6 +366,9 @@ func (m *member) facts(c *setting, i int) Facts {
 		Alias:     m.alias.fact(), Partner: m.partner.fact(), Router: m.router.fact(),
 		ByPartner: Of(!c.nics), Claimant: m.claimant.fact(), WeAreLow: Of(i == 0), Service: Fact{Value: Of(!m.ill), Since: agoTable[old], Asked: noon},
 	}
+	if m.fenced != never {
+		f.Fenced = Fact{Value: Yes, Since: m.fenced.time(), Asked: m.fenced.time(), Lives: time.Hour}
+	}
 	if m.daemonHeard != never {
 		f.Peer.Heard = m.daemonHeard.time()
 	}
@@ -354,6 +378,21 @@ func (m *member) facts(c *setting, i int) Facts {
 			f.Peer.Held = m.held.time()
 		}
 		f.Peer.Primary, f.Peer.HWLower, f.Peer.Facts[FactService] = Of(c.primary[1-i]), Of(i == 0), Of(!m.partnerIll)
+		f.Peer.Facts[FactWhole] = m.partnerWhole
+	}
+	if c.group {
+		m.group(c.policy(i), &f)
 	}
 	return f
+}
+
+// group tells of the alias's group. Of its other member only this is known: whether it
+// could be here, or at the partner.
+func (m *member) group(p Policy, f *Facts) {
+	other := Seat{Here: Of(!m.apart)}
+	if f.Peer.Counts(p, noon) {
+		other.There = Of(!m.partnerApart)
+	}
+	Together([]Seat{SeatOf(p, m.state(), *f), other}).Tell(f)
+	f.Whole.Since = agoTable[old]
 }

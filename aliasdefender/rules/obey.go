@@ -109,6 +109,7 @@ const (
 	StaysHere                // it could not be handed over: Handover.Failure says why if a hand-over began, otherwise the partner's word does
 	IsServed                 // another host has it, and the order was not to force it: Handover.Failure says why that host did not hand it over
 	IsUnlinked               // the NIC cannot carry it
+	IsApart                  // another member of its group cannot be here
 )
 
 // Report tells how the command that is under way, AddAlias, ForceAlias, RemoveAlias
@@ -143,6 +144,8 @@ func (s *State) Report(c Command, d Decision) Answer {
 			answer = IsServed
 		case d.Reason == NoLink, d.Reason == OnOtherNIC:
 			answer = IsUnlinked
+		case d.Reason == GroupApart, d.Reason == GroupSplit:
+			answer = IsApart
 		}
 		if answer != Pending {
 			s.Order = NoOrder
@@ -169,7 +172,7 @@ func (s *State) MayLeave(d Decision) bool {
 // changed, we may take it again.
 func (s *State) Successor(d Decision) State {
 	return State{
-		Parked: s.Parked, Exit: s.Exit, Ending: s.Ending,
+		Parked: s.Parked, Exit: s.Exit, Ending: s.Ending, FenceOver: s.FenceOver,
 		OursLast: s.OursLast || d.Action == Release && d.Reason == OperatorReleases,
 	}
 }

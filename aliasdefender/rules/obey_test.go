@@ -77,6 +77,8 @@ func TestReportEndsACommandOnce(t *testing.T) {
 		"asked for":                              {with(off, Handover{Side: Asking}), AddAlias, Served, Pending},
 		"served by another":                      {off, AddAlias, Served, IsServed},
 		"no link":                                {off, ForceAlias, NoLink, IsUnlinked},
+		"its group cannot be here":               {off, AddAlias, GroupApart, IsApart},
+		"its group can be nowhere":               {off, AddAlias, GroupSplit, IsApart},
 		"not known yet":                          {off, AddAlias, AliasUnknown, Pending},
 		"nothing was ordered that has an answer": {off, WithdrawCommand, Served, Pending},
 	} {
@@ -89,7 +91,7 @@ func TestReportEndsACommandOnce(t *testing.T) {
 			switch tt.want {
 			case StaysHere:
 				want.Give = false
-			case IsHere, IsServed, IsUnlinked:
+			case IsHere, IsServed, IsUnlinked, IsApart:
 				want.Order = NoOrder
 			}
 			if diff := cmp.Diff(want, s); diff != "" {

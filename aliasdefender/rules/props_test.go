@@ -22,7 +22,7 @@ func TestPromisesHoldForAnyFacts(t *testing.T) {
 
 // samples are always the same, so what they prove is proved each time.
 var samples = sync.OnceValue(func() []instance {
-	g, all := instances(), make([]instance, 0, 15000)
+	g, all := instances(), make([]instance, 0, 20000)
 	for seed := range cap(all) {
 		all = append(all, g.Example(seed+1))
 	}

@@ -138,9 +138,13 @@ func (v *view) withoutHolder() *view {
 		w.f.Alias = gone
 	}
 	w.s.Order, w.s.Handover, w.s.OursLast = NoOrder, Handover{}, false
+	w.f.PartnerWhole, w.f.PartnerLeads = Fact{}, Unknown // it was the holder's word
 	if v.primary() {
 		// Its word is forgotten, except for what makes us act as primary.
 		w.f.Peer.Word, w.f.Peer.Facts = Word{}, [FactCount]Value{}
+		if v.p.ReleaseSplit && !v.f.Peer.Heard.IsZero() { // then it asks for both
+			w.f.Partner, w.f.Peer.Heard = gone, v.f.Now.Add(-v.p.ChannelSilent()-time.Second)
+		}
 		return w
 	}
 	if w.fresh(w.f.Partner) == Answered {

@@ -36,20 +36,25 @@ func waiting() []Row {
 			func(v *view) bool { return v.local(v.f.Elsewhere) != No }},
 		{"W3", false, "own service failing, and the partner's is not known to be failing too", Wait, ServiceFailing,
 			func(v *view) bool { return v.fresh(v.f.Service) == No && v.told(v.f.Peer.Facts[FactService]) != No }},
-		{"W4", false, "an operator orders it and the alias is silent, or an operator forces it", Take, OperatorTakes,
+		{"W4", false, "an operator orders it, the alias is silent and its group may be here, or an operator forces it", Take, OperatorTakes,
 			func(v *view) bool {
-				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent
+				return v.s.Order == OrderForce || v.s.Order == OrderTake && v.alias() == Silent && v.grouped() == NoRow
 			}},
 		{"W5", false, "the holder offers it to us, the offer has not expired, router answered", Take, Offered,
 			func(v *view) bool { return v.offered() && v.router() == Answered }},
+		{"W15", false, "not all of its group could be here, and the partner could have all", Wait, GroupApart, (*view).apart},
+		{"W15", false, "neither host could have all of its group, and when_split = \"release\"", Wait, GroupSplit,
+			func(v *view) bool { return v.p.ReleaseSplit && v.split() }},
 		{"W4", false, "an operator orders it, the partner says that it holds the alias, router answered", AskHandover, OperatorAsks,
 			func(v *view) bool {
 				return v.s.Order == OrderTake && v.router() == Answered && v.mayAsk(OperatorAsks)
 			}},
 		{"W6", false, "failback due, and the partner says that it holds the alias", AskHandover, FailbackAsks,
-			func(v *view) bool { return v.failbackDue() && v.mayAsk(FailbackAsks) }},
+			func(v *view) bool { return v.failbackDue() && v.p.Place != Follower && v.mayAsk(FailbackAsks) }},
 		{"W6", false, "failback due, and the partner serves the alias but cannot be asked: no channel, or nothing heard on it since our start, or not for failback_after and a lease", Take, FailbackTakes,
 			func(v *view) bool { return v.failbackDue() && v.unheard() }},
+		{"W6", false, "the partner was fenced, and the alias is still answered", Wait, FencedAnswers,
+			func(v *view) bool { return v.fenced() && v.alias() == Answered && v.fencedLong() }},
 		{"W6", false, "alias answered by another host", Wait, Served,
 			func(v *view) bool { return v.alias() == Answered }},
 		{"W7", false, "alias unknown", Wait, AliasUnknown,
@@ -73,6 +78,8 @@ func waiting() []Row {
 				said := v.word().Standing
 				return said == SaysCannot || said == SaysParked || said == SaysReleased
 			}},
+		{"W11", false, "not primary, the partner was fenced, and the alias was silent when asked after that", Take, PartnerFenced,
+			func(v *view) bool { return v.fenced() && v.silentSinceFence() }},
 		{"W11", false, "not primary, and we were the last to let it go", Take, OursBefore,
 			func(v *view) bool { return v.s.OursLast }},
 		{"W12", false, "not primary, partner answered, its daemon has fallen silent on the channel", Take, DaemonDead,
@@ -112,6 +119,10 @@ func holding() []Row {
 			func(v *view) bool { return v.fresh(v.f.Service) == No && v.canGive() && v.rested() }},
 		{"H4", true, "the partner asks for it, and would take it", HandOver, Asked,
 			func(v *view) bool { return v.asked() && v.canGive() }},
+		{"H11", true, "not all of its group could be here, the partner could have all and would take it, and no hand-over is open or has just failed", HandOver, GroupApart,
+			func(v *view) bool { return v.apart() && v.canGive() && v.rested() }},
+		{"H11", true, "the partner has the first member of its group, could have all and would take it, and no hand-over is open or has just failed", HandOver, GroupJoins,
+			func(v *view) bool { return v.joins() && v.canGive() && v.rested() }},
 		{"H5", true, "the kernel lost it, and another host has claimed it since", Forget, LostToOther,
 			func(v *view) bool { return v.local(v.f.Kernel) == No && v.alias() == Yes }},
 		{"H5", true, "the kernel lost it because its lease ran out", Forget, LeaseEnded,
@@ -171,6 +182,8 @@ func holding() []Row {
 			func(v *view) bool {
 				return v.p.ReleaseFailing && !v.p.Channel && v.fresh(v.f.Service) == No
 			}},
+		{"H11", true, "neither host could have all of its group, when_split = \"release\", and no hand-over is open", Release, GroupSplit,
+			func(v *view) bool { return v.p.ReleaseSplit && v.split() && !v.handing() }},
 		{"H9", true, "an announcement is due, we have looked since our last pause, and we are not handing the alias over", Announce, AnnouncementDue,
 			func(v *view) bool {
 				return v.link() == Yes && !v.s.Next.IsZero() && v.reached(v.s.Next) && v.looked() && !v.open(Giving)
@@ -182,6 +195,9 @@ func holding() []Row {
 		{"H1", true, "a hand-over is open", Keep, HandingOver, (*view).handing},
 		{"H2", true, "to be handed over, but the partner would not take it", Keep, WouldNot,
 			func(v *view) bool { return v.s.Give }},
+		{"H11", true, "neither host could have all of its group", Keep, GroupSplit, (*view).split},
+		{"H11", true, "not all of its group could be here, and no hand-over can begin now", Keep, GroupApart, (*view).apart},
+		{"H11", true, "the partner has the first member of its group and could have all, and no hand-over can begin now", Keep, GroupJoins, (*view).joins},
 		{"H10", true, "our own address stands behind the alias, and cannot be put before it yet", Keep, OwnStaysBehind,
 			func(v *view) bool { return v.local(v.f.Behind) == Yes }},
 		{"H10", true, "the NIC has no address of its own", Keep, OwnGone,

@@ -70,6 +70,16 @@ func scenes() []change {
 				c.f.Partner = Fact{Value: Silent, Since: noon.Add(-time.Hour), Asked: beside()}
 			}
 		},
+		func(t *rapid.T, c *instance) { // the partner was fenced
+			fencedFor(c, age(t, c.p))
+			if rapid.Bool().Draw(t, "in vain") {
+				c.f.Alias, c.f.ByPartner = seen(Answered, age(t, c.p)), Yes
+			}
+			c.f.Alias.Asked = noon.Add(-rapid.SampledFrom([]time.Duration{0, 0, c.p.Timeout}).Draw(t, "asked"))
+			if rapid.SampledFrom([]bool{false, false, true}).Draw(t, "over") {
+				c.s.FenceOver = c.f.Fenced.Asked
+			}
+		},
 		func(t *rapid.T, c *instance) { // nobody has served it for a while
 			c.f.Alias.Since = noon.Add(-age(t, c.p))
 		},
@@ -134,8 +144,12 @@ func scenes() []change {
 		},
 		func(t *rapid.T, c *instance) { // the service is ill
 			c.f.Service, c.p.Channel = seen(No, 0), !c.p.ReleaseFailing
-			if speaks(t, c); !c.p.Channel {
+			speaks(t, c)
+			switch {
+			case !c.p.Channel:
 				c.f.Peer = Peer{}
+			case rapid.Bool().Draw(t, "and the partner's"):
+				c.f.Peer.Said, c.f.Peer.Facts[FactService] = noon, No
 			}
 		},
 		func(t *rapid.T, c *instance) { // an operator wants what the partner has
@@ -170,6 +184,25 @@ func scenes() []change {
 			c.f.Router, c.f.Partner = seen(Answered, time.Hour), seen(Answered, time.Hour)
 			speaks(t, c)
 			c.f.Peer.Word.Standing = SaysHolding
+		},
+		func(t *rapid.T, c *instance) { // a group that is not whole here, or not together
+			c.p.Channel = true
+			c.p.ReleaseSplit = rapid.Bool().Draw(t, "release split")
+			c.f.Whole, c.f.PartnerWhole = seen(rapid.SampledFrom([]Value{No, No, Yes}).Draw(t, "here"), age(t, c.p)), seen(drawValue(t), age(t, c.p))
+			c.f.PartnerLeads = drawValue(t)
+			if rapid.Bool().Draw(t, "the partner leads") {
+				c.f.Whole, c.f.PartnerWhole, c.f.PartnerLeads = seen(Yes, 0), seen(Yes, 0), Yes
+			}
+			c.f.Peer = Peer{Heard: noon, Said: noon, Word: Word{Standing: rapid.SampledFrom([]Standing{SaysAble, SaysAble, SaysHolding, SaysCannot}).Draw(t, "standing")}}
+			c.f.Alias.Since = noon.Add(-age(t, c.p))
+		},
+		func(t *rapid.T, c *instance) { // a group of which neither host can have all, and something else
+			c.p.Channel, c.p.ReleaseSplit = true, rapid.Bool().Draw(t, "release split")
+			c.f.Whole, c.f.PartnerWhole = seen(No, time.Hour), seen(No, time.Hour)
+			rapid.SampledFrom([]change{handover, lease, behind, func(t *rapid.T, c *instance) {
+				c.f.Alias, c.f.ByPartner = seen(Answered, age(t, c.p)), drawValue(t)
+				c.f.Kernel = seen(drawValue(t), age(t, c.p))
+			}, func(t *rapid.T, c *instance) { c.s.Next = noon }}).Draw(t, "and")(t, c)
 		},
 		func(t *rapid.T, c *instance) { // isolated for so long
 			c.p.ReleaseIsolated = true

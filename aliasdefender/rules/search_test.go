@@ -34,12 +34,19 @@ func settings() []setting {
 		{name: "one primary, a channel, takes are counted", primary: one, channel: true, takes: 1, only: whoTakes},
 		{name: "one primary, no channel, takes are counted", primary: one, takes: 1, only: whoTakes},
 		{name: "one primary, a channel; own addresses go and come back", primary: one, channel: true, own: true, few: true},
+		{name: "one primary, no channel, the partner is fenced", primary: one, fences: true, only: whoFences},
+		{name: "one primary, a channel, the partner is fenced", primary: one, channel: true, fences: true, only: whoFences},
+
+		{name: "one primary, a channel, a group", primary: one, channel: true, group: true, only: whoIsApart},
+		{name: "one primary with failback, a channel, a group that is released where it is split", primary: one, channel: true, back: true, group: true, release: true, only: whoIsApart},
 	}
 }
 
 var (
-	whoClaims = []string{"forged claim", "the segment", "the channel", "its daemon is killed", "its daemon starts", "force", "power", "boots"}
-	whoTakes  = []string{"cable", "the segment", "the channel", "power", "boots", "its daemon is killed", "its daemon starts"}
+	whoIsApart = []string{"another member", "cable", "Alias", "Handover", "its daemon is", "says is l", "power", "boots"}
+	whoClaims  = []string{"forged claim", "the segment", "the channel", "its daemon is killed", "its daemon starts", "force", "power", "boots"}
+	whoTakes   = []string{"cable", "the segment", "the channel", "power", "boots", "its daemon is killed", "its daemon starts"}
+	whoFences  = []string{"fences", "cable", "the segment", "power", "boots", "its daemon is killed", "its daemon starts", "AddAlias", "RemoveAlias"}
 )
 
 // tries tells whether the setting has that event.
@@ -239,10 +246,17 @@ func (p *pair) wrong(c *setting) string {
 			return hosts[i] + "'s record of the alias is wrong"
 		case m.kernel && m.ill && !other.kernel && p.serves(1-i) && m.said != never && p.talks(c):
 			return hosts[i] + " has the alias with an ill service, and " + hosts[1-i] + " could"
+		case c.group && m.kernel && m.apart && !other.kernel && !other.apart && p.serves(1-i) && m.said != never && p.talks(c):
+			return hosts[i] + " has a part of the group, and " + hosts[1-i] + " could have all"
+		case c.release && m.kernel && m.apart && !other.on && p.serves(i) && m.daemonHeard != never:
+			return hosts[i] + " has a part of a group, and " + hosts[1-i] + " is dead"
+		case c.release && m.kernel && m.apart && other.apart && p.serves(i) && other.daemon == running && p.talks(c):
+			return hosts[i] + " has a part of a group that neither could have"
 		case !m.kernel && !p.faulty && p.calm && int(p.wanted) == i && p.serves(i) && !c.back:
 			return "AddAlias on " + hosts[i] + " was in vain"
-		case !m.kernel && c.back && c.primary[i] && p.serves(i) && p.joined() && other.kernel && other.daemon == running && !m.noReturn:
+		case !m.kernel && c.back && c.primary[i] && p.serves(i) && p.joined() && other.kernel && other.daemon == running && !m.noReturn && !m.apart:
 			return hosts[i] + " does not get the alias back"
+		case c.release && m.apart && !(p.serves(1-i) && !other.apart): // nobody is to have it
 		case !m.kernel && !(other.kernel && p.joined()) && p.serves(i) && !p.excused(c, i):
 			return "nobody has the alias, and " + hosts[i] + " could"
 		case m.kernel && p.reaches(i):
@@ -270,7 +284,8 @@ func (p *pair) serves(i int) bool {
 // alias to a host that is alive.
 func (p *pair) excused(c *setting, i int) bool {
 	m := &p.h[i]
-	return !c.primary[i] && m.order == NoOrder && !m.ours && p.joined() && (!c.channel || m.daemonHeard == never)
+	fenced := m.fenced != never && !m.unfenced
+	return !c.primary[i] && m.order == NoOrder && !m.ours && !fenced && p.joined() && (!c.channel || m.daemonHeard == never)
 }
 
 // mustServe tells whether a host must have the alias after this release: if a hand-over
@@ -283,6 +298,9 @@ func (p *pair) mustServe(c *setting, i int, r Reason) bool {
 	}
 	if r == OperatorReleases || r == LinkLost {
 		return p.calm && !p.faulty && p.serves(1-i) && (m.word.standing == SaysAble || m.word.standing == SaysHolding)
+	}
+	if r == GroupSplit {
+		return false // nobody is to have it
 	}
 	if r == RivalPartner && !c.primary[0] && !c.primary[1] && !p.talks(c) {
 		return false // nobody tells two that are not primary apart

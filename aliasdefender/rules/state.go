@@ -58,6 +58,7 @@ type State struct {
 	Woke       time.Time   // when this process last came back from a pause
 	Reorders   int         // how often in a row, each within a minute of the last, it was put behind an own address
 	Reordered  time.Time   // when it last was
+	FenceOver  time.Time   // Facts.Fenced that was proven then counts no more
 }
 
 // We do not race a program that removes the alias again and again. The first two
@@ -129,15 +130,16 @@ func (s *State) letGo(r Reason) {
 		h = h.end(Withdrawn, h.Began)
 	}
 	*s = State{
-		Parked:   s.Parked,
-		Leaving:  s.Leaving,
-		Exit:     s.Exit,
-		Ending:   s.Ending,
-		Order:    s.Order,
-		Handover: h,
-		Takes:    s.Takes,
-		OursLast: r == LinkLost || r == Isolated || r == LeaseEnded || r == ServiceReleased,
-		NoReturn: r == FailbackRefused || r == GivenBack && s.Handover.Why == FailbackAsks,
+		Parked:    s.Parked,
+		Leaving:   s.Leaving,
+		Exit:      s.Exit,
+		Ending:    s.Ending,
+		Order:     s.Order,
+		Handover:  h,
+		Takes:     s.Takes,
+		FenceOver: s.FenceOver,
+		OursLast:  r == LinkLost || r == Isolated || r == LeaseEnded || r == ServiceReleased,
+		NoReturn:  r == FailbackRefused || r == GivenBack && s.Handover.Why == FailbackAsks,
 	}
 }
 
@@ -183,6 +185,7 @@ func (s State) Unordered() State {
 // says about an open hand-over. Call it before each [Decide].
 func (s *State) Saw(p Policy, f Facts) Follow {
 	follow := s.handover(p, f)
+	s.heedFence(p, f)
 	if s.Holding {
 		if v := (view{p: p, s: *s, f: f}); v.rival() == Yes {
 			s.Claimed = true

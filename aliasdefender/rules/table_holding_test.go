@@ -75,6 +75,33 @@ func holdingExamples() []example {
 		{"H4", "the partner asks for it, and would take it", "", func(c *instance) {
 			says(c, Word{SaysAble, Asks, 1, OperatorAsks})
 		}, HandOver, Asked, 4 * second},
+		{"H11", "not all of its group could be here, the partner could have all and would take it, and no hand-over is open or has just failed", "", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.f.Whole, c.f.PartnerWhole = seen(No, 0), seen(Yes, 0)
+		}, HandOver, GroupApart, 4 * second},
+		{"H11", "the partner has the first member of its group, could have all and would take it, and no hand-over is open or has just failed", "", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.f.Whole, c.f.PartnerWhole, c.f.PartnerLeads = seen(Yes, 0), seen(Yes, 0), Yes
+		}, HandOver, GroupJoins, 4 * second},
+		{"H11", "the partner has the first member of its group, could have all and would take it, and no hand-over is open or has just failed", "what could be here is not known", func(c *instance) {
+			says(c, Word{Standing: SaysAble})
+			c.f.PartnerWhole, c.f.PartnerLeads = seen(Yes, 0), Yes
+		}, HandOver, GroupJoins, 4 * second},
+		{"H11", "neither host could have all of its group, when_split = \"release\", and no hand-over is open", "", func(c *instance) {
+			c.p.ReleaseSplit, c.f.Whole, c.f.PartnerWhole = true, seen(No, 0), seen(No, 0)
+		}, Release, GroupSplit, tooOld},
+		{"H11", "neither host could have all of its group", "", func(c *instance) {
+			c.f.Whole, c.f.PartnerWhole = seen(No, 0), seen(No, 0)
+		}, Keep, GroupSplit, tooOld},
+		{"H11", "neither host could have all of its group", "the partner is dead", func(c *instance) {
+			c.f.Whole, c.f.Partner, c.f.Peer.Heard = seen(No, 0), seen(Silent, 0), noon.Add(-time.Hour)
+		}, Keep, GroupSplit, tooOld},
+		{"H11", "not all of its group could be here, and no hand-over can begin now", "the partner says nothing of this one", func(c *instance) {
+			c.f.Whole, c.f.PartnerWhole = seen(No, 0), seen(Yes, 0)
+		}, Keep, GroupApart, tooOld},
+		{"H11", "the partner has the first member of its group and could have all, and no hand-over can begin now", "", func(c *instance) {
+			c.f.Whole, c.f.PartnerWhole, c.f.PartnerLeads = seen(Yes, 0), seen(Yes, 0), Yes
+		}, Keep, GroupJoins, tooOld},
 		{"H5", "the kernel lost it because its lease ran out", "", func(c *instance) {
 			lost(No)(c)
 			c.s.Lease = noon.Add(second)

@@ -95,3 +95,8 @@ func decidedBy(c instance) int {
 	}
 	return -1
 }
+
+// fencedFor: the partner was fenced so long ago.
+func fencedFor(c *instance, d time.Duration) {
+	c.f.Fenced = Fact{Value: Yes, Since: noon.Add(-d), Asked: noon.Add(-d), Lives: 365 * 24 * time.Hour}
+}

@@ -22,7 +22,7 @@ func waitingExamples() []example {
 			func(c *instance) { c.f.ParkedKnown, c.s.OursLast = Fact{}, true }, Wait, ParkedUnknown, tooOld},
 		{"W14", "not primary, partner silent", "what is parked is not known",
 			func(c *instance) { c.f.ParkedKnown, c.f.Partner = seen(No, 0), seen(Silent, 0) }, Take, PartnerSilent, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "what is parked is not known",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "what is parked is not known",
 			func(c *instance) { c.f.ParkedKnown, c.s.Order = seen(No, 0), OrderTake }, Take, OperatorTakes, tooOld},
 		{"W2", "NIC missing, down, without carrier or without an address of its own", "down",
 			func(c *instance) { c.f.NIC = seen(No, 0) }, Wait, NoLink, tooOld},
@@ -40,11 +40,11 @@ func waitingExamples() []example {
 		}, Wait, OnOtherNIC, tooOld},
 		{"W3", "own service failing, and the partner's is not known to be failing too", "even when ordered",
 			func(c *instance) { c.f.Service, c.s.Order = seen(No, 0), OrderForce }, Wait, ServiceFailing, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "ordered",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "ordered",
 			func(c *instance) { c.s.Order = OrderTake }, Take, OperatorTakes, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "forced",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "forced",
 			func(c *instance) { c.s.Order, c.f.Alias.Value = OrderForce, Answered }, Take, OperatorTakes, tooOld},
-		{"W4", "an operator orders it and the alias is silent, or an operator forces it", "both services failing",
+		{"W4", "an operator orders it, the alias is silent and its group may be here, or an operator forces it", "both services failing",
 			func(c *instance) {
 				says(c, Word{})
 				c.s.Order, c.f.Service, c.f.Peer.Facts[FactService] = OrderTake, seen(No, 0), No
@@ -53,6 +53,18 @@ func waitingExamples() []example {
 			getting(c, Word{SaysHolding, Offers, 1, NoRow})
 			c.f.Alias.Value = Answered
 		}, Take, Offered, 2 * second},
+		{"W15", "not all of its group could be here, and the partner could have all", "though ours before", func(c *instance) {
+			c.f.Whole, c.f.PartnerWhole, c.s.OursLast = seen(No, 0), seen(Yes, 0), true
+		}, Wait, GroupApart, tooOld},
+		{"W15", "neither host could have all of its group, and when_split = \"release\"", "", func(c *instance) {
+			c.p.ReleaseSplit, c.f.Whole, c.f.PartnerWhole, c.s.OursLast = true, seen(No, 0), seen(No, 0), true
+		}, Wait, GroupSplit, tooOld},
+		{"W11", "not primary, and we were the last to let it go", "neither host could have all of its group", func(c *instance) {
+			c.f.Whole, c.f.PartnerWhole, c.s.OursLast = seen(No, 0), seen(No, 0), true
+		}, Take, OursBefore, tooOld},
+		{"W11", "not primary, and we were the last to let it go", "what the partner could have of its group is not known", func(c *instance) {
+			c.f.Whole, c.s.OursLast = seen(No, 0), true
+		}, Take, OursBefore, tooOld},
 		{"W4", "an operator orders it, the partner says that it holds the alias, router answered", "", func(c *instance) {
 			says(c, Word{Standing: SaysHolding})
 			c.s.Order, c.f.Alias.Value = OrderTake, Answered
@@ -142,6 +154,26 @@ func waitingExamples() []example {
 		{"W11", "not primary, and the partner says that it cannot serve the alias, or that it is parked or released there", "parked", func(c *instance) {
 			says(c, Word{Standing: SaysParked})
 		}, Take, PartnerCannot, 4 * second},
+		{"W11", "not primary, the partner was fenced, and the alias was silent when asked after that", "though the partner answers", func(c *instance) {
+			fencedFor(c, 5*second)
+		}, Take, PartnerFenced, tooOld},
+		{"W12", "not primary, partner answered", "fenced, but the alias was not asked since", func(c *instance) {
+			fencedFor(c, 0)
+		}, Wait, PartnerAlive, 23 * second},
+		{"W12", "not primary, partner answered", "fenced, but that is over", func(c *instance) {
+			fencedFor(c, 5*second)
+			c.s.FenceOver = c.f.Fenced.Asked
+		}, Wait, PartnerAlive, tooOld},
+		{"W6", "the partner was fenced, and the alias is still answered", "", func(c *instance) {
+			served(c)
+			c.p.Failback = false
+			fencedFor(c, time.Minute)
+		}, Wait, FencedAnswers, tooOld},
+		{"W6", "alias answered by another host", "fenced a moment ago", func(c *instance) {
+			served(c)
+			c.p.Failback = false
+			fencedFor(c, 5*second)
+		}, Wait, Served, tooOld - 5*second},
 		{"W11", "not primary, and we were the last to let it go", "", func(c *instance) {
 			c.s.OursLast = true
 		}, Take, OursBefore, tooOld},

@@ -18,11 +18,15 @@ func truth() map[Reason]func(c instance) bool {
 		ServiceFailing: func(c instance) bool {
 			return c.failing() && (c.s.Holding || !c.partnerFails())
 		},
+		GroupApart:    instance.apart,
+		GroupSplit:    instance.split,
+		GroupJoins:    instance.joins,
 		OperatorTakes: instance.ordered,
 		Offered:       instance.offered,
 		OperatorAsks:  instance.operatorAsks,
 		FailbackAsks:  func(c instance) bool { return c.failbackDue() && c.asks(FailbackAsks) },
 		FailbackTakes: func(c instance) bool { return c.failbackDue() && c.unheard() },
+		FencedAnswers: func(c instance) bool { return c.fenced() && c.alias() == Answered },
 		Served:        func(c instance) bool { return c.alias() == Answered },
 		AliasUnknown:  func(c instance) bool { return c.alias() == Unknown },
 		RouterSilent:  func(c instance) bool { return c.alias() == Silent && c.router() == Silent },
@@ -36,6 +40,7 @@ func truth() map[Reason]func(c instance) bool {
 			return vacant(c) && c.actsAsPrimary() && c.partner() != Silent && !c.doubtedTwice()
 		},
 		PartnerCannot: func(c instance) bool { return second(c) && c.partnerCannot() },
+		PartnerFenced: func(c instance) bool { return second(c) && c.fenced() && c.f.Alias.Asked.After(c.f.Fenced.Asked) },
 		OursBefore:    func(c instance) bool { return second(c) && c.s.OursLast },
 		DaemonDead:    func(c instance) bool { return second(c) && c.daemonDead() },
 		NoPrimary: func(c instance) bool {

@@ -35,8 +35,8 @@ func takesNot() []property {
 		never("what may be parked is taken by order or from a silent partner only", instance.perhapsParked),
 		never("a bad link takes nothing", func(c instance) bool { return c.link() == No }),
 		never("an unknown link takes nothing", func(c instance) bool { return c.link() == Unknown }),
-		never("an alias that another NIC of this host has, or may have, is not taken", func(c instance) bool {
-			return c.read(c.f.Elsewhere) != No
+		brokenIf("an alias that another NIC of this host has, or may have, is neither taken nor asked for", func(c instance, d Decision) bool {
+			return (d.Action == Take || d.Action == AskHandover) && c.read(c.f.Elsewhere) != No
 		}),
 		never("a failing service takes nothing unless the partner's fails too", func(c instance) bool {
 			return c.failing() && !c.partnerFails()
@@ -59,7 +59,7 @@ func takesNot() []property {
 		}),
 		never("a partner's silence from before the router was heard again takes nothing for a non-primary", func(c instance) bool {
 			return !c.actsAsPrimary() && c.router() == Answered && c.f.Partner.Value == Silent &&
-				c.f.Partner.Asked.Before(c.f.Router.Since) && !c.ordered() && !c.offered() && !c.partnerCannot() && !c.s.OursLast
+				c.f.Partner.Asked.Before(c.f.Router.Since) && !c.ordered() && !c.offered() && !c.partnerCannot() && !c.s.OursLast && !c.fencedAway()
 		}),
 		never("a silent router lets nothing be taken but by order", func(c instance) bool {
 			return c.router() == Silent && !c.ordered()
@@ -76,11 +76,15 @@ func takesNot() []property {
 		}),
 		never("who is not primary leaves it to a partner who answers, can and has not let it go", func(c instance) bool {
 			return !c.actsAsPrimary() && c.partner() == Answered && !c.ordered() && !c.offered() &&
-				!c.partnerCannot() && !c.s.OursLast && !c.daemonDead()
+				!c.partnerCannot() && !c.s.OursLast && !c.daemonDead() && !c.fencedAway()
+		}),
+		never("a fence takes nothing that still answers, or that nobody has asked since", func(c instance) bool {
+			return c.fenced() && !c.actsAsPrimary() && c.partner() == Answered && !c.f.Alias.Asked.After(c.f.Fenced.Asked) &&
+				!c.ordered() && !c.offered() && !c.partnerCannot() && !c.s.OursLast && !c.daemonDead() && !c.failbackDue()
 		}),
 		never("who is not primary leaves it to an unknown partner", func(c instance) bool {
 			return !c.actsAsPrimary() && c.partner() == Unknown && !c.ordered() && !c.offered() &&
-				!c.partnerCannot() && !c.s.OursLast
+				!c.partnerCannot() && !c.s.OursLast && !c.fencedAway()
 		}),
 	}
 }
@@ -96,11 +100,11 @@ func takes() []property {
 		}),
 		always("an offer is taken", func(c instance) bool { return c.mayTake() && c.offered() }),
 		always("without a channel failback takes", func(c instance) bool {
-			return c.mayTake() && c.failbackDue() && c.unheard() && !c.asks(FailbackAsks) && !c.operatorAsks()
+			return c.mayTake() && !c.heldBack() && c.failbackDue() && c.unheard() && !c.asks(FailbackAsks) && !c.operatorAsks()
 		}),
 		brokenIf("what the partner says it has is asked for, by order and by failback", func(c instance, d Decision) bool {
 			return c.mayTake() && (c.failbackDue() && c.asks(FailbackAsks) || c.operatorAsks()) &&
-				!c.ordered() && !c.offered() && d.Action != AskHandover
+				!c.ordered() && !c.offered() && !c.heldBack() && d.Action != AskHandover
 		}),
 		brokenIf("an operator's asking counts as his", func(c instance, d Decision) bool {
 			return d.Action == AskHandover && c.operatorAsks() && d.Reason != OperatorAsks
@@ -120,6 +124,13 @@ func takes() []property {
 		always("who is not primary takes back what it let go for its own sake", func(c instance) bool {
 			return c.vacant() && !c.actsAsPrimary() && c.s.OursLast
 		}),
+		always("who is not primary takes from a partner that was fenced", func(c instance) bool {
+			return c.vacant() && !c.actsAsPrimary() && c.fencedAway()
+		}),
+		brokenIf("a fence that did nothing is an alarm", func(c instance, d Decision) bool {
+			return c.mayTake() && c.fenced() && c.alias() == Answered && c.f.Alias.Asked.After(c.f.Fenced.Asked.Add(c.p.Stale())) &&
+				d.Action == Wait && d.Reason.Level() != Alarm
+		}),
 		always("who is not primary takes from a dead daemon", func(c instance) bool {
 			return c.vacant() && !c.actsAsPrimary() && c.daemonDead()
 		}),
@@ -134,11 +145,11 @@ func takes() []property {
 				c.age(c.f.Alias.Since) >= time.Minute && d.Reason.Level() != Alarm
 		}),
 		brokenIf("flapping is an alarm", func(c instance, d Decision) bool {
-			return c.mayTake() && c.flapping() && c.alias() == Silent && c.router() == Answered &&
+			return c.mayTake() && !c.heldBack() && c.flapping() && c.alias() == Silent && c.router() == Answered &&
 				d.Action == Wait && d.Reason.Level() != Alarm
 		}),
 		brokenIf("a missing router is an error", func(c instance, d Decision) bool {
-			return c.mayTake() && !c.f.RouterKnown && c.alias() == Silent && d.Action == Wait && d.Reason.Level() != Error
+			return c.mayTake() && !c.heldBack() && !c.f.RouterKnown && c.alias() == Silent && d.Action == Wait && d.Reason.Level() != Error
 		}),
 	}
 }

@@ -12,7 +12,7 @@ const (
 	SaysUnsure
 	SaysHolding
 	SaysAble     // it holds nothing; link, router and service are good: it would take
-	SaysCannot   // W1 (not known what is parked), W2, W3, W8 or W9 holds there, or H5 is waiting because the alias keeps vanishing, or something has been unknown for long
+	SaysCannot   // W1 (not known what is parked), W2, W3, W8, W9 or W15 holds there, or H5 is waiting because the alias keeps vanishing, or something has been unknown for long
 	SaysParked   // W1: an operator took it off that host
 	SaysReleased // its daemon is ending, or has lost the row, and has let the alias go
 )
@@ -84,6 +84,15 @@ func Say(p Policy, s State, f Facts) Word {
 
 // standing is our standing, and the reason if we cannot serve the alias.
 func (v *view) standing() (Standing, Reason) {
+	standing, why := v.alone()
+	if group := v.grouped(); group != NoRow && (standing == SaysAble || standing == SaysUnsure && !v.s.Holding) {
+		return SaysCannot, group
+	}
+	return standing, why
+}
+
+// alone is our standing as if the alias were in no group.
+func (v *view) alone() (Standing, Reason) {
 	switch {
 	case v.s.Holding && v.local(v.f.Kernel) == No && v.alias() == Unknown && v.unknownLong(v.f.Alias):
 		return SaysCannot, KernelLost

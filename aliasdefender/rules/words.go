@@ -64,8 +64,11 @@ const (
 	OperatorTakes
 	OperatorAsks
 	Offered
+	GroupApart
+	GroupSplit
 	FailbackAsks
 	FailbackTakes
+	FencedAnswers
 	Served
 	AliasUnknown
 	RouterSilent
@@ -75,6 +78,7 @@ const (
 	PrimaryTakes
 	DoubtedTwice
 	PartnerCannot
+	PartnerFenced
 	OursBefore
 	DaemonDead
 	NoPrimary
@@ -88,6 +92,7 @@ const (
 	WouldNot
 	LinkLost
 	Asked
+	GroupJoins
 	LostToOther
 	LeaseEnded
 	Restored
@@ -158,6 +163,9 @@ var reasons = [reasonCount]struct {
 	OperatorTakes:    {5, "operator", Info, "an operator ordered it"},
 	OperatorAsks:     {6, "operator", Info, "an operator ordered it; we ask the partner to hand it over"},
 	Offered:          {7, "offered", Info, "the partner is handing it over to us"},
+	GroupApart:       {83, "group apart", Warning, "this host cannot have every member of the group, and the partner can"},
+	GroupSplit:       {84, "group split", Alarm, "neither host can have every member of the group: when_split says what becomes of each"},
+	GroupJoins:       {85, "group joins", Info, "the partner has the first member of the group, and can have all: the others go there"},
 	FailbackAsks:     {8, "failback", Info, "we are primary, and everything has been well for failback_after"},
 	FailbackTakes:    {9, "failback", Info, "we are primary, and everything has been well for failback_after"},
 	Served:           {10, "served", Info, "another host serves the alias"},
@@ -230,6 +238,8 @@ var reasons = [reasonCount]struct {
 	Shared:           {64, "shared", Info, "many hosts have the alias by design, and nothing speaks against having it here"},
 	ServiceUnknown:   {65, "service unknown", Warning, "it is not known whether our own service is well; the alias comes when its checks are good"},
 	SharedFailing:    {66, "service failing", Warning, "our own service fails its check: the other hosts that have the alias serve it"},
+	FencedAnswers:    {90, "fenced, and answers", Alarm, "the partner was fenced, and yet the alias is still answered: the fence did not do what its exit code says"},
+	PartnerFenced:    {91, "partner fenced", Warning, "the partner's service failed and could not be restarted; the partner was fenced, and the alias has been silent since"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
 }
 
@@ -273,7 +283,7 @@ func (r Reason) Defence() bool {
 // Failover tells whether the reason takes the alias because nobody serves it any
 // more, without an order. The log has it as a warning.
 func (r Reason) Failover() bool {
-	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead
+	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead || r == PartnerFenced
 }
 
 // AtOnce tells whether a release for this reason waits for no gate: each moment longer the

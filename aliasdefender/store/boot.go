@@ -10,8 +10,9 @@ import (
 	"alias-defender/aliasdefender/files"
 )
 
-// Some files of the state directory are about one boot of the host: the first line says
-// what they are, one names the boot, and the last has a checksum.
+// Some files of the state directory have lines between a first one, which says what they
+// are, and a last one with a checksum. Most of them are about one boot of the host, and one
+// line names it.
 
 // bootWord begins the line that says which boot of the host the file is about.
 const bootWord = "boot "
@@ -20,7 +21,7 @@ const bootWord = "boot "
 const maxOfBoot = 1 << 20 // bytes
 
 // readOfBoot passes on the lines of a file that begins with the line head, if it is about
-// that boot. A file that is not there, or is about another boot, has none. parse is given
+// that boot; "": of none. A file that is not there, or is about another boot, has none. parse is given
 // each line, and says what is wrong with it.
 func readOfBoot(dir, name, head, boot string, parse func(line string) error) error {
 	path := filepath.Join(dir, name)
@@ -55,7 +56,10 @@ func readOfBoot(dir, name, head, boot string, parse func(line string) error) err
 // line that readOfBoot wants, and may have comments after it. When it returns nil the disk
 // has it.
 func writeOfBoot(dir, name, head, boot string, lines []string) error {
-	text := fmt.Appendf([]byte(head), "%s%s\n", bootWord, boot)
+	text := []byte(head)
+	if boot != "" {
+		text = fmt.Appendf(text, "%s%s\n", bootWord, boot)
+	}
 	for _, line := range lines {
 		text = append(append(text, line...), '\n')
 	}

@@ -82,7 +82,7 @@ func TestDNSPairAnswersThroughACrashAndAHandOver(t *testing.T) {
 
 func dnsPairStory(t *testing.T, conf string) {
 	d := &dnsPair{
-		example: play(t, "dns-pair", dnsPairAt, func(settings string) string { return settings }),
+		example: play(t, "dns-pair", dnsPairAt, asItIs),
 		server:  map[*lab.Host]*lab.Process{},
 	}
 	d.conf = filepath.Join(d.dir, "dnsmasq.conf")

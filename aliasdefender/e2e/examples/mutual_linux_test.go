@@ -28,10 +28,10 @@ type mutual struct {
 }
 
 // newMutual plays the example. What is to be there before the Monitors is begun first.
-func newMutual(t *testing.T, changed func(string) string, first ...func(*mutual)) *mutual {
+func newMutual(t *testing.T, change changed, first ...func(*mutual)) *mutual {
 	t.Helper()
-	m := &mutual{example: play(t, "mutual", mutualAt, func(settings string) string {
-		return changed(replaced(t, settings, `failback_after = "1m"`, `failback_after = "2s"`))
+	m := &mutual{example: play(t, "mutual", mutualAt, func(x *example, h *lab.Host, settings string) string {
+		return change(x, h, replaced(t, settings, `failback_after = "1m"`, `failback_after = "2s"`))
 	})}
 	for i, alias := range []string{"192.0.2.10", "192.0.2.11"} {
 		m.holder[i] = m.watched(netip.MustParseAddr(alias))
@@ -83,7 +83,7 @@ func (m *mutual) stayed(i int, h *lab.Host, from time.Time) {
 // back it gets its own one again, and with the channel no client notices.
 func TestMutualEachCoversTheOther(t *testing.T) {
 	t.Parallel()
-	m := newMutual(t, func(settings string) string { return settings })
+	m := newMutual(t, asItIs)
 	m.ready()
 	for i, h := range []*lab.Host{m.a, m.b} {
 		other := []*lab.Host{m.b, m.a}[i]
@@ -127,7 +127,7 @@ func (m *mutual) serve(h *lab.Host) net.Listener {
 func TestMutualAnAliasLeavesADeadWebServer(t *testing.T) {
 	t.Parallel()
 	var onA net.Listener
-	m := newMutual(t, func(settings string) string {
+	m := newMutual(t, func(_ *example, _ *lab.Host, settings string) string {
 		return regexp.MustCompile(`(?m)^#([^ \n])`).ReplaceAllString(settings, "$1")
 	}, func(m *mutual) { onA = m.serve(m.a); m.serve(m.b) })
 	m.ready()
@@ -149,7 +149,7 @@ func TestMutualAnAliasLeavesADeadWebServer(t *testing.T) {
 // alias, and the other yields when it hears that: for a moment both have it.
 func TestMutualWithoutAKey(t *testing.T) {
 	t.Parallel()
-	m := newMutual(t, func(settings string) string {
+	m := newMutual(t, func(_ *example, _ *lab.Host, settings string) string {
 		before, _, found := strings.Cut(settings, "\n[peer]\n")
 		if !found {
 			t.Fatal("the settings have no table peer")

@@ -36,9 +36,29 @@ type addresses struct{ a, b, router, user []netip.Prefix }
 // every is the rhythm of the clients: a gap that counts has four of their questions.
 const every = 5 * time.Millisecond
 
+// changed makes of an example's settings those that a host of the test gets.
+type changed func(x *example, h *lab.Host, settings string) string
+
+// asItIs leaves the settings alone.
+func asItIs(_ *example, _ *lab.Host, settings string) string { return settings }
+
 // play builds the stage of an example. Each host gets the example's files, in which only
-// places of this machine are other ones, and what changed makes of the settings.
-func play(t *testing.T, name string, at addresses, changed func(settings string) string) *example {
+// places of this machine are other ones, and what change makes of the settings.
+func play(t *testing.T, name string, at addresses, change changed) *example {
+	t.Helper()
+	x := segment(t, name, at)
+	key := stage.NewKey()
+	for _, h := range []*lab.Host{x.a, x.b} {
+		x.install(h, key, change)
+	}
+	for h, other := range map[*lab.Host]*lab.Host{x.a: x.b, x.b: x.a} {
+		x.run(h, "Check", "--files", "--partner-file", x.file(other, "hostname.alias"))
+	}
+	return x
+}
+
+// segment is the hosts of an example, without its files.
+func segment(t *testing.T, name string, at addresses) *example {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ad") // t.TempDir is too long for a socket
 	stage.Must(t, err)
@@ -58,25 +78,24 @@ func play(t *testing.T, name string, at addresses, changed func(settings string)
 		*h.host, err = x.lab.Host(spec)
 		stage.Must(t, err)
 	}
-	key := stage.NewKey()
-	for _, h := range []*lab.Host{x.a, x.b} {
-		x.install(h, key, changed)
-	}
-	for h, other := range map[*lab.Host]*lab.Host{x.a: x.b, x.b: x.a} {
-		x.run(h, "Check", "--files", "--partner-file", x.file(other, "hostname.alias"))
-	}
 	x.control = x.asks(at.router[0].Addr())
 	return x
 }
 
 // install puts the example's files in a host's directory.
-func (x *example) install(h *lab.Host, key string, changed func(string) string) {
+func (x *example) install(h *lab.Host, key string, change changed) {
 	x.Helper()
 	stage.Must(x.T, os.MkdirAll(x.file(h, ""), 0o755))
 	stage.Place(x.T, x.file(h, "hostname.alias"), stage.Read(x.T, filepath.Join(examples, x.name, "host-"+h.Name+".hostname.alias")))
 	stage.Must(x.T, os.WriteFile(x.file(h, "key"), []byte(key), 0o600))
 	settings := replaced(x.T, stage.Read(x.T, filepath.Join(examples, x.name, "aliasdefender.toml")), `"/etc/aliasdefender.key"`, `"`+x.file(h, "key")+`"`)
-	stage.Place(x.T, x.file(h, "aliasdefender.toml"), changed(settings)+
+	x.place(h, change(x, h, settings))
+}
+
+// place writes a host's settings, with the places of this test.
+func (x *example) place(h *lab.Host, settings string) {
+	x.Helper()
+	stage.Place(x.T, x.file(h, "aliasdefender.toml"), settings+
 		"\n[control]\nsocket = \""+x.file(h, "sock")+"\"\n[state]\ndir = \""+x.file(h, "state")+"\"\n[log]\nto = \"stderr\"\n")
 }
 
@@ -86,10 +105,37 @@ func (x *example) file(h *lab.Host, name string) string { return filepath.Join(x
 // replaced replaces what must be there exactly once.
 func replaced(t *testing.T, text, old, by string) string {
 	t.Helper()
-	if n := strings.Count(text, old); n != 1 {
-		t.Fatalf("%q is there %d times:\n%s", old, n, text)
+	return replacedAll(t, 1, text, old, by)
+}
+
+// replacedAll replaces what must be there exactly n times.
+func replacedAll(t *testing.T, n int, text, old, by string) string {
+	t.Helper()
+	if found := strings.Count(text, old); found != n {
+		t.Fatalf("%q is there %d times, want %d:\n%s", old, found, n, text)
 	}
-	return strings.Replace(text, old, by, 1)
+	return strings.ReplaceAll(text, old, by)
+}
+
+// program puts one of the example's programs into a host's directory, with what edit makes
+// of it, and returns its path.
+func (x *example) program(h *lab.Host, name string, edit func(text string) string) string {
+	x.Helper()
+	path := x.file(h, name)
+	stage.Must(x.T, os.WriteFile(path, []byte(edit(stage.Read(x.T, filepath.Join(examples, x.name, name)))), 0o755))
+	stage.Must(x.T, os.Chmod(path, 0o755))
+	return path
+}
+
+// fake puts a program that stands in for one of the system's into a directory of a host's,
+// and returns that directory.
+func (x *example) fake(h *lab.Host, name, text string) (bin string) {
+	x.Helper()
+	bin = x.file(h, "bin")
+	stage.Must(x.T, os.MkdirAll(bin, 0o755))
+	stage.Must(x.T, os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755))
+	stage.Must(x.T, os.Chmod(filepath.Join(bin, name), 0o755))
+	return bin
 }
 
 // start starts the Monitor of a host.
@@ -104,12 +150,17 @@ func (x *example) start(h *lab.Host) {
 // run runs a verb on a host, which must succeed.
 func (x *example) run(h *lab.Host, verb string, args ...string) string {
 	x.Helper()
-	argv := append([]string{lab.Self(), verb, "--aliases", x.file(h, "hostname.alias"), "--settings", x.file(h, "aliasdefender.toml")}, args...)
-	out, errs, code := h.RunCommand(stage.Patiently(x.T), lab.Command{Argv: argv, Env: []string{stage.RunMain + "=1"}})
+	out, errs, code := h.RunCommand(stage.Patiently(x.T), x.verb(h, verb, args...))
 	if code != stage.Done {
 		x.Fatalf("%s on %s: exit %d\n%s%s", verb, h.Name, code, out, errs)
 	}
 	return out
+}
+
+// verb is the command line of a verb on a host.
+func (x *example) verb(h *lab.Host, verb string, args ...string) lab.Command {
+	argv := append([]string{lab.Self(), verb, "--aliases", x.file(h, "hostname.alias"), "--settings", x.file(h, "aliasdefender.toml")}, args...)
+	return lab.Command{Argv: argv, Env: []string{stage.RunMain + "=1"}}
 }
 
 // asks is a client that asks an address for its host's name from now on.

@@ -176,6 +176,48 @@ func TestRehearsedDaemonsTalk(t *testing.T) {
 	t.Log(text)
 }
 
+// TestRehearsedServicesDieAndLive: the switch in the place of the user's check, which is
+// a program that would be missed here.
+func TestRehearsedServicesDieAndLive(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	aliases, settings := filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
+	stage.Must(t, os.WriteFile(aliases, []byte("eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true\n"), 0o644))
+	check := "[check.app]\ncommand = [\"/bin/touch\", \"" + filepath.Join(dir, "asked") + "\"]\nfall = 2\n"
+	for _, tt := range []struct {
+		name, settings string
+		want           []string // how many hosts had it, and whether it is where it was
+	}{
+		{"with a key", "checks = [\"app\"]\n[peer]\nkey_file = \"/no/such/key\"\n", []string{
+			"service dead: 1 moved", "service dead on both: 1 stays", "service back, holder: 1 stays", "service back, standby: 1 stays",
+		}},
+		{"released without one", "checks = [\"app\"]\non_service_failure = \"release\"\n", []string{
+			"service dead: 0 moved", "service dead on both: 0 stays", "service back, holder: 1 moved", "service back, standby: 1 stays",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			stage.Must(t, os.WriteFile(settings, []byte(tt.settings+check), 0o644))
+			report, text, code := reported(t, "--aliases", aliases, "--settings", settings, "--only", "service", "--interval", "500ms")
+			played(t, report, text, code)
+			var got []string
+			for _, s := range report.Steps[1:] {
+				moved := "moved"
+				if slices.Equal(s.Before, s.After) {
+					moved = "stays"
+				}
+				got = append(got, fmt.Sprintf("%s: %d %s", s.Step, len(s.After), moved))
+			}
+			// The times have room for a machine that is a little busy.
+			if diff := cmp.Diff(tt.want, got); diff != "" && !slices.ContainsFunc(report.Steps[1:], func(s rehearse.Step) bool { return max(s.Control, s.Late) > 1000 }) {
+				t.Errorf("steps (-want +got):\n%s%s", diff, text)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "asked")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("the user's check was run: %v", err)
+			}
+		})
+	}
+}
+
 func TestBrokenRulesAreFoundAndNamed(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

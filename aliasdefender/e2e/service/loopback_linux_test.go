@@ -34,8 +34,8 @@ checks = ["web"]
 checks = ["web"]
 ` + web
 
-// onLoopback waits until a host's lo has these addresses besides its own, and no others.
-func onLoopback(t *testing.T, h *lab.Host, want ...netip.Addr) {
+// onLo waits until a host's lo has these addresses besides its own, and no others.
+func onLo(t *testing.T, h *lab.Host, want ...netip.Addr) {
 	t.Helper()
 	ctx, tick := stage.Patiently(t), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
@@ -117,7 +117,7 @@ func TestAServiceAddressOnLoopbackFollowsItsWebServer(t *testing.T) {
 	onA, _ := nginx(t, p.A, ""), nginx(t, p.B, "")
 	stage.Begin(t, p)
 	for _, h := range []*lab.Host{p.A, p.B} {
-		onLoopback(t, h, sharedAddr, sharedSubnet.Addr(), sharedSix)
+		onLo(t, h, sharedAddr, sharedSubnet.Addr(), sharedSix)
 	}
 	routed(t, p, "192.0.2.33/32", p.OwnA)
 	routed(t, p, sharedSubnet.String(), p.OwnB)
@@ -128,7 +128,7 @@ func TestAServiceAddressOnLoopbackFollowsItsWebServer(t *testing.T) {
 
 	killed := time.Now()
 	kill(t, onA)
-	onLoopback(t, p.A, sharedSix)
+	onLo(t, p.A, sharedSix)
 	t.Logf("off lo %v after the web server's death", time.Since(killed).Round(time.Millisecond))
 	inOrder(t, p.Monitor(p.A), "event=check_failing", "row=L6")
 	from(t, p, sharedAddr, "")
@@ -140,10 +140,10 @@ func TestAServiceAddressOnLoopbackFollowsItsWebServer(t *testing.T) {
 	if out, _, code := p.Run(stage.Patiently(t), p.A, "Why", sharedAddr.String()); code != stage.Done || !strings.Contains(out, "L6") || !strings.Contains(out, "connection refused") {
 		t.Errorf("Why (exit %d) does not say why it left:\n%s", code, out)
 	}
-	onLoopback(t, p.B, sharedAddr, sharedSubnet.Addr(), sharedSix)
+	onLo(t, p.B, sharedAddr, sharedSubnet.Addr(), sharedSix)
 
 	nginx(t, p.A, "")
-	onLoopback(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
+	onLo(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
 	routed(t, p, "192.0.2.33/32", p.OwnA)
 	from(t, p, sharedAddr, "a")
 
@@ -151,21 +151,21 @@ func TestAServiceAddressOnLoopbackFollowsItsWebServer(t *testing.T) {
 		t.Fatal(errs)
 	}
 	stage.Said(t, p.Monitor(p.A), "row=L7")
-	onLoopback(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
+	onLo(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
 
 	stage.Obeyed(t, p, p.A, "RemoveAlias", sharedSubnet.Addr().String())
-	onLoopback(t, p.A, sharedAddr, sharedSix)
+	onLo(t, p.A, sharedAddr, sharedSix)
 	stage.Obeyed(t, p, p.A, "AddAlias", sharedSubnet.Addr().String())
-	onLoopback(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
+	onLo(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
 	stage.Saying(t, p, p.A, stage.Failed, []string{"nothing to hand over"}, "Handover", sharedSix.String())
 
 	kill(t, p.Monitor(p.A)) // the Monitor itself: the addresses stay, and the next one adopts them
-	onLoopback(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
+	onLo(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
 	from(t, p, sharedAddr, "a")
 	stage.Obeyed(t, p, p.A, "RemoveAlias", sharedAddr.String())
-	onLoopback(t, p.A, sharedSubnet.Addr(), sharedSix)
+	onLo(t, p.A, sharedSubnet.Addr(), sharedSix)
 	stage.Obeyed(t, p, p.A, "AddAlias", sharedAddr.String())
-	onLoopback(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
+	onLo(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
 	_, err := p.Start(p.A)
 	stage.Must(t, err)
 	for _, alias := range []netip.Addr{sharedAddr, sharedSubnet.Addr(), sharedSix} {

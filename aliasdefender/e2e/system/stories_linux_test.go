@@ -150,7 +150,7 @@ func (s *scene) play(t *testing.T, r *report, m manager, story story) {
 	since := time.Now()
 	defer func() {
 		now := time.Now()
-		for _, g := range stage.Gaps(s.asker, s.control, since) {
+		for _, g := range stage.GapsOver(20*time.Millisecond, s.asker, s.control, since) {
 			f.gap = max(f.gap, g.Length())
 		}
 		f.noise = stage.Stillness(s.control, s.control, since, now)

@@ -1,4 +1,4 @@
-package hook
+package program
 
 import (
 	"bytes"
@@ -8,46 +8,45 @@ import (
 	"unicode"
 )
 
+// What Lines passes on at most. A log's queue is for our own lines too.
 const (
-	// longestLine is how many bytes of a line are logged.
-	longestLine = 4 << 10
-	// mostOutput is how many bytes of a run are logged.
-	mostOutput = 64 << 10
-	// mostLines is how many lines of a run are logged: the log's queue is for ours too.
-	mostLines = 200
+	LongestLine = 4 << 10  // bytes of a line
+	MostOutput  = 64 << 10 // bytes of a run
+	MostLines   = 200      // lines of a run
 )
 
-// output passes on what a program writes, a line at a time. What is too much is counted
-// and said at the end: a program that floods is read on, or it would wait for us.
-type output struct {
-	out  func(string)
-	line []byte // begun, and at most longestLine long
+// Lines is a Command's Output that passes on what a program writes, a line at a time, in a
+// form that cannot be taken for a line of our log. What is too much is counted and said at
+// the end: a program that floods is read on, or it would wait for us.
+type Lines struct {
+	Out  func(line string)
+	line []byte // begun, and at most LongestLine long
 	said int    // bytes passed on, or in line
 	n    int    // lines passed on
 	lost int    // bytes that were too much
 }
 
 // Write takes in the next bytes.
-func (o *output) Write(text []byte) (int, error) {
+func (o *Lines) Write(text []byte) (int, error) {
 	n := len(text)
 	o.take(text)
 	return n, nil
 }
 
-// close passes on what is left, and says how much was too much.
-func (o *output) close() {
+// Close passes on what is left, and says how much was too much.
+func (o *Lines) Close() {
 	o.end()
 	if o.lost > 0 {
-		o.out(fmt.Sprintf("(and %d bytes more)", o.lost))
+		o.Out(fmt.Sprintf("(and %d bytes more)", o.lost))
 	}
 }
 
 // take takes in the next bytes.
-func (o *output) take(text []byte) {
+func (o *Lines) take(text []byte) {
 	for len(text) > 0 {
 		part, rest, ends := bytes.Cut(text, []byte("\n"))
-		room := max(0, min(longestLine-len(o.line), mostOutput-o.said, len(part)))
-		if o.n == mostLines {
+		room := max(0, min(LongestLine-len(o.line), MostOutput-o.said, len(part)))
+		if o.n == MostLines {
 			room = 0
 		}
 		o.line = append(o.line, part[:room]...)
@@ -61,9 +60,9 @@ func (o *output) take(text []byte) {
 }
 
 // end passes on the line that was begun.
-func (o *output) end() {
+func (o *Lines) end() {
 	if len(o.line) > 0 {
-		o.out(clean(string(o.line)))
+		o.Out(clean(string(o.line)))
 		o.n++
 	}
 	o.line = o.line[:0]

@@ -1,0 +1,296 @@
+// Package recovery has a partner's service restarted that has failed while the partner
+// itself lives and answers for the alias; and if that does not help, it has the partner
+// fenced, which means cut off, so that the rules may take the alias. Programs of the
+// administrator's do both: typically ssh, with a key of its own and a forced command.
+//
+//	idle ── the check fails, and all that rules.Recover asks for is so
+//	  └─ process   is the service's process there? It is told to restart, and changes nothing
+//	       └─ restart
+//	            └─ settle   the service has time to start
+//	                 └─ check   the check is asked anew
+//	                      ├─ good: recovered
+//	                      └─ failing ── fence ── exit code 0: fenced, a fact for the rules
+//
+// A step whose program is not set is left out. Each step is an event. A step is on disk
+// before its program runs, with the times of all recoveries of the last hour: so a Monitor
+// that is started anew goes on where the last one was, and has the same budget. Where the
+// disk cannot be written nothing is done.
+//
+// One recovery is under way at a time on this host, whatever it is of: a pair may be known
+// by many addresses. What it depends on is asked before each step; when it is no longer so
+// the recovery ends, except while the fence itself runs, which is to cut the partner off.
+//
+// Two hosts that each serve an alias, and have no channel, could fence each other in the
+// same moment. So a host that holds an alias fences its partner only if its own hardware
+// address is known to be the lower one.
+//
+// The package refuses to know how a service is restarted and how a host is fenced. It
+// takes no alias: that the partner is fenced is a fact like others, which it posts as a
+// source of package defender, and the rules decide.
+package recovery
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"alias-defender/aliasdefender/check"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+// Step is how far a recovery has come. Its text is on disk, and never changes.
+type Step string
+
+// The steps.
+const (
+	Idle    Step = "idle"
+	Process Step = "process"
+	Restart Step = "restart"
+	Settle  Step = "settle"
+	Check   Step = "check"
+	Fence   Step = "fence"
+)
+
+const (
+	// stepWithin is how long a program may take.
+	stepWithin = 30 * time.Second
+	// grace is how long it has between TERM and KILL.
+	grace = 500 * time.Millisecond
+	// resumeWithin is how long a recovery of an earlier Monitor may wait until enough is
+	// known to go on with it.
+	resumeWithin = 5 * time.Minute
+	// window is the time that a budget is for.
+	window = time.Hour
+	// fenceLives is for how long a fence counts if nothing ends it.
+	fenceLives = 10 * 365 * 24 * time.Hour
+)
+
+// Kept is what outlives a Monitor, of one alias.
+type Kept struct {
+	Step   Step
+	Since  time.Time   // of the step
+	Begun  []time.Time // the recoveries of the last hour, oldest first
+	Fenced time.Time   // when the partner was fenced; zero: it is not, or that counts no more
+}
+
+// idle tells whether there is nothing to keep.
+func (k Kept) idle() bool { return k.Step == Idle && len(k.Begun) == 0 && k.Fenced.IsZero() }
+
+// Job is one run of a program.
+type Job struct {
+	Alias netip.Addr
+	Label string
+	Step  Step
+	Argv  config.Program
+	Env   []string
+}
+
+// Options are what a Worker is made of. Record and Output must not wait.
+type Options struct {
+	Record func(record.Event)
+	Output func(j Job, line string)        // takes what programs write
+	Keep   func(map[netip.Addr]Kept) error // writes it to the disk, and waits for that no longer than is sane
+
+	Kept    map[netip.Addr]Kept // what an earlier Monitor has left
+	Unknown error               // why it is not known what that was; nil: it is known
+
+	Run func(ctx context.Context, j Job, out func(line string)) error // runs a program; nil: Run
+}
+
+// Worker recovers, one after the other. It is a source of package defender. Its methods
+// may be called from anywhere, and none but Run waits.
+type Worker struct {
+	o    Options
+	wake chan struct{} // one place: there may be something to do
+
+	mu      sync.Mutex
+	each    map[netip.Addr]*one
+	order   []netip.Addr               // as in the file
+	sights  map[netip.Addr]rules.Sight // as the loop has told, perhaps before Use
+	dropped []netip.Addr               // were fenced, and have no recovery any more: the loop does not know yet
+	holds   map[netip.Addr]bool
+	busy    *one // is being recovered; nil: none
+	running *one // whose program runs; nil: none
+	changed bool // what is kept is not on the disk yet
+	unkept  bool // the disk did not take it, which was said
+	began   time.Time
+	blocked time.Time // nothing begins before: it is not known how much of the budget is left
+}
+
+// one is an alias with a recovery.
+type one struct {
+	id netip.Addr
+	config.Alias
+	Kept
+	sight  rules.Sight
+	report check.Report
+
+	from          time.Time // answers to questions from before do not count
+	asked         time.Time // the newest one that was counted
+	good, failing int       // answers in a row, since from
+
+	process string // what its program has said
+	resumed bool   // an earlier Monitor began it, and it was not gone on with yet
+	fence   bool   // the earlier Monitor may have ended while the fence ran
+
+	posted time.Time // of Fenced, as the loop knows it
+	told   bool      // the loop knows it
+	held   string    // why nothing begins, as it was said last
+	last   outcome
+}
+
+// outcome is how something ended, for Status.
+type outcome struct {
+	text  string
+	level rules.Level
+	at    time.Time
+}
+
+// New makes a Worker. It starts nothing before Run.
+func New(o Options, rows []config.Alias) *Worker {
+	if o.Run == nil {
+		o.Run = Run
+	}
+	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, sights: map[netip.Addr]rules.Sight{}, began: time.Now()}
+	if o.Unknown != nil {
+		w.blocked = w.began.Add(window)
+	}
+	w.Use(rows)
+	for _, id := range w.order {
+		r := w.each[id]
+		k, ok := o.Kept[id]
+		if !ok {
+			continue
+		}
+		if r.Kept, r.told = k, k.Fenced.IsZero(); r.Step == Idle {
+			continue
+		}
+		if w.busy != nil { // there is one at a time; this file was written by somebody else
+			r.Step, w.changed = Idle, true
+			continue
+		}
+		w.busy, r.resumed = r, true
+		if r.Step == Fence { // whether it was done is not known; it begins only after another look
+			r.Step, r.fence, r.Since = Check, true, w.began
+		}
+	}
+	return w
+}
+
+// String is the source's name in the log.
+func (w *Worker) String() string { return "recovery" }
+
+// Use puts the rows of a configuration in force. A recovery whose settings have changed
+// ends.
+func (w *Worker) Use(rows []config.Alias) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.each
+	w.each, w.order = map[netip.Addr]*one{}, nil
+	for _, a := range rows {
+		if !a.Recover.Any() {
+			continue
+		}
+		id := host.Zoned(a.Addr, a.NIC)
+		r := was[id]
+		switch {
+		case r == nil:
+			r = &one{id: id, Alias: a, Kept: Kept{Step: Idle}, told: true, sight: w.sights[id]}
+		case !same(r.Recover, a.Recover):
+			w.end(r, rules.Warning, "the recovery has ended: its settings have changed")
+			r.Alias, r.report, r.held = a, check.Report{}, ""
+		default:
+			r.Alias = a
+		}
+		w.each[id], w.order = r, append(w.order, id)
+		delete(was, id)
+	}
+	for _, r := range was {
+		w.end(r, rules.Warning, "the recovery has ended: the alias has none any more")
+		w.changed = true
+		if !r.posted.IsZero() {
+			w.dropped = append(w.dropped, r.id)
+		}
+	}
+	w.poke()
+}
+
+func (w *Worker) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Want is called by the loop when its aliases have changed: it has to be told what is
+// known.
+func (w *Worker) Want(aliases []netip.Addr) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for alias := range w.sights {
+		if !slices.Contains(aliases, alias) {
+			delete(w.sights, alias)
+		}
+	}
+	for _, r := range w.each {
+		r.told = r.Fenced.IsZero() && r.posted.IsZero()
+	}
+	w.poke()
+}
+
+// Holds notes that this host has an alias, or no longer.
+func (w *Worker) Holds(alias netip.Addr, yes bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if delete(w.holds, alias); yes {
+		w.holds[alias] = true
+	}
+	w.poke()
+}
+
+// Sees notes what the rules allow for an alias. The loop calls it when that changes.
+func (w *Worker) Sees(alias netip.Addr, is rules.Sight) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sights[alias] = is
+	if r := w.each[alias]; r != nil && r.sight != is {
+		r.sight = is
+		w.poke()
+	}
+}
+
+// Heard takes in what is known of a check.
+func (w *Worker) Heard(is check.Report) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.each {
+		if r.Recover.Check == is.Check.Name {
+			r.heard(is)
+			w.poke()
+		}
+	}
+}
+
+// heard counts an answer.
+func (r *one) heard(is check.Report) {
+	r.report = is
+	switch {
+	case is.Last == check.Unknown || !is.Asked.After(r.asked) || is.Asked.Before(r.from):
+		return
+	case is.Last == check.Good:
+		r.good, r.failing = r.good+1, 0
+	default:
+		r.good, r.failing = 0, r.failing+1
+	}
+	r.asked = is.Asked
+}
+
+// anew: only answers to questions from now on count.
+func (r *one) anew(now time.Time) {
+	r.from, r.good, r.failing = now, 0, 0
+}

@@ -1,0 +1,187 @@
+package recovery
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/program"
+	"alias-defender/aliasdefender/rules"
+)
+
+// The Monitor ends at each step in turn, and another goes on: at the right step, with the
+// same budget.
+func TestANewMonitorGoesOnAtTheStep(t *testing.T) {
+	for name, tt := range map[string]struct {
+		stop time.Duration // after the start
+		step Step          // that is on disk
+		ran  string        // by both
+	}{
+		"while the process is looked for": {3500 * time.Millisecond, Process, "process process restart fence"},
+		"while it restarts":               {14500 * time.Millisecond, Restart, "process restart restart fence"},
+		"while it settles":                {25 * time.Second, Settle, "process restart fence"},
+		"while it is checked":             {29500 * time.Millisecond, Check, "process restart fence"},
+		"while the fence runs":            {32 * time.Second, Fence, "process restart fence fence"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.takes = 10 * time.Second
+				worker, stop := w.start(row(one1))
+				worker.Sees(one1, all)
+				w.after(tt.stop)
+				stop()
+				if k := w.seen().disk[one1]; k.Step != tt.step || len(k.Begun) != 1 || !k.Fenced.IsZero() {
+					t.Fatalf("on disk: %+v", k)
+				}
+				worker, stop = w.start(row(one1))
+				defer stop()
+				w.after(40 * time.Second) // until it knows enough
+				worker.Sees(one1, all)
+				ran, last := w.after(time.Minute)
+				if ran != tt.ran || !w.fenced(one1) {
+					t.Errorf("ran %s, fenced %v", ran, w.fenced(one1))
+				}
+				want(t, "at last", last, "the partner is fenced")
+				if s := worker.Shows()[one1]; s.Begun != 1 {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestAFenceIsRememberedOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker, stop := w.start(row(one1))
+		worker.Sees(one1, all)
+		w.after(20 * time.Second)
+		at := w.seen().facts[one1].Asked
+		stop()
+		w.set(func() { clear(w.facts) })
+		_, stop = w.start(row(one1))
+		defer stop()
+		if w.after(0); !w.fenced(one1) || !w.seen().facts[one1].Asked.Equal(at) {
+			t.Errorf("%+v, want of %v", w.seen().facts[one1], at)
+		}
+	})
+}
+
+// What was going on is dropped if nothing is known for long, and the next begins anew.
+func TestARecoveryThatCannotGoOnEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.disk = map[addr]Kept{one1: {Step: Fence, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+		worker, stop := w.start(row(one1))
+		defer stop()
+		worker.Sees(one1, rules.Sight{Why: "the alias is not answered"})
+		ran, last := w.after(6 * time.Minute)
+		if ran != "" {
+			t.Errorf("ran %s", ran)
+		}
+		want(t, "at last", last, "the recovery has ended at the step check: the alias is not answered; an earlier Monitor may have ended while the fence ran, and it is not known whether the partner was fenced")
+	})
+}
+
+// The budget is counted over restarts, and by a clock that was wrong for an hour at most.
+func TestTheBudgetOutlivesTheMonitor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run = func(Job) error { return &program.ExitError{Code: 255} }
+		ahead := time.Now().Add(30 * time.Minute)
+		w.disk = map[addr]Kept{one1: {Step: Idle, Begun: []time.Time{time.Now().Add(-50 * time.Minute), ahead, time.Now().Add(400 * time.Hour)}}}
+		for range 5 {
+			worker, stop := w.start(row(one1))
+			worker.Sees(one1, all)
+			w.after(time.Minute)
+			stop()
+		}
+		if len(w.seen().ran) != 3 {
+			t.Errorf("one was left of the budget: %q", w.seen().ran)
+		}
+	})
+}
+
+func TestWithoutTheFileNothingIsDoneForAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker, stop := w.startUnknown(errors.New("does not fit its checksum"), row(one1))
+		defer stop()
+		worker.Sees(one1, all)
+		ran, last := w.after(59 * time.Minute)
+		if ran != "" {
+			t.Errorf("ran %s", ran)
+		}
+		want(t, "at last", last, "does not fit its checksum")
+		if ran, _ := w.after(2 * time.Minute); ran != "process restart fence" {
+			t.Errorf("after an hour: %s", ran)
+		}
+	})
+}
+
+func TestAnAliasThatIsHereIsNotRecovered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker, stop := w.start(row(one1))
+		defer stop()
+		worker.Holds(one1, true)
+		worker.Sees(one1, all)
+		if ran, last := w.after(time.Minute); ran != "" || last != "" {
+			t.Errorf("ran %s, said %s", ran, last)
+		}
+	})
+}
+
+// A service that comes and goes after its budget is used up is said once.
+func TestACheckThatComesAndGoesIsNotSaidEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := row(one1)
+		r.Recover = config.Recover{Check: "there", Restart: config.Program{"restart"}, Budget: 1}
+		w.run = func(Job) error {
+			w.set(func() { w.ill = false })
+			return nil
+		}
+		worker, stop := w.start(r)
+		defer stop()
+		worker.Sees(one1, all)
+		for range 50 {
+			w.after(30 * time.Second)
+			w.set(func() { w.ill = !w.ill })
+		}
+		if len(w.seen().ran) != 1 || len(w.seen().events) > 6 {
+			t.Errorf("ran %q; %d events: %q", w.seen().ran, len(w.seen().events), w.seen().events)
+		}
+	})
+}
+
+// A reload takes the recovery away: then nobody says any more that the partner is fenced.
+// When it is back, what the loop told before counts.
+func TestAReloadTakesAFenceAwayWithItsRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker, stop := w.start(row(one1))
+		defer stop()
+		worker.Sees(one1, all)
+		if w.after(20 * time.Second); !w.fenced(one1) {
+			t.Fatal("not fenced")
+		}
+		worker.Use(nil)
+		if w.after(0); w.seen().facts[one1].Value != rules.Unknown || len(w.seen().disk) != 0 {
+			t.Errorf("%+v; on disk %+v", w.seen().facts[one1], w.seen().disk)
+		}
+		worker.Use([]config.Alias{row(one1)})
+		if ran, _ := w.after(20 * time.Second); ran != "process restart fence process restart fence" {
+			t.Errorf("ran %s", ran)
+		}
+		worker.Want(nil)
+		worker.Use(nil)
+		worker.Use([]config.Alias{row(one1)})
+		if ran, _ := w.after(20 * time.Second); ran != "process restart fence process restart fence" {
+			t.Errorf("of an alias that has gone: ran %s", ran)
+		}
+	})
+}

@@ -1,0 +1,259 @@
+package recovery
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/check"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+func same(a, b config.Recover) bool { return reflect.DeepEqual(a, b) }
+
+// advance does what is due, and returns the program to run now, if there is one, and when
+// time alone calls for more. The lock is held, here and in all that follows.
+func (w *Worker) advance(now time.Time) (*one, time.Time) {
+	for _, id := range w.order {
+		if r := w.each[id]; r.sight.Over && !r.Fenced.IsZero() && r.told {
+			r.Fenced, r.told, w.changed = time.Time{}, false, true
+			w.say(r, record.RecoveryStep, rules.Info, "the fence counts no more: the partner is back or has fallen silent, or an operator has ordered the alias here")
+			r.anew(now)
+		}
+	}
+	if w.running != nil {
+		return nil, time.Time{} // of a recovery that has ended meanwhile, perhaps
+	}
+	for w.busy == nil {
+		r := w.next(now)
+		if r == nil {
+			return nil, w.again(now)
+		}
+		w.begin(r, now)
+	}
+	return w.goOn(w.busy, now)
+}
+
+// next is the first alias whose recovery is to begin.
+func (w *Worker) next(now time.Time) *one {
+	for _, id := range w.order {
+		r := w.each[id]
+		if !w.ill(r, now) {
+			continue
+		}
+		why := w.mayNot(r, now)
+		if why == "" {
+			return r
+		}
+		if why != r.held {
+			r.held = why
+			w.say(r, record.RecoveryEnded, rules.Alarm, "the check "+r.Recover.Check+" of the partner's service is failing ("+r.report.Cause+"), and nothing is done about it: "+why)
+		}
+	}
+	return nil
+}
+
+// ill tells whether the partner's service is failing and the rules allow a recovery. After
+// a recovery it must have failed anew.
+func (w *Worker) ill(r *one, now time.Time) bool {
+	return r.sight.Restart && r.Fenced.IsZero() && !w.holds[r.id] && (len(r.Recover.Restart) > 0 || r.sight.Fence) &&
+		r.report.State == check.Failing && now.Before(r.report.Asked.Add(r.report.Lives)) &&
+		(r.from.IsZero() || r.failing >= r.report.Check.Fall)
+}
+
+// mayNot is why no recovery may begin although it is called for.
+func (w *Worker) mayNot(r *one, now time.Time) string {
+	r.Begun = slices.DeleteFunc(r.Begun, func(t time.Time) bool { return spent(t, now) })
+	switch {
+	case now.Before(w.blocked):
+		return "it is not known how many recoveries began within the last hour, because the file cannot be read: " + w.o.Unknown.Error()
+	case len(r.Begun) >= r.Recover.Budget:
+		return fmt.Sprintf("the budget of %d/h is used up", r.Recover.Budget)
+	}
+	return ""
+}
+
+// spent tells whether a recovery that began then counts no more. One in the future, by a
+// clock that was wrong, counts for an hour at most.
+func spent(t, now time.Time) bool { return now.Sub(t).Abs() >= window }
+
+// again is when a budget has room again, or what is not known no longer matters.
+func (w *Worker) again(now time.Time) (at time.Time) {
+	if now.Before(w.blocked) {
+		at = w.blocked
+	}
+	for _, r := range w.each {
+		if r.held != "" && len(r.Begun) > 0 {
+			at = sooner(at, r.Begun[0].Add(window))
+		}
+	}
+	return at
+}
+
+// sooner is the earlier of two times, of which zero is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (w *Worker) begin(r *one, now time.Time) {
+	w.busy, r.held, r.process = r, "", ""
+	r.Begun = append(r.Begun, now)
+	w.say(r, record.RecoveryStep, rules.Warning, fmt.Sprintf("the partner answers for the alias, and its service does not: the check %s: %s; a recovery begins, number %d of %d within an hour",
+		r.Recover.Check, r.report.Cause, len(r.Begun), r.Recover.Budget))
+	w.enter(r, Process, now)
+}
+
+// enter is the beginning of a step, of the next one that there is a program for.
+func (w *Worker) enter(r *one, s Step, now time.Time) {
+	if s == Process && len(r.Recover.Process) == 0 {
+		s = Restart
+	}
+	if s == Restart && len(r.Recover.Restart) == 0 {
+		s = Check
+	}
+	r.Step, r.Since, w.changed = s, now, true
+	r.anew(now)
+}
+
+// goOn goes on with the recovery that is under way.
+func (w *Worker) goOn(r *one, now time.Time) (*one, time.Time) {
+	if r.resumed {
+		if end := w.began.Add(resumeWithin); !r.sight.Restart && now.Before(end) {
+			return nil, end
+		}
+		w.resume(r, now)
+	}
+	if !r.sight.Restart || w.holds[r.id] {
+		why := r.sight.Why
+		if why == "" {
+			why = "too little is known"
+		}
+		w.end(r, rules.Warning, "the recovery has ended at the step "+string(r.Step)+": "+why)
+		return w.advance(now)
+	}
+	switch r.Step {
+	case Process, Restart, Fence:
+		w.running = r
+		return r, time.Time{}
+	case Settle:
+		if end := r.Since.Add(r.Recover.Settle); now.Before(end) {
+			return nil, end
+		}
+		w.enter(r, Check, now)
+	}
+	return w.judge(r, now)
+}
+
+// resume goes on with what an earlier Monitor began.
+func (w *Worker) resume(r *one, now time.Time) {
+	r.resumed = false
+	w.say(r, record.RecoveryStep, rules.Warning, "a recovery that an earlier Monitor began goes on with the step "+string(r.Step))
+	if r.Step == Check {
+		r.Since = now
+		r.anew(now)
+	}
+}
+
+// judge is the step of the check: the service is well, or is not, or nobody can tell.
+func (w *Worker) judge(r *one, now time.Time) (*one, time.Time) {
+	c := r.report.Check
+	// Each answer that is needed, once in vain, and one more.
+	end := r.Since.Add(time.Duration(2*(c.Rise+c.Fall)+1)*c.Interval + c.Timeout)
+	if c.Name == "" { // after a start nothing was asked yet
+		end = r.Since.Add(resumeWithin)
+	}
+	switch {
+	case c.Name != "" && r.good >= c.Rise:
+		w.end(r, rules.Warning, "recovered: the check "+c.Name+" is good again: "+r.report.Reason)
+		return w.advance(now)
+	case c.Name != "" && r.failing >= c.Fall:
+		return w.stillIll(r, now)
+	case !now.Before(end):
+		w.end(r, rules.Alarm, "not recovered: since "+r.sinceWhat()+" it is not known whether the partner's service is well: "+r.report.Reason)
+		return w.advance(now)
+	}
+	return nil, end
+}
+
+func (r *one) sinceWhat() string {
+	if len(r.Recover.Restart) > 0 {
+		return "the restart"
+	}
+	return "the recovery began"
+}
+
+// stillIll: the service is failing after all that was done. The partner is fenced, if that
+// may be.
+func (w *Worker) stillIll(r *one, now time.Time) (*one, time.Time) {
+	why := ""
+	switch {
+	case len(r.Recover.Fence) == 0:
+		why = "no fence is set"
+	case !r.sight.Fence:
+		why = r.sight.Why
+	case len(w.holds) > 0 && !r.sight.Low:
+		why = "this host serves an alias too, and its hardware address is not known to be lower than the partner's: two such hosts could fence each other"
+	}
+	if why != "" {
+		w.end(r, rules.Alarm, "not recovered: the check "+r.Recover.Check+" is still failing: "+r.report.Reason+"; the partner is not fenced, and the alias stays with it: "+why)
+		return w.advance(now)
+	}
+	w.say(r, record.RecoveryStep, rules.Warning, "the check "+r.Recover.Check+" is still failing: "+r.report.Reason+"; the partner is fenced now")
+	w.enter(r, Fence, now)
+	w.running = r
+	return r, time.Time{}
+}
+
+// finished takes in how a program has ended.
+func (w *Worker) finished(r *one, s Step, err error, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.poke()
+	w.running = nil
+	if w.busy != r { // its settings have changed meanwhile
+		return
+	}
+	_, unkept := err.(*notKept)
+	switch {
+	case unkept:
+		w.end(r, rules.Alarm, fmt.Sprintf("the step %s is not run, because it could not be written to the disk first: %v", s, err))
+	case s == Process:
+		r.process = processSays(err)
+		w.say(r, record.RecoveryStep, rules.Info, "process: "+r.process+": "+how(err))
+		w.enter(r, Restart, now)
+	case s == Restart && err != nil:
+		w.say(r, record.RecoveryStep, rules.Warning, "restart: failed: "+how(err))
+		w.enter(r, Settle, now)
+	case s == Restart:
+		w.say(r, record.RecoveryStep, rules.Info, "restart: done; the service has "+config.Tidy(r.Recover.Settle)+" to start")
+		w.enter(r, Settle, now)
+	case err != nil:
+		w.end(r, rules.Alarm, "the partner could not be fenced: "+how(err)+"; the alias stays with it")
+	default:
+		r.Fenced, r.told = now, false
+		w.end(r, rules.Warning, "the partner is fenced: the alias is taken once it is silent")
+	}
+}
+
+// end ends the recovery, if one is under way. What ends it with an alarm is a problem until
+// the next.
+func (w *Worker) end(r *one, level rules.Level, text string) {
+	if w.busy != r {
+		return
+	}
+	now := time.Now()
+	if r.fence && r.Step == Check && r.Fenced.IsZero() && level != rules.Alarm {
+		text += "; an earlier Monitor may have ended while the fence ran, and it is not known whether the partner was fenced"
+	}
+	w.busy, r.resumed, r.fence = nil, false, false
+	r.Step, r.Since, w.changed = Idle, now, true
+	r.anew(now)
+	r.last = outcome{text, level, now}
+	w.say(r, record.RecoveryEnded, level, text)
+}

@@ -1,0 +1,146 @@
+package rules
+
+import "time"
+
+// Seat is what is known of one member of a group: where it is, or could be. A host that has
+// it in vain, because its router is silent there and the partner has it too, counts as one
+// that could not have it.
+type Seat struct {
+	Here  Value // it is on this host, or this host would take it
+	There Value // the same of the partner, as far as it tells
+
+	Ours   bool // we hold it
+	Theirs bool // the partner says that it holds it
+
+	// Until is when time alone makes something of this unknown; zero: never.
+	Until time.Time
+}
+
+// SeatOf is the seat of one alias, out of its own facts: of those about its group it reads
+// none.
+func SeatOf(p Policy, s State, f Facts) Seat {
+	v := view{p: p, s: s, f: f}
+	own, _ := v.alone()
+	said := v.word().Standing
+	seat := Seat{Here: own.seat(), There: said.seat(), Ours: s.Holding, Theirs: said == SaysHolding}
+	if v.told(f.Peer.Facts[FactWhole]) == No {
+		seat.There = No // it knows more about its own members than its words about them tell
+	}
+	if own == SaysHolding && seat.Theirs && v.fresh(f.Router) == Silent {
+		seat.Here = No
+	}
+	seat.Until = v.again
+	return seat
+}
+
+// seat tells whether a host that says so has the alias or would take it.
+func (s Standing) seat() Value {
+	switch s {
+	case SaysHolding, SaysAble:
+		return Yes
+	case SaysCannot, SaysParked, SaysReleased:
+		return No
+	}
+	return Unknown
+}
+
+// Alike tells whether two seats say the same, whenever that ends.
+func (s Seat) Alike(other Seat) bool {
+	s.Until, other.Until = time.Time{}, time.Time{}
+	return s == other
+}
+
+// Whole is what is known of a whole group.
+type Whole struct {
+	Here  Value // this host has, or could have, every member
+	There Value // the partner has, or could have, every member
+	Leads Value // the partner has the first member, and we do not
+
+	Until time.Time // when time alone makes something of this unknown; zero: never
+}
+
+// Together is the group that has the seats, the first member's first.
+func Together(seats []Seat) Whole {
+	var w Whole
+	for i, s := range seats {
+		if i == 0 {
+			w = Whole{Here: s.Here, There: s.There, Leads: Of(s.Theirs && !s.Ours), Until: s.Until}
+			continue
+		}
+		w.Here, w.There = both(w.Here, s.Here), both(w.There, s.There)
+		if w.Until.IsZero() || !s.Until.IsZero() && s.Until.Before(w.Until) {
+			w.Until = s.Until
+		}
+	}
+	return w
+}
+
+// both is yes if both are, and no if either is.
+func both(a, b Value) Value {
+	switch {
+	case a == No || b == No:
+		return No
+	case a == Yes && b == Yes:
+		return Yes
+	}
+	return Unknown
+}
+
+// Tell puts what is known of the group among the facts of a member. The facts keep since
+// when they are as they are.
+func (w Whole) Tell(f *Facts) {
+	lives := time.Duration(0)
+	if !w.Until.IsZero() {
+		lives = max(w.Until.Sub(f.Now), 1)
+	}
+	f.Whole.Set(w.Here, f.Now, f.Now)
+	f.PartnerWhole.Set(w.There, f.Now, f.Now)
+	f.Whole.Lives, f.PartnerWhole.Lives = lives, lives
+	f.PartnerLeads = w.Leads
+}
+
+// Place is the part that an alias has in its group.
+type Place uint8
+
+// The places.
+const (
+	Ungrouped Place = iota
+	Leader          // it is listed first
+	Follower
+)
+
+// apart tells whether this host could not have the whole group, and the partner could.
+func (v *view) apart() bool {
+	return v.fresh(v.f.Whole) == No && v.fresh(v.f.PartnerWhole) == Yes
+}
+
+// split tells whether neither host could have the whole group. A partner that is silent,
+// with its daemon, which was heard, has nothing and could have nothing.
+func (v *view) split() bool {
+	if v.fresh(v.f.Whole) != No {
+		return false
+	}
+	return v.fresh(v.f.PartnerWhole) == No || v.partner() == Silent && v.daemon() == No
+}
+
+// joins tells whether the partner has the first member, and could have all.
+func (v *view) joins() bool {
+	return v.f.PartnerLeads == Yes && v.fresh(v.f.PartnerWhole) == Yes
+}
+
+// grouped is why the group keeps this host from taking the alias; NoRow if it does not.
+func (v *view) grouped() Reason {
+	switch {
+	case v.apart():
+		return GroupApart
+	case v.p.ReleaseSplit && v.split():
+		return GroupSplit
+	}
+	return NoRow
+}
+
+// returns tells whether the group lets a failback go on: this host has been able to have
+// all of it for as long as failback wants.
+func (v *view) returns() bool {
+	return v.p.Place == Ungrouped || v.fresh(v.f.Whole) == Yes && v.reached(v.f.Whole.Since.Add(v.p.failbackAfter()))
+}
