@@ -55,8 +55,11 @@ func newMachine(t *testing.T, h *lab.Host, own netip.Prefix, kind string, files 
 			continue
 		}
 		mode := fs.FileMode(0o644)
-		if strings.Contains(name, "key") || strings.Contains(name, "system-connections") {
+		switch {
+		case strings.Contains(name, "key"), strings.Contains(name, "system-connections"):
 			mode = 0o600 // secrets, as their programs require
+		case strings.HasPrefix(text, "#!"):
+			mode = 0o755
 		}
 		stage.Must(t, os.WriteFile(path, []byte(text), mode))
 	}
