@@ -99,6 +99,11 @@ func (a *app) showFindings(found []inspect.Finding, asJSON bool) error {
 func (a *app) printConfig(cfg *config.Config) {
 	w := a.stdout
 	for _, alias := range cfg.Aliases {
+		if alias.Loopback() {
+			printLoopback(w, alias)
+			printHooks(w, alias.Hooks)
+			continue
+		}
 		printAlias(w, alias, len(cfg.Settings.Peer.Keys) > 0)
 		printHooks(w, alias.Hooks)
 	}
@@ -181,6 +186,19 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 	}
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
 	printRecovery(w, a.Recover)
+}
+
+// printLoopback describes an alias on a loopback interface in a sentence.
+func printLoopback(w io.Writer, a config.Alias) {
+	here := "here always: it has no check"
+	switch named := strings.Join(a.Checks, ", "); {
+	case len(a.Checks) == 0:
+	case a.OnServiceFailure == config.ServiceRelease:
+		here = "here while its checks are good (" + named + "), released when one fails"
+	default:
+		here = "here as soon as its checks are good (" + named + "), and kept when one fails"
+	}
+	fmt.Fprintf(w, "%s on %s, shared: other hosts have it at the same time, and nobody is asked about it; %s; it outlives its daemon\n", a.Prefix, a.Label, here)
 }
 
 // printHooks says in a line below an alias which programs run for it, and when.

@@ -173,7 +173,10 @@ func TestManualPageHasTheFields(t *testing.T) {
 	}
 	var out strings.Builder
 	args := []string{"Check", "--aliases", files[0], "--partner-file", files[1]}
-	if code := run(t, &out, args...); len(files) != 2 || code != 0 {
-		t.Errorf("the two examples: exit %d\n%s", code, out.String())
+	if code := run(t, &out, args...); len(files) != 3 || code != 0 {
+		t.Fatalf("the two examples of a pair: exit %d\n%s", code, out.String())
+	}
+	if code := run(t, &out, "Check", "--files", "--aliases", files[2]); code != 0 {
+		t.Errorf("the example of a loopback interface: exit %d\n%s", code, out.String())
 	}
 }

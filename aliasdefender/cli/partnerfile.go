@@ -46,6 +46,7 @@ func (a *app) checkPartner(w io.Writer, ours []config.Alias, path string) error 
 
 // compare finds what is good in each file but wrong together.
 func compare(ourFile string, ours []config.Alias, theirFile string, theirs []config.Alias) (problems []string) {
+	ours, theirs = paired(ours), paired(theirs)
 	left := map[netip.Addr][]config.Alias{}
 	for _, t := range theirs {
 		left[t.Prefix.Addr()] = append(left[t.Prefix.Addr()], t)
@@ -68,6 +69,11 @@ func compare(ourFile string, ours []config.Alias, theirFile string, theirs []con
 		}
 	}
 	return problems
+}
+
+// paired are the rows that both hosts must have: not those of a loopback interface.
+func paired(rows []config.Alias) []config.Alias {
+	return (&config.Config{Aliases: rows}).Pairs()
 }
 
 // mirror takes the partner's row of the same alias out of those that are left. The two

@@ -51,6 +51,7 @@ func TestCheckComparesWithThePartnersFile(t *testing.T) {
 		"a link-local alias":            {"eth0:1 | fe80::1 | 64 | fe80::5 | true\n", "ens3:1 | fe80::1 | 64 | fe80::4 | false\n", 0, "fit together"},
 		"of two NICs, the other way up": {local, "eth1:1 | fe80::1 | 64 | fe80::4 | false\neth0:1 | fe80::1 | 64 | fe80::3 | false\n", 0, "fit together"},
 		"the same partner there":        {local, "eth1:1 | fe80::1 | 64 | fe80::6 | false\neth0:1 | fe80::1 | 64 | fe80::4 | false\n", 1, "alias fe80::1%eth1: both rows name fe80::6%eth1 as the partner"},
+		"shared with others too":        {us + "lo:1 | 192.0.2.33 | /32 | - | true\n", "lo:1 | 192.0.2.33 | /32 | - | true\nlo:2 | 192.0.2.34 | /32 | - | true\neth0:1 | 172.16.1.2 | /24 | 172.16.1.4 | false\n", 0, "fit together"},
 		"one NIC less there":            {local, "eth0:1 | fe80::1 | 64 | fe80::4 | false\n", 1, "alias fe80::1%eth1 is not in THEIRS"},
 		"one NIC more there":            {"eth0:1 | fe80::1 | 64 | fe80::5 | false\n", local, 1, "THEIRS:2: alias fe80::1%eth1 is not in OURS"},
 	} {

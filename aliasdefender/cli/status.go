@@ -22,7 +22,8 @@ func (a *app) statusCmd() *cobra.Command {
 		Short: "Show each alias: its holder, and why",
 		Long: `Show each alias of the running Monitor: its holder (us, partner, a hardware
 address, nobody, unknown), this host's role, whether router and partner answer,
-since when, and why.
+since when, and why. For an alias on a loopback interface, which many hosts have at
+once, HOLDER is us or -, and ROLE is shared.
 
 STANDBY tells whether another host would take the alias if its holder failed now. For
 an alias that is elsewhere that is this host; for one that is here it is the partner,

@@ -52,6 +52,12 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	names := map[string]bool{}
 	for _, alias := range cfg.Aliases {
 		readNIC(s, alias.NIC)
+		if alias.Loopback() {
+			for _, nic := range hostNICs(s) { // each answers ARP for it
+				readNIC(s, nic)
+			}
+			continue
+		}
 		if !alias.Partner.Addr.IsValid() {
 			names[alias.Partner.Name] = true
 		}
@@ -90,6 +96,16 @@ func resolve(ctx context.Context, names map[string]bool, into map[string][]netip
 		})
 	}
 	asking.Wait()
+}
+
+// hostNICs are the names of this host's NICs, as far as it could be read.
+func hostNICs(s *inspect.Subject) (names []string) {
+	if s.Host != nil {
+		for _, n := range s.Host.NICs {
+			names = append(names, n.Name)
+		}
+	}
+	return names
 }
 
 // readNIC reads the kernel's settings of a NIC.

@@ -223,8 +223,11 @@ func factLine(e control.Entry) string {
 			parts = append(parts, answerOf(r.Name, f, e.At))
 		}
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(e.Facts) == 0:
 		return "no facts known"
+	case len(parts) == 0: // an alias without a check on a loopback interface: no network is asked about it
+		return link
 	}
 	return strings.Join(parts, ", ") + "; " + link
 }

@@ -87,10 +87,7 @@ func (t *table) add(line int, row string) {
 	} else if a.Addr.IsValid() {
 		a.Prefix = netip.PrefixFrom(a.Addr, length)
 	}
-	if a.Partner, problem = parsePartner(fields[3]); problem == "" {
-		a.Partner, problem = a.partnerOn(a.Partner)
-	}
-	if problem != "" {
+	if a.Partner, problem = a.readPartner(fields[3]); problem != "" {
 		t.mistake(line, "partner", problem)
 	}
 	switch strings.ToLower(fields[4]) {
@@ -108,6 +105,10 @@ func (t *table) add(line int, row string) {
 
 // checkRow finds what is wrong between the fields of one row.
 func (t *table) checkRow(a Alias) {
+	if a.Loopback() {
+		t.checkLoopback(a)
+		return
+	}
 	if problem := edge(a.Addr, a.Prefix); problem != "" {
 		t.mistake(a.Line, "alias", problem)
 	}
@@ -133,6 +134,7 @@ func (t *table) checkRows() {
 			aliases[a.Addr] = a.Line
 		}
 	}
+	t.checkCovered()
 	// A partner that is an alias moves: now and then we ourselves would answer for it.
 	for _, a := range t.rows {
 		if line, moves := aliases[a.Partner.Addr]; moves && a.Partner.Addr != a.Addr {

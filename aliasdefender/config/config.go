@@ -21,8 +21,8 @@ type Alias struct {
 	Label   string       // with its label as written, "eth0:1"; equal to NIC if it has none
 	Addr    netip.Addr   // the alias IP, of either family; a link-local one of IPv6 has NIC as its zone
 	Prefix  netip.Prefix // Addr without a zone, with the NetMask's length, host bits included: 172.16.1.2/24
-	Partner Partner
-	Primary bool
+	Partner Partner      // on a loopback interface it is asked nothing, and may be NoPartner
+	Primary bool         // on a loopback interface it means nothing
 
 	Rhythm
 	// What judges the alias is of its family; what is link-local of it has NIC as its zone.
@@ -47,7 +47,7 @@ type Alias struct {
 
 // Partner is the other host of an alias: an address, or a name to resolve.
 type Partner struct {
-	Name string     // as written; of IPv6 the address in its canonical form, with its zone
+	Name string     // as written, or NoPartner; of IPv6 the address in its canonical form, with its zone
 	Addr netip.Addr // valid if Name is an address: of the alias's family
 }
 

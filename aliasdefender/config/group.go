@@ -118,16 +118,13 @@ func (j *joint) members(g *groupTable, in map[netip.Addr]*groupTable) {
 			j.mistake(p, fmt.Sprintf("%s is in %s already (line %d); an alias is in one group", m.addr, other.field, other.aliases.line))
 		case !known && !j.partial:
 			j.mistake(p, fmt.Sprintf("%s is not an alias of hostname.alias", m.addr))
-		case known && slices.Contains(loopbacks, j.row(m.addr).NIC):
+		case known && j.row(m.addr).Loopback():
 			j.mistake(p, fmt.Sprintf("%s is on %s (hostname.alias, line %d): such an alias does not move", m.addr, j.row(m.addr).NIC, line))
 		}
 		in[m.addr] = g
 	}
 	j.alike(g)
 }
-
-// loopbacks are the interfaces that reach nobody but this host.
-var loopbacks = []string{"lo", "lo0"}
 
 // row is the row of an alias; the zero Alias if there is none.
 func (j *joint) row(addr netip.Addr) Alias {

@@ -34,6 +34,10 @@ func join(t table, f *SettingsFile) (*Config, error) {
 		}
 		// A scope that is not there counts as an empty one.
 		own := byAddr[a.Addr]
+		if a.Loopback() {
+			j.fitLoopback(a, own).apply(&rows[i])
+			continue
+		}
 		s := j.fit(a, own)
 		j.checkThirdParties(a, s)
 		if own.failback.value && !a.Primary && !t.hasMistake(a.Line, "primary") {
@@ -117,9 +121,11 @@ func (j *joint) judges(a Alias, addr netip.Addr, p place, own bool) (netip.Addr,
 // checkUsed finds third parties for all aliases that fit none of them.
 func (j *joint) checkUsed() {
 	unused := func(addr netip.Addr, p place) {
-		fits := func(a Alias) bool { return a.Addr.IsValid() && a.strange(addr) == "" }
+		fits := func(a Alias) bool { return a.Addr.IsValid() && !a.Loopback() && a.strange(addr) == "" }
 		switch {
 		case !addr.IsValid() || j.partial || slices.ContainsFunc(j.rows, fits):
+		case slices.ContainsFunc(j.rows, func(a Alias) bool { return a.Loopback() && a.strange(addr) == "" }):
+			j.mistake(p, fmt.Sprintf("%s is used by no alias: those of hostname.alias on a loopback interface ask no router or witness", addr))
 		case addr.Zone() != "":
 			j.mistake(p, fmt.Sprintf("%s is used by no alias: none of IPv6 is on %s", addr, addr.Zone()))
 		default:

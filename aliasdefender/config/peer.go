@@ -170,6 +170,9 @@ func (j *joint) checkPeer() {
 	owners := map[netip.Addr]string{}
 	partners := map[string]bool{}
 	for _, a := range j.rows {
+		if a.Loopback() {
+			continue // nobody speaks to its partner
+		}
 		partners[a.Partner.Name] = true
 		if a.Partner.Addr.IsValid() {
 			owners[a.Partner.Addr] = a.Partner.Name

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -233,6 +234,30 @@ func TestTheDNSPairExampleIsAPair(t *testing.T) {
 		if a[0].Router.IsValid() || a[1].Router.String() != "fd53:1:2:3::1" {
 			t.Errorf("judged by %s and %s", a[0].Router, a[1].Router)
 		}
+	}
+}
+
+// TestTheExampleOfALoopbackInterfaceIsWhatItsDocumentSays: the same files on every host.
+func TestTheExampleOfALoopbackInterfaceIsWhatItsDocumentSays(t *testing.T) {
+	dir := filepath.Join(etc, "examples", "loopback")
+	cfg, err := Load(filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Aliases) != 3 || len(cfg.Pairs()) != 0 {
+		t.Errorf("%d rows, %d of pairs", len(cfg.Aliases), len(cfg.Pairs()))
+	}
+	for _, a := range cfg.Aliases {
+		if a.Partner.Name != NoPartner || a.OnServiceFailure != ServiceRelease || len(a.Checks) != 1 {
+			t.Errorf("%+v", a)
+		}
+	}
+	// "within 2.5 s of its death"
+	if c := cfg.Checks[0]; time.Duration(c.Fall)*c.Interval+c.Timeout != 2500*time.Millisecond {
+		t.Errorf("%+v", c)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -79,10 +79,10 @@ func (s Snapshot) write(to io.Writer) error {
 type Alias struct {
 	Alias   string `json:"alias"` // the address
 	Prefix  int    `json:"prefix"`
-	NIC     string `json:"nic"` // with label, as in the file
-	Role    string `json:"role"`
+	NIC     string `json:"nic"`              // with label, as in the file
+	Role    string `json:"role"`             // primary, secondary; shared: on a loopback interface, on many hosts at once
 	Parked  bool   `json:"parked,omitempty"` // an operator took it off this host
-	Holder  string `json:"holder"`           // us, partner, a hardware address, nobody, unknown
+	Holder  string `json:"holder"`           // us, partner, a hardware address, nobody, unknown; of a shared one us or -
 	Partner Peer   `json:"partner"`
 	Router  Peer   `json:"router"`
 

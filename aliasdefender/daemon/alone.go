@@ -234,7 +234,8 @@ func alone(al config.Alias) config.Alias {
 }
 
 // narrow is this host's network as an order needs it. It has no router, which decides
-// only about deeds that nobody has ordered. And no alias of the file counts as an own
+// only about deeds that nobody has ordered, but for one that a row of a loopback interface
+// would take for this host's own. And no alias of the file counts as an own
 // address of the NIC, whichever alias the order is for.
 type narrow struct {
 	defender.Network
@@ -244,7 +245,7 @@ type narrow struct {
 // Read reads the network.
 func (n narrow) Read() (host.State, error) {
 	s, err := n.Network.Read()
-	s.Routes = nil
+	s.Routes = slices.DeleteFunc(slices.Clone(s.Routes), func(r host.Route) bool { return !n.covers(r.Gateway) })
 	s.NICs = slices.Clone(s.NICs)
 	for i, nic := range s.NICs {
 		nic.Addrs = slices.Clone(nic.Addrs)
@@ -256,4 +257,9 @@ func (n narrow) Read() (host.State, error) {
 		s.NICs[i] = nic
 	}
 	return s, err
+}
+
+// covers tells whether the subnet of a row of a loopback interface has the address.
+func (n narrow) covers(addr netip.Addr) bool {
+	return slices.ContainsFunc(n.aliases, func(al config.Alias) bool { return al.Loopback() && host.Has(al.Prefix, addr) })
 }

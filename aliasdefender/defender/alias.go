@@ -97,6 +97,7 @@ func (l *loop) newAlias(c config.Alias) *alias {
 	}
 	a.sightDue.Do = func() { l.tellSight(a) }
 	a.set(c)
+	a.policy.Checked = a.policy.Checked && l.o.Deeds != OrderedDeeds // nobody asks checks without a Monitor
 	l.mark(a)
 	return a
 }
@@ -127,6 +128,7 @@ func PolicyOf(c config.Alias, channel bool) rules.Policy {
 		Failback: c.Failback, FailbackAfter: c.FailbackAfter,
 		ReleaseIsolated: c.OnIsolation == config.IsolationRelease, IsolatedAfter: c.IsolatedAfter,
 		Lease: c.Lease, ReleaseFailing: c.OnServiceFailure == config.ServiceRelease,
+		Loopback: c.Loopback(), Checked: len(c.Checks) > 0,
 	}
 }
 
@@ -166,7 +168,7 @@ func (l *loop) stands(a *alias) detect.Here {
 // decide puts the facts before the rules and has the answer carried out.
 func (l *loop) decide(a *alias) {
 	a.dirty = false
-	if a.nic.Asked.IsZero() && l.net.readErr == "" || a.alias == nil || a.gone {
+	if a.nic.Asked.IsZero() && l.net.readErr == "" || a.untied() || a.gone {
 		return // the host was not read yet, or not since the row was added: nothing is known
 	}
 	if due(a.errand.failure.retry, l.now) {

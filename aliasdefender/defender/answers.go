@@ -39,7 +39,7 @@ func (l *loop) answer(a *alias, done bool, text string) {
 func (l *loop) report(a *alias) {
 	o := a.order
 	switch {
-	case o == nil, a.errand.stage != idle:
+	case o == nil, a.errand.stage != idle, l.reportLoopback(a):
 		return
 	case o.command == rules.HandoverAlias && !o.had:
 		l.answerGiven(a)
@@ -48,7 +48,7 @@ func (l *loop) report(a *alias) {
 		a.state.Obey(rules.WithdrawCommand, rules.Facts{})
 		l.answer(a, false, "refused: there is no channel to the partner ([peer] key_file in the settings of both hosts); RemoveAlias here and AddAlias there move it, with a gap")
 		return
-	case !a.state.Holding && a.alias.Fact().Asked.Before(o.asked):
+	case !a.state.Holding && a.alias != nil && a.alias.Fact().Asked.Before(o.asked):
 		return // the question that the order put is not answered yet
 	case l.o.Deeds == OrderedDeeds && l.reportUnwatched(a):
 		return
@@ -131,6 +131,9 @@ func (a *alias) unlinked() string {
 	if err := a.iface.ready(); err != nil {
 		return err.Error()
 	}
+	if a.place.covers.IsValid() {
+		return a.elsewhere
+	}
 	if a.elsewhere != "" {
 		return a.elsewhere + ": take it off there by hand"
 	}
@@ -179,6 +182,9 @@ func (l *loop) whatNext(a *alias, handed bool) string {
 	f := l.facts(a)
 	end, here := l.until(a, l.maintenance)
 	stays := "; this host stays out until " + end
+	if a.cfg.Loopback() {
+		return l.nextOnLoopback(a)
+	}
 	switch heard := a.talk != nil && a.talk.mood == speaking; {
 	case a.state.Holding:
 		return "this host keeps it until a rule or an operator says otherwise"

@@ -97,7 +97,9 @@ func (l *loop) take(a *alias, d rules.Decision) {
 	j := l.job(a, d, l.trades.add)
 	j.gathers = l.crowded
 	l.worker.put(j)
-	l.asks.Rest(l.now, a.alias)
+	if a.alias != nil {
+		l.asks.Rest(l.now, a.alias)
+	}
 }
 
 // change has a worker change the kernel as the decision says.
@@ -169,7 +171,7 @@ func (l *loop) endErrand(a *alias) {
 func (l *loop) crowded() bool {
 	n := 0
 	for _, a := range l.list {
-		if !a.untied() && !a.state.Holding && (a.errand.stage == gated || a.errand.stage == idle && a.alias.Doubted(l.now, l.worker.gathered)) {
+		if a.alias != nil && !a.state.Holding && (a.errand.stage == gated || a.errand.stage == idle && a.alias.Doubted(l.now, l.worker.gathered)) {
 			n++
 		}
 	}

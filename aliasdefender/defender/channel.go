@@ -125,7 +125,7 @@ func (l *loop) introduce() {
 	for _, a := range l.list {
 		was := a.talk
 		a.talk = nil
-		a.policy.Channel = l.hasChannel() && l.speaks(a)
+		a.policy.Channel = !a.cfg.Loopback() && l.hasChannel() && l.speaks(a)
 		if a.partner == nil || !a.policy.Channel {
 			a.peer, a.pair = rules.Peer{}, nil
 			continue

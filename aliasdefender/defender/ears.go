@@ -145,7 +145,7 @@ var proxied = map[host.Family]string{
 // are the cause; empty: it is known, or they are not the cause.
 func (l *loop) deafness(a *alias, why rules.Reason) string {
 	switch why {
-	case rules.ServiceFailing, rules.ServiceReleased, rules.BothFailing:
+	case rules.ServiceFailing, rules.ServiceReleased, rules.SharedFailing, rules.BothFailing:
 		return a.sourcedWhy[rules.FactService]
 	case rules.AliasUnknown, rules.RouterUnknown, rules.PartnerUnknown, rules.KernelLost:
 	default:

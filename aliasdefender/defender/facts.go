@@ -22,7 +22,7 @@ func (l *loop) ownFacts(a *alias) rules.Facts {
 		RouterKnown: len(a.third) > 0,
 		Router:      a.thirdFact(),
 	}
-	if a.state.Holding {
+	if a.state.Holding && a.alias != nil {
 		f.AliasEvery = a.alias.Every(l.now)
 	}
 	if c := a.claimant; c != nil && c.hw == a.alias.HW() {

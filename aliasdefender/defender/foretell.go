@@ -13,6 +13,8 @@ func (l *loop) foretell(a *alias, o control.Order) control.Outcome {
 	switch {
 	case o.Maintenance == control.Off:
 		out.Text = l.foretellUnpark(a)
+	case a.cfg.Loopback():
+		out.Done, out.Text = l.foretellLoopback(a, o)
 	case o.Give && !a.state.Holding:
 		out.Text = "it is not on this host"
 	case o.Give && !a.able():

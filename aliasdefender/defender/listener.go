@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -42,7 +43,7 @@ func (n *nic) close(l *loop) {
 // listen opens a listener on the NIC if there is none, beside the loop. A listener
 // that stops as soon as it is opened is reopened once a second.
 func (l *loop) listen(n *nic) {
-	if n.wire != nil || n.opening || n.index == 0 || l.deaf() {
+	if n.wire != nil || n.opening || n.index == 0 || l.deaf() || config.IsLoopback(n.NIC) {
 		return
 	}
 	if again := n.opened.Add(readEvery); n.index == n.heardOn && l.now.Before(again) {

@@ -184,6 +184,7 @@ func (l *loop) place() []path {
 	for _, a := range l.list {
 		a.here, a.other, a.ours, a.leased = false, "", false, 0
 		a.place.leads, a.place.renamed, a.place.tentative, a.place.failed, a.place.spoken = false, "", false, false, false
+		a.place.covers = netip.Addr{}
 	}
 	paths := l.net.spare[:0]
 	for _, n := range l.net.state.NICs {
@@ -204,6 +205,7 @@ func (l *loop) place() []path {
 			}
 		}
 	}
+	l.placeLoopback()
 	return paths
 }
 
@@ -334,6 +336,8 @@ func (a *alias) inKernel() rules.Value {
 func (l *loop) readElsewhere(a *alias) {
 	elsewhere := ""
 	switch {
+	case a.place.covers.IsValid():
+		elsewhere = a.coversOwn()
 	case a.other != "" && a.here:
 		elsewhere = fmt.Sprintf("the alias is on %s of this host too", a.other)
 	case a.place.renamed != "":

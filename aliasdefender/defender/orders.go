@@ -213,7 +213,7 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 		answer(control.Outcome{Alias: a.id().String(), Text: "refused: this host is in maintenance; 'Maintenance off' ends it", Next: l.whatNext(a, false)})
 		return
 	}
-	if l.sparesLast(a, o, c, answer) {
+	if l.refusesLoopback(a, o, answer) || l.sparesLast(a, o, c, answer) {
 		return
 	}
 	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing of what was parked before
@@ -238,7 +238,7 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 	case adds:
 		delete(l.parked, a.id())
 	}
-	if a.alias == nil {
+	if a.untied() {
 		a.state.Obey(c, rules.Facts{Now: l.now})
 		return
 	}

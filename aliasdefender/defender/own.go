@@ -24,6 +24,9 @@ type place struct {
 	// It is of IPv6 and has a preferred lifetime, so that the host speaks with it.
 	spoken bool
 
+	// On a loopback interface: what of another NIC is in its subnet.
+	covers netip.Addr
+
 	only string // it is the NIC's only address, and not by us: what there is to say of that, said once
 	mask string // what is to be said of its mask; said once
 }
@@ -61,7 +64,7 @@ func (o owned) behind(at int, prefix netip.Prefix) bool {
 // ownBehind is the fact of that name.
 func (a *alias) ownBehind(s host.State) rules.Value {
 	switch {
-	case !s.Ordered || a.cfg.Addr.Is6():
+	case !s.Ordered || a.cfg.Addr.Is6() || a.cfg.Loopback():
 		return rules.Unknown
 	case !a.here:
 		return rules.No
@@ -191,8 +194,12 @@ func (l *loop) ownOnLink(nic string, to netip.Addr) (own netip.Addr, direct bool
 	return netip.Addr{}, false
 }
 
-// readOwn says how the row fits the NIC's own addresses.
+// readOwn says how the row fits the NIC's own addresses. Those of a loopback interface have
+// nothing to do with it.
 func (l *loop) readOwn(a *alias) {
+	if a.cfg.Loopback() {
+		return
+	}
 	p := &a.place
 	only := ""
 	if a.here && !a.ours && len(a.iface.own) == 0 && !a.state.Holding {
@@ -276,4 +283,4 @@ var addressOf = map[host.Family]string{host.IPv4: "address", host.IPv6: "IPv6 ad
 
 // lastAddress tells whether the alias is the last address of its NIC: without it the NIC
 // would lose its routes too.
-func (a *alias) lastAddress() bool { return a.here && len(a.iface.own) == 0 }
+func (a *alias) lastAddress() bool { return a.here && len(a.iface.own) == 0 && !a.cfg.Loopback() }

@@ -46,7 +46,7 @@ func (s *standby) watch(now time.Time) {
 func (l *loop) appraise(a *alias, f rules.Facts) {
 	s := &a.standby
 	switch again := s.at.Add(appraiseEvery); {
-	case l.o.Deeds == OrderedDeeds || l.ending.begun():
+	case l.o.Deeds == OrderedDeeds || l.ending.begun() || a.cfg.Loopback():
 		return
 	case l.now.Before(again):
 		l.agenda.Set(&s.due, again)

@@ -135,6 +135,9 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 			}
 		}
 	}
+	if a.cfg.Loopback() {
+		showLoopback(a, &c)
+	}
 	if journal {
 		c.Journal = Journal(l.d.ring.Of(a.recorded()))
 	}
@@ -198,6 +201,9 @@ func about(t *detect.Target) control.Peer {
 func (a *alias) list(f rules.Facts) []record.Fact {
 	all := make([]record.Fact, 0, rules.FactCount)
 	for _, r := range rules.FactRows() {
+		if a.cfg.Loopback() && !onLoopback[r.ID] {
+			continue
+		}
 		x := r.Of(&f)
 		value := x.Value
 		if r.Service && !a.fresh(*x, f.Now) {

@@ -25,7 +25,7 @@ func (l *loop) then(a *alias, f rules.Follow) {
 	case f.Look == rules.LookAnew:
 		l.asks.Forget(l.now, a.alias)
 	}
-	if f.Answered {
+	if f.Answered && a.alias != nil {
 		l.asks.Alive(l.now, a.alias, l.now)
 	}
 	if f.Read {

@@ -99,6 +99,9 @@ func (l *loop) tellLookers() {
 // unsure tells whether it is not known yet, but may be soon, who has the alias.
 func (l *loop) unsure(a *alias) bool {
 	n := a.iface
+	if a.cfg.Loopback() {
+		return false
+	}
 	switch a.alias.Fact().Value {
 	case rules.Silent:
 		return false
@@ -121,7 +124,7 @@ func (l *loop) reportUnwatched(a *alias) bool {
 	o, f := a.order, a.errand.failure
 	switch {
 	case o.takes() && a.state.Holding:
-		return !o.had && !l.deaf() && o.announced < announcements && l.unannounced(a) == ""
+		return !o.had && !l.deaf() && !a.cfg.Loopback() && o.announced < announcements && l.unannounced(a) == ""
 	case f.is() && o.takes():
 		a.state.Obey(rules.WithdrawCommand, rules.Facts{})
 		l.answer(a, false, f.text)
@@ -144,7 +147,7 @@ func (l *loop) reportUnwatched(a *alias) bool {
 func (l *loop) unannounced(a *alias) string {
 	f := a.errand.failure
 	switch {
-	case l.o.Deeds == AllDeeds || l.deaf():
+	case l.o.Deeds == AllDeeds || l.deaf() || a.cfg.Loopback():
 		return ""
 	case f.is() && f.action == rules.Announce:
 		return ", but " + f.text
@@ -173,6 +176,8 @@ func (l *loop) server() string {
 func (l *loop) nextUnwatched(a *alias, c rules.Command) string {
 	served := a.alias.Fact().Value == rules.Answered
 	switch {
+	case a.cfg.Loopback():
+		return l.nextOnLoopback(a)
 	case c == rules.UnparkAlias:
 		return noMonitorNow
 	case a.state.Parked && a.state.Holding:
@@ -198,6 +203,8 @@ func (l *loop) nextForetold(a *alias, o control.Order, done bool) string {
 	switch {
 	case o.Maintenance == control.Off:
 		return noMonitorNow
+	case a.cfg.Loopback():
+		return ""
 	case o.Remove || o.Maintenance == control.On:
 		return l.afterRemoval(a, l.maintenance || o.Maintenance == control.On)
 	case l.maintenance:

@@ -23,7 +23,7 @@ func (l *loop) relink() {
 		if nics[side] = true; l.net.nics[side] == nil {
 			l.net.nics[side] = &nic{Side: side}
 		}
-		if !a.cfg.Partner.Addr.IsValid() {
+		if !a.cfg.Partner.Addr.IsValid() && !a.cfg.Loopback() {
 			k := a.partnersName()
 			if names[k] = true; l.names[k] == nil {
 				l.names[k] = &name{next: l.now}
@@ -52,7 +52,7 @@ func (l *loop) relink() {
 
 // arrange passes the wishes to package detect, and ties every alias to its targets.
 func (l *loop) arrange() {
-	l.asks.Want(l.now, l.wishes)
+	l.asks.Want(l.now, asked(l.wishes))
 	for _, n := range l.net.nics {
 		l.link(n)
 		l.narrow(n)
@@ -81,7 +81,7 @@ func (l *loop) arrange() {
 
 // untied tells whether the alias has not been tied to its targets yet. They may be asked
 // already, for the alias whose place it takes.
-func (a *alias) untied() bool { return a.alias == nil }
+func (a *alias) untied() bool { return a.alias == nil && !a.cfg.Loopback() }
 
 // sameWish tells whether two wishes ask for the same. How a host stands to an alias is
 // the alias's matter.
@@ -89,8 +89,11 @@ func sameWish(a, b detect.Wish) bool {
 	return a.Alias == b.Alias && a.Partner == b.Partner && a.Rhythm == b.Rhythm && a.Pings == b.Pings && slices.Equal(a.Routers, b.Routers) && slices.Equal(a.Witnesses, b.Witnesses)
 }
 
-// wish is what the alias wants to have asked.
+// wish is what the alias wants to have asked: nothing, on a loopback interface.
 func (l *loop) wish(a *alias) detect.Wish {
+	if a.cfg.Loopback() {
+		return detect.Wish{}
+	}
 	partner, err := l.partnerOf(a)
 	if why := fmt.Sprint(err); err == nil {
 		a.noPartner = ""
@@ -133,4 +136,9 @@ func (l *loop) keyOf(a *alias, addr netip.Addr) detect.Key {
 		return on
 	}
 	return detect.Key{Addr: addr}
+}
+
+// asked are the wishes that ask for something.
+func asked(wishes []detect.Wish) []detect.Wish {
+	return slices.DeleteFunc(slices.Clone(wishes), func(w detect.Wish) bool { return w.Owner == nil })
 }

@@ -85,12 +85,23 @@ func (a *asked) drop(at time.Time) {
 	}
 }
 
-// Fact is what is known of whether the address answers.
-func (t *Target) Fact() rules.Fact { return t.fact }
+// Fact is what is known of whether the address answers. A nil Target is an address that
+// nobody asks: nothing is known of it.
+func (t *Target) Fact() rules.Fact {
+	if t == nil {
+		return rules.Fact{}
+	}
+	return t.fact
+}
 
 // HW is the hardware address of the last frame that claimed the address; zero: none
 // was seen.
-func (t *Target) HW() host.HW { return t.hw }
+func (t *Target) HW() host.HW {
+	if t == nil {
+		return host.HW{}
+	}
+	return t.hw
+}
 
 // Doubted tells whether the target may fall silent by then if it does not answer.
 func (t *Target) Doubted(now, by time.Time) bool {

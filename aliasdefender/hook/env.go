@@ -24,7 +24,10 @@ type said struct {
 // environment is the whole environment of a hook.
 func environment(a config.Alias, s said) []string {
 	role := "secondary"
-	if a.Primary {
+	switch {
+	case a.Loopback():
+		role = "shared"
+	case a.Primary:
 		role = "primary"
 	}
 	env := []string{"PATH=" + program.SearchPath}

@@ -39,7 +39,7 @@ func checksWithoutChannel(s *Subject) (found []Finding) {
 		return nil
 	}
 	var kept, released []netip.Addr
-	for _, a := range s.Config.Aliases {
+	for _, a := range s.Config.Pairs() {
 		switch {
 		case len(a.Checks) == 0:
 		case a.OnServiceFailure == config.ServiceRelease:

@@ -151,6 +151,9 @@ var Rules = []func(*Subject) []Finding{
 	checkByName,
 	checkUnused,
 	checkWhileHolding,
+	loopbackAnswersARP,
+	loopbackCovers,
+	loopbackMeans,
 }
 
 // Inspect returns the findings of all rules, the worst first.

@@ -7,12 +7,13 @@ import (
 	"alias-defender/aliasdefender/host"
 )
 
-// rows calls find for each row whose NIC is known to exist.
+// rows calls find for each row whose NIC is known to exist. Rows of a loopback interface
+// are not among them: no neighbour is asked about those, and none is told.
 func (s *Subject) rows(find func(config.Alias, host.NIC) []Finding) (found []Finding) {
 	if s.Host == nil {
 		return nil
 	}
-	for _, a := range s.Config.Aliases {
+	for _, a := range s.Config.Pairs() {
 		if nic, ok := s.Host.NIC(a.NIC); ok {
 			found = append(found, find(a, nic)...)
 		}

@@ -53,7 +53,7 @@ func partnerName(s *Subject) (found []Finding) {
 	if s.Names == nil {
 		return nil
 	}
-	for _, a := range s.Config.Aliases {
+	for _, a := range s.Config.Pairs() {
 		if a.Partner.Addr.IsValid() {
 			continue
 		}
@@ -88,6 +88,10 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 		return nil
 	}
 	for _, a := range s.Config.Aliases {
+		row := "W2"
+		if a.Loopback() {
+			row = "L2"
+		}
 		for _, nic := range s.Host.NICs {
 			at := slices.IndexFunc(nic.Addrs, func(x host.Address) bool { return x.Prefix.Addr() == a.Addr })
 			if nic.Name == a.NIC || a.Addr.Zone() != "" || at < 0 {
@@ -95,7 +99,7 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 			}
 			found = append(found, Finding{Warning, s.Row(a),
 				fmt.Sprintf("%s has %s, not %s", nic.Name, a.Addr, a.NIC),
-				fmt.Sprintf("%s is not taken here (W2): this host's own kernel answers whoever asks for it", a.Addr),
+				fmt.Sprintf("%s is not taken here (%s): this host's own kernel answers whoever asks for it", a.Addr, row),
 				fmt.Sprintf("ip address del %s dev %s", nic.Addrs[at].Prefix, nic.Name)})
 		}
 	}

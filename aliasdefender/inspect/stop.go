@@ -13,7 +13,7 @@ func nobodyAfterStop(s *Subject) (found []Finding) {
 	if set.OnExit != config.ExitRelease || len(set.Peer.KeyFiles) > 0 {
 		return nil
 	}
-	for _, a := range s.Config.Aliases {
+	for _, a := range s.Config.Pairs() {
 		if a.Primary {
 			found = append(found, Finding{Warning, s.Row(a),
 				fmt.Sprintf("on_exit = \"release\" takes %s off this host, which is its primary, when the Monitor is stopped, and there is no channel", a.Addr),

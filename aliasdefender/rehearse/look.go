@@ -65,11 +65,11 @@ func seeNICs(cfg *config.Config) map[string]seenNIC {
 		return nil
 	}
 	aliases := map[netip.Addr]bool{}
-	for _, a := range cfg.Aliases {
+	for _, a := range cfg.Pairs() {
 		aliases[bare(a.Addr)] = true
 	}
 	nics := map[string]seenNIC{}
-	for _, a := range cfg.Aliases {
+	for _, a := range cfg.Pairs() {
 		n, ok := state.NIC(a.NIC)
 		if _, done := nics[a.NIC]; done || !ok {
 			continue
@@ -100,7 +100,7 @@ func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[s
 		asked = map[string]bool{}
 		names = map[string]families{}
 	)
-	for _, a := range cfg.Aliases {
+	for _, a := range cfg.Pairs() {
 		name := a.Partner.Name
 		if a.Partner.Addr.IsValid() || asked[name] {
 			continue
@@ -109,7 +109,7 @@ func resolveAll(ctx context.Context, cfg *config.Config, resolve Resolver) map[s
 		all.Go(func() {
 			addrs, err := resolve(ctx, name)
 			addrs = slices.DeleteFunc(addrs, func(addr netip.Addr) bool { // a Monitor ignores these too
-				return slices.ContainsFunc(cfg.Aliases, func(a config.Alias) bool { return bare(a.Addr) == bare(addr) })
+				return slices.ContainsFunc(cfg.Pairs(), func(a config.Alias) bool { return bare(a.Addr) == bare(addr) })
 			})
 			if err == nil && len(addrs) > 0 {
 				var first families

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -155,7 +156,13 @@ const rehearsedTakes = 1000
 // rehearsed.
 func makePlan(cfg *config.Config, seen surroundings) (*plan, error) {
 	p := &planner{plan: &plan{}, seen: seen, used: map[netip.Addr]bool{}, fixed: map[netip.Addr]bool{}, hosts: map[string]string{}}
-	p.aliases, p.groupsOf = cfg.Aliases, cfg.Groups
+	p.aliases, p.groupsOf = cfg.Pairs(), cfg.Groups
+	switch shared := len(cfg.Aliases) - len(p.aliases); {
+	case len(p.aliases) == 0:
+		return nil, errors.New("there is nothing to rehearse: each row is of a loopback interface, and no alias there moves from host to host")
+	case shared > 0:
+		p.note("%d of the rows are of a loopback interface and not rehearsed: no alias there moves from host to host", shared)
+	}
 	p.reserve()
 	for _, step := range []func() error{p.segments, p.ourselves, p.partners, p.router, p.outside, p.clients, p.files} {
 		if err := step(); err != nil {
@@ -238,9 +245,6 @@ func (p *planner) isAlias(addr netip.Addr) bool {
 // segments gives each NIC its network, with the subnet of each of its aliases.
 func (p *planner) segments() error {
 	for _, a := range p.aliases {
-		if a.NIC == "lo" {
-			return fmt.Errorf("%s is on lo, which has no network: it cannot be rehearsed", a.Addr)
-		}
 		s := p.lan(a.NIC)
 		if s == nil {
 			s = &segment{nic: a.NIC}

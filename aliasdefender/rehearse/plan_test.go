@@ -255,7 +255,7 @@ func noAddressTwice(t *testing.T, p *plan) {
 
 func TestWhatCannotBePlannedIsSaid(t *testing.T) {
 	for _, tt := range []struct{ aliases, want string }{
-		{"lo:1 | 192.0.2.10 | /24 | 192.0.2.5 | true\n", "192.0.2.10 is on lo"},
+		{"lo:1 | 192.0.2.10 | /24 | 192.0.2.5 | true\n", "each row is of a loopback interface"},
 		{"eth0 | 192.0.2.9 | /30 | 192.0.2.10 | true\n", "192.0.2.8/30 has no address left"},
 	} {
 		if _, err := makePlan(filesOf(t, tt.aliases, ""), surroundings{}); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -27,7 +27,7 @@ func Rest() Decision {
 const localStale = 5 * time.Second
 
 // Decide says what to do about one alias. The first row that matches decides.
-func Decide(p Policy, s State, f Facts) Decision { return decide(Rows(), p, s, f) }
+func Decide(p Policy, s State, f Facts) Decision { return decide(tableFor(p), p, s, f) }
 
 // Judge decides as Decide does, but reuses its memory: deciding about a thousand
 // aliases makes no garbage. It serves one goroutine.
@@ -36,7 +36,7 @@ type Judge struct{ v view }
 // Decide does what the function [Decide] does.
 func (j *Judge) Decide(p Policy, s State, f Facts) Decision {
 	j.v = view{p: p, s: s, f: f}
-	return j.v.decide(Rows())
+	return j.v.decide(tableFor(p))
 }
 
 func decide(rows []Row, p Policy, s State, f Facts) Decision {

@@ -219,4 +219,81 @@
 //	      -> keep: own address gone
 //	H9  otherwise
 //	      -> keep: held
+//
+// # On a loopback interface
+//
+// An alias on a loopback interface is on many hosts at once. [LoopbackRows] are all that
+// is decided about it: L1 to L4 while we do not hold it, L5 to L9 while we do. A service
+// without a check counts as good, and unknown moves nothing.
+//
+//	L1  parked by an operator
+//	      -> wait: parked
+//	L1  it is not known what operators parked, and nobody has ordered the alias here since
+//	      -> wait: parked unknown
+//	L2  another NIC of this host has an address in its subnet, or it is not known whether one has
+//	      -> wait: on another NIC
+//	L3  own service failing
+//	      -> wait: service failing
+//	L4  an operator forces it
+//	      -> take: operator
+//	L3  own service unknown
+//	      -> wait: service unknown
+//	L4  an operator orders it
+//	      -> take: operator
+//	L4  otherwise
+//	      -> take: shared
+//	L5  ordered off
+//	      -> release: operator
+//	L6  own service failing, and nothing says to keep it then
+//	      -> release: service failing
+//	L7  the kernel lost it yet again, and the last restore is too recent
+//	      -> keep: keeps vanishing
+//	L7  the kernel lost it yet again
+//	      -> restore: keeps vanishing
+//	L7  the kernel lost it
+//	      -> restore: restored
+//	L8  own service failing, and on_service_failure = "keep"
+//	      -> keep: service failing
+//	L9  otherwise
+//	      -> keep: held
+//
+// # Routes
+//
+// [DecideRoute] decides about a route that this host keeps as a router, from what is known
+// of its next hops: a hop is dead if it is silent or its NIC is down or without carrier, it
+// lives if it answers, and is unknown otherwise. Nobody is asked for permission: only one
+// router keeps the route.
+//
+//	R1  this host's routes unknown
+//	      -> rest: routes unknown
+//	R2  ordered off, and ours is there
+//	      -> withdraw: ordered off
+//	R2  ordered off
+//	      -> rest: gone
+//	R3  a foreign route has its place, and ours is not there
+//	      -> rest: foreign route
+//	R3  it is not known whether a foreign route has its place, and ours is not there
+//	      -> rest: routes unknown
+//	R4  all hops dead, ours is there, and on_all_dead = "withdraw"
+//	      -> withdraw: all hops dead
+//	R4  all hops dead
+//	      -> rest: all hops dead
+//	R5  no hop lives, nothing that is known can be mended, and interval + doubt have passed since the start
+//	      -> rest: hops unknown
+//	R5  no hop lives, and nothing that is known can be mended
+//	      -> rest: hops not known yet
+//	R6  ours is not there
+//	      -> add: added
+//	R7  mode first, the hop it goes to unknown
+//	      -> rest: hop unknown
+//	R8  mode first, failback, and a hop of more preference lives
+//	      -> replace: failback
+//	R9  mode first, the hop it goes to dead, or none of those that are set
+//	      -> replace: hop dead
+//	R10 mode spread, and other hops or weights are wanted
+//	      -> replace: hops changed
+//	R11 a foreign route shadows it
+//	      -> rest: shadowed
+//	R12 otherwise
+//	      -> rest: good
 package rules

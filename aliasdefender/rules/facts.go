@@ -184,7 +184,10 @@ type Policy struct {
 	FailbackAfter   time.Duration
 	ReleaseIsolated bool // on_isolation = "release"
 	IsolatedAfter   time.Duration
-	ReleaseFailing  bool // on_service_failure = "release"; it counts only without a channel
+	ReleaseFailing  bool // on_service_failure = "release"; it counts only without a channel, or on a loopback interface
+
+	Loopback bool // it is on a loopback interface, and on many hosts by design: [LoopbackRows] decide
+	Checked  bool // something asks whether the service behind it is well; only LoopbackRows read it
 
 	Place        Place // in its group
 	ReleaseSplit bool  // when_split = "release"

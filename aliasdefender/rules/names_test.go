@@ -20,6 +20,7 @@ var wireReasons = map[uint8]Reason{
 	56: ClaimDefended, 57: ClaimAsked,
 	58: ParkedUnknown, 59: KeepsVanishing,
 	60: OwnBehind, 61: OwnBehindAgain, 62: OwnStaysBehind, 63: OwnGone,
+	64: Shared, 65: ServiceUnknown, 66: SharedFailing,
 	70: OnOtherNIC, 71: NotYet, 72: PartnerDown, 73: PartnerUnheard, 74: PartnerNotReady, 75: PartnerDeaf, 76: NotServed, 77: NoChannel, 78: ServedByNobody, 79: RouterIsPartner, 80: NotTold,
 	81: ServiceReleased, 82: BothFailing, 83: GroupApart, 84: GroupSplit, 85: GroupJoins,
 	90: FencedAnswers, 91: PartnerFenced,

@@ -137,6 +137,9 @@ const (
 	ServedByNobody
 	RouterIsPartner
 	NotTold
+	Shared
+	ServiceUnknown
+	SharedFailing
 	NotKnownHere // the partner gave a reason that this version does not know
 
 	reasonCount
@@ -232,6 +235,9 @@ var reasons = [reasonCount]struct {
 	ServedByNobody:   {78, "answered for nobody", Warning, "the partner says that it does not have the alias, and yet it is answered with the partner's hardware address: does something answer for others (proxy_arp_pvlan, proxy_ndp)?"},
 	RouterIsPartner:  {79, "router is the partner", Warning, "the router answers with the partner's hardware address, and would fall silent with it; set router or witnesses"},
 	NotTold:          {80, "not told", Info, "the partner does not say whether it would take the alias: it is not sure yet, or of an earlier version"},
+	Shared:           {64, "shared", Info, "many hosts have the alias by design, and nothing speaks against having it here"},
+	ServiceUnknown:   {65, "service unknown", Warning, "it is not known whether our own service is well; the alias comes when its checks are good"},
+	SharedFailing:    {66, "service failing", Warning, "our own service fails its check: the other hosts that have the alias serve it"},
 	FencedAnswers:    {90, "fenced, and answers", Alarm, "the partner was fenced, and yet the alias is still answered: the fence did not do what its exit code says"},
 	PartnerFenced:    {91, "partner fenced", Warning, "the partner's service failed and could not be restarted; the partner was fenced, and the alias has been silent since"},
 	NotKnownHere:     {255, "not known here", Info, "a reason that this version does not know"},
