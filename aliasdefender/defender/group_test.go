@@ -22,8 +22,8 @@ type firewall struct {
 	*world
 	spies [2]*spy
 
-	split, splitMost time.Duration
-	since            time.Time
+	splitMost time.Duration
+	since     time.Time
 }
 
 // grouping plays a story about a group.

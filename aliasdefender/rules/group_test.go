@@ -138,15 +138,15 @@ func groupSettings() map[string]*groupSetting {
 }
 
 // play plays a setting through, and returns what it found and how many worlds it saw.
-func play(c *groupSetting) (error, int) {
+func play(c *groupSetting) (seen int, err error) {
 	c.known = map[localKey]localDeed{}
 	e := exploration{c: c, seen: map[company]bool{}, walk: [2]map[company]int{{}, {}}}
 	for _, w := range worlds(c) {
 		if err := e.from(w); err != nil {
-			return err, len(e.seen)
+			return len(e.seen), err
 		}
 	}
-	return nil, len(e.seen)
+	return len(e.seen), nil
 }
 
 // TestAGroupIsTogether is promise 9.
@@ -159,7 +159,7 @@ func TestAGroupIsTogether(t *testing.T) {
 			t.Parallel()
 			begun := time.Now()
 			c.rows = Rows()
-			err, n := play(c)
+			n, err := play(c)
 			if err != nil {
 				t.Error(err)
 			}
@@ -180,7 +180,7 @@ func TestAGroupNeedsItsRows(t *testing.T) {
 			found := error(nil)
 			for primary := range 2 {
 				c := &groupSetting{members: 2, among: []could{good, bad, cut}, release: r.Reason == GroupSplit, primary: primary, rows: slices.Delete(slices.Clone(Rows()), i, i+1)}
-				if err, _ := play(c); err != nil {
+				if _, err := play(c); err != nil {
 					found = err
 				}
 			}

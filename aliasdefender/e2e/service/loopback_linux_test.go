@@ -74,8 +74,7 @@ func sharedShows(t *testing.T, p *pair.Pair, h *lab.Host, alias netip.Addr, row 
 	return shown
 }
 
-// routed has the router send a prefix to a host of the pair, as an operator, or a
-// [[route]], would.
+// routed has the router send a prefix to a host of the pair, as an operator would.
 func routed(t *testing.T, p *pair.Pair, to string, via netip.Prefix) {
 	t.Helper()
 	if _, errs, code := p.Router.Run(stage.Patiently(t), "ip", "route", "replace", to, "via", via.Addr().String()); code != 0 {
