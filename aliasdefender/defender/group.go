@@ -265,6 +265,11 @@ func (l *loop) together(a *alias) []*alias {
 	return a.group.members
 }
 
+// partHere tells whether another member of the alias's group is on this host.
+func (a *alias) partHere() bool {
+	return a.group != nil && slices.ContainsFunc(a.group.members, func(b *alias) bool { return b != a && b.state.Holding })
+}
+
 // spared is a member of the alias's group that is the last address of its NIC.
 func (a *alias) spared() *alias {
 	if a.group == nil {
