@@ -120,7 +120,7 @@ func (l *loop) tellGroup(a *alias, f *rules.Facts) {
 		g.seats = append(g.seats, s)
 	}
 	f.Whole, f.PartnerWhole = g.here, g.there
-	rules.Together(g.seats).Tell(f)
+	rules.Together(g.seats).Tell(a.policy, f)
 	g.here, g.there = f.Whole, f.PartnerWhole
 }
 
