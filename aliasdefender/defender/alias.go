@@ -102,8 +102,9 @@ func (l *loop) newAlias(c config.Alias) *alias {
 	return a
 }
 
-// mark has the alias decided in this turn.
+// mark has the alias decided in this turn: something of it has changed, or of its group.
 func (l *loop) mark(a *alias) {
+	a.lasts = time.Time{}
 	if !a.dirty {
 		a.dirty = true
 		l.marked = append(l.marked, a)

@@ -86,7 +86,8 @@ func (l *loop) takesWithin() time.Duration {
 }
 
 // comes tells whether the alias is being taken, or may have to be soon: it is not here, and
-// nobody else surely has it.
+// nobody else surely has it, or a part of its group is here. Then it follows, or that part
+// goes: without us neither would happen.
 func (a *alias) comes() bool {
 	if a.state.Holding || a.state.Parked || a.state.Leaving || a.untied() {
 		return false
@@ -95,7 +96,7 @@ func (a *alias) comes() bool {
 	if a.cfg.Loopback() {
 		return a.errand.stage != idle // other hosts that have it do not matter
 	}
-	return a.errand.stage != idle || f.Value != rules.Answered || !f.Miss.IsZero()
+	return a.errand.stage != idle || f.Value != rules.Answered || !f.Miss.IsZero() || a.partHere()
 }
 
 // exits are what the stages mean for each alias.

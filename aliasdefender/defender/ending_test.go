@@ -2,8 +2,12 @@ package defender
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/rules"
 )
 
 // A Monitor that ends after a take takes the dead partner's other aliases first: nobody
@@ -75,5 +79,31 @@ func TestWhoEndsAfterATakeDoesNotWaitForWhatIsServed(t *testing.T) {
 		if took := time.Since(began); took > time.Second {
 			w.fail("it ends after %v", took)
 		}
+	})
+}
+
+// Of a group it waits for what follows: the others would stay with a host that could not
+// have all, and nobody would take them from there.
+func TestWhoEndsAfterATakeWaitsForTheRestOfTheGroup(t *testing.T) {
+	var took chan struct{}
+	grouping(t, config.SplitServe, func(w *firewall) {
+		took = make(chan struct{})
+		look, first := w.seg.changed, sync.Once{}
+		w.seg.changed = func() {
+			if look(); w.b.has(memberIP()) {
+				first.Do(func() { close(took) })
+			}
+		}
+	}, func(w *firewall) {
+		w.at("a", "a", "the primary serves")
+		w.service(0, memberIP(), rules.No)
+		<-took
+		w.b.daemon.Stop(ExitTaken)
+		select {
+		case <-w.b.daemon.over:
+		case <-time.After(time.Minute):
+			w.fail("it does not end")
+		}
+		w.at("b", "b", "it has ended")
 	})
 }

@@ -26,12 +26,17 @@ type group struct {
 	here, there rules.Fact // what is known of the whole group, on this host and at the partner
 	said        string     // the trouble that was said
 	saidAt      time.Time
+
+	seats []rules.Seat // memory for the next look at all
+	made  int          // how many seats were made: each costs all facts of an alias
 }
 
 // seating is what an alias has of its group.
 type seating struct {
 	group *group
 	seat  rules.Seat // as the other members were told of it
+	last  rules.Seat // as it was made last, which is until
+	lasts time.Time  // then; zero: it has to be made anew
 }
 
 // regroup ties the aliases to the groups of the settings. The rows of a group are there:
@@ -91,30 +96,52 @@ func markOf(c config.Group) uint32 {
 	return max(h.Sum32(), 1)
 }
 
-// tellGroup puts what is known of its group among the facts of an alias.
+// tellGroup puts what is known of its group among the facts of an alias. Its own seat is
+// made of these. Of the others the last one counts, until something of them has changed, or
+// time makes something of it unknown: to make all for each would be a lot of work where a
+// group is large.
 func (l *loop) tellGroup(a *alias, f *rules.Facts) {
 	g := a.group
 	if g == nil {
 		return
 	}
+	a.sit(rules.SeatOf(a.policy, a.state, *f), l.now)
+	l.seatOthers(a)
 	apart := g.twoPartners() != ""
-	seats := make([]rules.Seat, 0, len(g.cfg.Aliases))
+	g.seats = g.seats[:0]
 	for _, b := range g.members {
-		s := rules.Seat{}
-		switch {
-		case b == a:
-			s = rules.SeatOf(b.policy, b.state, *f)
-		case b.alias != nil:
-			s = rules.SeatOf(b.policy, b.state, l.ownFacts(b))
+		s := b.last
+		if b != a && b.alias == nil {
+			s = rules.Seat{} // it is not asked yet
 		}
 		if apart {
 			s.There, s.Theirs = rules.Unknown, false
 		}
-		seats = append(seats, s)
+		g.seats = append(g.seats, s)
 	}
 	f.Whole, f.PartnerWhole = g.here, g.there
-	rules.Together(seats).Tell(f)
+	rules.Together(g.seats).Tell(a.policy, f)
 	g.here, g.there = f.Whole, f.PartnerWhole
+}
+
+// sit notes the seat that was made of the alias.
+func (a *alias) sit(s rules.Seat, now time.Time) {
+	a.last, a.lasts = s, now
+	a.group.made++
+}
+
+// seatOthers makes anew the seats of the other members that may not count any more. If time
+// has ended one, it would end others a moment later, and each time all members would be
+// decided again: so all are made.
+func (l *loop) seatOthers(a *alias) {
+	all := slices.ContainsFunc(a.group.members, func(b *alias) bool {
+		return b != a && !b.lasts.IsZero() && due(b.last.Until, l.now)
+	})
+	for _, b := range a.group.members {
+		if old := b.lasts.IsZero() || all && b.lasts.Before(l.now); old && b != a && b.alias != nil {
+			b.sit(rules.SeatOf(b.policy, b.state, l.ownFacts(b)), l.now)
+		}
+	}
 }
 
 // reseat has the other members decided again if it has become another question whether the
@@ -123,11 +150,11 @@ func (l *loop) reseat(a *alias) {
 	if a.group == nil || a.gone {
 		return
 	}
-	s := rules.SeatOf(a.policy, a.state, l.ownFacts(a))
-	if s.Alike(a.seat) {
+	a.sit(rules.SeatOf(a.policy, a.state, l.ownFacts(a)), l.now)
+	if a.last.Alike(a.seat) {
 		return
 	}
-	a.seat = s
+	a.seat = a.last
 	for _, b := range a.group.members {
 		if b != a {
 			l.mark(b)
@@ -263,6 +290,11 @@ func (l *loop) together(a *alias) []*alias {
 		return []*alias{a}
 	}
 	return a.group.members
+}
+
+// partHere tells whether another member of the alias's group is on this host.
+func (a *alias) partHere() bool {
+	return a.group != nil && slices.ContainsFunc(a.group.members, func(b *alias) bool { return b != a && b.state.Holding })
 }
 
 // spared is a member of the alias's group that is the last address of its NIC.

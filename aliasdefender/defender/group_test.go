@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -79,6 +80,53 @@ func (w *firewall) at(first, second, why string) {
 	if one, two := who(aliasIP), who(memberIP()); one != first || two != second {
 		w.fail("%s: the first is at %q and the second at %q, want %q and %q", why, one, two, first, second)
 	}
+}
+
+// TestALargeGroupCostsEachMemberOnce counts how often the loop looks at all facts of an
+// alias for its group: with 64 members it must not be 64 times for each heartbeat and turn. With 16 groups it is the same
+// for each alias; that takes a minute.
+func TestALargeGroupCostsEachMemberOnce(t *testing.T) {
+	if leftToTheOther(t) {
+		return
+	}
+	const members, groups = 64, 2
+	playWith(t, 1, true, false, func(w *world) {
+		w.crowd(groups * members)
+		for _, c := range []*config.Config{w.cfgA, w.cfgB} {
+			for g := range groups {
+				one := config.Group{Name: fmt.Sprintf("g%d", g), WhenSplit: config.SplitServe}
+				for m := range members {
+					one.Aliases = append(one.Aliases, c.Aliases[g*members+m].Addr)
+				}
+				c.Groups = append(c.Groups, one)
+			}
+		}
+		w.withKey()
+	}, func(w *world) {
+		w.wait(time.Minute)
+		if n := w.a.held(); n != groups*members {
+			w.t.Fatalf("%d held", n)
+		}
+		made := func(st *station) (n int) {
+			done := make(chan struct{})
+			st.daemon.post(func(l *loop) {
+				for _, g := range l.groups {
+					n += g.made
+				}
+				close(done)
+			})
+			<-done
+			return n
+		}
+		a, b := made(w.a), made(w.b)
+		const seconds = 10
+		w.wait(seconds * time.Second)
+		a, b = (made(w.a)-a)/seconds, (made(w.b)-b)/seconds
+		w.t.Logf("%d and %d seats a second for %d aliases", a, b, groups*members)
+		if most := 8 * groups * members; a > most || b > most {
+			w.t.Errorf("%d and %d seats a second, want %d at most", a, b, most)
+		}
+	})
 }
 
 // service has a host's check of the service behind an alias say so, for long.

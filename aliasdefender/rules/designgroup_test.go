@@ -9,7 +9,8 @@ func (c instance) apart() bool { return c.known(c.f.Whole) == No && c.known(c.f.
 
 // split: neither host could have the whole group; one that is dead could not.
 func (c instance) split() bool {
-	dead := c.partner() == Silent && !c.f.Peer.Heard.IsZero() && c.age(c.f.Peer.Heard) >= c.p.ChannelSilent()
+	heard := !c.f.Peer.Heard.IsZero() && c.age(c.f.Peer.Heard) < c.p.ChannelSilent()
+	dead := c.partner() == Silent && !heard
 	return c.known(c.f.Whole) == No && (c.known(c.f.PartnerWhole) == No || dead)
 }
 

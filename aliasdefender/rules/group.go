@@ -11,6 +11,7 @@ type Seat struct {
 
 	Ours   bool // we hold it
 	Theirs bool // the partner says that it holds it
+	Comes  bool // a hand-over of it to us is open
 
 	// Until is when time alone makes something of this unknown; zero: never.
 	Until time.Time
@@ -29,6 +30,7 @@ func SeatOf(p Policy, s State, f Facts) Seat {
 	if own == SaysHolding && seat.Theirs && v.fresh(f.Router) == Silent {
 		seat.Here = No
 	}
+	seat.Comes = !s.Holding && (v.open(Asking) || v.open(Getting))
 	seat.Until = v.again
 	return seat
 }
@@ -54,7 +56,7 @@ func (s Seat) Alike(other Seat) bool {
 type Whole struct {
 	Here  Value // this host has, or could have, every member
 	There Value // the partner has, or could have, every member
-	Leads Value // the partner has the first member, and we do not
+	Leads Value // the partner has the first member, and we do not; unknown while it is on its way to us
 
 	Until time.Time // when time alone makes something of this unknown; zero: never
 }
@@ -64,7 +66,7 @@ func Together(seats []Seat) Whole {
 	var w Whole
 	for i, s := range seats {
 		if i == 0 {
-			w = Whole{Here: s.Here, There: s.There, Leads: Of(s.Theirs && !s.Ours), Until: s.Until}
+			w = Whole{Here: s.Here, There: s.There, Leads: s.leads(), Until: s.Until}
 			continue
 		}
 		w.Here, w.There = both(w.Here, s.Here), both(w.There, s.There)
@@ -73,6 +75,14 @@ func Together(seats []Seat) Whole {
 		}
 	}
 	return w
+}
+
+// leads tells whether the first member is at the partner: not if it comes from there.
+func (s Seat) leads() Value {
+	if s.Theirs && s.Comes {
+		return Unknown
+	}
+	return Of(s.Theirs && !s.Ours)
 }
 
 // both is yes if both are, and no if either is.
@@ -87,16 +97,35 @@ func both(a, b Value) Value {
 }
 
 // Tell puts what is known of the group among the facts of a member. The facts keep since
-// when they are as they are.
-func (w Whole) Tell(f *Facts) {
+// when they are as they are. An answer that one of many members misses makes this host's
+// unknown for a moment: failback would never be due in a large group if that counted. So
+// what is yes again within the time in which a fact grows old was yes all the time.
+func (w Whole) Tell(p Policy, f *Facts) {
 	lives := time.Duration(0)
 	if !w.Until.IsZero() {
 		lives = max(w.Until.Sub(f.Now), 1)
 	}
-	f.Whole.Set(w.Here, f.Now, f.Now)
+	f.Whole.doubt(w.Here, p.Stale(), f.Now)
 	f.PartnerWhole.Set(w.There, f.Now, f.Now)
 	f.Whole.Lives, f.PartnerWhole.Lives = lives, lives
 	f.PartnerLeads = w.Leads
+}
+
+// doubt is Set, but for an unknown between two times yes that is shorter than most: Since
+// is then that of the first. Miss is when it began.
+func (f *Fact) doubt(v Value, most time.Duration, now time.Time) {
+	passed := !f.Miss.IsZero() && now.Sub(f.Miss) >= most
+	switch {
+	case v == Unknown && f.Value == Yes:
+		f.Value, f.Miss = v, now
+	case v == Unknown && f.Value == v && passed:
+		f.Since, f.Miss = f.Miss, time.Time{}
+	case v == Yes && f.Value == Unknown && !f.Miss.IsZero() && !passed:
+		f.Value, f.Miss = v, time.Time{}
+	case v != f.Value:
+		f.Miss = time.Time{}
+	}
+	f.Set(v, now, now)
 }
 
 // Place is the part that an alias has in its group.
@@ -115,12 +144,13 @@ func (v *view) apart() bool {
 }
 
 // split tells whether neither host could have the whole group. A partner that is silent,
-// with its daemon, which was heard, has nothing and could have nothing.
+// and whose daemon is not heard, has nothing and could have nothing. If it has not been
+// heard since our start, it is the same: a restart must not bring back a part.
 func (v *view) split() bool {
 	if v.fresh(v.f.Whole) != No {
 		return false
 	}
-	return v.fresh(v.f.PartnerWhole) == No || v.partner() == Silent && v.daemon() == No
+	return v.fresh(v.f.PartnerWhole) == No || v.partner() == Silent && v.daemon() != Yes
 }
 
 // joins tells whether the partner has the first member, and could have all.

@@ -123,7 +123,7 @@ func (c *groupSetting) does(w *company, h, m int) localDeed {
 	}
 	p := c.policy(h, m)
 	s, f := key.seats[m].facts(c, h, m)
-	Together(seats[:c.members]).Tell(&f)
+	Together(seats[:c.members]).Tell(p, &f)
 	f.Whole.Since = agoTable[old]
 	d := localDeed{decide(c.rows, p, s, f).Action, told{Say(p, s, f).Standing, w.can[h][m] == ill, f.Whole.Value}}
 	c.known[key] = d

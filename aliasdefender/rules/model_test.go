@@ -393,6 +393,6 @@ func (m *member) group(p Policy, f *Facts) {
 	if f.Peer.Counts(p, noon) {
 		other.There = Of(!m.partnerApart)
 	}
-	Together([]Seat{SeatOf(p, m.state(), *f), other}).Tell(f)
+	Together([]Seat{SeatOf(p, m.state(), *f), other}).Tell(p, f)
 	f.Whole.Since = agoTable[old]
 }

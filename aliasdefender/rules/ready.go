@@ -142,8 +142,9 @@ func (v *view) withoutHolder() *view {
 	if v.primary() {
 		// Its word is forgotten, except for what makes us act as primary.
 		w.f.Peer.Word, w.f.Peer.Facts = Word{}, [FactCount]Value{}
-		if v.p.ReleaseSplit && !v.f.Peer.Heard.IsZero() { // then it asks for both
-			w.f.Partner, w.f.Peer.Heard = gone, v.f.Now.Add(-v.p.ChannelSilent()-time.Second)
+		if v.p.ReleaseSplit { // then it asks for both
+			w.f.Partner = gone
+			w.unhear(v)
 		}
 		return w
 	}
@@ -151,10 +152,15 @@ func (v *view) withoutHolder() *view {
 		w.f.Partner = gone
 	}
 	w.f.Peer = Peer{}
-	if !v.f.Peer.Heard.IsZero() {
-		w.f.Peer.Heard = v.f.Now.Add(-v.p.ChannelSilent() - time.Second)
-	}
+	w.unhear(v)
 	return w
+}
+
+// unhear has the partner's daemon fall silent, if it was heard.
+func (v *view) unhear(was *view) {
+	if !was.f.Peer.Heard.IsZero() {
+		v.f.Peer.Heard = v.f.Now.Add(-v.p.ChannelSilent() - time.Second)
+	}
 }
 
 // deceived is why an address that answers now would not fall silent with the holder,
