@@ -57,6 +57,8 @@ func (v *view) noRecovery() string {
 		return "this host's own service is failing"
 	case v.fresh(v.f.Ready) != Yes:
 		return "this host is not ready to take the alias"
+	case v.p.Place != Ungrouped && (v.grouped() != NoRow || v.fresh(v.f.Whole) != Yes):
+		return "this host is not known to be able to have all of the alias's group"
 	case v.daemon() == Yes && v.told(v.f.Peer.Facts[FactService]) == No:
 		return "the partner's daemon says that its service is failing: it hands the alias over (H4)"
 	}
