@@ -54,6 +54,9 @@ func TestWhatARecoveryMayDo(t *testing.T) {
 		"its group could be at neither":                   {func(c *instance) { grouped(c, No, No) }, false, false},
 		"it is not known whether its group could be here": {func(c *instance) { grouped(c, Unknown, Yes) }, false, false},
 		"what is known of its group is too old":           {func(c *instance) { grouped(c, Yes, Yes); c.f.Whole.Asked = noon.Add(-time.Hour) }, false, false},
+		"its daemon said a moment ago that it is well":    {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
+		"and is not heard any more":                       {func(c *instance) { c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
+		"it said so long ago":                             {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-10 * time.Minute) }, true, true},
 		"fenced, and that is over":                        {func(c *instance) { fencedFor(c, time.Second); c.s.FenceOver = c.f.Fenced.Asked }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
