@@ -19,11 +19,7 @@ import (
 // has left of it. It waits for the disk no longer than within.
 func (m *monitor) newRecovery(cfg *config.Config, within time.Duration) *recovery.Worker {
 	dir := cfg.Settings.StateDir
-	var left []store.Recovery
-	var err error
-	if !waited(within, func() { left, err = store.ReadRecoveries(dir) }) {
-		left, err = nil, fmt.Errorf("%s: %w", dir, errNoAnswer)
-	}
+	left, err := readRecoveries(dir, within)
 	return recovery.New(recovery.Options{
 		Record: m.events.Record,
 		Output: func(j recovery.Job, line string) {
@@ -31,6 +27,26 @@ func (m *monitor) newRecovery(cfg *config.Config, within time.Duration) *recover
 		},
 		Keep: keepRecoveries(dir), Kept: keptOf(left), Unknown: err,
 	}, cfg.Aliases)
+}
+
+// readRecoveries reads what an earlier Monitor has left. An answer that comes after within
+// is nobody's any more.
+func readRecoveries(dir string, within time.Duration) ([]store.Recovery, error) {
+	type answer struct {
+		left []store.Recovery
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		left, err := store.ReadRecoveries(dir)
+		read <- answer{left, err}
+	}()
+	select {
+	case is := <-read:
+		return is.left, is.err
+	case <-time.After(within):
+		return nil, fmt.Errorf("%s: %w", dir, errNoAnswer)
+	}
 }
 
 // keptOf is what the file says, as the recovery knows it.

@@ -119,7 +119,10 @@ func (t *talk) partnerAt(addr netip.Addr) *detect.Target {
 func (a *alias) hear(l *loop, w peer.Word) {
 	was := a.peer
 	p := rulesWord(w)
-	p.Said, p.Held = a.talk.heard, was.Held
+	p.Said, p.Held, p.Well = a.talk.heard, was.Held, was.Well
+	if p.Facts[rules.FactService] == rules.Yes {
+		p.Well = p.Said
+	}
 	if p.Word.Standing == rules.SaysHolding {
 		p.Held = p.Said
 	}
@@ -142,7 +145,7 @@ func (a *alias) hear(l *loop, w peer.Word) {
 		l.asks.Look(l.now, a.alias)
 	}
 	a.compare(l, w)
-	was.Said, p.Said, was.Held, p.Held = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	was.Said, p.Said, was.Held, p.Held, was.Well, p.Well = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	if was != p || !a.settled() {
 		l.mark(a)
 	}

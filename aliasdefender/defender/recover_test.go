@@ -117,3 +117,32 @@ func TestTheSourceIsToldWhenItMayNoLonger(t *testing.T) {
 		}
 	})
 }
+
+// A host that could not have the whole group recovers nobody who has it: what it would take
+// then is a part.
+func TestAHostThatCouldNotHaveTheGroupRecoversNone(t *testing.T) {
+	s := &seer{}
+	grouping(t, config.SplitServe, func(w *firewall) {
+		w.cfgB.Aliases[0].Recover = config.Recover{Check: "there"}
+		w.b.sources = []Source{s}
+	}, func(w *firewall) {
+		if is := s.last(); !is.Restart || !is.Fence {
+			w.fail("both hosts could have all: %+v", is)
+		}
+		s.post(Observation{Alias: memberIP(), Fact: rules.FactService, Value: rules.No, Asked: time.Now(), Lives: time.Hour})
+		w.wait(5 * time.Second)
+		if is := s.last(); is.Restart || is.Fence {
+			w.fail("the second member could not be on b: %+v", is)
+		}
+		w.a.kill() // and its words with it
+		w.wait(5 * time.Second)
+		if is := s.last(); is.Restart || is.Fence {
+			w.fail("and nothing is heard of a: %+v", is)
+		}
+		s.post(Observation{Alias: memberIP(), Fact: rules.FactService, Value: rules.Yes, Asked: time.Now(), Lives: time.Hour})
+		w.wait(2 * time.Second) // a's lease has not run out yet
+		if is := s.last(); !is.Restart || !is.Fence {
+			w.fail("all could be on b: %+v", is)
+		}
+	})
+}

@@ -167,6 +167,11 @@ func New(o Options, rows []config.Alias) *Worker {
 		if !ok {
 			continue
 		}
+		for _, at := range []*time.Time{&k.Since, &k.Fenced} { // the clock was ahead then
+			if at.After(w.began) {
+				*at, w.changed = w.began, true
+			}
+		}
 		if r.Kept, r.told = k, k.Fenced.IsZero(); r.Step == Idle {
 			continue
 		}

@@ -47,7 +47,7 @@ func (w *Worker) Run(ctx context.Context, post func(...defender.Observation)) er
 		switch {
 		case r != nil && err != nil:
 			w.finished(r, job.Step, &notKept{err}, time.Now())
-		case r != nil:
+		case r != nil && w.still(r, job.Step):
 			running.Go(func() {
 				if err := w.run(ctx, job); ctx.Err() == nil {
 					w.finished(r, job.Step, err, time.Now())

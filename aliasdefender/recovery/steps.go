@@ -24,6 +24,7 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 			r.anew(now)
 		}
 	}
+	w.settled(now)
 	if w.running != nil {
 		return nil, time.Time{} // of a recovery that has ended meanwhile, perhaps
 	}
@@ -35,6 +36,21 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 		w.begin(r, now)
 	}
 	return w.goOn(w.busy, now)
+}
+
+// settled takes an alarm back once the service is good again without a recovery, and what
+// kept one from beginning once that is over.
+func (w *Worker) settled(now time.Time) {
+	for _, id := range w.order {
+		r := w.each[id]
+		if r.held != "" && w.mayNot(r, now) == "" {
+			r.held = ""
+		}
+		if r.Step == Idle && r.last.level >= rules.Error && r.report.State == check.Good && now.Before(r.report.Asked.Add(r.report.Lives)) {
+			r.last = outcome{"the service is good again", rules.Info, now}
+			w.say(r, record.RecoveryEnded, rules.Info, r.last.text)
+		}
+	}
 }
 
 // next is the first alias whose recovery is to begin.
@@ -50,7 +66,8 @@ func (w *Worker) next(now time.Time) *one {
 		}
 		if why != r.held {
 			r.held = why
-			w.say(r, record.RecoveryEnded, rules.Alarm, "the check "+r.Recover.Check+" of the partner's service is failing ("+r.report.Cause+"), and nothing is done about it: "+why)
+			r.last = outcome{"the check " + r.Recover.Check + " of the partner's service is failing (" + r.report.Cause + "), and nothing is done about it: " + why, rules.Alarm, now}
+			w.say(r, record.RecoveryEnded, rules.Alarm, r.last.text)
 		}
 	}
 	return nil
@@ -129,11 +146,7 @@ func (w *Worker) goOn(r *one, now time.Time) (*one, time.Time) {
 		}
 		w.resume(r, now)
 	}
-	if !r.sight.Restart || w.holds[r.id] {
-		why := r.sight.Why
-		if why == "" {
-			why = "too little is known"
-		}
+	if why := w.noMore(r); why != "" {
 		w.end(r, rules.Warning, "the recovery has ended at the step "+string(r.Step)+": "+why)
 		return w.advance(now)
 	}
@@ -188,19 +201,52 @@ func (r *one) sinceWhat() string {
 	return "the recovery began"
 }
 
+// noFence is why the partner may not be fenced, where the recovery may go on; empty: it may.
+func (w *Worker) noFence(r *one) string {
+	switch {
+	case len(r.Recover.Fence) == 0:
+		return "no fence is set"
+	case !r.sight.Fence:
+		return r.sight.Why
+	case len(w.holds) > 0 && !r.sight.Low:
+		return "this host serves an alias too, and its hardware address is not known to be lower than the partner's: two such hosts could fence each other"
+	}
+	return ""
+}
+
+// still tells whether the program that was to run may still run, now that the disk has it:
+// that may have taken seconds. If it may not the recovery has ended.
+func (w *Worker) still(r *one, s Step) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	why, level := w.noMore(r), rules.Warning
+	if why == "" && s == Fence {
+		why, level = w.noFence(r), rules.Alarm
+	}
+	if why == "" && w.busy == r {
+		return true
+	}
+	w.running = nil
+	w.end(r, level, "the recovery has ended before the step "+string(s)+" was run: "+why)
+	w.poke()
+	return false
+}
+
+// noMore is why a recovery may not go on; empty: it may.
+func (w *Worker) noMore(r *one) string {
+	switch {
+	case r.sight.Restart && !w.holds[r.id]:
+		return ""
+	case r.sight.Why != "":
+		return r.sight.Why
+	}
+	return "too little is known"
+}
+
 // stillIll: the service is failing after all that was done. The partner is fenced, if that
 // may be.
 func (w *Worker) stillIll(r *one, now time.Time) (*one, time.Time) {
-	why := ""
-	switch {
-	case len(r.Recover.Fence) == 0:
-		why = "no fence is set"
-	case !r.sight.Fence:
-		why = r.sight.Why
-	case len(w.holds) > 0 && !r.sight.Low:
-		why = "this host serves an alias too, and its hardware address is not known to be lower than the partner's: two such hosts could fence each other"
-	}
-	if why != "" {
+	if why := w.noFence(r); why != "" {
 		w.end(r, rules.Alarm, "not recovered: the check "+r.Recover.Check+" is still failing: "+r.report.Reason+"; the partner is not fenced, and the alias stays with it: "+why)
 		return w.advance(now)
 	}
@@ -211,12 +257,15 @@ func (w *Worker) stillIll(r *one, now time.Time) (*one, time.Time) {
 }
 
 // finished takes in how a program has ended.
-func (w *Worker) finished(r *one, s Step, err error, now time.Time) {
+func (w *Worker) finished(r *one, s Step, err error, at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer w.poke()
 	w.running = nil
 	if w.busy != r { // its settings have changed meanwhile
+		if s == Fence && err == nil {
+			w.fencedLate(w.each[r.id], r, at)
+		}
 		return
 	}
 	_, unkept := err.(*notKept)
@@ -226,19 +275,37 @@ func (w *Worker) finished(r *one, s Step, err error, now time.Time) {
 	case s == Process:
 		r.process = processSays(err)
 		w.say(r, record.RecoveryStep, rules.Info, "process: "+r.process+": "+how(err))
-		w.enter(r, Restart, now)
+		w.enter(r, Restart, at)
 	case s == Restart && err != nil:
 		w.say(r, record.RecoveryStep, rules.Warning, "restart: failed: "+how(err))
-		w.enter(r, Settle, now)
+		w.enter(r, Settle, at)
 	case s == Restart:
 		w.say(r, record.RecoveryStep, rules.Info, "restart: done; the service has "+config.Tidy(r.Recover.Settle)+" to start")
-		w.enter(r, Settle, now)
+		w.enter(r, Settle, at)
 	case err != nil:
 		w.end(r, rules.Alarm, "the partner could not be fenced: "+how(err)+"; the alias stays with it")
 	default:
-		r.Fenced, r.told = now, false
-		w.end(r, rules.Warning, "the partner is fenced: the alias is taken once it is silent")
+		w.fenced(r, at)
+		w.end(r, rules.Warning, r.last.text)
 	}
+}
+
+// fencedLate: the partner was fenced for was, whose recovery has ended meanwhile, and is's
+// has not begun; nil: the alias has none any more.
+func (w *Worker) fencedLate(is, was *one, at time.Time) {
+	if is == nil {
+		w.say(was, record.RecoveryEnded, rules.Alarm, "the partner is fenced, and nothing follows from that: the alias has no recovery any more")
+		return
+	}
+	w.fenced(is, at)
+	w.say(is, record.RecoveryEnded, rules.Warning, is.last.text)
+}
+
+// fenced notes that the partner is, since then. That is so whatever has become of the
+// recovery meanwhile.
+func (w *Worker) fenced(r *one, at time.Time) {
+	r.Fenced, r.told, w.changed = at, false, true
+	r.last = outcome{"the partner is fenced: the alias is taken once it is silent", rules.Warning, at}
 }
 
 // end ends the recovery, if one is under way. What ends it with an alarm is a problem until

@@ -49,7 +49,8 @@ type world struct {
 	events  []string
 	facts   map[netip.Addr]defender.Observation
 	disk    map[netip.Addr]Kept
-	full    bool // the disk takes nothing
+	full    bool            // the disk takes nothing
+	slow    map[Step]func() // what happens while the disk takes a step, which takes it 2 s
 
 	takes time.Duration     // each program
 	run   func(j Job) error // nil: exit code 0
@@ -77,6 +78,10 @@ func (w *world) startUnknown(unknown error, rows ...config.Alias) (*Worker, func
 		Output: func(Job, string) {},
 		Kept:   w.disk, Unknown: unknown,
 		Keep: func(all map[netip.Addr]Kept) (err error) {
+			if meanwhile := w.slow[all[one1].Step]; meanwhile != nil {
+				meanwhile()
+				time.Sleep(2 * time.Second)
+			}
 			w.set(func() {
 				if w.full {
 					err = errors.New("no space left on device")

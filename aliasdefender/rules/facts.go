@@ -149,6 +149,7 @@ type Peer struct {
 	Heard time.Time // when its daemon was last heard; zero: not since our start
 	Said  time.Time // when it last spoke of this alias; zero: never
 	Held  time.Time // when it last said that it holds it; zero: never
+	Well  time.Time // when it last said that its service is well; zero: never
 
 	Since   time.Time // since when its Standing has been what it is; zero: long ago
 	Word    Word      // said at Said, as is all that follows
@@ -165,7 +166,7 @@ type Peer struct {
 // and gives it the whole time again before it counts as silent.
 func (p *Peer) Forget(now time.Time) {
 	heard := p.Heard
-	*p = Peer{}
+	*p = Peer{Well: p.Well}
 	if !heard.IsZero() {
 		p.Heard = now
 	}

@@ -1,5 +1,7 @@
 package rules
 
+import "time"
+
 // A recovery of a partner that lives while its service does not: the partner's service is
 // restarted and, if that does not help, the partner is fenced, which means cut off from
 // the network, so that the alias can be taken. Programs of the administrator's do both.
@@ -57,16 +59,25 @@ func (v *view) noRecovery() string {
 		return "this host's own service is failing"
 	case v.fresh(v.f.Ready) != Yes:
 		return "this host is not ready to take the alias"
+	case v.p.Place != Ungrouped && (v.grouped() != NoRow || v.fresh(v.f.Whole) != Yes):
+		return "this host is not known to be able to have all of the alias's group"
 	case v.daemon() == Yes && v.told(v.f.Peer.Facts[FactService]) == No:
 		return "the partner's daemon says that its service is failing: it hands the alias over (H4)"
 	}
 	return ""
 }
 
+// wellFor is for how long a partner that said that its service is well is not fenced: its
+// Monitor may be starting anew, or not be heard for a moment.
+const wellFor = 10 * time.Minute
+
 // noFence is why the partner may not be fenced, where its service may be restarted.
 func (v *view) noFence() string {
 	if v.daemon() == Yes && v.told(v.f.Peer.Facts[FactService]) == Yes {
 		return "the partner's daemon says that its service is well"
+	}
+	if well := v.f.Peer.Well; !well.IsZero() && !v.reached(well.Add(wellFor)) {
+		return "the partner's daemon said that its service was well, less than 10 minutes ago"
 	}
 	return ""
 }

@@ -22,33 +22,42 @@ func TestWhatARecoveryMayDo(t *testing.T) {
 		given          func(c *instance)
 		restart, fence bool
 	}{
-		"no channel":                               {func(*instance) {}, true, true},
-		"a channel that never spoke":               {func(c *instance) { c.p.Channel = true }, true, true},
-		"a daemon that has fallen silent":          {func(c *instance) { heard(c, Yes); c.f.Peer.Said = noon.Add(-time.Hour); c.f.Peer.Heard = c.f.Peer.Said }, true, true},
-		"its daemon has no check":                  {func(c *instance) { heard(c, Unknown) }, true, true},
-		"its daemon says that the service is well": {func(c *instance) { heard(c, Yes) }, true, false},
-		"its daemon says that the service fails":   {func(c *instance) { heard(c, No) }, false, false},
-		"we have it":                               {func(c *instance) { c.s.Holding = true }, false, false},
-		"parked here":                              {func(c *instance) { c.s.Parked = true }, false, false},
-		"its row has gone":                         {func(c *instance) { c.s.Leaving = true }, false, false},
-		"this daemon ends":                         {func(c *instance) { c.s.Exit = ExitKeep }, false, false},
-		"an order":                                 {func(c *instance) { c.s.Order = OrderTake }, false, false},
-		"we ask for it":                            {func(c *instance) { c.s.Handover = Handover{Side: Asking, Number: 1, Began: noon} }, false, false},
-		"it is offered":                            {func(c *instance) { says(c, Word{Standing: SaysHolding, Step: Offers, Number: 4}) }, false, false},
-		"the alias is silent":                      {func(c *instance) { c.f.Alias = seen(Silent, time.Second) }, false, false},
-		"the alias is unknown":                     {func(c *instance) { c.f.Alias = Fact{} }, false, false},
-		"another host answers":                     {func(c *instance) { c.f.ByPartner = No }, false, false},
-		"it is not known who answers":              {func(c *instance) { c.f.ByPartner = Unknown }, false, false},
-		"the partner is silent":                    {func(c *instance) { c.f.Partner = seen(Silent, time.Second) }, false, false},
-		"the partner is unknown":                   {func(c *instance) { c.f.Partner = Fact{} }, false, false},
-		"the router is silent":                     {func(c *instance) { c.f.Router = seen(Silent, time.Second) }, false, false},
-		"the router is unknown":                    {func(c *instance) { c.f.Router = Fact{} }, false, false},
-		"our service fails too":                    {func(c *instance) { c.f.Service = seen(No, time.Second) }, false, false},
-		"our service is unknown":                   {func(c *instance) { c.f.Service = Fact{} }, true, true},
-		"not ready":                                {func(c *instance) { c.f.Ready = seen(No, time.Second) }, false, false},
-		"not known to be ready":                    {func(c *instance) { c.f.Ready = Fact{} }, false, false},
-		"fenced":                                   {func(c *instance) { fencedFor(c, time.Second) }, false, false},
-		"fenced, and that is over":                 {func(c *instance) { fencedFor(c, time.Second); c.s.FenceOver = c.f.Fenced.Asked }, true, true},
+		"no channel":                                      {func(*instance) {}, true, true},
+		"a channel that never spoke":                      {func(c *instance) { c.p.Channel = true }, true, true},
+		"a daemon that has fallen silent":                 {func(c *instance) { heard(c, Yes); c.f.Peer.Said = noon.Add(-time.Hour); c.f.Peer.Heard = c.f.Peer.Said }, true, true},
+		"its daemon has no check":                         {func(c *instance) { heard(c, Unknown) }, true, true},
+		"its daemon says that the service is well":        {func(c *instance) { heard(c, Yes) }, true, false},
+		"its daemon says that the service fails":          {func(c *instance) { heard(c, No) }, false, false},
+		"we have it":                                      {func(c *instance) { c.s.Holding = true }, false, false},
+		"parked here":                                     {func(c *instance) { c.s.Parked = true }, false, false},
+		"its row has gone":                                {func(c *instance) { c.s.Leaving = true }, false, false},
+		"this daemon ends":                                {func(c *instance) { c.s.Exit = ExitKeep }, false, false},
+		"an order":                                        {func(c *instance) { c.s.Order = OrderTake }, false, false},
+		"we ask for it":                                   {func(c *instance) { c.s.Handover = Handover{Side: Asking, Number: 1, Began: noon} }, false, false},
+		"it is offered":                                   {func(c *instance) { says(c, Word{Standing: SaysHolding, Step: Offers, Number: 4}) }, false, false},
+		"the alias is silent":                             {func(c *instance) { c.f.Alias = seen(Silent, time.Second) }, false, false},
+		"the alias is unknown":                            {func(c *instance) { c.f.Alias = Fact{} }, false, false},
+		"another host answers":                            {func(c *instance) { c.f.ByPartner = No }, false, false},
+		"it is not known who answers":                     {func(c *instance) { c.f.ByPartner = Unknown }, false, false},
+		"the partner is silent":                           {func(c *instance) { c.f.Partner = seen(Silent, time.Second) }, false, false},
+		"the partner is unknown":                          {func(c *instance) { c.f.Partner = Fact{} }, false, false},
+		"the router is silent":                            {func(c *instance) { c.f.Router = seen(Silent, time.Second) }, false, false},
+		"the router is unknown":                           {func(c *instance) { c.f.Router = Fact{} }, false, false},
+		"our service fails too":                           {func(c *instance) { c.f.Service = seen(No, time.Second) }, false, false},
+		"our service is unknown":                          {func(c *instance) { c.f.Service = Fact{} }, true, true},
+		"not ready":                                       {func(c *instance) { c.f.Ready = seen(No, time.Second) }, false, false},
+		"not known to be ready":                           {func(c *instance) { c.f.Ready = Fact{} }, false, false},
+		"fenced":                                          {func(c *instance) { fencedFor(c, time.Second) }, false, false},
+		"its group could be here":                         {func(c *instance) { grouped(c, Yes, Yes) }, true, true},
+		"its group could be here, and not there":          {func(c *instance) { grouped(c, Yes, No) }, true, true},
+		"its group could be there, and not here":          {func(c *instance) { grouped(c, No, Yes) }, false, false},
+		"its group could be at neither":                   {func(c *instance) { grouped(c, No, No) }, false, false},
+		"it is not known whether its group could be here": {func(c *instance) { grouped(c, Unknown, Yes) }, false, false},
+		"what is known of its group is too old":           {func(c *instance) { grouped(c, Yes, Yes); c.f.Whole.Asked = noon.Add(-time.Hour) }, false, false},
+		"its daemon said a moment ago that it is well":    {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
+		"and is not heard any more":                       {func(c *instance) { c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
+		"it said so long ago":                             {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-10 * time.Minute) }, true, true},
+		"fenced, and that is over":                        {func(c *instance) { fencedFor(c, time.Second); c.s.FenceOver = c.f.Fenced.Asked }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := standbyOfIll()
@@ -101,4 +110,9 @@ func TestAFenceCountsUntilThePartnerIsHeardOfOtherwise(t *testing.T) {
 			}
 		})
 	}
+}
+
+// grouped: the alias leads a group, of which this is known.
+func grouped(c *instance, here, there Value) {
+	c.p.Place, c.f.Whole, c.f.PartnerWhole = Leader, seen(here, time.Hour), seen(there, time.Hour)
 }
