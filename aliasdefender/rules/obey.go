@@ -172,7 +172,7 @@ func (s *State) MayLeave(d Decision) bool {
 // changed, we may take it again.
 func (s *State) Successor(d Decision) State {
 	return State{
-		Parked: s.Parked, Exit: s.Exit, Ending: s.Ending, FenceOver: s.FenceOver,
+		Parked: s.Parked, Exit: s.Exit, Ending: s.Ending, FenceHeld: s.FenceHeld, FenceOver: s.FenceOver,
 		OursLast: s.OursLast || d.Action == Release && d.Reason == OperatorReleases,
 	}
 }

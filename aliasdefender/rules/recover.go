@@ -105,14 +105,19 @@ func (v *view) silentSinceFence() bool {
 }
 
 // heedFence notes that a fence counts no more: the partner's daemon is heard again, the
-// partner and the alias have fallen silent (the next one who answers was not fenced), or
-// an operator has ordered the alias here. It is a part of [State.Saw].
+// partner and the alias have fallen silent (the next one who answers was not fenced),
+// another host serves the alias after we did, or an operator has ordered it here. It is a
+// part of [State.Saw].
 func (s *State) heedFence(p Policy, f Facts) {
 	at := f.Fenced.Asked
+	if s.Holding {
+		s.FenceHeld = at
+	}
 	switch {
 	case f.Fenced.Value != Yes:
 		s.FenceOver = at // the next one is later
-	case s.Order != NoOrder,
+	case !s.Holding && s.FenceHeld.Equal(at) && f.Alias.Value == Answered,
+		s.Order != NoOrder,
 		f.Peer.Heard.After(at.Add(p.Stale())), // a fence may act a moment after its program has ended
 		f.Partner.Value == Silent && f.Partner.Asked.After(at) && f.Alias.Value == Silent:
 		s.FenceOver = at

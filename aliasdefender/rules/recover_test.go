@@ -87,6 +87,13 @@ func TestAFenceCountsUntilThePartnerIsHeardOfOtherwise(t *testing.T) {
 		"it was silent before":                          {func(c *instance) { c.f.Partner = seen(Silent, time.Hour); c.f.Partner.Asked = c.f.Fenced.Asked }, false},
 		"it is silent, and the alias answers":           {func(c *instance) { c.f.Partner, c.f.Alias = seen(Silent, time.Second), seen(Answered, time.Hour) }, false},
 		"AddAlias":                                      {func(c *instance) { c.s.Order = OrderTake }, true},
+		"it answers":                                    {func(c *instance) { c.f.Alias = seen(Answered, time.Second) }, false},
+		"it answers after we have held the alias": {func(c *instance) {
+			c.s.Holding = true
+			c.s.Saw(c.p, c.f)
+			c.s.Done(c.p, Decision{Action: Release, Reason: OperatorReleases}, Outcome{Begun: noon}, noon)
+			c.f.Alias = seen(Answered, time.Second)
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := nobody()

@@ -58,6 +58,7 @@ type State struct {
 	Woke       time.Time   // when this process last came back from a pause
 	Reorders   int         // how often in a row, each within a minute of the last, it was put behind an own address
 	Reordered  time.Time   // when it last was
+	FenceHeld  time.Time   // we have held the alias since the fence that was proven then
 	FenceOver  time.Time   // Facts.Fenced that was proven then counts no more
 }
 
@@ -137,6 +138,7 @@ func (s *State) letGo(r Reason) {
 		Order:     s.Order,
 		Handover:  h,
 		Takes:     s.Takes,
+		FenceHeld: s.FenceHeld,
 		FenceOver: s.FenceOver,
 		OursLast:  r == LinkLost || r == Isolated || r == LeaseEnded || r == ServiceReleased,
 		NoReturn:  r == FailbackRefused || r == GivenBack && s.Handover.Why == FailbackAsks,
