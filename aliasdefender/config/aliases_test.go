@@ -66,14 +66,20 @@ func TestARowIsReadAsItWasMeant(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseAliases(strings.NewReader(tt.text), "hostname.alias")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, got, compareNetip); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
+			readAs(t, tt.text, tt.want)
 		})
+	}
+}
+
+// readAs requires that a table is read as these rows.
+func readAs(t *testing.T, text string, want []Alias) {
+	t.Helper()
+	got, err := ParseAliases(strings.NewReader(text), "hostname.alias")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, compareNetip); diff != "" {
+		t.Fatalf("-want +got:\n%s", diff)
 	}
 }
 

@@ -202,13 +202,19 @@ func (f *SettingsFile) checkTable(v value) *checkTable {
 	}
 	c := &checkTable{place: place{v.line, joinPath(v.path[:2])}, name: name}
 	f.checks = append(f.checks, c)
-	switch {
-	case len(f.checks) == maxChecks+1:
-		f.mistake(c.line, c.field, fmt.Sprintf("too many checks: there may be %d", maxChecks))
-	case !plainName(name):
-		f.mistake(c.line, c.field, fmt.Sprintf("%s is no plain name; write up to %d letters, digits, - and _, such as [check.web]", show(name), maxCheckName))
-	}
+	f.named(c.place, name, "web", len(f.checks), maxChecks)
 	return c
+}
+
+// named looks at a new table of a kind that has names, the nth of most; like is such a name.
+func (f *SettingsFile) named(at place, name, like string, n, most int) {
+	kind, _, _ := strings.Cut(at.field, ".")
+	switch {
+	case n == most+1:
+		f.mistake(at.line, at.field, fmt.Sprintf("is one %s more than the %d that there may be", kind, most))
+	case !plainName(name):
+		f.mistake(at.line, at.field, fmt.Sprintf("%s is no plain name; write up to %d letters, digits, - and _, such as [%s.%s]", show(name), maxCheckName, kind, like))
+	}
 }
 
 // takeCheck files what stands in a table of [check]. It leaves to others what is no such

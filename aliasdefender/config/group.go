@@ -62,12 +62,7 @@ func (f *SettingsFile) groupTable(v value) *groupTable {
 	}
 	g := &groupTable{place: place{v.line, joinPath(v.path[:2])}, name: name}
 	f.groups = append(f.groups, g)
-	switch {
-	case len(f.groups) == maxGroups+1:
-		f.mistake(g.line, g.field, fmt.Sprintf("is one group more than the %d that there may be", maxGroups))
-	case !plainName(name):
-		f.mistake(g.line, g.field, fmt.Sprintf("%s is no plain name; write up to %d letters, digits, - and _, such as [group.firewall]", show(name), maxCheckName))
-	}
+	f.named(g.place, name, "firewall", len(f.groups), maxGroups)
 	return g
 }
 

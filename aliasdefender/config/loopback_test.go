@@ -21,19 +21,10 @@ func TestARowOfALoopbackInterfaceIsReadAsItWasMeant(t *testing.T) {
 		"a partner of the other family":      {"lo:1|2001:db8::2|128|172.16.1.5|true", []Alias{row(1, "lo:1", "2001:db8::2", 128, "172.16.1.5", true)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseAliases(strings.NewReader(tt.text), "hostname.alias")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(tt.want, got, compareNetip); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			if !got[0].Loopback() {
+			readAs(t, tt.text, tt.want)
+			readAs(t, tt.want[0].Row(), tt.want) // and when it is written down again
+			if !tt.want[0].Loopback() {
 				t.Error("it is not known as one")
-			}
-			again, err := ParseAliases(strings.NewReader(got[0].Row()), "hostname.alias")
-			if err != nil || cmp.Diff(got, again, compareNetip) != "" {
-				t.Errorf("%s: %+v, %v", got[0].Row(), again, err)
 			}
 		})
 	}

@@ -178,6 +178,20 @@ func TestReadingFromBeforeTheGateOpenedIsNoLastLook(t *testing.T) {
 // ordered has A, which holds the alias, be told to park it.
 func (w *world) ordered() { w.meanwhile(w.a, control.Order{Alias: aliasIP, Remove: true}) }
 
+// leased plays a story of A alone, which holds the alias with a lease and has this gate.
+func leased(t *testing.T, g *gate, f func(*world)) {
+	t.Helper()
+	playWith(t, 1, false, true, func(w *world) {
+		w.a.gates = []Gate{g}
+		w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Primary = 10*time.Second, false
+	}, func(w *world) {
+		w.b.kill()
+		w.b.set(func() { w.b.on = false })
+		w.settle()
+		f(w)
+	})
+}
+
 func TestAReleaseThatCanWaitWaitsForItsGate(t *testing.T) {
 	g := &gate{of: rules.Release}
 	playWith(t, 1, true, false, func(w *world) { w.a.gates = []Gate{&gate{of: rules.Forget}, g} }, func(w *world) {
@@ -223,14 +237,8 @@ func TestNoLinkDoesNotWaitForAGateThatWasAsked(t *testing.T) {
 // and its lease is renewed.
 func TestAReleaseThatIsNotAllowedKeepsTheAlias(t *testing.T) {
 	g := &gate{of: rules.Release}
-	playWith(t, 1, false, true, func(w *world) {
-		w.a.gates = []Gate{g}
-		w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Primary = 10*time.Second, false
-		g.at = func() { open := g.opens[len(g.opens)-1]; go open(errors.New("not now")) }
-	}, func(w *world) {
-		w.b.kill()
-		w.b.set(func() { w.b.on = false })
-		w.settle()
+	g.at = func() { open := g.opens[len(g.opens)-1]; go open(errors.New("not now")) }
+	leased(t, g, func(w *world) {
 		w.expect("a", "nobody else is there")
 		w.ordered()
 		w.wait(time.Minute)
@@ -269,13 +277,7 @@ func TestAnExitWaitsForTheGates(t *testing.T) {
 // is due.
 func TestWhatMustGoAtOnceIsNotRenewedFirst(t *testing.T) {
 	g := &gate{of: rules.Release}
-	playWith(t, 1, false, true, func(w *world) {
-		w.a.gates = []Gate{g}
-		w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Primary = 10*time.Second, false
-	}, func(w *world) {
-		w.b.kill()
-		w.b.set(func() { w.b.on = false })
-		w.settle()
+	leased(t, g, func(w *world) {
 		w.ordered()
 		w.wait(time.Second)
 		begun := make(chan rules.Action, 1)
@@ -299,13 +301,7 @@ func TestWhatMustGoAtOnceIsNotRenewedFirst(t *testing.T) {
 func TestAnAliasThatWaitsForAGateOutlivesTheMonitor(t *testing.T) {
 	for _, next := range []bool{true, false} {
 		g := &gate{of: rules.Release}
-		playWith(t, 1, false, true, func(w *world) {
-			w.a.gates = []Gate{g}
-			w.cfgA.Aliases[0].Lease, w.cfgB.Aliases[0].Primary = 10*time.Second, false
-		}, func(w *world) {
-			w.b.kill()
-			w.b.set(func() { w.b.on = false })
-			w.settle()
+		leased(t, g, func(w *world) {
 			w.ordered()
 			w.wait(time.Second)
 			exit := ExitKeep

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,11 +43,7 @@ func manages(x *example, h *lab.Host) (u *units, bin string) {
 	u = &units{T: x.T, host: h, conf: x.file(h, "nginx.conf")}
 	dir := x.file(h, "web")
 	stage.Must(x.T, os.MkdirAll(dir, 0o755))
-	var temps strings.Builder
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		fmt.Fprintf(&temps, "%s_temp_path %s; ", kind, filepath.Join(dir, kind))
-	}
-	stage.Place(x.T, u.conf, fmt.Sprintf("daemon off; master_process off; pid %s/pid; error_log stderr;\nevents { worker_connections 64; }\nhttp { access_log off; %s server { listen 8080; location / { return 200 %q; } } }\n", dir, temps.String(), h.Name))
+	stage.Place(x.T, u.conf, "daemon off;\n"+stage.NginxConf(dir, "stderr", fmt.Sprintf("\t\tlisten 8080;\n\t\tlocation / { return 200 %q; }\n", h.Name)))
 	pipe := x.file(h, "asked")
 	var done sync.WaitGroup
 	x.T.Cleanup(done.Wait) // after the pipe is closed

@@ -1,12 +1,8 @@
 package examples
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -90,23 +86,7 @@ func (m *serviceMonitor) script(h *lab.Host, name, text string) {
 func (m *serviceMonitor) installA() {
 	m.Helper()
 	dir := m.file(m.a, "")
-	var temps strings.Builder
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		fmt.Fprintf(&temps, "\t%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
-	}
-	stage.Place(m.T, m.file(m.a, "nginx.conf"), fmt.Sprintf(`master_process off;
-pid %s/pid;
-error_log %[1]s/error.log;
-events { worker_connections 64; }
-http {
-	access_log off;
-	default_type text/html;
-%s	server {
-		listen 80;
-		location = / { return 200 "<html>a</html>\n"; }
-	}
-}
-`, dir, temps.String()))
+	stage.Place(m.T, m.file(m.a, "nginx.conf"), stage.NginxConf(dir, dir+"/error.log", "\t\tlisten 80;\n\t\tlocation = / { return 200 \"<html>a</html>\\n\"; }\n"))
 	nginx, err := exec.LookPath("nginx")
 	stage.Must(m.T, err)
 	m.script(m.a, "nginx", "#!/bin/sh\nexec "+nginx+" -p "+dir+" -c "+m.file(m.a, "nginx.conf")+" -e "+m.file(m.a, "error.log")+"\n")
@@ -187,27 +167,7 @@ func (m *serviceMonitor) dies(unstartable bool) time.Time {
 
 // fetch asks for the page at the alias, from the client.
 func (m *serviceMonitor) fetch() (page string, err error) {
-	const within = time.Second
-	var c net.Conn
-	err = m.user.Do(func() error { // this thread is in the client's namespace
-		c, err = net.DialTimeout("tcp", netip.AddrPortFrom(servedAlias, 80).String(), within)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(within))
-	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"); err != nil {
-		return "", err
-	}
-	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return "", err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	return string(body), err
+	return stage.Page(m.user, servedAlias, time.Second)
 }
 
 // page waits until the alias serves a host's page.

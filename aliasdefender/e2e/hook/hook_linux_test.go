@@ -229,25 +229,9 @@ func TestAHookThatDoesItsWorstIsContained(t *testing.T) {
 	if moved != 1 || output == 0 || output > 256<<10 {
 		t.Errorf("%d lines seem to be of a move; %d bytes of its output were logged", moved, output)
 	}
-	for _, pid := range leftOver(t, "98761", "98762") {
+	for _, pid := range stage.Processes(t, "98761", "98762") {
 		nstest.Ended(t, pid)
 	}
-}
-
-// leftOver are the processes that have one of these words on their command line.
-func leftOver(t *testing.T, words ...string) (all []int) {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	stage.Must(t, err)
-	for _, f := range files {
-		text, _ := os.ReadFile(f) // it may have ended
-		if args := strings.Split(string(text), "\x00"); slices.ContainsFunc(words, func(w string) bool { return slices.Contains(args, w) }) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
-			stage.Must(t, err)
-			all = append(all, pid)
-		}
-	}
-	return all
 }
 
 // TestAMonitorThatIsToActOnceEndsAfterItsTake: the alias stays, and so does what serves it.

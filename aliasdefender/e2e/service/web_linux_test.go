@@ -1,12 +1,8 @@
 package service
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -38,25 +34,8 @@ func nginx(t *testing.T, h *lab.Host, more string) *lab.Process {
 	t.Helper()
 	stage.Wanted(t, "nginx", "nginx-light")
 	dir := t.TempDir()
-	var temps strings.Builder
-	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		fmt.Fprintf(&temps, "\t%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
-	}
 	conf := filepath.Join(dir, "nginx.conf")
-	stage.Place(t, conf, fmt.Sprintf(`daemon off;
-master_process off;
-pid %s/pid;
-error_log stderr;
-events { worker_connections 64; }
-http {
-	access_log off;
-	default_type text/html;
-%s	server {
-		listen 80;
-		location = / { return 200 "<html>%s</html>\n"; }
-%s	}
-}
-`, dir, temps.String(), h.Name, more))
+	stage.Place(t, conf, "daemon off;\n"+stage.NginxConf(dir, "stderr", fmt.Sprintf("\t\tlisten 80;\n\t\tlocation = / { return 200 \"<html>%s</html>\\n\"; }\n%s", h.Name, more)))
 	p, err := h.Start("nginx", "nginx", "-p", dir, "-c", conf, "-e", "stderr")
 	stage.Must(t, err)
 	ctx, tick := stage.Patiently(t), time.NewTicker(10*time.Millisecond)
@@ -82,30 +61,10 @@ func kill(t *testing.T, p *lab.Process) {
 	_, _ = p.Wait(stage.Patiently(t))
 }
 
-// fetch asks for the page at an address, from a host, and returns what is in it.
-func fetch(h *lab.Host, at netip.Addr) (page string, err error) {
-	var c net.Conn
-	err = h.Do(func() error {
-		// The thread of this function is in the host's namespace: Dial to an address
-		// opens its socket here.
-		c, err = net.DialTimeout("tcp", netip.AddrPortFrom(at, 80).String(), fetchWithin)
-		return err
-	})
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(fetchWithin))
-	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"); err != nil {
-		return "", err
-	}
-	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return "", err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(body)), "<html>"), "</html>"), err
+// fetch asks for the page at an address, from a host, and returns the name in it.
+func fetch(h *lab.Host, at netip.Addr) (name string, err error) {
+	page, err := stage.Page(h, at, fetchWithin)
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(page), "<html>"), "</html>"), err
 }
 
 // fetchWithin is how long the reader waits for a page, and for each part of it: on a busy

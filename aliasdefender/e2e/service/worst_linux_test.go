@@ -119,26 +119,10 @@ func withoutNames(t *testing.T, p *pair.Pair, dir string) {
 	p.SetProgram(p.A, "unshare", "--mount", "sh", "-c", `mount --bind "$1" /etc/resolv.conf && shift && exec "$@"`, "sh", resolv, program)
 }
 
-// left are the processes with one of these words on their command line.
-func left(t *testing.T, words ...string) (pids []int) {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	stage.Must(t, err)
-	for _, f := range files {
-		text, _ := os.ReadFile(f) // it may have ended
-		if args := strings.Split(string(text), "\x00"); slices.ContainsFunc(words, func(w string) bool { return slices.Contains(args, w) }) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
-			stage.Must(t, err)
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
 // TestChecksThatDoTheirWorstHoldNothingUp: as many as there may be, all due at once, hang,
 // ignore TERM, flood, fork, read a page without an end, hear what imitates our log, or wait for
-// a name server that is silent. They are said, those that find no place are counted, and an alias that has nothing
-// to do with them is taken from a host that crashes.
+// a name server that is silent. They are said, those that find no place are counted, and an
+// alias that has nothing to do with them is taken from a host that crashes.
 func TestChecksThatDoTheirWorstHoldNothingUp(t *testing.T) {
 	t.Parallel()
 	p := stage.Pair(t, pair.Spec{PrimaryB: true, Keys: []string{stage.NewKey()}})
@@ -187,7 +171,7 @@ func TestChecksThatDoTheirWorstHoldNothingUp(t *testing.T) {
 	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 		t.Errorf("exit %d, %v", code, err)
 	}
-	for _, pid := range left(t, "98763", "98764", "x event=moved action=take") {
+	for _, pid := range stage.Processes(t, "98763", "98764", "x event=moved action=take") {
 		nstest.Ended(t, pid)
 	}
 }
@@ -223,7 +207,7 @@ func TestAReloadEndsTheCommandOfACheckThatIsGone(t *testing.T) {
 	stage.Until(t, p, p.A, "the other check alone", func(s control.Snapshot, a control.Alias) bool {
 		return len(s.Checks) == 1 && s.Checks[0].Name == "quick" && a.Holder == "us"
 	})
-	for _, pid := range left(t, "98765") {
+	for _, pid := range stage.Processes(t, "98765") {
 		nstest.Ended(t, pid)
 	}
 }

@@ -1,0 +1,60 @@
+package stage
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"alias-defender/aliasdefender/lab"
+)
+
+// NginxConf is the configuration of an nginx of one process that writes in dir alone, and
+// to its log errors. server is what stands in its only server.
+func NginxConf(dir, errors, server string) string {
+	var temps strings.Builder
+	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+		fmt.Fprintf(&temps, "\t%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
+	}
+	return fmt.Sprintf(`master_process off;
+pid %s/pid;
+error_log %s;
+events { worker_connections 64; }
+http {
+	access_log off;
+	default_type text/html;
+%s	server {
+%s	}
+}
+`, dir, errors, temps.String(), server)
+}
+
+// Page asks a web server for its first page, from a host, and returns what is in it.
+// Connecting and reading may each take as long as within.
+func Page(h *lab.Host, at netip.Addr, within time.Duration) (string, error) {
+	var c net.Conn
+	err := h.Do(func() (err error) { // this thread is in the host's namespace, and so is the socket
+		c, err = net.DialTimeout("tcp", netip.AddrPortFrom(at, 80).String(), within)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(within))
+	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"); err != nil {
+		return "", err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return string(body), err
+}
