@@ -28,9 +28,7 @@ func TestAFenceThatEndsAfterAReloadCounts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				w.takes = 10 * time.Second
-				worker, stop := w.start(row(one1))
-				defer stop()
-				worker.Sees(one1, all)
+				worker := w.recovers(row(one1))
 				if ran, _ := w.after(33 * time.Second); ran != "process restart fence" {
 					t.Fatalf("ran %s", ran)
 				}
@@ -86,9 +84,7 @@ func TestAnAlarmEndsWithTheFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.run = func(Job) error { return &program.ExitError{Code: 255} }
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		worker := w.recovers(row(one1))
 		if _, last := w.after(11 * time.Second); !strings.Contains(last, "could not be fenced") || worker.Shows()[one1].Level != rules.Alarm {
 			t.Fatalf("at last: %s", last)
 		}
@@ -111,9 +107,7 @@ func TestAStepFromTheFutureBeginsNow(t *testing.T) {
 		w := newWorld(t)
 		ahead := time.Now().Add(400 * time.Hour)
 		w.disk = map[addr]Kept{one1: {Step: Settle, Since: ahead, Begun: []time.Time{time.Now()}}}
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		w.recovers(row(one1))
 		if ran, last := w.after(20 * time.Second); ran != "fence" || !w.fenced(one1) {
 			t.Errorf("ran %s, at last %s", ran, last)
 		}
@@ -127,9 +121,7 @@ func TestABudgetThatHasRoomAgainKeepsNothing(t *testing.T) {
 		r := row(one1)
 		r.Recover.Budget = 1
 		w.run = func(Job) error { return &program.ExitError{Code: 255} }
-		worker, stop := w.start(r)
-		defer stop()
-		worker.Sees(one1, all)
+		worker := w.recovers(r)
 		w.after(time.Minute)
 		if s := worker.Shows()[one1]; !strings.Contains(s.Held, "the budget of 1/h is used up") {
 			t.Fatalf("shown: %+v", s)

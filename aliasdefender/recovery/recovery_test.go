@@ -55,9 +55,7 @@ func TestAServiceThatDoesNotStartIsFenced(t *testing.T) {
 			}
 			return nil
 		}
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		worker := w.recovers(row(one1))
 		began := time.Now()
 		ran, last := w.after(20 * time.Second)
 		if ran != "process restart fence" || !w.fenced(one1) {
@@ -100,9 +98,7 @@ func TestWhatIsNoLongerAllowedEndsTheRecovery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
-				worker, stop := w.start(row(one1))
-				defer stop()
-				worker.Sees(one1, all)
+				worker := w.recovers(row(one1))
 				w.after(tt.after)
 				if worker.Holds(two2, tt.holds); !tt.holds {
 					worker.Sees(one1, tt.sight)
@@ -134,9 +130,7 @@ func TestAFenceThatFailsIsAnAlarmAndTheBudgetEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.run = func(Job) error { return &program.ExitError{Code: 255} }
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		worker := w.recovers(row(one1))
 		_, last := w.after(11 * time.Second)
 		want(t, "at last", last, "ended alarm: the partner could not be fenced: exit code 255")
 		ran, last := w.after(10 * time.Minute)
@@ -160,9 +154,7 @@ func TestNothingIsDoneThatTheDiskDoesNotHave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.full = true
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		w.recovers(row(one1))
 		ran, last := w.after(4 * time.Second)
 		if ran != "" {
 			t.Errorf("ran %s", ran)
@@ -178,9 +170,7 @@ func TestAServiceOfWhichNothingIsKnownIsNotFenced(t *testing.T) {
 			w.set(func() { w.silent = j.Step == Restart })
 			return nil
 		}
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		w.recovers(row(one1))
 		ran, last := w.after(time.Minute)
 		if ran != "process restart" {
 			t.Errorf("ran %s", ran)
@@ -200,9 +190,7 @@ func TestOneRecoveryAtATime(t *testing.T) {
 			}
 			return nil
 		}
-		worker, stop := w.start(row(one1), row(two2))
-		defer stop()
-		worker.Sees(one1, all)
+		worker := w.recovers(row(one1), row(two2))
 		worker.Sees(two2, all)
 		ran, _ := w.after(5 * time.Minute)
 		if !strings.HasPrefix(ran, "process restart fence process restart fence") {
@@ -219,9 +207,7 @@ func TestAChangeOfSettingsEndsTheRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.takes = 20 * time.Second
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		worker := w.recovers(row(one1))
 		w.after(5 * time.Second)
 		other := row(one1)
 		other.Recover.Restart = nil

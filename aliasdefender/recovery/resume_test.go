@@ -145,9 +145,7 @@ func TestACheckThatComesAndGoesIsNotSaidEachTime(t *testing.T) {
 			w.set(func() { w.ill = false })
 			return nil
 		}
-		worker, stop := w.start(r)
-		defer stop()
-		worker.Sees(one1, all)
+		w.recovers(r)
 		for range 50 {
 			w.after(30 * time.Second)
 			w.set(func() { w.ill = !w.ill })
@@ -163,9 +161,7 @@ func TestACheckThatComesAndGoesIsNotSaidEachTime(t *testing.T) {
 func TestAReloadTakesAFenceAwayWithItsRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		worker, stop := w.start(row(one1))
-		defer stop()
-		worker.Sees(one1, all)
+		worker := w.recovers(row(one1))
 		if w.after(20 * time.Second); !w.fenced(one1) {
 			t.Fatal("not fenced")
 		}

@@ -69,6 +69,14 @@ func (w *world) set(f func()) {
 // start runs a Worker until the function it returns is called.
 func (w *world) start(rows ...config.Alias) (*Worker, func()) { return w.startUnknown(nil, rows...) }
 
+// recovers runs a Worker until the test ends. It may do everything about the first alias.
+func (w *world) recovers(rows ...config.Alias) *Worker {
+	worker, stop := w.start(rows...)
+	w.t.Cleanup(stop)
+	worker.Sees(one1, all)
+	return worker
+}
+
 func (w *world) startUnknown(unknown error, rows ...config.Alias) (*Worker, func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	o := Options{
