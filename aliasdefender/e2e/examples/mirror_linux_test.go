@@ -52,10 +52,7 @@ func newMirror(t *testing.T) *mirror {
 	m.env = []string{"PATH=" + m.path("bin") + ":" + os.Getenv("PATH")}
 
 	for _, key := range []string{"key", "otherkey", "hostkey"} {
-		out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "mirror", "-f", m.path(key)).CombinedOutput()
-		if err != nil {
-			t.Fatalf("ssh-keygen: %v\n%s", err, out)
-		}
+		newSSHKey(t, m.path(key))
 	}
 	stage.Must(t, os.Mkdir(m.path("mirror"), 0o755))
 	for _, mine := range []string{"key", "otherkey", "mirror"} {
@@ -104,17 +101,9 @@ func (m *mirror) settings(more ...string) {
 	stage.Place(m.T, m.path("mirror.conf"), text+strings.Join(append(more, ""), "\n"))
 }
 
-// serve starts sshd on A. /run is its own, so that this machine's has nothing of it.
 func (m *mirror) serve() {
 	m.Helper()
-	sshd, err := exec.LookPath("sshd")
-	stage.Must(m.T, err)
-	// StrictModes would mind where tests have their files, below /tmp.
-	stage.Place(m.T, m.path("sshd_config"), fmt.Sprintf("HostKey %s\nAuthorizedKeysFile %s\nPermitRootLogin forced-commands-only\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nUsePAM no\nStrictModes no\nPidFile none\n",
-		m.path("hostkey"), m.path("authorized_keys")))
-	m.sshd, err = m.a.Start("sshd", "unshare", "--mount", "sh", "-c", "mount -t tmpfs tmpfs /run && mkdir /run/sshd && exec "+sshd+" -D -e -f "+m.path("sshd_config"))
-	stage.Must(m.T, err)
-	stage.Must(m.T, m.sshd.WaitOutput(stage.Patiently(m.T), "Server listening on 0.0.0.0 port 22."))
+	m.sshd = startSSHD(m.T, m.a, m.dir)
 }
 
 // place writes a file of A.

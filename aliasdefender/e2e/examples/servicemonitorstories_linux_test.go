@@ -26,11 +26,11 @@ func TestServiceMonitorRestartsWhatDied(t *testing.T) {
 	m.stays(died)
 	logged := m.log.read()
 	for _, want := range []string{"service-monitor: the service's process is not there", "service-monitor: the service is restarted"} {
-		if n := strings.Count(logged, want); n != 1 && !(n > 1 && m.disturbed()) {
+		if n := strings.Count(logged, want); n != 1 && !(n > 1 && m.disturbed(died)) {
 			t.Errorf("A does not log %q once:\n%s", want, logged)
 		}
 	}
-	if s := m.until("an end", func(s control.Snapshot) bool { return s.Aliases[0].Recovery.Step == "idle" }); s.Aliases[0].Recovery.Begun != 1 && !m.disturbed() || !s.Tally().Well() {
+	if s := m.until("an end", func(s control.Snapshot) bool { return s.Aliases[0].Recovery.Step == "idle" }); s.Aliases[0].Recovery.Begun != 1 && !m.disturbed(died) || !s.Tally().Well() {
 		t.Errorf("Status: %+v, %v", s.Aliases[0].Recovery, s.Problems)
 	}
 	if out := m.run(m.b, "Why"); !strings.Contains(out, "recovered: the check web-there is good again") || !strings.Contains(out, " of 3 begun within an hour") {
@@ -69,7 +69,7 @@ func TestServiceMonitorWithoutSSHTakesNothing(t *testing.T) {
 	died := m.dies(false)
 	m.said(`process: unknown: exit code 255`, `restart: failed: exit code 255`, `the partner could not be fenced: exit code 255`, `the budget of 3/h is used up`)
 	m.stays(died)
-	if n := strings.Count(m.monitors[m.b].Output(), "could not be fenced"); n != 3 && !(n > 0 && m.disturbed()) {
+	if n := strings.Count(m.monitors[m.b].Output(), "could not be fenced"); n != 3 && !(n > 0 && m.disturbed(died)) {
 		t.Errorf("%d recoveries, want 3", n)
 	}
 	out, _, code := m.b.RunCommand(stage.Patiently(t), m.verb(m.b, "Status"))
@@ -113,10 +113,10 @@ func TestServiceMonitorGoesOnAfterARestart(t *testing.T) {
 	if took := m.holder.Tenure(died, time.Time{}); took.Both != 0 {
 		t.Errorf("both had it: %+v", took)
 	}
-	if logged := m.log.read(); strings.Count(logged, "the service is restarted") != 1 && !m.disturbed() {
+	if logged := m.log.read(); strings.Count(logged, "the service is restarted") != 1 && !m.disturbed(died) {
 		t.Errorf("A was to be restarted once:\n%s", logged)
 	}
-	if s := m.status(stage.Patiently(t), m.b); s.Aliases[0].Recovery.Begun != 1 && !m.disturbed() {
+	if s := m.status(stage.Patiently(t), m.b); s.Aliases[0].Recovery.Begun != 1 && !m.disturbed(died) {
 		t.Errorf("%+v", s.Aliases[0].Recovery)
 	}
 }

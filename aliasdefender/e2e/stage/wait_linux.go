@@ -14,7 +14,7 @@ import (
 // Patience is how long a test waits for an event. A wait ends as soon as the event
 // has come, so Patience is long enough for a machine that does many other things. It
 // is not a promise of the program: make soak measures how long things take.
-const Patience = time.Minute
+const Patience = 3 * time.Minute
 
 // Patiently is a context that ends with Patience, or with the test.
 func Patiently(t *testing.T) context.Context {
