@@ -89,51 +89,68 @@ func reported(t *testing.T, args ...string) (report rehearse.Report, text string
 	return report, text, code
 }
 
-// played judges a rehearsal that should be good. A busy machine can break its
-// verdicts about times; then the control client, which asks an address that never
-// moves, had a gap as well. No other verdict may be bad. It returns whether the
-// machine was quiet, so that all steps are from one run.
-func played(t *testing.T, report rehearse.Report, text string, code int) (quiet bool) {
+// plays has a rehearsal played that should be good. want are its steps in the words of in;
+// nil: any. A busy machine can make something else of a step: then the control client, which
+// asks an address that never moves, had a gap as well, or a Monitor had to wait for a
+// processor. Such a step excuses itself and those after it, and all is played again, twice at
+// most. It returns the report that was good; ok tells whether there was one.
+func plays(t *testing.T, want []string, in func(rehearse.Step) string, args ...string) (report rehearse.Report, text string, ok bool) {
 	t.Helper()
-	quiet = !strings.Contains(text, "was played again")
-	for _, s := range report.Steps {
-		if s.Good {
-			continue
+	for range 3 {
+		var code int
+		report, text, code = reported(t, args...)
+		if (code == stage.Done) != report.Good || len(report.Steps) == 0 {
+			t.Errorf("exit %d, good %v\n%s", code, report.Good, text)
 		}
-		quiet = false
-		if s.Control < 20 { // ms
-			t.Errorf("%s is not good, and the control client's longest gap was %v ms\n%s", s.Step, s.Control, text)
+		bad := slices.IndexFunc(report.Steps, func(s rehearse.Step) bool {
+			return !s.Good || want != nil && !slices.Contains(want, in(s))
+		})
+		if bad < 0 {
+			var got []string
+			for _, s := range report.Steps {
+				got = append(got, in(s))
+			}
+			if diff := cmp.Diff(want, got); want != nil && diff != "" {
+				t.Errorf("steps (-want +got):\n%s%s", diff, text)
+			}
+			return report, text, true
 		}
+		s := report.Steps[bad]
+		if max(s.Control, s.Late) < 20 { // ms
+			t.Errorf("%q is not as it should be, good: %v, and the machine stood still for %v ms, and kept the Monitors waiting for %v ms\n%s", in(s), s.Good, s.Control, s.Late, text)
+			return report, text, false
+		}
+		t.Logf("%q is not as it should be, but the machine was busy: %v ms, %v ms", in(s), s.Control, s.Late)
 	}
-	if (code == stage.Done) != report.Good || len(report.Steps) == 0 {
-		t.Errorf("exit %d, good %v\n%s", code, report.Good, text)
-	}
-	return quiet
+	return report, text, false
 }
 
-// steps are the steps of a report, with who had the alias before and after.
-func steps(report rehearse.Report) (all []string) {
+// whoHad is a step with who had the alias before and after it.
+func whoHad(s rehearse.Step) string {
 	who := func(hosts []string) string {
 		if len(hosts) == 0 {
 			return "nobody"
 		}
 		return strings.Join(hosts, " and ")
 	}
-	for _, s := range report.Steps {
-		all = append(all, fmt.Sprintf("%s: %s -> %s", s.Step, who(s.Before), who(s.After)))
+	return fmt.Sprintf("%s: %s -> %s", s.Step, who(s.Before), who(s.After))
+}
+
+// whetherMoved is a step with how many hosts had the alias in the end, and whether it is
+// where it was.
+func whetherMoved(s rehearse.Step) string {
+	if slices.Equal(s.Before, s.After) {
+		return fmt.Sprintf("%s: %d stays", s.Step, len(s.After))
 	}
-	return all
+	return fmt.Sprintf("%s: %d moved", s.Step, len(s.After))
 }
 
 func TestRehearsedCrashIsGood(t *testing.T) {
 	t.Parallel()
-	report, text, code := reported(t, "--only", "crash", "--interval", "300ms")
-	if !played(t, report, text, code) {
-		return
-	}
 	want := []string{"begin: nobody -> this host", "crash: this host -> 172.16.1.5", "return: 172.16.1.5 -> 172.16.1.5"}
-	if diff := cmp.Diff(want, steps(report)); diff != "" {
-		t.Errorf("steps (-want +got):\n%s", diff)
+	report, _, ok := plays(t, want, whoHad, "--only", "crash", "--interval", "300ms")
+	if !ok {
+		return
 	}
 	if gap := report.Steps[1].GapMS; gap < 20 {
 		t.Errorf("a crash that the client did not notice: %v ms", gap)
@@ -145,8 +162,7 @@ func TestEveryScenarioIsGoodAtAFastRhythm(t *testing.T) {
 	if testing.Short() {
 		lab.Skip(t, "short")
 	}
-	report, text, code := reported(t, "--interval", "300ms")
-	played(t, report, text, code)
+	plays(t, nil, whoHad, "--interval", "300ms")
 }
 
 // TestRehearsedDaemonsTalk: the key that the settings name does not exist, and that
@@ -157,11 +173,6 @@ func TestRehearsedDaemonsTalk(t *testing.T) {
 	aliases, settings := filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
 	stage.Must(t, os.WriteFile(aliases, []byte("eth0:1 | 172.16.1.2 | 255.255.255.0 | 172.16.1.5 | true\n"), 0o644))
 	stage.Must(t, os.WriteFile(settings, []byte("[peer]\nkey_file = \"/no/such/key\"\n"), 0o644))
-	report, text, code := reported(t, "--aliases", aliases, "--settings", settings,
-		"--only", "stop,handover,maintenance,kill", "--interval", "500ms")
-	if !played(t, report, text, code) {
-		return
-	}
 	const us, partner = thisHost, "172.16.1.5"
 	want := []string{
 		"begin: nobody -> " + us,
@@ -170,9 +181,8 @@ func TestRehearsedDaemonsTalk(t *testing.T) {
 		"maintenance on: " + partner + " -> " + us, "maintenance off: " + us + " -> " + us,
 		"daemon killed: " + us + " -> " + partner, "daemon back: " + partner + " -> " + partner,
 	}
-	if diff := cmp.Diff(want, steps(report)); diff != "" {
-		t.Errorf("steps (-want +got):\n%s", diff)
-	}
+	_, text, _ := plays(t, want, whoHad, "--aliases", aliases, "--settings", settings,
+		"--only", "stop,handover,maintenance,kill", "--interval", "500ms")
 	t.Log(text)
 }
 
@@ -189,33 +199,35 @@ func TestRehearsedServicesDieAndLive(t *testing.T) {
 		want           []string // how many hosts had it, and whether it is where it was
 	}{
 		{"with a key", "checks = [\"app\"]\n[peer]\nkey_file = \"/no/such/key\"\n", []string{
-			"service dead: 1 moved", "service dead on both: 1 stays", "service back, holder: 1 stays", "service back, standby: 1 stays",
+			"begin: 1 moved", "service dead: 1 moved", "service dead on both: 1 stays", "service back, holder: 1 stays", "service back, standby: 1 stays",
 		}},
 		{"released without one", "checks = [\"app\"]\non_service_failure = \"release\"\n", []string{
-			"service dead: 0 moved", "service dead on both: 0 stays", "service back, holder: 1 moved", "service back, standby: 1 stays",
+			"begin: 1 moved", "service dead: 0 moved", "service dead on both: 0 stays", "service back, holder: 1 moved", "service back, standby: 1 stays",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			stage.Must(t, os.WriteFile(settings, []byte(tt.settings+check), 0o644))
-			report, text, code := reported(t, "--aliases", aliases, "--settings", settings, "--only", "service", "--interval", "500ms")
-			played(t, report, text, code)
-			var got []string
-			for _, s := range report.Steps[1:] {
-				moved := "moved"
-				if slices.Equal(s.Before, s.After) {
-					moved = "stays"
-				}
-				got = append(got, fmt.Sprintf("%s: %d %s", s.Step, len(s.After), moved))
-			}
-			// The times have room for a machine that is a little busy.
-			if diff := cmp.Diff(tt.want, got); diff != "" && !slices.ContainsFunc(report.Steps[1:], func(s rehearse.Step) bool { return max(s.Control, s.Late) > 1000 }) {
-				t.Errorf("steps (-want +got):\n%s%s", diff, text)
-			}
+			plays(t, tt.want, whetherMoved, "--aliases", aliases, "--settings", settings, "--only", "service", "--interval", "500ms")
 			if _, err := os.Stat(filepath.Join(dir, "asked")); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("the user's check was run: %v", err)
 			}
 		})
 	}
+}
+
+// TestRehearsedGroupMovesWhole: the cable of one member is pulled, and both move.
+func TestRehearsedGroupMovesWhole(t *testing.T) {
+	t.Parallel()
+	dir := openDir(t)
+	aliases, settings := filepath.Join(dir, "hostname.alias"), filepath.Join(dir, "aliasdefender.toml")
+	stage.Must(t, os.WriteFile(aliases, []byte("eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true\neth1:1 | 10.0.0.2 | /24 | 10.0.0.5 | true\n"), 0o644))
+	stage.Must(t, os.WriteFile(settings, []byte("[peer]\nkey_file = \"/no/such/key\"\n[group.firewall]\naliases = [\"172.16.1.2\", \"10.0.0.2\"]\n"), 0o644))
+	const us, partner = thisHost, "172.16.1.5"
+	var want []string
+	for _, step := range []string{"begin: nobody -> " + us, "one cable of a group pulled: " + us + " -> " + partner, "that cable back: " + partner + " -> " + partner} {
+		want = append(want, step, step) // each alias
+	}
+	plays(t, want, whoHad, "--aliases", aliases, "--settings", settings, "--only", "group", "--interval", "500ms")
 }
 
 func TestBrokenRulesAreFoundAndNamed(t *testing.T) {
@@ -279,8 +291,14 @@ func TestRehearseWorksWithoutRootOnTheUsersFiles(t *testing.T) {
 			tmp := openDir(t)
 			aliases := filepath.Join(tmp, "hostname.alias")
 			stage.Must(t, os.WriteFile(aliases, []byte("eth7:1 | 192.0.2.10 | /24 | other.invalid | false\n"), 0o644))
-			cmd := command(t, uid, tmp, "--aliases", aliases, "--only", "crash", "--interval", "300ms")
-			out, err := cmd.CombinedOutput()
+			var out []byte
+			var err error
+			for tries := 3; tries > 0; tries-- { // a busy machine can break a verdict about a time, and Rehearse says so
+				out, err = command(t, uid, tmp, "--aliases", aliases, "--only", "crash", "--interval", "300ms").CombinedOutput()
+				if err == nil || !bytes.Contains(out, []byte("this machine kept the Monitors waiting for")) && !bytes.Contains(out, []byte("a control client, which asks an address that never moves, had a gap of")) {
+					break
+				}
+			}
 			if err != nil || !bytes.Contains(out, []byte("All 3 verdicts are good")) {
 				t.Fatalf("%v\n%s", err, out)
 			}
