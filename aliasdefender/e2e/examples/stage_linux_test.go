@@ -147,14 +147,19 @@ func (x *example) start(h *lab.Host) {
 	stage.Must(x.T, err)
 }
 
-// run runs a verb on a host, which must succeed.
+// run runs a verb on a host, which must succeed: again, if a busy machine gave it too little
+// time.
 func (x *example) run(h *lab.Host, verb string, args ...string) string {
 	x.Helper()
-	out, errs, code := h.RunCommand(stage.Patiently(x.T), x.verb(h, verb, args...))
-	if code != stage.Done {
-		x.Fatalf("%s on %s: exit %d\n%s%s", verb, h.Name, code, out, errs)
+	for ctx := stage.Patiently(x.T); ; {
+		out, errs, code := h.RunCommand(ctx, x.verb(h, verb, args...))
+		if code == stage.Done {
+			return out
+		}
+		if !stage.Again(ctx, errs, code) {
+			x.Fatalf("%s on %s: exit %d\n%s%s", verb, h.Name, code, out, errs)
+		}
 	}
-	return out
 }
 
 // verb is the command line of a verb on a host.

@@ -59,10 +59,15 @@ func Stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 // for so long that earlier facts no longer count. Until it knows more it cannot hand
 // over.
 func Away(since time.Time, monitors ...*lab.Process) bool {
+	return logged(since, "event=away", monitors...)
+}
+
+// logged tells whether a Monitor has logged a field since a moment.
+func logged(since time.Time, field string, monitors ...*lab.Process) bool {
 	for _, m := range monitors {
 		for line := range strings.Lines(m.Output()) {
 			at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:min(len(line), 23)], time.Local)
-			if err == nil && at.After(since) && strings.Contains(line, "event=away") {
+			if err == nil && at.After(since) && strings.Contains(line, field) {
 				return true
 			}
 		}

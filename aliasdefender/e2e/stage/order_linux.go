@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/lab"
@@ -69,11 +70,56 @@ func ordered(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args []string
 	t.Helper()
 	for ctx := Patiently(t); ; again = true {
 		out, errs, code = p.Run(ctx, h, verb, args...)
-		if code != Failed || !holdsAny(errs, tooLate) || Soak() || ctx.Err() != nil {
+		if !Again(ctx, errs, code) {
 			return out, errs, code, again
 		}
 		t.Logf("%s on %s had too little time, and is given again: %s", verb, h.Name, errs)
 	}
+}
+
+// Again tells whether an order is to be given again: there was not enough time for it.
+func Again(ctx context.Context, errs string, code int) bool {
+	return code == Failed && holdsAny(errs, tooLate) && !Soak() && ctx.Err() == nil
+}
+
+// HandsOver orders a host to hand the alias over, waits until the partner has it, and
+// returns how long the order took. On a busy machine a Monitor may have been away just then,
+// or confirm so late that both let go; then the alias may come back to the giver, whose log
+// says so, and the order is given again. In make soak the first order counts.
+func HandsOver(t *testing.T, p *pair.Pair, giver, getter *lab.Host) (took time.Duration) {
+	t.Helper()
+	for ctx := Patiently(t); ; {
+		Hears(t, p, giver, "able")
+		Hears(t, p, getter, "holding")
+		ordered := time.Now()
+		out, errs, code := p.Run(ctx, giver, "Handover")
+		took = time.Since(ordered)
+		if code == Done && given(ctx, t, p, getter, ordered) {
+			Served(t, p, getter.Name)
+			return took
+		}
+		if Soak() || ctx.Err() != nil {
+			t.Fatalf("Handover on %s: exit %d, and %v have it\n%s%s", giver.Name, code, p.Holders.Holders(), out, errs)
+		}
+	}
+}
+
+// given waits until the getter alone has the alias, or a Monitor has said that the hand-over
+// ended without success.
+func given(ctx context.Context, t *testing.T, p *pair.Pair, getter *lab.Host, since time.Time) bool {
+	t.Helper()
+	for ctx.Err() == nil {
+		within, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		err := p.Holders.Wait(within, getter.Name)
+		cancel()
+		if err == nil {
+			return true
+		}
+		if logged(since, "event=hand_over_ended", p.Monitor(p.A), p.Monitor(p.B)) {
+			return false
+		}
+	}
+	return false
 }
 
 func holdsAny(text string, words []string) bool {

@@ -97,33 +97,13 @@ func (f *families) play(t *testing.T, interval time.Duration, six bool) {
 		stage.Hears(t, p, holder, "able")
 		stage.Hears(t, p, standby, "holding")
 	}
-	handOver := func(giver, getter *lab.Host) time.Duration {
-		t.Helper()
-		ctx := stage.Patiently(t)
-		var took time.Duration
-		for {
-			settled(giver, getter)
-			ordered := time.Now()
-			out, errs, code := p.Run(ctx, giver, "Handover")
-			if took = time.Since(ordered); code == stage.Done {
-				break
-			}
-			if stage.Soak() || ctx.Err() != nil { // a Monitor of a busy machine may have been away just then
-				t.Fatalf("Handover on %s: exit %d\n%s%s", giver.Name, code, out, errs)
-			}
-		}
-		stage.Held(t, p, getter.Name)
-		stage.Served(t, p, getter.Name)
-		return took
-	}
-
 	from = time.Now()
-	took := handOver(p.A, p.B)
+	took := stage.HandsOver(t, p, p.A, p.B)
 	f.add("the order to hand over", six, took, stage.Stillness(p.Asker, p.Control, from, time.Now()))
 	if gaps := stage.Gaps(p.Asker, p.Control, from); len(gaps) > 0 {
 		t.Errorf("the hand-over had the gaps %v", gaps)
 	}
-	handOver(p.B, p.A)
+	stage.HandsOver(t, p, p.B, p.A)
 
 	from = time.Now()
 	stage.Must(t, p.A.Port().Mute())
@@ -140,7 +120,7 @@ func (f *families) play(t *testing.T, interval time.Duration, six bool) {
 	stage.Must(t, p.A.Port().Down())
 	gap("the client's gap at a pulled cable", "b")
 	stage.Must(t, p.A.Port().Up())
-	handOver(p.B, p.A)
+	stage.HandsOver(t, p, p.B, p.A)
 	settled(p.A, p.B)
 
 	sniff, err := p.User.Port().Sniff()

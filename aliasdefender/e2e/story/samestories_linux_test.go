@@ -93,6 +93,6 @@ func bothFamiliesMoveTogether(t *testing.T, keys []string) {
 	if keys == nil {
 		return
 	}
-	stage.Obeyed(t, p, p.A, "Handover")
+	stage.HandsOver(t, p, p.A, p.B)
 	with("b")
 }
