@@ -69,6 +69,9 @@ func (x *example) shell(h *lab.Host, commands string) {
 func (c *cloud) answer(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if r.Method == http.MethodPost {
+		c.orders++
+	}
 	if r.Header.Get("Authorization") != "Bearer secret" {
 		c.strange = append(c.strange, "a request without the token")
 		w.WriteHeader(http.StatusUnauthorized)
@@ -92,7 +95,6 @@ func (c *cloud) answer(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprintf(w, `{"floating_ip": {"id": 4711, "ip": %q, "blocked": false, "server": %s}}`, floating, where)
 	case "POST /v1/floating_ips/4711/actions/assign":
-		c.orders++
 		var order struct {
 			Server int `json:"server"`
 		}

@@ -38,7 +38,7 @@ func TestAMailIsSentAtAnAlarmAndWhenItIsOver(t *testing.T) {
 			return replaced(t, text, "\nLC_ALL=C\n", "\nPATH="+bin+":$PATH\nLC_ALL=C\n")
 		})
 		settings = replacedAll(t, 2, settings, `"/usr/local/lib/aliasdefender/mail-on-alarm", "root"`, `"`+hook+`", "root", "admin@example.org"`)
-		return "checks = [\"own\"]\n" + settings + "[check.own]\ncommand = [\"/usr/bin/test\", \"-e\", \"" + x.file(h, "well") + "\"]\ninterval = \"500ms\"\ntimeout = \"500ms\"\nfall = 3\n"
+		return "checks = [\"own\"]\n" + settings + "[check.own]\ncommand = [\"/usr/bin/test\", \"-e\", \"" + x.file(h, "well") + "\"]\ninterval = \"500ms\"\ntimeout = \"500ms\"\nfall = 5\n"
 	})
 	well := []string{x.file(x.a, "well"), x.file(x.b, "well")}
 	for _, file := range well {

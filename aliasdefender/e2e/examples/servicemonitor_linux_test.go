@@ -119,14 +119,6 @@ func (m *serviceMonitor) installB(change changed) {
 	m.place(m.b, change(m.example, m.b, settings))
 }
 
-func (m *serviceMonitor) shell(h *lab.Host, script string) {
-	m.Helper()
-	out, errs, code := h.RunCommand(stage.Patiently(m.T), lab.Command{Argv: []string{"sh", "-c", script}})
-	if code != 0 {
-		m.Fatalf("%s on %s: exit %d\n%s%s", script, h.Name, code, out, errs)
-	}
-}
-
 // killServer ends A's web server, if it is one: its number may be another program's by now.
 func (m *serviceMonitor) killServer() {
 	text, _ := os.ReadFile(m.file(m.a, "pid"))

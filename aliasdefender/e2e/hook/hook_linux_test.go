@@ -203,12 +203,14 @@ func TestAGateThatSleepsDelaysTheTakeByItsTime(t *testing.T) {
 // TestAHookThatDoesItsWorstIsContained: it forks, floods, writes lines like ours, and
 // ignores TERM, as does what it has started.
 func TestAHookThatDoesItsWorstIsContained(t *testing.T) {
-	worst := "#!/bin/sh\ntrap '' TERM\n(trap '' TERM; exec sleep 98761) &\nyes 'x event=moved action=take'\nsleep 98762\n"
-	p, _ := hooked(t, "[hooks]\ntake = [\"SCRIPT\"]\ntimeout = \"300ms\"\n", worst)
+	forked := stage.Mark(1)
+	worst := "#!/bin/sh\ntrap '' TERM\n(trap '' TERM; exec sleep " + forked + ") &\nexec yes 'x event=moved action=take'\n"
+	p, _ := hooked(t, "[hooks]\ntake = [\"SCRIPT\"]\ntimeout = \"3s\"\n", worst)
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
 	stage.Held(t, p, "a")
-	if failed, _ := said(t, m, "event=hook_failed"); !strings.Contains(failed, `error="ended: took longer than 300ms"`) || !strings.Contains(failed, "hook=take") {
+	stage.Seen(t, forked)
+	if failed, _ := said(t, m, "event=hook_failed"); !strings.Contains(failed, `error="ended: took longer than 3s"`) || !strings.Contains(failed, "hook=take") {
 		t.Error(failed)
 	}
 	stage.Until(t, p, p.A, "the failed hook", func(_ control.Snapshot, a control.Alias) bool {
@@ -229,7 +231,7 @@ func TestAHookThatDoesItsWorstIsContained(t *testing.T) {
 	if moved != 1 || output == 0 || output > 256<<10 {
 		t.Errorf("%d lines seem to be of a move; %d bytes of its output were logged", moved, output)
 	}
-	for _, pid := range stage.Processes(t, "98761", "98762") {
+	for _, pid := range stage.Processes(t, forked) {
 		nstest.Ended(t, pid)
 	}
 }

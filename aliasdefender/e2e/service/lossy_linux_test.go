@@ -63,10 +63,10 @@ func onLoopback(t *testing.T) {
 
 // releasing is a pair without a channel whose primary, host A, releases the alias when its
 // service fails. B is not the primary, and takes nothing from a host that lives.
-func releasing(t *testing.T, check func(p *pair.Pair) string, most int) *pair.Pair {
+func releasing(t *testing.T, check func(p *pair.Pair) string, most, fall int) *pair.Pair {
 	t.Helper()
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: "interval = \"500ms\"\n"})
-	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, fmt.Sprintf("interval = \"500ms\"\nmax_takes = %d\nchecks = [\"service\"]\non_service_failure = \"release\"\n[check.service]\n%s\ninterval = \"500ms\"\ntimeout = \"400ms\"\nrise = 1\nfall = 2\n", most, check(p))))
+	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, fmt.Sprintf("interval = \"500ms\"\nmax_takes = %d\nchecks = [\"service\"]\non_service_failure = \"release\"\n[check.service]\n%s\ninterval = \"500ms\"\ntimeout = \"400ms\"\nrise = 1\nfall = %d\n", most, check(p), fall)))
 	return p
 }
 
@@ -93,7 +93,7 @@ func comesAndGoes(t *testing.T) {
 	p := releasing(t, func(p *pair.Pair) string {
 		well = filepath.Join(filepath.Dir(p.File(p.A, "x")), "well")
 		return fmt.Sprintf("command = [\"/usr/bin/test\", \"-e\", %q]", well)
-	}, 2)
+	}, 2, 5)
 	stage.Place(t, well, "")
 	begins(t, p)
 	for _, last := range []bool{false, true} {
@@ -115,7 +115,7 @@ func comesAndGoes(t *testing.T) {
 func overTheSegment(t *testing.T) {
 	p := releasing(t, func(p *pair.Pair) string {
 		return fmt.Sprintf("http = \"http://%s/\"", userOf(t, p))
-	}, 10)
+	}, 10, 2)
 	nginx(t, p.User, "")
 	begins(t, p)
 	wellOn(t, p, p.A, "good")

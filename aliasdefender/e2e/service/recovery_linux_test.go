@@ -20,12 +20,12 @@ func recovered(t *testing.T, port int) (p *pair.Pair, ran func() string) {
 	p = stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(500 * time.Millisecond), Keys: []string{stage.NewKey()}})
 	at := filepath.Join(t.TempDir(), "ran")
 	program := func(step string) string { return fmt.Sprintf(`["/bin/sh", "-c", "echo %s >>%s"]`, step, at) }
-	settings := stage.Rhythm(500*time.Millisecond) + "\nchecks = [\"web\"]\n" + web + fmt.Sprintf(`
+	settings := stage.Rhythm(500*time.Millisecond) + "\nchecks = [\"web\"]\n" + strings.Replace(web, "fall = 2", "fall = 5", 1) + fmt.Sprintf(`
 [check.there]
 tcp = "%s:%d"
 interval = "500ms"
 timeout = "300ms"
-fall = 2
+fall = 5
 [alias."%[1]s".recover]
 check = "there"
 restart = %[3]s

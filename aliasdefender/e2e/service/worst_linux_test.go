@@ -25,10 +25,12 @@ import (
 
 // The commands that do their worst. What they sleep for is how a test finds what is left of
 // them.
-const (
-	hangs  = "#!/bin/sh\ntrap '' TERM\nsleep 98763\nsleep 98763\n"
+var (
+	hangs  = "#!/bin/sh\ntrap '' TERM\nsleep " + hangsFor + "\nsleep " + hangsFor + "\n"
 	floods = "#!/bin/sh\nexec yes 'x event=moved action=take'\n"
-	forks  = "#!/bin/sh\ntrap '' TERM\n(trap '' TERM; sleep 98764; sleep 98764) &\nexit 1\n"
+	forks  = "#!/bin/sh\ntrap '' TERM\n(trap '' TERM; sleep " + forksFor + "; sleep " + forksFor + ") &\nexit 1\n"
+
+	hangsFor, forksFor, slowFor = stage.Mark(1), stage.Mark(2), stage.Mark(3)
 )
 
 // worst are as many checks as there may be, all due in each second, and what some check of
@@ -151,6 +153,9 @@ func TestChecksThatDoTheirWorstHoldNothingUp(t *testing.T) {
 		return len(s.Checks) == len(names) && late > 0 && len(said) == len(wanted)
 	})
 	stage.Hears(t, p, p.A, "holding")
+	for _, mark := range []string{hangsFor, forksFor, "x event=moved action=take"} {
+		stage.Seen(t, mark)
+	}
 
 	figure := stage.NewFigures(t, "from a crash to the take, beside 64 checks that do their worst", 2500*time.Millisecond)
 	crash := time.Now()
@@ -171,7 +176,7 @@ func TestChecksThatDoTheirWorstHoldNothingUp(t *testing.T) {
 	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
 		t.Errorf("exit %d, %v", code, err)
 	}
-	for _, pid := range stage.Processes(t, "98763", "98764", "x event=moved action=take") {
+	for _, pid := range stage.Processes(t, hangsFor, forksFor, "x event=moved action=take") {
 		nstest.Ended(t, pid)
 	}
 }
@@ -186,7 +191,7 @@ func TestAReloadEndsTheCommandOfACheckThatIsGone(t *testing.T) {
 	told, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	stage.Must(t, err)
 	defer told.Close()
-	stage.Must(t, os.WriteFile(script, []byte("#!/bin/sh\ntrap '' TERM\necho $$ >>"+pipe+"\nsleep 98765\nsleep 98765\n"), 0o755))
+	stage.Must(t, os.WriteFile(script, []byte("#!/bin/sh\ntrap '' TERM\necho $$ >>"+pipe+"\nsleep "+slowFor+"\nsleep "+slowFor+"\n"), 0o755))
 	stage.Must(t, os.Chmod(script, 0o755))
 	settings := func(used string) string {
 		return fmt.Sprintf("%s\nchecks = [%q]\n[check.slow]\ncommand = [%q]\ninterval = \"1m\"\ntimeout = \"1m\"\n[check.quick]\ncommand = [\"/bin/true\"]\ninterval = \"500ms\"\ntimeout = \"500ms\"\n", stage.Usual(), used, script)
@@ -200,6 +205,7 @@ func TestAReloadEndsTheCommandOfACheckThatIsGone(t *testing.T) {
 	stage.Must(t, err)
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
 	stage.Must(t, err)
+	stage.Seen(t, slowFor)
 	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, settings("quick")))
 	stage.Must(t, stage.Reload(p, p.A))
 	nstest.Ended(t, pid)
@@ -207,7 +213,7 @@ func TestAReloadEndsTheCommandOfACheckThatIsGone(t *testing.T) {
 	stage.Until(t, p, p.A, "the other check alone", func(s control.Snapshot, a control.Alias) bool {
 		return len(s.Checks) == 1 && s.Checks[0].Name == "quick" && a.Holder == "us"
 	})
-	for _, pid := range stage.Processes(t, "98765") {
+	for _, pid := range stage.Processes(t, slowFor) {
 		nstest.Ended(t, pid)
 	}
 }
