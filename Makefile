@@ -106,9 +106,9 @@ race:
 	CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 30m $(TESTFLAGS) $(BUBBLES)
 
 # For an hour: random faults, and dozens of each heal, crash and kind of hand-over, at the
-# rhythms that users have, with new seeds, which are printed; and web servers that die. Here times are judged; each
-# is printed in a line "figure:". If the machine's own noise explains more than a fifth of
-# a run, the run fails and says so.
+# rhythms that users have, with new seeds, which are printed; and web servers that die.
+# Here times are judged; each is printed in a line "figure:". If the machine's own noise
+# explains more than a fifth of a run, the run fails and says so.
 soak:
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
 	@mkdir -p build
