@@ -70,6 +70,9 @@ func (c Command) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return c.notStarted(context.Cause(ctx))
 	}
+	if len(c.Argv) == 0 {
+		return c.notStarted(&StartError{errors.New("no program is given")})
+	}
 	read, write, err := os.Pipe()
 	if err != nil {
 		return c.notStarted(&StartError{err})

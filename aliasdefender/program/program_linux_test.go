@@ -35,6 +35,9 @@ func TestHowAProgramEndsIsTold(t *testing.T) {
 	if _, ok := errors.AsType[*StartError](err); !ok || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("not there: %v", err)
 	}
+	if err := (Command{}).Run(t.Context()); err == nil || err.Error() != "no program is given" {
+		t.Errorf("none: %v", err)
+	}
 }
 
 // TestEndedIsCalledOnce, whatever becomes of the program.

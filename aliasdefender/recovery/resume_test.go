@@ -53,6 +53,51 @@ func TestANewMonitorGoesOnAtTheStep(t *testing.T) {
 	}
 }
 
+// The program of the step that is on disk may be taken out of the settings between two
+// Monitors: the recovery goes on with the next step.
+func TestAStepWhoseProgramIsGoneIsLeftOut(t *testing.T) {
+	process, restart, fence := config.Program{"process"}, config.Program{"restart"}, config.Program{"fence"}
+	for name, tt := range map[string]struct {
+		step Step
+		now  config.Recover
+		ran  string
+		says string
+	}{
+		"process":                   {Process, config.Recover{Restart: restart, Fence: fence}, "restart fence", "the partner is fenced"},
+		"process and restart":       {Process, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+		"restart":                   {Restart, config.Recover{Process: process, Fence: fence}, "fence", "the partner is fenced"},
+		"restart, in settle":        {Settle, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+		"restart, in check":         {Check, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+		"fence":                     {Fence, config.Recover{Restart: restart}, "", "ended alarm: not recovered: the check there is still failing: refused; the partner is not fenced, and the alias stays with it: no fence is set"},
+		"a step of a later version": {"ask", config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				r := row(one1)
+				r.Recover.Process, r.Recover.Restart, r.Recover.Fence = tt.now.Process, tt.now.Restart, tt.now.Fence
+				w.disk = map[addr]Kept{one1: {Step: tt.step, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+				w.run = func(j Job) error {
+					if len(j.Argv) != 1 || j.Argv[0] != string(j.Step) {
+						t.Errorf("the step %s runs %q", j.Step, j.Argv)
+					}
+					return nil
+				}
+				w.recovers(r)
+				took := 12 * time.Second
+				if tt.ran == "" {
+					took = 5 * time.Second // then the next recovery begins
+				}
+				ran, last := w.after(took)
+				if ran != tt.ran {
+					t.Errorf("ran %s, want %s", ran, tt.ran)
+				}
+				want(t, "at last", last, tt.says)
+			})
+		})
+	}
+}
+
 func TestAFenceIsRememberedOverARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -171,8 +171,10 @@ func (w *Worker) run(ctx context.Context, j Job) error {
 // Run runs a program of the administrator's. Others than root may have come to change it
 // since the files were read: then it is not run.
 func Run(ctx context.Context, j Job, out func(line string)) error {
-	if problem := config.LookAtProgram(j.Argv[0]); problem != "" {
-		return errors.New("not run: " + j.Argv[0] + " " + problem)
+	if len(j.Argv) > 0 { // otherwise the Command says so
+		if problem := config.LookAtProgram(j.Argv[0]); problem != "" {
+			return errors.New("not run: " + j.Argv[0] + " " + problem)
+		}
 	}
 	lines := program.Lines{Out: out}
 	defer lines.Close()

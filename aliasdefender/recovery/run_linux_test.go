@@ -21,6 +21,9 @@ func TestAProgramOfARecoveryRunsWithWhatItIsTold(t *testing.T) {
 	if exit, ok := errors.AsType[*program.ExitError](err); !ok || exit.Code != 7 || strings.Join(lines, "|") != "restart in /" {
 		t.Errorf("%v, %q", err, lines)
 	}
+	if err := Run(t.Context(), Job{Step: Fence}, out); err == nil || err.Error() != "no program is given" {
+		t.Errorf("no program: %v", err)
+	}
 	open := filepath.Join(t.TempDir(), "open")
 	if err := os.WriteFile(open, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)

@@ -163,14 +163,18 @@ func (w *Worker) goOn(r *one, now time.Time) (*one, time.Time) {
 	return w.judge(r, now)
 }
 
-// resume goes on with what an earlier Monitor began.
+// resume goes on with what an earlier Monitor began. Its settings may have been others: a
+// step whose program is gone is left out, and so is one that this version does not know.
 func (w *Worker) resume(r *one, now time.Time) {
 	r.resumed = false
-	w.say(r, record.RecoveryStep, rules.Warning, "a recovery that an earlier Monitor began goes on with the step "+string(r.Step))
-	if r.Step == Check {
-		r.Since = now
-		r.anew(now)
+	switch r.Step {
+	case Settle:
+	case Process, Restart:
+		w.enter(r, r.Step, now)
+	default:
+		w.enter(r, Check, now)
 	}
+	w.say(r, record.RecoveryStep, rules.Warning, "a recovery that an earlier Monitor began goes on with the step "+string(r.Step))
 }
 
 // judge is the step of the check: the service is well, or is not, or nobody can tell.
