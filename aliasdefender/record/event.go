@@ -221,7 +221,10 @@ type level rules.Level
 
 var levels = [...]string{rules.Info: "info", rules.Warning: "warning", rules.Error: "error", rules.Alarm: "alarm"}
 
-func (l level) MarshalText() ([]byte, error) { return []byte(levels[min(int(l), len(levels)-1)]), nil }
+// LevelName is the level's name: "alarm".
+func LevelName(l Level) string { return levels[min(int(l), len(levels)-1)] }
+
+func (l level) MarshalText() ([]byte, error) { return []byte(LevelName(rules.Level(l))), nil }
 
 // UnmarshalText reads a level that only a newer version knows as an error.
 func (l *level) UnmarshalText(text []byte) error {

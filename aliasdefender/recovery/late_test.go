@@ -9,6 +9,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 // What a fence has done stays done, whatever is reloaded while its program runs.
@@ -106,7 +107,7 @@ func TestAStepFromTheFutureBeginsNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		ahead := time.Now().Add(400 * time.Hour)
-		w.disk = map[addr]Kept{one1: {Step: Settle, Since: ahead, Begun: []time.Time{time.Now()}}}
+		w.disk = map[addr]store.Recovery{one1: {Step: Settle, Since: ahead, Begun: []time.Time{time.Now()}}}
 		w.recovers(row(one1))
 		if ran, last := w.after(20 * time.Second); ran != "fence" || !w.fenced(one1) {
 			t.Errorf("ran %s, at last %s", ran, last)

@@ -41,10 +41,11 @@ import (
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 // Step is how far a recovery has come. Its text is on disk, and never changes.
-type Step string
+type Step = string
 
 // The steps.
 const (
@@ -70,17 +71,6 @@ const (
 	fenceLives = 10 * 365 * 24 * time.Hour
 )
 
-// Kept is what outlives a Monitor, of one alias.
-type Kept struct {
-	Step   Step
-	Since  time.Time   // of the step
-	Begun  []time.Time // the recoveries of the last hour, oldest first
-	Fenced time.Time   // when the partner was fenced; zero: it is not, or that counts no more
-}
-
-// idle tells whether there is nothing to keep.
-func (k Kept) idle() bool { return k.Step == Idle && len(k.Begun) == 0 && k.Fenced.IsZero() }
-
 // Job is one run of a program.
 type Job struct {
 	Alias netip.Addr
@@ -93,11 +83,9 @@ type Job struct {
 // Options are what a Worker is made of. Record and Output must not wait.
 type Options struct {
 	Record func(record.Event)
-	Output func(j Job, line string)        // takes what programs write
-	Keep   func(map[netip.Addr]Kept) error // writes it to the disk, and waits for that no longer than is sane
-
-	Kept    map[netip.Addr]Kept // what an earlier Monitor has left
-	Unknown error               // why it is not known what that was; nil: it is known
+	Output func(j Job, line string)         // takes what programs write
+	Load   func() ([]store.Recovery, error) // what an earlier Monitor has left; it may wait for the disk
+	Keep   func([]store.Recovery) error     // writes what outlives this Monitor, and waits for the disk no longer than is sane
 
 	Run func(ctx context.Context, j Job, out func(line string)) error // runs a program; nil: Run
 }
@@ -118,7 +106,10 @@ type Worker struct {
 	running *one // whose program runs; nil: none
 	changed bool // what is kept is not on the disk yet
 	unkept  bool // the disk did not take it, which was said
-	began   time.Time
+
+	loaded  time.Time // when the disk had told what an earlier Monitor has left; zero: it has not
+	unknown error     // why it is not known what that is; nil: it is known
+	said    bool      // unknown, in the log
 	blocked time.Time // nothing begins before: it is not known how much of the budget is left
 }
 
@@ -126,9 +117,9 @@ type Worker struct {
 type one struct {
 	id netip.Addr
 	config.Alias
-	Kept
-	sight  rules.Sight
-	report check.Report
+	store.Recovery // what outlives this Monitor
+	sight          rules.Sight
+	report         check.Report
 
 	from          time.Time // answers to questions from before do not count
 	asked         time.Time // the newest one that was counted
@@ -156,34 +147,8 @@ func New(o Options, rows []config.Alias) *Worker {
 	if o.Run == nil {
 		o.Run = Run
 	}
-	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, sights: map[netip.Addr]rules.Sight{}, began: time.Now()}
-	if o.Unknown != nil {
-		w.blocked = w.began.Add(window)
-	}
+	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, sights: map[netip.Addr]rules.Sight{}}
 	w.Use(rows)
-	for _, id := range w.order {
-		r := w.each[id]
-		k, ok := o.Kept[id]
-		if !ok {
-			continue
-		}
-		for _, at := range []*time.Time{&k.Since, &k.Fenced} { // the clock was ahead then
-			if at.After(w.began) {
-				*at, w.changed = w.began, true
-			}
-		}
-		if r.Kept, r.told = k, k.Fenced.IsZero(); r.Step == Idle {
-			continue
-		}
-		if w.busy != nil { // there is one at a time; this file was written by somebody else
-			r.Step, w.changed = Idle, true
-			continue
-		}
-		w.busy, r.resumed = r, true
-		if r.Step == Fence { // whether it was done is not known; it begins only after another look
-			r.Step, r.fence, r.Since = Check, true, w.began
-		}
-	}
 	return w
 }
 
@@ -205,7 +170,7 @@ func (w *Worker) Use(rows []config.Alias) {
 		r := was[id]
 		switch {
 		case r == nil:
-			r = &one{id: id, Alias: a, Kept: Kept{Step: Idle}, told: true, sight: w.sights[id]}
+			r = &one{id: id, Alias: a, Recovery: store.Recovery{Alias: id, Step: Idle}, told: true, sight: w.sights[id]}
 		case !same(r.Recover, a.Recover):
 			w.end(r, rules.Warning, "the recovery has ended: its settings have changed")
 			r.Alias, r.report, r.held = a, check.Report{}, ""

@@ -9,6 +9,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 // The Monitor ends at each step in turn, and another goes on: at the right step, with the
@@ -76,7 +77,7 @@ func TestAStepWhoseProgramIsGoneIsLeftOut(t *testing.T) {
 				w := newWorld(t)
 				r := row(one1)
 				r.Recover.Process, r.Recover.Restart, r.Recover.Fence = tt.now.Process, tt.now.Restart, tt.now.Fence
-				w.disk = map[addr]Kept{one1: {Step: tt.step, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+				w.disk = map[addr]store.Recovery{one1: {Step: tt.step, Since: time.Now(), Begun: []time.Time{time.Now()}}}
 				w.run = func(j Job) error {
 					if len(j.Argv) != 1 || j.Argv[0] != string(j.Step) {
 						t.Errorf("the step %s runs %q", j.Step, j.Argv)
@@ -119,7 +120,7 @@ func TestAFenceIsRememberedOverARestart(t *testing.T) {
 func TestARecoveryThatCannotGoOnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.disk = map[addr]Kept{one1: {Step: Fence, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+		w.disk = map[addr]store.Recovery{one1: {Step: Fence, Since: time.Now(), Begun: []time.Time{time.Now()}}}
 		worker, stop := w.start(row(one1))
 		defer stop()
 		worker.Sees(one1, rules.Sight{Why: "the alias is not answered"})
@@ -137,7 +138,7 @@ func TestTheBudgetOutlivesTheMonitor(t *testing.T) {
 		w := newWorld(t)
 		w.run = func(Job) error { return &program.ExitError{Code: 255} }
 		ahead := time.Now().Add(30 * time.Minute)
-		w.disk = map[addr]Kept{one1: {Step: Idle, Begun: []time.Time{time.Now().Add(-50 * time.Minute), ahead, time.Now().Add(400 * time.Hour)}}}
+		w.disk = map[addr]store.Recovery{one1: {Step: Idle, Begun: []time.Time{time.Now().Add(-50 * time.Minute), ahead, time.Now().Add(400 * time.Hour)}}}
 		for range 5 {
 			worker, stop := w.start(row(one1))
 			worker.Sees(one1, all)
@@ -163,6 +164,49 @@ func TestWithoutTheFileNothingIsDoneForAnHour(t *testing.T) {
 		want(t, "at last", last, "does not fit its checksum")
 		if ran, _ := w.after(2 * time.Minute); ran != "process restart fence" {
 			t.Errorf("after an hour: %s", ran)
+		}
+	})
+}
+
+// Without a recovery nobody needs to know that the file cannot be read.
+func TestAFileThatNobodyNeedsIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker, stop := w.startUnknown(errors.New("does not fit its checksum"))
+		defer stop()
+		if _, last := w.after(time.Minute); last != "" {
+			t.Errorf("said %s", last)
+		}
+		worker.Use([]config.Alias{row(one1)})
+		_, last := w.after(time.Second)
+		want(t, "with one", last, "error: it is not known what recoveries an earlier Monitor began")
+		worker.Use([]config.Alias{row(one1), row(two2)})
+		if w.after(time.Second); len(w.seen().events) != 1 {
+			t.Errorf("said again: %q", w.seen().events)
+		}
+	})
+}
+
+// The disk may answer long after the start. Until then nothing begins, what it has is not
+// written over, and that is said; then the recovery goes on.
+func TestADiskThatAnswersLateIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.late = 20 * time.Minute
+		was := map[addr]store.Recovery{one1: {Step: Settle, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+		w.disk = was
+		worker := w.recovers(row(one1), row(two2))
+		worker.Use([]config.Alias{row(one1)}) // there would be something to write
+		ran, last := w.after(19 * time.Minute)
+		if ran != "" || w.seen().disk[one1].Step != Settle {
+			t.Errorf("ran %s; on disk %+v", ran, w.seen().disk)
+		}
+		want(t, "at last", last, "nothing is done about it: it is not known how many recoveries began within the last hour, because the disk of the state directory does not answer")
+		if ran, _ := w.after(2 * time.Minute); ran != "fence" || !w.fenced(one1) {
+			t.Errorf("ran %s", ran)
+		}
+		if s := worker.Shows()[one1]; s.Begun != 1 {
+			t.Errorf("%+v", s)
 		}
 	})
 }

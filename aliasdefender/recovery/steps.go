@@ -24,6 +24,7 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 			r.anew(now)
 		}
 	}
+	w.sayUnknown(now)
 	w.settled(now)
 	if w.running != nil {
 		return nil, time.Time{} // of a recovery that has ended meanwhile, perhaps
@@ -85,8 +86,10 @@ func (w *Worker) ill(r *one, now time.Time) bool {
 func (w *Worker) mayNot(r *one, now time.Time) string {
 	r.Begun = slices.DeleteFunc(r.Begun, func(t time.Time) bool { return spent(t, now) })
 	switch {
+	case w.loaded.IsZero():
+		return "it is not known how many recoveries began within the last hour, because the disk of the state directory does not answer"
 	case now.Before(w.blocked):
-		return "it is not known how many recoveries began within the last hour, because the file cannot be read: " + w.o.Unknown.Error()
+		return "it is not known how many recoveries began within the last hour, because the file cannot be read: " + w.unknown.Error()
 	case len(r.Begun) >= r.Recover.Budget:
 		return fmt.Sprintf("the budget of %d/h is used up", r.Recover.Budget)
 	}
@@ -141,13 +144,13 @@ func (w *Worker) enter(r *one, s Step, now time.Time) {
 // goOn goes on with the recovery that is under way.
 func (w *Worker) goOn(r *one, now time.Time) (*one, time.Time) {
 	if r.resumed {
-		if end := w.began.Add(resumeWithin); !r.sight.Restart && now.Before(end) {
+		if end := w.loaded.Add(resumeWithin); !r.sight.Restart && now.Before(end) {
 			return nil, end
 		}
 		w.resume(r, now)
 	}
 	if why := w.noMore(r); why != "" {
-		w.end(r, rules.Warning, "the recovery has ended at the step "+string(r.Step)+": "+why)
+		w.end(r, rules.Warning, "the recovery has ended at the step "+r.Step+": "+why)
 		return w.advance(now)
 	}
 	switch r.Step {
@@ -161,20 +164,6 @@ func (w *Worker) goOn(r *one, now time.Time) (*one, time.Time) {
 		w.enter(r, Check, now)
 	}
 	return w.judge(r, now)
-}
-
-// resume goes on with what an earlier Monitor began. Its settings may have been others: a
-// step whose program is gone is left out, and so is one that this version does not know.
-func (w *Worker) resume(r *one, now time.Time) {
-	r.resumed = false
-	switch r.Step {
-	case Settle:
-	case Process, Restart:
-		w.enter(r, r.Step, now)
-	default:
-		w.enter(r, Check, now)
-	}
-	w.say(r, record.RecoveryStep, rules.Warning, "a recovery that an earlier Monitor began goes on with the step "+string(r.Step))
 }
 
 // judge is the step of the check: the service is well, or is not, or nobody can tell.
@@ -231,7 +220,7 @@ func (w *Worker) still(r *one, s Step) bool {
 		return true
 	}
 	w.running = nil
-	w.end(r, level, "the recovery has ended before the step "+string(s)+" was run: "+why)
+	w.end(r, level, "the recovery has ended before the step "+s+" was run: "+why)
 	w.poke()
 	return false
 }
