@@ -34,7 +34,9 @@ func (w *Worker) inherit(r *one, k store.Recovery) {
 			*at, w.changed = w.loaded, true
 		}
 	}
-	if r.Recovery, r.told = k, k.Fenced.IsZero(); r.Step == Idle {
+	r.Recovery, r.told = k, k.Fenced.IsZero()
+	w.use(r)
+	if r.Step == Idle {
 		return
 	}
 	if w.busy != nil { // there is one at a time; this file was written by somebody else

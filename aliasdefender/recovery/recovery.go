@@ -125,6 +125,8 @@ type one struct {
 	asked         time.Time // the newest one that was counted
 	good, failing int       // answers in a row, since from
 
+	used bool // since it was Fenced the alias was here: the fence does not outlive this Monitor
+
 	process string // what its program has said
 	resumed bool   // an earlier Monitor began it, and it was not gone on with yet
 	fence   bool   // the earlier Monitor may have ended while the fence ran
@@ -220,7 +222,16 @@ func (w *Worker) Holds(alias netip.Addr, yes bool) {
 	if delete(w.holds, alias); yes {
 		w.holds[alias] = true
 	}
+	w.use(w.each[alias])
 	w.poke()
+}
+
+// use notes that a fence has done its work once the alias is here. After a restart it would
+// be one of long ago: whoever serves the alias by then was not fenced. r may be nil.
+func (w *Worker) use(r *one) {
+	if r != nil && w.holds[r.id] && !r.Fenced.IsZero() && !r.used {
+		r.used, w.changed = true, true
+	}
 }
 
 // Sees notes what the rules allow for an alias. The loop calls it when that changes.

@@ -116,6 +116,73 @@ func TestAFenceIsRememberedOverARestart(t *testing.T) {
 	})
 }
 
+// A fence for which the alias was taken has done its work. After a restart it would be one
+// of long ago.
+func TestAFenceThatWasUsedIsNotRememberedOverARestart(t *testing.T) {
+	for name, tt := range map[string]struct {
+		late  time.Duration // the second Monitor's disk answers after this
+		here  bool          // the alias is here when the second Monitor starts
+		leave bool          // the alias has left the first one again
+	}{
+		"it is here":                    {},
+		"it was here":                   {leave: true},
+		"it is here, and read later":    {here: true, late: time.Minute},
+		"it was used after the restart": {here: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				worker, stop := w.start(row(one1))
+				worker.Sees(one1, all)
+				if w.after(20 * time.Second); w.seen().disk[one1].Fenced.IsZero() {
+					t.Fatal("not fenced")
+				}
+				if tt.here {
+					stop()
+					w.late = tt.late
+					worker, stop = w.start(row(one1))
+				}
+				worker.Holds(one1, true)
+				if tt.leave {
+					worker.Holds(one1, false)
+				}
+				w.after(2 * time.Minute)
+				if k := w.seen().disk[one1]; !k.Fenced.IsZero() || len(k.Begun) != 1 {
+					t.Errorf("on disk: %+v", k)
+				}
+				if !w.fenced(one1) {
+					t.Error("to the loop it counts until the rules say otherwise")
+				}
+				stop()
+				w.set(func() { clear(w.facts) })
+				_, stop = w.start(row(one1))
+				defer stop()
+				if w.after(2 * time.Minute); w.fenced(one1) {
+					t.Errorf("after a restart: %+v", w.seen().facts[one1])
+				}
+			})
+		})
+	}
+}
+
+// A second fence is on disk as the first was.
+func TestTheNextFenceIsRememberedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker := w.recovers(row(one1))
+		w.after(20 * time.Second)
+		worker.Holds(one1, true)
+		w.after(time.Second)
+		worker.Holds(one1, false)
+		worker.Sees(one1, rules.Sight{Over: true, Why: "it answers again"})
+		w.after(time.Second)
+		worker.Sees(one1, all)
+		if ran, _ := w.after(20 * time.Second); ran != "process restart fence process restart fence" || w.seen().disk[one1].Fenced.IsZero() {
+			t.Errorf("ran %s; on disk %+v", ran, w.seen().disk[one1])
+		}
+	})
+}
+
 // What was going on is dropped if nothing is known for long, and the next begins anew.
 func TestARecoveryThatCannotGoOnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

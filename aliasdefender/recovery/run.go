@@ -86,7 +86,12 @@ func (w *Worker) toKeep() (all []store.Recovery, changed bool) {
 		return nil, false
 	}
 	for _, id := range w.order {
-		if k := w.each[id].Recovery; k.Step != Idle || len(k.Begun) > 0 || !k.Fenced.IsZero() {
+		r := w.each[id]
+		k := r.Recovery
+		if r.used {
+			k.Fenced = time.Time{}
+		}
+		if k.Step != Idle || len(k.Begun) > 0 || !k.Fenced.IsZero() {
 			k.Begun = slices.Clone(k.Begun)
 			all = append(all, k)
 		}

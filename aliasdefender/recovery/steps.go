@@ -297,7 +297,8 @@ func (w *Worker) fencedLate(is, was *one, at time.Time) {
 // fenced notes that the partner is, since then. That is so whatever has become of the
 // recovery meanwhile.
 func (w *Worker) fenced(r *one, at time.Time) {
-	r.Fenced, r.told, w.changed = at, false, true
+	r.Fenced, r.used, r.told, w.changed = at, false, false, true
+	w.use(r) // the partner was silent before its program had ended, perhaps
 	r.last = outcome{"the partner is fenced: the alias is taken once it is silent", rules.Warning, at}
 }
 
