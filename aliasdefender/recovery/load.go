@@ -29,10 +29,9 @@ func (w *Worker) load() {
 
 // inherit takes in what an earlier Monitor has left of one alias.
 func (w *Worker) inherit(r *one, k store.Recovery) {
-	for _, at := range []*time.Time{&k.Since, &k.Fenced} { // the clock was ahead then
-		if at.After(w.loaded) {
-			*at, w.changed = w.loaded, true
-		}
+	k.Since, k.Fenced = w.past(k.Since), w.past(k.Fenced)
+	for i, t := range k.Begun {
+		k.Begun[i] = w.past(t)
 	}
 	r.Recovery, r.told = k, k.Fenced.IsZero()
 	w.use(r)
@@ -43,10 +42,21 @@ func (w *Worker) inherit(r *one, k store.Recovery) {
 		r.Step, w.changed = Idle, true
 		return
 	}
-	w.busy, r.resumed = r, true
+	w.busy, r.resumed, r.process = r, true, processUnknown
 	if r.Step == Fence { // whether it was done is not known; it begins only after another look
 		r.Step, r.fence, r.Since = Check, true, w.loaded
 	}
+}
+
+// past is a time of the file, whatever becomes of the clock from now on. What is in the
+// future was written by a clock that was ahead.
+func (w *Worker) past(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	ago := w.loaded.Sub(t)
+	w.changed = w.changed || ago < 0
+	return w.loaded.Add(-max(0, ago))
 }
 
 // sayUnknown says once why it is not known what an earlier Monitor has left. Where nothing

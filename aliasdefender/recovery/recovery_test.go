@@ -46,6 +46,25 @@ func TestAServiceThatStartsAgainIsNotFenced(t *testing.T) {
 	})
 }
 
+// Where no program has said whether the service's process is there, that is not known.
+func TestAProcessOfWhichNothingIsKnownIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := row(one1)
+		r.Recover.Process = nil
+		w.run = func(j Job) error {
+			if !slices.Contains(j.Env, "AD_PROCESS=unknown") {
+				t.Errorf("%s: %q", j.Step, j.Env)
+			}
+			return nil
+		}
+		w.recovers(r)
+		if ran, _ := w.after(20 * time.Second); ran != "restart fence" {
+			t.Errorf("ran %s", ran)
+		}
+	})
+}
+
 func TestAServiceThatDoesNotStartIsFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

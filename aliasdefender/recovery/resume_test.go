@@ -69,7 +69,7 @@ func TestAStepWhoseProgramIsGoneIsLeftOut(t *testing.T) {
 		"restart":                   {Restart, config.Recover{Process: process, Fence: fence}, "fence", "the partner is fenced"},
 		"restart, in settle":        {Settle, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
 		"restart, in check":         {Check, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
-		"fence":                     {Fence, config.Recover{Restart: restart}, "", "ended alarm: not recovered: the check there is still failing: refused; the partner is not fenced, and the alias stays with it: no fence is set"},
+		"fence":                     {Fence, config.Recover{Restart: restart}, "", "ended alarm: not recovered: the check there is still failing: refused; the partner is not fenced, and the alias stays with it: no fence is set; an earlier Monitor may have ended while the fence ran, and it is not known whether the partner was fenced"},
 		"a step of a later version": {"ask", config.Recover{Fence: fence}, "fence", "the partner is fenced"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -183,6 +183,21 @@ func TestTheNextFenceIsRememberedToo(t *testing.T) {
 	})
 }
 
+// A fence that fails when it is run again says nothing of the first.
+func TestAFenceThatFailsTheSecondTimeMayHaveDoneItsWorkTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run = func(Job) error { return &program.ExitError{Code: 255} }
+		w.disk = map[addr]store.Recovery{one1: {Step: Fence, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+		w.recovers(row(one1))
+		ran, last := w.after(5 * time.Second)
+		if ran != "fence" {
+			t.Errorf("ran %s", ran)
+		}
+		want(t, "at last", last, "ended alarm: the partner could not be fenced: exit code 255; the alias stays with it; an earlier Monitor may have ended while the fence ran")
+	})
+}
+
 // What was going on is dropped if nothing is known for long, and the next begins anew.
 func TestARecoveryThatCannotGoOnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -199,13 +214,13 @@ func TestARecoveryThatCannotGoOnEnds(t *testing.T) {
 	})
 }
 
-// The budget is counted over restarts, and by a clock that was wrong for an hour at most.
+// The budget is counted over restarts. What a clock that was ahead has written counts from
+// the start on, and for an hour.
 func TestTheBudgetOutlivesTheMonitor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.run = func(Job) error { return &program.ExitError{Code: 255} }
-		ahead := time.Now().Add(30 * time.Minute)
-		w.disk = map[addr]store.Recovery{one1: {Step: Idle, Begun: []time.Time{time.Now().Add(-50 * time.Minute), ahead, time.Now().Add(400 * time.Hour)}}}
+		w.disk = map[addr]store.Recovery{one1: {Step: Idle, Begun: []time.Time{time.Now().Add(-20 * time.Minute), time.Now().Add(400 * time.Hour)}}}
 		for range 5 {
 			worker, stop := w.start(row(one1))
 			worker.Sees(one1, all)
@@ -214,6 +229,20 @@ func TestTheBudgetOutlivesTheMonitor(t *testing.T) {
 		}
 		if len(w.seen().ran) != 3 {
 			t.Errorf("one was left of the budget: %q", w.seen().ran)
+		}
+		if k := w.seen().disk[one1]; len(k.Begun) != 3 || time.Until(k.Begun[1]) > 0 {
+			t.Errorf("on disk: %+v", k)
+		}
+		worker := w.recovers(row(one1))
+		w.after(34 * time.Minute) // the first is not an hour ago yet
+		if n := worker.Shows()[one1].Begun; n != 3 || len(w.seen().ran) != 3 {
+			t.Errorf("%d begun, ran %q", n, w.seen().ran)
+		}
+		if w.after(2 * time.Minute); len(w.seen().ran) != 6 {
+			t.Errorf("and now it is: %q", w.seen().ran)
+		}
+		if w.after(30 * time.Minute); len(w.seen().ran) != 12 {
+			t.Errorf("as the others are: %q", w.seen().ran)
 		}
 	})
 }

@@ -96,9 +96,8 @@ func (w *Worker) mayNot(r *one, now time.Time) string {
 	return ""
 }
 
-// spent tells whether a recovery that began then counts no more. One in the future, by a
-// clock that was wrong, counts for an hour at most.
-func spent(t, now time.Time) bool { return now.Sub(t).Abs() >= window }
+// spent tells whether a recovery that began then counts no more.
+func spent(t, now time.Time) bool { return now.Sub(t) >= window }
 
 // again is when a budget has room again, or what is not known no longer matters.
 func (w *Worker) again(now time.Time) (at time.Time) {
@@ -122,7 +121,7 @@ func sooner(a, b time.Time) time.Time {
 }
 
 func (w *Worker) begin(r *one, now time.Time) {
-	w.busy, r.held, r.process = r, "", ""
+	w.busy, r.held, r.process = r, "", processUnknown
 	r.Begun = append(r.Begun, now)
 	w.say(r, record.RecoveryStep, rules.Warning, fmt.Sprintf("the partner answers for the alias, and its service does not: the check %s: %s; a recovery begins, number %d of %d within an hour",
 		r.Recover.Check, r.report.Cause, len(r.Begun), r.Recover.Budget))
@@ -309,7 +308,7 @@ func (w *Worker) end(r *one, level rules.Level, text string) {
 		return
 	}
 	now := time.Now()
-	if r.fence && r.Step == Check && r.Fenced.IsZero() && level != rules.Alarm {
+	if r.fence && r.Fenced.IsZero() {
 		text += "; an earlier Monitor may have ended while the fence ran, and it is not known whether the partner was fenced"
 	}
 	w.busy, r.resumed, r.fence = nil, false, false
