@@ -32,7 +32,7 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 	for w.busy == nil {
 		r := w.next(now)
 		if r == nil {
-			return nil, w.again(now)
+			return nil, time.Time{} // each answer of a check calls for more
 		}
 		w.begin(r, now)
 	}
@@ -98,27 +98,6 @@ func (w *Worker) mayNot(r *one, now time.Time) string {
 
 // spent tells whether a recovery that began then counts no more.
 func spent(t, now time.Time) bool { return now.Sub(t) >= window }
-
-// again is when a budget has room again, or what is not known no longer matters.
-func (w *Worker) again(now time.Time) (at time.Time) {
-	if now.Before(w.blocked) {
-		at = w.blocked
-	}
-	for _, r := range w.each {
-		if r.held != "" && len(r.Begun) > 0 {
-			at = sooner(at, r.Begun[0].Add(window))
-		}
-	}
-	return at
-}
-
-// sooner is the earlier of two times, of which zero is none.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
-}
 
 func (w *Worker) begin(r *one, now time.Time) {
 	w.busy, r.held, r.process = r, "", processUnknown
