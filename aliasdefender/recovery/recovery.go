@@ -102,6 +102,7 @@ type Worker struct {
 	sights  map[netip.Addr]rules.Sight // as the loop has told, perhaps before Use
 	dropped []netip.Addr               // were fenced, and have no recovery any more: the loop does not know yet
 	holds   map[netip.Addr]bool
+	shared  map[netip.Addr]bool // on a loopback interface, and so on many hosts by design
 	busy    *one // is being recovered; nil: none
 	running *one // whose program runs; nil: none
 	changed bool // what is kept is not on the disk yet
@@ -163,8 +164,11 @@ func (w *Worker) Use(rows []config.Alias) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.each
-	w.each, w.order = map[netip.Addr]*one{}, nil
+	w.each, w.order, w.shared = map[netip.Addr]*one{}, nil, map[netip.Addr]bool{}
 	for _, a := range rows {
+		if a.Loopback() {
+			w.shared[host.Zoned(a.Addr, a.NIC)] = true
+		}
 		if !a.Recover.Any() {
 			continue
 		}
@@ -213,6 +217,16 @@ func (w *Worker) Want(aliases []netip.Addr) {
 		r.told = r.Fenced.IsZero() && r.posted.IsZero()
 	}
 	w.poke()
+}
+
+// serves tells whether this host has an alias that a partner might fence it for.
+func (w *Worker) serves() bool {
+	for alias := range w.holds {
+		if !w.shared[alias] {
+			return true
+		}
+	}
+	return false
 }
 
 // Holds notes that this host has an alias, or no longer.

@@ -145,6 +145,29 @@ func TestTheLowerOfTwoHostsThatServeFences(t *testing.T) {
 	})
 }
 
+// An alias on lo is on many hosts by design: it is no service that the two could fence each
+// other for.
+func TestAnAliasOnLoopbackForbidsNoFence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		shared := config.Alias{Addr: two2, NIC: "lo", Label: "lo:1"}
+		worker := w.recovers(row(one1))
+		worker.Holds(two2, true)
+		worker.Use([]config.Alias{row(one1), shared})
+		if ran, last := w.after(12 * time.Second); ran != "process restart fence" {
+			t.Errorf("ran %s, at last %s", ran, last)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker := w.recovers(row(one1), row(two2))
+		worker.Holds(two2, true)
+		if ran, last := w.after(12 * time.Second); ran != "process restart" {
+			t.Errorf("on another NIC: ran %s, at last %s", ran, last)
+		}
+	})
+}
+
 func TestAFenceThatFailsIsAnAlarmAndTheBudgetEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

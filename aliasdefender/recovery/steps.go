@@ -179,7 +179,7 @@ func (w *Worker) noFence(r *one) string {
 		return "no fence is set"
 	case !r.sight.Fence:
 		return r.sight.Why
-	case len(w.holds) > 0 && !r.sight.Low:
+	case w.serves() && !r.sight.Low:
 		return "this host serves an alias too, and its hardware address is not known to be lower than the partner's: two such hosts could fence each other"
 	}
 	return ""
