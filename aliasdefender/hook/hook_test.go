@@ -74,11 +74,19 @@ func TestEachEventReachesItsHooks(t *testing.T) {
 			ends := func(level rules.Level) {
 				b.recorder.Record(record.Event{Time: time.Now(), Alias: record.Alias{Addr: a.Addr, NIC: a.NIC}, Kind: record.RecoveryEnded, Level: level})
 			}
-			ends(rules.Warning)
+			ends(rules.Info)
 			ends(rules.Alarm)
 			b.happens(a, record.Decided, keep(rules.Held))
-			ends(rules.Warning)
-		}, []string{"alarm", "recovered"}},
+			ends(rules.Warning) // broken off: nothing is known to be better
+			ends(rules.Alarm)
+			ends(rules.Info)
+			ends(rules.Info)
+		}, []string{"alarm", "alarm", "recovered"}},
+		{"a recovery that does not help, and one that is broken off", func(b *bench, a config.Alias) {
+			for _, level := range []rules.Level{rules.Alarm, rules.Warning} {
+				b.recorder.Record(record.Event{Time: time.Now(), Alias: record.Alias{Addr: a.Addr, NIC: a.NIC}, Kind: record.RecoveryEnded, Level: level})
+			}
+		}, []string{"alarm"}},
 		{"another alias, and the Monitor", func(b *bench, a config.Alias) {
 			a.Addr = netip.MustParseAddr("10.9.9.9")
 			b.happens(a, record.Moved, take)

@@ -61,7 +61,7 @@ const (
 	CheckUnknown Kind = "check_unknown" // it was good or failing, and is not known any more
 
 	RecoveryStep  Kind = "recovery_step"  // a step of the recovery of a partner's service
-	RecoveryEnded Kind = "recovery_ended" // it has ended, or cannot begin
+	RecoveryEnded Kind = "recovery_ended" // it has ended, or cannot begin: Info if something has helped, Warning if it was broken off
 
 	Repeated Kind = "repeated" // Event.Drops more of something in the last minute, not recorded one by one
 	Lost     Kind = "lost"     // Event.Drops events are missing here

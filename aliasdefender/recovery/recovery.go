@@ -21,7 +21,7 @@
 // the recovery ends, except while the fence itself runs, which is to cut the partner off.
 //
 // Two hosts that each serve an alias, and have no channel, could fence each other in the
-// same moment. So a host that holds an alias fences its partner only if its own hardware
+// same moment. So a host that holds an alias, except on lo, fences its partner only if its own hardware
 // address is known to be the lower one.
 //
 // The package refuses to know how a service is restarted and how a host is fenced. It
@@ -103,10 +103,10 @@ type Worker struct {
 	dropped []netip.Addr               // were fenced, and have no recovery any more: the loop does not know yet
 	holds   map[netip.Addr]bool
 	shared  map[netip.Addr]bool // on a loopback interface, and so on many hosts by design
-	busy    *one // is being recovered; nil: none
-	running *one // whose program runs; nil: none
-	changed bool // what is kept is not on the disk yet
-	unkept  bool // the disk did not take it, which was said
+	busy    *one                // is being recovered; nil: none
+	running *one                // whose program runs; nil: none
+	changed bool                // what is kept is not on the disk yet
+	unkept  bool                // the disk did not take it, which was said
 
 	loaded  time.Time // when the disk had told what an earlier Monitor has left; zero: it has not
 	unknown error     // why it is not known what that is; nil: it is known
@@ -144,6 +144,9 @@ type outcome struct {
 	level rules.Level
 	at    time.Time
 }
+
+// alarming tells whether the last recovery has not helped, and nothing has since.
+func (r *one) alarming() bool { return r.last.level >= rules.Error }
 
 // New makes a Worker. It starts nothing before Run.
 func New(o Options, rows []config.Alias) *Worker {
@@ -187,13 +190,27 @@ func (w *Worker) Use(rows []config.Alias) {
 		delete(was, id)
 	}
 	for _, r := range was {
-		w.end(r, rules.Warning, "the recovery has ended: the alias has none any more")
-		w.changed = true
+		w.drop(r)
 		if !r.posted.IsZero() {
 			w.dropped = append(w.dropped, r.id)
 		}
 	}
 	w.poke()
+}
+
+// drop ends a recovery whose alias has none any more. Nobody would be left to take its alarm
+// back.
+func (w *Worker) drop(r *one) {
+	const text = "the recovery has ended: the alias has none any more"
+	switch {
+	case !r.alarming():
+		w.end(r, rules.Warning, text)
+	case w.busy == r:
+		w.end(r, rules.Info, text)
+	default:
+		w.over(r, text)
+	}
+	w.changed = true
 }
 
 func (w *Worker) poke() {

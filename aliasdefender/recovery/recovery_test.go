@@ -39,7 +39,7 @@ func TestAServiceThatStartsAgainIsNotFenced(t *testing.T) {
 		if ran != "process restart" || w.fenced(one1) {
 			t.Errorf("ran %s, fenced %v", ran, w.fenced(one1))
 		}
-		want(t, "at last", last, "ended warning: recovered: the check there is good again")
+		want(t, "at last", last, "ended info: recovered: the check there is good again")
 		if s := worker.Shows()[one1]; s.Begun != 1 || s.Step != Idle || s.Level != rules.Info {
 			t.Errorf("shown: %+v", s)
 		}
@@ -80,7 +80,7 @@ func TestAServiceThatDoesNotStartIsFenced(t *testing.T) {
 		if ran != "process restart fence" || !w.fenced(one1) {
 			t.Errorf("ran %s, fenced %v", ran, w.fenced(one1))
 		}
-		want(t, "at last", last, "ended warning: the partner is fenced")
+		want(t, "at last", last, "ended info: the partner is fenced")
 		at := w.seen().facts[one1].Asked
 		// The check fails after 3 s, the service has 5 s to start, and is asked 3 times more.
 		if took := at.Sub(began); took < 10*time.Second || took > 12*time.Second {

@@ -232,7 +232,7 @@ type Shown struct {
 	Begun  int       // recoveries within the last hour
 	Budget int
 	Fenced time.Time // zero: the partner is not
-	Last   string    // how the last recovery of this Monitor has ended
+	Last   string    // how the last recovery of this Monitor has ended; an alarm until something has helped
 	LastAt time.Time
 	Level  rules.Level
 }
@@ -256,10 +256,14 @@ func (w *Worker) Shows() map[netip.Addr]Shown {
 		switch {
 		case s.Held != "":
 			s.Level = rules.Alarm
+		case r.alarming():
 		case r.Step != Idle || !r.Fenced.IsZero():
-			s.Since, s.Level = r.Since, rules.Warning
-		case s.Level < rules.Alarm:
+			s.Level = rules.Warning
+		default:
 			s.Level = rules.Info
+		}
+		if r.Step != Idle || !r.Fenced.IsZero() {
+			s.Since = r.Since
 		}
 		all[id] = s
 	}

@@ -39,19 +39,28 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 	return w.goOn(w.busy, now)
 }
 
-// settled takes an alarm back once the service is good again without a recovery, and what
-// kept one from beginning once that is over.
+// settled takes an alarm back once the service is good again without a recovery, or the
+// alias is here; and what kept a recovery from beginning once that is over.
 func (w *Worker) settled(now time.Time) {
 	for _, id := range w.order {
 		r := w.each[id]
-		if r.held != "" && w.mayNot(r, now) == "" {
+		if r.held != "" && (w.holds[id] || w.mayNot(r, now) == "") {
 			r.held = ""
 		}
-		if r.Step == Idle && r.last.level >= rules.Error && r.report.State == check.Good && now.Before(r.report.Asked.Add(r.report.Lives)) {
-			r.last = outcome{"the service is good again", rules.Info, now}
-			w.say(r, record.RecoveryEnded, rules.Info, r.last.text)
+		switch {
+		case r.Step != Idle || !r.alarming():
+		case w.holds[id]: // what the check says now is about this host
+			w.over(r, "the alias is on this host now")
+		case r.report.State == check.Good && now.Before(r.report.Asked.Add(r.report.Lives)):
+			w.over(r, "the service is good again")
 		}
 	}
+}
+
+// over takes the alias's alarm back.
+func (w *Worker) over(r *one, text string) {
+	r.last = outcome{text, rules.Info, time.Now()}
+	w.say(r, record.RecoveryEnded, rules.Info, text)
 }
 
 // next is the first alias whose recovery is to begin.
@@ -154,7 +163,7 @@ func (w *Worker) judge(r *one, now time.Time) (*one, time.Time) {
 	}
 	switch {
 	case c.Name != "" && r.good >= c.Rise:
-		w.end(r, rules.Warning, "recovered: the check "+c.Name+" is good again: "+r.report.Reason)
+		w.end(r, rules.Info, "recovered: the check "+c.Name+" is good again: "+r.report.Reason)
 		return w.advance(now)
 	case c.Name != "" && r.failing >= c.Fall:
 		return w.stillIll(r, now)
@@ -206,7 +215,9 @@ func (w *Worker) still(r *one, s Step) bool {
 // noMore is why a recovery may not go on; empty: it may.
 func (w *Worker) noMore(r *one) string {
 	switch {
-	case r.sight.Restart && !w.holds[r.id]:
+	case w.holds[r.id]:
+		return "the alias is on this host"
+	case r.sight.Restart:
 		return ""
 	case r.sight.Why != "":
 		return r.sight.Why
@@ -257,19 +268,20 @@ func (w *Worker) finished(r *one, s Step, err error, at time.Time) {
 		w.end(r, rules.Alarm, "the partner could not be fenced: "+how(err)+"; the alias stays with it")
 	default:
 		w.fenced(r, at)
-		w.end(r, rules.Warning, r.last.text)
+		w.end(r, rules.Info, r.last.text)
 	}
 }
 
-// fencedLate: the partner was fenced for was, whose recovery has ended meanwhile, and is's
-// has not begun; nil: the alias has none any more.
+// fencedLate notes that the partner was fenced for a recovery that had ended before its
+// program did. is has the alias's present settings, under which nothing has begun yet; nil:
+// the alias has no recovery any more.
 func (w *Worker) fencedLate(is, was *one, at time.Time) {
 	if is == nil {
 		w.say(was, record.RecoveryEnded, rules.Alarm, "the partner is fenced, and nothing follows from that: the alias has no recovery any more")
 		return
 	}
 	w.fenced(is, at)
-	w.say(is, record.RecoveryEnded, rules.Warning, is.last.text)
+	w.say(is, record.RecoveryEnded, rules.Info, is.last.text)
 }
 
 // fenced notes that the partner is, since then. That is so whatever has become of the
@@ -277,11 +289,12 @@ func (w *Worker) fencedLate(is, was *one, at time.Time) {
 func (w *Worker) fenced(r *one, at time.Time) {
 	r.Fenced, r.used, r.told, w.changed = at, false, false, true
 	w.use(r) // the partner was silent before its program had ended, perhaps
-	r.last = outcome{"the partner is fenced: the alias is taken once it is silent", rules.Warning, at}
+	r.last = outcome{"the partner is fenced: the alias is taken once it is silent", rules.Info, at}
 }
 
-// end ends the recovery, if one is under way. What ends it with an alarm is a problem until
-// the next.
+// end ends the recovery, if one is under way. Info: it has helped. An alarm: it has not,
+// which is a problem until one has, or the service is good again. A warning: it was broken
+// off, which takes no alarm back.
 func (w *Worker) end(r *one, level rules.Level, text string) {
 	if w.busy != r {
 		return
@@ -293,6 +306,8 @@ func (w *Worker) end(r *one, level rules.Level, text string) {
 	w.busy, r.resumed, r.fence = nil, false, false
 	r.Step, r.Since, w.changed = Idle, now, true
 	r.anew(now)
-	r.last = outcome{text, level, now}
+	if level != rules.Warning || !r.alarming() {
+		r.last = outcome{text, level, now}
+	}
 	w.say(r, record.RecoveryEnded, level, text)
 }
