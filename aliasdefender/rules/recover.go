@@ -68,7 +68,8 @@ func (v *view) noRecovery() string {
 }
 
 // wellFor is for how long a partner that said that its service is well is not fenced: its
-// Monitor may be starting anew, or not be heard for a moment.
+// Monitor may be starting anew, or not be heard for a moment. Whoever begins to listen does
+// not know what was said before.
 const wellFor = 10 * time.Minute
 
 // noFence is why the partner may not be fenced, where its service may be restarted.
@@ -76,8 +77,11 @@ func (v *view) noFence() string {
 	if v.daemon() == Yes && v.told(v.f.Peer.Facts[FactService]) == Yes {
 		return "the partner's daemon says that its service is well"
 	}
+	if v.daemon() == Yes && !v.said() {
+		return "the partner's daemon is heard, and says nothing of the alias"
+	}
 	if well := v.f.Peer.Well; !well.IsZero() && !v.reached(well.Add(wellFor)) {
-		return "the partner's daemon said that its service was well, less than 10 minutes ago"
+		return "less than 10 minutes ago the partner's daemon said that its service was well, or we did not listen yet"
 	}
 	return ""
 }

@@ -54,6 +54,8 @@ func TestWhatARecoveryMayDo(t *testing.T) {
 		"its group could be at neither":                   {func(c *instance) { grouped(c, No, No) }, false, false},
 		"it is not known whether its group could be here": {func(c *instance) { grouped(c, Unknown, Yes) }, false, false},
 		"what is known of its group is too old":           {func(c *instance) { grouped(c, Yes, Yes); c.f.Whole.Asked = noon.Add(-time.Hour) }, false, false},
+		"its daemon is heard, and says nothing of this":   {func(c *instance) { heard(c, Unknown); c.f.Peer.Said = noon.Add(-time.Minute) }, true, false},
+		"and never did":                                   {func(c *instance) { heard(c, Unknown); c.f.Peer.Said = time.Time{} }, true, false},
 		"its daemon said a moment ago that it is well":    {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
 		"and is not heard any more":                       {func(c *instance) { c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
 		"it said so long ago":                             {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-10 * time.Minute) }, true, true},
@@ -86,8 +88,8 @@ func TestAFenceCountsUntilThePartnerIsHeardOfOtherwise(t *testing.T) {
 		"it has fallen silent with the alias":           {func(c *instance) { c.f.Partner = seen(Silent, time.Second) }, true},
 		"it was silent before":                          {func(c *instance) { c.f.Partner = seen(Silent, time.Hour); c.f.Partner.Asked = c.f.Fenced.Asked }, false},
 		"it is silent, and the alias answers":           {func(c *instance) { c.f.Partner, c.f.Alias = seen(Silent, time.Second), seen(Answered, time.Hour) }, false},
-		"AddAlias":                                      {func(c *instance) { c.s.Order = OrderTake }, true},
-		"it answers":                                    {func(c *instance) { c.f.Alias = seen(Answered, time.Second) }, false},
+		"AddAlias":   {func(c *instance) { c.s.Order = OrderTake }, true},
+		"it answers": {func(c *instance) { c.f.Alias = seen(Answered, time.Second) }, false},
 		"it answers after we have held the alias": {func(c *instance) {
 			c.s.Holding = true
 			c.s.Saw(c.p, c.f)
