@@ -109,11 +109,12 @@ func (v *view) silentSinceFence() bool {
 }
 
 // heedFence notes that a fence counts no more: the partner's daemon is heard again, the
-// partner and the alias have fallen silent (the next one who answers was not fenced),
-// another host serves the alias after we did, or an operator has ordered it here. It is a
-// part of [State.Saw].
+// partner and the alias have fallen silent while the router answers, so that it is not our
+// own network that is at fault (the next one who answers was not fenced), another host
+// serves the alias after we did, or an operator has ordered it here. It is a part of
+// [State.Saw].
 func (s *State) heedFence(p Policy, f Facts) {
-	at := f.Fenced.Asked
+	at, v := f.Fenced.Asked, view{p: p, s: *s, f: f}
 	if s.Holding {
 		s.FenceHeld = at
 	}
@@ -123,7 +124,7 @@ func (s *State) heedFence(p Policy, f Facts) {
 	case !s.Holding && s.FenceHeld.Equal(at) && f.Alias.Value == Answered,
 		s.Order != NoOrder,
 		f.Peer.Heard.After(at.Add(p.Stale())), // a fence may act a moment after its program has ended
-		f.Partner.Value == Silent && f.Partner.Asked.After(at) && f.Alias.Value == Silent:
+		v.partner() == Silent && f.Partner.Asked.After(at) && v.alias() == Silent && v.router() == Answered:
 		s.FenceOver = at
 	}
 }

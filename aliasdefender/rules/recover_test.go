@@ -88,6 +88,14 @@ func TestAFenceCountsUntilThePartnerIsHeardOfOtherwise(t *testing.T) {
 		"it has fallen silent with the alias":           {func(c *instance) { c.f.Partner = seen(Silent, time.Second) }, true},
 		"it was silent before":                          {func(c *instance) { c.f.Partner = seen(Silent, time.Hour); c.f.Partner.Asked = c.f.Fenced.Asked }, false},
 		"it is silent, and the alias answers":           {func(c *instance) { c.f.Partner, c.f.Alias = seen(Silent, time.Second), seen(Answered, time.Hour) }, false},
+		"our own network is at fault": {func(c *instance) {
+			c.f.Partner, c.f.Router = seen(Silent, time.Second), seen(Silent, time.Second)
+		}, false},
+		"it is not known whether it is": {func(c *instance) { c.f.Partner, c.f.Router = seen(Silent, time.Second), Fact{} }, false},
+		"the router has not been asked since": {func(c *instance) {
+			c.f.Partner = seen(Silent, time.Second)
+			c.f.Router.Asked = c.f.Alias.Miss.Add(-time.Second)
+		}, false},
 		"AddAlias":   {func(c *instance) { c.s.Order = OrderTake }, true},
 		"it answers": {func(c *instance) { c.f.Alias = seen(Answered, time.Second) }, false},
 		"it answers after we have held the alias": {func(c *instance) {
@@ -107,7 +115,7 @@ func TestAFenceCountsUntilThePartnerIsHeardOfOtherwise(t *testing.T) {
 				t.Errorf("over %v: %+v", is.Over, c.s)
 			}
 			// A fence that is over stays over, whatever comes; the next one counts.
-			c.f.Peer.Heard, c.f.Partner, c.f.Alias, c.s.Order = time.Time{}, seen(Answered, 0), seen(Silent, time.Second), NoOrder
+			c.f.Peer.Heard, c.f.Partner, c.f.Alias, c.f.Router, c.s.Order = time.Time{}, seen(Answered, 0), seen(Silent, time.Second), seen(Answered, time.Hour), NoOrder
 			c.s.Saw(c.p, c.f)
 			if d := c.decide(Rows()); (d.Reason == PartnerFenced) == tt.over {
 				t.Errorf("%s: %s", d.Row, d.Reason)
