@@ -114,7 +114,7 @@ func (v *view) silentSinceFence() bool {
 // serves the alias after we did, or an operator has ordered it here. It is a part of
 // [State.Saw].
 func (s *State) heedFence(p Policy, f Facts) {
-	at, v := f.Fenced.Asked, view{p: p, s: *s, f: f}
+	at := f.Fenced.Asked
 	if s.Holding {
 		s.FenceHeld = at
 	}
@@ -124,7 +124,13 @@ func (s *State) heedFence(p Policy, f Facts) {
 	case !s.Holding && s.FenceHeld.Equal(at) && f.Alias.Value == Answered,
 		s.Order != NoOrder,
 		f.Peer.Heard.After(at.Add(p.Stale())), // a fence may act a moment after its program has ended
-		v.partner() == Silent && f.Partner.Asked.After(at) && v.alias() == Silent && v.router() == Answered:
+		f.Partner.Asked.After(at) && s.bothSilent(p, f):
 		s.FenceOver = at
 	}
+}
+
+// bothSilent tells whether partner and alias are, and our own network works.
+func (s *State) bothSilent(p Policy, f Facts) bool {
+	v := view{p: p, s: *s, f: f}
+	return v.partner() == Silent && v.alias() == Silent && v.router() == Answered
 }
