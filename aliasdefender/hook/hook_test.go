@@ -280,3 +280,17 @@ func TestAProgramThatOthersCanChangeIsNotRun(t *testing.T) {
 		}
 	})
 }
+
+// A driver holds earlier programs, which cannot be killed: that is no failure of this one.
+func TestAHookThatIsNotRunBecauseOthersHangIsSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		aliases := rows(t, 1, config.Hooks{}, config.HookTake)
+		b := newBench(t, aliases)
+		b.program = func(context.Context, string, map[string]string) error { return program.ErrHung }
+		b.happens(aliases[0], record.Moved, take)
+		b.End(time.Minute)
+		if got := b.Last(aliases[0].Addr); len(got) != 1 || got[0].Result != Skipped || got[0].Error != "16 earlier programs still hang" {
+			t.Errorf("%+v", got)
+		}
+	})
+}

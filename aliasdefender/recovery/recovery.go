@@ -87,7 +87,7 @@ type Options struct {
 	Load   func() ([]store.Recovery, error) // what an earlier Monitor has left; it may wait for the disk
 	Keep   func([]store.Recovery) error     // writes what outlives this Monitor, and waits for the disk no longer than is sane
 
-	Run func(ctx context.Context, j Job, out func(line string)) error // runs a program; nil: Run
+	Run func(ctx context.Context, j Job, out func(line string)) error // runs a program; nil: programs.run
 }
 
 // Worker recovers, one after the other. It is a source of package defender. Its methods
@@ -151,7 +151,7 @@ func (r *one) alarming() bool { return r.last.level >= rules.Error }
 // New makes a Worker. It starts nothing before Run.
 func New(o Options, rows []config.Alias) *Worker {
 	if o.Run == nil {
-		o.Run = Run
+		o.Run = new(programs).run
 	}
 	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, sights: map[netip.Addr]rules.Sight{}}
 	w.Use(rows)

@@ -295,6 +295,7 @@ func TestWhatTheProgramOfTheProcessSays(t *testing.T) {
 		{&program.ExitError{Code: 255}, "unknown"},
 		{&program.SignalError{Signal: 9}, "unknown"},
 		{errors.New("ended after 30s"), "unknown"},
+		{program.ErrHung, "unknown"},
 	} {
 		if got := processSays(tt.err); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.err, got, tt.want)

@@ -171,9 +171,12 @@ func (w *Worker) run(ctx context.Context, j Job) error {
 	return w.o.Run(ctx, j, func(line string) { w.o.Output(j, line) })
 }
 
-// Run runs a program of the administrator's. Others than root may have come to change it
+// programs runs those of recoveries.
+type programs struct{ program.Runner }
+
+// run runs a program of the administrator's. Others than root may have come to change it
 // since the files were read: then it is not run.
-func Run(ctx context.Context, j Job, out func(line string)) error {
+func (r *programs) run(ctx context.Context, j Job, out func(line string)) error {
 	if len(j.Argv) > 0 { // otherwise the Command says so
 		if problem := config.LookAtProgram(j.Argv[0]); problem != "" {
 			return errors.New("not run: " + j.Argv[0] + " " + problem)
@@ -181,13 +184,16 @@ func Run(ctx context.Context, j Job, out func(line string)) error {
 	}
 	lines := program.Lines{Out: out}
 	defer lines.Close()
-	return program.Command{Argv: j.Argv, Env: j.Env, Output: &lines, Grace: grace}.Run(ctx)
+	return r.Run(ctx, program.Command{Argv: j.Argv, Env: j.Env, Output: &lines, Grace: grace})
 }
 
 // how says how a program ended.
 func how(err error) string {
-	if err == nil {
+	switch err {
+	case nil:
 		return "exit code 0"
+	case program.ErrHung:
+		return "not run: " + err.Error()
 	}
 	return err.Error()
 }
