@@ -132,6 +132,7 @@ type one struct {
 	resumed bool   // an earlier Monitor began it, and it was not gone on with yet
 	fence   bool   // the earlier Monitor may have ended while the fence ran
 
+	waits  bool      // a restart has not helped, and the fence had to wait
 	posted time.Time // of Fenced, as the loop knows it
 	told   bool      // the loop knows it
 	held   string    // why nothing begins, as it was said last
@@ -182,7 +183,7 @@ func (w *Worker) Use(rows []config.Alias) {
 			r = &one{id: id, Alias: a, Recovery: store.Recovery{Alias: id, Step: Idle}, told: true, sight: w.sights[id]}
 		case !same(r.Recover, a.Recover):
 			w.end(r, rules.Warning, "the recovery has ended: its settings have changed")
-			r.Alias, r.report, r.held = a, check.Report{}, ""
+			r.Alias, r.report, r.held, r.waits = a, check.Report{}, "", false
 		default:
 			r.Alias = a
 		}

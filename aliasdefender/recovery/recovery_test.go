@@ -221,6 +221,32 @@ func TestAServiceOfWhichNothingIsKnownIsNotFenced(t *testing.T) {
 	})
 }
 
+// Where only time forbids the fence, the budget is not spent on restarts until then: one has
+// not helped.
+func TestAFenceThatHasToWaitSpendsNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		wait := rules.Sight{Restart: true, Wait: true, Why: "it said so a moment ago"}
+		worker := w.recovers(row(one1))
+		worker.Sees(one1, wait)
+		ran, last := w.after(9 * time.Minute)
+		if ran != "process restart" {
+			t.Errorf("ran %s", ran)
+		}
+		want(t, "at last", last, "ended alarm: not recovered: the check there is still failing: refused; the partner is not fenced, and the alias stays with it: it said so a moment ago")
+		w.set(func() { w.ill = false })
+		w.after(10 * time.Second)
+		w.set(func() { w.ill = true })
+		if ran, _ := w.after(5 * time.Minute); ran != "process restart process restart" {
+			t.Errorf("it was good, and fails again: ran %s", ran)
+		}
+		worker.Sees(one1, all)
+		if ran, _ := w.after(20 * time.Second); ran != "process restart process restart process restart fence" || !w.fenced(one1) {
+			t.Errorf("and then: ran %s", ran)
+		}
+	})
+}
+
 // Two aliases whose services fail together: one after the other.
 func TestOneRecoveryAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

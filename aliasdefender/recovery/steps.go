@@ -59,7 +59,7 @@ func (w *Worker) settled(now time.Time) {
 
 // over takes the alias's alarm back.
 func (w *Worker) over(r *one, text string) {
-	r.last = outcome{text, rules.Info, time.Now()}
+	r.last, r.waits = outcome{text, rules.Info, time.Now()}, false
 	w.say(r, record.RecoveryEnded, rules.Info, text)
 }
 
@@ -84,9 +84,10 @@ func (w *Worker) next(now time.Time) *one {
 }
 
 // ill tells whether the partner's service is failing and the rules allow a recovery. After
-// a recovery it must have failed anew.
+// a recovery it must have failed anew; and if its fence had to wait, another restart would
+// only spend the budget that the fence needs then.
 func (w *Worker) ill(r *one, now time.Time) bool {
-	return r.sight.Restart && r.Fenced.IsZero() && !w.holds[r.id] && (len(r.Recover.Restart) > 0 || r.sight.Fence) &&
+	return r.sight.Restart && !(r.waits && r.sight.Wait) && r.Fenced.IsZero() && !w.holds[r.id] && (len(r.Recover.Restart) > 0 || r.sight.Fence) &&
 		r.report.State == check.Failing && now.Before(r.report.Asked.Add(r.report.Lives)) &&
 		(r.from.IsZero() || r.failing >= r.report.Check.Fall)
 }
@@ -109,7 +110,7 @@ func (w *Worker) mayNot(r *one, now time.Time) string {
 func spent(t, now time.Time) bool { return now.Sub(t) >= window }
 
 func (w *Worker) begin(r *one, now time.Time) {
-	w.busy, r.held, r.process = r, "", processUnknown
+	w.busy, r.held, r.process, r.waits = r, "", processUnknown, false
 	r.Begun = append(r.Begun, now)
 	w.say(r, record.RecoveryStep, rules.Warning, fmt.Sprintf("the partner answers for the alias, and its service does not: the check %s: %s; a recovery begins, number %d of %d within an hour",
 		r.Recover.Check, r.report.Cause, len(r.Begun), r.Recover.Budget))
@@ -229,6 +230,7 @@ func (w *Worker) noMore(r *one) string {
 // may be.
 func (w *Worker) stillIll(r *one, now time.Time) (*one, time.Time) {
 	if why := w.noFence(r); why != "" {
+		r.waits = len(r.Recover.Fence) > 0
 		w.end(r, rules.Alarm, "not recovered: the check "+r.Recover.Check+" is still failing: "+r.report.Reason+"; the partner is not fenced, and the alias stays with it: "+why)
 		return w.advance(now)
 	}

@@ -11,6 +11,7 @@ import "time"
 type Sight struct {
 	Restart bool   // the partner's service may be restarted
 	Fence   bool   // and the partner may be fenced
+	Wait    bool   // only time forbids the fence
 	Why     string // why not the one or the other, in one clause; empty: both are allowed
 
 	Low  bool // our hardware address is known to be lower than the partner's
@@ -25,7 +26,7 @@ func Recover(p Policy, s State, f Facts) (Sight, Decision) {
 	is := Sight{Low: f.WeAreLow == Yes, Over: f.Fenced.Value == Yes && !v.fenced()}
 	if is.Why = v.noRecovery(); is.Why == "" {
 		is.Restart = true
-		is.Why = v.noFence()
+		is.Why, is.Wait = v.noFence()
 		is.Fence = is.Why == ""
 	}
 	return is, Decision{Again: v.again}
@@ -72,18 +73,19 @@ func (v *view) noRecovery() string {
 // not know what was said before.
 const wellFor = 10 * time.Minute
 
-// noFence is why the partner may not be fenced, where its service may be restarted.
-func (v *view) noFence() string {
+// noFence is why the partner may not be fenced, where its service may be restarted, and
+// whether only time forbids it.
+func (v *view) noFence() (why string, wait bool) {
 	if v.daemon() == Yes && v.told(v.f.Peer.Facts[FactService]) == Yes {
-		return "the partner's daemon says that its service is well"
+		return "the partner's daemon says that its service is well", false
 	}
 	if v.daemon() == Yes && !v.said() {
-		return "the partner's daemon is heard, and says nothing of the alias"
+		return "the partner's daemon is heard, and says nothing of the alias", false
 	}
 	if well := v.f.Peer.Well; !well.IsZero() && !v.reached(well.Add(wellFor)) {
-		return "less than 10 minutes ago the partner's daemon said that its service was well, or we did not listen yet"
+		return "less than 10 minutes ago the partner's daemon said that its service was well, or we did not listen yet", true
 	}
-	return ""
+	return "", false
 }
 
 // fenced tells whether the partner is fenced, and that still counts.

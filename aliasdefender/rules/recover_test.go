@@ -68,6 +68,9 @@ func TestWhatARecoveryMayDo(t *testing.T) {
 			if is.Restart != tt.restart || is.Fence != tt.fence || (is.Why == "") != tt.fence {
 				t.Errorf("%+v", is)
 			}
+			if wait := name == "its daemon said a moment ago that it is well" || name == "and is not heard any more"; is.Wait != wait {
+				t.Errorf("only time forbids the fence: %v", is.Wait)
+			}
 			if tt.restart && (d.Again.IsZero() || !d.Again.After(noon)) {
 				t.Errorf("what allows it grows old: ask again at %v", d.Again)
 			}
