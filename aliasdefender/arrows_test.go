@@ -34,7 +34,7 @@ var arrows = map[string]string{
 	"control":   "",
 	"hook":      "config defender host program record rules",
 	"program":   "",
-	"recovery":  "check config defender host program record rules",
+	"recovery":  "check config defender host program record rules store",
 	"host":      "hearing",
 	"inspect":   "config host",
 	"lab":       "",

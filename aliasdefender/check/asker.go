@@ -14,18 +14,18 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/program"
 )
 
 // Questions are the Askers of all kinds.
 type Questions struct {
-	hung    chan struct{} // one for each command that could not be killed
-	resolve func(ctx context.Context, name string) ([]netip.Addr, error)
+	programs program.Runner
+	resolve  func(ctx context.Context, name string) ([]netip.Addr, error)
 }
 
 // NewQuestions makes them.
 func NewQuestions() *Questions {
 	return &Questions{
-		hung: make(chan struct{}, mostHung),
 		resolve: func(ctx context.Context, name string) ([]netip.Addr, error) {
 			return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		},

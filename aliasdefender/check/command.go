@@ -11,25 +11,16 @@ import (
 	"alias-defender/aliasdefender/program"
 )
 
-// mostHung is how many commands may be left behind that could not be killed, because a
-// driver holds them. No more are run until one of them has ended.
-const mostHung = 16
-
 // command runs a program: exit code 0 is good. No shell reads it.
 func (q *Questions) command(ctx context.Context, c config.Check) Answer {
 	if problem := config.LookAtProgram(c.Command[0]); problem != "" { // others may have come to change it since
 		return unknown("not run: " + c.Command[0] + " " + problem)
 	}
-	select {
-	case q.hung <- struct{}{}:
-	default:
-		return unknown(fmt.Sprintf("not run: %d earlier commands still hang", mostHung))
-	}
 	out := tail{}
-	err := program.Command{
+	err := q.programs.Run(ctx, program.Command{
 		Argv: c.Command, Env: []string{"PATH=" + program.SearchPath, "LC_ALL=C", "HOME=/", "AD_CHECK=" + c.Name},
-		Output: &out, Ended: func() { <-q.hung },
-	}.Run(ctx)
+		Output: &out,
+	})
 	a := ended(ctx, c, err)
 	a.Output = clean(out.bytes())
 	return a
@@ -44,6 +35,8 @@ func ended(ctx context.Context, c config.Check, err error) Answer {
 	switch {
 	case err == nil:
 		return good("exit code 0")
+	case err == program.ErrHung:
+		return unknown("not run: " + err.Error())
 	case never:
 		return unknown("cannot be run: " + plainStart(start))
 	case exit, signal:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/program"
 )
 
 // run puts the question of a command that plays what.
@@ -71,13 +72,10 @@ func TestTheEnvironmentOfACommandIsItsOwn(t *testing.T) {
 	}
 }
 
+// Nothing is known of a service whose command is not run.
 func TestMoreHangingCommandsThanThereMayBeAreNotRun(t *testing.T) {
-	q := NewQuestions()
-	for range mostHung {
-		q.hung <- struct{}{}
-	}
-	got := q.Ask(t.Context(), config.Check{Kind: config.CheckCommand, Timeout: time.Minute, Command: []string{os.Args[0], "play", "good"}})
-	if got.State != Unknown || got.Reason != "not run: 16 earlier commands still hang" {
+	got := ended(t.Context(), config.Check{Kind: config.CheckCommand, Timeout: time.Minute}, program.ErrHung)
+	if got.State != Unknown || got.Reason != "not run: 16 earlier programs still hang" {
 		t.Errorf("%+v", got)
 	}
 }

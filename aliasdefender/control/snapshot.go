@@ -137,7 +137,7 @@ type Recovery struct {
 	Budget int       `json:"budget"`           // so many may
 	Fenced time.Time `json:"fenced,omitzero"`  // since when the partner is
 	Held   string    `json:"held,omitempty"`   // why nothing begins although the service is failing
-	Last   string    `json:"last,omitempty"`   // how the last one of this Monitor has ended
+	Last   string    `json:"last,omitempty"`   // how the last one of this Monitor has ended; an alarm until something has helped
 	LastAt time.Time `json:"last_at,omitzero"` // and when
 	Level  string    `json:"level,omitempty"`  // warning or alarm; empty: all well
 }

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -102,7 +103,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Observe {
 		observe(&options)
 	} else {
-		m.recovery = m.newRecovery(cfg, within)
+		m.recovery = m.newRecovery(cfg)
 		m.checks.also = m.recovery.Heard
 		options.Sources = append(options.Sources, m.recovery)
 	}
@@ -298,16 +299,17 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return s, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
 	}
-	s.Problems = append(s.Problems, m.problems()...)
+	recoveries := m.recoveries()
+	s.Problems = append(s.Problems, m.problems(recoveries)...)
 	s.Observing = m.observes
 	m.showHooks(&s)
 	s.Checks = m.checks.shown()
-	m.showRecoveries(&s)
+	showRecoveries(&s, recoveries)
 	return s, err
 }
 
 // problems are those that the loop does not know of.
-func (m *monitor) problems() (all []string) {
+func (m *monitor) problems(recoveries map[netip.Addr]recovery.Shown) (all []string) {
 	if broken := m.memory.trouble(); broken != nil {
 		all = strings.Split(broken.Error(), "\n")
 	}
@@ -315,8 +317,7 @@ func (m *monitor) problems() (all []string) {
 		all = append(all, m.unread)
 	}
 	all = append(all, m.checks.problems()...)
-	all = append(all, m.recoveryProblems()...)
-	return all
+	return append(all, recoveryProblems(recoveries)...)
 }
 
 // openReaders opens the readers' socket. If their group is gone, the Monitor keeps the

@@ -20,7 +20,7 @@ func TestAGroupOfReadersThatIsGoneIsAProblemAndNoMore(t *testing.T) {
 	defer server.Close()
 	d.monitor.settings.Readers.Group = "no-such-group"
 	d.openReaders(server)
-	if all := d.problems(); len(all) != 1 || !strings.Contains(all[0], `[control] readers has no effect: no group "no-such-group"`) {
+	if all := d.problems(nil); len(all) != 1 || !strings.Contains(all[0], `[control] readers has no effect: no group "no-such-group"`) {
 		t.Errorf("problems: %q", all)
 	}
 }

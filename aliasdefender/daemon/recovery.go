@@ -10,73 +10,39 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/recovery"
 	"alias-defender/aliasdefender/rules"
 	"alias-defender/aliasdefender/store"
 )
 
-// newRecovery makes the recovery of the partners' services, with what an earlier Monitor
-// has left of it. It waits for the disk no longer than within.
-func (m *monitor) newRecovery(cfg *config.Config, within time.Duration) *recovery.Worker {
+// newRecovery makes the recovery of the partners' services. It reads nothing yet.
+func (m *monitor) newRecovery(cfg *config.Config) *recovery.Worker {
 	dir := cfg.Settings.StateDir
-	left, err := readRecoveries(dir, within)
 	return recovery.New(recovery.Options{
 		Record: m.events.Record,
 		Output: func(j recovery.Job, line string) {
-			m.event("recovery_output").WithFields(logrus.Fields{"alias": j.Alias.String(), "nic": j.Label, "step": string(j.Step), "output": line}).Info("a program of a recovery says")
+			m.event("recovery_output").WithFields(logrus.Fields{"alias": j.Alias.String(), "nic": j.Label, "step": j.Step, "output": line}).Info("a program of a recovery says")
 		},
-		Keep: keepRecoveries(dir), Kept: keptOf(left), Unknown: err,
+		Load: func() ([]store.Recovery, error) { return store.ReadRecoveries(dir) },
+		Keep: keepRecoveries(dir),
 	}, cfg.Aliases)
-}
-
-// readRecoveries reads what an earlier Monitor has left. An answer that comes after within
-// is nobody's any more.
-func readRecoveries(dir string, within time.Duration) ([]store.Recovery, error) {
-	type answer struct {
-		left []store.Recovery
-		err  error
-	}
-	read := make(chan answer, 1)
-	go func() {
-		left, err := store.ReadRecoveries(dir)
-		read <- answer{left, err}
-	}()
-	select {
-	case is := <-read:
-		return is.left, is.err
-	case <-time.After(within):
-		return nil, fmt.Errorf("%s: %w", dir, errNoAnswer)
-	}
-}
-
-// keptOf is what the file says, as the recovery knows it.
-func keptOf(all []store.Recovery) map[netip.Addr]recovery.Kept {
-	kept := map[netip.Addr]recovery.Kept{}
-	for _, r := range all {
-		kept[r.Alias] = recovery.Kept{Step: recovery.Step(r.Step), Since: r.Since, Begun: r.Begun, Fenced: r.Fenced}
-	}
-	return kept
 }
 
 // keepRecoveries writes how far recoveries have come. A disk that hangs holds it for
 // store.Within, and until it has answered nothing more is written: a write that was begun
 // could come after a later one.
-func keepRecoveries(dir string) func(map[netip.Addr]recovery.Kept) error {
+func keepRecoveries(dir string) func([]store.Recovery) error {
 	writing := make(chan struct{}, 1)
-	return func(all map[netip.Addr]recovery.Kept) error {
+	return func(all []store.Recovery) error {
 		select {
 		case writing <- struct{}{}:
 		default:
 			return fmt.Errorf("%s: %w", dir, errNoAnswer)
 		}
-		rows := make([]store.Recovery, 0, len(all))
-		for alias, k := range all {
-			rows = append(rows, store.Recovery{Alias: alias, Step: string(k.Step), Since: k.Since, Fenced: k.Fenced, Begun: k.Begun})
-		}
-		slices.SortFunc(rows, func(a, b store.Recovery) int { return a.Alias.Compare(b.Alias) })
 		done := make(chan error, 1)
 		go func() {
-			err := store.WriteRecoveries(dir, rows)
+			err := store.WriteRecoveries(dir, all)
 			<-writing
 			done <- err
 		}()
@@ -89,13 +55,16 @@ func keepRecoveries(dir string) func(map[netip.Addr]recovery.Kept) error {
 	}
 }
 
-// showRecoveries adds to a snapshot how far the recovery of each alias has come, and says
-// what somebody must look at.
-func (m *monitor) showRecoveries(s *control.Snapshot) {
+// recoveries are what is to be shown of each recovery; nil: there is none.
+func (m *monitor) recoveries() map[netip.Addr]recovery.Shown {
 	if m.recovery == nil {
-		return
+		return nil
 	}
-	all := m.recovery.Shows()
+	return m.recovery.Shows()
+}
+
+// showRecoveries adds to a snapshot how far the recovery of each alias has come.
+func showRecoveries(s *control.Snapshot, all map[netip.Addr]recovery.Shown) {
 	for i := range s.Aliases {
 		al := &s.Aliases[i]
 		addr, err := netip.ParseAddr(al.Alias)
@@ -104,21 +73,18 @@ func (m *monitor) showRecoveries(s *control.Snapshot) {
 			continue
 		}
 		al.Recovery = &control.Recovery{
-			Check: r.Check, Step: string(r.Step), Since: r.Since.Round(0), Begun: r.Begun, Budget: r.Budget,
+			Check: r.Check, Step: r.Step, Since: r.Since.Round(0), Begun: r.Begun, Budget: r.Budget,
 			Fenced: r.Fenced.Round(0), Held: r.Held, Last: r.Last, LastAt: r.LastAt.Round(0),
 		}
 		if r.Level > rules.Info {
-			al.Recovery.Level = [...]string{rules.Warning: "warning", rules.Error: "error", rules.Alarm: "alarm"}[r.Level]
+			al.Recovery.Level = record.LevelName(r.Level)
 		}
 	}
 }
 
 // recoveryProblems are the recoveries that have not helped.
-func (m *monitor) recoveryProblems() (all []string) {
-	if m.recovery == nil {
-		return nil
-	}
-	for alias, r := range m.recovery.Shows() {
+func recoveryProblems(shown map[netip.Addr]recovery.Shown) (all []string) {
+	for alias, r := range shown {
 		switch {
 		case r.Level < rules.Error:
 		case r.Held != "":

@@ -1,29 +1,45 @@
 package daemon
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/recovery"
+	"alias-defender/aliasdefender/rules"
 	"alias-defender/aliasdefender/store"
 )
 
-// What a recovery keeps comes back as it was, through the file.
+// What a recovery keeps comes back as it was, through the file: a fence of an earlier
+// Monitor is told to the loop.
 func TestWhatARecoveryKeepsIsReadAgain(t *testing.T) {
-	dir := t.TempDir()
 	alias := netip.MustParseAddr("10.0.0.1")
-	at := time.Now()
-	want := recovery.Kept{Step: recovery.Settle, Since: at, Begun: []time.Time{at.Add(-time.Minute)}, Fenced: at.Add(-time.Hour)}
-	if err := keepRecoveries(dir)(map[netip.Addr]recovery.Kept{alias: want}); err != nil {
+	at := time.Now().Add(-time.Minute)
+	cfg := &config.Config{Settings: config.Settings{StateDir: t.TempDir()}, Aliases: []config.Alias{{
+		Addr: alias, NIC: "eth0", Recover: config.Recover{Check: "there", Fence: config.Program{"/bin/true"}, Budget: 3},
+	}}}
+	if err := keepRecoveries(cfg.Settings.StateDir)([]store.Recovery{{Alias: alias, Step: recovery.Idle, Since: at, Fenced: at, Begun: []time.Time{at}}}); err != nil {
 		t.Fatal(err)
 	}
-	all, err := store.ReadRecoveries(dir)
-	if err != nil || len(all) != 1 {
-		t.Fatalf("%v, %v", all, err)
+	m := newMonitor(Options{Observe: true}, cfg, logrus.New(), nil)
+	worker := m.newRecovery(cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	var got []defender.Observation
+	if err := worker.Run(ctx, func(all ...defender.Observation) {
+		got = append(got, all...)
+		cancel()
+	}); err != nil {
+		t.Fatal(err)
 	}
-	got := keptOf(all)[alias]
-	if got.Step != want.Step || !got.Since.Equal(want.Since) || len(got.Begun) != 1 || !got.Begun[0].Equal(want.Begun[0]) || !got.Fenced.Equal(want.Fenced) {
-		t.Errorf("%+v, want %+v", got, want)
+	if len(got) != 1 || got[0].Alias != alias || got[0].Fact != rules.FactFenced || got[0].Value != rules.Yes || !got[0].Asked.Equal(at) {
+		t.Errorf("told %+v", got)
+	}
+	if s := worker.Shows()[alias]; s.Begun != 1 || !s.Fenced.Equal(at) {
+		t.Errorf("%+v", s)
 	}
 }

@@ -66,7 +66,7 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	case err != nil:
 		return "", false
 	}
-	t.Problems += len(m.problems())
+	t.Problems += len(m.problems(m.recoveries()))
 	status = t.String()
 	if why := m.failed.Load(); why != nil {
 		status += "; the last reload changed nothing: " + logs.OneLine(*why)

@@ -127,7 +127,7 @@ func (l *loop) introduce() {
 		a.talk = nil
 		a.policy.Channel = !a.cfg.Loopback() && l.hasChannel() && l.speaks(a)
 		if a.partner == nil || !a.policy.Channel {
-			a.peer, a.pair = rules.Peer{}, nil
+			a.peer, a.pair = rules.Peer{Well: a.peer.Well}, nil // it may be back in a moment
 			continue
 		}
 		addr := a.partner.Addr
@@ -152,7 +152,7 @@ func (l *loop) introduce() {
 		}
 		t.users = append(t.users, a)
 		if a.talk = t; t != was {
-			a.peer, a.says, a.disowned, a.pair, a.talkingSince = rules.Peer{}, peer.Word{}, false, nil, l.now
+			a.peer, a.says, a.disowned, a.pair, a.talkingSince = rules.Peer{Well: l.now}, peer.Word{}, false, nil, l.now
 		}
 		t.urgent = true
 	}

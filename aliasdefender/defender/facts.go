@@ -34,6 +34,8 @@ func (l *loop) ownFacts(a *alias) rules.Facts {
 	if a.talk != nil {
 		f.Peer = a.peer
 		f.Peer.Heard = l.lastHeard(a.talk)
+	} else {
+		f.Peer.Well = a.peer.Well // its name may have no address for a moment
 	}
 	f.ByPartner, f.WeAreLow = a.whose()
 	l.conclusions(a, &f)

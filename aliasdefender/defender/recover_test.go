@@ -118,6 +118,60 @@ func TestTheSourceIsToldWhenItMayNoLonger(t *testing.T) {
 	})
 }
 
+// The word that a service is well counts for ten minutes, whatever becomes of the channel.
+// What was said before this host listened it has not heard: it may have been that.
+func TestAPartnerThatMayHaveSaidThatItIsWellIsNotFenced(t *testing.T) {
+	says, s := &seer{}, &seer{}
+	nowhere := config.Partner{Name: "nowhere.example"}
+	playWith(t, 1, true, false, func(w *world) {
+		w.withKey()
+		w.cfgB.Aliases[0].Recover = config.Recover{Check: "there"}
+		w.a.sources, w.b.sources = []Source{says}, []Source{s}
+	}, func(w *world) {
+		sees := func(when string, fence bool) {
+			w.t.Helper()
+			if is := s.last(); !is.Restart || is.Fence != fence {
+				w.fail("%s: %+v", when, is)
+			}
+		}
+		reloads := func(change func(c *config.Config)) {
+			c := *w.cfgB
+			c.Aliases = append([]config.Alias(nil), c.Aliases...)
+			change(&c)
+			w.b.daemon.Reload(&c)
+			w.wait(5 * time.Second)
+			if is := s.last(); is.Fence {
+				w.fail("and meanwhile: %+v", is)
+			}
+			w.b.daemon.Reload(w.cfgB)
+		}
+		w.wait(time.Minute)
+		sees("a minute after the start", false)
+		w.wait(10 * time.Minute)
+		sees("a's daemon has no check", true)
+		says.says(rules.Yes)
+		w.wait(2 * time.Second)
+		sees("it says that its service is well", false)
+		says.says(rules.Unknown)
+		w.wait(2 * time.Second)
+		sees("it said so", false)
+		for what, change := range map[string]func(c *config.Config){
+			"the key was gone":  func(c *config.Config) { c.Settings.Peer = config.Peer{} },
+			"it had no address": func(c *config.Config) { c.Aliases[0].Partner = nowhere },
+		} {
+			reloads(change)
+			w.wait(time.Minute)
+			sees(what, false)
+		}
+		w.wait(11 * time.Minute)
+		sees("and long after", true)
+		w.b.kill()
+		w.b.start(w.cfgB, &w.log)
+		w.wait(time.Minute)
+		sees("b's daemon is a new one", false)
+	})
+}
+
 // A host that could not have the whole group recovers nobody who has it: what it would take
 // then is a part.
 func TestAHostThatCouldNotHaveTheGroupRecoversNone(t *testing.T) {
@@ -126,6 +180,7 @@ func TestAHostThatCouldNotHaveTheGroupRecoversNone(t *testing.T) {
 		w.cfgB.Aliases[0].Recover = config.Recover{Check: "there"}
 		w.b.sources = []Source{s}
 	}, func(w *firewall) {
+		w.wait(10 * time.Minute) // a may have said before that its service is well
 		if is := s.last(); !is.Restart || !is.Fence {
 			w.fail("both hosts could have all: %+v", is)
 		}

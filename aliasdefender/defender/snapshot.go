@@ -152,7 +152,7 @@ func (a *alias) level() string {
 	case a.errand.failure.is() || a.trouble() != "":
 		return "error"
 	case lv > rules.Info:
-		return [...]string{"", "warning", "error", "alarm"}[lv]
+		return record.LevelName(lv)
 	}
 	return ""
 }

@@ -11,11 +11,14 @@ import (
 // grace is how long a hook has between TERM and KILL.
 const grace = 500 * time.Millisecond
 
-// runProgram runs a hook until its end, or soon after that of ctx, whose cause is then the
-// error. What it writes comes to out, a line at a time, as far as program.Lines allows.
-func runProgram(ctx context.Context, p config.Program, env []string, out func(string)) error {
+// programs runs hooks.
+type programs struct{ program.Runner }
+
+// run runs a hook until its end, or soon after that of ctx, whose cause is then the error.
+// What it writes comes to out, a line at a time, as far as program.Lines allows.
+func (r *programs) run(ctx context.Context, p config.Program, env []string, out func(string)) error {
 	o := program.Lines{Out: out}
-	err := program.Command{Argv: p, Env: env, Output: &o, Grace: grace}.Run(ctx)
+	err := r.Run(ctx, program.Command{Argv: p, Env: env, Output: &o, Grace: grace})
 	o.Close()
 	return err
 }

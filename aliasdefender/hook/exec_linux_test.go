@@ -27,7 +27,7 @@ func ran(t *testing.T, ctx context.Context, seen func(string), args ...string) (
 	}
 	var mu sync.Mutex
 	var lines []string
-	err = runProgram(ctx, append(config.Program{self, asHook}, args...), []string{"A=b c", "PATH=/bin"}, func(line string) {
+	err = new(programs).run(ctx, append(config.Program{self, asHook}, args...), []string{"A=b c", "PATH=/bin"}, func(line string) {
 		mu.Lock()
 		lines = append(lines, line)
 		mu.Unlock()
@@ -58,7 +58,7 @@ func TestHowAProgramEndsIsTold(t *testing.T) {
 	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := runProgram(t.Context(), config.Program{plain}, nil, nil); !errors.Is(err, fs.ErrPermission) {
+	if err := new(programs).run(t.Context(), config.Program{plain}, nil, nil); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("not executable: %v", err)
 	}
 	over, cancel := context.WithCancelCause(t.Context())

@@ -11,7 +11,7 @@ type standing struct {
 	holding bool
 	alarm   string // the reason of the present decision, where it is as loud as an error
 	misfit  bool   // the two hosts' files do not fit
-	ill     bool   // the last recovery of the partner's service has ended with an alarm
+	ill     bool   // a recovery of the partner's service has ended with an alarm, and nothing has helped since
 }
 
 // heed brings the standing up to date, and tells which hooks the event is for, in their
@@ -30,11 +30,12 @@ func (s *standing) heed(e record.Event, told Told) (names []config.HookName) {
 			names = append(names, config.HookReassert)
 		}
 	case record.RecoveryEnded:
-		was := s.ill
-		switch s.ill = e.Level >= rules.Error; {
-		case s.ill:
+		switch { // a warning says that it was broken off, and so nothing of the service
+		case e.Level >= rules.Error:
+			s.ill = true
 			names = append(names, config.HookAlarm)
-		case was:
+		case e.Level == rules.Info && s.ill:
+			s.ill = false
 			names = append(names, config.HookRecovered)
 		}
 	case record.PairMisfit:

@@ -11,7 +11,7 @@
 // A gate's job stands in the same queue. Its time is counted from the decision: what has
 // not started by then is skipped, and what has not ended by then is no longer waited for
 // (gate.go). A program is ended at its timeout, and whatever it has started is ended with
-// it (exec.go).
+// it (package program).
 //
 // The package refuses to know why an alias moves, and what a hook does. It decides
 // nothing: a gate that says no is a fact for the loop.
@@ -42,7 +42,7 @@ type Options struct {
 	Output func(alias netip.Addr, label string, hook config.HookName, line string)           // takes what programs write, a line at a time
 	Acted  func(alias netip.Addr)                                                            // an alias whose exit_after is "take" was taken, and its hook has run
 	Told   Told                                                                              // nil: nothing is known of before the start
-	run    func(ctx context.Context, p config.Program, env []string, out func(string)) error // nil: runProgram
+	run    func(ctx context.Context, p config.Program, env []string, out func(string)) error // nil: programs.run
 }
 
 // Told keeps which aliases a take hook was told of since the host booted, over a restart
@@ -90,7 +90,7 @@ type Runner struct {
 // New makes a Runner for these aliases. It starts nothing before the first event.
 func New(o Options, aliases []config.Alias) *Runner {
 	if o.run == nil {
-		o.run = runProgram
+		o.run = new(programs).run
 	}
 	r := &Runner{o: o, lanes: map[netip.Addr]*lane{}}
 	r.ctx, r.kill = context.WithCancel(context.Background())

@@ -74,11 +74,19 @@ func TestEachEventReachesItsHooks(t *testing.T) {
 			ends := func(level rules.Level) {
 				b.recorder.Record(record.Event{Time: time.Now(), Alias: record.Alias{Addr: a.Addr, NIC: a.NIC}, Kind: record.RecoveryEnded, Level: level})
 			}
-			ends(rules.Warning)
+			ends(rules.Info)
 			ends(rules.Alarm)
 			b.happens(a, record.Decided, keep(rules.Held))
-			ends(rules.Warning)
-		}, []string{"alarm", "recovered"}},
+			ends(rules.Warning) // broken off: nothing is known to be better
+			ends(rules.Alarm)
+			ends(rules.Info)
+			ends(rules.Info)
+		}, []string{"alarm", "alarm", "recovered"}},
+		{"a recovery that does not help, and one that is broken off", func(b *bench, a config.Alias) {
+			for _, level := range []rules.Level{rules.Alarm, rules.Warning} {
+				b.recorder.Record(record.Event{Time: time.Now(), Alias: record.Alias{Addr: a.Addr, NIC: a.NIC}, Kind: record.RecoveryEnded, Level: level})
+			}
+		}, []string{"alarm"}},
 		{"another alias, and the Monitor", func(b *bench, a config.Alias) {
 			a.Addr = netip.MustParseAddr("10.9.9.9")
 			b.happens(a, record.Moved, take)
@@ -269,6 +277,20 @@ func TestAProgramThatOthersCanChangeIsNotRun(t *testing.T) {
 		b.End(time.Minute)
 		if got := b.Last(aliases[0].Addr); len(got) != 1 || got[0].Result != Skipped || !strings.Contains(got[0].Error, "has mode 0757") || b.runs() != nil {
 			t.Errorf("%+v, %q", got, b.runs())
+		}
+	})
+}
+
+// A driver holds earlier programs, which cannot be killed: that is no failure of this one.
+func TestAHookThatIsNotRunBecauseOthersHangIsSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		aliases := rows(t, 1, config.Hooks{}, config.HookTake)
+		b := newBench(t, aliases)
+		b.program = func(context.Context, string, map[string]string) error { return program.ErrHung }
+		b.happens(aliases[0], record.Moved, take)
+		b.End(time.Minute)
+		if got := b.Last(aliases[0].Addr); len(got) != 1 || got[0].Result != Skipped || got[0].Error != "16 earlier programs still hang" {
+			t.Errorf("%+v", got)
 		}
 	})
 }

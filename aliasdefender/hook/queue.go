@@ -11,6 +11,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -205,7 +206,7 @@ func resultOf(err error) Result {
 	switch {
 	case err == nil:
 		return Ran
-	case refused, errors.Is(err, fs.ErrPermission):
+	case refused, err == program.ErrHung, errors.Is(err, fs.ErrPermission):
 		return Skipped
 	}
 	return Failed

@@ -1,5 +1,5 @@
-// Package program runs programs of the administrator's, for hooks and checks, so that
-// whatever they do they are gone when their time is over.
+// Package program runs programs of the administrator's, for hooks, checks and recoveries,
+// so that whatever they do they are gone when their time is over.
 //
 // A program runs in a process group of its own, in the directory /, with an empty input
 // and the environment that it is given. When it has ended, what it has left in its group
@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -36,7 +37,29 @@ type Command struct {
 	Output io.Writer // what it writes, both streams together; written to by one goroutine, until Run returns
 
 	Grace time.Duration // between TERM and KILL; 0: it is killed at once
-	Ended func()        // called when it has ended and is reaped, which may be after Run has returned; nil: nobody asks
+
+	await func(pid int) bool // nil: awaitEnd; tests make it hang
+}
+
+// Runner runs programs, for one part of ours that uses them. It counts those that were left
+// behind because not even KILL ends them: a driver holds them. The zero value is ready, and
+// may be used by several goroutines.
+type Runner struct{ hung atomic.Int32 }
+
+// MostHung is how many programs of a Runner may hang, before no more are run until one of
+// them has ended. Those that run by then may come to hang too.
+const MostHung = 16
+
+// ErrHung is the error of a program that was not started, because MostHung others hang.
+var ErrHung = fmt.Errorf("%d earlier programs still hang", MostHung)
+
+// hangs counts a program until it has ended.
+func (r *Runner) hangs(ended <-chan error) {
+	r.hung.Add(1)
+	go func() {
+		<-ended
+		r.hung.Add(-1)
+	}()
 }
 
 // StartError is a program that could not be started.
@@ -64,15 +87,21 @@ func (e *StuckError) Error() string { return e.Err.Error() + ", and it cannot be
 func (e *StuckError) Unwrap() error { return e.Err }
 
 // Run runs a program until it has ended or ctx has, which ends the program. It returns
-// soon after that, whatever hangs. The error is nil for exit code 0, a *StartError, an
-// *ExitError or a *SignalError; after the end of ctx it is its cause, or a *StuckError.
-func (c Command) Run(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return c.notStarted(context.Cause(ctx))
+// soon after that, whatever hangs. The error is nil for exit code 0, ErrHung, a
+// *StartError, an *ExitError or a *SignalError; after the end of ctx it is its cause, or a
+// *StuckError.
+func (r *Runner) Run(ctx context.Context, c Command) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case len(c.Argv) == 0:
+		return &StartError{errors.New("no program is given")}
+	case r.hung.Load() >= MostHung:
+		return ErrHung
 	}
 	read, write, err := os.Pipe()
 	if err != nil {
-		return c.notStarted(&StartError{err})
+		return &StartError{err}
 	}
 	defer read.Close() // nothing more is read
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
@@ -81,14 +110,14 @@ func (c Command) Run(ctx context.Context) error {
 	err = cmd.Start()
 	write.Close() // it is the program's
 	if err != nil {
-		return c.notStarted(&StartError{err})
+		return &StartError{err}
 	}
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
 		copyAll(c.Output, read)
 	}()
-	err = c.await(ctx, cmd)
+	err = r.await(ctx, c, cmd)
 	if _, stuck := errors.AsType[*StuckError](err); stuck {
 		read.Close()
 	} else {
@@ -98,30 +127,24 @@ func (c Command) Run(ctx context.Context) error {
 	return err
 }
 
-func (c Command) notStarted(err error) error {
-	if c.Ended != nil {
-		c.Ended()
-	}
-	return err
-}
-
 // await waits for the program's end and kills what it leaves behind. At the end of ctx it
 // ends the whole group.
-func (c Command) await(ctx context.Context, cmd *exec.Cmd) error {
+func (r *Runner) await(ctx context.Context, c Command, cmd *exec.Cmd) error {
 	group := -cmd.Process.Pid
 	ended := make(chan error, 1)
+	seeEnd := awaitEnd
+	if c.await != nil {
+		seeEnd = c.await
+	}
 	go func() {
 		// While the program is not reaped, its number belongs to no other group.
-		seen := awaitEnd(cmd.Process.Pid)
+		seen := seeEnd(cmd.Process.Pid)
 		if seen {
 			_ = syscall.Kill(group, syscall.SIGKILL) // or there is nobody left
 		}
 		err := cmd.Wait()
 		if !seen {
 			_ = syscall.Kill(group, syscall.SIGKILL) // a group with anybody in it keeps its number
-		}
-		if c.Ended != nil {
-			c.Ended()
 		}
 		ended <- verdict(err)
 	}()
@@ -142,6 +165,7 @@ func (c Command) await(ctx context.Context, cmd *exec.Cmd) error {
 	select {
 	case <-ended:
 	case <-time.After(endWithin):
+		r.hangs(ended)
 		return &StuckError{context.Cause(ctx)}
 	}
 	return context.Cause(ctx)

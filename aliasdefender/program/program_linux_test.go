@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -15,7 +16,7 @@ import (
 func run(t *testing.T, ctx context.Context, script string) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
-	err := Command{Argv: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=" + SearchPath}, Output: &out}.Run(ctx)
+	err := new(Runner).Run(ctx, Command{Argv: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=" + SearchPath}, Output: &out})
 	return out.String(), err
 }
 
@@ -31,29 +32,50 @@ func TestHowAProgramEndsIsTold(t *testing.T) {
 	if s, ok := errors.AsType[*SignalError](err); !ok || s.Signal != syscall.SIGKILL || err.Error() != "ended by signal 9 (killed)" {
 		t.Errorf("signal: %v", err)
 	}
-	err = Command{Argv: []string{"/nowhere/own"}}.Run(t.Context())
+	err = new(Runner).Run(t.Context(), Command{Argv: []string{"/nowhere/own"}})
 	if _, ok := errors.AsType[*StartError](err); !ok || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("not there: %v", err)
 	}
+	if err := new(Runner).Run(t.Context(), Command{}); err == nil || err.Error() != "no program is given" {
+		t.Errorf("none: %v", err)
+	}
 }
 
-// TestEndedIsCalledOnce, whatever becomes of the program.
-func TestEndedIsCalledOnce(t *testing.T) {
-	over, cancel := context.WithCancelCause(t.Context())
+// What cannot be killed is counted, for each Runner by itself. It is played by an end that
+// nobody sees.
+func TestNoMoreAreRunWhileManyHang(t *testing.T) {
+	var r, other Runner
+	release := make(chan struct{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	hangs := Command{Argv: []string{"/bin/sh", "-c", "exec sleep 1000"}, Env: []string{"PATH=" + SearchPath}, Output: io.Discard}
+	began := make(chan struct{}, MostHung)
+	hangs.await = func(pid int) bool {
+		began <- struct{}{}
+		<-release
+		return awaitEnd(pid)
+	}
+	ends := make(chan error, MostHung)
+	for range MostHung {
+		go func() { ends <- r.Run(ctx, hangs) }()
+	}
+	for range MostHung {
+		<-began
+	}
 	cancel(errors.New("its time is over"))
-	for name, tt := range map[string]struct {
-		ctx  context.Context
-		argv []string
-	}{
-		"it ends":            {t.Context(), []string{"/bin/sh", "-c", ":"}},
-		"it cannot be run":   {t.Context(), []string{"/nowhere/own"}},
-		"it is over already": {over, []string{"/bin/sh", "-c", ":"}},
-	} {
-		n := 0
-		err := Command{Argv: tt.argv, Output: &bytes.Buffer{}, Ended: func() { n++ }}.Run(tt.ctx)
-		if n != 1 {
-			t.Errorf("%s: called %d times, %v", name, n, err)
+	for range MostHung {
+		if _, stuck := errors.AsType[*StuckError](<-ends); !stuck {
+			t.Fatal("it was killed")
 		}
+	}
+	one := Command{Argv: []string{"/bin/sh", "-c", "exit 7"}, Output: io.Discard}
+	if err := r.Run(t.Context(), one); err != ErrHung || err.Error() != "16 earlier programs still hang" {
+		t.Errorf("one more: %v", err)
+	}
+	if err := other.Run(t.Context(), one); err == ErrHung {
+		t.Errorf("another user's: %v", err)
+	}
+	close(release)
+	for r.Run(t.Context(), one) == ErrHung {
 	}
 }
 
@@ -72,19 +94,37 @@ func (h *held) Write(b []byte) (int, error) {
 func TestOutputIsNotLostOnABusyMachine(t *testing.T) {
 	on := make(chan struct{})
 	h := &held{on: on}
-	err := Command{
+	err := new(Runner).Run(t.Context(), Command{
 		Argv: []string{"/bin/sh", "-c", "echo first; sleep 0.1; echo and last"}, Env: []string{"PATH=" + SearchPath}, Output: h,
-		Ended: func() { time.AfterFunc(2*lastOutput, func() { close(on) }) },
-	}.Run(t.Context())
+		await: func(pid int) bool {
+			seen := awaitEnd(pid)
+			time.AfterFunc(2*lastOutput, func() { close(on) })
+			return seen
+		},
+	})
 	if err != nil || h.String() != "first\nand last\n" {
 		t.Errorf("%q, %v", h.String(), err)
 	}
 }
 
-// TestWhatLeavesTheGroupAndFloodsHoldsNobodyUp: the flood is read for a moment.
+// slow is a reader of output that is slower than what writes it.
+type slow struct{ bytes.Buffer }
+
+func (s *slow) Write(b []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return s.Buffer.Write(b)
+}
+
+// TestWhatLeavesTheGroupAndFloodsHoldsNobodyUp: the flood is read for a moment. The program
+// ends once its child has left the group and floods.
 func TestWhatLeavesTheGroupAndFloodsHoldsNobodyUp(t *testing.T) {
 	// Then its pipe is closed, and it ends by that.
-	if out, err := run(t, t.Context(), "setsid yes & exit 0"); err != nil || strings.Trim(out, "y\n") != "" {
-		t.Errorf("%v, %d bytes", err, len(out))
+	const flood = `l=y; while test ${#l} -lt 4096; do l=$l$l; done
+		n=0; while echo $l; do n=$((n+1)); test $n != 100 || kill -USR1 $1; done`
+	const script = "trap 'exit 0' USR1; setsid sh -c '" + flood + "' sh $$ & wait; exit 1"
+	var out slow
+	err := new(Runner).Run(t.Context(), Command{Argv: []string{"/bin/sh", "-c", script}, Env: []string{"PATH=" + SearchPath}, Output: &out})
+	if err != nil || out.Len() == 0 || strings.Trim(out.String(), "y\n") != "" {
+		t.Errorf("%v, %d bytes", err, out.Len())
 	}
 }

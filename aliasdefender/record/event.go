@@ -61,7 +61,7 @@ const (
 	CheckUnknown Kind = "check_unknown" // it was good or failing, and is not known any more
 
 	RecoveryStep  Kind = "recovery_step"  // a step of the recovery of a partner's service
-	RecoveryEnded Kind = "recovery_ended" // it has ended, or cannot begin
+	RecoveryEnded Kind = "recovery_ended" // it has ended, or cannot begin: Info if something has helped, Warning if it was broken off
 
 	Repeated Kind = "repeated" // Event.Drops more of something in the last minute, not recorded one by one
 	Lost     Kind = "lost"     // Event.Drops events are missing here
@@ -221,7 +221,10 @@ type level rules.Level
 
 var levels = [...]string{rules.Info: "info", rules.Warning: "warning", rules.Error: "error", rules.Alarm: "alarm"}
 
-func (l level) MarshalText() ([]byte, error) { return []byte(levels[min(int(l), len(levels)-1)]), nil }
+// LevelName is the level's name: "alarm".
+func LevelName(l Level) string { return levels[min(int(l), len(levels)-1)] }
+
+func (l level) MarshalText() ([]byte, error) { return []byte(LevelName(rules.Level(l))), nil }
 
 // UnmarshalText reads a level that only a newer version knows as an error.
 func (l *level) UnmarshalText(text []byte) error {

@@ -9,6 +9,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 // What a fence has done stays done, whatever is reloaded while its program runs.
@@ -20,8 +21,8 @@ func TestAFenceThatEndsAfterAReloadCounts(t *testing.T) {
 		fenced bool
 		says   string
 	}{
-		"other settings":             {[][]config.Alias{{other}}, true, "ended warning: the partner is fenced"},
-		"away and back":              {[][]config.Alias{nil, {row(one1)}}, true, "ended warning: the partner is fenced"},
+		"other settings":             {[][]config.Alias{{other}}, true, "ended info: the partner is fenced"},
+		"away and back":              {[][]config.Alias{nil, {row(one1)}}, true, "ended info: the partner is fenced"},
 		"the alias has none anymore": {[][]config.Alias{nil}, false, "ended alarm: the partner is fenced, and nothing follows from that"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestWhatIsForbiddenWhileTheDiskIsSlowIsNotRun(t *testing.T) {
 		after     time.Duration
 	}{
 		"restart":                    {Restart, func(w *Worker) { w.Sees(one1, no) }, "process", "ended warning: the recovery has ended before the step restart was run: the alias is not answered", 30 * time.Second},
-		"the alias is here":          {Restart, func(w *Worker) { w.Holds(one1, true) }, "process", "before the step restart was run: too little is known", 30 * time.Second},
+		"the alias is here":          {Restart, func(w *Worker) { w.Holds(one1, true) }, "process", "before the step restart was run: the alias is on this host", 30 * time.Second},
 		"fence":                      {Fence, func(w *Worker) { w.Sees(one1, no) }, "process restart", "before the step fence was run: the alias is not answered", 13500 * time.Millisecond},
 		"its daemon says it is well": {Fence, func(w *Worker) { w.Sees(one1, rules.Sight{Restart: true, Why: "its service is well"}) }, "process restart", "ended alarm: the recovery has ended before the step fence was run: its service is well", 13500 * time.Millisecond},
 		"another alias is here":      {Fence, func(w *Worker) { w.Holds(two2, true) }, "process restart", "two such hosts could fence each other", 13500 * time.Millisecond},
@@ -101,12 +102,93 @@ func TestAnAlarmEndsWithTheFault(t *testing.T) {
 	})
 }
 
+// A recovery that is only broken off has helped nobody: the alarm of the one before stays.
+func TestARecoveryThatIsBrokenOffTakesNoAlarmBack(t *testing.T) {
+	no := rules.Sight{Why: "the alias is not answered"}
+	for name, tt := range map[string]struct {
+		then  func(*Worker)
+		says  string
+		level rules.Level
+		last  string
+	}{
+		"it is not allowed any more": {func(w *Worker) { w.Sees(one1, no) }, "ended warning: the recovery has ended at the step settle: the alias is not answered", rules.Alarm, "the partner could not be fenced: exit code 255"},
+		"other settings": {func(w *Worker) {
+			other := row(one1)
+			other.Recover.Budget = 7
+			w.Sees(one1, no)
+			w.Use([]config.Alias{other})
+		}, "ended warning: the recovery has ended: its settings have changed", rules.Alarm, "the partner could not be fenced: exit code 255"},
+		"the alias is here": {func(w *Worker) { w.Holds(one1, true) }, "ended info: the alias is on this host now", rules.Info, "the alias is on this host now"},
+		"its row is gone":   {func(w *Worker) { w.Use(nil) }, "ended info: the recovery has ended: the alias has none any more", rules.Info, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.run = func(Job) error { return &program.ExitError{Code: 255} }
+				worker := w.recovers(row(one1))
+				if _, last := w.after(11 * time.Second); !strings.Contains(last, "could not be fenced") {
+					t.Fatalf("at last: %s", last)
+				}
+				if w.after(5 * time.Second); worker.Shows()[one1].Step != Settle || worker.Shows()[one1].Level != rules.Alarm {
+					t.Fatalf("while the next one is under way: %+v", worker.Shows()[one1])
+				}
+				tt.then(worker)
+				_, last := w.after(time.Second)
+				want(t, "at last", last, tt.says)
+				if s := worker.Shows()[one1]; s.Level != tt.level || !strings.HasPrefix(s.Last, tt.last) {
+					t.Errorf("shown: %+v", s)
+				}
+				n := len(w.seen().events)
+				if w.after(10 * time.Minute); len(w.seen().events) != n {
+					t.Errorf("said again: %q", w.seen().events[n:])
+				}
+			})
+		})
+	}
+}
+
+// An alarm that no recovery follows ends with the row, and with the alias's coming here.
+func TestAnAlarmEndsWithoutARecovery(t *testing.T) {
+	for name, tt := range map[string]struct {
+		then func(*Worker)
+		says string
+	}{
+		"the alias is here": {func(w *Worker) { w.Holds(one1, true) }, "ended info: the alias is on this host now"},
+		"its row is gone":   {func(w *Worker) { w.Use(nil) }, "ended info: the recovery has ended: the alias has none any more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				r := row(one1)
+				r.Recover.Budget = 1
+				w.run = func(Job) error { return &program.ExitError{Code: 255} }
+				worker := w.recovers(r)
+				if w.after(time.Minute); worker.Shows()[one1].Held == "" {
+					t.Fatalf("shown: %+v", worker.Shows()[one1])
+				}
+				tt.then(worker)
+				_, last := w.after(time.Second)
+				want(t, "at last", last, tt.says)
+				if s := worker.Shows()[one1]; s.Level != rules.Info {
+					t.Errorf("shown: %+v", s)
+				}
+				n := len(w.seen().events)
+				worker.Holds(one1, false)
+				worker.Use(nil)
+				if w.after(time.Second); len(w.seen().events) != n {
+					t.Errorf("said again: %q", w.seen().events[n:])
+				}
+			})
+		})
+	}
+}
+
 // A step of an earlier Monitor whose clock was ahead begins with this one.
 func TestAStepFromTheFutureBeginsNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		ahead := time.Now().Add(400 * time.Hour)
-		w.disk = map[addr]Kept{one1: {Step: Settle, Since: ahead, Begun: []time.Time{time.Now()}}}
+		w.disk = map[addr]store.Recovery{one1: {Step: Settle, Since: ahead, Begun: []time.Time{time.Now()}}}
 		w.recovers(row(one1))
 		if ran, last := w.after(20 * time.Second); ran != "fence" || !w.fenced(one1) {
 			t.Errorf("ran %s, at last %s", ran, last)

@@ -21,7 +21,7 @@
 // the recovery ends, except while the fence itself runs, which is to cut the partner off.
 //
 // Two hosts that each serve an alias, and have no channel, could fence each other in the
-// same moment. So a host that holds an alias fences its partner only if its own hardware
+// same moment. So a host that holds an alias, except on lo, fences its partner only if its own hardware
 // address is known to be the lower one.
 //
 // The package refuses to know how a service is restarted and how a host is fenced. It
@@ -41,10 +41,11 @@ import (
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 // Step is how far a recovery has come. Its text is on disk, and never changes.
-type Step string
+type Step = string
 
 // The steps.
 const (
@@ -70,17 +71,6 @@ const (
 	fenceLives = 10 * 365 * 24 * time.Hour
 )
 
-// Kept is what outlives a Monitor, of one alias.
-type Kept struct {
-	Step   Step
-	Since  time.Time   // of the step
-	Begun  []time.Time // the recoveries of the last hour, oldest first
-	Fenced time.Time   // when the partner was fenced; zero: it is not, or that counts no more
-}
-
-// idle tells whether there is nothing to keep.
-func (k Kept) idle() bool { return k.Step == Idle && len(k.Begun) == 0 && k.Fenced.IsZero() }
-
 // Job is one run of a program.
 type Job struct {
 	Alias netip.Addr
@@ -93,13 +83,11 @@ type Job struct {
 // Options are what a Worker is made of. Record and Output must not wait.
 type Options struct {
 	Record func(record.Event)
-	Output func(j Job, line string)        // takes what programs write
-	Keep   func(map[netip.Addr]Kept) error // writes it to the disk, and waits for that no longer than is sane
+	Output func(j Job, line string)         // takes what programs write
+	Load   func() ([]store.Recovery, error) // what an earlier Monitor has left; it may wait for the disk
+	Keep   func([]store.Recovery) error     // writes what outlives this Monitor, and waits for the disk no longer than is sane
 
-	Kept    map[netip.Addr]Kept // what an earlier Monitor has left
-	Unknown error               // why it is not known what that was; nil: it is known
-
-	Run func(ctx context.Context, j Job, out func(line string)) error // runs a program; nil: Run
+	Run func(ctx context.Context, j Job, out func(line string)) error // runs a program; nil: programs.run
 }
 
 // Worker recovers, one after the other. It is a source of package defender. Its methods
@@ -114,11 +102,15 @@ type Worker struct {
 	sights  map[netip.Addr]rules.Sight // as the loop has told, perhaps before Use
 	dropped []netip.Addr               // were fenced, and have no recovery any more: the loop does not know yet
 	holds   map[netip.Addr]bool
-	busy    *one // is being recovered; nil: none
-	running *one // whose program runs; nil: none
-	changed bool // what is kept is not on the disk yet
-	unkept  bool // the disk did not take it, which was said
-	began   time.Time
+	shared  map[netip.Addr]bool // on a loopback interface, and so on many hosts by design
+	busy    *one                // is being recovered; nil: none
+	running *one                // whose program runs; nil: none
+	changed bool                // what is kept is not on the disk yet
+	unkept  bool                // the disk did not take it, which was said
+
+	loaded  time.Time // when the disk had told what an earlier Monitor has left; zero: it has not
+	unknown error     // why it is not known what that is; nil: it is known
+	said    bool      // unknown, in the log
 	blocked time.Time // nothing begins before: it is not known how much of the budget is left
 }
 
@@ -126,18 +118,21 @@ type Worker struct {
 type one struct {
 	id netip.Addr
 	config.Alias
-	Kept
-	sight  rules.Sight
-	report check.Report
+	store.Recovery // what outlives this Monitor
+	sight          rules.Sight
+	report         check.Report
 
 	from          time.Time // answers to questions from before do not count
 	asked         time.Time // the newest one that was counted
 	good, failing int       // answers in a row, since from
 
+	used bool // since it was Fenced the alias was here: the fence does not outlive this Monitor
+
 	process string // what its program has said
 	resumed bool   // an earlier Monitor began it, and it was not gone on with yet
 	fence   bool   // the earlier Monitor may have ended while the fence ran
 
+	waits  bool      // a restart has not helped, and the fence had to wait
 	posted time.Time // of Fenced, as the loop knows it
 	told   bool      // the loop knows it
 	held   string    // why nothing begins, as it was said last
@@ -151,39 +146,16 @@ type outcome struct {
 	at    time.Time
 }
 
+// alarming tells whether the last recovery has not helped, and nothing has since.
+func (r *one) alarming() bool { return r.last.level >= rules.Error }
+
 // New makes a Worker. It starts nothing before Run.
 func New(o Options, rows []config.Alias) *Worker {
 	if o.Run == nil {
-		o.Run = Run
+		o.Run = new(programs).run
 	}
-	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, sights: map[netip.Addr]rules.Sight{}, began: time.Now()}
-	if o.Unknown != nil {
-		w.blocked = w.began.Add(window)
-	}
+	w := &Worker{o: o, wake: make(chan struct{}, 1), each: map[netip.Addr]*one{}, holds: map[netip.Addr]bool{}, sights: map[netip.Addr]rules.Sight{}}
 	w.Use(rows)
-	for _, id := range w.order {
-		r := w.each[id]
-		k, ok := o.Kept[id]
-		if !ok {
-			continue
-		}
-		for _, at := range []*time.Time{&k.Since, &k.Fenced} { // the clock was ahead then
-			if at.After(w.began) {
-				*at, w.changed = w.began, true
-			}
-		}
-		if r.Kept, r.told = k, k.Fenced.IsZero(); r.Step == Idle {
-			continue
-		}
-		if w.busy != nil { // there is one at a time; this file was written by somebody else
-			r.Step, w.changed = Idle, true
-			continue
-		}
-		w.busy, r.resumed = r, true
-		if r.Step == Fence { // whether it was done is not known; it begins only after another look
-			r.Step, r.fence, r.Since = Check, true, w.began
-		}
-	}
 	return w
 }
 
@@ -196,8 +168,11 @@ func (w *Worker) Use(rows []config.Alias) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	was := w.each
-	w.each, w.order = map[netip.Addr]*one{}, nil
+	w.each, w.order, w.shared = map[netip.Addr]*one{}, nil, map[netip.Addr]bool{}
 	for _, a := range rows {
+		if a.Loopback() {
+			w.shared[host.Zoned(a.Addr, a.NIC)] = true
+		}
 		if !a.Recover.Any() {
 			continue
 		}
@@ -205,10 +180,10 @@ func (w *Worker) Use(rows []config.Alias) {
 		r := was[id]
 		switch {
 		case r == nil:
-			r = &one{id: id, Alias: a, Kept: Kept{Step: Idle}, told: true, sight: w.sights[id]}
+			r = &one{id: id, Alias: a, Recovery: store.Recovery{Alias: id, Step: Idle}, told: true, sight: w.sights[id]}
 		case !same(r.Recover, a.Recover):
 			w.end(r, rules.Warning, "the recovery has ended: its settings have changed")
-			r.Alias, r.report, r.held = a, check.Report{}, ""
+			r.Alias, r.report, r.held, r.waits = a, check.Report{}, "", false
 		default:
 			r.Alias = a
 		}
@@ -216,13 +191,27 @@ func (w *Worker) Use(rows []config.Alias) {
 		delete(was, id)
 	}
 	for _, r := range was {
-		w.end(r, rules.Warning, "the recovery has ended: the alias has none any more")
-		w.changed = true
+		w.drop(r)
 		if !r.posted.IsZero() {
 			w.dropped = append(w.dropped, r.id)
 		}
 	}
 	w.poke()
+}
+
+// drop ends a recovery whose alias has none any more. Nobody would be left to take its alarm
+// back.
+func (w *Worker) drop(r *one) {
+	const text = "the recovery has ended: the alias has none any more"
+	switch {
+	case !r.alarming():
+		w.end(r, rules.Warning, text)
+	case w.busy == r:
+		w.end(r, rules.Info, text)
+	default:
+		w.over(r, text)
+	}
+	w.changed = true
 }
 
 func (w *Worker) poke() {
@@ -248,6 +237,16 @@ func (w *Worker) Want(aliases []netip.Addr) {
 	w.poke()
 }
 
+// serves tells whether this host has an alias that a partner might fence it for.
+func (w *Worker) serves() bool {
+	for alias := range w.holds {
+		if !w.shared[alias] {
+			return true
+		}
+	}
+	return false
+}
+
 // Holds notes that this host has an alias, or no longer.
 func (w *Worker) Holds(alias netip.Addr, yes bool) {
 	w.mu.Lock()
@@ -255,7 +254,16 @@ func (w *Worker) Holds(alias netip.Addr, yes bool) {
 	if delete(w.holds, alias); yes {
 		w.holds[alias] = true
 	}
+	w.use(w.each[alias])
 	w.poke()
+}
+
+// use notes that a fence has done its work once the alias is here. After a restart it would
+// be one of long ago: whoever serves the alias by then was not fenced. r may be nil.
+func (w *Worker) use(r *one) {
+	if r != nil && w.holds[r.id] && !r.Fenced.IsZero() && !r.used {
+		r.used, w.changed = true, true
+	}
 }
 
 // Sees notes what the rules allow for an alias. The loop calls it when that changes.

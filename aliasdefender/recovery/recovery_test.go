@@ -39,9 +39,28 @@ func TestAServiceThatStartsAgainIsNotFenced(t *testing.T) {
 		if ran != "process restart" || w.fenced(one1) {
 			t.Errorf("ran %s, fenced %v", ran, w.fenced(one1))
 		}
-		want(t, "at last", last, "ended warning: recovered: the check there is good again")
+		want(t, "at last", last, "ended info: recovered: the check there is good again")
 		if s := worker.Shows()[one1]; s.Begun != 1 || s.Step != Idle || s.Level != rules.Info {
 			t.Errorf("shown: %+v", s)
+		}
+	})
+}
+
+// Where no program has said whether the service's process is there, that is not known.
+func TestAProcessOfWhichNothingIsKnownIsUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := row(one1)
+		r.Recover.Process = nil
+		w.run = func(j Job) error {
+			if !slices.Contains(j.Env, "AD_PROCESS=unknown") {
+				t.Errorf("%s: %q", j.Step, j.Env)
+			}
+			return nil
+		}
+		w.recovers(r)
+		if ran, _ := w.after(20 * time.Second); ran != "restart fence" {
+			t.Errorf("ran %s", ran)
 		}
 	})
 }
@@ -61,7 +80,7 @@ func TestAServiceThatDoesNotStartIsFenced(t *testing.T) {
 		if ran != "process restart fence" || !w.fenced(one1) {
 			t.Errorf("ran %s, fenced %v", ran, w.fenced(one1))
 		}
-		want(t, "at last", last, "ended warning: the partner is fenced")
+		want(t, "at last", last, "ended info: the partner is fenced")
 		at := w.seen().facts[one1].Asked
 		// The check fails after 3 s, the service has 5 s to start, and is asked 3 times more.
 		if took := at.Sub(began); took < 10*time.Second || took > 12*time.Second {
@@ -126,6 +145,29 @@ func TestTheLowerOfTwoHostsThatServeFences(t *testing.T) {
 	})
 }
 
+// An alias on lo is on many hosts by design: it is no service that the two could fence each
+// other for.
+func TestAnAliasOnLoopbackForbidsNoFence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		shared := config.Alias{Addr: two2, NIC: "lo", Label: "lo:1"}
+		worker := w.recovers(row(one1))
+		worker.Holds(two2, true)
+		worker.Use([]config.Alias{row(one1), shared})
+		if ran, last := w.after(12 * time.Second); ran != "process restart fence" {
+			t.Errorf("ran %s, at last %s", ran, last)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker := w.recovers(row(one1), row(two2))
+		worker.Holds(two2, true)
+		if ran, last := w.after(12 * time.Second); ran != "process restart" {
+			t.Errorf("on another NIC: ran %s, at last %s", ran, last)
+		}
+	})
+}
+
 func TestAFenceThatFailsIsAnAlarmAndTheBudgetEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -176,6 +218,32 @@ func TestAServiceOfWhichNothingIsKnownIsNotFenced(t *testing.T) {
 			t.Errorf("ran %s", ran)
 		}
 		want(t, "at last", last, "ended alarm: not recovered: since the restart it is not known whether the partner's service is well: cannot be asked")
+	})
+}
+
+// Where only time forbids the fence, the budget is not spent on restarts until then: one has
+// not helped.
+func TestAFenceThatHasToWaitSpendsNoBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		wait := rules.Sight{Restart: true, Wait: true, Why: "it said so a moment ago"}
+		worker := w.recovers(row(one1))
+		worker.Sees(one1, wait)
+		ran, last := w.after(9 * time.Minute)
+		if ran != "process restart" {
+			t.Errorf("ran %s", ran)
+		}
+		want(t, "at last", last, "ended alarm: not recovered: the check there is still failing: refused; the partner is not fenced, and the alias stays with it: it said so a moment ago")
+		w.set(func() { w.ill = false })
+		w.after(10 * time.Second)
+		w.set(func() { w.ill = true })
+		if ran, _ := w.after(5 * time.Minute); ran != "process restart process restart" {
+			t.Errorf("it was good, and fails again: ran %s", ran)
+		}
+		worker.Sees(one1, all)
+		if ran, _ := w.after(20 * time.Second); ran != "process restart process restart process restart fence" || !w.fenced(one1) {
+			t.Errorf("and then: ran %s", ran)
+		}
 	})
 }
 
@@ -253,6 +321,7 @@ func TestWhatTheProgramOfTheProcessSays(t *testing.T) {
 		{&program.ExitError{Code: 255}, "unknown"},
 		{&program.SignalError{Signal: 9}, "unknown"},
 		{errors.New("ended after 30s"), "unknown"},
+		{program.ErrHung, "unknown"},
 	} {
 		if got := processSays(tt.err); got != tt.want {
 			t.Errorf("%v: %s, want %s", tt.err, got, tt.want)

@@ -9,6 +9,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 // The Monitor ends at each step in turn, and another goes on: at the right step, with the
@@ -53,6 +54,51 @@ func TestANewMonitorGoesOnAtTheStep(t *testing.T) {
 	}
 }
 
+// The program of the step that is on disk may be taken out of the settings between two
+// Monitors: the recovery goes on with the next step.
+func TestAStepWhoseProgramIsGoneIsLeftOut(t *testing.T) {
+	process, restart, fence := config.Program{"process"}, config.Program{"restart"}, config.Program{"fence"}
+	for name, tt := range map[string]struct {
+		step Step
+		now  config.Recover
+		ran  string
+		says string
+	}{
+		"process":                   {Process, config.Recover{Restart: restart, Fence: fence}, "restart fence", "the partner is fenced"},
+		"process and restart":       {Process, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+		"restart":                   {Restart, config.Recover{Process: process, Fence: fence}, "fence", "the partner is fenced"},
+		"restart, in settle":        {Settle, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+		"restart, in check":         {Check, config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+		"fence":                     {Fence, config.Recover{Restart: restart}, "", "ended alarm: not recovered: the check there is still failing: refused; the partner is not fenced, and the alias stays with it: no fence is set; an earlier Monitor may have ended while the fence ran, and it is not known whether the partner was fenced"},
+		"a step of a later version": {"ask", config.Recover{Fence: fence}, "fence", "the partner is fenced"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				r := row(one1)
+				r.Recover.Process, r.Recover.Restart, r.Recover.Fence = tt.now.Process, tt.now.Restart, tt.now.Fence
+				w.disk = map[addr]store.Recovery{one1: {Step: tt.step, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+				w.run = func(j Job) error {
+					if len(j.Argv) != 1 || j.Argv[0] != string(j.Step) {
+						t.Errorf("the step %s runs %q", j.Step, j.Argv)
+					}
+					return nil
+				}
+				w.recovers(r)
+				took := 12 * time.Second
+				if tt.ran == "" {
+					took = 5 * time.Second // then the next recovery begins
+				}
+				ran, last := w.after(took)
+				if ran != tt.ran {
+					t.Errorf("ran %s, want %s", ran, tt.ran)
+				}
+				want(t, "at last", last, tt.says)
+			})
+		})
+	}
+}
+
 func TestAFenceIsRememberedOverARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -70,11 +116,93 @@ func TestAFenceIsRememberedOverARestart(t *testing.T) {
 	})
 }
 
+// A fence for which the alias was taken has done its work. After a restart it would be one
+// of long ago.
+func TestAFenceThatWasUsedIsNotRememberedOverARestart(t *testing.T) {
+	for name, tt := range map[string]struct {
+		late  time.Duration // the second Monitor's disk answers after this
+		here  bool          // the alias is here when the second Monitor starts
+		leave bool          // the alias has left the first one again
+	}{
+		"it is here":                    {},
+		"it was here":                   {leave: true},
+		"it is here, and read later":    {here: true, late: time.Minute},
+		"it was used after the restart": {here: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				worker, stop := w.start(row(one1))
+				worker.Sees(one1, all)
+				if w.after(20 * time.Second); w.seen().disk[one1].Fenced.IsZero() {
+					t.Fatal("not fenced")
+				}
+				if tt.here {
+					stop()
+					w.late = tt.late
+					worker, stop = w.start(row(one1))
+				}
+				worker.Holds(one1, true)
+				if tt.leave {
+					worker.Holds(one1, false)
+				}
+				w.after(2 * time.Minute)
+				if k := w.seen().disk[one1]; !k.Fenced.IsZero() || len(k.Begun) != 1 {
+					t.Errorf("on disk: %+v", k)
+				}
+				if !w.fenced(one1) {
+					t.Error("to the loop it counts until the rules say otherwise")
+				}
+				stop()
+				w.set(func() { clear(w.facts) })
+				_, stop = w.start(row(one1))
+				defer stop()
+				if w.after(2 * time.Minute); w.fenced(one1) {
+					t.Errorf("after a restart: %+v", w.seen().facts[one1])
+				}
+			})
+		})
+	}
+}
+
+// A second fence is on disk as the first was.
+func TestTheNextFenceIsRememberedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker := w.recovers(row(one1))
+		w.after(20 * time.Second)
+		worker.Holds(one1, true)
+		w.after(time.Second)
+		worker.Holds(one1, false)
+		worker.Sees(one1, rules.Sight{Over: true, Why: "it answers again"})
+		w.after(time.Second)
+		worker.Sees(one1, all)
+		if ran, _ := w.after(20 * time.Second); ran != "process restart fence process restart fence" || w.seen().disk[one1].Fenced.IsZero() {
+			t.Errorf("ran %s; on disk %+v", ran, w.seen().disk[one1])
+		}
+	})
+}
+
+// A fence that fails when it is run again says nothing of the first.
+func TestAFenceThatFailsTheSecondTimeMayHaveDoneItsWorkTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run = func(Job) error { return &program.ExitError{Code: 255} }
+		w.disk = map[addr]store.Recovery{one1: {Step: Fence, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+		w.recovers(row(one1))
+		ran, last := w.after(5 * time.Second)
+		if ran != "fence" {
+			t.Errorf("ran %s", ran)
+		}
+		want(t, "at last", last, "ended alarm: the partner could not be fenced: exit code 255; the alias stays with it; an earlier Monitor may have ended while the fence ran")
+	})
+}
+
 // What was going on is dropped if nothing is known for long, and the next begins anew.
 func TestARecoveryThatCannotGoOnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.disk = map[addr]Kept{one1: {Step: Fence, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+		w.disk = map[addr]store.Recovery{one1: {Step: Fence, Since: time.Now(), Begun: []time.Time{time.Now()}}}
 		worker, stop := w.start(row(one1))
 		defer stop()
 		worker.Sees(one1, rules.Sight{Why: "the alias is not answered"})
@@ -86,13 +214,13 @@ func TestARecoveryThatCannotGoOnEnds(t *testing.T) {
 	})
 }
 
-// The budget is counted over restarts, and by a clock that was wrong for an hour at most.
+// The budget is counted over restarts. What a clock that was ahead has written counts from
+// the start on, and for an hour.
 func TestTheBudgetOutlivesTheMonitor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.run = func(Job) error { return &program.ExitError{Code: 255} }
-		ahead := time.Now().Add(30 * time.Minute)
-		w.disk = map[addr]Kept{one1: {Step: Idle, Begun: []time.Time{time.Now().Add(-50 * time.Minute), ahead, time.Now().Add(400 * time.Hour)}}}
+		w.disk = map[addr]store.Recovery{one1: {Step: Idle, Begun: []time.Time{time.Now().Add(-20 * time.Minute), time.Now().Add(400 * time.Hour)}}}
 		for range 5 {
 			worker, stop := w.start(row(one1))
 			worker.Sees(one1, all)
@@ -101,6 +229,20 @@ func TestTheBudgetOutlivesTheMonitor(t *testing.T) {
 		}
 		if len(w.seen().ran) != 3 {
 			t.Errorf("one was left of the budget: %q", w.seen().ran)
+		}
+		if k := w.seen().disk[one1]; len(k.Begun) != 3 || time.Until(k.Begun[1]) > 0 {
+			t.Errorf("on disk: %+v", k)
+		}
+		worker := w.recovers(row(one1))
+		w.after(34 * time.Minute) // the first is not an hour ago yet
+		if n := worker.Shows()[one1].Begun; n != 3 || len(w.seen().ran) != 3 {
+			t.Errorf("%d begun, ran %q", n, w.seen().ran)
+		}
+		if w.after(2 * time.Minute); len(w.seen().ran) != 6 {
+			t.Errorf("and now it is: %q", w.seen().ran)
+		}
+		if w.after(30 * time.Minute); len(w.seen().ran) != 12 {
+			t.Errorf("as the others are: %q", w.seen().ran)
 		}
 	})
 }
@@ -118,6 +260,49 @@ func TestWithoutTheFileNothingIsDoneForAnHour(t *testing.T) {
 		want(t, "at last", last, "does not fit its checksum")
 		if ran, _ := w.after(2 * time.Minute); ran != "process restart fence" {
 			t.Errorf("after an hour: %s", ran)
+		}
+	})
+}
+
+// Without a recovery nobody needs to know that the file cannot be read.
+func TestAFileThatNobodyNeedsIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		worker, stop := w.startUnknown(errors.New("does not fit its checksum"))
+		defer stop()
+		if _, last := w.after(time.Minute); last != "" {
+			t.Errorf("said %s", last)
+		}
+		worker.Use([]config.Alias{row(one1)})
+		_, last := w.after(time.Second)
+		want(t, "with one", last, "error: it is not known what recoveries an earlier Monitor began")
+		worker.Use([]config.Alias{row(one1), row(two2)})
+		if w.after(time.Second); len(w.seen().events) != 1 {
+			t.Errorf("said again: %q", w.seen().events)
+		}
+	})
+}
+
+// The disk may answer long after the start. Until then nothing begins, what it has is not
+// written over, and that is said; then the recovery goes on.
+func TestADiskThatAnswersLateIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.late = 20 * time.Minute
+		was := map[addr]store.Recovery{one1: {Step: Settle, Since: time.Now(), Begun: []time.Time{time.Now()}}}
+		w.disk = was
+		worker := w.recovers(row(one1), row(two2))
+		worker.Use([]config.Alias{row(one1)}) // there would be something to write
+		ran, last := w.after(19 * time.Minute)
+		if ran != "" || w.seen().disk[one1].Step != Settle {
+			t.Errorf("ran %s; on disk %+v", ran, w.seen().disk)
+		}
+		want(t, "at last", last, "nothing is done about it: it is not known how many recoveries began within the last hour, because the disk of the state directory does not answer")
+		if ran, _ := w.after(2 * time.Minute); ran != "fence" || !w.fenced(one1) {
+			t.Errorf("ran %s", ran)
+		}
+		if s := worker.Shows()[one1]; s.Begun != 1 {
+			t.Errorf("%+v", s)
 		}
 	})
 }

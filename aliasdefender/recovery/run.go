@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 // notKept is why a program was not run: what it is about is not on the disk.
@@ -25,10 +27,7 @@ type notKept struct{ error }
 // Run recovers until ctx ends. A program that runs then is ended; the next Monitor runs it
 // again.
 func (w *Worker) Run(ctx context.Context, post func(...defender.Observation)) error {
-	if w.o.Unknown != nil {
-		w.o.Record(record.Event{Time: time.Now(), Kind: record.Failed, Level: rules.Error, Error: w.o.Unknown.Error(),
-			Text: "it is not known what recoveries an earlier Monitor began: none begins within an hour"})
-	}
+	go w.load() // nothing waits for it: the disk may hang
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
@@ -38,9 +37,12 @@ func (w *Worker) Run(ctx context.Context, post func(...defender.Observation)) er
 		if r != nil {
 			job = w.job(r)
 		}
-		kept := w.toKeep()
+		kept, changed := w.toKeep()
 		w.mu.Unlock()
-		err := w.keep(kept)
+		var err error
+		if changed {
+			err = w.keep(kept)
+		}
 		if all := w.due(); len(all) > 0 {
 			post(all...)
 		}
@@ -77,28 +79,29 @@ func (w *Worker) wait(ctx context.Context, at time.Time) bool {
 	return ctx.Err() == nil
 }
 
-// toKeep is what the disk does not have yet; nil: nothing. The lock is held.
-func (w *Worker) toKeep() map[netip.Addr]Kept {
-	if !w.changed {
-		return nil
+// toKeep is what the disk does not have yet, and whether there is something. The lock is
+// held.
+func (w *Worker) toKeep() (all []store.Recovery, changed bool) {
+	if !w.changed || w.loaded.IsZero() {
+		return nil, false
 	}
-	all := map[netip.Addr]Kept{}
-	for id, r := range w.each {
-		if !r.idle() {
-			k := r.Kept
-			k.Begun = append([]time.Time(nil), k.Begun...)
-			all[id] = k
+	for _, id := range w.order {
+		r := w.each[id]
+		k := r.Recovery
+		if r.used {
+			k.Fenced = time.Time{}
+		}
+		if k.Step != Idle || len(k.Begun) > 0 || !k.Fenced.IsZero() {
+			k.Begun = slices.Clone(k.Begun)
+			all = append(all, k)
 		}
 	}
 	w.changed = false
-	return all
+	return all, true
 }
 
 // keep writes it. What could not be written is tried again at the next turn.
-func (w *Worker) keep(all map[netip.Addr]Kept) error {
-	if all == nil {
-		return nil
-	}
+func (w *Worker) keep(all []store.Recovery) error {
 	err := w.o.Keep(all)
 	w.mu.Lock()
 	said := w.unkept
@@ -148,7 +151,7 @@ func (w *Worker) job(r *one) Job {
 	}
 	j.Env = []string{"PATH=" + program.SearchPath}
 	for _, v := range []struct{ name, value string }{
-		{"STEP", string(r.Step)}, {"ALIAS", r.id.String()}, {"NIC", r.NIC}, {"LABEL", r.Label}, {"PARTNER", r.Partner.Name},
+		{"STEP", r.Step}, {"ALIAS", r.id.String()}, {"NIC", r.NIC}, {"LABEL", r.Label}, {"PARTNER", r.Partner.Name},
 		{"CHECK", r.Recover.Check}, {"WHY", r.report.Cause}, {"PROCESS", r.process},
 	} {
 		j.Env = append(j.Env, "AD_"+v.name+"="+strings.Map(func(c rune) rune {
@@ -168,21 +171,29 @@ func (w *Worker) run(ctx context.Context, j Job) error {
 	return w.o.Run(ctx, j, func(line string) { w.o.Output(j, line) })
 }
 
-// Run runs a program of the administrator's. Others than root may have come to change it
+// programs runs those of recoveries.
+type programs struct{ program.Runner }
+
+// run runs a program of the administrator's. Others than root may have come to change it
 // since the files were read: then it is not run.
-func Run(ctx context.Context, j Job, out func(line string)) error {
-	if problem := config.LookAtProgram(j.Argv[0]); problem != "" {
-		return errors.New("not run: " + j.Argv[0] + " " + problem)
+func (r *programs) run(ctx context.Context, j Job, out func(line string)) error {
+	if len(j.Argv) > 0 { // otherwise the Command says so
+		if problem := config.LookAtProgram(j.Argv[0]); problem != "" {
+			return errors.New("not run: " + j.Argv[0] + " " + problem)
+		}
 	}
 	lines := program.Lines{Out: out}
 	defer lines.Close()
-	return program.Command{Argv: j.Argv, Env: j.Env, Output: &lines, Grace: grace}.Run(ctx)
+	return r.Run(ctx, program.Command{Argv: j.Argv, Env: j.Env, Output: &lines, Grace: grace})
 }
 
 // how says how a program ended.
 func how(err error) string {
-	if err == nil {
+	switch err {
+	case nil:
 		return "exit code 0"
+	case program.ErrHung:
+		return "not run: " + err.Error()
 	}
 	return err.Error()
 }
@@ -207,7 +218,7 @@ func processSays(err error) string {
 
 // say records an event of an alias. The lock is held; Record does not wait.
 func (w *Worker) say(r *one, kind record.Kind, level rules.Level, text string) {
-	step := string(r.Step)
+	step := r.Step
 	if kind == record.RecoveryEnded {
 		step = "ended"
 	}
@@ -227,7 +238,7 @@ type Shown struct {
 	Begun  int       // recoveries within the last hour
 	Budget int
 	Fenced time.Time // zero: the partner is not
-	Last   string    // how the last recovery of this Monitor has ended
+	Last   string    // how the last recovery of this Monitor has ended; an alarm until something has helped
 	LastAt time.Time
 	Level  rules.Level
 }
@@ -251,10 +262,14 @@ func (w *Worker) Shows() map[netip.Addr]Shown {
 		switch {
 		case s.Held != "":
 			s.Level = rules.Alarm
+		case r.alarming():
 		case r.Step != Idle || !r.Fenced.IsZero():
-			s.Since, s.Level = r.Since, rules.Warning
-		case s.Level < rules.Alarm:
+			s.Level = rules.Warning
+		default:
 			s.Level = rules.Info
+		}
+		if r.Step != Idle || !r.Fenced.IsZero() {
+			s.Since = r.Since
 		}
 		all[id] = s
 	}

@@ -24,6 +24,7 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 			r.anew(now)
 		}
 	}
+	w.sayUnknown(now)
 	w.settled(now)
 	if w.running != nil {
 		return nil, time.Time{} // of a recovery that has ended meanwhile, perhaps
@@ -31,26 +32,35 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 	for w.busy == nil {
 		r := w.next(now)
 		if r == nil {
-			return nil, w.again(now)
+			return nil, time.Time{} // each answer of a check calls for more
 		}
 		w.begin(r, now)
 	}
 	return w.goOn(w.busy, now)
 }
 
-// settled takes an alarm back once the service is good again without a recovery, and what
-// kept one from beginning once that is over.
+// settled takes an alarm back once the service is good again without a recovery, or the
+// alias is here; and what kept a recovery from beginning once that is over.
 func (w *Worker) settled(now time.Time) {
 	for _, id := range w.order {
 		r := w.each[id]
-		if r.held != "" && w.mayNot(r, now) == "" {
+		if r.held != "" && (w.holds[id] || w.mayNot(r, now) == "") {
 			r.held = ""
 		}
-		if r.Step == Idle && r.last.level >= rules.Error && r.report.State == check.Good && now.Before(r.report.Asked.Add(r.report.Lives)) {
-			r.last = outcome{"the service is good again", rules.Info, now}
-			w.say(r, record.RecoveryEnded, rules.Info, r.last.text)
+		switch {
+		case r.Step != Idle || !r.alarming():
+		case w.holds[id]: // what the check says now is about this host
+			w.over(r, "the alias is on this host now")
+		case r.report.State == check.Good && now.Before(r.report.Asked.Add(r.report.Lives)):
+			w.over(r, "the service is good again")
 		}
 	}
+}
+
+// over takes the alias's alarm back.
+func (w *Worker) over(r *one, text string) {
+	r.last, r.waits = outcome{text, rules.Info, time.Now()}, false
+	w.say(r, record.RecoveryEnded, rules.Info, text)
 }
 
 // next is the first alias whose recovery is to begin.
@@ -74,9 +84,10 @@ func (w *Worker) next(now time.Time) *one {
 }
 
 // ill tells whether the partner's service is failing and the rules allow a recovery. After
-// a recovery it must have failed anew.
+// a recovery it must have failed anew; and if its fence had to wait, another restart would
+// only spend the budget that the fence needs then.
 func (w *Worker) ill(r *one, now time.Time) bool {
-	return r.sight.Restart && r.Fenced.IsZero() && !w.holds[r.id] && (len(r.Recover.Restart) > 0 || r.sight.Fence) &&
+	return r.sight.Restart && !(r.waits && r.sight.Wait) && r.Fenced.IsZero() && !w.holds[r.id] && (len(r.Recover.Restart) > 0 || r.sight.Fence) &&
 		r.report.State == check.Failing && now.Before(r.report.Asked.Add(r.report.Lives)) &&
 		(r.from.IsZero() || r.failing >= r.report.Check.Fall)
 }
@@ -85,41 +96,21 @@ func (w *Worker) ill(r *one, now time.Time) bool {
 func (w *Worker) mayNot(r *one, now time.Time) string {
 	r.Begun = slices.DeleteFunc(r.Begun, func(t time.Time) bool { return spent(t, now) })
 	switch {
+	case w.loaded.IsZero():
+		return "it is not known how many recoveries began within the last hour, because the disk of the state directory does not answer"
 	case now.Before(w.blocked):
-		return "it is not known how many recoveries began within the last hour, because the file cannot be read: " + w.o.Unknown.Error()
+		return "it is not known how many recoveries began within the last hour, because the file cannot be read: " + w.unknown.Error()
 	case len(r.Begun) >= r.Recover.Budget:
 		return fmt.Sprintf("the budget of %d/h is used up", r.Recover.Budget)
 	}
 	return ""
 }
 
-// spent tells whether a recovery that began then counts no more. One in the future, by a
-// clock that was wrong, counts for an hour at most.
-func spent(t, now time.Time) bool { return now.Sub(t).Abs() >= window }
-
-// again is when a budget has room again, or what is not known no longer matters.
-func (w *Worker) again(now time.Time) (at time.Time) {
-	if now.Before(w.blocked) {
-		at = w.blocked
-	}
-	for _, r := range w.each {
-		if r.held != "" && len(r.Begun) > 0 {
-			at = sooner(at, r.Begun[0].Add(window))
-		}
-	}
-	return at
-}
-
-// sooner is the earlier of two times, of which zero is none.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
-}
+// spent tells whether a recovery that began then counts no more.
+func spent(t, now time.Time) bool { return now.Sub(t) >= window }
 
 func (w *Worker) begin(r *one, now time.Time) {
-	w.busy, r.held, r.process = r, "", ""
+	w.busy, r.held, r.process, r.waits = r, "", processUnknown, false
 	r.Begun = append(r.Begun, now)
 	w.say(r, record.RecoveryStep, rules.Warning, fmt.Sprintf("the partner answers for the alias, and its service does not: the check %s: %s; a recovery begins, number %d of %d within an hour",
 		r.Recover.Check, r.report.Cause, len(r.Begun), r.Recover.Budget))
@@ -141,13 +132,13 @@ func (w *Worker) enter(r *one, s Step, now time.Time) {
 // goOn goes on with the recovery that is under way.
 func (w *Worker) goOn(r *one, now time.Time) (*one, time.Time) {
 	if r.resumed {
-		if end := w.began.Add(resumeWithin); !r.sight.Restart && now.Before(end) {
+		if end := w.loaded.Add(resumeWithin); !r.sight.Restart && now.Before(end) {
 			return nil, end
 		}
 		w.resume(r, now)
 	}
 	if why := w.noMore(r); why != "" {
-		w.end(r, rules.Warning, "the recovery has ended at the step "+string(r.Step)+": "+why)
+		w.end(r, rules.Warning, "the recovery has ended at the step "+r.Step+": "+why)
 		return w.advance(now)
 	}
 	switch r.Step {
@@ -163,16 +154,6 @@ func (w *Worker) goOn(r *one, now time.Time) (*one, time.Time) {
 	return w.judge(r, now)
 }
 
-// resume goes on with what an earlier Monitor began.
-func (w *Worker) resume(r *one, now time.Time) {
-	r.resumed = false
-	w.say(r, record.RecoveryStep, rules.Warning, "a recovery that an earlier Monitor began goes on with the step "+string(r.Step))
-	if r.Step == Check {
-		r.Since = now
-		r.anew(now)
-	}
-}
-
 // judge is the step of the check: the service is well, or is not, or nobody can tell.
 func (w *Worker) judge(r *one, now time.Time) (*one, time.Time) {
 	c := r.report.Check
@@ -183,7 +164,7 @@ func (w *Worker) judge(r *one, now time.Time) (*one, time.Time) {
 	}
 	switch {
 	case c.Name != "" && r.good >= c.Rise:
-		w.end(r, rules.Warning, "recovered: the check "+c.Name+" is good again: "+r.report.Reason)
+		w.end(r, rules.Info, "recovered: the check "+c.Name+" is good again: "+r.report.Reason)
 		return w.advance(now)
 	case c.Name != "" && r.failing >= c.Fall:
 		return w.stillIll(r, now)
@@ -208,7 +189,7 @@ func (w *Worker) noFence(r *one) string {
 		return "no fence is set"
 	case !r.sight.Fence:
 		return r.sight.Why
-	case len(w.holds) > 0 && !r.sight.Low:
+	case w.serves() && !r.sight.Low:
 		return "this host serves an alias too, and its hardware address is not known to be lower than the partner's: two such hosts could fence each other"
 	}
 	return ""
@@ -227,7 +208,7 @@ func (w *Worker) still(r *one, s Step) bool {
 		return true
 	}
 	w.running = nil
-	w.end(r, level, "the recovery has ended before the step "+string(s)+" was run: "+why)
+	w.end(r, level, "the recovery has ended before the step "+s+" was run: "+why)
 	w.poke()
 	return false
 }
@@ -235,7 +216,9 @@ func (w *Worker) still(r *one, s Step) bool {
 // noMore is why a recovery may not go on; empty: it may.
 func (w *Worker) noMore(r *one) string {
 	switch {
-	case r.sight.Restart && !w.holds[r.id]:
+	case w.holds[r.id]:
+		return "the alias is on this host"
+	case r.sight.Restart:
 		return ""
 	case r.sight.Why != "":
 		return r.sight.Why
@@ -247,6 +230,7 @@ func (w *Worker) noMore(r *one) string {
 // may be.
 func (w *Worker) stillIll(r *one, now time.Time) (*one, time.Time) {
 	if why := w.noFence(r); why != "" {
+		r.waits = len(r.Recover.Fence) > 0
 		w.end(r, rules.Alarm, "not recovered: the check "+r.Recover.Check+" is still failing: "+r.report.Reason+"; the partner is not fenced, and the alias stays with it: "+why)
 		return w.advance(now)
 	}
@@ -286,41 +270,46 @@ func (w *Worker) finished(r *one, s Step, err error, at time.Time) {
 		w.end(r, rules.Alarm, "the partner could not be fenced: "+how(err)+"; the alias stays with it")
 	default:
 		w.fenced(r, at)
-		w.end(r, rules.Warning, r.last.text)
+		w.end(r, rules.Info, r.last.text)
 	}
 }
 
-// fencedLate: the partner was fenced for was, whose recovery has ended meanwhile, and is's
-// has not begun; nil: the alias has none any more.
+// fencedLate notes that the partner was fenced for a recovery that had ended before its
+// program did. is has the alias's present settings, under which nothing has begun yet; nil:
+// the alias has no recovery any more.
 func (w *Worker) fencedLate(is, was *one, at time.Time) {
 	if is == nil {
 		w.say(was, record.RecoveryEnded, rules.Alarm, "the partner is fenced, and nothing follows from that: the alias has no recovery any more")
 		return
 	}
 	w.fenced(is, at)
-	w.say(is, record.RecoveryEnded, rules.Warning, is.last.text)
+	w.say(is, record.RecoveryEnded, rules.Info, is.last.text)
 }
 
 // fenced notes that the partner is, since then. That is so whatever has become of the
 // recovery meanwhile.
 func (w *Worker) fenced(r *one, at time.Time) {
-	r.Fenced, r.told, w.changed = at, false, true
-	r.last = outcome{"the partner is fenced: the alias is taken once it is silent", rules.Warning, at}
+	r.Fenced, r.used, r.told, w.changed = at, false, false, true
+	w.use(r) // the partner was silent before its program had ended, perhaps
+	r.last = outcome{"the partner is fenced: the alias is taken once it is silent", rules.Info, at}
 }
 
-// end ends the recovery, if one is under way. What ends it with an alarm is a problem until
-// the next.
+// end ends the recovery, if one is under way. Info: it has helped. An alarm: it has not,
+// which is a problem until one has, or the service is good again. A warning: it was broken
+// off, which takes no alarm back.
 func (w *Worker) end(r *one, level rules.Level, text string) {
 	if w.busy != r {
 		return
 	}
 	now := time.Now()
-	if r.fence && r.Step == Check && r.Fenced.IsZero() && level != rules.Alarm {
+	if r.fence && r.Fenced.IsZero() {
 		text += "; an earlier Monitor may have ended while the fence ran, and it is not known whether the partner was fenced"
 	}
 	w.busy, r.resumed, r.fence = nil, false, false
 	r.Step, r.Since, w.changed = Idle, now, true
 	r.anew(now)
-	r.last = outcome{text, level, now}
+	if level != rules.Warning || !r.alarming() {
+		r.last = outcome{text, level, now}
+	}
 	w.say(r, record.RecoveryEnded, level, text)
 }

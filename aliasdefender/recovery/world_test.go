@@ -17,6 +17,7 @@ import (
 	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
+	"alias-defender/aliasdefender/store"
 )
 
 type addr = netip.Addr
@@ -48,8 +49,9 @@ type world struct {
 	running int
 	events  []string
 	facts   map[netip.Addr]defender.Observation
-	disk    map[netip.Addr]Kept
+	disk    map[netip.Addr]store.Recovery
 	full    bool            // the disk takes nothing
+	late    time.Duration   // it answers after this, when it is read
 	slow    map[Step]func() // what happens while the disk takes a step, which takes it 2 s
 
 	takes time.Duration     // each program
@@ -84,9 +86,16 @@ func (w *world) startUnknown(unknown error, rows ...config.Alias) (*Worker, func
 			w.set(func() { w.events = append(w.events, e.Decision.Reason+" "+levelOf(e.Level)+": "+e.Text) })
 		},
 		Output: func(Job, string) {},
-		Kept:   w.disk, Unknown: unknown,
-		Keep: func(all map[netip.Addr]Kept) (err error) {
-			if meanwhile := w.slow[all[one1].Step]; meanwhile != nil {
+		Load: func() ([]store.Recovery, error) {
+			time.Sleep(w.late)
+			return w.left(), unknown
+		},
+		Keep: func(all []store.Recovery) (err error) {
+			now := map[netip.Addr]store.Recovery{}
+			for _, k := range all {
+				now[k.Alias] = k
+			}
+			if meanwhile := w.slow[now[one1].Step]; meanwhile != nil {
 				meanwhile()
 				time.Sleep(2 * time.Second)
 			}
@@ -95,7 +104,7 @@ func (w *world) startUnknown(unknown error, rows ...config.Alias) (*Worker, func
 					err = errors.New("no space left on device")
 					return
 				}
-				w.disk = maps.Clone(all)
+				w.disk = now
 			})
 			return err
 		},
@@ -136,6 +145,17 @@ func (w *world) startUnknown(unknown error, rows ...config.Alias) (*Worker, func
 		cancel()
 		wg.Wait()
 	}
+}
+
+// left is what the disk has.
+func (w *world) left() (all []store.Recovery) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for alias, k := range w.disk {
+		k.Alias = alias
+		all = append(all, k)
+	}
+	return all
 }
 
 // ask is the check, as package check asks it.
@@ -193,7 +213,7 @@ func (w *world) after(d time.Duration) (ran, last string) {
 func (w *world) seen() (s struct {
 	events, ran []string
 	facts       map[netip.Addr]defender.Observation
-	disk        map[netip.Addr]Kept
+	disk        map[netip.Addr]store.Recovery
 }) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

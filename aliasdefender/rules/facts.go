@@ -149,7 +149,7 @@ type Peer struct {
 	Heard time.Time // when its daemon was last heard; zero: not since our start
 	Said  time.Time // when it last spoke of this alias; zero: never
 	Held  time.Time // when it last said that it holds it; zero: never
-	Well  time.Time // when it last said that its service is well; zero: never
+	Well  time.Time // when it last said that its service is well, or may have, because we only began to listen then; zero: never
 
 	Since   time.Time // since when its Standing has been what it is; zero: long ago
 	Word    Word      // said at Said, as is all that follows

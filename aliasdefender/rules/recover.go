@@ -11,6 +11,7 @@ import "time"
 type Sight struct {
 	Restart bool   // the partner's service may be restarted
 	Fence   bool   // and the partner may be fenced
+	Wait    bool   // only time forbids the fence
 	Why     string // why not the one or the other, in one clause; empty: both are allowed
 
 	Low  bool // our hardware address is known to be lower than the partner's
@@ -25,7 +26,7 @@ func Recover(p Policy, s State, f Facts) (Sight, Decision) {
 	is := Sight{Low: f.WeAreLow == Yes, Over: f.Fenced.Value == Yes && !v.fenced()}
 	if is.Why = v.noRecovery(); is.Why == "" {
 		is.Restart = true
-		is.Why = v.noFence()
+		is.Why, is.Wait = v.noFence()
 		is.Fence = is.Why == ""
 	}
 	return is, Decision{Again: v.again}
@@ -68,18 +69,23 @@ func (v *view) noRecovery() string {
 }
 
 // wellFor is for how long a partner that said that its service is well is not fenced: its
-// Monitor may be starting anew, or not be heard for a moment.
+// Monitor may be starting anew, or not be heard for a moment. Whoever begins to listen does
+// not know what was said before.
 const wellFor = 10 * time.Minute
 
-// noFence is why the partner may not be fenced, where its service may be restarted.
-func (v *view) noFence() string {
+// noFence is why the partner may not be fenced, where its service may be restarted, and
+// whether only time forbids it.
+func (v *view) noFence() (why string, wait bool) {
 	if v.daemon() == Yes && v.told(v.f.Peer.Facts[FactService]) == Yes {
-		return "the partner's daemon says that its service is well"
+		return "the partner's daemon says that its service is well", false
+	}
+	if v.daemon() == Yes && !v.said() {
+		return "the partner's daemon is heard, and says nothing of the alias", false
 	}
 	if well := v.f.Peer.Well; !well.IsZero() && !v.reached(well.Add(wellFor)) {
-		return "the partner's daemon said that its service was well, less than 10 minutes ago"
+		return "less than 10 minutes ago the partner's daemon said that its service was well, or we did not listen yet", true
 	}
-	return ""
+	return "", false
 }
 
 // fenced tells whether the partner is fenced, and that still counts.
@@ -105,9 +111,10 @@ func (v *view) silentSinceFence() bool {
 }
 
 // heedFence notes that a fence counts no more: the partner's daemon is heard again, the
-// partner and the alias have fallen silent (the next one who answers was not fenced),
-// another host serves the alias after we did, or an operator has ordered it here. It is a
-// part of [State.Saw].
+// partner and the alias have fallen silent while the router answers, so that it is not our
+// own network that is at fault (the next one who answers was not fenced), another host
+// serves the alias after we did, or an operator has ordered it here. It is a part of
+// [State.Saw].
 func (s *State) heedFence(p Policy, f Facts) {
 	at := f.Fenced.Asked
 	if s.Holding {
@@ -119,7 +126,13 @@ func (s *State) heedFence(p Policy, f Facts) {
 	case !s.Holding && s.FenceHeld.Equal(at) && f.Alias.Value == Answered,
 		s.Order != NoOrder,
 		f.Peer.Heard.After(at.Add(p.Stale())), // a fence may act a moment after its program has ended
-		f.Partner.Value == Silent && f.Partner.Asked.After(at) && f.Alias.Value == Silent:
+		f.Partner.Asked.After(at) && s.bothSilent(p, f):
 		s.FenceOver = at
 	}
+}
+
+// bothSilent tells whether partner and alias are, and our own network works.
+func (s *State) bothSilent(p Policy, f Facts) bool {
+	v := view{p: p, s: *s, f: f}
+	return v.partner() == Silent && v.alias() == Silent && v.router() == Answered
 }

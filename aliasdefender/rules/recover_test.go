@@ -54,6 +54,8 @@ func TestWhatARecoveryMayDo(t *testing.T) {
 		"its group could be at neither":                   {func(c *instance) { grouped(c, No, No) }, false, false},
 		"it is not known whether its group could be here": {func(c *instance) { grouped(c, Unknown, Yes) }, false, false},
 		"what is known of its group is too old":           {func(c *instance) { grouped(c, Yes, Yes); c.f.Whole.Asked = noon.Add(-time.Hour) }, false, false},
+		"its daemon is heard, and says nothing of this":   {func(c *instance) { heard(c, Unknown); c.f.Peer.Said = noon.Add(-time.Minute) }, true, false},
+		"and never did":                                   {func(c *instance) { heard(c, Unknown); c.f.Peer.Said = time.Time{} }, true, false},
 		"its daemon said a moment ago that it is well":    {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
 		"and is not heard any more":                       {func(c *instance) { c.f.Peer.Well = noon.Add(-9 * time.Minute) }, true, false},
 		"it said so long ago":                             {func(c *instance) { heard(c, Unknown); c.f.Peer.Well = noon.Add(-10 * time.Minute) }, true, true},
@@ -65,6 +67,9 @@ func TestWhatARecoveryMayDo(t *testing.T) {
 			is, d := Recover(c.p, c.s, c.f)
 			if is.Restart != tt.restart || is.Fence != tt.fence || (is.Why == "") != tt.fence {
 				t.Errorf("%+v", is)
+			}
+			if wait := name == "its daemon said a moment ago that it is well" || name == "and is not heard any more"; is.Wait != wait {
+				t.Errorf("only time forbids the fence: %v", is.Wait)
 			}
 			if tt.restart && (d.Again.IsZero() || !d.Again.After(noon)) {
 				t.Errorf("what allows it grows old: ask again at %v", d.Again)
@@ -86,8 +91,16 @@ func TestAFenceCountsUntilThePartnerIsHeardOfOtherwise(t *testing.T) {
 		"it has fallen silent with the alias":           {func(c *instance) { c.f.Partner = seen(Silent, time.Second) }, true},
 		"it was silent before":                          {func(c *instance) { c.f.Partner = seen(Silent, time.Hour); c.f.Partner.Asked = c.f.Fenced.Asked }, false},
 		"it is silent, and the alias answers":           {func(c *instance) { c.f.Partner, c.f.Alias = seen(Silent, time.Second), seen(Answered, time.Hour) }, false},
-		"AddAlias":                                      {func(c *instance) { c.s.Order = OrderTake }, true},
-		"it answers":                                    {func(c *instance) { c.f.Alias = seen(Answered, time.Second) }, false},
+		"our own network is at fault": {func(c *instance) {
+			c.f.Partner, c.f.Router = seen(Silent, time.Second), seen(Silent, time.Second)
+		}, false},
+		"it is not known whether it is": {func(c *instance) { c.f.Partner, c.f.Router = seen(Silent, time.Second), Fact{} }, false},
+		"the router has not been asked since": {func(c *instance) {
+			c.f.Partner = seen(Silent, time.Second)
+			c.f.Router.Asked = c.f.Alias.Miss.Add(-time.Second)
+		}, false},
+		"AddAlias":   {func(c *instance) { c.s.Order = OrderTake }, true},
+		"it answers": {func(c *instance) { c.f.Alias = seen(Answered, time.Second) }, false},
 		"it answers after we have held the alias": {func(c *instance) {
 			c.s.Holding = true
 			c.s.Saw(c.p, c.f)
@@ -105,7 +118,7 @@ func TestAFenceCountsUntilThePartnerIsHeardOfOtherwise(t *testing.T) {
 				t.Errorf("over %v: %+v", is.Over, c.s)
 			}
 			// A fence that is over stays over, whatever comes; the next one counts.
-			c.f.Peer.Heard, c.f.Partner, c.f.Alias, c.s.Order = time.Time{}, seen(Answered, 0), seen(Silent, time.Second), NoOrder
+			c.f.Peer.Heard, c.f.Partner, c.f.Alias, c.f.Router, c.s.Order = time.Time{}, seen(Answered, 0), seen(Silent, time.Second), seen(Answered, time.Hour), NoOrder
 			c.s.Saw(c.p, c.f)
 			if d := c.decide(Rows()); (d.Reason == PartnerFenced) == tt.over {
 				t.Errorf("%s: %s", d.Row, d.Reason)

@@ -20,9 +20,9 @@ const bootWord = "boot "
 // maxOfBoot bounds what is read.
 const maxOfBoot = 1 << 20 // bytes
 
-// readOfBoot passes on the lines of a file that begins with the line head, if it is about
-// that boot; "": of none. A file that is not there, or is about another boot, has none. parse is given
-// each line, and says what is wrong with it.
+// readOfBoot passes on the lines of a file that begins with the line head. One that is not
+// there has none, and neither has one that is about another boot than that; "" is for a file
+// that is about no boot. parse is given each line, and says what is wrong with it.
 func readOfBoot(dir, name, head, boot string, parse func(line string) error) error {
 	path := filepath.Join(dir, name)
 	text, err := files.Read(path, files.Want{Most: maxOfBoot})
@@ -52,7 +52,7 @@ func readOfBoot(dir, name, head, boot string, parse func(line string) error) err
 	return nil
 }
 
-// writeOfBoot makes a file say just these lines, of that boot. Its head begins with the
+// writeOfBoot makes a file say just these lines, of that boot; "": of none. Its head begins with the
 // line that readOfBoot wants, and may have comments after it. When it returns nil the disk
 // has it.
 func writeOfBoot(dir, name, head, boot string, lines []string) error {

@@ -19,8 +19,8 @@ const recoveryHead = recoveryLine + `
 # is under way, and no partner is fenced.
 `
 
-// Recovery is what is kept of the recovery of one alias. What its Step means package
-// recovery knows.
+// Recovery is what outlives a Monitor of the recovery of one alias. Package recovery knows
+// what a Step means, and keeps no fence for which the alias was taken.
 type Recovery struct {
 	Alias  netip.Addr
 	Step   string // one word
