@@ -136,6 +136,25 @@ func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
 	}
 }
 
+// Who has written a directory with a slash at its end, or two in it, means the same one.
+func TestInstallTakesDirectoriesWithNeedlessSlashes(t *testing.T) {
+	t.Parallel()
+	plain, slashes := newRoot(t), newRoot(t)
+	plain.make("install", "INIT=systemd", "PREFIX=/opt/ad", "sbindir=/opt/bin")
+	slashes.make("install", "INIT=systemd", "PREFIX=/opt/ad/", "sbindir=//opt//bin//")
+	if diff := cmp.Diff(plain.tree(), slashes.tree()); diff != "" {
+		t.Errorf("laid out (-plain +with slashes):\n%s", diff)
+	}
+	const unit = "/opt/ad/lib/systemd/system/aliasdefender.service"
+	if diff := cmp.Diff(stage.Read(t, plain.path(unit)), stage.Read(t, slashes.path(unit))); diff != "" {
+		t.Errorf("the unit (-plain +with slashes):\n%s", diff)
+	}
+	slashes.make("uninstall", "PREFIX=/opt/ad")
+	if left := slashes.tree(); len(left) != 0 {
+		t.Errorf("left by uninstall: %v", left)
+	}
+}
+
 func TestInstallWithoutCompletionSaysSo(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
