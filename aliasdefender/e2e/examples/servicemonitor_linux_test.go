@@ -93,7 +93,8 @@ func (m *serviceMonitor) installA() {
 	m.Cleanup(func() { m.killServer() })
 
 	conf := m.sample("here.conf")
-	conf = replaced(m.T, conf, "systemctl is-active --quiet nginx", `kill -0 "$(cat `+dir+`/pid)"`)
+	// A process that is dead and not reaped yet has an empty command line, and kill -0 finds it.
+	conf = replaced(m.T, conf, "systemctl is-active --quiet nginx", `grep -q nginx "/proc/$(cat `+dir+`/pid)/cmdline"`)
 	conf = replaced(m.T, conf, "systemctl restart nginx", m.file(m.a, "nginx"))
 	conf = replaced(m.T, conf, "systemctl --no-block stop nginx", `kill "$(cat `+dir+`/pid)"`)
 	stage.Place(m.T, m.file(m.a, "here.conf"), conf)
