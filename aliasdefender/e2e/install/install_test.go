@@ -155,6 +155,31 @@ func TestInstallTakesDirectoriesWithNeedlessSlashes(t *testing.T) {
 	}
 }
 
+// A program is copied to its place and has to run there.
+func TestProgramsAmongTheExamplesAreExecutable(t *testing.T) {
+	t.Parallel()
+	r := newRoot(t)
+	r.make("install", "INIT=none")
+	programs := 0
+	for _, name := range r.tree() {
+		if !strings.Contains(name, "/examples/") || strings.HasSuffix(name, "/") {
+			continue
+		}
+		info, err := os.Stat(r.path(name))
+		stage.Must(t, err)
+		want := fs.FileMode(0o644)
+		if strings.HasPrefix(stage.Read(t, r.path(name)), "#!") {
+			want, programs = 0o755, programs+1
+		}
+		if info.Mode() != want {
+			t.Errorf("%s has mode %v, want %v", name, info.Mode(), want)
+		}
+	}
+	if programs == 0 {
+		t.Error("there are no programs")
+	}
+}
+
 func TestInstallWithoutCompletionSaysSo(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
