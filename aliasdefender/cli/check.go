@@ -101,10 +101,9 @@ func (a *app) printConfig(cfg *config.Config) {
 	for _, alias := range cfg.Aliases {
 		if alias.Loopback() {
 			printLoopback(w, alias)
-			printHooks(w, alias.Hooks)
-			continue
+		} else {
+			printAlias(w, alias, len(cfg.Settings.Peer.Keys) > 0)
 		}
-		printAlias(w, alias, len(cfg.Settings.Peer.Keys) > 0)
 		printHooks(w, alias.Hooks)
 	}
 	s := cfg.Settings
