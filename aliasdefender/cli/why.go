@@ -221,6 +221,8 @@ func factLine(e control.Entry) string {
 			parts = append(parts, answerOf(r.Short, f, e.At))
 		case r.Service:
 			parts = append(parts, answerOf(r.Name, f, e.At))
+		case r.Group: // made of facts of all members, when the decision was
+			parts = append(parts, r.Name+" "+f.Value)
 		}
 	}
 	switch {
