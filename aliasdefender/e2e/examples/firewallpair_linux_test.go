@@ -52,6 +52,7 @@ func newFirewalls(t *testing.T, change changed) *firewalls {
 	for _, h := range []*lab.Host{x.a, x.b} {
 		x.install(h, key, func(x *example, h *lab.Host, settings string) string { return change(x, h, x.withHook(h, settings)) })
 		x.run(h, "Check", "--files")
+		x.shell(h, "ip route add default via 10.0.0.1 metric 100") // by which the one that stands by reaches the world
 	}
 	x.control = x.asks(netip.MustParseAddr("192.0.2.254"))
 	f := &firewalls{example: x, out: x.watched(netip.MustParseAddr("192.0.2.1")), in: x.watched(netip.MustParseAddr("10.0.0.1"))}
@@ -166,6 +167,7 @@ func TestFirewallPairSendsOutAgainAfterItsAliasWasRemoved(t *testing.T) {
 	stage.Said(t, f.monitors[f.a], "action=restore row=H5")
 	f.active(f.a, "-c -f -R -B -c -f -R -B")
 	f.both(f.a)
+	f.shell(f.b, "ip route get 192.0.3.1 | grep -q 'via 10.0.0.1 dev eth1'")
 }
 
 // TestFirewallPairsHookDoesNothingThatItDoesNotKnow and says so.
