@@ -17,10 +17,19 @@ or neighbour discovery for about a second, adds the alias, and announces it twic
 
 If another host answers for an alias, the order is refused, and the answer names
 that host's hardware address. With a channel, the partner hands over the aliases
-that it has, without a gap. An alias in a group is taken with all of its group, and
-none of them if this host could not have all and the partner could. The exit code is 0 if every alias was taken, 1 if any
+that it has, without a gap. The exit code is 0 if every alias was taken, 1 if any
 was refused, or if the disk could not remember the order: it then holds until the
-next start of a Monitor.` + ofNIC,
+next start of a Monitor.
+
+An alias in a group is taken with all of its group. This is refused if this host could
+not have all of it and the partner could; where when_split is "release", also if neither
+could.
+
+An alias on a loopback interface is added whoever else has it, but not while a check of
+its service fails, even with --force. With --force the order does not wait for a check
+that is still unknown. If no Monitor runs, no check is asked.
+
+If a recovery has fenced the partner, that counts no more after AddAlias.` + ofNIC,
 		Example: `  aliasdefender AddAlias
   aliasdefender AddAlias --dry-run 172.16.1.2`,
 		Args:              oneAlias,

@@ -25,21 +25,22 @@ func (a *app) checkCmd() *cobra.Command {
 		Use:   "Check",
 		Short: "Read the files, and say what they mean or what is wrong",
 		Long: `Read both files and the keys and certificates that they name, and look at the programs
-of hooks and checks. If all is good, say what it means: a line for each alias, its
-hooks, the channel to the partner, and each check. If not, list every mistake and
-exit with 3. Then say what on this host keeps the aliases from being
-defended well: what it is, what follows from it, and how to fix it. If one of these
-is a mistake the exit code is 3 too; warnings and notes do not change it. Check changes
-nothing. It sends only the names of partners to the resolver, and needs no privilege
-except to read the files. Run it as the user that runs the Monitor: that user's own
-programs count as safe.
+of hooks, checks and recoveries. If all is good, say what it means: a line for each
+alias, with its hooks and the recovery of the partner's service, for the channel to the
+partner, for each check and for each group. If not, list every mistake and exit with 3.
+Then say what on this host keeps the aliases from being defended well: what it is, what
+follows from it, and how to fix it. If one of these is a mistake the exit code is 3 too;
+warnings and notes do not change it. Check changes nothing. It sends only the names of
+partners to the resolver, and needs no privilege except to read the files. Run it as the
+user that runs the Monitor: that user's own programs count as safe.
 
 With --files, look only at the files: for scripts that must know, before they stop
 a Monitor, whether the next one would start.
 
 With --partner-file, compare the table with the other host's: both must have the
 same aliases and masks, name each other as partner, and have one primary for each
-alias. Check lists what does not match, and exits with 1.`,
+alias. Check lists what does not match, and exits with 1. Rows of a loopback interface
+are not compared: any number of hosts may have them.`,
 		Example: `  aliasdefender Check
   aliasdefender Check --files && systemctl restart aliasdefender
   scp partner:/etc/hostname.alias /tmp/partner.alias
@@ -101,10 +102,9 @@ func (a *app) printConfig(cfg *config.Config) {
 	for _, alias := range cfg.Aliases {
 		if alias.Loopback() {
 			printLoopback(w, alias)
-			printHooks(w, alias.Hooks)
-			continue
+		} else {
+			printAlias(w, alias, len(cfg.Settings.Peer.Keys) > 0)
 		}
-		printAlias(w, alias, len(cfg.Settings.Peer.Keys) > 0)
 		printHooks(w, alias.Hooks)
 	}
 	s := cfg.Settings

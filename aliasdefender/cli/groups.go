@@ -13,11 +13,11 @@ import (
 func groupOf(g *control.Group) string {
 	line := fmt.Sprintf("group %s, led by %s: all of it could be here: %s", g.Name, g.Leads, g.Here)
 	if g.Here == "no" && g.Missing != "" {
-		line += ", but for " + g.Missing
+		line += ", because of " + g.Missing
 	}
 	line += "; at the partner: " + g.Partner
 	if g.Partner == "no" && g.PartnerMissing != "" {
-		line += ", but for " + g.PartnerMissing
+		line += ", because of " + g.PartnerMissing
 	}
 	return line
 }

@@ -11,9 +11,9 @@ import (
 
 func TestStatusSaysWhatKeepsAGroupApart(t *testing.T) {
 	for want, g := range map[string]control.Group{
-		"group fw, led by 192.0.2.1: all of it could be here: yes; at the partner: unknown":                        {Here: "yes", Partner: "unknown"},
-		"group fw, led by 192.0.2.1: all of it could be here: no, but for 10.0.0.1 (no link); at the partner: yes": {Here: "no", Partner: "yes", Missing: "10.0.0.1 (no link)"},
-		"group fw, led by 192.0.2.1: all of it could be here: no; at the partner: no, but for 192.0.2.1 (parked)":  {Here: "no", Partner: "no", PartnerMissing: "192.0.2.1 (parked)"},
+		"group fw, led by 192.0.2.1: all of it could be here: yes; at the partner: unknown":                           {Here: "yes", Partner: "unknown"},
+		"group fw, led by 192.0.2.1: all of it could be here: no, because of 10.0.0.1 (no link); at the partner: yes": {Here: "no", Partner: "yes", Missing: "10.0.0.1 (no link)"},
+		"group fw, led by 192.0.2.1: all of it could be here: no; at the partner: no, because of 192.0.2.1 (parked)":  {Here: "no", Partner: "no", PartnerMissing: "192.0.2.1 (parked)"},
 	} {
 		g.Name, g.Leads = "fw", "192.0.2.1"
 		var out strings.Builder

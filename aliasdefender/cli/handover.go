@@ -30,6 +30,10 @@ succeeded or failed.
 An alias that the partner cannot or will not take stays here. The answer says why,
 and the exit code is 1. Nothing is parked: afterwards this host is the standby.
 
+An alias in a group is handed over with all of its group. One on a loopback interface
+is on many hosts at once, so there is nothing to hand over: if you name it the order is
+refused, and an order for all leaves it as it is.
+
 It needs a running Monitor and a channel to the partner's: set [peer] key_file on
 both hosts. Without a channel, RemoveAlias here and AddAlias there move an alias,
 with a gap.` + ofNIC,

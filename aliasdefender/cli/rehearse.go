@@ -36,8 +36,9 @@ If the settings have a key, the daemons talk to each other with a key made for t
 rehearsal, never with yours. Then three more scenarios are played: the aliases are
 handed over and back; a host goes into maintenance; a daemon is killed and not
 restarted, and the partner takes its alias when the lease ends. The last one takes
-as long as the lease. Without a key there is no channel, and these are left out. If a
-group has members on more than one NIC, its holder loses the cable of one of them.
+as long as the lease. Without a key there is no channel, and these are left out. The
+holder of the first group whose members are on more than one NIC loses the cable of one
+of them.
 
 If an alias has checks, a dead service is played too: on the host that has the
 alias, then on both, then it lives again, first where the alias is. Your checks are
@@ -45,9 +46,10 @@ never run: a switch of the rehearsal's stands in for them, in the rhythm of your
 slowest one.
 
 It needs no root and does not touch the real network: it only looks up the names
-of partners and reads this host's addresses. Hooks and checks are not run; socket,
-state and log are the rehearsal's own. If there are no files, it plays the sample
-of the article, with an interval of one second. It needs Linux.`,
+of partners and reads this host's addresses. Hooks, checks and recoveries are not run,
+and rows of a loopback interface are left out. Socket, state and log are the
+rehearsal's own. If there are no files, it plays the sample of the article, with an
+interval of one second. It needs Linux.`,
 		Example: `  aliasdefender Rehearse
   aliasdefender Rehearse --interval 1s --only crash,partition
   aliasdefender Rehearse --only handover,maintenance,kill

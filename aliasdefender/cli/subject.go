@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,22 +49,32 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	}
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
-	readNIC(s, "all")
+	for nic := range nicsToRead(s) {
+		readNIC(s, nic)
+	}
 	names := map[string]bool{}
 	for _, alias := range cfg.Aliases {
-		readNIC(s, alias.NIC)
-		if alias.Loopback() {
-			for _, nic := range hostNICs(s) { // each answers ARP for it
-				readNIC(s, nic)
-			}
-			continue
-		}
-		if !alias.Partner.Addr.IsValid() {
+		if !alias.Loopback() && !alias.Partner.Addr.IsValid() {
 			names[alias.Partner.Name] = true
 		}
 	}
 	resolve(ctx, names, s.Names)
 	return s
+}
+
+// nicsToRead are the NICs whose settings matter, each once. Each NIC of this host answers ARP for an alias
+// on a loopback interface.
+func nicsToRead(s *inspect.Subject) map[string]bool {
+	nics := map[string]bool{"all": true}
+	for _, alias := range s.Config.Aliases {
+		nics[alias.NIC] = true
+	}
+	if slices.ContainsFunc(s.Config.Aliases, config.Alias.Loopback) {
+		for _, nic := range hostNICs(s) {
+			nics[nic] = true
+		}
+	}
+	return nics
 }
 
 // groupNames are the names that a group may have: its number, and its name if it has

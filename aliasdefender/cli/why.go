@@ -27,7 +27,12 @@ func (a *app) whyCmd() *cobra.Command {
 the rules, and from which facts, with their ages. With a channel, they include how
 hand-overs went, and contradictions between the two hosts' files. Above them stand the
 checks of the alias's service, each with what it said last, and a command's output;
-below them is the last run of each hook.
+below them is how far the recovery of the partner's service has come, and the last run
+of each hook.
+
+The facts about an alias in a group include whether all of the group could be on this
+host, and at the partner. About one on a loopback interface nobody is asked: its facts
+are those of this host and of its service.
 
 The running Monitor answers. It remembers the last 64 decisions about each alias,
 fewer if there are very many aliases; its event log keeps them over a restart or a
@@ -221,6 +226,8 @@ func factLine(e control.Entry) string {
 			parts = append(parts, answerOf(r.Short, f, e.At))
 		case r.Service:
 			parts = append(parts, answerOf(r.Name, f, e.At))
+		case r.Group: // made of facts of all members, when the decision was
+			parts = append(parts, r.Name+" "+f.Value)
 		}
 	}
 	switch {

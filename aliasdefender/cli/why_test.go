@@ -87,6 +87,17 @@ nothing has been decided yet
 	}
 }
 
+// What is known of the group moves its members: Why shows it beside what the network said.
+func TestWhyShowsWhatIsKnownOfTheGroup(t *testing.T) {
+	at := time.Date(2026, 3, 2, 5, 12, 9, 0, time.Local)
+	f := func(name, value string) control.Fact { return control.Fact{Name: name, Value: value, Asked: at} }
+	e := control.Entry{At: at, Facts: []control.Fact{f("carrier", "yes"), f("partner", "answered"), f("whole group here", "no"), f("whole group at the partner", "yes")}}
+	const want = "partner answered (asked 0s before), whole group here no, whole group at the partner yes; link good"
+	if got := factLine(e); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestWhySaysEachActionAsSomethingThatWasDone(t *testing.T) {
 	for a := rules.Wait; a.String() != rules.Action(200).String(); a++ {
 		if deeds[a.String()] == "" {

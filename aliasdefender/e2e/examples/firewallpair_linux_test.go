@@ -3,6 +3,7 @@ package examples
 import (
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,6 +52,7 @@ func newFirewalls(t *testing.T, change changed) *firewalls {
 	for _, h := range []*lab.Host{x.a, x.b} {
 		x.install(h, key, func(x *example, h *lab.Host, settings string) string { return change(x, h, x.withHook(h, settings)) })
 		x.run(h, "Check", "--files")
+		x.shell(h, "ip route add default via 10.0.0.1 metric 100") // by which the one that stands by reaches the world
 	}
 	x.control = x.asks(netip.MustParseAddr("192.0.2.254"))
 	f := &firewalls{example: x, out: x.watched(netip.MustParseAddr("192.0.2.1")), in: x.watched(netip.MustParseAddr("10.0.0.1"))}
@@ -75,7 +77,7 @@ func (x *example) withHook(h *lab.Host, settings string) string {
 		stage.Must(x.T, os.WriteFile(path, []byte(text), 0o755))
 	}
 	const theirs = `["/usr/local/lib/aliasdefender/firewall", "192.0.2.254"]`
-	return replacedAll(x.T, 2, settings, theirs, `["`+hook+`", "192.0.2.254", "`+told+`"]`)
+	return replacedAll(x.T, 3, settings, theirs, `["`+hook+`", "192.0.2.254", "`+told+`"]`)
 }
 
 // both waits until exactly this host has both aliases.
@@ -152,6 +154,39 @@ func TestFirewallPairMovesAsOne(t *testing.T) {
 		}
 	}
 	stage.Said(t, f.monitors[f.a], `row=H11 reason="group apart"`)
+}
+
+// TestFirewallPairSendsOutAgainAfterItsAliasWasRemoved: with an address the kernel removes the
+// routes that have it as their source. The Monitor puts the alias back, and nobody but the
+// hook the route.
+func TestFirewallPairSendsOutAgainAfterItsAliasWasRemoved(t *testing.T) {
+	t.Parallel()
+	f := newFirewalls(t, asItIs)
+	f.active(f.a, "-c -f -R -B")
+	f.shell(f.a, "ip address del 192.0.2.1/24 dev eth0")
+	stage.Said(t, f.monitors[f.a], "action=restore row=H5")
+	f.active(f.a, "-c -f -R -B -c -f -R -B")
+	f.both(f.a)
+	f.shell(f.b, "ip route get 192.0.3.1 | grep -q 'via 10.0.0.1 dev eth1'")
+}
+
+// TestFirewallPairsHookDoesNothingThatItDoesNotKnow and says so.
+func TestFirewallPairsHookDoesNothingThatItDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		args, env []string
+		want      string
+	}{
+		{nil, []string{"AD_EVENT=take"}, "name the gateway"},
+		{[]string{"192.0.2.254"}, nil, `nothing to do at ""`},
+		{[]string{"192.0.2.254"}, []string{"AD_EVENT=alarm"}, `nothing to do at "alarm"; it is for take, release and reasserted`},
+	} {
+		c := exec.Command("sh", append([]string{filepath.Join(examples, "firewall-pair", "firewall")}, tt.args...)...)
+		c.Env = append(os.Environ(), tt.env...)
+		if out, _ := c.CombinedOutput(); c.ProcessState == nil || c.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), tt.want) {
+			t.Errorf("%q with %q: %v, want exit code 2 and %q:\n%s", tt.args, tt.env, c.ProcessState, tt.want, out)
+		}
+	}
 }
 
 // home waits until A could have all, and has B give it back by an order for one of the two.

@@ -144,6 +144,38 @@ func TestServiceMonitorsKeyOpensNothingElse(t *testing.T) {
 	m.held(m.holder, m.a)
 }
 
+// TestServiceMonitorsScriptsAnswerNothingWithoutTheirSettings: the Monitor reads 0 and 1 as
+// an answer about A's service. Each shell has another code of its own for a file that it
+// cannot read.
+func TestServiceMonitorsScriptsAnswerNothingWithoutTheirSettings(t *testing.T) {
+	t.Parallel()
+	for script, env := range map[string]string{"there": "", "here": "SSH_ORIGINAL_COMMAND=process"} {
+		good := stage.Read(t, filepath.Join(examples, "service-monitor", script+".conf"))
+		lines := strings.SplitAfter(good, "\n")
+		for what, text := range map[string]string{
+			"no file": "", "an empty file": "\n", "a mistake of grammar": good + "if\n", "a command that fails": good + "false\n",
+			"no first setting": strings.Join(lines[2:], ""), "no last setting": strings.Join(lines[:len(lines)-2], ""),
+		} {
+			conf := filepath.Join(t.TempDir(), "conf")
+			if what != "no file" {
+				stage.Place(t, conf, text)
+			}
+			for _, shell := range []string{"sh", "dash", "bash", "ksh"} {
+				path, err := exec.LookPath(shell)
+				if err != nil {
+					continue
+				}
+				argv := map[string][]string{"there": {"process", conf}, "here": {conf}}[script]
+				c := exec.Command(path, append([]string{filepath.Join(examples, "service-monitor", script)}, argv...)...)
+				c.Env = append(os.Environ(), env)
+				if out, err := c.CombinedOutput(); c.ProcessState == nil || c.ProcessState.ExitCode() != 255 || !strings.Contains(string(out), conf) {
+					t.Errorf("%s, %s, in %s: %v, want exit code 255 and the file's name:\n%s", script, what, shell, err, out)
+				}
+			}
+		}
+	}
+}
+
 // TestServiceMonitorsUnitIsGood asks systemd, and sh of the scripts.
 func TestServiceMonitorsUnitIsGood(t *testing.T) {
 	t.Parallel()

@@ -136,6 +136,50 @@ func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
 	}
 }
 
+// Who has written a directory with a slash at its end, or two in it, means the same one.
+func TestInstallTakesDirectoriesWithNeedlessSlashes(t *testing.T) {
+	t.Parallel()
+	plain, slashes := newRoot(t), newRoot(t)
+	plain.make("install", "INIT=systemd", "PREFIX=/opt/ad", "sbindir=/opt/bin")
+	slashes.make("install", "INIT=systemd", "PREFIX=/opt/ad/", "sbindir=//opt//bin//")
+	if diff := cmp.Diff(plain.tree(), slashes.tree()); diff != "" {
+		t.Errorf("laid out (-plain +with slashes):\n%s", diff)
+	}
+	const unit = "/opt/ad/lib/systemd/system/aliasdefender.service"
+	if diff := cmp.Diff(stage.Read(t, plain.path(unit)), stage.Read(t, slashes.path(unit))); diff != "" {
+		t.Errorf("the unit (-plain +with slashes):\n%s", diff)
+	}
+	slashes.make("uninstall", "PREFIX=/opt/ad")
+	if left := slashes.tree(); len(left) != 0 {
+		t.Errorf("left by uninstall: %v", left)
+	}
+}
+
+// A program is copied to its place and has to run there.
+func TestProgramsAmongTheExamplesAreExecutable(t *testing.T) {
+	t.Parallel()
+	r := newRoot(t)
+	r.make("install", "INIT=none")
+	programs := 0
+	for _, name := range r.tree() {
+		if !strings.Contains(name, "/examples/") || strings.HasSuffix(name, "/") {
+			continue
+		}
+		info, err := os.Stat(r.path(name))
+		stage.Must(t, err)
+		want := fs.FileMode(0o644)
+		if strings.HasPrefix(stage.Read(t, r.path(name)), "#!") {
+			want, programs = 0o755, programs+1
+		}
+		if info.Mode() != want {
+			t.Errorf("%s has mode %v, want %v", name, info.Mode(), want)
+		}
+	}
+	if programs == 0 {
+		t.Error("there are no programs")
+	}
+}
+
 func TestInstallWithoutCompletionSaysSo(t *testing.T) {
 	t.Parallel()
 	r := newRoot(t)
