@@ -18,7 +18,7 @@ CCFOUND = $(if $(CCNAME),$(shell $(CCNAME) -E -include stdlib.h -x c /dev/null >
 
 # What the tests need, as command:packages. On Debian test-deps installs the packages
 # of each command that is missing.
-PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived radvd:radvd sshd:openssh-server rsync:rsync dnsmasq:dnsmasq-base nginx:nginx-light curl:curl jq:jq
+PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived radvd:radvd sshd:openssh-server rsync:rsync dnsmasq:dnsmasq-base nginx:nginx-light curl:curl jq:jq bird:bird2 vtysh:frr
 
 # Where install puts things. Each can be set; DESTDIR is put in front of all of them.
 # The program looks for its files in /etc, whatever PREFIX is. (The original was in
