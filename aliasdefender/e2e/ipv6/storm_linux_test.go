@@ -21,7 +21,7 @@ import (
 
 const (
 	stormFor  = 3 * time.Second
-	stormEach = 50 // frames a millisecond, if this machine comes to that
+	stormEach = 60 // frames a millisecond, if this machine comes to that
 	lagLimit  = 250 * time.Millisecond
 )
 
