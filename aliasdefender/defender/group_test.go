@@ -39,9 +39,6 @@ func grouping(t *testing.T, when config.WhenSplit, set, f func(*firewall)) {
 			c.Aliases = append(c.Aliases, two)
 			c.Groups = []config.Group{{Name: "firewall", Aliases: []netip.Addr{aliasIP, memberIP()}, WhenSplit: when}}
 			[]*station{w.a, w.b}[i].sources = []Source{fw.spies[i]}
-			// A kernel in which nothing takes time would not tell a reading from before the
-			// second alias was added from one after that.
-			[]*station{w.a, w.b}[i].adding, []*station{w.a, w.b}[i].readTakes = 200*time.Microsecond, 100*time.Microsecond
 		}
 		w.withKey()
 		look := w.seg.changed
