@@ -279,6 +279,25 @@ func TestAGroupThatNobodyCanHaveAllOf(t *testing.T) {
 	}
 }
 
+// The partner's machine lives where it answers for one member, though for the other it does
+// not: what it could have is not known, and nobody releases for that.
+func TestAMachineThatAnswersOnOneNICIsNotDead(t *testing.T) {
+	grouping(t, config.SplitRelease, func(w *firewall) {
+		w.a.parked, w.b.dumb = []netip.Addr{memberIP()}, true
+		w.cfgA.Aliases[0].Partner = config.Partner{Name: ip(22).String(), Addr: ip(22)} // nobody has it
+	}, func(w *firewall) {
+		w.wait(20 * time.Second)
+		w.at("a", "", "B answers where the second is")
+		w.b.set(func() { w.b.on = false })
+		w.b.kill()
+		w.wait(20 * time.Second)
+		w.at("", "", "B is dead")
+		if w.logged(`reason="group split"`) == 0 {
+			w.fail("no alarm")
+		}
+	})
+}
+
 // Failback asks for the first member, and the others follow it: once.
 func TestAGroupGoesBackAsAWhole(t *testing.T) {
 	grouping(t, config.SplitServe, func(w *firewall) {
