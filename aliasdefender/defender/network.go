@@ -25,12 +25,6 @@ const (
 	restsFor = 4
 )
 
-// reading is what is known of a reading of this host's network when it begins.
-type reading struct {
-	began ordinal
-	at    time.Time
-}
-
 // network is this host's network as it was last read.
 type network struct {
 	nics  map[host.Side]*nic
