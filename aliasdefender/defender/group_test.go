@@ -339,12 +339,25 @@ func TestTheChannelTakesAGroupsPartnersForOneMachine(t *testing.T) {
 		w.service(0, memberIP(), rules.No)
 		w.wait(3 * time.Second)
 		w.at("b", "b", "A's service fails")
-		for i, path := range []netip.Addr{w.b.own.Addr(), far[0]} {
-			w.a.daemon.Heard(peer.Heard{Partner: w.b.own.Addr(), Path: path, Host: [peer.HostLen]byte{byte(i + 1)}, Say: 1 << 60})
+		speaks := func(path netip.Addr, number byte) {
+			w.a.daemon.Heard(peer.Heard{Partner: w.b.own.Addr(), Path: path, Host: [peer.HostLen]byte{number}, Say: 1 << 60})
 		}
-		w.wait(10 * time.Millisecond)
-		if text := w.problems(w.a); !strings.Contains(text, "group firewall: the partner of "+memberIP().String()+" is another machine than that of "+aliasIP.String()) {
-			w.fail("Status says %q", text)
+		two := "group firewall: the partner of " + memberIP().String() + " is another machine than that of " + aliasIP.String()
+		for _, tt := range []struct {
+			why    string
+			path   netip.Addr
+			number byte
+			two    bool
+		}{
+			{"it speaks", w.b.own.Addr(), 1, false}, {"on each path", far[0], 1, false},
+			{"its number is another, as after the loss of its state directory", w.b.own.Addr(), 2, false},
+			{"the former number comes back: they take turns", far[0], 1, true}, {"on another path", w.b.own.Addr(), 1, false},
+		} {
+			speaks(tt.path, tt.number)
+			w.wait(0)
+			if text := w.problems(w.a); strings.Contains(text, two) != tt.two {
+				w.fail("%s: Status says %q", tt.why, text)
+			}
 		}
 		if w.logged("event=group_apart") != 1 {
 			w.fail("the log does not say that they are two")
