@@ -81,12 +81,7 @@ func (t *talk) identify(l *loop, h peer.Heard) {
 			t.hosts = map[netip.Addr][peer.HostLen]byte{}
 		}
 		t.hosts[h.Path] = h.Host
-		for _, a := range t.users {
-			if a.group != nil {
-				l.mark(a)
-				l.sayGroup(a.group)
-			}
-		}
+		l.countMachines()
 	}
 	if t.cloned == h.Cloned {
 		return
