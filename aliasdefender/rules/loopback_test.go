@@ -200,6 +200,29 @@ func TestALoopbackAliasIsWhereItsServiceIs(t *testing.T) {
 	}
 }
 
+// TestFactRowsTellWhichCountOnALoopbackInterface: each of these changes some decision there,
+// and no other does.
+func TestFactRowsTellWhichCountOnALoopbackInterface(t *testing.T) {
+	var counts [FactCount]bool
+	everyShared(func(c instance) {
+		was := Decide(c.p, c.s, c.f)
+		for _, r := range FactRows() {
+			for _, v := range []Value{Unknown, No, Yes} {
+				d := c
+				*r.Of(&d.f) = seen(v, time.Hour)
+				if is := Decide(d.p, d.s, d.f); is.Action != was.Action || is.Reason != was.Reason {
+					counts[r.ID] = true
+				}
+			}
+		}
+	})
+	for _, r := range FactRows() {
+		if counts[r.ID] != r.Loopback {
+			t.Errorf("%s: it counts: %v, the row says %v", r.Name, counts[r.ID], r.Loopback)
+		}
+	}
+}
+
 // TestALoopbackAliasComesToRest plays every order of some events with the record's own
 // methods: each time, the alias is in the end where it has to be, and stays there.
 func TestALoopbackAliasComesToRest(t *testing.T) {
