@@ -246,18 +246,33 @@ func TestALoopbackAliasComesToRest(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	// decide is what is decided once all has been observed.
+	decide := func(h *host) Decision {
+		now := h.f.Now
+		for _, f := range []*Fact{&h.f.ParkedKnown, &h.f.Elsewhere} {
+			f.Asked = now
+		}
+		if h.f.Service.Value != Unknown {
+			h.f.Service.Asked = now
+		}
+		h.f.Kernel.Set(Of(h.kernel), now, now)
+		h.s.Saw(h.p, h.f)
+		return Decide(h.p, h.s, h.f)
+	}
+	// rests tells whether the same is decided however much time passes, and moves nothing.
+	rests := func(h host) bool {
+		was := decide(&h)
+		for _, later := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
+			h.f.Now = h.f.Now.Add(later)
+			if d := decide(&h); d.Action != was.Action || d.Reason != was.Reason || d.Action != Wait && d.Action != Keep {
+				return false
+			}
+		}
+		return true
+	}
 	settle := func(h *host) bool {
 		for range 40 {
-			now := h.f.Now
-			for _, f := range []*Fact{&h.f.ParkedKnown, &h.f.Elsewhere} {
-				f.Asked = now
-			}
-			if h.f.Service.Value != Unknown {
-				h.f.Service.Asked = now
-			}
-			h.f.Kernel.Set(Of(h.kernel), now, now)
-			h.s.Saw(h.p, h.f)
-			d := Decide(h.p, h.s, h.f)
+			d, now := decide(h), h.f.Now
 			switch d.Action {
 			case Wait:
 				return true
@@ -295,7 +310,7 @@ func TestALoopbackAliasComesToRest(t *testing.T) {
 				good = No
 			}
 			played++
-			if !settle(&next) {
+			if !settle(&next) || !rests(next) {
 				t.Fatalf("never comes to rest: %s", strings.Join(told, ", "))
 			}
 			if next.kernel != next.s.Holding {
