@@ -57,10 +57,10 @@ type readings struct {
 	onOther                   rules.Fact                  // another NIC of this host has it
 	sourced                   [rules.FactCount]rules.Fact // what sources observed
 	sourcedWhy                [rules.FactCount]string     // and what they say about it
-	toldHolds                 bool                        // they were told that the alias is here
-	sight                     rules.Sight                 // they were told last, if
-	sightTold                 bool                        // this is set
-	sightDue                  agenda.Entry                // when time alone may change it
+	toldHolds                 bool                        // sources were told that the alias is here
+	sight                     rules.Sight                 // what a Seer was told last
+	sightTold                 bool                        // and it need not be told again if that has not changed
+	sightDue                  agenda.Entry                // when time alone may change what it is told
 
 	here      bool          // its NIC has it
 	ours      bool          // and we put it there
@@ -104,7 +104,7 @@ func (l *loop) newAlias(c config.Alias) *alias {
 
 // mark has the alias decided in this turn: something of it has changed, or of its group.
 func (l *loop) mark(a *alias) {
-	a.lasts = time.Time{}
+	a.madeAt = time.Time{}
 	if !a.dirty {
 		a.dirty = true
 		l.marked = append(l.marked, a)

@@ -39,12 +39,11 @@ type complaint struct {
 
 // seating is what an alias has of its group.
 type seating struct {
-	group *group
-	seat  rules.Seat // as the other members were told of it
-	last  rules.Seat // as it was made last, which is until
-	lasts time.Time  // then; zero: it has to be made anew
-
-	parked bool // as it was when the group's trouble was said
+	group  *group
+	seat   rules.Seat // as the other members were decided with it
+	made   rules.Seat // as it was made last
+	madeAt time.Time  // when that was; zero: it has to be made anew
+	parked bool       // as it was when the group's trouble was looked for
 }
 
 // regroup ties the aliases to the groups of the settings. The rows of a group are there:
@@ -120,7 +119,7 @@ func (l *loop) tellGroup(a *alias, f *rules.Facts) {
 	l.seatOthers(a)
 	g.seats = g.seats[:0]
 	for _, b := range g.members {
-		s := b.last
+		s := b.made
 		if b != a && b.alias == nil {
 			s = rules.Seat{} // it is not asked yet
 		}
@@ -136,7 +135,7 @@ func (l *loop) tellGroup(a *alias, f *rules.Facts) {
 
 // sit notes the seat that was made of the alias.
 func (a *alias) sit(s rules.Seat, now time.Time) {
-	a.last, a.lasts = s, now
+	a.made, a.madeAt = s, now
 }
 
 // seatOthers makes anew the seats of the other members that may not count any more. If time
@@ -144,10 +143,10 @@ func (a *alias) sit(s rules.Seat, now time.Time) {
 // decided again: so all are made.
 func (l *loop) seatOthers(a *alias) {
 	all := slices.ContainsFunc(a.group.members, func(b *alias) bool {
-		return b != a && !b.lasts.IsZero() && due(b.last.Until, l.now)
+		return b != a && !b.madeAt.IsZero() && due(b.made.Until, l.now)
 	})
 	for _, b := range a.group.members {
-		if old := b.lasts.IsZero() || all && b.lasts.Before(l.now); old && b != a && b.alias != nil {
+		if old := b.madeAt.IsZero() || all && b.madeAt.Before(l.now); old && b != a && b.alias != nil {
 			b.sit(rules.SeatOf(b.policy, b.state, l.ownFacts(b)), l.now)
 		}
 	}
@@ -164,10 +163,10 @@ func (l *loop) reseat(a *alias) {
 		l.sayGroup(a.group)
 	}
 	a.sit(rules.SeatOf(a.policy, a.state, l.ownFacts(a)), l.now)
-	if a.last.Alike(a.seat) {
+	if a.made.Alike(a.seat) {
 		return
 	}
-	a.seat = a.last
+	a.seat = a.made
 	for _, b := range a.group.members {
 		if b != a {
 			l.mark(b)
@@ -292,7 +291,8 @@ func (g *group) missing() string {
 func (g *group) missingThere() string {
 	return g.name(func(a *alias) (bool, string) {
 		why, standing := rules.ReasonFromWire(a.says.Why), a.peer.Word.Standing
-		return standing.Lacks() && standing != rules.SaysAble && why != rules.GroupApart && why != rules.GroupSplit, why.String()
+		lacks := standing.Lacks() && standing != rules.SaysAble && why != rules.GroupApart && why != rules.GroupSplit
+		return lacks && a.made.There == rules.No, why.String() // a word that is too old says nothing
 	})
 }
 

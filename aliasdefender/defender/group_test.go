@@ -108,15 +108,15 @@ func TestALargeGroupCostsEachMemberOnce(t *testing.T) {
 				seats := func() (n int) {
 					for _, a := range all {
 						for _, b := range all {
-							b.last.Until = b.last.Until.Add(time.Nanosecond) // where no deadline is
+							b.made.Until = b.made.Until.Add(time.Nanosecond) // where no deadline is
 						}
 						was := make([]time.Time, len(all))
 						for i, b := range all {
-							was[i] = b.last.Until
+							was[i] = b.made.Until
 						}
 						l.facts(a)
 						for i, b := range all {
-							if !b.last.Until.Equal(was[i]) {
+							if !b.made.Until.Equal(was[i]) {
 								n++
 							}
 						}
@@ -128,7 +128,7 @@ func TestALargeGroupCostsEachMemberOnce(t *testing.T) {
 				n[0] = seats()
 				l.mark(all[7])
 				n[1] = seats()
-				l.now = all[9].last.Until
+				l.now = all[9].made.Until
 				n[2] = seats()
 				made <- n
 			})
@@ -210,6 +210,22 @@ func TestAHostThatCannotHaveAllIsHandedNothing(t *testing.T) {
 		w.a.kill()
 		w.wait(15 * time.Second)
 		w.at("b", "", "A is dead, and B serves what it can")
+	})
+}
+
+// What a partner said before it died is not shown as what keeps it from having the group.
+func TestAWordThatIsTooOldNamesNobodyWhoLacks(t *testing.T) {
+	grouping(t, config.SplitServe, nil, func(w *firewall) {
+		w.service(1, memberIP(), rules.No)
+		w.wait(2 * time.Second)
+		if a, _ := w.show(w.a); a.Group == nil || a.Group.PartnerMissing != memberIP().String()+" (service failing)" {
+			w.fail("A shows %+v", a.Group)
+		}
+		w.b.kill()
+		w.wait(time.Minute)
+		if a, _ := w.show(w.a); a.Group == nil || a.Group.PartnerMissing != "" {
+			w.fail("A shows %+v", a.Group)
+		}
 	})
 }
 

@@ -303,8 +303,8 @@ func (l *loop) readAlias(a *alias, r reading) {
 	}
 }
 
-// vanished says that an alias that we hold is no longer in order here, as it was when it
-// was read last.
+// vanished logs that the kernel has lost an alias that we hold; it was last seen in order at
+// that time. Then it has the alias asked for.
 func (l *loop) vanished(a *alias, last time.Time) {
 	text := "it has vanished from this host, and we did not remove it; it was there %s ago"
 	if a.place.failed {
