@@ -23,7 +23,7 @@ func TestAnAliasOfIPv6IsServedWhenItIsSaidToBeHere(t *testing.T) {
 	})
 	const (
 		runs     = 300
-		most     = 3 * runs // a busy machine needs more, until enough are judged
+		most     = 3 * runs               // a busy machine needs more, until enough are judged
 		patience = 200 * time.Millisecond // of Add, as its comment says
 	)
 	early, judged, tried := 0, 0, 0
