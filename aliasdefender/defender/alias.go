@@ -57,10 +57,10 @@ type readings struct {
 	onOther                   rules.Fact                  // another NIC of this host has it
 	sourced                   [rules.FactCount]rules.Fact // what sources observed
 	sourcedWhy                [rules.FactCount]string     // and what they say about it
-	toldHolds                 bool                        // they were told that the alias is here
-	sight                     rules.Sight                 // they were told last, if
-	sightTold                 bool                        // this is set
-	sightDue                  agenda.Entry                // when time alone may change it
+	toldHolds                 bool                        // sources were told that the alias is here
+	sight                     rules.Sight                 // what a Seer was told last
+	sightTold                 bool                        // and it need not be told again if that has not changed
+	sightDue                  agenda.Entry                // when time alone may change what it is told
 
 	here      bool          // its NIC has it
 	ours      bool          // and we put it there
@@ -104,7 +104,7 @@ func (l *loop) newAlias(c config.Alias) *alias {
 
 // mark has the alias decided in this turn: something of it has changed, or of its group.
 func (l *loop) mark(a *alias) {
-	a.lasts = time.Time{}
+	a.madeAt = time.Time{}
 	if !a.dirty {
 		a.dirty = true
 		l.marked = append(l.marked, a)
@@ -148,12 +148,20 @@ func (a *alias) settled() bool {
 	return f.Value == rules.Answered && f.Miss.IsZero()
 }
 
-// awaitsItself tells whether nothing can follow for the alias until its own fact has
-// another value, or until time has passed, however new the proof of others is. When a
-// thousand aliases start, each of them is asked for by the partner too: every one of these
-// frames proves that the partner lives, to all thousand.
-func (a *alias) awaitsItself() bool {
-	return !a.state.Holding && (a.alias.Fact().Value == rules.Unknown || a.decision.Reason == rules.DoubtedTwice)
+// awaitsItself tells whether a newer proof of t, another address, brings nothing: no row takes
+// an alias of which nothing is known, or one that is doubted again while the partner lives.
+// An order or a hand-over may wait for just that proof, of the router. When a thousand aliases
+// start, each of them is asked for by the partner too: every one of these frames proves that
+// the partner lives, to all thousand. What we say to the partner of such an alias may be a
+// heartbeat late.
+func (a *alias) awaitsItself(t *detect.Target) bool {
+	switch {
+	case a.state.Holding, a.order != nil, a.state.Handover.Side != rules.NoSide:
+		return false
+	case a.decision.Reason == rules.DoubtedTwice:
+		return t != a.partner || t.Fact().Value == rules.Answered
+	}
+	return a.alias.Fact().Value == rules.Unknown
 }
 
 // stands is how this host stands to the alias: that decides what is asked about it.

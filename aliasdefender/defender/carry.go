@@ -113,7 +113,7 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 	if a.place.renamed != "" {
 		order.Index = a.place.index
 	}
-	a.errand.stage, a.errand.at = working, l.now
+	a.errand.stage = working
 	a.state.Begin(d)
 	done := func(began time.Time, o rules.Outcome) {
 		o.Begun, o.Lifetime, o.Alias = began, order.Lease, a.alias.Fact().Value
@@ -138,7 +138,7 @@ func (l *loop) job(a *alias, d rules.Decision, t *trade) job {
 
 // last tells the kernel for how long the alias stays without us.
 func (l *loop) last(a *alias) {
-	a.errand.stage, a.errand.at = working, l.now
+	a.errand.stage = working
 	l.worker.put(job{
 		trade: l.trades.last, slow: a.family() == host.IPv6, what: host.Placement{NIC: a.cfg.NIC, Label: a.cfg.Label, Prefix: a.cfg.Prefix, Lease: l.stays(a)},
 		done: func(_ time.Time, err error) {
@@ -163,7 +163,7 @@ func (l *loop) redecide(a *alias, d rules.Decision) rules.Decision {
 
 // endErrand notes that nothing is under way for the alias any more.
 func (l *loop) endErrand(a *alias) {
-	a.errand.stage, a.errand.at = idle, l.now
+	a.errand.stage, a.errand.ended = idle, l.count()
 	l.mark(a)
 }
 

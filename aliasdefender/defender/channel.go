@@ -162,6 +162,7 @@ func (l *loop) introduce() {
 		}
 	}
 	c.talks = talks
+	l.countMachines()
 	once(partners)
 	if c.up == nil || slices.EqualFunc(partners, c.partners, samePartner) {
 		return

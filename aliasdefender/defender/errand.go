@@ -13,7 +13,7 @@ import (
 // one. While one is under way nothing else is begun for the alias; its end decides again.
 type errand struct {
 	stage stage
-	at    time.Time // when the last stage but idle began, or an errand ended: an older reading may not show what it did
+	ended ordinal // when the last one ended: a reading that began before may not show what it did
 	gates gates
 
 	failure failure // of what failed last and is still wanted; zero: nothing
@@ -32,6 +32,7 @@ const (
 type gates struct {
 	deed   rules.Action       // Take or Release
 	opened int                // so many stand open, or have opened for it
+	asked  ordinal            // the turn in which the present one was asked
 	cancel context.CancelFunc // tells the gate that is asked that nobody waits any more; nil: none is asked
 }
 
@@ -77,13 +78,12 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 		return true
 	}
 	deed := Deed{Action: d.Action, Alias: a.id(), NIC: a.cfg.NIC, Row: d.Row, Why: d.Reason}
-	began := l.now
 	for ; opened < len(l.o.Gates); opened++ {
-		g, number := l.o.Gates[opened], opened
+		g := l.o.Gates[opened]
 		ctx, cancel := context.WithCancel(l.ctx)
 		asked := g.Ask(ctx, deed, func(err error) {
 			l.d.post(func(l *loop) {
-				if a.gone || e.stage != gated || !e.at.Equal(began) || e.gates.opened != number || e.gates.deed != deed.Action {
+				if e.stage != gated || ctx.Err() != nil {
 					return // called twice, or nobody waits any more
 				}
 				if err == nil {
@@ -97,7 +97,7 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 			})
 		})
 		if asked {
-			e.stage, e.at, e.gates = gated, began, gates{deed.Action, opened, cancel}
+			e.stage, e.gates = gated, gates{deed.Action, opened, l.turned, cancel}
 			return false
 		}
 		cancel()
@@ -105,7 +105,7 @@ func (l *loop) gate(a *alias, d rules.Decision, opened int) bool {
 	if d.Action != rules.Take {
 		return true
 	}
-	e.stage, e.at, e.gates = gated, began, gates{deed: deed.Action, opened: opened}
+	e.stage, e.gates = gated, gates{deed: deed.Action, opened: opened, asked: l.turned}
 	l.read() // the last look: readAlias opens it
 	return false
 }
@@ -153,11 +153,22 @@ func (l *loop) hurries(a *alias, d rules.Decision) {
 }
 
 // looks tells whether the take waits for the last look at the kernel, and whether a
-// reading that began at asked is such a look.
-func (l *loop) looks(a *alias, asked time.Time) bool {
+// reading is such a look: one that began in the same turn, or later. So a thousand takes
+// that are decided in one turn share it.
+func (l *loop) looks(a *alias, r reading) bool {
 	e := &a.errand
-	return e.stage == gated && e.gates.opened == len(l.o.Gates) && !asked.Before(e.at)
+	return e.stage == gated && e.gates.opened == len(l.o.Gates) && r.began > max(e.gates.asked, e.ended)
 }
+
+// reading is what is known of a reading of this host's network when it begins.
+type reading struct {
+	began ordinal
+	at    time.Time
+}
+
+// shownBy tells whether a reading shows all that we have done about the alias: it began
+// when the last errand had ended, and none is changing the kernel now.
+func (e *errand) shownBy(r reading) bool { return e.stage != working && r.began > e.ended }
 
 // failed says once for each cause what could not be done, and has it tried again.
 func (l *loop) failed(a *alias, doing rules.Action, what string, err error) {

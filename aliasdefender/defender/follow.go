@@ -48,7 +48,7 @@ func (l *loop) follows(a *alias, c detect.Change) {
 		// An alias that is settled without this fact is not decided again, nor is one
 		// with an errand under way, whose end decides. It is decided when the older fact
 		// would have become too old.
-		if a.errand.stage != working && !a.settled() && (t == a.alias || !a.awaitsItself()) {
+		if a.errand.stage != working && !a.settled() && (t == a.alias || !a.awaitsItself(t)) {
 			l.mark(a)
 		}
 	case detect.Missed:

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sirupsen/logrus"
-
+	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
@@ -24,31 +23,43 @@ type group struct {
 	members []*alias // in the order of the settings: the first one leads
 
 	here, there rules.Fact // what is known of the whole group, on this host and at the partner
-	said        string     // the trouble that was said
-	saidAt      time.Time
+	machines    string     // what there is to say of its partners, if they are two machines
+	complaint
 
 	seats []rules.Seat // memory for the next look at all
-	made  int          // how many seats were made: each costs all facts of an alias
+}
+
+// complaint is what was said of a group's trouble.
+type complaint struct {
+	said   string       // the trouble that was said last
+	saidAt time.Time    // and when
+	stands bool         // nobody has said that it is over
+	again  agenda.Entry // when it is said again
 }
 
 // seating is what an alias has of its group.
 type seating struct {
-	group *group
-	seat  rules.Seat // as the other members were told of it
-	last  rules.Seat // as it was made last, which is until
-	lasts time.Time  // then; zero: it has to be made anew
+	group  *group
+	seat   rules.Seat // as the other members were decided with it
+	made   rules.Seat // as it was made last
+	madeAt time.Time  // when that was; zero: it has to be made anew
+	parked bool       // as it was when the group's trouble was looked for
 }
 
 // regroup ties the aliases to the groups of the settings. The rows of a group are there:
 // the settings would be refused otherwise.
 func (l *loop) regroup() {
 	was, of := l.groups, map[*alias]*group{}
+	for _, g := range was {
+		l.agenda.Set(&g.again, time.Time{})
+	}
 	l.groups = l.groups[:0:0]
 	for _, c := range l.cfg.Groups {
 		g := &group{cfg: c, mark: markOf(c)}
 		if i := slices.IndexFunc(was, func(o *group) bool { return o.cfg.Name == c.Name }); i >= 0 {
-			g.said, g.saidAt = was[i].said, was[i].saidAt
+			g.complaint, g.again = was[i].complaint, agenda.Entry{}
 		}
+		g.again.Do = func() { l.sayGroup(g) }
 		for _, addr := range c.Aliases {
 			if a := l.aliases[addr]; a != nil && !(a.state.Leaving && a.next == nil) {
 				g.members = append(g.members, a)
@@ -60,9 +71,7 @@ func (l *loop) regroup() {
 	for _, a := range l.list {
 		l.sits(a, of[a])
 	}
-	for _, g := range l.groups {
-		l.sayGroup(g)
-	}
+	l.countMachines()
 }
 
 // sits tells an alias which group it is in, and where; nil: in none.
@@ -81,6 +90,7 @@ func (l *loop) sits(a *alias, g *group) {
 		g.here, g.there = was.here, was.there
 	}
 	a.group, a.policy.Place, a.policy.ReleaseSplit = g, place, release
+	a.parked = a.state.Parked
 }
 
 // markOf is a number that two files have in common if they have the same group: the same
@@ -107,14 +117,13 @@ func (l *loop) tellGroup(a *alias, f *rules.Facts) {
 	}
 	a.sit(rules.SeatOf(a.policy, a.state, *f), l.now)
 	l.seatOthers(a)
-	apart := g.twoPartners() != ""
 	g.seats = g.seats[:0]
 	for _, b := range g.members {
-		s := b.last
+		s := b.made
 		if b != a && b.alias == nil {
 			s = rules.Seat{} // it is not asked yet
 		}
-		if apart {
+		if g.machines != "" {
 			s.There, s.Theirs = rules.Unknown, false
 		}
 		g.seats = append(g.seats, s)
@@ -126,8 +135,7 @@ func (l *loop) tellGroup(a *alias, f *rules.Facts) {
 
 // sit notes the seat that was made of the alias.
 func (a *alias) sit(s rules.Seat, now time.Time) {
-	a.last, a.lasts = s, now
-	a.group.made++
+	a.made, a.madeAt = s, now
 }
 
 // seatOthers makes anew the seats of the other members that may not count any more. If time
@@ -135,10 +143,10 @@ func (a *alias) sit(s rules.Seat, now time.Time) {
 // decided again: so all are made.
 func (l *loop) seatOthers(a *alias) {
 	all := slices.ContainsFunc(a.group.members, func(b *alias) bool {
-		return b != a && !b.lasts.IsZero() && due(b.last.Until, l.now)
+		return b != a && !b.madeAt.IsZero() && due(b.made.Until, l.now)
 	})
 	for _, b := range a.group.members {
-		if old := b.lasts.IsZero() || all && b.lasts.Before(l.now); old && b != a && b.alias != nil {
+		if old := b.madeAt.IsZero() || all && b.madeAt.Before(l.now); old && b != a && b.alias != nil {
 			b.sit(rules.SeatOf(b.policy, b.state, l.ownFacts(b)), l.now)
 		}
 	}
@@ -150,38 +158,64 @@ func (l *loop) reseat(a *alias) {
 	if a.group == nil || a.gone {
 		return
 	}
+	if a.parked != a.state.Parked {
+		a.parked = a.state.Parked
+		l.sayGroup(a.group)
+	}
 	a.sit(rules.SeatOf(a.policy, a.state, l.ownFacts(a)), l.now)
-	if a.last.Alike(a.seat) {
+	if a.made.Alike(a.seat) {
 		return
 	}
-	a.seat = a.last
+	a.seat = a.made
 	for _, b := range a.group.members {
 		if b != a {
 			l.mark(b)
 		}
 	}
-	l.sayGroup(a.group)
 }
 
-// sayGroup says what keeps a group from being one: on change, and once an hour.
+// sayGroup says what keeps a group from being one, or that it is over: when it changes, and
+// each hour while it lasts. What comes and goes is not said twice within an hour.
 func (l *loop) sayGroup(g *group) {
-	text := g.trouble()
-	if l.o.Deeds == OrderedDeeds || text == g.said && (text == "" || l.now.Sub(g.saidAt) < sayAgain) {
+	text, again := g.trouble(), time.Time{}
+	switch {
+	case l.o.Deeds == OrderedDeeds:
 		return
-	}
-	if g.said, g.saidAt = text, l.now; text == "" {
+	case text == "" && g.stands:
+		g.stands = false
 		l.event("group_together").WithField("group", g.cfg.Name).Info("the group can be together again")
-		return
+	case text == "":
+	case text == g.said && l.now.Sub(g.saidAt) < sayAgain:
+		again = g.saidAt.Add(sayAgain)
+	default:
+		g.said, g.saidAt, g.stands = text, l.now, true
+		again = l.now.Add(sayAgain)
+		l.event("group_apart").WithField("group", g.cfg.Name).Warn(text)
 	}
-	l.event("group_apart").WithFields(logrus.Fields{"group": g.cfg.Name}).Warn(text)
+	l.agenda.Set(&g.again, again)
 }
 
 // trouble is what keeps the group from being one; empty: nothing.
 func (g *group) trouble() string {
-	if text := g.twoPartners(); text != "" {
-		return text
+	if g.machines != "" {
+		return g.machines
 	}
 	return g.parkedInPart()
+}
+
+// countMachines finds out of each group whether its partners are two machines. What it looks
+// at changes where the groups are made, where the partners' addresses become known, and
+// where a partner says another number.
+func (l *loop) countMachines() {
+	for _, g := range l.groups {
+		if text := g.twoPartners(); text != g.machines {
+			g.machines = text
+			for _, a := range g.members {
+				l.mark(a)
+			}
+		}
+		l.sayGroup(g)
+	}
 }
 
 // twoPartners tells whether the members have two partners, as the numbers of their machines
@@ -257,7 +291,8 @@ func (g *group) missing() string {
 func (g *group) missingThere() string {
 	return g.name(func(a *alias) (bool, string) {
 		why, standing := rules.ReasonFromWire(a.says.Why), a.peer.Word.Standing
-		return standing.Lacks() && standing != rules.SaysAble && why != rules.GroupApart && why != rules.GroupSplit, why.String()
+		lacks := standing.Lacks() && standing != rules.SaysAble && why != rules.GroupApart && why != rules.GroupSplit
+		return lacks && a.made.There == rules.No, why.String() // a word that is too old says nothing
 	})
 }
 

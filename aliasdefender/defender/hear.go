@@ -67,18 +67,21 @@ const mostPaths = 64
 // identify takes in which host speaks. If it has our own number, it is a machine that was
 // cloned together with its state directory.
 func (t *talk) identify(l *loop, h peer.Heard) {
-	t.host = h.Host
+	if h.Host != t.host {
+		// A machine whose state directory is new, or that was replaced, has another number,
+		// and what came on its other paths before is from the one that is gone. Where the
+		// former number comes back, two machines speak in turns.
+		if h.Host != t.former {
+			clear(t.hosts)
+		}
+		t.host, t.former = h.Host, t.host
+	}
 	if t.hosts[h.Path] != h.Host {
 		if t.hosts == nil || len(t.hosts) >= mostPaths {
 			t.hosts = map[netip.Addr][peer.HostLen]byte{}
 		}
 		t.hosts[h.Path] = h.Host
-		for _, a := range t.users {
-			if a.group != nil {
-				l.mark(a)
-				l.sayGroup(a.group)
-			}
-		}
+		l.countMachines()
 	}
 	if t.cloned == h.Cloned {
 		return

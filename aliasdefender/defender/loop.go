@@ -66,6 +66,19 @@ type times struct {
 	epoch time.Time     // where the grids of all rhythms begin
 	boot  time.Duration // CLOCK_BOOTTIME at the same moment as now
 	plan  time.Time     // when the loop meant to wake
+
+	counted ordinal // of what has been counted
+	turned  ordinal // the same when this turn began
+}
+
+// ordinal tells what came first: readings of the kernel begin, and errands end, and two of
+// these may have one time. 0 was before all that is counted.
+type ordinal uint64
+
+// count counts something that happens now.
+func (l *loop) count() ordinal {
+	l.counted++
+	return l.counted
 }
 
 // roster is the aliases, and those orders of operators that outlive a row.
@@ -247,6 +260,7 @@ func (l *loop) awake() {
 
 // turn does what is due and finds out when to wake next.
 func (l *loop) turn() {
+	l.turned = l.counted
 	l.awake() // once more: there may have been a pause before or after the events were taken in
 	if !l.now.Before(l.net.next) {
 		l.read()

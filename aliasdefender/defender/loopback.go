@@ -15,11 +15,6 @@ import (
 // it, and how, is the same as with any other alias. This file has what is said and shown
 // differently.
 
-// onLoopback are the facts that count there.
-var onLoopback = map[rules.FactID]bool{
-	rules.FactKernel: true, rules.FactService: true, rules.FactParkedKnown: true, rules.FactElsewhere: true,
-}
-
 // placeLoopback finds rows whose subnet has an address that another NIC of this host has,
 // or this host's default router. The kernel would take the whole subnet for this host's
 // own, and that network would be lost.
@@ -124,9 +119,8 @@ func (l *loop) nextOnLoopback(a *alias) string {
 	return "it comes here as soon as nothing speaks against it, by its rules"
 }
 
-// foretellLoopback says what an order would do.
+// foretellLoopback says what an order would do. Whether the alias would come the rows say.
 func (l *loop) foretellLoopback(a *alias, o control.Order) (done bool, text string) {
-	service := a.sourced[rules.FactService]
 	switch {
 	case o.Give:
 		return a.keepsLoopback(o)
@@ -138,12 +132,17 @@ func (l *loop) foretellLoopback(a *alias, o control.Order) (done bool, text stri
 		return false, "would be refused: this host is in maintenance"
 	case a.onHost():
 		return true, hasAlready
-	case a.elsewhere != "":
-		return false, "would be refused: " + a.elsewhere
-	case a.policy.Checked && service.Value == rules.No && a.fresh(service, l.now):
-		return false, "would not come now: " + rules.ServiceFailing.Text()
-	case a.policy.Checked && !o.Force && (service.Value == rules.Unknown || !a.fresh(service, l.now)):
-		return false, "would not come now: " + rules.ServiceUnknown.Text()
 	}
-	return true, "would be added: other hosts may have it too"
+	s, f := a.state, l.facts(a)
+	s.Obey(commandOf(o), f)
+	switch d := rules.Decide(a.policy, s, f); {
+	case d.Action == rules.Take:
+		return true, "would be added: other hosts may have it too"
+	case d.Reason == rules.OnOtherNIC && a.elsewhere != "":
+		return false, "would be refused: " + a.elsewhere
+	case d.Reason == rules.OnOtherNIC:
+		return false, "would be refused: " + d.Reason.Text()
+	default:
+		return false, "would not come now: " + d.Reason.Text()
+	}
 }

@@ -2,6 +2,7 @@ package defender
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -233,6 +234,26 @@ func TestOrdersForALoopbackAlias(t *testing.T) {
 		w.wait(time.Second)
 		is(control.Order{Force: true}, true, "taken: this host has it", "")
 		w.expectShared("a", "forced, and not known to fail")
+	})
+}
+
+// TestADryRunForALoopbackAliasSaysWhatTheOrderDoes where what is known of this host is too old.
+func TestADryRunForALoopbackAliasSaysWhatTheOrderDoes(t *testing.T) {
+	playShared(t, sharedRow(), nothing, func(w *world, _ *spy) {
+		w.settle()
+		add := control.Order{Alias: sharedIP()}
+		w.order(w.a, control.Order{Alias: sharedIP(), Remove: true})
+		w.a.set(func() { w.a.readErr = errors.New("no memory") })
+		w.wait(time.Minute)
+		dry := add
+		dry.DryRun = true
+		said, is := w.order(w.a, dry), w.order(w.a, add)
+		if said.Done || is.Done || !strings.Contains(said.Text, "would be refused") || !strings.Contains(is.Text, "refused") {
+			w.fail("it would be: %+v, and is: %+v", said, is)
+		}
+		w.a.set(func() { w.a.readErr = nil })
+		w.wait(time.Minute)
+		w.expectShared("ab", "no longer parked, and readable")
 	})
 }
 

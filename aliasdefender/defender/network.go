@@ -115,15 +115,15 @@ func (l *loop) read() {
 		return
 	}
 	n.reading = true
-	asked := l.now
+	r := reading{began: l.count(), at: l.now}
 	l.beside(func() {
 		s, err := l.o.Network.Read()
-		l.d.post(func(l *loop) { l.hasRead(s, err, asked) })
+		l.d.post(func(l *loop) { l.hasRead(s, err, r) })
 	})
 }
 
-// hasRead takes in a reading that was begun at asked.
-func (l *loop) hasRead(s host.State, err error, asked time.Time) {
+// hasRead takes in a reading.
+func (l *loop) hasRead(s host.State, err error, r reading) {
 	n := &l.net
 	n.reading = false
 	if n.readAgain {
@@ -131,7 +131,7 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 		l.read()
 	}
 	defer func() {
-		n.rested = time.Now().Add(min(echo, restsFor*time.Since(asked)))
+		n.rested = time.Now().Add(min(echo, restsFor*time.Since(r.at)))
 		if n.toldAgain {
 			n.toldAgain = false
 			l.told()
@@ -144,19 +144,19 @@ func (l *loop) hasRead(s host.State, err error, asked time.Time) {
 	first := n.readAt.IsZero()
 	n.readErr = ""
 	was := n.state
-	n.state, n.readAt = s, asked
+	n.state, n.readAt = s, r.at
 	for _, one := range n.nics {
 		l.readNIC(one)
 	}
 	paths := l.place()
 	for _, a := range l.list {
-		l.readAlias(a, asked)
+		l.readAlias(a, r)
 	}
 	l.speakFrom()
 	if first {
 		l.leftovers()
 	}
-	l.kernelTold(s, asked)
+	l.kernelTold(s, r)
 	if first || !slices.Equal(paths, n.paths) || !slices.Equal(was.Routes, s.Routes) {
 		l.relink()
 	}
@@ -271,23 +271,23 @@ func (l *loop) link(n *nic) {
 
 // readAlias files what the reading says of one alias and its NIC: where it is,
 // and whether that is our doing.
-func (l *loop) readAlias(a *alias, asked time.Time) {
+func (l *loop) readAlias(a *alias, r reading) {
 	n := a.iface
 	file := func(f *rules.Fact, v rules.Value) {
 		if f.Value != v {
 			l.mark(a)
 		}
-		f.Set(v, asked, l.now)
+		f.Set(v, r.at, l.now)
 	}
 	file(&a.nic, rules.Of(n.index != 0 && n.up && !n.noIPv6 && a.place.renamed == ""))
 	file(&a.carrier, rules.Of(n.carrier))
 	file(&a.own, rules.Of(len(n.own) > 0))
 	file(&a.onOther, rules.Of(a.other != ""))
-	if l.looks(a, asked) {
+	if l.looks(a, r) {
 		l.gateOpened(a)
 	}
-	if a.errand.stage == working || asked.Before(a.errand.at) {
-		return // the reading began before our own work on the alias
+	if !a.errand.shownBy(r) {
+		return
 	}
 	l.readElsewhere(a)
 	l.readOwn(a)
@@ -299,12 +299,12 @@ func (l *loop) readAlias(a *alias, asked time.Time) {
 	}
 	file(&a.behind, a.ownBehind(l.net.state))
 	if found := (rules.Decision{Action: rules.Adopt, Reason: rules.Adopted}); a.here && there == rules.Yes && a.place.only == "" && a.state.MayAdopt(a.ours) {
-		l.done(a, found, rules.Outcome{Begun: asked, Lifetime: a.leased, Ours: a.ours, Unlike: a.place.spoken})
+		l.done(a, found, rules.Outcome{Begun: r.at, Lifetime: a.leased, Ours: a.ours, Unlike: a.place.spoken})
 	}
 }
 
-// vanished says that an alias that we hold is no longer in order here, as it was when it
-// was read last.
+// vanished logs that the kernel has lost an alias that we hold; it was last seen in order at
+// that time. Then it has the alias asked for.
 func (l *loop) vanished(a *alias, last time.Time) {
 	text := "it has vanished from this host, and we did not remove it; it was there %s ago"
 	if a.place.failed {
@@ -374,8 +374,8 @@ func (l *loop) aliasAt(n host.NIC, at host.Address) *alias {
 // deaf tells whether this system lets us neither hear nor send ARP.
 func (l *loop) deaf() bool { return l.o.Listen == nil }
 
-// kernelTold files what the kernel says of other hosts in a reading that began at asked.
-func (l *loop) kernelTold(s host.State, asked time.Time) {
+// kernelTold files what the kernel says of other hosts in a reading.
+func (l *loop) kernelTold(s host.State, r reading) {
 	for _, t := range l.asks.Targets() {
 		if hw, ok := s.Neighbours[t.Addr]; ok {
 			l.asks.Neighbour(l.now, t, hw)
@@ -383,9 +383,9 @@ func (l *loop) kernelTold(s host.State, asked time.Time) {
 	}
 	for _, a := range l.list {
 		switch {
-		case !l.deaf() || !a.state.Holding || a.errand.stage == working || asked.Before(a.errand.at) || a.alias == nil:
+		case !l.deaf() || !a.state.Holding || !a.errand.shownBy(r) || a.alias == nil:
 		case l.duplicate(a):
-			l.asks.Alive(l.now, a.alias, asked)
+			l.asks.Alive(l.now, a.alias, r.at)
 		case a.kernel.Value == rules.No && a.alias.Fact().Value == rules.Unknown:
 			l.asks.Ask(l.now, a.alias) // until now our own kernel would have answered
 		}

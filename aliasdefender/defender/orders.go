@@ -166,8 +166,8 @@ func (a *alias) partnerSays() string {
 	}
 }
 
-// chosen are the aliases that an order is for: all, or one with its group. An alias that is about to leave the file
-// is not among them.
+// chosen are the aliases that an order is for: all, or one with its group. An alias that is
+// about to leave the file is not among them.
 func (l *loop) chosen(alias netip.Addr) (all []*alias) {
 	with := l.list
 	if alias.IsValid() {

@@ -37,6 +37,9 @@ func (l *loop) inBothFamilies() map[string]bool {
 	}
 	first := map[string]host.Family{}
 	for _, a := range l.list {
+		if a.cfg.Loopback() {
+			continue // nobody is told of it
+		}
 		name := a.cfg.Partner.Name
 		if f, seen := first[name]; !seen {
 			first[name] = a.family()
@@ -61,30 +64,52 @@ func (l *loop) pathsTo(a *alias, both bool) (paths []netip.Addr) {
 
 // led are the addresses of partners that are of one machine because their aliases are in
 // one group, each with the address by which the channel knows that machine: that of the
-// first member's partner. The others are paths to it. Otherwise a NIC that dies would take
-// along what is said of the alias there, and nobody would know that it cannot be had.
+// first member's partner or, where groups have partners in common, the one of these that
+// comes first in the file of the aliases. The others are paths to it. Otherwise a NIC that
+// dies would take along what is said of the alias there, and nobody would know that it
+// cannot be had.
 func (l *loop) led() map[netip.Addr]netip.Addr {
-	led := map[netip.Addr]netip.Addr{}
+	led, rank := map[netip.Addr]netip.Addr{}, map[netip.Addr]int{}
+	for i, a := range slices.Backward(l.list) {
+		if a.partner != nil {
+			rank[a.partner.Addr] = i
+		}
+	}
 	for _, g := range l.groups {
-		lead := netip.Addr{}
-		for _, a := range g.members {
-			if a.partner != nil && !lead.IsValid() {
-				lead = led[a.partner.Addr] // of another group with the same partner
+		one := l.partnersIn(g)
+		if len(one) == 0 {
+			continue
+		}
+		lead := one[0]
+		for _, addr := range one {
+			if of, is := led[addr]; is {
+				one = append(one, of)
+				if rank[of] < rank[lead] {
+					lead = of
+				}
 			}
 		}
-		for _, a := range g.members {
-			if a.partner == nil || !l.listens(a.family()) {
-				continue
+		for addr, of := range led {
+			if slices.Contains(one, of) {
+				led[addr] = lead
 			}
-			if !lead.IsValid() {
-				lead = a.partner.Addr
-			}
-			if _, is := led[a.partner.Addr]; !is {
-				led[a.partner.Addr] = lead
-			}
+		}
+		for _, addr := range one {
+			led[addr] = lead
 		}
 	}
 	return led
+}
+
+// partnersIn are the addresses of the partners of a group's members to which the channel
+// can speak.
+func (l *loop) partnersIn(g *group) (all []netip.Addr) {
+	for _, a := range g.members {
+		if a.partner != nil && l.listens(a.family()) {
+			all = append(all, a.partner.Addr)
+		}
+	}
+	return all
 }
 
 // once leaves out each path that is an address of a partner already, as one of a name may

@@ -3,6 +3,7 @@ package defender
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 )
@@ -31,6 +33,54 @@ func (w *world) partnersOf(st *station) []peer.Partner {
 	w.seg.mu.Lock()
 	defer w.seg.mu.Unlock()
 	return slices.Clone(st.opened)
+}
+
+// TestARowOnALoopbackInterfaceChangesNoPaths: its partner is told nothing, so its family
+// takes none of the paths from the rows of the pair.
+func TestARowOnALoopbackInterfaceChangesNoPaths(t *testing.T) {
+	path := netip.MustParseAddr(otherFamily()).Next()
+	keyed(t, func(w *world) {
+		name := w.cfgA.Aliases[0].Partner.Name
+		w.cfgA.Settings.Peer.Paths = map[string][]netip.Addr{name: {path}}
+		w.cfgA = withOther(w.cfgA, config.Partner{Name: name})
+		r := &w.cfgA.Aliases[1]
+		r.NIC, r.Label, r.Prefix = "lo", "lo:1", netip.PrefixFrom(r.Addr, r.Addr.BitLen())
+	}, func(w *world) {
+		got := w.partnersOf(w.a)
+		if len(got) != 1 || !slices.Equal(got[0].Paths, []netip.Addr{path}) {
+			w.fail("partners %v", got)
+		}
+	})
+}
+
+// TestThePartnersOfGroupsAreOneMachineInWhateverOrder the groups stand: one that has a
+// partner in common with two others makes one machine of all.
+func TestThePartnersOfGroupsAreOneMachineInWhateverOrder(t *testing.T) {
+	l := &loop{cfg: &config.Config{}}
+	row := func(n byte) *alias {
+		a := &alias{cfg: config.Alias{Addr: ip(100 + n)}, targets: targets{partner: &detect.Target{Key: detect.Key{Addr: ip(n)}}}}
+		l.list = append(l.list, a)
+		return a
+	}
+	with := func(partners ...byte) *group {
+		g := &group{}
+		for _, n := range partners {
+			g.members = append(g.members, row(n))
+		}
+		return g
+	}
+	row(5)
+	groups := []*group{with(2, 1), with(4, 3), with(1, 3), with(7, 8)}
+	want := map[netip.Addr]netip.Addr{ip(1): ip(2), ip(2): ip(2), ip(3): ip(2), ip(4): ip(2), ip(7): ip(7), ip(8): ip(7)}
+	for _, order := range [][]int{{0, 1, 2, 3}, {0, 2, 1, 3}, {1, 0, 2, 3}, {2, 1, 0, 3}, {3, 2, 1, 0}, {1, 2, 3, 0}} {
+		l.groups = nil
+		for _, i := range order {
+			l.groups = append(l.groups, groups[i])
+		}
+		if got := l.led(); !maps.Equal(got, want) {
+			t.Errorf("%v: %v, want %v", order, got, want)
+		}
+	}
 }
 
 // TestEachFamilyOfAPartnersNameUsesThePathsOfItsFamily: the partner's two addresses are

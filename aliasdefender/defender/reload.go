@@ -147,7 +147,7 @@ func (l *loop) replace(a *alias) {
 	} else {
 		n := l.newAlias(*a.next)
 		n.state = a.state.Successor(a.decision)
-		n.errand.at = l.now // a reading that is under way may still show it
+		n.errand.ended = l.count() // a reading that is under way may still show it
 		l.aliases[id], l.list[i] = n, n
 		l.d.ring.Move(a.recorded(), n.recorded())
 		l.relink()

@@ -163,7 +163,7 @@ func TestAnAliasThatVanishesIsAskedForAtOnce(t *testing.T) {
 			w.a.daemon.post(func(l *loop) {
 				a := l.list[0]
 				a.here = false // as a reading finds it
-				l.readAlias(a, l.now)
+				l.readAlias(a, reading{began: l.count(), at: l.now})
 				l.asks.Turn(l.now, 1000)
 				asked <- slices.ContainsFunc(l.asks.Questions(), func(q detect.Question) bool { return q.Key == a.alias.Key })
 			})

@@ -201,7 +201,7 @@ func about(t *detect.Target) control.Peer {
 func (a *alias) list(f rules.Facts) []record.Fact {
 	all := make([]record.Fact, 0, rules.FactCount)
 	for _, r := range rules.FactRows() {
-		if a.cfg.Loopback() && !onLoopback[r.ID] {
+		if a.cfg.Loopback() && !r.Loopback {
 			continue
 		}
 		x := r.Of(&f)

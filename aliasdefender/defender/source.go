@@ -41,11 +41,12 @@ type Observation struct {
 	Lives time.Duration
 }
 
-// Seer is a Source that is told what the rules allow about an alias with a recovery.
+// Seer is a Source that acts on the partner's service, as far as the rules allow.
 type Seer interface {
 	Source
 
-	// Sees tells it, when that changes, and after each reload. It must not wait.
+	// Sees says what the rules allow about an alias with a recovery. The loop calls it after
+	// each reload, and when the answer changes. It must not wait.
 	Sees(alias netip.Addr, is rules.Sight)
 }
 

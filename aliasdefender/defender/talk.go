@@ -51,7 +51,8 @@ type talk struct {
 	host       [peer.HostLen]byte // its number; zero: not said
 	cloned     bool               // and that number is ours too
 
-	hosts map[netip.Addr][peer.HostLen]byte // the numbers that were said, by the paths they came on
+	hosts  map[netip.Addr][peer.HostLen]byte // the numbers that were said, by the paths they came on
+	former [peer.HostLen]byte                // the number that was said before host; zero: none was
 }
 
 // record records an event about the partner.

@@ -4,8 +4,45 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
+
+// TestAReadingFromBeforeTheEndOfAnErrandDoesNotShowIt, also if both have the same time.
+func TestAReadingFromBeforeTheEndOfAnErrandDoesNotShowIt(t *testing.T) {
+	for name, first := range map[string]bool{"the errand ends while it is read": false, "the errand ends before": true} {
+		t.Run(name, func(t *testing.T) {
+			play(t, 1, true, false, func(w *world) {
+				w.wait(settleTime)
+				w.expect("a", "it is primary")
+				ends := func() {
+					w.a.daemon.post(func(l *loop) { l.endErrand(l.list[0]) })
+					synctest.Wait()
+				}
+				if first {
+					ends()
+				}
+				late, was := make(chan struct{}), slices.Clone(w.a.nic().Addrs)
+				w.a.set(func() {
+					w.a.late = late
+					w.a.kernel.lose()
+				})
+				synctest.Wait() // the reading is of now, and comes back later
+				w.seg.mu.Lock()
+				w.a.late, w.a.nic().Addrs = nil, was
+				w.seg.mu.Unlock()
+				if !first {
+					ends()
+				}
+				close(late)
+				w.wait(time.Millisecond)
+				if vanished := w.logged("event=vanished") > 0; vanished != first {
+					w.fail("it counts: %v", vanished)
+				}
+			})
+		})
+	}
+}
 
 // TestOfManyAddressesOfIPv6OnlySomeGoToTheKernelTogether: it takes long for a thousand,
 // and what it is quick with goes in between.

@@ -23,11 +23,13 @@ func TestAnAliasOfIPv6IsServedWhenItIsSaidToBeHere(t *testing.T) {
 	})
 	const (
 		runs     = 300
+		most     = 3 * runs               // a busy machine needs more, until enough are judged
 		patience = 200 * time.Millisecond // of Add, as its comment says
 	)
-	early, judged := 0, 0
-	for i := range runs {
+	early, judged, tried := 0, 0, 0
+	for i := 0; i < runs || i < most && judged < tried/5; i++ {
 		for _, text := range []string{fmt.Sprintf("2001:db8::7:%x/64", i), fmt.Sprintf("fe80::7:%x/64", i)} {
+			tried++
 			o := order(text, "")
 			began := time.Now()
 			if err := k.add(o); err != nil {
@@ -50,8 +52,8 @@ func TestAnAliasOfIPv6IsServedWhenItIsSaidToBeHere(t *testing.T) {
 	if early > 0 {
 		t.Errorf("the kernel did not take packets for %d of %d addresses when Add had returned", early, judged)
 	}
-	if judged == 0 {
-		t.Errorf("of %d addresses the kernel got to none within %v: nothing is shown", 2*runs, patience)
+	if judged < tried/5 {
+		t.Errorf("of %d addresses the kernel got to %d only within %v: too little is shown", tried, judged, patience)
 	}
 }
 

@@ -134,6 +134,18 @@ func TestABootThatWasNeverHeardCannotComeBack(t *testing.T) {
 	}
 }
 
+// TestTwoThatLiveTakeTurns: a Partner's two addresses may be of two machines. Each of them
+// proves again that it lives, and is heard again.
+func TestTwoThatLiveTakeTurns(t *testing.T) {
+	us := newEnd(t, 1)
+	two := []*end{newEnd(t, 1), newEnd(t, 1)}
+	for turn := range 6 {
+		one := two[turn%2]
+		meet(t, one, us)
+		us.wants("its words", one.says("it lives"), "it lives", Taken)
+	}
+}
+
 func TestOurOwnComeBackToNoEffect(t *testing.T) {
 	a, b := newEnd(t, 1), newEnd(t, 1)
 	a.wants("a hello", a.says("x"), "", Own)

@@ -7,11 +7,9 @@ import "fmt"
 // apart: this host could not have the whole group, and the partner could.
 func (c instance) apart() bool { return c.known(c.f.Whole) == No && c.known(c.f.PartnerWhole) == Yes }
 
-// split: neither host could have the whole group; one that is dead could not.
+// split: neither host could have the whole group.
 func (c instance) split() bool {
-	heard := !c.f.Peer.Heard.IsZero() && c.age(c.f.Peer.Heard) < c.p.ChannelSilent()
-	dead := c.partner() == Silent && !heard
-	return c.known(c.f.Whole) == No && (c.known(c.f.PartnerWhole) == No || dead)
+	return c.known(c.f.Whole) == No && c.known(c.f.PartnerWhole) == No
 }
 
 // dissolved: and then nobody is to have any of it.

@@ -41,10 +41,11 @@ type FactRow struct {
 	ID   FactID
 	Name string // in JSON; tools rely on it
 
-	Address bool // the fact is whether an address answers: answered, silent, unknown; otherwise yes, no, unknown
-	Service bool // the fact is whether a service is well: good, failing, unknown
-	Host    bool // read from this host: the kernel reports a change, and the value lives at least 5 s
-	Link    bool // the link is good only if this is yes
+	Address  bool // the fact is whether an address answers: answered, silent, unknown; otherwise yes, no, unknown
+	Service  bool // the fact is whether a service is well: good, failing, unknown
+	Host     bool // read from this host: the kernel reports a change, and the value lives at least 5 s
+	Link     bool // the link is good only if this is yes
+	Loopback bool // LoopbackRows read it; the others are not shown of an alias on a loopback interface
 
 	Short   string // the address's name in a line for people
 	Broken  string // in the log, if a fact of the link is no: what is wrong
@@ -75,9 +76,9 @@ var factRows = [FactCount]FactRow{
 	FactOwn: {ID: FactOwn, Name: "own address", Host: true, Link: true,
 		Broken: "no own address", No: "no address of its own", Unknown: "whether the NIC has an address of its own is unknown",
 		Of: func(f *Facts) *Fact { return &f.Own }},
-	FactKernel: {ID: FactKernel, Name: "in kernel", Host: true,
+	FactKernel: {ID: FactKernel, Name: "in kernel", Host: true, Loopback: true,
 		Of: func(f *Facts) *Fact { return &f.Kernel }},
-	FactService: {ID: FactService, Name: "service", Service: true, Wire: 1, Hidden: true,
+	FactService: {ID: FactService, Name: "service", Service: true, Loopback: true, Wire: 1, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Service }},
 	// A partner that hears of a claim answers with its word at once.
 	FactAlias: {ID: FactAlias, Name: "alias elsewhere", Address: true, Short: "alias", Wire: 2,
@@ -90,9 +91,9 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Claimant }},
 	FactBehind: {ID: FactBehind, Name: "own address behind", Host: true, Rare: true,
 		Of: func(f *Facts) *Fact { return &f.Behind }},
-	FactParkedKnown: {ID: FactParkedKnown, Name: "parked known", Host: true, Quiet: true,
+	FactParkedKnown: {ID: FactParkedKnown, Name: "parked known", Host: true, Loopback: true, Quiet: true,
 		Of: func(f *Facts) *Fact { return &f.ParkedKnown }},
-	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Hidden: true,
+	FactElsewhere: {ID: FactElsewhere, Name: "on another nic", Host: true, Loopback: true, Hidden: true,
 		Of: func(f *Facts) *Fact { return &f.Elsewhere }},
 	FactFenced: {ID: FactFenced, Name: "partner fenced", Hidden: true, Rare: true,
 		Of: func(f *Facts) *Fact { return &f.Fenced }},

@@ -13,6 +13,11 @@ type Seat struct {
 	Theirs bool // the partner says that it holds it
 	Comes  bool // a hand-over of it to us is open
 
+	// Lives is whether the partner's machine does, as far as this member tells: its daemon is
+	// heard or its address answers; no: the address is silent, and the daemon not heard.
+	Lives Value
+	Deaf  bool // our NIC there has no link: then an unknown Lives says nothing
+
 	// Until is when time alone makes something of this unknown; zero: never.
 	Until time.Time
 }
@@ -31,6 +36,10 @@ func SeatOf(p Policy, s State, f Facts) Seat {
 		seat.Here = No
 	}
 	seat.Comes = !s.Holding && (v.open(Asking) || v.open(Getting))
+	if seat.Lives = v.partner(); v.daemon() == Yes {
+		seat.Lives = Yes
+	}
+	seat.Deaf = v.link() == No
 	seat.Until = v.again
 	return seat
 }
@@ -61,7 +70,10 @@ type Whole struct {
 	Until time.Time // when time alone makes something of this unknown; zero: never
 }
 
-// Together is the group that has the seats, the first member's first.
+// Together is the group that has the seats, the first member's first. The partners of all
+// members are one machine: if it is silent wherever it could be asked, it has nothing and
+// could have nothing. This holds also if its daemon was not heard since our start: a
+// restart must not bring back a part.
 func Together(seats []Seat) Whole {
 	var w Whole
 	for i, s := range seats {
@@ -74,7 +86,29 @@ func Together(seats []Seat) Whole {
 			w.Until = s.Until
 		}
 	}
+	if lives(seats) == No {
+		w.There = No
+	}
 	return w
+}
+
+// lives tells whether the partner's machine does.
+func lives(seats []Seat) Value {
+	all := Unknown
+	for _, s := range seats {
+		switch {
+		case s.Lives == Yes:
+			return Yes
+		case s.Lives == No:
+			all = No
+		}
+	}
+	for _, s := range seats {
+		if s.Lives == Unknown && !s.Deaf {
+			return Unknown
+		}
+	}
+	return all
 }
 
 // leads tells whether the first member is at the partner: not if it comes from there.
@@ -143,14 +177,9 @@ func (v *view) apart() bool {
 	return v.fresh(v.f.Whole) == No && v.fresh(v.f.PartnerWhole) == Yes
 }
 
-// split tells whether neither host could have the whole group. A partner that is silent,
-// and whose daemon is not heard, has nothing and could have nothing. If it has not been
-// heard since our start, it is the same: a restart must not bring back a part.
+// split tells whether neither host could have the whole group.
 func (v *view) split() bool {
-	if v.fresh(v.f.Whole) != No {
-		return false
-	}
-	return v.fresh(v.f.PartnerWhole) == No || v.partner() == Silent && v.daemon() != Yes
+	return v.fresh(v.f.Whole) == No && v.fresh(v.f.PartnerWhole) == No
 }
 
 // joins tells whether the partner has the first member, and could have all.

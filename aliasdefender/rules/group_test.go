@@ -126,7 +126,7 @@ func worlds(c *groupSetting) (all []company) {
 
 // groupSettings are what is played.
 func groupSettings() map[string]*groupSetting {
-	any, few := []could{good, bad, parked, blind, cut, ill}, []could{good, bad}
+	any, few := []could{good, bad, parked, blind, cut, ill, unread}, []could{good, bad}
 	return map[string]*groupSetting{
 		"two members":                        {members: 2, among: any},
 		"two members, release":               {members: 2, among: any, release: true, primary: 1},

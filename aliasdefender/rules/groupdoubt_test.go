@@ -80,3 +80,43 @@ func TestNobodyLeadsWhileTheFirstIsOnItsWay(t *testing.T) {
 		}
 	}
 }
+
+// TestAPartnersMachineIsSilentWhereverItIsAsked: the partners of a group are one machine, and
+// what it has goes with it. What lives on one NIC may have its daemon and another NIC dead.
+func TestAPartnersMachineIsSilentWhereverItIsAsked(t *testing.T) {
+	silent := func(c *instance) { c.f.Partner = seen(Silent, 0) }
+	answers := func(*instance) {}
+	unknown := func(c *instance) { c.f.Partner = Fact{} }
+	unlinked := func(c *instance) { c.f.Partner, c.f.Carrier = Fact{}, seen(No, 0) }
+	heard := func(ago time.Duration) func(*instance) {
+		return func(c *instance) { c.f.Partner, c.f.Peer.Heard = seen(Silent, 0), noon.Add(-ago) }
+	}
+	for name, tt := range map[string]struct {
+		one, two func(*instance)
+		there    Value
+	}{
+		"silent at both":                      {silent, silent, No},
+		"answers at one":                      {silent, answers, Unknown},
+		"not known at one":                    {silent, unknown, Unknown},
+		"no link of ours to one":              {silent, unlinked, No},
+		"no link of ours at all":              {unlinked, unlinked, Unknown},
+		"answers at neither, daemon heard":    {silent, heard(0), Unknown},
+		"no link to one, daemon heard":        {unlinked, heard(0), Unknown},
+		"silent at both, daemon heard before": {heard(time.Minute), heard(time.Hour), No},
+		"silent since before the router's return": {silent, func(c *instance) {
+			c.f.Partner, c.f.Router = seen(Silent, time.Minute), Fact{Value: Answered, Since: noon, Asked: noon}
+			c.f.Partner.Asked = noon.Add(-time.Second)
+		}, Unknown},
+	} {
+		one, two := nobody(), nobody()
+		tt.one(&one)
+		tt.two(&two)
+		seats := []Seat{SeatOf(one.p, one.s, one.f), SeatOf(two.p, two.s, two.f)}
+		for range 2 {
+			if w := Together(seats); w.There != tt.there {
+				t.Errorf("%s: %s, want %s: %+v", name, w.There, tt.there, seats)
+			}
+			seats[0], seats[1] = seats[1], seats[0]
+		}
+	}
+}

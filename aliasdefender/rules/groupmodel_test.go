@@ -20,9 +20,10 @@ const (
 	blind               // the state of its NIC is not known
 	cut                 // its NIC hears nobody, and is up
 	ill                 // its service fails
+	unread              // it is not known whether an operator took it off
 )
 
-var coulds = [...]string{good: "good", bad: "down", parked: "parked", blind: "not known", cut: "cut off", ill: "ill"}
+var coulds = [...]string{good: "good", bad: "down", parked: "parked", blind: "not known", cut: "cut off", ill: "ill", unread: "disk not read"}
 
 // told is what a host has heard of a member.
 type told struct {
@@ -93,6 +94,8 @@ func (l local) facts(c *groupSetting, h, m int) (State, Facts) {
 		f.Carrier = is(No)
 	case blind:
 		f.Carrier = Fact{}
+	case unread:
+		f.ParkedKnown = Fact{}
 	}
 	f.Peer = Peer{Heard: noon, Said: noon, Word: Word{Standing: l.heard.standing}, Primary: Of(c.mixed || 1-h == c.primary), HWLower: Of(h == 0)}
 	if c.mixed {
@@ -109,9 +112,8 @@ func (l local) facts(c *groupSetting, h, m int) (State, Facts) {
 func (c *groupSetting) does(w *company, h, m int) localDeed {
 	key := localKey{host: h, member: m}
 	for i := range c.members {
-		can, other := w.can[h][i], w.can[1-h][i]
-		near := can != cut && can != bad && other != cut && other != bad
-		key.seats[i] = local{can, w.has[h][i], near && w.has[1-h][i], near, w.heard[h][i]}
+		near := w.near(i)
+		key.seats[i] = local{w.can[h][i], w.has[h][i], near && w.has[1-h][i], near, w.heard[h][i]}
 	}
 	if d, ok := c.known[key]; ok {
 		return d
@@ -128,6 +130,16 @@ func (c *groupSetting) does(w *company, h, m int) localDeed {
 	d := localDeed{decide(c.rows, p, s, f).Action, told{Say(p, s, f).Standing, w.can[h][m] == ill, f.Whole.Value}}
 	c.known[key] = d
 	return d
+}
+
+// near tells whether the hosts reach each other where the member is.
+func (w *company) near(m int) bool {
+	for h := range 2 {
+		if w.can[h][m] == cut || w.can[h][m] == bad {
+			return false
+		}
+	}
+	return true
 }
 
 // hears delivers the other host's word about the member.
@@ -161,7 +173,7 @@ func (w *company) acts(c *groupSetting, h, m int) (changed bool, wrong string) {
 			return false, "" // it would not be given
 		}
 		for i := range c.members {
-			if !w.has[h][i] && w.can[h][i] != good {
+			if !w.has[h][i] && !w.able(h, i) {
 				return true, fmt.Sprintf("%s asks for member %d, and does not know that it could have member %d", hosts[h], m, i)
 			}
 		}
@@ -206,7 +218,13 @@ func (w *company) round(c *groupSetting, turn int) (wrong string) {
 
 // able tells whether the host has the member, or could.
 func (w *company) able(h, m int) bool {
-	return w.can[h][m] == good || w.has[h][m] && (w.can[h][m] == ill || w.can[h][m] == blind)
+	switch w.can[h][m] {
+	case good:
+		return true
+	case unread:
+		return w.has[h][m] || !w.near(m)
+	}
+	return w.has[h][m] && (w.can[h][m] == ill || w.can[h][m] == blind)
 }
 
 // known tells whether it is known that the host could not have the member.
@@ -216,6 +234,8 @@ func (w *company) unable(h, m int) bool {
 		return true
 	case ill:
 		return !w.has[h][m]
+	case unread:
+		return !w.able(h, m)
 	case cut:
 		return !w.has[h][m] || w.has[1-h][m] && w.can[1-h][m] != cut // of two that are cut off neither knows of the other
 	}
@@ -252,7 +272,7 @@ func (w *company) wrong(c *groupSetting) string {
 				return fmt.Sprintf("both have member %d", m)
 			case w.has[h][m] && (w.can[h][m] == bad || w.can[h][m] == parked):
 				return fmt.Sprintf("%s has member %d, which it cannot have", hosts[h], m)
-			case w.can[h][m] == good && !w.has[0][m] && !w.has[1][m] && w.can[1-h][m] != blind && !(c.release && split):
+			case w.able(h, m) && !w.has[0][m] && !w.has[1][m] && w.can[1-h][m] != blind && !(c.release && split):
 				return fmt.Sprintf("nobody has member %d, and %s could", m, hosts[h])
 			}
 		}

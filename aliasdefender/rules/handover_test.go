@@ -243,6 +243,8 @@ func TestSayTellsHowThingsAre(t *testing.T) {
 		"parked":              {nobody, func(c *instance) { c.s.Parked = true }, Word{Standing: SaysParked, Why: Parked}},
 		"released":            {nobody, func(c *instance) { c.s.Leaving = true }, Word{Standing: SaysReleased, Why: RowGone}},
 		"stopped":             {nobody, func(c *instance) { c.s.Obey(StopAndRelease, c.f) }, Word{Standing: SaysReleased, Why: Stopped}},
+		"perhaps parked":      {nobody, func(c *instance) { c.f.ParkedKnown = seen(No, 0) }, Word{Standing: SaysCannot, Why: ParkedUnknown}},
+		"and partner dead":    {nobody, func(c *instance) { c.f.ParkedKnown, c.f.Partner = Fact{}, seen(Silent, 0) }, Word{Standing: SaysAble}},
 		"no link":             {nobody, func(c *instance) { c.f.Carrier = seen(No, 0) }, Word{Standing: SaysCannot, Why: NoLink}},
 		"service failing":     {nobody, func(c *instance) { c.f.Service = seen(No, 0) }, Word{Standing: SaysCannot, Why: ServiceFailing}},
 		"no router known":     {nobody, func(c *instance) { c.f.RouterKnown = false }, Word{Standing: SaysCannot, Why: NoRouter}},

@@ -200,6 +200,29 @@ func TestALoopbackAliasIsWhereItsServiceIs(t *testing.T) {
 	}
 }
 
+// TestFactRowsTellWhichCountOnALoopbackInterface: each of these changes some decision there,
+// and no other does.
+func TestFactRowsTellWhichCountOnALoopbackInterface(t *testing.T) {
+	var counts [FactCount]bool
+	everyShared(func(c instance) {
+		was := Decide(c.p, c.s, c.f)
+		for _, r := range FactRows() {
+			for _, v := range []Value{Unknown, No, Yes} {
+				d := c
+				*r.Of(&d.f) = seen(v, time.Hour)
+				if is := Decide(d.p, d.s, d.f); is.Action != was.Action || is.Reason != was.Reason {
+					counts[r.ID] = true
+				}
+			}
+		}
+	})
+	for _, r := range FactRows() {
+		if counts[r.ID] != r.Loopback {
+			t.Errorf("%s: it counts: %v, the row says %v", r.Name, counts[r.ID], r.Loopback)
+		}
+	}
+}
+
 // TestALoopbackAliasComesToRest plays every order of some events with the record's own
 // methods: each time, the alias is in the end where it has to be, and stays there.
 func TestALoopbackAliasComesToRest(t *testing.T) {
@@ -223,18 +246,33 @@ func TestALoopbackAliasComesToRest(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	// decide is what is decided once all has been observed.
+	decide := func(h *host) Decision {
+		now := h.f.Now
+		for _, f := range []*Fact{&h.f.ParkedKnown, &h.f.Elsewhere} {
+			f.Asked = now
+		}
+		if h.f.Service.Value != Unknown {
+			h.f.Service.Asked = now
+		}
+		h.f.Kernel.Set(Of(h.kernel), now, now)
+		h.s.Saw(h.p, h.f)
+		return Decide(h.p, h.s, h.f)
+	}
+	// rests tells whether the same is decided however much time passes, and moves nothing.
+	rests := func(h host) bool {
+		was := decide(&h)
+		for _, later := range []time.Duration{time.Millisecond, time.Second, time.Minute, time.Hour} {
+			h.f.Now = h.f.Now.Add(later)
+			if d := decide(&h); d.Action != was.Action || d.Reason != was.Reason || d.Action != Wait && d.Action != Keep {
+				return false
+			}
+		}
+		return true
+	}
 	settle := func(h *host) bool {
 		for range 40 {
-			now := h.f.Now
-			for _, f := range []*Fact{&h.f.ParkedKnown, &h.f.Elsewhere} {
-				f.Asked = now
-			}
-			if h.f.Service.Value != Unknown {
-				h.f.Service.Asked = now
-			}
-			h.f.Kernel.Set(Of(h.kernel), now, now)
-			h.s.Saw(h.p, h.f)
-			d := Decide(h.p, h.s, h.f)
+			d, now := decide(h), h.f.Now
 			switch d.Action {
 			case Wait:
 				return true
@@ -272,7 +310,7 @@ func TestALoopbackAliasComesToRest(t *testing.T) {
 				good = No
 			}
 			played++
-			if !settle(&next) {
+			if !settle(&next) || !rests(next) {
 				t.Fatalf("never comes to rest: %s", strings.Join(told, ", "))
 			}
 			if next.kernel != next.s.Holding {

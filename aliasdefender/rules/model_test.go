@@ -389,10 +389,11 @@ func (m *member) facts(c *setting, i int) Facts {
 // group tells of the alias's group. Of its other member only this is known: whether it
 // could be here, or at the partner.
 func (m *member) group(p Policy, f *Facts) {
-	other := Seat{Here: Of(!m.apart)}
+	own := SeatOf(p, m.state(), *f)
+	other := Seat{Here: Of(!m.apart), Lives: own.Lives}
 	if f.Peer.Counts(p, noon) {
 		other.There = Of(!m.partnerApart)
 	}
-	Together([]Seat{SeatOf(p, m.state(), *f), other}).Tell(p, f)
+	Together([]Seat{own, other}).Tell(p, f)
 	f.Whole.Since = agoTable[old]
 }

@@ -139,28 +139,22 @@ func (v *view) withoutHolder() *view {
 	}
 	w.s.Order, w.s.Handover, w.s.OursLast = NoOrder, Handover{}, false
 	w.f.PartnerWhole, w.f.PartnerLeads = Fact{}, Unknown // it was the holder's word
+	if w.fresh(w.f.Partner) != Unknown {
+		w.f.PartnerWhole = gone // it has nothing, and could have nothing
+	}
 	if v.primary() {
 		// Its word is forgotten, except for what makes us act as primary.
 		w.f.Peer.Word, w.f.Peer.Facts = Word{}, [FactCount]Value{}
-		if v.p.ReleaseSplit { // then it asks for both
-			w.f.Partner = gone
-			w.unhear(v)
-		}
 		return w
 	}
 	if w.fresh(w.f.Partner) == Answered {
 		w.f.Partner = gone
 	}
 	w.f.Peer = Peer{}
-	w.unhear(v)
-	return w
-}
-
-// unhear has the partner's daemon fall silent, if it was heard.
-func (v *view) unhear(was *view) {
-	if !was.f.Peer.Heard.IsZero() {
-		v.f.Peer.Heard = v.f.Now.Add(-v.p.ChannelSilent() - time.Second)
+	if !v.f.Peer.Heard.IsZero() {
+		w.f.Peer.Heard = v.f.Now.Add(-v.p.ChannelSilent() - time.Second)
 	}
+	return w
 }
 
 // deceived is why an address that answers now would not fall silent with the holder,

@@ -60,6 +60,15 @@ func TestReadyAsksTheTableWhatAFailureWouldBring(t *testing.T) {
 			says(c, Word{Standing: SaysHolding})
 			c.f.Peer.Primary, c.f.Peer.HWLower, c.f.Partner = No, Yes, Fact{}
 		}, Yes, NoRow, "W10"},
+		"a primary, of a group that neither could have then": {func(c *instance) {
+			c.p.Primary, c.p.ReleaseSplit, c.f.Whole, c.f.PartnerWhole = true, true, seen(No, 0), seen(Yes, 0)
+		}, No, GroupSplit, "W15"},
+		"a primary, and of its partner that is not known": {func(c *instance) {
+			c.p.Primary, c.p.ReleaseSplit, c.f.Whole, c.f.Partner = true, true, seen(No, 0), Fact{}
+		}, Yes, NoRow, "W10"},
+		"a group that neither could have then": {func(c *instance) {
+			c.p.ReleaseSplit, c.f.Whole, c.f.PartnerWhole = true, seen(No, 0), seen(Yes, 0)
+		}, No, GroupSplit, "W15"},
 		"a doubt has begun": {func(c *instance) { c.f.Alias.Miss, c.f.Router.Asked = noon, noon.Add(-time.Second) }, Yes, NoRow, "W14"},
 		"just started": {func(c *instance) {
 			c.f.Watched, c.f.RouterKnown, c.f.Router = noon.Add(1-tooOld), false, Fact{}

@@ -93,12 +93,6 @@ func holdingExamples() []example {
 		{"H11", "neither host could have all of its group", "", func(c *instance) {
 			c.f.Whole, c.f.PartnerWhole = seen(No, 0), seen(No, 0)
 		}, Keep, GroupSplit, tooOld},
-		{"H11", "neither host could have all of its group", "the partner is dead", func(c *instance) {
-			c.f.Whole, c.f.Partner, c.f.Peer.Heard = seen(No, 0), seen(Silent, 0), noon.Add(-time.Hour)
-		}, Keep, GroupSplit, tooOld},
-		{"H11", "neither host could have all of its group", "the partner is dead, and was not heard since our start", func(c *instance) {
-			c.f.Whole, c.f.Partner = seen(No, 0), seen(Silent, 0)
-		}, Keep, GroupSplit, tooOld},
 		{"H11", "not all of its group could be here, and no hand-over can begin now", "the partner says nothing of this one", func(c *instance) {
 			c.f.Whole, c.f.PartnerWhole = seen(No, 0), seen(Yes, 0)
 		}, Keep, GroupApart, tooOld},

@@ -59,9 +59,6 @@ func waitingExamples() []example {
 		{"W15", "neither host could have all of its group, and when_split = \"release\"", "", func(c *instance) {
 			c.p.ReleaseSplit, c.f.Whole, c.f.PartnerWhole, c.s.OursLast = true, seen(No, 0), seen(No, 0), true
 		}, Wait, GroupSplit, tooOld},
-		{"W15", "neither host could have all of its group, and when_split = \"release\"", "the partner is dead, and was not heard since our start", func(c *instance) {
-			c.p.ReleaseSplit, c.p.Channel, c.f.Whole, c.f.Partner = true, true, seen(No, 0), seen(Silent, 0)
-		}, Wait, GroupSplit, tooOld},
 		{"W11", "not primary, and we were the last to let it go", "neither host could have all of its group", func(c *instance) {
 			c.f.Whole, c.f.PartnerWhole, c.s.OursLast = seen(No, 0), seen(No, 0), true
 		}, Take, OursBefore, tooOld},

@@ -12,7 +12,7 @@ const (
 	SaysUnsure
 	SaysHolding
 	SaysAble     // it holds nothing; link, router and service are good: it would take
-	SaysCannot   // W1 (not known what is parked), W2, W3, W8, W9 or W15 holds there, or H5 is waiting because the alias keeps vanishing, or something has been unknown for long
+	SaysCannot   // W1 (not known what is parked, partner not silent), W2, W3, W8, W9 or W15 holds there, or H5 is waiting because the alias keeps vanishing, or something has been unknown for long
 	SaysParked   // W1: an operator took it off that host
 	SaysReleased // its daemon is ending, or has lost the row, and has let the alias go
 )
@@ -108,7 +108,7 @@ func (v *view) alone() (Standing, Reason) {
 		return SaysReleased, Stopped
 	case v.s.Leaving:
 		return SaysReleased, RowGone
-	case v.parkedUnknown():
+	case v.parkedUnknown() && v.partner() != Silent:
 		return SaysCannot, ParkedUnknown
 	case v.link() == No:
 		return SaysCannot, NoLink
