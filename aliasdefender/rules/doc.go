@@ -230,7 +230,7 @@
 //	      -> wait: parked
 //	L1  it is not known what operators parked, and nobody has ordered the alias here since
 //	      -> wait: parked unknown
-//	L2  another NIC of this host has an address in its subnet, or it is not known whether one has
+//	L2  another NIC of this host has the alias or an address in its subnet, or a default route's gateway is in it, or this is not known
 //	      -> wait: on another NIC
 //	L3  own service failing
 //	      -> wait: service failing

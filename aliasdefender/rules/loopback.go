@@ -20,7 +20,7 @@ var loopbackRows = []Row{
 		func(v *view) bool { return v.s.Parked || v.s.Leaving }},
 	{"L1", false, "it is not known what operators parked, and nobody has ordered the alias here since", Wait, ParkedUnknown,
 		(*view).parkedUnknown},
-	{"L2", false, "another NIC of this host has an address in its subnet, or it is not known whether one has", Wait, OnOtherNIC,
+	{"L2", false, "another NIC of this host has the alias or an address in its subnet, or a default route's gateway is in it, or this is not known", Wait, OnOtherNIC,
 		func(v *view) bool { return v.local(v.f.Elsewhere) != No }},
 	{"L3", false, "own service failing", Wait, ServiceFailing,
 		func(v *view) bool { return v.service() == No }},
