@@ -296,16 +296,20 @@ func TestALoopbackAliasComesToRest(t *testing.T) {
 	t.Logf("%d states", played)
 }
 
-// TestPackageCommentShowsTheTableOfLoopbackRows keeps the comment and the rows together.
-func TestPackageCommentShowsTheTableOfLoopbackRows(t *testing.T) {
-	var rows []string
+// TestPackageCommentShowsTheSmallTables keeps the comment and the rows together.
+func TestPackageCommentShowsTheSmallTables(t *testing.T) {
+	var loopback, routes []string
 	line := func(id, when string, action, reason fmt.Stringer) string {
 		return fmt.Sprintf("//\t%-4s%s\n//\t      -> %s: %s\n", id, when, action, reason)
 	}
 	for _, r := range LoopbackRows() {
-		rows = append(rows, line(r.ID, r.When, r.Action, r.Reason))
+		loopback = append(loopback, line(r.ID, r.When, r.Action, r.Reason))
 	}
-	tableBelow(t, "On a loopback interface", strings.Join(rows, ""))
+	for _, r := range RouteRows() {
+		routes = append(routes, line(r.ID, r.When, r.Action, r.Reason))
+	}
+	tableBelow(t, "On a loopback interface", strings.Join(loopback, ""))
+	tableBelow(t, "Routes", strings.Join(routes, ""))
 }
 
 // tableBelow compares the first table below a heading of the package comment.
