@@ -44,6 +44,8 @@ alias, then on both, then it lives again, first where the alias is. Your checks 
 never run: a switch of the rehearsal's stands in for them, in the rhythm of your
 slowest one.
 
+Routes are not played.
+
 It needs no root and does not touch the real network: it only looks up the names
 of partners and reads this host's addresses. Hooks and checks are not run; socket,
 state and log are the rehearsal's own. If there are no files, it plays the sample

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -53,3 +54,16 @@ var ErrRouteThere = errors.New("another route has the same prefix, table and met
 
 // ErrNotOurs is the error of replacing a route that is not ours.
 var ErrNotOurs = errors.New("the route that is there is not ours")
+
+// Removal is how an administrator removes the route, on Linux.
+func (r TableRoute) Removal() string {
+	family := ""
+	if r.Prefix.Addr().Is6() {
+		family = "-6 "
+	}
+	text := fmt.Sprintf("ip %sroute del %s table %d proto %d", family, r.Prefix, r.Table, RouteProtocol)
+	if r.Metric != 0 {
+		text += fmt.Sprintf(" metric %d", r.Metric)
+	}
+	return text
+}

@@ -331,3 +331,34 @@ func touches(b []byte, matters func(netip.Prefix) bool) (yes bool) {
 	})
 	return yes || err != nil
 }
+
+// RuledTables are the tables that some rule looks up, of either family; vrf tells whether
+// those of VRFs are looked up too.
+func (h *Host) RuledTables() (tables map[int]bool, vrf bool, err error) {
+	tables = map[int]bool{}
+	_, err = withKernel(h, func(t *talk) (struct{}, error) {
+		for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+			query := [unix.SizeofRtMsg]byte{0: family} // struct fib_rule_hdr has its size
+			if err := t.dump(unix.RTM_GETRULE, query[:], unix.RTM_NEWRULE, func(m []byte) error {
+				if len(m) < unix.SizeofRtMsg {
+					return unix.EBADMSG
+				}
+				table := int(m[4])
+				err := attributes(m[unix.SizeofRtMsg:], func(typ uint16, v []byte) {
+					switch {
+					case typ == unix.FRA_TABLE && len(v) == 4:
+						table = int(binary.NativeEndian.Uint32(v))
+					case typ == unix.FRA_L3MDEV:
+						vrf = true
+					}
+				})
+				tables[table] = true
+				return err
+			}); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return tables, vrf, err
+}

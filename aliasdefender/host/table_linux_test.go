@@ -151,3 +151,30 @@ func TestARouteThatMattersWakes(t *testing.T) {
 	}
 	nstest.Gone(t, "host.(*Host).watch")
 }
+
+func TestTheTablesThatRulesLookUp(t *testing.T) {
+	r := routing(t)
+	ruled := func() (tables map[int]bool, vrf bool) {
+		t.Helper()
+		r.space.Do(func() {
+			var err error
+			if tables, vrf, err = r.RuledTables(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return tables, vrf
+	}
+	if tables, vrf := ruled(); !tables[254] || tables[1000] || vrf {
+		t.Errorf("%v, %v", tables, vrf)
+	}
+	r.space.Do(func() {
+		rule := netlink.NewRule()
+		rule.Table = 1000
+		if err := netlink.RuleAdd(rule); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if tables, _ := ruled(); !tables[1000] {
+		t.Errorf("%v", tables)
+	}
+}

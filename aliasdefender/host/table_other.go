@@ -36,3 +36,8 @@ func (h *Host) RemoveRoutes(o []TableRoute) []error {
 func (h *Host) WatchRoutes(ctx context.Context, _ func(netip.Prefix) bool, wake func()) error {
 	return h.Watch(ctx, wake)
 }
+
+// RuledTables is not served on this system.
+func (h *Host) RuledTables() (tables map[int]bool, vrf bool, err error) {
+	return nil, false, errNoRoutes
+}

@@ -282,6 +282,8 @@
 //	      -> rest: hops unknown
 //	R5  no hop lives, and nothing that is known can be mended
 //	      -> rest: hops not known yet
+//	R5  ours is not there, a hop that it would rather lead to is not known yet, and interval + doubt have not passed since the start
+//	      -> rest: hops not known yet
 //	R6  ours is not there
 //	      -> add: added
 //	R7  mode first, the hop it goes to unknown

@@ -341,6 +341,22 @@ func tableBelow(t *testing.T, heading, want string) {
 	}
 }
 
+// TestDesignHasTheRouteRows does the same for the table of routes.
+func TestDesignHasTheRouteRows(t *testing.T) {
+	var ids []string
+	for _, line := range designRows(t, "Routes") {
+		ids = append(ids, line.id)
+		for _, r := range RouteRows() {
+			if r.ID == line.id && (!strings.Contains(line.decision, r.Action.String()) || !strings.Contains(line.decision, r.Reason.String())) {
+				t.Errorf("%s: %q lacks %s: %s", r.ID, line.decision, r.Action, r.Reason)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12"}, ids); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestDesignHasTheLoopbackRows: the design's table names each row, with its actions and
 // reasons.
 func TestDesignHasTheLoopbackRows(t *testing.T) {

@@ -113,7 +113,7 @@ var routeReasons = [routeReasonCount]struct {
 	HopsDeadWithdrawn: {"all hops dead", Alarm, "no next hop lives, and on_all_dead is withdraw"},
 	HopsDead:          {"all hops dead", Alarm, "no next hop lives; what is there stays"},
 	HopsUnknownLong:   {"hops unknown", Alarm, "of no next hop it is known that it lives; what is there stays, and nothing is added"},
-	HopsUnknown:       {"hops not known yet", Info, "of no next hop it is known yet that it lives; what is there stays, and nothing is added"},
+	HopsUnknown:       {"hops not known yet", Info, "it is not known yet which next hops live; what is there stays, and nothing is added"},
 	HopStaysUnknown:   {"hop unknown", Warning, "it is not known whether its next hop lives; it stays there"},
 	HopPreferred:      {"failback", Info, "a next hop of more preference lives again"},
 	HopChosen:         {"hop dead", Warning, "its next hop is dead, or is none of those that are set: it goes to the first that lives"},
@@ -173,9 +173,10 @@ var routeRows = []RouteRow{
 		func(v *routeView) bool { return v.allDead() }},
 	{"R5", "no hop lives, nothing that is known can be mended, and interval + doubt have passed since the start", RouteRest, HopsUnknownLong,
 		func(v *routeView) bool {
-			return v.stuck() && v.seen.reached(v.f.Since.Add(v.p.Interval+v.p.rhythm().Doubt()))
+			return v.stuck() && v.settled()
 		}},
 	{"R5", "no hop lives, and nothing that is known can be mended", RouteRest, HopsUnknown, (*routeView).stuck},
+	{"R5", "ours is not there, a hop that it would rather lead to is not known yet, and interval + doubt have not passed since the start", RouteRest, HopsUnknown, (*routeView).early},
 	{"R6", "ours is not there", RouteAdd, RouteRestored,
 		func(v *routeView) bool { return !v.there() }},
 	{"R7", "mode first, the hop it goes to unknown", RouteRest, HopStaysUnknown,
@@ -314,6 +315,30 @@ func (v *routeView) stuck() bool {
 		}
 	}
 	return true
+}
+
+// settled tells whether each hop that could be asked has been, and could have fallen silent.
+func (v *routeView) settled() bool {
+	return v.seen.reached(v.f.Since.Add(v.p.Interval + v.p.rhythm().Doubt()))
+}
+
+// early tells whether a route that is not there should wait a moment for what is not known
+// yet. Otherwise it would lead to whichever hop answers first and, without failback, stay
+// there.
+func (v *routeView) early() bool {
+	if v.there() || len(v.wanted) == 0 {
+		return false
+	}
+	first := v.wanted[0].Hop
+	if !v.p.Spread && !v.p.Failback && first == v.present() {
+		return false
+	}
+	for hop, lives := range v.lives {
+		if lives == Unknown && (v.p.Spread || hop < first) {
+			return !v.settled()
+		}
+	}
+	return false
 }
 
 // want are the hops to which the route shall go. Of a hop of which nothing is known a spread

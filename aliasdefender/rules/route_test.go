@@ -78,6 +78,10 @@ func TestEveryRouteRowDecides(t *testing.T) {
 		{"nothing is known yet", both(first(Unknown), second(Unknown), func(c *routeCase) { c.f.Since = noon.Add(-time.Second) }), "R5", RouteRest, HopsUnknown, nil},
 		{"its hop dead, the other unknown", both(first(No), second(Unknown)), "R5", RouteRest, HopsUnknownLong, nil},
 		{"deleted", lost, "R6", RouteAdd, RouteRestored, via(0)},
+		{"not there at the start, and the first not known yet", both(lost, first(Unknown), func(c *routeCase) { c.f.Since, c.s.Last = noon.Add(-time.Second), 0 }), "R5", RouteRest, HopsUnknown, nil},
+		{"not there at the start, and the second not known yet", both(lost, second(Unknown), func(c *routeCase) { c.f.Since, c.s.Last = noon.Add(-time.Second), 0 }), "R6", RouteAdd, RouteRestored, via(0)},
+		{"not there at the start, it led to the second, and the first not known yet", both(lost, first(Unknown), func(c *routeCase) { c.f.Since, c.s.Last = noon.Add(-time.Second), 2 }), "R6", RouteAdd, RouteRestored, via(1)},
+		{"a spread not there at the start, and the second not known yet", both(spread, lost, second(Unknown), func(c *routeCase) { c.f.Since = noon.Add(-time.Second) }), "R5", RouteRest, HopsUnknown, nil},
 		{"deleted, and its hop unknown", both(lost, first(Unknown)), "R6", RouteAdd, RouteRestored, via(1)},
 		{"deleted, and it went to the second", both(lost, func(c *routeCase) { c.s.Last = 2 }), "R6", RouteAdd, RouteRestored, via(1)},
 		{"deleted, and it went to the second, failback", both(lost, func(c *routeCase) { c.s.Last, c.p.Failback = 2, true }), "R6", RouteAdd, RouteRestored, via(0)},
@@ -304,6 +308,10 @@ func TestARouteIsDecidedAgainWhenTimeChangesIt(t *testing.T) {
 	c.f.Since = noon
 	if d := c.decide(); d.Reason != HopsUnknown || !d.Again.Equal(noon.Add(23*time.Second)) {
 		t.Errorf("%+v", d)
+	}
+	c.f.Hops[1], c.f.Kernel, c.f.Via, c.s.Last = hop(Yes), seen(No, 0), nil, 0
+	if d := c.decide(); d.Reason != HopsUnknown || !d.Again.Equal(noon.Add(23*time.Second)) {
+		t.Errorf("it waits for the first: %+v", d)
 	}
 	c = routing()
 	if d := c.decide(); !d.Again.Equal(noon.Add(tooOld)) {
