@@ -23,7 +23,8 @@ import (
 var arrows = map[string]string{
 	"":          "cli",
 	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
-	"daemon":    "check config control defender hook host logs peer probe record recovery rules sdnotify store",
+	"daemon":    "check config control defender hook host logs peer probe record recovery route rules sdnotify store",
+	"route":     "agenda check config control detect hearing host probe record rules",
 	"defender":  "agenda config control detect hearing host peer probe record rules",
 	"detect":    "agenda host probe rules",
 	"record":    "files rules",

@@ -112,10 +112,16 @@ func (a *app) printConfig(cfg *config.Config) {
 	printPeer(w, cfg)
 	printConfigChecks(w, cfg)
 	printConfigGroups(w, cfg)
+	printConfigRoutes(w, cfg)
 	if _, err := os.Stat(a.settings); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(w, "%s does not exist: every setting has its default\n", a.settings)
 	}
-	fmt.Fprintf(w, "%s: %d good\n", a.aliases, len(cfg.Aliases))
+	if len(cfg.Routes) > 0 {
+		fmt.Fprintf(w, "%s: %d good\n", a.settings, len(cfg.Routes))
+	}
+	if len(cfg.Aliases) > 0 || len(cfg.Routes) == 0 {
+		fmt.Fprintf(w, "%s: %d good\n", a.aliases, len(cfg.Aliases))
+	}
 }
 
 // exits are the values of on_exit, with what happens to the aliases.

@@ -45,6 +45,8 @@ alias, then on both, then it lives again, first where the alias is. Your checks 
 never run: a switch of the rehearsal's stands in for them, in the rhythm of your
 slowest one.
 
+Routes are not played.
+
 It needs no root and does not touch the real network: it only looks up the names
 of partners and reads this host's addresses. Hooks, checks and recoveries are not run,
 and rows of a loopback interface are left out. Socket, state and log are the

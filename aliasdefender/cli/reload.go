@@ -20,6 +20,7 @@ lists them, nothing changes, and the exit code is 3.
 A table of aliases that has lost the row of an alias that this host holds is refused
 too, with exit code 1: it may have been cut short. With --drop it is put in force, and
 the alias is released. A row that moves an alias to another NIC needs no --drop.
+So it is with settings that have lost a route which this host keeps.
 
 The Monitor reads the files that it was started with; --aliases and --settings
 only tell this command where to find the Monitor.`,
@@ -42,6 +43,6 @@ only tell this command where to find the Monitor.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&drop, "drop", false, "also release aliases of this host that have no row any more")
+	c.Flags().BoolVar(&drop, "drop", false, "also release aliases, and withdraw routes, of this host that the files no longer have")
 	return c
 }

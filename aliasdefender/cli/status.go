@@ -40,6 +40,9 @@ contradiction between the two hosts' files. A further line shows the last run of
 of its hooks. For an alias in a group a line says whether all of the group could be on
 this host, and on the partner.
 
+Each route that this host keeps has a line too: the next hops that it leads to, the
+state of all that are set for it, since when, and why.
+
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers
 in the settings names a group that may ask.`,
@@ -99,12 +102,18 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 	// The columns belong to the whole table; the lines between its rows are added
 	// afterwards.
 	row := -1
+	if len(s.Aliases) == 0 && len(s.Routes) > 0 { // a host that only keeps routes
+		table.Reset()
+	}
 	for line := range strings.Lines(table.String()) {
 		io.WriteString(w, line)
 		if row >= 0 {
 			printPair(w, s.Aliases[row], s.Now)
 		}
 		row++
+	}
+	if err := printRoutes(w, s); err != nil {
+		return err
 	}
 	printChecks(w, s)
 	for _, p := range s.Problems {
@@ -270,17 +279,24 @@ func partnerVersions(s control.Snapshot) (all []string) {
 // marked is the reason, with its level in front where a reader must not miss it.
 func marked(a control.Alias) string {
 	why := a.Why
-	switch {
-	case a.Level == "", len(a.Pair) > 0: // an alarm about the pair has its own line
-	case a.Level == "alarm":
-		why = "ALARM: " + why // somebody has to act
-	default:
-		why = a.Level + ": " + why
+	if len(a.Pair) == 0 { // an alarm about the pair has its own line
+		why = loudly(a.Level, why)
 	}
 	if a.Parked {
 		why = "parked: " + why
 	}
 	return why
+}
+
+// loudly is a reason with its level in front.
+func loudly(level, why string) string {
+	switch level {
+	case "":
+		return why
+	case "alarm":
+		return "ALARM: " + why // somebody has to act
+	}
+	return level + ": " + why
 }
 
 // ago is an age for people, in its two largest units.

@@ -14,6 +14,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/daemon"
 	"alias-defender/aliasdefender/inspect"
 )
 
@@ -26,6 +27,9 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	if system, err := a.open(); err == nil {
 		if state, err := system.Marked(cfg.Settings.StateDir); err == nil {
 			s.Host = &state
+		}
+		if len(cfg.Routes) > 0 {
+			readTables(s, system)
 		}
 	}
 	if g := cfg.Settings.Readers.Group; g != "" {
@@ -128,5 +132,29 @@ func readNIC(s *inspect.Subject, nic string) {
 				s.Sysctls[name] = strings.TrimSpace(string(text))
 			}
 		}
+	}
+}
+
+// readTables reads what routes need to know of this host.
+func readTables(s *inspect.Subject, system daemon.System) {
+	for _, r := range inspect.RouteSettings {
+		for _, name := range []string{r.Forwarding, r.Hash} {
+			if text, err := os.ReadFile("/proc/sys/" + name); err == nil {
+				s.Sysctls[name] = strings.TrimSpace(string(text))
+			}
+		}
+	}
+	if system.ReadTables == nil {
+		return
+	}
+	prefixes, tables := map[netip.Prefix]bool{}, []int{config.DefaultTable}
+	for _, r := range s.Config.Routes {
+		if prefixes[r.Prefix] = true; !slices.Contains(tables, r.Table) {
+			tables = append(tables, r.Table)
+		}
+	}
+	routes, ruled, vrf, err := system.ReadTables(tables, func(p netip.Prefix) bool { return prefixes[p] })
+	if err == nil {
+		s.Tables = &inspect.Tables{Routes: routes, Ruled: ruled, VRF: vrf}
 	}
 }

@@ -28,7 +28,8 @@ the rules, and from which facts, with their ages. With a channel, they include h
 hand-overs went, and contradictions between the two hosts' files. Above them stand the
 checks of the alias's service, each with what it said last, and a command's output;
 below them is how far the recovery of the partner's service has come, and the last run
-of each hook.
+of each hook. A route is named by its prefix, such as 192.0.2.32/27; without a name
+those of all routes follow those of the aliases.
 
 The facts about an alias in a group include whether all of the group could be on this
 host, and at the partner. About one on a loopback interface nobody is asked: its facts
@@ -44,10 +45,17 @@ is 1.` + ofNIC,
 			if last < 1 {
 				return usagef("--last %d is too small: at least 1; try '%s --last 3'", last, c.CommandPath())
 			}
+			if _, route := argRoute(args); route {
+				return nil
+			}
 			return oneAlias(c, args)
 		},
 		ValidArgsFunction: a.completeAlias,
 		RunE: func(c *cobra.Command, args []string) error {
+			prefix, route := argRoute(args)
+			if route {
+				args = nil
+			}
 			addr, _ := argAlias(c, args)
 			socket, err := a.socket()
 			if err != nil {
@@ -63,16 +71,35 @@ is 1.` + ofNIC,
 			if err != nil {
 				return err
 			}
-			told, err := tell(s, addr, last)
-			if err != nil {
-				return err
+			var told []whyAlias
+			if !route {
+				if told, err = tell(s, addr, last); err != nil {
+					return err
+				}
+			}
+			var routes []whyRoute
+			if !addr.IsValid() {
+				if routes, err = tellRoutes(s, prefix, last); err != nil {
+					return err
+				}
 			}
 			if asJSON {
+				all := []any{}
+				for _, al := range told {
+					all = append(all, al)
+				}
+				for _, r := range routes {
+					all = append(all, r)
+				}
 				out := json.NewEncoder(a.stdout)
 				out.SetIndent("", "  ")
-				return errors.Join(out.Encode(told), code)
+				return errors.Join(out.Encode(all), code)
 			}
 			printWhy(a.stdout, s.Now, told)
+			if len(told) > 0 && len(routes) > 0 {
+				fmt.Fprintln(a.stdout)
+			}
+			printWhyRoutes(a.stdout, s.Now, routes)
 			return code
 		},
 	}
@@ -81,7 +108,7 @@ is 1.` + ofNIC,
 	return c
 }
 
-// written returns what the event log has about the aliases of the file, for when no
+// written returns what the event log has about the aliases and routes of the files, for when no
 // Monitor answers. If it has nothing the error is the Monitor's.
 func (a *app) written(absent error) (control.Snapshot, error) {
 	cfg, err := a.load()
@@ -93,6 +120,11 @@ func (a *app) written(absent error) (control.Snapshot, error) {
 		named[i] = record.Alias{Addr: al.Addr, NIC: al.NIC}
 	}
 	ring := record.NewRing(named...)
+	routes := make([]string, len(cfg.Routes))
+	for i, r := range cfg.Routes {
+		routes[i] = r.Name()
+	}
+	ring.KeepRoutes(routes)
 	_, err = record.Load(cfg.Settings.StateDir, ring)
 	s := control.Snapshot{Now: time.Now()}
 	some := false
@@ -100,6 +132,11 @@ func (a *app) written(absent error) (control.Snapshot, error) {
 		journal := defender.Journal(ring.Of(named[i]))
 		some = some || len(journal) > 0
 		s.Aliases = append(s.Aliases, control.Alias{Alias: al.Addr.String(), NIC: al.Label, Holder: "unknown", Journal: journal})
+	}
+	for i, r := range cfg.Routes {
+		journal := defender.Journal(ring.OfRoute(routes[i]))
+		some = some || len(journal) > 0
+		s.Routes = append(s.Routes, control.Route{Route: routes[i], Prefix: r.Prefix.String(), Kept: "unknown", Journal: journal})
 	}
 	if err != nil || !some {
 		return control.Snapshot{}, errors.Join(absent, err)

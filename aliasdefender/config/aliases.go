@@ -33,6 +33,8 @@ type table struct {
 	// partial means that there may be aliases which are not among the rows. Code that
 	// misses an alias must then not blame the other file.
 	partial bool
+
+	empty bool // it has no rows, which is its only mistake, and none on a host that keeps routes
 }
 
 // readTable reads every row, whatever is wrong with the others.
@@ -50,7 +52,7 @@ func readTable(in input) table {
 	}
 	t.checkRows()
 	if len(t.rows) == 0 && len(t.mistakes) == 0 {
-		t.partial = true
+		t.partial, t.empty = true, true
 		t.mistakes = Mistakes{{File: t.file, Text: fmt.Sprintf(
 			"no alias yet: add a row for each, such as \"%s\" (%s)", exampleRow, fieldNames)}}
 	}

@@ -324,7 +324,11 @@ func (c *checkTable) parseURL(v value) (string, Mistakes) {
 	if mistakes != nil {
 		return "", mistakes
 	}
-	u, err := url.Parse(s)
+	asked, mistakes := anyHop(v, s)
+	if mistakes != nil {
+		return "", mistakes
+	}
+	u, err := url.Parse(asked)
 	switch {
 	case err != nil || !printable(s):
 		return "", wrong(v, "%s is no URL, such as %q", show(s), example)
@@ -336,6 +340,9 @@ func (c *checkTable) parseURL(v value) (string, Mistakes) {
 	if mistakes := c.aim(v, u.Hostname(), u.Port()); mistakes != nil {
 		return "", mistakes
 	}
+	if asked != s {
+		c.target = given[netip.Addr]{} // it asks whatever hop is meant
+	}
 	return s, nil
 }
 
@@ -346,9 +353,17 @@ func (c *checkTable) parseAddress(v value) (string, Mistakes) {
 	if mistakes != nil {
 		return "", mistakes
 	}
-	host, port, ok := splitPort(s)
+	asked, mistakes := anyHop(v, s)
+	if mistakes != nil {
+		return "", mistakes
+	}
+	host, port, ok := splitPort(asked)
 	if !ok || port == "" {
 		return "", wrong(v, "%s is no address with a port, such as %q or \"[::1]:5432\"", show(s), example)
 	}
-	return s, c.aim(v, host, port)
+	if mistakes := c.aim(v, host, port); mistakes != nil || asked == s {
+		return s, mistakes
+	}
+	c.target = given[netip.Addr]{} // it asks whatever hop is meant
+	return s, nil
 }

@@ -124,6 +124,25 @@ type Config struct {
 	Aliases  []Alias // in the order of the file
 	Checks   []Check // in the order of the file; some may be used by no alias
 	Groups   []Group // in the order of the file
+	Routes   []Route // in the order of the file
+}
+
+// Hops are the checks of the next hops of all routes, one for each hop that is asked so.
+func (c *Config) Hops() (all []Check) {
+	named := map[string]bool{}
+	for _, r := range c.Routes {
+		i := slices.IndexFunc(c.Checks, func(k Check) bool { return k.Name == r.Check })
+		if i < 0 {
+			continue
+		}
+		for _, hop := range r.Via {
+			if k := c.Checks[i].Through(hop); !named[k.Name] {
+				named[k.Name] = true
+				all = append(all, k)
+			}
+		}
+	}
+	return all
 }
 
 // Used are the checks that some alias uses, be it for a recovery.

@@ -27,11 +27,12 @@ const (
 	HookAlarm     HookName = "alarm"
 	HookRecovered HookName = "recovered"
 	HookReassert  HookName = "reasserted"
+	HookRoute     HookName = "route" // of routes, not of aliases
 )
 
 // HookNames are all hooks, in the order in which they are shown.
 func HookNames() []HookName {
-	return []HookName{BeforeTake, HookTake, BeforeRelease, HookRelease, HookAlarm, HookRecovered, HookReassert}
+	return []HookName{BeforeTake, HookTake, BeforeRelease, HookRelease, HookAlarm, HookRecovered, HookReassert, HookRoute}
 }
 
 // ExitAfter says after which hook the Monitor ends; empty: after none.
@@ -52,6 +53,12 @@ type Hooks struct {
 
 // releaseMost bounds before_timeout for a release: a Monitor that is told to end must end.
 const releaseMost = 5 * time.Second
+
+// ofRoutes tells which hooks are told of a route.
+func (n HookName) ofRoutes() bool { return n == HookRoute || n == HookAlarm || n == HookRecovered }
+
+// ofAliases tells which are told of an alias, or asked about it.
+func (n HookName) ofAliases() bool { return n != HookRoute }
 
 // Before is how long a gate may take, counted from the decision; 0: it has no program.
 func (h Hooks) Before(gate HookName) time.Duration {
@@ -115,8 +122,8 @@ func (h hookScope) within(wide hookScope) hookScope {
 	}
 }
 
-// hooks fills in the defaults.
-func (h hookScope) hooks() Hooks {
+// hooks fills in the defaults. Programs are those of the hooks that are for it.
+func (h hookScope) hooks(isFor func(HookName) bool) Hooks {
 	out := Hooks{
 		Timeout: h.timeout.orDefault(DefaultHookTimeout),
 		Veto:    h.veto.orDefault(false), ExitAfter: h.exitAfter.orDefault(""),
@@ -124,7 +131,7 @@ func (h hookScope) hooks() Hooks {
 	// A timeout that is shorter than the default of the other takes that along.
 	out.BeforeTimeout = h.beforeTimeout.orDefault(min(DefaultBeforeTimeout, out.Timeout))
 	for name, g := range h.programs {
-		if len(g.value) == 0 || g.bad {
+		if len(g.value) == 0 || g.bad || !isFor(name) {
 			continue
 		}
 		if out.Programs == nil {
@@ -142,7 +149,7 @@ func (h hookScope) check(file string, wide hookScope) Mistakes {
 	if all.timeout.bad || all.beforeTimeout.bad {
 		return nil
 	}
-	out := all.hooks()
+	out := all.hooks(HookName.ofAliases)
 	at := h.beforeTimeout.place()
 	if at.line == 0 {
 		at = h.timeout.place()

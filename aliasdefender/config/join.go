@@ -15,6 +15,9 @@ func Join(aliases []Alias, settings *SettingsFile) (*Config, error) {
 
 // join reports what it finds, together with the mistakes of each file.
 func join(t table, f *SettingsFile) (*Config, error) {
+	if t.empty && len(f.routes.routes) > 0 {
+		t.partial, t.mistakes = false, nil // a host that only keeps routes
+	}
 	j := joint{table: t, settings: f, seen: map[Mistake]bool{}, lines: map[netip.Addr]int{}}
 	for _, a := range t.rows {
 		j.lines[a.Addr] = a.Line
@@ -49,10 +52,11 @@ func join(t table, f *SettingsFile) (*Config, error) {
 	j.checkChecks()
 	j.checkRecoveries()
 	j.checkGroups()
+	j.checkRoutes()
 	if err := slices.Concat(t.mistakes, f.mistakes, j.found).err(); err != nil {
 		return nil, err
 	}
-	cfg := &Config{Settings: f.Settings, Aliases: rows, Groups: f.grouped()}
+	cfg := &Config{Settings: f.Settings, Aliases: rows, Groups: f.grouped(), Routes: f.routed()}
 	for _, c := range f.checks {
 		k := c.check()
 		k.HTTP.CA = c.ca

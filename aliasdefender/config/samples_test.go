@@ -136,6 +136,34 @@ func TestTheExamplesOfChecksShowEveryKeyOfThem(t *testing.T) {
 	}
 }
 
+func TestTheExamplesOfRoutesShowEveryKeyWithItsDefault(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "\n# [[route]]")
+	example, _, found := strings.Cut("# [[route]]"+example, "\n\n")
+	if !found {
+		t.Fatal("there is none")
+	}
+	cfg, err := readRoutes(regexp.MustCompile("(?m)^# ?").ReplaceAllString(example, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := readRoutes("[[route]]\nprefix = \"192.0.2.32/27\"\nvia = [\"10.1.0.2\", \"10.1.0.3\"]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(plain.Routes[0], cfg.Routes[0], compareNetip); diff != "" {
+		t.Errorf("-default +shown:\n%s", diff)
+	}
+	for name := range routeKeys {
+		if !strings.Contains(example, "# "+name+" = ") {
+			t.Errorf("%s is not shown", name)
+		}
+	}
+}
+
 func TestTheExampleOfAGroupShowsEveryKey(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(etc, "aliasdefender.toml"))
 	if err != nil {
@@ -254,6 +282,35 @@ func TestTheExampleOfALoopbackInterfaceIsWhatItsDocumentSays(t *testing.T) {
 	}
 	// "within 2.5 s of its death"
 	if c := cfg.Checks[0]; time.Duration(c.Fall)*c.Interval+c.Timeout != 2500*time.Millisecond {
+		t.Errorf("%+v", c)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTheExampleOfALastHopIsWhatItsDocumentSays: four subnets, each with another server first,
+// and four servers that have an address of each.
+func TestTheExampleOfALastHopIsWhatItsDocumentSays(t *testing.T) {
+	dir := filepath.Join(etc, "examples", "last-hop")
+	router, err := Load(filepath.Join(dir, "router.hostname.alias"), filepath.Join(dir, "aliasdefender.toml"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := Load(filepath.Join(dir, "server.hostname.alias"), filepath.Join(dir, "missing.toml"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(router.Aliases) != 0 || len(router.Routes) != 4 || len(server.Aliases) != 4 || len(router.Hops()) != 4 {
+		t.Fatalf("%d rows and %d routes on the router, %d rows on a server, %d checks", len(router.Aliases), len(router.Routes), len(server.Aliases), len(router.Hops()))
+	}
+	for i, r := range router.Routes {
+		if r.Prefix != server.Aliases[i].Prefix.Masked() || len(r.Via) != 4 || r.Via[0] != router.Routes[0].Via[i] || r.Check != "web" {
+			t.Errorf("route %d: %+v, and the servers have %s", i, r, server.Aliases[i].Prefix)
+		}
+	}
+	// "noticed within 2.5 s"
+	if c := router.Checks[0]; time.Duration(c.Fall)*c.Interval+c.Timeout != 2500*time.Millisecond {
 		t.Errorf("%+v", c)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "README.md")); err != nil {

@@ -134,7 +134,7 @@ func (s scope) apply(a *Alias) {
 	a.Failback = s.failback.value && a.Primary
 	a.FailbackAfter = s.failbackAfter.orDefault(DefaultFailbackAfter)
 	a.Lease = s.lease.orDefault(DefaultLease(a.Interval))
-	a.Hooks = s.hooks.hooks()
+	a.Hooks = s.hooks.hooks(HookName.ofAliases)
 	a.Checks = s.names()
 	a.OnServiceFailure = s.onServiceFailure.orDefault(ServiceKeep)
 	a.Recover = s.recover.settings()

@@ -39,6 +39,7 @@ type SettingsFile struct {
 	aliases  []*scope // in the order of the file
 	checks   []*checkTable
 	groups   []*groupTable
+	routes   routeReader
 	mistakes Mistakes
 
 	scopes  map[string]*scope // the aliases by the name of their table
@@ -110,6 +111,7 @@ var tables = map[string]map[string]key{
 	"check":      checkKeys(),
 	"group":      groupKeys(),
 	recoverTable: recoverKeys(), // in the table of an alias only
+	"route":      {},            // [[route]], which routeReader reads
 }
 
 // aliasKeys adds the keys that may stand at the top, for all aliases, and in a table, for
@@ -169,6 +171,7 @@ func readSettings(in input) *SettingsFile {
 			Peer:     Peer{Port: DefaultPort},
 		},
 		file:     in.file,
+		routes:   routeReader{file: in.file},
 		mistakes: in.mistakes,
 		scopes:   map[string]*scope{},
 		refused:  map[string]bool{},
@@ -180,6 +183,8 @@ func readSettings(in input) *SettingsFile {
 	}
 	f.finishPeer()
 	f.finishReaders()
+	f.routes.finish()
+	f.mistakes = append(f.mistakes, f.routes.mistakes...)
 	f.finishChecks()
 	f.mistakes = append(f.mistakes, f.all.checkTimes(f.file, scope{})...)
 	f.mistakes = append(f.mistakes, f.all.hooks.check(f.file, hookScope{})...)
@@ -200,6 +205,10 @@ func (f *SettingsFile) take(v value) {
 		if f.refused[joinPath(v.path[:n])] {
 			return
 		}
+	}
+	if v.path[0] == "route" {
+		f.routes.take(v)
+		return
 	}
 	table, rest, s := "", v.path, &f.all
 	if _, known := tables[v.path[0]]; known && v.path[0] != "" {

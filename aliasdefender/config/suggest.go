@@ -43,9 +43,20 @@ func unknownTable(table, name string) string {
 	}
 	known := slices.DeleteFunc(slices.Sorted(maps.Keys(tables)), func(s string) bool { return s == "" || s == recoverTable })
 	if near, ok := nearest(name, known); ok {
-		return fmt.Sprintf("unknown; did you mean [%s]?", near)
+		return fmt.Sprintf("unknown; did you mean %s?", tableHeader(near))
 	}
-	return "unknown; the tables are [" + strings.Join(known, "], [") + "]"
+	for i := range known {
+		known[i] = tableHeader(known[i])
+	}
+	return "unknown; the tables are " + strings.Join(known, ", ")
+}
+
+// tableHeader is how a table is begun.
+func tableHeader(name string) string {
+	if name == "route" { // there may be many
+		return "[[route]]"
+	}
+	return "[" + name + "]"
 }
 
 // nearest finds the known word that is most like the given one, if there is one.

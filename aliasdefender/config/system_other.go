@@ -12,3 +12,6 @@ const knowsIPv6 = true
 
 // seesProcesses says whether a check can look for a process.
 const seesProcesses = true
+
+// installsRoutes says whether this system's routes can be changed.
+const installsRoutes = true

@@ -11,3 +11,6 @@ const knowsIPv6 = false
 
 // seesProcesses says whether a check can look for a process.
 const seesProcesses = false
+
+// installsRoutes says whether this system's routes can be changed.
+const installsRoutes = false

@@ -30,7 +30,51 @@ type Snapshot struct {
 
 	Checks []Check `json:"checks,omitempty"` // of the services behind the aliases
 
+	Routes []Route `json:"routes,omitempty"` // that this host keeps as a router
+
 	Aliases []Alias `json:"aliases"`
+}
+
+// Route is one route as the daemon sees it.
+//
+// fields: each is a name of the JSON form.
+type Route struct {
+	Route  string `json:"route"` // as events name it: the prefix, with table and metric where they are set
+	Prefix string `json:"prefix"`
+	Table  int    `json:"table"`
+	Metric int    `json:"metric"`
+	Mode   string `json:"mode"` // first, spread
+	Kept   string `json:"kept"` // in the kernel: yes, no, unknown; hooks: nothing is installed
+	Via    []Via  `json:"via"`  // where it leads
+	Hops   []Hop  `json:"hops"` // where it may lead, in order of preference
+	Check  string `json:"check,omitempty"`
+
+	Row    string    `json:"row"`
+	Action string    `json:"action"`
+	Reason string    `json:"reason"`
+	Why    string    `json:"why"`             // the reason as a sentence
+	Since  time.Time `json:"since"`           // of this decision
+	Level  string    `json:"level,omitempty"` // warning, error or alarm; empty: all well
+
+	Hooks   []Hook  `json:"hooks,omitempty"`   // the last run of each hook since the Monitor's start
+	Journal []Entry `json:"journal,omitempty"` // what was decided, oldest first; only where asked for
+}
+
+// Via is a next hop that a route leads to.
+type Via struct {
+	Hop    string `json:"hop"`
+	Weight int    `json:"weight"`
+}
+
+// Hop is a next hop that is set for a route.
+type Hop struct {
+	Hop    string    `json:"hop"`
+	NIC    string    `json:"nic,omitempty"`  // by which it is reached; empty: by none
+	Answer string    `json:"answer"`         // answered, silent, unknown; of a check good, failing, unknown
+	Link   string    `json:"link"`           // up, down, unknown
+	Why    string    `json:"why,omitempty"`  // why it is not answered
+	Since  time.Time `json:"since,omitzero"` // of the answer
+	Asked  time.Time `json:"asked,omitzero"` // when it was last asked
 }
 
 // Check is a question to a service on this host.

@@ -10,7 +10,8 @@ type Tally struct {
 	Parked      int  // of them, parked by an operator
 	Maintenance bool // if set, all are parked
 	Without     int  // held, but the partner has parked them: they have no standby
-	Problems    int  // that somebody must look at, with aliases and with the Monitor
+	Routes      int  // that this host keeps
+	Problems    int  // that somebody must look at, with aliases, with routes and with the Monitor
 }
 
 // Part is what a Tally takes of one alias.
@@ -46,6 +47,12 @@ func (t Tally) Well() bool { return t.Problems == 0 && t.Without == 0 && t.Parke
 func (t Tally) String() string {
 	said := fmt.Sprintf("holding %d of %s", t.Held, count(t.Aliases, "alias", "aliases"))
 	switch {
+	case t.Routes > 0 && t.Aliases == 0:
+		said = "keeping " + count(t.Routes, "route", "routes")
+	case t.Routes > 0:
+		said += "; keeping " + count(t.Routes, "route", "routes")
+	}
+	switch {
 	case t.Maintenance:
 		said += "; in maintenance"
 	case t.Parked > 0:
@@ -73,6 +80,11 @@ func (s Snapshot) Tally() Tally {
 	t := Tally{Maintenance: s.Maintenance, Problems: len(s.Problems)}
 	for _, a := range s.Aliases {
 		t.Add(a.part())
+	}
+	for _, r := range s.Routes {
+		if t.Routes++; r.Level != "" {
+			t.Problems++
+		}
 	}
 	return t
 }

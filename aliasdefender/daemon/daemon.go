@@ -107,6 +107,9 @@ func Run(ctx context.Context, o Options) error {
 		m.checks.also = m.recovery.Heard
 		options.Sources = append(options.Sources, m.recovery)
 	}
+	if network.Routes != nil {
+		m.routes = newRoutes(m, network, cfg)
+	}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
 	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
@@ -116,7 +119,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	m.openReaders(server)
 	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
-	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).
+	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "routes": len(cfg.Routes), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
 	m.sayIdentity(identity)
 	m.sayMarks(unmarked)
@@ -144,6 +147,8 @@ func logOptions(s config.Settings, stderr io.Writer) logs.Options {
 }
 
 // monitor connects the loop with everything that asks it and gives it orders.
+//
+// fields: each is one part of the daemon, wired together here and nowhere else.
 type monitor struct {
 	load     func() (*config.Config, error) // reads the files; it waits for their disk
 	aliases  string                         // the path of the table of aliases
@@ -156,6 +161,7 @@ type monitor struct {
 	events   events
 	checks   *checks
 	recovery *recovery.Worker   // nil: this Monitor observes
+	routes   *routes            // nil in tests that open no network
 	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
 
@@ -209,6 +215,9 @@ func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-c
 		task{"the signal handler", func(beside context.Context) error { return m.obey(beside, ctx.Done(), signals) }, atOnce()},
 	}
 	others = append(others, m.eventTasks()...)
+	if m.routes != nil {
+		others = append(others, task{"the routes", m.routes.Run, atOnce()})
+	}
 	if m.hooks != nil {
 		others = append(others, task{"the file of what hooks were told", m.keepTold, atOnce()})
 	}
@@ -235,6 +244,7 @@ func (m *monitor) loop(ctx context.Context) error {
 		m.watchRead(watching)
 	}()
 	err := m.defender.Run(ctx)
+	m.endRoutes()
 	m.manager.Stopping() // who waited for other takes has not said so
 	if m.hooks != nil {
 		m.hooks.End(m.end.hooksWithin())
@@ -302,6 +312,9 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	recoveries := m.recoveries()
 	s.Problems = append(s.Problems, m.problems(recoveries)...)
 	s.Observing = m.observes
+	if noRoutes := m.showRoutes(ctx, &s, journal); err == nil && noRoutes != nil && !errors.Is(noRoutes, context.DeadlineExceeded) {
+		return s, &control.Refusal{Kind: control.KindBusy, Text: noRoutes.Error()}
+	}
 	m.showHooks(&s)
 	s.Checks = m.checks.shown()
 	showRecoveries(&s, recoveries)

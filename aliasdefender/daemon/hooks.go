@@ -24,41 +24,45 @@ import (
 type hooks struct {
 	*hook.Runner
 	told *told
-	rows []config.Alias // those in force; the reload owns them
+	cfg  *config.Config // the one in force; the reload owns it
 }
 
 // newHooks makes the hooks of a Monitor. It starts nothing.
 func newHooks(m *monitor, cfg *config.Config) *hooks {
-	h := &hooks{told: newTold(cfg.Settings.StateDir), rows: cfg.Aliases}
+	h := &hooks{told: newTold(cfg.Settings.StateDir), cfg: cfg}
 	h.Runner = hook.New(hook.Options{
 		Record: func(e record.Event) { m.events.Record(e) },
-		Output: func(alias netip.Addr, label string, name config.HookName, line string) {
-			m.event("hook_output").WithFields(logrus.Fields{"alias": alias.String(), "nic": label, "hook": string(name), "output": line}).Info("a hook says")
+		Output: func(at hook.Subject, name config.HookName, line string) {
+			fields := logrus.Fields{"alias": at.Alias.String(), "nic": at.Label, "hook": string(name), "output": line}
+			if at.Route != "" {
+				fields = logrus.Fields{"route": at.Route, "hook": string(name), "output": line}
+			}
+			m.event("hook_output").WithFields(fields).Info("a hook says")
 		},
 		Acted: m.acted,
 		Told:  h.told,
-	}, cfg.Aliases)
+	}, cfg.Aliases, cfg.Routes...)
 	return h
 }
 
-// setHooks puts the hooks of new rows in force, until unsetHooks, or keepHooks.
-func (m *monitor) setHooks(rows []config.Alias) {
+// setHooks puts the hooks of new files in force, until unsetHooks, or keepHooks.
+func (m *monitor) setHooks(cfg *config.Config) {
 	if m.hooks != nil {
-		m.hooks.Set(rows)
+		m.hooks.Set(cfg.Aliases, cfg.Routes...)
 	}
 }
 
-// unsetHooks goes back to those of the rows that stay in force.
+// unsetHooks goes back to those of the files that stay in force.
 func (m *monitor) unsetHooks() {
 	if m.hooks != nil {
-		m.hooks.Set(m.hooks.rows)
+		m.hooks.Set(m.hooks.cfg.Aliases, m.hooks.cfg.Routes...)
 	}
 }
 
-// keepHooks notes which rows are in force.
-func (m *monitor) keepHooks(rows []config.Alias) {
+// keepHooks notes which files are in force.
+func (m *monitor) keepHooks(cfg *config.Config) {
 	if m.hooks != nil {
-		m.hooks.rows = rows
+		m.hooks.cfg = cfg
 	}
 }
 
@@ -103,7 +107,7 @@ func (m *monitor) sayTold(err error) {
 	}
 }
 
-// showHooks adds to a snapshot what became of each alias's hooks.
+// showHooks adds to a snapshot what became of each alias's and each route's hooks.
 func (m *monitor) showHooks(s *control.Snapshot) {
 	if m.hooks == nil {
 		return
@@ -114,12 +118,20 @@ func (m *monitor) showHooks(s *control.Snapshot) {
 		if err != nil {
 			continue
 		}
-		for _, run := range m.hooks.Last(addr) {
-			al.Hooks = append(al.Hooks, control.Hook{
-				Hook: string(run.Hook), At: run.At.Round(0), TookMS: run.Took.Milliseconds(), Result: string(run.Result), Error: run.Error,
-			})
-		}
+		al.Hooks = showRuns(m.hooks.Last(addr))
 	}
+	for i := range s.Routes {
+		s.Routes[i].Hooks = showRuns(m.hooks.LastOfRoute(s.Routes[i].Route))
+	}
+}
+
+func showRuns(runs []hook.Run) (all []control.Hook) {
+	for _, run := range runs {
+		all = append(all, control.Hook{
+			Hook: string(run.Hook), At: run.At.Round(0), TookMS: run.Took.Milliseconds(), Result: string(run.Result), Error: run.Error,
+		})
+	}
+	return all
 }
 
 // told is a hook.Told on disk.

@@ -108,6 +108,15 @@ func noSuchAlias(addr netip.Addr, file string, aliases []string) error {
 	return fmt.Errorf("%s is no alias of %s, which has %s", addr, file, listed(aliases))
 }
 
+// Listed is a list of names, or the first of them and how many more there are; none stands
+// for an empty one.
+func Listed(names []string, none string) string {
+	if len(names) == 0 {
+		return none
+	}
+	return listed(names)
+}
+
 // listed is a list of aliases, or the first of them and how many more there are.
 func listed[T any](aliases []T) string {
 	const most = 8

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/sirupsen/logrus"
+
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/logs"
@@ -59,9 +61,15 @@ func (m *monitor) reload(ctx context.Context, drop bool) error {
 // inForce puts new files in force, or says which rows they lack.
 func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) error {
 	// The hooks first: a new row's alias may be here already, and is adopted at once.
-	m.setHooks(cfg.Aliases)
+	m.setHooks(cfg)
 	if drop {
 		m.defender.Reload(cfg)
+	} else if names, err := m.droppedRoutes(ctx, cfg); err != nil {
+		m.unsetHooks()
+		return m.refused(err)
+	} else if len(names) > 0 {
+		m.unsetHooks()
+		return m.refused(&control.Refusal{Kind: control.KindDrop, Text: sayDroppedRoutes(names) + notDropped})
 	} else if dropped, err := m.defender.ReloadUnless(ctx, cfg); err != nil {
 		m.unsetHooks()
 		return m.refused(err)
@@ -69,8 +77,12 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 		m.unsetHooks()
 		return m.refused(&control.Refusal{Kind: control.KindDrop, Text: m.sayDropped(dropped)})
 	}
-	m.keepHooks(cfg.Aliases)
+	m.keepHooks(cfg)
 	m.checks.use(cfg)
+	if m.routes != nil {
+		m.routes.use(cfg)
+		m.routes.Reload(cfg)
+	}
 	if m.recovery != nil {
 		m.recovery.Use(cfg.Aliases)
 	}
@@ -83,7 +95,7 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 	frugal(len(cfg.Aliases))
 	m.failed.Store(nil)
 	m.daemonEvent(record.Reloaded, record.Info, "")
-	m.event(string(record.Reloaded)).WithField("aliases", len(cfg.Aliases)).Info("reloaded")
+	m.event(string(record.Reloaded)).WithFields(logrus.Fields{"aliases": len(cfg.Aliases), "routes": len(cfg.Routes)}).Info("reloaded")
 	return nil
 }
 
@@ -100,9 +112,12 @@ func (m *monitor) sayDropped(rows []config.Alias) string {
 		}
 		fmt.Fprintf(&text, "%s: the row of alias %s on %s is gone, and this host holds that alias\n", m.aliases, row.Addr, row.Label)
 	}
-	text.WriteString("nothing is changed: if the file was not cut short, 'aliasdefender Reload --drop' releases what has no row")
+	text.WriteString(notDropped)
 	return text.String()
 }
+
+// notDropped is what to do about files that lack something.
+const notDropped = "nothing is changed: if the file was not cut short, 'aliasdefender Reload --drop' releases what has no row"
 
 // mostLogged is how many mistakes are logged; Check shows more.
 const mostLogged = 20
@@ -118,7 +133,7 @@ func (m *monitor) refused(err error) error {
 		for _, line := range lines[:len(lines)-1] {
 			m.event("reload_dropped").Error("reload: " + line)
 		}
-		why = "the files lack rows of aliases that this host holds; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
+		why = "the files lack rows of aliases or routes that this host holds; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
 	case errors.As(err, &mistakes):
 		for i, mistake := range mistakes {
 			if i == mostLogged {

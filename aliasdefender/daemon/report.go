@@ -67,6 +67,13 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 		return "", false
 	}
 	t.Problems += len(m.problems(m.recoveries()))
+	if m.routes != nil {
+		routes, problems, err := m.routes.Tally(within)
+		if err != nil {
+			return "", false
+		}
+		t.Routes, t.Problems = routes, t.Problems+problems
+	}
 	status = t.String()
 	if why := m.failed.Load(); why != nil {
 		status += "; the last reload changed nothing: " + logs.OneLine(*why)

@@ -15,6 +15,7 @@ import (
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/probe"
+	"alias-defender/aliasdefender/route"
 )
 
 // System is the network that the daemon works on.
@@ -24,6 +25,10 @@ type System struct {
 	Watch    func(ctx context.Context, wake func()) error
 	Boottime func() time.Duration
 	Ping     *probe.Pinger // nil: each ping has its own sockets
+
+	Routes      route.Tables // nil: no routes are kept
+	WatchRoutes func(ctx context.Context, matters func(netip.Prefix) bool, wake func()) error
+	ReadTables  func(tables []int, of func(netip.Prefix) bool) (routes []host.TableRoute, ruled map[int]bool, vrf bool, err error) // for Check
 }
 
 // OpenHost opens this host. Reading it needs no privilege; host.Capable tells what a
@@ -33,7 +38,15 @@ func OpenHost() (System, error) {
 	if err != nil {
 		return System{}, err
 	}
-	s := System{Host: h, Watch: h.Watch, Boottime: h.Boottime}
+	s := System{Host: h, Watch: h.Watch, Boottime: h.Boottime, Routes: h, WatchRoutes: h.WatchRoutes}
+	s.ReadTables = func(tables []int, of func(netip.Prefix) bool) ([]host.TableRoute, map[int]bool, bool, error) {
+		routes, err := h.ReadRoutes(tables, of)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		ruled, vrf, err := h.RuledTables()
+		return routes, ruled, vrf, err
+	}
 	if s.Ping, err = probe.NewPinger(); err != nil {
 		s.Ping = nil // go-ping can do the same, at a higher price
 	}

@@ -226,6 +226,9 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 		if e.Alias.Addr.IsValid() {
 			fields["alias"], fields["nic"] = host.Zoned(e.Alias.Addr, e.Alias.NIC).String(), e.Label
 		}
+		set("route", e.Route)
+		set("via", e.Via)
+		set("via_old", e.ViaOld)
 		set("row", e.Decision.Row)
 		set("action", e.Decision.Action)
 		set("reason", e.Decision.Reason)
@@ -233,7 +236,11 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 		set("partner", e.Partner)
 		set("check", e.Check)
 		set("error", e.Error)
-		if e.Decision.Action != "" && len(e.Facts) > 0 {
+		switch {
+		case e.Decision.Action == "" || len(e.Facts) == 0:
+		case e.Route != "":
+			set("facts", describeRoute(e.Facts, e.Time))
+		default:
 			set("facts", describe(e.Facts, e.Time))
 		}
 		log.WithFields(fields).Log(level(e.Level), e.Text)
@@ -259,6 +266,15 @@ func describe(facts []record.Fact, now time.Time) string {
 		}
 	}
 	return strings.Join(append([]string{"link " + link}, parts...), ", ")
+}
+
+// describeRoute is the facts about a route in one line of the log.
+func describeRoute(facts []record.Fact, now time.Time) string {
+	parts := make([]string, len(facts))
+	for i, f := range facts {
+		parts[i] = aged(f.Name, f, now)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func aged(name string, f record.Fact, now time.Time) string {

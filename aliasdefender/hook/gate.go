@@ -46,7 +46,7 @@ func (r *Runner) Ask(ctx context.Context, d defender.Deed, open func(error)) (as
 	within := l.within(hook)
 	var once sync.Once
 	q := &question{deadline: now.Add(within), veto: h.Veto, answer: func(err error) { once.Do(func() { open(err) }) }}
-	at := subject{record.Alias{Addr: l.cfg.Addr, NIC: l.cfg.NIC}, l.cfg.Label}
+	at := subject{alias: record.Alias{Addr: l.cfg.Addr, NIC: l.cfg.NIC}, label: l.cfg.Label}
 	j := &job{hook: hook, program: h.Programs[hook], timeout: within, at: at, gate: q}
 	j.env = environment(l.cfg, said{event: hook, alias: at.alias, label: at.label, at: now, row: d.Row, reason: d.Why.String(), why: d.Why.Text()})
 	r.queue(l, j)

@@ -19,7 +19,9 @@ package hook
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,7 +41,7 @@ const (
 // goroutines, and must not wait.
 type Options struct {
 	Record func(record.Event)                                                                // takes what became of each run
-	Output func(alias netip.Addr, label string, hook config.HookName, line string)           // takes what programs write, a line at a time
+	Output func(at Subject, hook config.HookName, line string)                               // takes what programs write, a line at a time
 	Acted  func(alias netip.Addr)                                                            // an alias whose exit_after is "take" was taken, and its hook has run
 	Told   Told                                                                              // nil: nothing is known of before the start
 	run    func(ctx context.Context, p config.Program, env []string, out func(string)) error // nil: programs.run
@@ -50,6 +52,13 @@ type Options struct {
 type Told interface {
 	Is(alias netip.Addr) bool
 	Set(alias netip.Addr, told bool)
+}
+
+// Subject is what a hook was told of.
+type Subject struct {
+	Alias netip.Addr // zero: a route
+	Label string     // of the alias's NIC
+	Route string
 }
 
 // Result is how a run of a hook ended.
@@ -77,6 +86,7 @@ type Runner struct {
 
 	mu      sync.Mutex
 	lanes   map[netip.Addr]*lane // by the aliases' ids
+	routes  map[string]*lane     // by the routes' names
 	ready   []*lane              // those that have jobs and run none, the longest first
 	running int
 	stopped bool               // nothing more is begun
@@ -87,22 +97,23 @@ type Runner struct {
 	flood   flood
 }
 
-// New makes a Runner for these aliases. It starts nothing before the first event.
-func New(o Options, aliases []config.Alias) *Runner {
+// New makes a Runner for these aliases and routes. It starts nothing before the first event.
+func New(o Options, aliases []config.Alias, routes ...config.Route) *Runner {
 	if o.run == nil {
 		o.run = new(programs).run
 	}
-	r := &Runner{o: o, lanes: map[netip.Addr]*lane{}}
+	r := &Runner{o: o, lanes: map[netip.Addr]*lane{}, routes: map[string]*lane{}}
 	r.ctx, r.kill = context.WithCancel(context.Background())
-	r.Set(aliases)
+	r.Set(aliases, routes...)
 	return r
 }
 
 // Set puts a new configuration in force. An alias that is gone keeps its hooks until it
-// is released.
-func (r *Runner) Set(aliases []config.Alias) {
+// is released, and a route until it is withdrawn.
+func (r *Runner) Set(aliases []config.Alias, routes ...config.Route) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.setRoutes(routes)
 	for _, l := range r.lanes {
 		l.gone = true
 	}
@@ -113,7 +124,7 @@ func (r *Runner) Set(aliases []config.Alias) {
 			l = &lane{id: id, last: map[config.HookName]Run{}}
 			r.lanes[id] = l
 		}
-		l.cfg, l.gone = a, false
+		l.cfg, l.hooks, l.gone = a, a.Hooks, false
 	}
 	for _, l := range r.lanes {
 		r.tidy(l)
@@ -123,22 +134,32 @@ func (r *Runner) Set(aliases []config.Alias) {
 // tidy forgets a lane that is no longer needed. mu is held.
 func (r *Runner) tidy(l *lane) {
 	if l.gone && !l.holding && !l.running && len(l.queue) == 0 {
-		delete(r.lanes, l.id)
+		if l.route != "" {
+			delete(r.routes, l.route)
+		} else {
+			delete(r.lanes, l.id)
+		}
 	}
 }
 
 // Put takes an event. Recorder calls it.
 func (r *Runner) Put(e record.Event) {
-	if !e.Alias.Addr.IsValid() {
+	if !e.Alias.Addr.IsValid() && e.Route == "" {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := r.lanes[host.Zoned(e.Alias.Addr, e.Alias.NIC)]
+	l := r.laneOf(subject{alias: e.Alias, route: e.Route})
 	if l == nil || r.stopped {
 		return
 	}
-	for _, name := range l.heed(e, r.o.Told) {
+	names := []config.HookName(nil)
+	if l.route != "" {
+		names = l.heedRoute(e)
+	} else {
+		names = l.heed(e, r.o.Told)
+	}
+	for _, name := range names {
 		if j := l.job(name, e); j != nil {
 			r.queue(l, j)
 		}
@@ -155,7 +176,17 @@ func (r *Runner) Every() {}
 func (r *Runner) Last(alias netip.Addr) (all []Run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	l := r.lanes[alias]
+	return lastOf(r.lanes[alias])
+}
+
+// LastOfRoute is the same of a route.
+func (r *Runner) LastOfRoute(name string) []Run {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return lastOf(r.routes[name])
+}
+
+func lastOf(l *lane) (all []Run) {
 	if l == nil {
 		return nil
 	}
@@ -184,7 +215,7 @@ func (r *Runner) End(within time.Duration) {
 	r.mu.Lock()
 	r.stopped = true
 	var left []*job
-	for _, l := range r.lanes {
+	for _, l := range slices.Concat(slices.Collect(maps.Values(r.lanes)), slices.Collect(maps.Values(r.routes))) {
 		left = append(left, l.queue...)
 		l.queue = nil
 	}

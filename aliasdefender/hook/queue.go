@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"alias-defender/aliasdefender/config"
@@ -16,11 +17,13 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// lane is the hooks of one alias.
+// lane is the hooks of one alias, or of one route.
 type lane struct {
-	id   netip.Addr
-	cfg  config.Alias
-	gone bool // its row has gone
+	id    netip.Addr
+	cfg   config.Alias
+	route string // the name of the route; empty: it is an alias
+	hooks config.Hooks
+	gone  bool // its row has gone
 	standing
 
 	queue   []*job // in the order of events
@@ -41,18 +44,19 @@ type job struct {
 	gate    *question
 }
 
-// subject is which alias a job is about, as events name it.
+// subject is which alias or route a job is about, as events name it.
 type subject struct {
 	alias record.Alias
 	label string
+	route string // if it is not about an alias
 }
 
 func idOf(a record.Alias) netip.Addr { return host.Zoned(a.Addr, a.NIC) }
 
 // job is the job of a hook for an event; nil: there is nothing to do. mu is held.
 func (l *lane) job(name config.HookName, e record.Event) *job {
-	h := l.cfg.Hooks
-	j := &job{hook: name, program: h.Programs[name], timeout: h.Timeout, at: subject{e.Alias, e.Label}}
+	h := l.hooks
+	j := &job{hook: name, program: h.Programs[name], timeout: h.Timeout, at: subject{e.Alias, e.Label, e.Route}}
 	j.acts = name == config.HookTake && h.ExitAfter == config.AfterTake && e.Decision.Action == rules.Take.String()
 	if name == config.HookTake || name == config.HookRelease {
 		l.moves++
@@ -60,6 +64,10 @@ func (l *lane) job(name config.HookName, e record.Event) *job {
 	}
 	if j.program == nil && !j.acts {
 		return nil
+	}
+	if l.route != "" {
+		j.env = routeEnvironment(name, e)
+		return j
 	}
 	j.env = environment(l.cfg, said{
 		event: name, alias: e.Alias, label: e.Label, seq: e.Seq, at: e.Time,
@@ -178,7 +186,7 @@ func (r *Runner) run(ctx context.Context, l *lane, j *job) error {
 	if err == nil {
 		err = r.o.run(ctx, j.program, j.env, func(line string) {
 			if r.o.Output != nil {
-				r.o.Output(l.id, j.at.label, j.hook, line)
+				r.o.Output(Subject{Alias: l.id, Label: j.at.label, Route: l.route}, j.hook, line)
 			}
 		})
 	}
@@ -222,7 +230,7 @@ func (r *Runner) skip(j *job, why string) {
 // tell records what became of a job.
 func (r *Runner) tell(j *job, took time.Duration, err error) {
 	run := Run{Hook: j.hook, At: time.Now(), Took: took, Result: resultOf(err)}
-	e := record.Event{Time: run.At, Alias: j.at.alias, Label: j.at.label, Hook: string(j.hook), Level: rules.Warning}
+	e := record.Event{Time: run.At, Alias: j.at.alias, Label: j.at.label, Route: j.at.route, Hook: string(j.hook), Level: rules.Warning}
 	if err != nil {
 		run.Error, e.Error = err.Error(), err.Error()
 	}
@@ -237,10 +245,10 @@ func (r *Runner) tell(j *job, took time.Duration, err error) {
 	}
 	id := idOf(j.at.alias)
 	r.mu.Lock()
-	if l := r.lanes[id]; l != nil {
+	if l := r.laneOf(j.at); l != nil {
 		l.last[j.hook] = run
 	}
-	may := r.may(record.Sort{Alias: id, Kind: e.Kind, Reason: string(j.hook)})
+	may := r.may(record.Sort{Alias: id, Kind: e.Kind, Reason: strings.TrimSpace(string(j.hook) + " " + j.at.route)})
 	r.mu.Unlock()
 	if may {
 		r.o.Record(e)

@@ -24,12 +24,17 @@ const wakeEvery = 5 * time.Millisecond
 // its socket on the caller's thread and returns when ctx is done, with nil and nothing of
 // it left running; it returns an error if the first subscription fails.
 func (h *Host) Watch(ctx context.Context, wake func()) error {
+	return h.watch(ctx, concerns, wake)
+}
+
+// watch is Watch for the messages that concern somebody.
+func (h *Host) watch(ctx context.Context, concerns func([]byte) bool, wake func()) error {
 	for first := true; ; first = false {
 		f, err := subscribe()
 		switch {
 		case err == nil:
 			wake()
-			follow(ctx, f, wake)
+			follow(ctx, f, concerns, wake)
 		case first:
 			return fmt.Errorf("host: subscribe to changes: %w", err)
 		}
@@ -58,7 +63,7 @@ func subscribe() (*os.File, error) {
 }
 
 // follow wakes for changes until they can no longer be read, and closes f.
-func follow(ctx context.Context, f *os.File, wake func()) {
+func follow(ctx context.Context, f *os.File, concerns func([]byte) bool, wake func()) {
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = f.Close()

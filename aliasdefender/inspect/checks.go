@@ -199,7 +199,8 @@ func checkUnused(s *Subject) (found []Finding) {
 	}
 	used := s.Config.Used()
 	for _, c := range s.Config.Checks {
-		if !slices.ContainsFunc(used, func(u config.Check) bool { return u.Name == c.Name }) {
+		routed := slices.ContainsFunc(s.Config.Routes, func(r config.Route) bool { return r.Check == c.Name })
+		if !routed && !slices.ContainsFunc(used, func(u config.Check) bool { return u.Name == c.Name }) {
 			found = append(found, Finding{Warning, s.checkAbout(c),
 				fmt.Sprintf("no alias names the check %s", c.Name), "it is never asked",
 				fmt.Sprintf("in %s, above the first [table] or below an [alias.\"…\"]: checks = [%q]", s.Settings, c.Name)})

@@ -72,6 +72,10 @@ type Subject struct {
 	// "net/ipv4/conf/eth0/arp_ignore". A missing one is unknown.
 	Sysctls map[string]string
 
+	// Tables are this host's routing tables, on a host that keeps routes; nil if they cannot
+	// be read.
+	Tables *Tables
+
 	// Names are the addresses of each partner that is written as a name, in the
 	// resolver's order; a name that does not resolve is missing.
 	Names map[string][]netip.Addr
@@ -154,6 +158,12 @@ var Rules = []func(*Subject) []Finding{
 	loopbackAnswersARP,
 	loopbackCovers,
 	loopbackMeans,
+	routeHopElsewhere,
+	routeNotForwarded,
+	routeForeign,
+	routeTable,
+	routeHash,
+	routeLeftOver,
 }
 
 // Inspect returns the findings of all rules, the worst first.

@@ -60,6 +60,10 @@ const (
 	CheckGood    Kind = "check_good"    // it has turned good
 	CheckUnknown Kind = "check_unknown" // it was good or failing, and is not known any more
 
+	RouteDecided  Kind = "route_decided"  // the decision about a route changed; it did not move
+	RouteMoved    Kind = "route_moved"    // a route was added, led elsewhere or withdrawn, or was found
+	RouteVanished Kind = "route_vanished" // somebody else has removed a route
+
 	RecoveryStep  Kind = "recovery_step"  // a step of the recovery of a partner's service
 	RecoveryEnded Kind = "recovery_ended" // it has ended, or cannot begin: Info if something has helped, Warning if it was broken off
 
@@ -70,7 +74,8 @@ const (
 // Journal tells whether Why shows events of this kind.
 func (k Kind) Journal() bool {
 	switch k {
-	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit, StandbyNotReady, StandbyReady, RecoveryStep, RecoveryEnded:
+	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit, StandbyNotReady, StandbyReady, RecoveryStep, RecoveryEnded,
+		RouteDecided, RouteMoved, RouteVanished:
 		return true
 	}
 	return false
@@ -135,6 +140,9 @@ type Event struct {
 	Hook     string // of the kinds HookRan, HookFailed and HookSkipped: "take"
 	Check    string // the name of the check that it is about
 	Partner  string // the partner that it is about, as the file names it, or by its address
+	Route    string // the route that it is about: "192.0.2.32/27", with its table and metric where they are set
+	Via      string // of RouteMoved: the next hops that it leads to, with a space between; empty: it is withdrawn
+	ViaOld   string // and those before; "-" stands for one that is not set
 	Error    string // what went wrong, in the system's words
 	Drops    uint64 // of Kind Lost and Repeated: how many events are missing before this one; of HookSkipped: how many hooks
 }
@@ -151,7 +159,7 @@ func (e Event) Entry() Decision {
 		return Decision{Row: "H1", Action: "hand-over ended", Reason: e.Decision.Reason, Why: e.Decision.Why}
 	case PairMisfit:
 		return Decision{Row: "pair", Action: "alarm", Reason: "the pair does not fit", Why: e.Decision.Why}
-	case Decided, Lasts:
+	case Decided, RouteDecided, Lasts:
 		if strings.HasPrefix(e.Text, Observing) {
 			d := e.Decision
 			d.Action = "would " + d.Action
@@ -163,6 +171,8 @@ func (e Event) Entry() Decision {
 
 // line is an Event as a line of the event log. Names and values are kept from version to
 // version; readers skip names that they do not know.
+//
+// fields: each is a name of the JSON form.
 type line struct {
 	Time    time.Time  `json:"time"`
 	Run     Run        `json:"run"`
@@ -180,6 +190,9 @@ type line struct {
 	Hook    string     `json:"hook,omitempty"`
 	Check   string     `json:"check,omitempty"`
 	Partner string     `json:"partner,omitempty"`
+	Route   string     `json:"route,omitempty"`
+	Via     string     `json:"via,omitempty"`
+	ViaOld  string     `json:"via_old,omitempty"`
 	Error   string     `json:"error,omitempty"`
 	Drops   uint64     `json:"drops,omitempty"`
 	Facts   []Fact     `json:"facts,omitempty"`
@@ -190,7 +203,8 @@ func (e Event) line() line {
 		Time: e.Time, Run: e.Run, Seq: e.Seq, Kind: e.Kind, Level: level(e.Level),
 		Addr: e.Alias.Addr, NIC: e.Alias.NIC, Label: e.Label,
 		Row: e.Decision.Row, Action: e.Decision.Action, Reason: e.Decision.Reason, Why: e.Decision.Why,
-		Text: e.Text, Hook: e.Hook, Check: e.Check, Partner: e.Partner, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
+		Text: e.Text, Hook: e.Hook, Check: e.Check, Partner: e.Partner,
+		Route: e.Route, Via: e.Via, ViaOld: e.ViaOld, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
 	}
 }
 
@@ -199,7 +213,8 @@ func (l line) event() Event {
 		Run: l.Run, Seq: l.Seq, Time: l.Time, Kind: l.Kind, Level: rules.Level(l.Level),
 		Alias: Alias{Addr: l.Addr, NIC: l.NIC}, Label: l.Label,
 		Decision: Decision{Row: l.Row, Action: l.Action, Reason: l.Reason, Why: l.Why},
-		Text:     l.Text, Hook: l.Hook, Check: l.Check, Partner: l.Partner, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
+		Text:     l.Text, Hook: l.Hook, Check: l.Check, Partner: l.Partner,
+		Route: l.Route, Via: l.Via, ViaOld: l.ViaOld, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
 	}
 }
 

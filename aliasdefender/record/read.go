@@ -45,23 +45,22 @@ func Read(dir string, limits Limits) ([]Event, Skipped, error) {
 	return last(events, limits.Events), skipped, err
 }
 
-// Load reads what earlier runs wrote about a Ring's aliases and puts it before what the
+// Load reads what earlier runs wrote about a Ring's aliases and routes and puts it before what the
 // Ring has. It waits for the disk: run it beside the loop.
 func Load(dir string, r *Ring) (Skipped, error) {
 	r.mu.Lock()
-	known := make([]Alias, 0, len(r.aliases))
-	for a := range r.aliases {
-		known = append(known, a)
+	old := NewRing() // bounded like the Ring itself
+	for s := range r.aliases {
+		old.aliases[s] = nil
 	}
 	r.mu.Unlock()
-	old := NewRing(known...) // bounded like the Ring itself
 	skipped, err := Scan(dir, loadMost, func(e Event) {
-		if _, yes := old.aliases[e.Alias]; yes {
+		if _, yes := old.aliases[e.about()]; yes {
 			old.Put(e)
 		}
 	})
-	for _, a := range known {
-		r.Preload(old.Of(a))
+	for s := range old.aliases {
+		r.Preload(old.of(s))
 	}
 	return skipped, err
 }

@@ -14,16 +14,25 @@ const (
 	ringRoom   = 6400
 )
 
-// Ring remembers the last events of each alias that Why shows. It may be used from
+// Ring remembers the last events of each alias and route that Why shows. It may be used from
 // several goroutines.
 type Ring struct {
 	mu      sync.Mutex
-	aliases map[Alias][]Event // oldest first; nil for one that had no event yet
+	aliases map[subject][]Event // oldest first; nil for one that had no event yet
 }
+
+// subject is an alias or a route.
+type subject struct {
+	Alias
+	route string // its name; empty: it is an alias
+}
+
+// about is what an event is about.
+func (e Event) about() subject { return subject{e.Alias, e.Route} }
 
 // NewRing makes a Ring for the aliases of the file.
 func NewRing(aliases ...Alias) *Ring {
-	r := &Ring{aliases: map[Alias][]Event{}}
+	r := &Ring{aliases: map[subject][]Event{}}
 	r.Keep(aliases...)
 	return r
 }
@@ -31,12 +40,35 @@ func NewRing(aliases ...Alias) *Ring {
 // Keep makes these the aliases of the Ring, as after a reload. It forgets the events of
 // others.
 func (r *Ring) Keep(aliases ...Alias) {
+	all := make([]subject, len(aliases))
+	for i, a := range aliases {
+		all[i].Alias = a
+	}
+	r.keep(all, false)
+}
+
+// KeepRoutes does the same with the names of routes.
+func (r *Ring) KeepRoutes(names []string) {
+	all := make([]subject, len(names))
+	for i, name := range names {
+		all[i].route = name
+	}
+	r.keep(all, true)
+}
+
+// keep makes these its aliases, or its routes.
+func (r *Ring) keep(all []subject, routes bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	was := r.aliases
-	r.aliases = make(map[Alias][]Event, len(aliases))
-	for _, a := range aliases {
-		r.aliases[a] = was[a]
+	r.aliases = make(map[subject][]Event, len(was))
+	for s, events := range was {
+		if s.route != "" != routes {
+			r.aliases[s] = events
+		}
+	}
+	for _, s := range all {
+		r.aliases[s] = was[s]
 	}
 	room := r.room()
 	for a, events := range r.aliases {
@@ -45,9 +77,10 @@ func (r *Ring) Keep(aliases ...Alias) {
 }
 
 // Move gives the events of one alias to another, which takes its place.
-func (r *Ring) Move(from, to Alias) {
+func (r *Ring) Move(old, new Alias) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	from, to := subject{Alias: old}, subject{Alias: new}
 	if events := r.aliases[from]; from != to && len(events) > 0 {
 		delete(r.aliases, from)
 		r.aliases[to] = append(events, r.aliases[to]...)
@@ -57,34 +90,40 @@ func (r *Ring) Move(from, to Alias) {
 // Put remembers an event of an alias. An alias that the Ring did not know is remembered
 // from then on.
 func (r *Ring) Put(e Event) {
-	if !e.Kind.Journal() || !e.Alias.Addr.IsValid() {
+	if !e.Kind.Journal() || !e.Alias.Addr.IsValid() && e.Route == "" {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	events, known := r.aliases[e.Alias]
+	about := e.about()
+	events, known := r.aliases[about]
 	if !known {
-		r.aliases[e.Alias] = nil // now it counts for the room
+		r.aliases[about] = nil // now it counts for the room
 	}
-	r.aliases[e.Alias] = append(last(events, r.room()-1), e)
+	r.aliases[about] = append(last(events, r.room()-1), e)
 }
 
 // Of returns the remembered events of an alias, oldest first. The slice belongs to the
 // caller; the events' Facts are shared.
-func (r *Ring) Of(a Alias) []Event {
+func (r *Ring) Of(a Alias) []Event { return r.of(subject{Alias: a}) }
+
+// OfRoute is the same of a route, by its name.
+func (r *Ring) OfRoute(name string) []Event { return r.of(subject{route: name}) }
+
+func (r *Ring) of(s subject) []Event {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.aliases[a])
+	return slices.Clone(r.aliases[s])
 }
 
 // Preload puts events of earlier runs, oldest first, before those that the Ring has, as
 // far as there is room. It leaves out events that the Ring already has, and those of
 // aliases that it does not know.
 func (r *Ring) Preload(events []Event) {
-	older := map[Alias][]Event{}
+	older := map[subject][]Event{}
 	for _, e := range events {
 		if e.Kind.Journal() {
-			older[e.Alias] = append(older[e.Alias], e)
+			older[e.about()] = append(older[e.about()], e)
 		}
 	}
 	r.mu.Lock()

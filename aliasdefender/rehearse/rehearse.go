@@ -47,6 +47,9 @@ func (e *RequestError) Error() string { return e.Of + ": " + e.Text }
 // errSystem is the answer of a system that has no namespaces.
 var errSystem = errors.New("a rehearsal needs Linux: it runs in network namespaces")
 
+// errNoAliases is the answer to the files of a host that only keeps routes.
+var errNoAliases = errors.New("nothing to rehearse: hostname.alias has no rows, and routes are not played")
+
 // Rehearsal is what was asked for, planned and not yet played.
 type Rehearsal struct {
 	plan      *plan
@@ -107,6 +110,9 @@ func (q Request) files(ctx context.Context) (cfg *config.Config, seen surroundin
 	}
 	if cfg, err = q.Load(); err != nil {
 		return nil, seen, err
+	}
+	if len(cfg.Aliases) == 0 {
+		return nil, seen, errNoAliases
 	}
 	seen, err = lookAround(ctx, cfg, q.Resolve)
 	return cfg, seen, err

@@ -256,4 +256,46 @@
 //	      -> keep: service failing
 //	L9  otherwise
 //	      -> keep: held
+//
+// # Routes
+//
+// [DecideRoute] decides about a route that this host keeps as a router, from what is known
+// of its next hops: a hop is dead if it is silent or its NIC is down or without carrier, it
+// lives if it answers, and is unknown otherwise. Nobody is asked for permission: only one
+// router keeps the route.
+//
+//	R1  this host's routes unknown
+//	      -> rest: routes unknown
+//	R2  ordered off, and ours is there
+//	      -> withdraw: ordered off
+//	R2  ordered off
+//	      -> rest: gone
+//	R3  a foreign route has its place, and ours is not there
+//	      -> rest: foreign route
+//	R3  it is not known whether a foreign route has its place, and ours is not there
+//	      -> rest: routes unknown
+//	R4  all hops dead, ours is there, and on_all_dead = "withdraw"
+//	      -> withdraw: all hops dead
+//	R4  all hops dead
+//	      -> rest: all hops dead
+//	R5  no hop lives, nothing that is known can be mended, and interval + doubt have passed since the start
+//	      -> rest: hops unknown
+//	R5  no hop lives, and nothing that is known can be mended
+//	      -> rest: hops not known yet
+//	R5  ours is not there, a hop that it would rather lead to is not known yet, and interval + doubt have not passed since the start
+//	      -> rest: hops not known yet
+//	R6  ours is not there
+//	      -> add: added
+//	R7  mode first, the hop it goes to unknown
+//	      -> rest: hop unknown
+//	R8  mode first, failback, and a hop of more preference lives
+//	      -> replace: failback
+//	R9  mode first, the hop it goes to dead, or none of those that are set
+//	      -> replace: hop dead
+//	R10 mode spread, and other hops or weights are wanted
+//	      -> replace: hops changed
+//	R11 a foreign route shadows it
+//	      -> rest: shadowed
+//	R12 otherwise
+//	      -> rest: good
 package rules

@@ -334,16 +334,20 @@ func TestALoopbackAliasComesToRest(t *testing.T) {
 	t.Logf("%d states", played)
 }
 
-// TestPackageCommentShowsTheTableOfLoopbackRows keeps the comment and the rows together.
-func TestPackageCommentShowsTheTableOfLoopbackRows(t *testing.T) {
-	var rows []string
+// TestPackageCommentShowsTheSmallTables keeps the comment and the rows together.
+func TestPackageCommentShowsTheSmallTables(t *testing.T) {
+	var loopback, routes []string
 	line := func(id, when string, action, reason fmt.Stringer) string {
 		return fmt.Sprintf("//\t%-4s%s\n//\t      -> %s: %s\n", id, when, action, reason)
 	}
 	for _, r := range LoopbackRows() {
-		rows = append(rows, line(r.ID, r.When, r.Action, r.Reason))
+		loopback = append(loopback, line(r.ID, r.When, r.Action, r.Reason))
 	}
-	tableBelow(t, "On a loopback interface", strings.Join(rows, ""))
+	for _, r := range RouteRows() {
+		routes = append(routes, line(r.ID, r.When, r.Action, r.Reason))
+	}
+	tableBelow(t, "On a loopback interface", strings.Join(loopback, ""))
+	tableBelow(t, "Routes", strings.Join(routes, ""))
 }
 
 // tableBelow compares the first table below a heading of the package comment.
@@ -372,6 +376,22 @@ func tableBelow(t *testing.T, heading, want string) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-wanted +in the comment):\n%s", diff)
+	}
+}
+
+// TestDesignHasTheRouteRows does the same for the table of routes.
+func TestDesignHasTheRouteRows(t *testing.T) {
+	var ids []string
+	for _, line := range designRows(t, "Routes") {
+		ids = append(ids, line.id)
+		for _, r := range RouteRows() {
+			if r.ID == line.id && (!strings.Contains(line.decision, r.Action.String()) || !strings.Contains(line.decision, r.Reason.String())) {
+				t.Errorf("%s: %q lacks %s: %s", r.ID, line.decision, r.Action, r.Reason)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"R1", "R2", "R3", "R4", "R5", "R6", "R7", "R8", "R9", "R10", "R11", "R12"}, ids); diff != "" {
+		t.Error(diff)
 	}
 }
 

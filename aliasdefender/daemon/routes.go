@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"alias-defender/aliasdefender/check"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/probe"
+	"alias-defender/aliasdefender/route"
+)
+
+// routes are the routes that this host keeps as a router.
+type routes struct {
+	*route.Keeper
+	withdraws atomic.Bool // they go with the Monitor: on_exit is "release"
+}
+
+// newRoutes makes the keeper of the routes. It starts nothing.
+func newRoutes(m *monitor, s System, cfg *config.Config) *routes {
+	o := route.Options{
+		Config: cfg, Tables: s.Routes, Watch: s.WatchRoutes, Ping: probe.Ping, Check: check.NewQuestions().Ask,
+		Boottime: s.Boottime, Record: m.events.Record, Repeat: m.events.Repeat, Observe: m.observes, Log: m.log,
+		Journal: func(name string) []control.Entry { return defender.Journal(m.events.ring.OfRoute(name)) },
+		Keep:    m.events.ring.KeepRoutes,
+	}
+	if s.Listen != nil {
+		o.Listen = func(nic string, f host.Family, see func([]host.Sighting)) (route.Wire, error) {
+			return s.Listen(nic, f, see)
+		}
+	}
+	if s.Ping != nil {
+		o.Ask, o.Hearing = s.Ping.Ask, s.Ping.Hearing
+	}
+	r := &routes{Keeper: route.New(o)}
+	r.use(cfg)
+	return r
+}
+
+// use notes what the settings say of the routes' end.
+func (r *routes) use(cfg *config.Config) {
+	r.withdraws.Store(cfg.Settings.OnExit == config.ExitRelease)
+}
+
+// endRoutes ends the keeping of routes, as the settings and whoever ended the Monitor say.
+func (m *monitor) endRoutes() {
+	if m.routes == nil {
+		return
+	}
+	m.end.mu.Lock()
+	asSet := m.end.how == defender.ExitAsSet
+	m.end.mu.Unlock()
+	m.routes.End(asSet && m.routes.withdraws.Load())
+}
+
+// droppedRoutes are the names of routes that new files no longer have.
+func (m *monitor) droppedRoutes(ctx context.Context, cfg *config.Config) ([]string, error) {
+	if m.routes == nil {
+		return nil, nil
+	}
+	return m.routes.Drops(ctx, cfg)
+}
+
+// sayDroppedRoutes says which routes are gone, in a line each.
+func sayDroppedRoutes(names []string) string {
+	var text strings.Builder
+	for i, name := range names {
+		if i == mostNamed {
+			fmt.Fprintf(&text, "and %d more routes are gone that this host keeps\n", len(names)-mostNamed)
+			break
+		}
+		fmt.Fprintf(&text, "the [[route]] of %s is gone, and this host keeps that route\n", name)
+	}
+	return text.String()
+}
+
+// showRoutes adds the routes to a snapshot.
+func (m *monitor) showRoutes(ctx context.Context, s *control.Snapshot, journal bool) error {
+	if m.routes == nil {
+		return nil
+	}
+	all, problems, err := m.routes.Snapshot(ctx, journal)
+	s.Routes = all
+	s.Problems = append(s.Problems, problems...)
+	return err
+}

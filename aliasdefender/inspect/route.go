@@ -1,0 +1,176 @@
+package inspect
+
+import (
+	"fmt"
+	"net/netip"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+)
+
+// The findings here are about routes that this host keeps as a router.
+
+// RouteSettings are the kernel's settings that routes need, read into Sysctls.
+var RouteSettings = map[host.Family]struct{ Forwarding, Hash string }{
+	host.IPv4: {"net/ipv4/ip_forward", "net/ipv4/fib_multipath_hash_policy"},
+	host.IPv6: {"net/ipv6/conf/all/forwarding", "net/ipv6/fib_multipath_hash_policy"},
+}
+
+// Tables are what was read of this host's routing tables.
+type Tables struct {
+	Routes []host.TableRoute // those that are ours, or have the prefix of a [[route]]
+	Ruled  map[int]bool      // the tables that some rule looks up
+	VRF    bool              // a rule looks up those of VRFs too
+}
+
+// route is the About of a [[route]].
+func (s *Subject) route(r config.Route) string { return fmt.Sprintf("%s:%d", s.Settings, r.Line) }
+
+// routes calls find for each route.
+func (s *Subject) routes(find func(config.Route) []Finding) (found []Finding) {
+	if s.Config == nil {
+		return nil
+	}
+	for _, r := range s.Config.Routes {
+		found = append(found, find(r)...)
+	}
+	return found
+}
+
+// routeHopElsewhere: a next hop is on no network of this host. The network may come later;
+// until then nothing is known of that hop.
+func routeHopElsewhere(s *Subject) []Finding {
+	if s.Host == nil {
+		return nil
+	}
+	return s.routes(func(r config.Route) (found []Finding) {
+		for _, hop := range r.Via {
+			switch nic, _, own := s.Host.Find(hop); {
+			case own:
+				found = append(found, Finding{Warning, s.route(r), fmt.Sprintf("the next hop %s is an address of this host, on %s", hop, nic),
+					"the route would lead back here: it is never sent there", fmt.Sprintf("take %s out of via", hop)})
+			case !s.connected(hop):
+				found = append(found, Finding{Warning, s.route(r), fmt.Sprintf("the next hop %s is on no network of this host", hop),
+					"the kernel reaches no such next hop: nothing is known of it, and the route is never sent there", fmt.Sprintf("give a NIC an address in the subnet of %s, or write another next hop", hop)})
+			}
+		}
+		return found
+	})
+}
+
+// connected tells whether a NIC of this host has an address in the subnet of the hop.
+func (s *Subject) connected(hop netip.Addr) bool {
+	for _, n := range s.Host.NICs {
+		if config.IsLoopback(n.Name) || hop.Zone() != "" && hop.Zone() != n.Name {
+			continue
+		}
+		for _, a := range n.Addrs {
+			if host.Has(a.Prefix, hop) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// routeNotForwarded: this host forwards no packets of a route's family.
+func routeNotForwarded(s *Subject) (found []Finding) {
+	for _, f := range []host.Family{host.IPv4, host.IPv6} {
+		setting := RouteSettings[f].Forwarding
+		if value, known := s.Sysctls[setting]; !known || value != "0" {
+			continue
+		}
+		for _, r := range s.installed(f) {
+			found = append(found, Finding{Warning, s.route(r), setting + "=0, and this host keeps routes of " + f.String(),
+				"it forwards nothing to any next hop", "sysctl -w " + setting + "=1, and the same in /etc/sysctl.d"})
+			break
+		}
+	}
+	return found
+}
+
+// installed are the routes of a family that are put into the kernel.
+func (s *Subject) installed(f host.Family) (all []config.Route) {
+	s.routes(func(r config.Route) []Finding {
+		if r.Install && host.FamilyOf(r.Prefix.Addr()) == f {
+			all = append(all, r)
+		}
+		return nil
+	})
+	return all
+}
+
+// routeHash: the kernel spreads by addresses alone, so all connections of a client, and of
+// all clients behind one address, go to one hop.
+func routeHash(s *Subject) (found []Finding) {
+	for _, f := range []host.Family{host.IPv4, host.IPv6} {
+		setting := RouteSettings[f].Hash
+		if value, known := s.Sysctls[setting]; !known || value != "0" {
+			continue
+		}
+		for _, r := range s.installed(f) {
+			if r.Mode == config.RouteSpread {
+				found = append(found, Finding{Note, s.route(r), setting + "=0, and the route spreads",
+					"the kernel spreads by addresses alone: all connections of one client to one address go to one next hop", "sysctl -w " + setting + "=1 spreads by ports too; each change of it moves connections that live"})
+				break
+			}
+		}
+	}
+	return found
+}
+
+// routeForeign: a route that is not ours has the place of one, or comes before it.
+func routeForeign(s *Subject) []Finding {
+	if s.Tables == nil {
+		return nil
+	}
+	return s.routes(func(r config.Route) (found []Finding) {
+		metric := host.Metric(r.Prefix, r.Metric)
+		for _, other := range s.Tables.Routes {
+			if !r.Install || other.Ours || other.Prefix != r.Prefix || other.Table != r.Table || other.Metric > metric {
+				continue
+			}
+			same, why := "and a better metric", "ours is not used while it is there"
+			if other.Metric == metric {
+				same, why = "and the same metric", "ours is not added while it is there, or not used"
+			}
+			return []Finding{{Warning, s.route(r), fmt.Sprintf("a route that no Monitor made has the prefix %s, table %d, %s", r.Prefix, r.Table, same), why,
+				"find out which program made it ('ip route show " + r.Prefix.String() + "'), and give that up, or another metric to one of the two"}}
+		}
+		return nil
+	})
+}
+
+// routeTable: no rule looks up the table of a route.
+func routeTable(s *Subject) []Finding {
+	if s.Tables == nil || s.Tables.VRF {
+		return nil
+	}
+	said := map[int]bool{}
+	return s.routes(func(r config.Route) []Finding {
+		if !r.Install || said[r.Table] || s.Tables.Ruled[r.Table] {
+			return nil
+		}
+		said[r.Table] = true
+		return []Finding{{Warning, s.route(r), fmt.Sprintf("no rule looks up table %d", r.Table), "its routes are kept, and used for nothing", fmt.Sprintf("ip rule add lookup %d, with what is to be routed by it", r.Table)}}
+	})
+}
+
+// routeLeftOver: a Monitor made a route, and no [[route]] has it.
+func routeLeftOver(s *Subject) (found []Finding) {
+	if s.Tables == nil {
+		return nil
+	}
+	kept := map[host.RouteKey]bool{}
+	s.routes(func(r config.Route) []Finding {
+		kept[host.RouteKey{Prefix: r.Prefix, Table: r.Table, Metric: host.Metric(r.Prefix, r.Metric)}] = r.Install
+		return nil
+	})
+	for _, r := range s.Tables.Routes {
+		if r.Ours && !kept[r.Key()] {
+			found = append(found, Finding{Warning, s.Settings, fmt.Sprintf("a Monitor made the route %s in table %d, and no [[route]] has it", r.Prefix, r.Table),
+				"it leads where it leads, whether anybody lives there or not", "write it again, if the file has lost it; or, if no Monitor with another file runs here: " + r.Removal()})
+		}
+	}
+	return found
+}

@@ -1,0 +1,394 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/record"
+)
+
+const prefix = "192.0.2.32/27"
+
+// two is a route with two next hops, and more of its settings.
+func two(more string) string {
+	return "interval = \"1s\"\n[[route]]\nprefix = \"" + prefix + "\"\nvia = [\"10.1.0.2\", \"10.1.0.3\"]\n" + more
+}
+
+func TestARouteMovesToTheNextHopThatLives(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(time.Second)
+		w.expect("at the start", prefix, "10.1.0.2")
+		w.says("at the start", prefix, "R12", "good", "")
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
+		w.expect("its hop died", prefix, "10.1.0.3")
+		w.wakeUp("10.1.0.2")
+		time.Sleep(detected)
+		w.expect("it is back", prefix, "10.1.0.2")
+		want := []string{
+			prefix + " add:  > 10.1.0.2", prefix + " replace: 10.1.0.2 > 10.1.0.3", prefix + " replace: 10.1.0.3 > 10.1.0.2",
+		}
+		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" {
+			t.Error(diff)
+		}
+		if slices.Contains(w.calls, "remove 1") {
+			t.Errorf("it was gone for a moment: %v", w.calls)
+		}
+	})
+}
+
+func TestWithoutFailbackARouteStays(t *testing.T) {
+	play(t, two("failback = false\n"), func(w *world) {
+		time.Sleep(time.Second)
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
+		w.wakeUp("10.1.0.2")
+		time.Sleep(time.Minute)
+		w.expect("the first is back", prefix, "10.1.0.3")
+		w.change(func() { w.routes = nil })
+		time.Sleep(time.Second)
+		w.expect("another program removed it", prefix, "10.1.0.3")
+	})
+}
+
+func TestASpreadHasEachHopThatLives(t *testing.T) {
+	play(t, "interval = \"1s\"\n[[route]]\nprefix = \""+prefix+"\"\nvia = [\"10.1.0.2\", \"10.1.0.3\", \"10.2.0.4\"]\nmode = \"spread\"\nweights = [3, 1, 1]\n", func(w *world) {
+		time.Sleep(time.Second)
+		w.expect("at the start", prefix, "10.1.0.2*3 10.1.0.3 10.2.0.4")
+		w.kill("10.1.0.3", "10.2.0.4")
+		time.Sleep(detected)
+		w.expect("one is left", prefix, "10.1.0.2*3")
+		w.mu.Lock()
+		w.routes[0].Hops[0].Weight = 1 // as the kernel keeps an only hop
+		calls := len(w.calls)
+		w.mu.Unlock()
+		time.Sleep(time.Minute)
+		if len(w.calls) != calls {
+			t.Errorf("the kernel was worked on, for nothing: %v", w.calls[calls:])
+		}
+		w.wakeUp("10.1.0.3", "10.2.0.4")
+		time.Sleep(detected)
+		w.expect("all are back", prefix, "10.1.0.2*3 10.1.0.3 10.2.0.4")
+	})
+}
+
+func TestALostCarrierMovesARouteAtOnce(t *testing.T) {
+	play(t, "interval = \"20s\"\n[[route]]\nprefix = \""+prefix+"\"\nvia = [\"10.1.0.2\", \"10.2.0.2\"]\n", func(w *world) {
+		time.Sleep(time.Second)
+		w.carrier("eth0", false)
+		time.Sleep(100 * time.Millisecond)
+		w.expect("carrier lost", prefix, "10.2.0.2")
+		w.carrier("eth0", true)
+		time.Sleep(2 * time.Second)
+		w.expect("carrier back", prefix, "10.1.0.2")
+	})
+}
+
+func TestWhenEveryHopIsDead(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(time.Second)
+		w.kill("10.1.0.2", "10.1.0.3")
+		time.Sleep(detected)
+		w.expect("keep", prefix, "10.1.0.2")
+		w.says("keep", prefix, "R4", "all hops dead", "alarm")
+	})
+	play(t, two("on_all_dead = \"withdraw\"\n"), func(w *world) {
+		time.Sleep(time.Second)
+		w.kill("10.1.0.2", "10.1.0.3")
+		time.Sleep(detected)
+		w.expect("withdraw", prefix, "")
+		w.says("withdraw", prefix, "R4", "all hops dead", "alarm")
+		w.wakeUp("10.1.0.3")
+		time.Sleep(detected)
+		w.expect("one is back", prefix, "10.1.0.3")
+	})
+}
+
+func TestARouteThatAnotherRemovesIsPutBack(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(time.Second)
+		gone := 0
+		for range 100 { // in ten seconds
+			w.change(func() {
+				if len(w.routes) > 0 {
+					gone++
+				}
+				w.routes = nil
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		if gone < 3 || gone > 7 {
+			t.Errorf("put back %d times within ten seconds", gone)
+		}
+		if r := w.shown(prefix); r.Level != "alarm" || !strings.Contains(r.Why, "keeps vanishing") {
+			t.Errorf("Status says %q %q", r.Level, r.Why)
+		}
+		time.Sleep(time.Minute)
+		w.expect("the other program has ended", prefix, "10.1.0.2")
+	})
+}
+
+func TestAForeignRouteIsLeftAlone(t *testing.T) {
+	foreign := host.TableRoute{Prefix: netip.MustParsePrefix(prefix), Table: 254, Hops: []host.NextHop{{NIC: "eth0", Gateway: netip.MustParseAddr("10.1.0.9"), Weight: 1}}}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		_ = w.Foreign(foreign)
+		w.start(two(""))
+		time.Sleep(10 * time.Second)
+		w.expect("a foreign one has its place", prefix, "")
+		w.says("a foreign one has its place", prefix, "R3", "foreign route", "alarm")
+		if len(w.routes) != 1 || w.routes[0].Ours || len(w.calls) > 0 {
+			t.Errorf("%+v, %v", w.routes, w.calls)
+		}
+		_ = w.Delete(foreign)
+		time.Sleep(time.Second)
+		w.expect("it has gone", prefix, "10.1.0.2")
+		_ = w.Foreign(foreign)
+		time.Sleep(time.Second)
+		w.says("one stands in front of ours", prefix, "R11", "shadowed", "alarm")
+		w.kill("10.1.0.2")
+		time.Sleep(10 * time.Second)
+		if !slices.ContainsFunc(w.routes, func(r host.TableRoute) bool { return !r.Ours && r.Hops[0].Gateway == foreign.Hops[0].Gateway }) {
+			t.Errorf("the foreign one was touched: %+v", w.routes)
+		}
+		if r := w.shown(prefix); r.Level != "alarm" || !strings.Contains(r.Why, "not ours") {
+			t.Errorf("Status says %q %q", r.Level, r.Why)
+		}
+		_ = w.Delete(foreign)
+		time.Sleep(time.Minute)
+		w.expect("it has gone again", prefix, "10.1.0.3")
+		w.end(false)
+	})
+}
+
+func TestAtItsStartAKeeperAdoptsWhatIsThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.start(two("failback = false\n"))
+		time.Sleep(time.Second)
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
+		w.wakeUp("10.1.0.2")
+		w.end(false) // and the routes stay
+		w.expect("kept", prefix, "10.1.0.3")
+		w.calls, w.events = nil, nil
+		w.start(two("failback = false\n"))
+		time.Sleep(time.Minute)
+		w.expect("adopted", prefix, "10.1.0.3")
+		if diff := cmp.Diff([]string{prefix + " adopt: 10.1.0.3 > 10.1.0.3"}, w.told(record.RouteMoved)); diff != "" || len(w.calls) > 0 {
+			t.Errorf("%s%v", diff, w.calls)
+		}
+		w.change(func() { w.routes = nil })
+		time.Sleep(time.Second)
+		w.expect("it led there, and another removed it", prefix, "10.1.0.3")
+		w.end(true)
+		w.expect("withdrawn at the end", prefix, "")
+	})
+}
+
+func TestUnknownMovesNothing(t *testing.T) {
+	play(t, "interval = \"1s\"\n[[route]]\nprefix = \""+prefix+"\"\nvia = [\"203.0.113.2\", \"10.1.0.1\"]\n", func(w *world) {
+		time.Sleep(time.Minute)
+		w.expect("a hop on no network, and our own address", prefix, "")
+		if r := w.shown(prefix); r.Row != "R5" || r.Level != "alarm" || !strings.Contains(r.Why, "203.0.113.2 is on no network of this host") {
+			t.Errorf("%+v", r)
+		}
+		w.change(func() {
+			w.nics[1].Addrs = append(w.nics[1].Addrs, host.Address{Prefix: netip.MustParsePrefix("203.0.113.1/24")})
+		})
+		time.Sleep(detected)
+		w.expect("the network has come", prefix, "203.0.113.2")
+	})
+	play(t, two(""), func(w *world) {
+		time.Sleep(time.Second)
+		w.mu.Lock()
+		w.readErr = errors.New("no kernel today")
+		w.mu.Unlock()
+		w.kill("10.1.0.2")
+		time.Sleep(30 * time.Second)
+		w.says("the tables cannot be read", prefix, "R1", "routes unknown", "warning")
+		if _, problems, _ := w.k.Snapshot(context.Background(), false); len(problems) != 1 || !strings.Contains(problems[0], "no kernel today") {
+			t.Errorf("problems: %v", problems)
+		}
+		w.mu.Lock()
+		w.readErr = nil
+		w.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		w.expect("they can be read again", prefix, "10.1.0.3")
+	})
+}
+
+func TestACheckIsAskedThroughEachHop(t *testing.T) {
+	play(t, two("check = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"1s\"\n"), func(w *world) {
+		time.Sleep(5 * time.Second)
+		w.expect("at the start", prefix, "10.1.0.2")
+		w.mu.Lock()
+		w.failing["web via 10.1.0.2"] = true
+		w.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		w.expect("its service fails, and the host lives", prefix, "10.1.0.3")
+		if r := w.shown(prefix); r.Hops[0].Answer != "failing" || r.Hops[0].Why != "status 500" || r.Hops[1].Answer != "good" {
+			t.Errorf("%+v", r.Hops)
+		}
+		w.mu.Lock()
+		w.failing["web via 10.1.0.2"] = false
+		w.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		w.expect("its service is well again", prefix, "10.1.0.2")
+	})
+}
+
+func TestAReloadChangesOnlyWhatHasChanged(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(time.Second)
+		more := two("") + "[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.3\"]\n"
+		w.k.Reload(configOf(t, more))
+		time.Sleep(detected)
+		w.expect("it stays", prefix, "10.1.0.2")
+		w.expect("it has come", "192.0.2.64/27", "10.1.0.3")
+		if diff := cmp.Diff([]string{"add 1", "add 1"}, w.calls); diff != "" {
+			t.Error(diff)
+		}
+		turned := strings.Replace(more, `"10.1.0.2", "10.1.0.3"`, `"10.1.0.3", "10.1.0.2"`, 1)
+		w.k.Reload(configOf(t, turned))
+		time.Sleep(detected)
+		w.expect("another preference", prefix, "10.1.0.3")
+		gone := "[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.3\"]\n"
+		if dropped, err := w.k.Drops(context.Background(), configOf(t, gone)); err != nil || !slices.Equal(dropped, []string{prefix}) {
+			t.Errorf("dropped: %v, %v", dropped, err)
+		}
+		w.k.Reload(configOf(t, gone))
+		time.Sleep(time.Second)
+		w.expect("its row has gone", prefix, "")
+		w.expect("the other stays", "192.0.2.64/27", "10.1.0.3")
+		if all, _, _ := w.k.Snapshot(context.Background(), false); len(all) != 1 {
+			t.Errorf("%+v", all)
+		}
+	})
+}
+
+func TestAnotherMetricIsAddedBeforeTheOldRouteGoes(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(time.Second)
+		w.k.Reload(configOf(t, two("metric = 5\n")))
+		time.Sleep(time.Second)
+		if diff := cmp.Diff([]string{"add 1", "add 1", "remove 1"}, w.calls); diff != "" {
+			t.Error(diff)
+		}
+		if len(w.routes) != 1 || w.routes[0].Metric != 5 {
+			t.Errorf("%+v", w.routes)
+		}
+	})
+}
+
+func TestARouteThatIsNotInstalledIsTold(t *testing.T) {
+	play(t, two("install = false\n"), func(w *world) {
+		time.Sleep(time.Second)
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
+		want := []string{prefix + " add:  > 10.1.0.2", prefix + " replace: 10.1.0.2 > 10.1.0.3"}
+		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" || len(w.calls) > 0 || len(w.routes) > 0 {
+			t.Errorf("%s%v", diff, w.calls)
+		}
+		if r := w.shown(prefix); r.Kept != "hooks" || r.Via[0].Hop != "10.1.0.3" {
+			t.Errorf("%+v", r)
+		}
+		w.end(true)
+		if all := w.told(record.RouteMoved); all[len(all)-1] != prefix+" withdraw: 10.1.0.3 > " {
+			t.Errorf("at the end: %v", all)
+		}
+		w.start(two("install = false\n"))
+	})
+}
+
+func TestAKeeperThatObservesDoesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		o := w.options(two(""))
+		o.Observe = true
+		w.startWith(o)
+		time.Sleep(time.Minute)
+		want := []string{prefix + " rest:  > ", prefix + " add:  > 10.1.0.2"}
+		if diff := cmp.Diff(want, w.told(record.RouteDecided)); diff != "" || len(w.calls) > 0 {
+			t.Errorf("%s%v", diff, w.calls)
+		}
+		w.k.Reload(configOf(t, "[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.3\"]\n"))
+		time.Sleep(time.Second)
+		if all, _, _ := w.k.Snapshot(context.Background(), false); len(all) != 1 {
+			t.Errorf("%+v", all)
+		}
+		w.end(true)
+		if len(w.calls) > 0 {
+			t.Error(w.calls)
+		}
+	})
+}
+
+func TestAThousandRoutesMoveInOneGo(t *testing.T) {
+	var settings strings.Builder
+	settings.WriteString("interval = \"1s\"\n")
+	for i := range 1000 {
+		fmt.Fprintf(&settings, "[[route]]\nprefix = \"172.16.%d.%d/32\"\nvia = [\"10.1.0.%d\", \"10.2.0.9\"]\n", i/250, i%250, 2+i%4)
+	}
+	play(t, settings.String(), func(w *world) {
+		time.Sleep(time.Second)
+		w.mu.Lock()
+		w.calls = nil
+		w.mu.Unlock()
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
+		moved := 0
+		for _, r := range w.routes {
+			if r.Hops[0].Gateway == netip.MustParseAddr("10.2.0.9") {
+				moved++
+			}
+		}
+		if moved != 250 || !slices.Equal(w.calls, []string{"replace 250"}) {
+			t.Errorf("%d moved, by %v", moved, w.calls)
+		}
+	})
+}
+
+func TestAKernelThatHangsHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.takes = time.Hour
+		w.start(two(""))
+		time.Sleep(time.Minute)
+		if r := w.shown(prefix); r.Kept != "no" {
+			t.Errorf("%+v", r)
+		}
+		begun := time.Now()
+		w.k.End(true)
+		if err := <-w.ended; err == nil || time.Since(begun) > 2*endWithin {
+			t.Errorf("ended after %s: %v", time.Since(begun), err)
+		}
+		time.Sleep(2 * time.Hour) // its goroutine comes back
+	})
+}
+
+func TestASilentProcessForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		o := w.options(two(""))
+		begun, slept := time.Now(), time.Duration(0)
+		o.Boottime = func() time.Duration { return time.Since(begun) + slept }
+		w.startWith(o)
+		time.Sleep(time.Second)
+		w.k.post(func(*loop) { slept = time.Hour })
+		time.Sleep(detected)
+		w.expect("after a suspension", prefix, "10.1.0.2")
+		w.says("after a suspension", prefix, "R12", "good", "")
+		w.end(false)
+	})
+}

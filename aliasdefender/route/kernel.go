@@ -1,0 +1,283 @@
+package route
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+const (
+	// readEvery is how often the host is read at most, unless it tells of a change.
+	readEvery = time.Second
+	// Where it tells of one change after the other, the next reading waits this many times
+	// as long as the last one took, at most restMost: a table may be long.
+	restsFor = 4
+	restMost = 50 * time.Millisecond
+)
+
+// kernel is this host as it was last read.
+type kernel struct {
+	state   host.State
+	readAt  time.Time // when the newest reading began; zero: none has come back
+	readErr string
+	reading bool // one is under way,
+	again   bool // and another is wanted after it
+	next    time.Time
+	rested  time.Time // when the kernel's word is followed by a reading at once
+}
+
+// told takes in that something on this host has changed.
+func (l *loop) told() {
+	switch {
+	case l.reading:
+		l.again = true
+	case l.now.Before(l.rested):
+		l.soon(l.rested)
+	default:
+		l.read()
+	}
+}
+
+// soon has the host read by then.
+func (l *loop) soon(at time.Time) {
+	if at.Before(l.next) {
+		l.next = at
+	}
+}
+
+// read has the host read beside the loop, one reading at a time.
+func (l *loop) read() {
+	l.next = agenda.Grid(l.epoch, l.now, max(l.every, readEvery))
+	if len(l.list) == 0 {
+		return // nothing is kept
+	}
+	if l.reading {
+		l.again = true
+		return
+	}
+	l.reading = true
+	asked := l.now
+	tables, wanted := []int{config.DefaultTable}, map[netip.Prefix]bool{}
+	for _, r := range l.list {
+		if r.key.install {
+			if wanted[r.key.Prefix] = true; !slices.Contains(tables, r.key.Table) {
+				tables = append(tables, r.key.Table)
+			}
+		}
+	}
+	l.wg.Go(func() {
+		s, err := l.o.Tables.Read()
+		var routes []host.TableRoute
+		if len(wanted) > 0 {
+			var cannot error
+			routes, cannot = l.o.Tables.ReadRoutes(tables, func(p netip.Prefix) bool { return wanted[p] })
+			err = errors.Join(err, cannot)
+		}
+		l.k.post(func(l *loop) { l.hasRead(s, routes, err, asked) })
+	})
+}
+
+// hasRead takes in a reading that was begun at asked.
+func (l *loop) hasRead(s host.State, routes []host.TableRoute, err error, asked time.Time) {
+	l.reading = false
+	l.rested = l.now.Add(min(restMost, restsFor*l.now.Sub(asked)))
+	if l.again {
+		l.again = false
+		l.soon(l.rested)
+	}
+	if err != nil { // what was known becomes too old by itself
+		if l.readErr != err.Error() {
+			l.readErr = err.Error()
+			l.o.Log.WithField("event", "kernel_unreadable").WithError(err).Error("cannot read this host's routes from the kernel")
+		}
+		return
+	}
+	first := l.readAt.IsZero()
+	l.readErr, l.state, l.readAt = "", s, asked
+	l.place()
+	byPrefix := map[netip.Prefix][]host.TableRoute{}
+	for _, r := range routes {
+		byPrefix[r.Prefix] = append(byPrefix[r.Prefix], r)
+	}
+	for _, r := range l.list {
+		if r.key.install {
+			l.readRoute(r, byPrefix[r.key.Prefix], asked)
+		} else {
+			l.mark(r)
+		}
+	}
+	if first {
+		l.leftovers(routes)
+		l.asks.Begin(l.now)
+	}
+}
+
+// batch is the deeds that are carried out together, and those for the next time.
+type batch struct {
+	busy bool
+	jobs []job
+}
+
+// job is one deed.
+type job struct {
+	r   *route
+	d   rules.RouteDecision
+	was []rules.Via
+	err error
+}
+
+// decide asks the rules, and begins what follows.
+func (l *loop) decide(r *route) {
+	if r.working {
+		return // it is decided again when that is done
+	}
+	d := rules.DecideRoute(r.policy(), r.state, l.facts(r))
+	l.agenda.Set(&r.due, d.Again)
+	acts := d.Action != rules.RouteRest
+	if acts && l.now.Before(r.retry) && !r.state.Leaving {
+		if d.Again.IsZero() || r.retry.Before(d.Again) {
+			l.agenda.Set(&r.due, r.retry)
+		}
+		l.note(r, d)
+		return
+	}
+	if until, waits := l.heir(r); d.Action == rules.RouteWithdraw && r.key.install && waits {
+		l.agenda.Set(&r.due, until)
+		return
+	}
+	l.note(r, d)
+	switch {
+	case d.Reason == rules.RouteGone, r.state.Leaving && l.o.Observe:
+		l.forget(r)
+	case !acts || l.o.Observe:
+	case !r.key.install:
+		l.done(job{r: r, d: d, was: r.via})
+	case l.busy:
+		r.waits = true
+	default:
+		r.working = true
+		l.jobs = append(l.jobs, job{r: r, d: d, was: r.via})
+	}
+}
+
+// flush hands the deeds of this turn to the kernel, all in one go: first those that add,
+// so that a route whose row has another metric now is not gone for a moment.
+func (l *loop) flush() {
+	if l.busy || len(l.jobs) == 0 {
+		return
+	}
+	jobs := l.jobs
+	l.busy, l.jobs = true, nil
+	orders := make([]host.TableRoute, len(jobs))
+	for i, j := range jobs {
+		orders[i] = j.r.leads(j.d.Via)
+	}
+	l.wg.Go(func() {
+		for _, trade := range []struct {
+			action rules.RouteAction
+			do     func([]host.TableRoute) []error
+		}{
+			{rules.RouteAdd, l.o.Tables.AddRoutes}, {rules.RouteReplace, l.o.Tables.ReplaceRoutes}, {rules.RouteWithdraw, l.o.Tables.RemoveRoutes},
+		} {
+			var what []host.TableRoute
+			var which []int
+			for i, j := range jobs {
+				if j.d.Action == trade.action {
+					what, which = append(what, orders[i]), append(which, i)
+				}
+			}
+			if len(what) == 0 {
+				continue
+			}
+			for i, err := range trade.do(what) {
+				jobs[which[i]].err = err
+			}
+		}
+		l.k.post(func(l *loop) { l.ended(jobs) })
+	})
+}
+
+// ended takes in what became of a batch.
+func (l *loop) ended(jobs []job) {
+	l.busy = false
+	for _, j := range jobs {
+		j.r.working = false
+		if j.err != nil {
+			l.failed(j)
+		} else {
+			l.done(j)
+		}
+	}
+	for _, r := range l.list {
+		if r.waits {
+			r.waits = false
+			l.mark(r)
+		}
+	}
+}
+
+// done notes a deed that has succeeded.
+func (l *loop) done(j job) {
+	r := j.r
+	r.fails.n, r.fails.text = 0, ""
+	r.state.Done(j.d)
+	r.changed = time.Now() // a reading that is under way may not show it
+	there := j.d.Action != rules.RouteWithdraw
+	r.kernel.Set(rules.Of(there), l.now, l.now)
+	r.via = j.d.Via
+	l.moved(r, j.d, j.was)
+	l.mark(r)
+	if l.leaving() && there {
+		for _, other := range l.list { // which may have waited for it
+			if other.state.Leaving && other.key.Prefix == r.key.Prefix {
+				l.mark(other)
+			}
+		}
+	}
+}
+
+// leaving tells whether some route leaves: those stand last.
+func (l *loop) leaving() bool { return len(l.list) > 0 && l.list[len(l.list)-1].state.Leaving }
+
+// failed notes that a deed could not be done; it is tried again, after pauses that double.
+func (l *loop) failed(j job) {
+	r := j.r
+	r.fails.n++
+	r.retry = l.now.Add(doubled(r.fails.n))
+	if text := j.d.Action.String() + ": " + j.err.Error(); r.fails.text != text {
+		r.fails.text = text
+		l.failedEvent(r, j.d.Action.String(), j.err)
+	}
+	r.changed = time.Now()
+	l.mark(r)
+	l.read() // it is no longer as it was known
+}
+
+// forget drops a route that has gone.
+func (l *loop) forget(r *route) {
+	l.agenda.Set(&r.due, time.Time{})
+	delete(l.byKey, r.key)
+	l.list = slices.DeleteFunc(slices.Clone(l.list), func(one *route) bool { return one == r }) // somebody may be going through it
+	l.untidy()
+}
+
+// untidy has the hops and questions that are no longer needed forgotten, once for many
+// routes.
+func (l *loop) untidy() {
+	if l.tidying {
+		return
+	}
+	l.tidying = true
+	l.wg.Go(func() {
+		l.k.post(func(l *loop) {
+			l.tidying = false
+			l.relink()
+		})
+	})
+}

@@ -1,0 +1,207 @@
+package route
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+// sayAgain is when a decision that lasts, and is not well, is said again.
+const sayAgain = time.Hour
+
+// note keeps a decision by which nothing moves, and records it if it has changed or has
+// lasted for an hour. What moves is recorded when it is done.
+func (l *loop) note(r *route, d rules.RouteDecision) {
+	acts := d.Action != rules.RouteRest
+	if acts && !l.o.Observe {
+		return
+	}
+	if d.Reason == rules.RoutesUnknown && r.kernel.Asked.IsZero() && l.readErr == "" {
+		return // they have not been read yet
+	}
+	was := r.decision
+	changed := d.Row != was.Row || d.Reason != was.Reason
+	if r.decision = d; changed {
+		r.decided = l.now
+	}
+	if !changed && (d.Reason.Level() < rules.Warning || l.now.Sub(r.said) < sayAgain) {
+		return
+	}
+	e := record.Event{Kind: record.RouteDecided, Level: d.Reason.Level(), Text: r.why(d)}
+	if !changed {
+		e.Kind = record.Lasts
+	}
+	if acts {
+		e.Text = record.Observing + d.Action.String() + ": " + e.Text
+		e.Via, e.ViaOld = r.names(d.Via), r.names(r.via)
+	}
+	if d.Reason == rules.HopsUnknown || d.Reason == rules.RouteGood && (was.Row == "" || was.Action != rules.RouteRest) {
+		e.Text = "" // there is nothing to tell yet; or its move, or its finding, has said all
+	}
+	r.said = l.now
+	l.record(r, d, e)
+}
+
+// moved records what was done.
+func (l *loop) moved(r *route, d rules.RouteDecision, was []rules.Via) {
+	r.decision, r.decided, r.said = d, l.now, l.now
+	e := record.Event{Kind: record.RouteMoved, Level: d.Reason.Level(), Via: r.names(d.Via), ViaOld: r.names(was)}
+	to := ""
+	if len(d.Via) > 0 {
+		to = " to " + r.spell(d.Via)
+	}
+	e.Text = d.Action.String() + to + ": " + d.Reason.Text()
+	l.record(r, d, e)
+}
+
+// adopted records that the route was found at the start.
+func (l *loop) adopted(r *route) {
+	l.recordAs(r, record.Decision{Action: "adopt", Reason: "found", Why: "an earlier Monitor put it there"},
+		record.Event{Kind: record.RouteMoved, Text: "adopt: an earlier Monitor put it there, to " + r.spell(r.via), Via: r.names(r.via), ViaOld: r.names(r.via)})
+}
+
+// vanishedEvent records that somebody else removed the route, or a NIC that went down took
+// it along.
+func (l *loop) vanishedEvent(r *route) {
+	text := "it has gone from the kernel, and nobody here removed it"
+	if len(r.vanished) > vanishFree {
+		text = fmt.Sprintf("it keeps vanishing, %d times within a minute: another program removes it; it is put back after a pause", len(r.vanished))
+	}
+	level := rules.Warning
+	if len(r.vanished) > vanishFree {
+		level = rules.Alarm
+	}
+	l.recordAs(r, record.Decision{Reason: "vanished", Why: text}, record.Event{Kind: record.RouteVanished, Level: level, Text: text})
+}
+
+// failedEvent records that something could not be done.
+func (l *loop) failedEvent(r *route, what string, err error) {
+	l.recordAs(r, record.Decision{}, record.Event{Kind: record.Failed, Level: rules.Error, Text: what + " failed; it is tried again", Error: err.Error()})
+}
+
+// record records an event of a route with the decision and all that is known of it.
+func (l *loop) record(r *route, d rules.RouteDecision, e record.Event) {
+	l.recordAs(r, record.Decision{Row: d.Row, Action: d.Action.String(), Reason: d.Reason.String(), Why: r.why(d)}, e)
+}
+
+func (l *loop) recordAs(r *route, d record.Decision, e record.Event) {
+	e.Time, e.Route, e.Decision = l.now, r.cfg.Name(), d
+	e.Facts = l.listed(r)
+	sort := record.Sort{Kind: e.Kind, Reason: r.cfg.Name() + ": " + d.Reason}
+	if e.Kind != record.Lasts && !l.flood.May(sort, l.now) {
+		l.agenda.Set(&l.repeat, l.flood.Next())
+		if l.o.Repeat != nil {
+			e.Facts = nil
+			l.o.Repeat(e)
+		}
+		return
+	}
+	l.agenda.Set(&l.repeat, l.flood.Next())
+	l.o.Record(e)
+}
+
+// sayRepeated records how often something has happened that was not recorded each time.
+func (l *loop) sayRepeated() {
+	for _, more := range l.flood.Due(l.now) {
+		l.o.Record(record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Drops: more.N,
+			Text: fmt.Sprintf("%d more in the last minute: %s, route %s", more.N, more.Kind, more.Reason)})
+	}
+	l.agenda.Set(&l.repeat, l.flood.Next())
+}
+
+// why is a decision's reason as a sentence, with what is known beyond it.
+func (r *route) why(d rules.RouteDecision) string {
+	switch text := d.Reason.Text(); {
+	case r.fails.text != "":
+		return "could not " + r.fails.text
+	case d.Reason == rules.HopsUnknownLong || d.Reason == rules.HopStaysUnknown || d.Reason == rules.HopsUnknown:
+		for _, h := range r.hops {
+			if h.near != nil {
+				return text + ": " + h.near.Error()
+			}
+		}
+		return text
+	default:
+		return text
+	}
+}
+
+// spell names next hops, each with its weight where the weights differ.
+func (r *route) spell(via []rules.Via) string {
+	all := make([]string, len(via))
+	for i, v := range via {
+		all[i] = r.nameOf(v)
+		if v.Weight != 1 && len(via) > 1 {
+			all[i] += fmt.Sprintf(" weight %d", v.Weight)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// names are next hops as programs read them: addresses with a space between.
+func (r *route) names(via []rules.Via) string {
+	all := make([]string, len(via))
+	for i, v := range via {
+		if all[i] = "-"; v.Hop >= 0 && v.Hop < len(r.cfg.Via) {
+			all[i] = r.cfg.Via[v.Hop].String()
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func (r *route) nameOf(v rules.Via) string {
+	if v.Hop < 0 || v.Hop >= len(r.cfg.Via) {
+		return "a next hop that is not set"
+	}
+	return r.cfg.Via[v.Hop].String()
+}
+
+// listed are the facts about a route.
+func (l *loop) listed(r *route) (all []record.Fact) {
+	f := l.facts(r)
+	for i, h := range r.hops {
+		answer := f.Hops[i].Answer
+		one := record.Fact{Name: "hop " + h.addr.String(), Value: answer.Value.Answer(), Since: answer.Since, Asked: answer.Asked, Why: h.trouble()}
+		all = append(all, one)
+		if link := f.Hops[i].Link; link.Value != rules.Yes {
+			all = append(all, record.Fact{Name: "link to " + h.addr.String(), Value: link.Value.String(), Since: link.Since, Asked: link.Asked})
+		}
+	}
+	all = append(all, record.Fact{Name: "route", Value: f.Kernel.Value.String(), Since: f.Kernel.Since, Asked: f.Kernel.Asked})
+	if f.Foreign == rules.Yes {
+		all = append(all, record.Fact{Name: "foreign route", Value: f.Foreign.String()})
+	}
+	if f.Shadowed == rules.Yes {
+		all = append(all, record.Fact{Name: "shadowed", Value: f.Shadowed.String()})
+	}
+	return all
+}
+
+// trouble is why nothing good is known of a hop; empty: all is well, or it is just silent.
+func (h *hop) trouble() string {
+	switch {
+	case h.near != nil:
+		return h.near.Error()
+	case h.check != "":
+		return h.report.Reason
+	}
+	return ""
+}
+
+// leftovers logs the routes that an earlier Monitor made and that the file does not have.
+// They are not removed: the file may have been cut short, and another Monitor may run here.
+func (l *loop) leftovers(routes []host.TableRoute) {
+	for _, one := range routes {
+		if l.byKey[key{one.Key(), true}] != nil || !one.Ours {
+			continue
+		}
+		l.o.Log.WithFields(logrus.Fields{"event": "left_over", "route": one.Prefix.String()}).
+			Warnf("a Monitor made the route %s in table %d, and no [[route]] has it: it is left alone. If the file has lost it, write it again and run Reload; if nothing else needs it, remove it with '%s'", one.Prefix, one.Table, one.Removal())
+	}
+}

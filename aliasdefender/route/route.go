@@ -1,0 +1,190 @@
+package route
+
+import (
+	"slices"
+	"time"
+
+	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/rules"
+)
+
+// key is what tells routes apart. One that is no longer to be in the kernel is another.
+type key struct {
+	host.RouteKey
+	install bool
+}
+
+func keyOf(r config.Route) key {
+	return key{host.RouteKey{Prefix: r.Prefix, Table: r.Table, Metric: host.Metric(r.Prefix, r.Metric)}, r.Install}
+}
+
+// route is one route, and all that is known of it.
+type route struct {
+	key   key
+	cfg   config.Route
+	state rules.RouteState
+	hops  []*hop // as in the row
+	since time.Time
+	known
+
+	decision rules.RouteDecision
+	decided  time.Time // since when it is this one
+	said     time.Time // when it was recorded last
+	marked   bool
+	working  bool // a deed is under way
+	waits    bool // a deed is due, and waits for the batch that is under way
+	due      agenda.Entry
+
+	fails struct {
+		text string // of the last deed; empty: it succeeded
+		n    int    // in a row
+	}
+	vanished []time.Time // when it was found gone, within vanishWithin
+	retry    time.Time   // no deed before
+	left     time.Time   // when its row went; zero: it has not
+}
+
+// known is what is known of the kernel or, of a route that is not installed, what its hooks
+// were told.
+type known struct {
+	kernel            rules.Fact
+	via               []rules.Via
+	foreign, shadowed rules.Value
+	changed           time.Time // readings that began before say nothing about it
+}
+
+const (
+	// A route that another program keeps removing is put back at once twice, and then after
+	// pauses that double up to this.
+	pauseMost    = time.Minute
+	pauseLeast   = time.Second
+	vanishWithin = time.Minute
+	vanishFree   = 2
+)
+
+// policy is what the row says, for the rules.
+func (r *route) policy() rules.RoutePolicy {
+	return rules.RoutePolicy{
+		Interval: r.cfg.Interval, Timeout: r.cfg.Timeout, Misses: r.cfg.Misses,
+		Spread: r.cfg.Mode == config.RouteSpread, Weights: r.cfg.Weights,
+		Failback: r.cfg.Failback, Withdraw: r.cfg.OnAllDead == config.AllDeadWithdraw,
+	}
+}
+
+// facts are all that is known of it.
+func (l *loop) facts(r *route) rules.RouteFacts {
+	f := rules.RouteFacts{Now: l.now, Since: r.since, Kernel: r.kernel, Via: r.via, Foreign: r.foreign, Shadowed: r.shadowed}
+	if !r.key.install {
+		f.Kernel.Asked, f.Foreign, f.Shadowed = l.now, rules.No, rules.No
+		if f.Kernel.Value == rules.Unknown {
+			f.Kernel.Value = rules.No
+		}
+	}
+	for _, h := range r.hops {
+		f.Hops = append(f.Hops, rules.Hop{Answer: h.answer(l), Link: h.link})
+	}
+	return f
+}
+
+// there tells whether it is in the kernel, or its hooks were told that it is.
+func (r *route) there() bool { return r.kernel.Value == rules.Yes }
+
+// heir tells whether a route that leaves waits for another with its prefix, of a row that has
+// changed: until that one is there, or could have been.
+func (l *loop) heir(r *route) (until time.Time, waits bool) {
+	until = r.left.Add(r.cfg.Detect() + time.Second)
+	if r.left.IsZero() || !l.now.Before(until) {
+		return until, false
+	}
+	for _, other := range l.list {
+		if other.key.Prefix == r.key.Prefix && other.key.install && !other.state.Leaving && !other.there() {
+			return until, true
+		}
+	}
+	return until, false
+}
+
+// sort puts the hops to which it leads into their order.
+func (r *route) sort() {
+	slices.SortStableFunc(r.via, func(a, b rules.Via) int { return a.Hop - b.Hop })
+}
+
+// leads is the route as the kernel has to have it.
+func (r *route) leads(via []rules.Via) host.TableRoute {
+	o := host.TableRoute{Prefix: r.key.Prefix, Table: r.key.Table, Metric: r.key.Metric, Ours: true}
+	for _, v := range via {
+		h := r.hops[v.Hop]
+		o.Hops = append(o.Hops, host.NextHop{NIC: h.nic, Gateway: h.addr, Weight: v.Weight})
+	}
+	return o
+}
+
+// read takes in the kernel's routes of its prefix and table, in their order.
+func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
+	if r.working || asked.Before(r.changed) {
+		return
+	}
+	was, first := r.kernel.Value, r.kernel.Asked.IsZero()
+	there, foreign, shadowed := false, false, false
+	for _, one := range all {
+		if one.Key().Table != r.key.Table {
+			continue
+		}
+		same := one.Metric == r.key.Metric
+		switch {
+		case same && one.Ours:
+			there = true
+			r.via = r.read(one.Hops)
+		case same:
+			foreign = true
+			shadowed = shadowed || !there
+		case !one.Ours && one.Metric < r.key.Metric:
+			shadowed = true
+		}
+	}
+	r.kernel.Set(rules.Of(there), asked, l.now)
+	r.foreign, r.shadowed = rules.Of(foreign), rules.Of(shadowed && there)
+	switch {
+	case there:
+		r.state.Saw(r.via)
+		if first && !r.state.Leaving {
+			l.adopted(r)
+		}
+	case was == rules.Yes:
+		r.via = nil
+		l.lost(r)
+	default:
+		r.via = nil
+	}
+	l.mark(r)
+}
+
+// read is where the route leads, by the numbers of its hops. The kernel does not keep the
+// weight of an only hop.
+func (r *route) read(hops []host.NextHop) (all []rules.Via) {
+	for _, h := range hops {
+		v := rules.Via{Hop: slices.IndexFunc(r.hops, func(one *hop) bool { return one.addr == h.Gateway && one.nic == h.NIC }), Weight: h.Weight}
+		if len(hops) == 1 && v.Hop >= 0 && v.Hop < len(r.cfg.Weights) {
+			v.Weight = r.cfg.Weights[v.Hop]
+		}
+		all = append(all, v)
+	}
+	slices.SortStableFunc(all, func(a, b rules.Via) int { return a.Hop - b.Hop })
+	return all
+}
+
+// lost notes that it was found gone although nobody here removed it.
+func (l *loop) lost(r *route) {
+	r.vanished = slices.DeleteFunc(append(r.vanished, l.now), func(at time.Time) bool { return l.now.Sub(at) >= vanishWithin })
+	if n := len(r.vanished) - vanishFree; n > 0 {
+		r.retry = l.now.Add(doubled(n))
+	}
+	l.vanishedEvent(r)
+}
+
+// doubled is the nth pause.
+func doubled(n int) time.Duration {
+	return min(pauseMost, pauseLeast<<min(n-1, 10))
+}
