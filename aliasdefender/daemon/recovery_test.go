@@ -19,7 +19,7 @@ import (
 // Monitor is told to the loop.
 func TestWhatARecoveryKeepsIsReadAgain(t *testing.T) {
 	alias := netip.MustParseAddr("10.0.0.1")
-	at := time.Now().Add(-time.Minute)
+	at := time.Now().Add(-time.Minute).Round(0) // by the wall clock, as in the file
 	cfg := &config.Config{Settings: config.Settings{StateDir: t.TempDir()}, Aliases: []config.Alias{{
 		Addr: alias, NIC: "eth0", Recover: config.Recover{Check: "there", Fence: config.Program{"/bin/true"}, Budget: 3},
 	}}}
