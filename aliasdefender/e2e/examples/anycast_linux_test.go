@@ -97,10 +97,10 @@ func frr(v *anycast, h *lab.Host, conf string) *lab.Process {
 mount -t tmpfs tmpfs /run
 mount --bind "$1" /etc/frr
 install -d -o frr -g frr /run/frr
-for daemon in zebra bgpd bfdd; do
+for daemon in zebra bfdd bgpd; do
 	/usr/lib/frr/$daemon -A 127.0.0.1 --log stdout &
+	until [ -S /run/frr/$daemon.vty ]; do sleep 0.05; done
 done
-until [ -S /run/frr/zebra.vty ] && [ -S /run/frr/bgpd.vty ] && [ -S /run/frr/bfdd.vty ]; do sleep 0.05; done
 vtysh -b
 echo configured
 wait`
