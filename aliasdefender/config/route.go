@@ -64,7 +64,7 @@ const (
 	maxMetric    = 1<<31 - 1
 	maxHops      = 32
 	maxWeight    = 256
-	maxRoutes    = 10000
+	maxRoutes    = 4096 // a file is not larger than MaxFile
 )
 
 // routeTable is one [[route]] as it is read.

@@ -37,6 +37,11 @@ func newRoutes(m *monitor, s System, cfg *config.Config) *routes {
 	if s.Ping != nil {
 		o.Ask, o.Hearing = s.Ping.Ask, s.Ping.Hearing
 	}
+	names := make([]string, len(cfg.Routes))
+	for i, row := range cfg.Routes {
+		names[i] = row.Name()
+	}
+	m.events.ring.KeepRoutes(names) // before what earlier runs wrote of them is read
 	r := &routes{Keeper: route.New(o)}
 	r.use(cfg)
 	return r

@@ -41,8 +41,8 @@ func TestARouteMovesToTheNextHopThatLives(t *testing.T) {
 		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" {
 			t.Error(diff)
 		}
-		if slices.Contains(w.calls, "remove 1") {
-			t.Errorf("it was gone for a moment: %v", w.calls)
+		if slices.Contains(w.did(), "remove 1") {
+			t.Errorf("it was gone for a moment: %v", w.did())
 		}
 	})
 }
@@ -73,8 +73,8 @@ func TestASpreadHasEachHopThatLives(t *testing.T) {
 		calls := len(w.calls)
 		w.mu.Unlock()
 		time.Sleep(time.Minute)
-		if len(w.calls) != calls {
-			t.Errorf("the kernel was worked on, for nothing: %v", w.calls[calls:])
+		if len(w.did()) != calls {
+			t.Errorf("the kernel was worked on, for nothing: %v", w.did()[calls:])
 		}
 		w.wakeUp("10.1.0.3", "10.2.0.4")
 		time.Sleep(detected)
@@ -147,8 +147,8 @@ func TestAForeignRouteIsLeftAlone(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.expect("a foreign one has its place", prefix, "")
 		w.says("a foreign one has its place", prefix, "R3", "foreign route", "alarm")
-		if len(w.routes) != 1 || w.routes[0].Ours || len(w.calls) > 0 {
-			t.Errorf("%+v, %v", w.routes, w.calls)
+		if len(w.table()) != 1 || w.table()[0].Ours || len(w.did()) > 0 {
+			t.Errorf("%+v, %v", w.table(), w.did())
 		}
 		_ = w.Delete(foreign)
 		time.Sleep(time.Second)
@@ -158,8 +158,8 @@ func TestAForeignRouteIsLeftAlone(t *testing.T) {
 		w.says("one stands in front of ours", prefix, "R11", "shadowed", "alarm")
 		w.kill("10.1.0.2")
 		time.Sleep(10 * time.Second)
-		if !slices.ContainsFunc(w.routes, func(r host.TableRoute) bool { return !r.Ours && r.Hops[0].Gateway == foreign.Hops[0].Gateway }) {
-			t.Errorf("the foreign one was touched: %+v", w.routes)
+		if !slices.ContainsFunc(w.table(), func(r host.TableRoute) bool { return !r.Ours && r.Hops[0].Gateway == foreign.Hops[0].Gateway }) {
+			t.Errorf("the foreign one was touched: %+v", w.table())
 		}
 		if r := w.shown(prefix); r.Level != "alarm" || !strings.Contains(r.Why, "not ours") {
 			t.Errorf("Status says %q %q", r.Level, r.Why)
@@ -181,12 +181,12 @@ func TestAtItsStartAKeeperAdoptsWhatIsThere(t *testing.T) {
 		w.wakeUp("10.1.0.2")
 		w.end(false) // and the routes stay
 		w.expect("kept", prefix, "10.1.0.3")
-		w.calls, w.events = nil, nil
+		w.change(func() { w.calls, w.events = nil, nil })
 		w.start(two("failback = false\n"))
 		time.Sleep(time.Minute)
 		w.expect("adopted", prefix, "10.1.0.3")
-		if diff := cmp.Diff([]string{prefix + " adopt: 10.1.0.3 > 10.1.0.3"}, w.told(record.RouteMoved)); diff != "" || len(w.calls) > 0 {
-			t.Errorf("%s%v", diff, w.calls)
+		if diff := cmp.Diff([]string{prefix + " adopt: 10.1.0.3 > 10.1.0.3"}, w.told(record.RouteMoved)); diff != "" || len(w.did()) > 0 {
+			t.Errorf("%s%v", diff, w.did())
 		}
 		w.change(func() { w.routes = nil })
 		time.Sleep(time.Second)
@@ -256,7 +256,7 @@ func TestAReloadChangesOnlyWhatHasChanged(t *testing.T) {
 		time.Sleep(detected)
 		w.expect("it stays", prefix, "10.1.0.2")
 		w.expect("it has come", "192.0.2.64/27", "10.1.0.3")
-		if diff := cmp.Diff([]string{"add 1", "add 1"}, w.calls); diff != "" {
+		if diff := cmp.Diff([]string{"add 1", "add 1"}, w.did()); diff != "" {
 			t.Error(diff)
 		}
 		turned := strings.Replace(more, `"10.1.0.2", "10.1.0.3"`, `"10.1.0.3", "10.1.0.2"`, 1)
@@ -282,11 +282,11 @@ func TestAnotherMetricIsAddedBeforeTheOldRouteGoes(t *testing.T) {
 		time.Sleep(time.Second)
 		w.k.Reload(configOf(t, two("metric = 5\n")))
 		time.Sleep(time.Second)
-		if diff := cmp.Diff([]string{"add 1", "add 1", "remove 1"}, w.calls); diff != "" {
+		if diff := cmp.Diff([]string{"add 1", "add 1", "remove 1"}, w.did()); diff != "" {
 			t.Error(diff)
 		}
-		if len(w.routes) != 1 || w.routes[0].Metric != 5 {
-			t.Errorf("%+v", w.routes)
+		if len(w.table()) != 1 || w.table()[0].Metric != 5 {
+			t.Errorf("%+v", w.table())
 		}
 	})
 }
@@ -297,8 +297,8 @@ func TestARouteThatIsNotInstalledIsTold(t *testing.T) {
 		w.kill("10.1.0.2")
 		time.Sleep(detected)
 		want := []string{prefix + " add:  > 10.1.0.2", prefix + " replace: 10.1.0.2 > 10.1.0.3"}
-		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" || len(w.calls) > 0 || len(w.routes) > 0 {
-			t.Errorf("%s%v", diff, w.calls)
+		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" || len(w.did()) > 0 || len(w.table()) > 0 {
+			t.Errorf("%s%v", diff, w.did())
 		}
 		if r := w.shown(prefix); r.Kept != "hooks" || r.Via[0].Hop != "10.1.0.3" {
 			t.Errorf("%+v", r)
@@ -319,8 +319,8 @@ func TestAKeeperThatObservesDoesNothing(t *testing.T) {
 		w.startWith(o)
 		time.Sleep(time.Minute)
 		want := []string{prefix + " rest:  > ", prefix + " add:  > 10.1.0.2"}
-		if diff := cmp.Diff(want, w.told(record.RouteDecided)); diff != "" || len(w.calls) > 0 {
-			t.Errorf("%s%v", diff, w.calls)
+		if diff := cmp.Diff(want, w.told(record.RouteDecided)); diff != "" || len(w.did()) > 0 {
+			t.Errorf("%s%v", diff, w.did())
 		}
 		w.k.Reload(configOf(t, "[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.3\"]\n"))
 		time.Sleep(time.Second)
@@ -328,8 +328,8 @@ func TestAKeeperThatObservesDoesNothing(t *testing.T) {
 			t.Errorf("%+v", all)
 		}
 		w.end(true)
-		if len(w.calls) > 0 {
-			t.Error(w.calls)
+		if len(w.did()) > 0 {
+			t.Error(w.did())
 		}
 	})
 }
@@ -348,13 +348,13 @@ func TestAThousandRoutesMoveInOneGo(t *testing.T) {
 		w.kill("10.1.0.2")
 		time.Sleep(detected)
 		moved := 0
-		for _, r := range w.routes {
+		for _, r := range w.table() {
 			if r.Hops[0].Gateway == netip.MustParseAddr("10.2.0.9") {
 				moved++
 			}
 		}
-		if moved != 250 || !slices.Equal(w.calls, []string{"replace 250"}) {
-			t.Errorf("%d moved, by %v", moved, w.calls)
+		if moved != 250 || !slices.Equal(w.did(), []string{"replace 250"}) {
+			t.Errorf("%d moved, by %v", moved, w.did())
 		}
 	})
 }

@@ -127,6 +127,7 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 		return
 	}
 	was, first := r.kernel.Value, r.kernel.Asked.IsZero()
+	before := known{via: r.via, foreign: r.foreign, shadowed: r.shadowed}
 	there, foreign, shadowed := false, false, false
 	for _, one := range all {
 		if one.Key().Table != r.key.Table {
@@ -158,7 +159,9 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 	default:
 		r.via = nil
 	}
-	l.mark(r)
+	if first || was != r.kernel.Value || before.foreign != r.foreign || before.shadowed != r.shadowed || !slices.Equal(before.via, r.via) {
+		l.mark(r) // what is only newer waits until time calls for it
+	}
 }
 
 // read is where the route leads, by the numbers of its hops. The kernel does not keep the

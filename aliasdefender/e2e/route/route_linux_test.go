@@ -2,6 +2,7 @@ package route
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -9,13 +10,13 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
 )
 
 // The rhythm of the stories that need no other, and within what time a crash is noticed.
 const (
-	quick    = "interval = \"500ms\""
-	noticed  = 500*time.Millisecond + 3*125*time.Millisecond
-	machines = 2 * time.Second // what a busy machine may add, where times are not judged
+	quick   = "interval = \"500ms\""
+	noticed = 500*time.Millisecond + 3*125*time.Millisecond
 )
 
 func TestASubnetMovesWhenItsServerCrashes(t *testing.T) {
@@ -59,8 +60,6 @@ func TestWithoutFailbackASubnetStaysWhereItIs(t *testing.T) {
 	w.begun()
 	stage.Must(t, w.servers[0].Crash())
 	w.arrive(0, "1")
-	each, router := w.client, w.router
-	_, _ = each, router
 	stage.Must(t, w.servers[0].Boot())
 	w.serve(0)
 	w.await("the router knows that it is back", func() bool {
@@ -132,6 +131,37 @@ func TestARoutersOwnCable(t *testing.T) {
 	w.arrive(0, "2")
 	stage.Must(t, nic.SetUp(true))
 	w.arrive(0, "0")
+}
+
+func TestAnAddressOfIPv6Moves(t *testing.T) {
+	t.Parallel()
+	six := func(n int) string { return inIPv6(netip.MustParseAddr(server(n))).String() }
+	w := newTown(t, fmt.Sprintf("%s\n[[route]]\nprefix = \"%s/128\"\nvia = [%q, %q]\n[[route]]\nprefix = \"2001:db8:e::/48\"\nvia = [%q, %q, %q]\nmode = \"spread\"\nweights = [1, 2, 1]\n",
+		quick, service6, six(0), six(1), six(0), six(1), six(2)))
+	w.start()
+	led := func(prefix, want string) func() bool {
+		return func() bool {
+			out := w.run(w.router, "ip", "-6", "route", "show", prefix, "proto", "77")
+			var all []string
+			for n := range subnets {
+				if strings.Contains(out, "via "+six(n)+" ") {
+					all = append(all, fmt.Sprint(n))
+				}
+			}
+			return strings.Join(all, " ") == want
+		}
+	}
+	w.await("to the first", led(service6.String(), "0"))
+	w.await("spread", led("2001:db8:e::/48", "0 1 2"))
+	c, err := w.client.Client(lab.ClientSpec{Target: service6, Every: 5 * time.Millisecond})
+	stage.Must(t, err)
+	w.answered(c, 0)
+	stage.Must(t, w.servers[0].Crash())
+	w.answered(c, 1)
+	w.await("spread over those that live", led("2001:db8:e::/48", "1 2"))
+	stage.Must(t, w.router.NIC("eth1").SetUp(false)) // its addresses of IPv6 go
+	w.await("spread over what is left", led("2001:db8:e::/48", "2"))
+	stage.Must(t, w.router.NIC("eth1").SetUp(true))
 }
 
 func TestASpreadOverFourServers(t *testing.T) {
