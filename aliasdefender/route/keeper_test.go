@@ -47,6 +47,26 @@ func TestARouteMovesToTheNextHopThatLives(t *testing.T) {
 	})
 }
 
+// Whenever between two questions a hop dies, its routes have moved within interval + misses ×
+// timeout.
+func TestADeadHopIsNoticedInTime(t *testing.T) {
+	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond} {
+		for phase := range 20 {
+			play(t, strings.Replace(two(""), "1s", interval.String(), 1), func(w *world) {
+				time.Sleep(10*interval + time.Duration(phase)*interval/20)
+				w.kill("10.1.0.2")
+				killed := time.Now()
+				for w.leads(prefix) != "10.1.0.3" && time.Since(killed) < time.Minute {
+					time.Sleep(time.Millisecond)
+				}
+				if took := time.Since(killed); took > interval+3*interval/4+5*time.Millisecond {
+					t.Errorf("interval %s, phase %d: moved after %s", interval, phase, took)
+				}
+			})
+		}
+	}
+}
+
 func TestWithoutFailbackARouteStays(t *testing.T) {
 	play(t, two("failback = false\n"), func(w *world) {
 		time.Sleep(time.Second)
