@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/sirupsen/logrus"
-
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/logs"
@@ -95,7 +93,7 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 	frugal(len(cfg.Aliases))
 	m.failed.Store(nil)
 	m.daemonEvent(record.Reloaded, record.Info, "")
-	m.event(string(record.Reloaded)).WithFields(logrus.Fields{"aliases": len(cfg.Aliases), "routes": len(cfg.Routes)}).Info("reloaded")
+	m.event(string(record.Reloaded)).WithField("aliases", len(cfg.Aliases)).WithFields(routeCount(cfg)).Info("reloaded")
 	return nil
 }
 

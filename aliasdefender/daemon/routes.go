@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/sirupsen/logrus"
+
 	"alias-defender/aliasdefender/check"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
@@ -50,6 +52,14 @@ func newRoutes(m *monitor, s System, cfg *config.Config) *routes {
 // use notes what the settings say of the routes' end.
 func (r *routes) use(cfg *config.Config) {
 	r.withdraws.Store(cfg.Settings.OnExit == config.ExitRelease)
+}
+
+// routeCount is how many routes there are, as the log says it: on a host that keeps some.
+func routeCount(cfg *config.Config) logrus.Fields {
+	if len(cfg.Routes) == 0 {
+		return nil
+	}
+	return logrus.Fields{"routes": len(cfg.Routes)}
 }
 
 // endRoutes ends the keeping of routes, as the settings and whoever ended the Monitor say.

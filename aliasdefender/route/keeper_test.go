@@ -13,8 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"alias-defender/aliasdefender/check"
+	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 const prefix = "192.0.2.32/27"
@@ -184,6 +187,14 @@ func TestAForeignRouteIsLeftAlone(t *testing.T) {
 		if r := w.shown(prefix); r.Level != "alarm" || !strings.Contains(r.Why, "not ours") {
 			t.Errorf("Status says %q %q", r.Level, r.Why)
 		}
+		w.wakeUp("10.1.0.2")
+		time.Sleep(time.Minute)
+		w.says("its hop lives again, and nothing has to be done", prefix, "R11", "shadowed", "alarm")
+		if r := w.shown(prefix); strings.Contains(r.Why, "could not") {
+			t.Errorf("Status goes on to say %q", r.Why)
+		}
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
 		_ = w.Delete(foreign)
 		time.Sleep(time.Minute)
 		w.expect("it has gone again", prefix, "10.1.0.3")
@@ -265,6 +276,33 @@ func TestACheckIsAskedThroughEachHop(t *testing.T) {
 		w.mu.Unlock()
 		time.Sleep(5 * time.Second)
 		w.expect("its service is well again", prefix, "10.1.0.2")
+	})
+}
+
+// A slow check beside a fast rhythm of the file: the start is no alarm, and the route waits for
+// the hop that it would rather lead to.
+func TestASlowCheckHasItsTimeAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		asked := 0
+		o := w.options(two("failback = false\ncheck = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"5s\"\n"))
+		o.Check = func(ctx context.Context, c config.Check) check.Answer {
+			if strings.HasSuffix(c.Name, "10.1.0.2") {
+				if asked++; asked < 3 {
+					return check.Answer{Reason: "its name cannot be resolved"}
+				}
+			}
+			return w.check(ctx, c)
+		}
+		w.startWith(o)
+		time.Sleep(time.Minute)
+		w.expect("both are well", prefix, "10.1.0.2")
+		for _, e := range w.events {
+			if e.Level >= rules.Warning {
+				t.Errorf("%s: %s", e.Kind, e.Text)
+			}
+		}
+		w.end(false)
 	})
 }
 
