@@ -131,7 +131,11 @@ func (m *monitor) refused(err error) error {
 		for _, line := range lines[:len(lines)-1] {
 			m.event("reload_dropped").Error("reload: " + line)
 		}
-		why = "the files lack rows of aliases or routes that this host holds; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
+		lacks := "rows of aliases that this host holds"
+		if strings.HasPrefix(lines[0], routeGone) {
+			lacks = "routes that this host keeps"
+		}
+		why = "the files lack " + lacks + "; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
 	case errors.As(err, &mistakes):
 		for i, mistake := range mistakes {
 			if i == mostLogged {

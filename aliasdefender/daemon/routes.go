@@ -81,6 +81,9 @@ func (m *monitor) droppedRoutes(ctx context.Context, cfg *config.Config) ([]stri
 	return m.routes.Drops(ctx, cfg)
 }
 
+// routeGone begins what is said of a route that new files no longer have.
+const routeGone = "the [[route]] of "
+
 // sayDroppedRoutes says which routes are gone, in a line each.
 func sayDroppedRoutes(names []string) string {
 	var text strings.Builder
@@ -89,7 +92,7 @@ func sayDroppedRoutes(names []string) string {
 			fmt.Fprintf(&text, "and %d more routes are gone that this host keeps\n", len(names)-mostNamed)
 			break
 		}
-		fmt.Fprintf(&text, "the [[route]] of %s is gone, and this host keeps that route\n", name)
+		fmt.Fprintf(&text, routeGone+"%s is gone, and this host keeps that route\n", name)
 	}
 	return text.String()
 }

@@ -215,6 +215,7 @@ func TestRoutesAreReloaded(t *testing.T) {
 	if _, errs, code := w.verb("Reload"); code != stage.Failed || !strings.Contains(errs, "the [[route]] of "+subnet(3)+" is gone, and this host keeps that route") {
 		t.Errorf("Reload (exit %d): %s", code, errs)
 	}
+	stage.Must(t, w.monitor.WaitOutput(stage.Patiently(t), "reload: nothing is changed: the files lack routes that this host keeps; "))
 	if leads := w.leads(3); leads != "3" {
 		t.Errorf("a refused reload: it leads to %q", leads)
 	}
