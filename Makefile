@@ -112,7 +112,7 @@ race:
 soak:
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
 	@mkdir -p build
-	@set -e; failed=; for p in story handover peer initscript ipv6 service examples; do \
+	@set -e; failed=; for p in story handover peer initscript ipv6 service route examples; do \
 		CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/$$p -soak $(TESTFLAGS) >build/soak-$$p.log 2>&1 || failed=$$p; \
 		grep -E 'figure:|^ *--- (FAIL|SKIP)|noise of the machine' build/soak-$$p.log || true; \
 		if [ -n "$$failed" ]; then echo "soak: $$failed has failed: build/soak-$$failed.log"; exit 1; fi; \

@@ -108,7 +108,11 @@ func (a *app) printConfig(cfg *config.Config) {
 		printHooks(w, alias.Hooks)
 	}
 	s := cfg.Settings
-	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exits[s.OnExit], s.LogTo, s.LogLevel, s.Socket)
+	exit := exits[s.OnExit]
+	if len(cfg.Aliases) == 0 {
+		exit = string(s.OnExit) // each route says what becomes of it
+	}
+	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exit, s.LogTo, s.LogLevel, s.Socket)
 	printPeer(w, cfg)
 	printConfigChecks(w, cfg)
 	printConfigGroups(w, cfg)

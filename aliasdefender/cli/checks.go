@@ -45,7 +45,10 @@ func printCheck(w io.Writer, c control.Check, now time.Time) {
 
 // printConfigChecks says what the settings of checks mean.
 func printConfigChecks(w io.Writer, cfg *config.Config) {
-	for _, c := range cfg.Used() {
+	for _, c := range cfg.Checks {
+		if !slices.ContainsFunc(cfg.Used(), func(u config.Check) bool { return u.Name == c.Name }) && !ofRoutes(cfg, c) {
+			continue
+		}
 		var users []string
 		for _, a := range cfg.Aliases {
 			if slices.Contains(a.Checks, c.Name) {
@@ -66,7 +69,10 @@ func printConfigChecks(w io.Writer, cfg *config.Config) {
 			}
 		}
 		of := strings.Join(users, ", ")
-		if len(users) == 0 {
+		switch {
+		case ofRoutes(cfg, c):
+			of = "the next hops of routes"
+		case len(users) == 0:
 			of = "the partner's service" // it is a recovery's
 		}
 		bad := "one answer that is not good"

@@ -142,6 +142,12 @@ func printConfigRoutes(w io.Writer, cfg *config.Config) {
 	}
 }
 
+// ofRoutes tells whether a check asks through the next hops of routes.
+func ofRoutes(cfg *config.Config, c config.Check) bool {
+	return slices.ContainsFunc(cfg.Routes, func(r config.Route) bool { return r.Check == c.Name })
+}
+
+// checkNamed is the index of a check; -1: there is none.
 func checkNamed(cfg *config.Config, name string) int {
 	return slices.IndexFunc(cfg.Checks, func(c config.Check) bool { return c.Name == name })
 }

@@ -64,7 +64,7 @@ const (
 	maxMetric    = 1<<31 - 1
 	maxHops      = 32
 	maxWeight    = 256
-	maxRoutes    = 10000
+	maxRoutes    = 4096 // a file is not larger than MaxFile
 )
 
 // routeTable is one [[route]] as it is read.
@@ -233,7 +233,7 @@ func (r *routeReader) finishPrefixes() {
 			case same && other.kernelMetric() == t.kernelMetric():
 				r.mistake(t.prefix.place(), "%s is the prefix of the route in line %d, with the same table and metric", t.prefix.value, other.line)
 			case !same && t.prefix.value.Bits() > 0 && other.prefix.value.Bits() > 0:
-				r.mistake(t.prefix.place(), "%s is within %s, the prefix of the route in line %d: what of the two a packet takes is easily mistaken; split the wider one", t.prefix.value, other.prefix.value, other.line)
+				r.mistake(t.prefix.place(), "%s is within %s, the prefix of the route in line %d: which of the two a packet takes is easily mistaken; split the wider one", t.prefix.value, other.prefix.value, other.line)
 			default:
 				continue
 			}

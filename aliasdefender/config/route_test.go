@@ -96,7 +96,7 @@ func TestEachMistakeInARouteIsSaid(t *testing.T) {
 		"[route]\n" + good:                          "f:1: route: is a table for each route; write [[route]], and its keys below",
 		"route = [{ prefix = \"192.0.2.32/27\" }]":  "f:1: route: is a table for each route; write [[route]], and its keys below",
 		"[[route]]\n" + good + "[[route]]\n" + good: "f:5: route.prefix: 192.0.2.32/27 is the prefix of the route in line 1, with the same table and metric",
-		"[[route]]\n" + good + "[[route]]\nprefix = \"192.0.2.0/24\"\nvia = [\"10.1.0.2\"]":                                                                 "f:2: route.prefix: 192.0.2.32/27 is within 192.0.2.0/24, the prefix of the route in line 4: what of the two a packet takes is easily mistaken; split the wider one",
+		"[[route]]\n" + good + "[[route]]\nprefix = \"192.0.2.0/24\"\nvia = [\"10.1.0.2\"]":                                                                 "f:2: route.prefix: 192.0.2.32/27 is within 192.0.2.0/24, the prefix of the route in line 4: which of the two a packet takes is easily mistaken; split the wider one",
 		"[[route]]\n" + good + "[[route]]\n" + good + "metric = 3":                                                                                          "",
 		"[[route]]\n" + good + "[[route]]\n" + good + "table = 7":                                                                                           "",
 		"[[route]]\n" + good + "[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.2\"]":                                                                "",

@@ -119,7 +119,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	m.openReaders(server)
 	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
-	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "routes": len(cfg.Routes), "socket": cfg.Settings.Socket}).
+	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).WithFields(routeCount(cfg)).
 		Info("Alias Defender starts")
 	m.sayIdentity(identity)
 	m.sayMarks(unmarked)

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/sirupsen/logrus"
-
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/logs"
@@ -95,7 +93,7 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 	frugal(len(cfg.Aliases))
 	m.failed.Store(nil)
 	m.daemonEvent(record.Reloaded, record.Info, "")
-	m.event(string(record.Reloaded)).WithFields(logrus.Fields{"aliases": len(cfg.Aliases), "routes": len(cfg.Routes)}).Info("reloaded")
+	m.event(string(record.Reloaded)).WithField("aliases", len(cfg.Aliases)).WithFields(routeCount(cfg)).Info("reloaded")
 	return nil
 }
 
@@ -133,7 +131,11 @@ func (m *monitor) refused(err error) error {
 		for _, line := range lines[:len(lines)-1] {
 			m.event("reload_dropped").Error("reload: " + line)
 		}
-		why = "the files lack rows of aliases or routes that this host holds; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
+		lacks := "rows of aliases that this host holds"
+		if strings.HasPrefix(lines[0], routeGone) {
+			lacks = "routes that this host keeps"
+		}
+		why = "the files lack " + lacks + "; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
 	case errors.As(err, &mistakes):
 		for i, mistake := range mistakes {
 			if i == mostLogged {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/sirupsen/logrus"
+
 	"alias-defender/aliasdefender/check"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
@@ -37,6 +39,11 @@ func newRoutes(m *monitor, s System, cfg *config.Config) *routes {
 	if s.Ping != nil {
 		o.Ask, o.Hearing = s.Ping.Ask, s.Ping.Hearing
 	}
+	names := make([]string, len(cfg.Routes))
+	for i, row := range cfg.Routes {
+		names[i] = row.Name()
+	}
+	m.events.ring.KeepRoutes(names) // before what earlier runs wrote of them is read
 	r := &routes{Keeper: route.New(o)}
 	r.use(cfg)
 	return r
@@ -45,6 +52,14 @@ func newRoutes(m *monitor, s System, cfg *config.Config) *routes {
 // use notes what the settings say of the routes' end.
 func (r *routes) use(cfg *config.Config) {
 	r.withdraws.Store(cfg.Settings.OnExit == config.ExitRelease)
+}
+
+// routeCount is how many routes there are, as the log says it: on a host that keeps some.
+func routeCount(cfg *config.Config) logrus.Fields {
+	if len(cfg.Routes) == 0 {
+		return nil
+	}
+	return logrus.Fields{"routes": len(cfg.Routes)}
 }
 
 // endRoutes ends the keeping of routes, as the settings and whoever ended the Monitor say.
@@ -66,6 +81,9 @@ func (m *monitor) droppedRoutes(ctx context.Context, cfg *config.Config) ([]stri
 	return m.routes.Drops(ctx, cfg)
 }
 
+// routeGone begins what is said of a route that new files no longer have.
+const routeGone = "the [[route]] of "
+
 // sayDroppedRoutes says which routes are gone, in a line each.
 func sayDroppedRoutes(names []string) string {
 	var text strings.Builder
@@ -74,7 +92,7 @@ func sayDroppedRoutes(names []string) string {
 			fmt.Fprintf(&text, "and %d more routes are gone that this host keeps\n", len(names)-mostNamed)
 			break
 		}
-		fmt.Fprintf(&text, "the [[route]] of %s is gone, and this host keeps that route\n", name)
+		fmt.Fprintf(&text, routeGone+"%s is gone, and this host keeps that route\n", name)
 	}
 	return text.String()
 }

@@ -115,6 +115,9 @@ func (d daemons) notes(cfg *config.Config, some bool) (all []string) {
 	if len(s.Peer.Paths) > 0 {
 		all = append(all, "the further paths of [peer.paths] are not rehearsed: the daemons talk over the networks of the aliases")
 	}
+	if len(cfg.Routes) > 0 {
+		all = append(all, "routes are not rehearsed")
+	}
 	return append(all, d.Service.notes(cfg, some)...)
 }
 

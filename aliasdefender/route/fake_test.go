@@ -111,7 +111,7 @@ func (w *world) end(withdraw bool) {
 	}
 }
 
-// lock has f change the world, and the kernel tell of it.
+// change has f change the world, and the kernel tell of it.
 func (w *world) change(f func()) {
 	w.mu.Lock()
 	f()
@@ -363,6 +363,19 @@ func (w *world) leads(name string) string {
 		}
 	}
 	return ""
+}
+
+// did is what was asked of the kernel, and table its routes.
+func (w *world) did() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.calls)
+}
+
+func (w *world) table() []host.TableRoute {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.routes)
 }
 
 func (w *world) expect(what, name, leads string) {

@@ -13,8 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"alias-defender/aliasdefender/check"
+	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 const prefix = "192.0.2.32/27"
@@ -41,10 +44,30 @@ func TestARouteMovesToTheNextHopThatLives(t *testing.T) {
 		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" {
 			t.Error(diff)
 		}
-		if slices.Contains(w.calls, "remove 1") {
-			t.Errorf("it was gone for a moment: %v", w.calls)
+		if slices.Contains(w.did(), "remove 1") {
+			t.Errorf("it was gone for a moment: %v", w.did())
 		}
 	})
+}
+
+// Whenever between two questions a hop dies, its routes have moved within interval + misses ×
+// timeout.
+func TestADeadHopIsNoticedInTime(t *testing.T) {
+	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond} {
+		for phase := range 20 {
+			play(t, strings.Replace(two(""), "1s", interval.String(), 1), func(w *world) {
+				time.Sleep(10*interval + time.Duration(phase)*interval/20)
+				w.kill("10.1.0.2")
+				killed := time.Now()
+				for w.leads(prefix) != "10.1.0.3" && time.Since(killed) < time.Minute {
+					time.Sleep(time.Millisecond)
+				}
+				if took := time.Since(killed); took > interval+3*interval/4+5*time.Millisecond {
+					t.Errorf("interval %s, phase %d: moved after %s", interval, phase, took)
+				}
+			})
+		}
+	}
 }
 
 func TestWithoutFailbackARouteStays(t *testing.T) {
@@ -73,8 +96,8 @@ func TestASpreadHasEachHopThatLives(t *testing.T) {
 		calls := len(w.calls)
 		w.mu.Unlock()
 		time.Sleep(time.Minute)
-		if len(w.calls) != calls {
-			t.Errorf("the kernel was worked on, for nothing: %v", w.calls[calls:])
+		if len(w.did()) != calls {
+			t.Errorf("the kernel was worked on, for nothing: %v", w.did()[calls:])
 		}
 		w.wakeUp("10.1.0.3", "10.2.0.4")
 		time.Sleep(detected)
@@ -147,8 +170,8 @@ func TestAForeignRouteIsLeftAlone(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		w.expect("a foreign one has its place", prefix, "")
 		w.says("a foreign one has its place", prefix, "R3", "foreign route", "alarm")
-		if len(w.routes) != 1 || w.routes[0].Ours || len(w.calls) > 0 {
-			t.Errorf("%+v, %v", w.routes, w.calls)
+		if len(w.table()) != 1 || w.table()[0].Ours || len(w.did()) > 0 {
+			t.Errorf("%+v, %v", w.table(), w.did())
 		}
 		_ = w.Delete(foreign)
 		time.Sleep(time.Second)
@@ -158,12 +181,20 @@ func TestAForeignRouteIsLeftAlone(t *testing.T) {
 		w.says("one stands in front of ours", prefix, "R11", "shadowed", "alarm")
 		w.kill("10.1.0.2")
 		time.Sleep(10 * time.Second)
-		if !slices.ContainsFunc(w.routes, func(r host.TableRoute) bool { return !r.Ours && r.Hops[0].Gateway == foreign.Hops[0].Gateway }) {
-			t.Errorf("the foreign one was touched: %+v", w.routes)
+		if !slices.ContainsFunc(w.table(), func(r host.TableRoute) bool { return !r.Ours && r.Hops[0].Gateway == foreign.Hops[0].Gateway }) {
+			t.Errorf("the foreign one was touched: %+v", w.table())
 		}
 		if r := w.shown(prefix); r.Level != "alarm" || !strings.Contains(r.Why, "not ours") {
 			t.Errorf("Status says %q %q", r.Level, r.Why)
 		}
+		w.wakeUp("10.1.0.2")
+		time.Sleep(time.Minute)
+		w.says("its hop lives again, and nothing has to be done", prefix, "R11", "shadowed", "alarm")
+		if r := w.shown(prefix); strings.Contains(r.Why, "could not") {
+			t.Errorf("Status goes on to say %q", r.Why)
+		}
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
 		_ = w.Delete(foreign)
 		time.Sleep(time.Minute)
 		w.expect("it has gone again", prefix, "10.1.0.3")
@@ -181,12 +212,12 @@ func TestAtItsStartAKeeperAdoptsWhatIsThere(t *testing.T) {
 		w.wakeUp("10.1.0.2")
 		w.end(false) // and the routes stay
 		w.expect("kept", prefix, "10.1.0.3")
-		w.calls, w.events = nil, nil
+		w.change(func() { w.calls, w.events = nil, nil })
 		w.start(two("failback = false\n"))
 		time.Sleep(time.Minute)
 		w.expect("adopted", prefix, "10.1.0.3")
-		if diff := cmp.Diff([]string{prefix + " adopt: 10.1.0.3 > 10.1.0.3"}, w.told(record.RouteMoved)); diff != "" || len(w.calls) > 0 {
-			t.Errorf("%s%v", diff, w.calls)
+		if diff := cmp.Diff([]string{prefix + " adopt: 10.1.0.3 > 10.1.0.3"}, w.told(record.RouteMoved)); diff != "" || len(w.did()) > 0 {
+			t.Errorf("%s%v", diff, w.did())
 		}
 		w.change(func() { w.routes = nil })
 		time.Sleep(time.Second)
@@ -248,6 +279,33 @@ func TestACheckIsAskedThroughEachHop(t *testing.T) {
 	})
 }
 
+// A slow check beside a fast rhythm of the file: the start is no alarm, and the route waits for
+// the hop that it would rather lead to.
+func TestASlowCheckHasItsTimeAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		asked := 0
+		o := w.options(two("failback = false\ncheck = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"5s\"\n"))
+		o.Check = func(ctx context.Context, c config.Check) check.Answer {
+			if strings.HasSuffix(c.Name, "10.1.0.2") {
+				if asked++; asked < 3 {
+					return check.Answer{Reason: "its name cannot be resolved"}
+				}
+			}
+			return w.check(ctx, c)
+		}
+		w.startWith(o)
+		time.Sleep(time.Minute)
+		w.expect("both are well", prefix, "10.1.0.2")
+		for _, e := range w.events {
+			if e.Level >= rules.Warning {
+				t.Errorf("%s: %s", e.Kind, e.Text)
+			}
+		}
+		w.end(false)
+	})
+}
+
 func TestAReloadChangesOnlyWhatHasChanged(t *testing.T) {
 	play(t, two(""), func(w *world) {
 		time.Sleep(time.Second)
@@ -256,7 +314,7 @@ func TestAReloadChangesOnlyWhatHasChanged(t *testing.T) {
 		time.Sleep(detected)
 		w.expect("it stays", prefix, "10.1.0.2")
 		w.expect("it has come", "192.0.2.64/27", "10.1.0.3")
-		if diff := cmp.Diff([]string{"add 1", "add 1"}, w.calls); diff != "" {
+		if diff := cmp.Diff([]string{"add 1", "add 1"}, w.did()); diff != "" {
 			t.Error(diff)
 		}
 		turned := strings.Replace(more, `"10.1.0.2", "10.1.0.3"`, `"10.1.0.3", "10.1.0.2"`, 1)
@@ -282,11 +340,11 @@ func TestAnotherMetricIsAddedBeforeTheOldRouteGoes(t *testing.T) {
 		time.Sleep(time.Second)
 		w.k.Reload(configOf(t, two("metric = 5\n")))
 		time.Sleep(time.Second)
-		if diff := cmp.Diff([]string{"add 1", "add 1", "remove 1"}, w.calls); diff != "" {
+		if diff := cmp.Diff([]string{"add 1", "add 1", "remove 1"}, w.did()); diff != "" {
 			t.Error(diff)
 		}
-		if len(w.routes) != 1 || w.routes[0].Metric != 5 {
-			t.Errorf("%+v", w.routes)
+		if len(w.table()) != 1 || w.table()[0].Metric != 5 {
+			t.Errorf("%+v", w.table())
 		}
 	})
 }
@@ -297,8 +355,8 @@ func TestARouteThatIsNotInstalledIsTold(t *testing.T) {
 		w.kill("10.1.0.2")
 		time.Sleep(detected)
 		want := []string{prefix + " add:  > 10.1.0.2", prefix + " replace: 10.1.0.2 > 10.1.0.3"}
-		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" || len(w.calls) > 0 || len(w.routes) > 0 {
-			t.Errorf("%s%v", diff, w.calls)
+		if diff := cmp.Diff(want, w.told(record.RouteMoved)); diff != "" || len(w.did()) > 0 || len(w.table()) > 0 {
+			t.Errorf("%s%v", diff, w.did())
 		}
 		if r := w.shown(prefix); r.Kept != "hooks" || r.Via[0].Hop != "10.1.0.3" {
 			t.Errorf("%+v", r)
@@ -319,8 +377,8 @@ func TestAKeeperThatObservesDoesNothing(t *testing.T) {
 		w.startWith(o)
 		time.Sleep(time.Minute)
 		want := []string{prefix + " rest:  > ", prefix + " add:  > 10.1.0.2"}
-		if diff := cmp.Diff(want, w.told(record.RouteDecided)); diff != "" || len(w.calls) > 0 {
-			t.Errorf("%s%v", diff, w.calls)
+		if diff := cmp.Diff(want, w.told(record.RouteDecided)); diff != "" || len(w.did()) > 0 {
+			t.Errorf("%s%v", diff, w.did())
 		}
 		w.k.Reload(configOf(t, "[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.3\"]\n"))
 		time.Sleep(time.Second)
@@ -328,8 +386,8 @@ func TestAKeeperThatObservesDoesNothing(t *testing.T) {
 			t.Errorf("%+v", all)
 		}
 		w.end(true)
-		if len(w.calls) > 0 {
-			t.Error(w.calls)
+		if len(w.did()) > 0 {
+			t.Error(w.did())
 		}
 	})
 }
@@ -348,13 +406,13 @@ func TestAThousandRoutesMoveInOneGo(t *testing.T) {
 		w.kill("10.1.0.2")
 		time.Sleep(detected)
 		moved := 0
-		for _, r := range w.routes {
+		for _, r := range w.table() {
 			if r.Hops[0].Gateway == netip.MustParseAddr("10.2.0.9") {
 				moved++
 			}
 		}
-		if moved != 250 || !slices.Equal(w.calls, []string{"replace 250"}) {
-			t.Errorf("%d moved, by %v", moved, w.calls)
+		if moved != 250 || !slices.Equal(w.did(), []string{"replace 250"}) {
+			t.Errorf("%d moved, by %v", moved, w.did())
 		}
 	})
 }

@@ -22,6 +22,7 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 	if acts && !l.o.Observe {
 		return
 	}
+	r.fails.n, r.fails.text = 0, "" // what could not be done need not be done any more
 	if d.Reason == rules.RoutesUnknown && r.kernel.Asked.IsZero() && l.readErr == "" {
 		return // they have not been read yet
 	}

@@ -64,13 +64,19 @@ const (
 	vanishFree   = 2
 )
 
-// policy is what the row says, for the rules.
+// policy is what the row says, for the rules. A check has a rhythm of its own: until it has
+// been asked as often as it takes to tell, nothing is late.
 func (r *route) policy() rules.RoutePolicy {
-	return rules.RoutePolicy{
+	p := rules.RoutePolicy{
 		Interval: r.cfg.Interval, Timeout: r.cfg.Timeout, Misses: r.cfg.Misses,
 		Spread: r.cfg.Mode == config.RouteSpread, Weights: r.cfg.Weights,
 		Failback: r.cfg.Failback, Withdraw: r.cfg.OnAllDead == config.AllDeadWithdraw,
 	}
+	if r.cfg.Check != "" && len(r.hops) > 0 {
+		c := r.hops[0].report.Check
+		p.Interval, p.Timeout, p.Misses = time.Duration(max(c.Rise, c.Fall, 1))*max(c.Interval, time.Second), c.Timeout, 1
+	}
+	return p
 }
 
 // facts are all that is known of it.
@@ -127,6 +133,7 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 		return
 	}
 	was, first := r.kernel.Value, r.kernel.Asked.IsZero()
+	before := known{via: r.via, foreign: r.foreign, shadowed: r.shadowed}
 	there, foreign, shadowed := false, false, false
 	for _, one := range all {
 		if one.Key().Table != r.key.Table {
@@ -158,7 +165,9 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 	default:
 		r.via = nil
 	}
-	l.mark(r)
+	if first || was != r.kernel.Value || before.foreign != r.foreign || before.shadowed != r.shadowed || !slices.Equal(before.via, r.via) {
+		l.mark(r) // what is only newer waits until time calls for it
+	}
 }
 
 // read is where the route leads, by the numbers of its hops. The kernel does not keep the

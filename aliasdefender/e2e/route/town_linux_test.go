@@ -36,6 +36,15 @@ func service(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(
 // server is the address of the nth server: two are on each network.
 func server(n int) string { return fmt.Sprintf("10.%d.0.%d", 1+n/2, 2+n%2) }
 
+// inIPv6 is the address of IPv6 of whoever has one of IPv4: fd00 and its bytes.
+func inIPv6(a netip.Addr) netip.Addr {
+	b := a.As4()
+	return netip.MustParseAddr(fmt.Sprintf("fd00:%d:%d:%d::%d", b[0], b[1], b[2], b[3]))
+}
+
+// service6 is an address of IPv6 that all servers have.
+var service6 = netip.MustParseAddr("2001:db8:f::33")
+
 // first is the settings of one route for each subnet, each with another server first.
 func first(rhythm, more string) string {
 	text := rhythm + "\n"
@@ -63,17 +72,20 @@ func newTown(t *testing.T, settings string) *town {
 		switches = append(switches, s)
 	}
 	on := func(s int, addr string) lab.NICSpec {
-		return lab.NICSpec{Switch: switches[s], Addrs: []netip.Prefix{netip.MustParsePrefix(addr)}}
+		own := netip.MustParsePrefix(addr)
+		return lab.NICSpec{Switch: switches[s], Addrs: []netip.Prefix{own, netip.PrefixFrom(inIPv6(own.Addr()), 64)}}
 	}
-	w.router, err = l.Host(lab.HostSpec{Name: "router", Forward: true, NoResponder: false, NICs: []lab.NICSpec{on(0, "203.0.113.1/24"), on(1, "10.1.0.1/24"), on(2, "10.2.0.1/24")}})
+	gateways := func(spec lab.HostSpec, router string) lab.HostSpec {
+		spec.Gateway = netip.MustParseAddr(router)
+		spec.Gateway6 = inIPv6(spec.Gateway)
+		return spec
+	}
+	w.router, err = l.Host(lab.HostSpec{Name: "router", Forward: true, NICs: []lab.NICSpec{on(0, "203.0.113.1/24"), on(1, "10.1.0.1/24"), on(2, "10.2.0.1/24")}})
 	stage.Must(t, err)
-	w.client, err = l.Host(lab.HostSpec{Name: "client", Gateway: netip.MustParseAddr("203.0.113.1"), NICs: []lab.NICSpec{on(0, "203.0.113.9/24")}})
+	w.client, err = l.Host(gateways(lab.HostSpec{Name: "client", NICs: []lab.NICSpec{on(0, "203.0.113.9/24")}}, "203.0.113.1"))
 	stage.Must(t, err)
 	for n := range subnets {
-		h, err := l.Host(lab.HostSpec{
-			Name: fmt.Sprintf("s%d", n), Gateway: netip.MustParseAddr(fmt.Sprintf("10.%d.0.1", 1+n/2)),
-			NICs: []lab.NICSpec{on(1+n/2, server(n)+"/24")},
-		})
+		h, err := l.Host(gateways(lab.HostSpec{Name: fmt.Sprintf("s%d", n), NICs: []lab.NICSpec{on(1+n/2, server(n)+"/24")}}, fmt.Sprintf("10.%d.0.1", 1+n/2)))
 		stage.Must(t, err)
 		w.servers = append(w.servers, h)
 		w.serve(n)
@@ -88,6 +100,7 @@ func (w *town) serve(server int) {
 	for n := range subnets {
 		w.run(w.servers[server], "ip", "addr", "add", service(n).String()+"/27", "dev", "lo")
 	}
+	w.run(w.servers[server], "ip", "addr", "add", service6.String()+"/128", "dev", "lo")
 }
 
 func (w *town) run(h *lab.Host, argv ...string) string {
