@@ -86,28 +86,10 @@ func bird(v *anycast, h *lab.Host, conf string) *lab.Process {
 	return p
 }
 
-// frr runs FRR's daemons on a host. /run and /etc/frr are its own.
+// frr runs FRR's daemons on a host.
 func frr(v *anycast, h *lab.Host, conf string) *lab.Process {
 	v.Helper()
-	etc := v.file(h, "frr")
-	stage.Must(v.T, os.Mkdir(etc, 0o755))
-	stage.Place(v.T, filepath.Join(etc, "frr.conf"), conf)
-	stage.Place(v.T, filepath.Join(etc, "vtysh.conf"), "service integrated-vtysh-config\n")
-	const run = `set -e
-mount -t tmpfs tmpfs /run
-mount --bind "$1" /etc/frr
-install -d -o frr -g frr /run/frr
-for daemon in zebra bfdd bgpd; do
-	/usr/lib/frr/$daemon -A 127.0.0.1 --log stdout &
-	until [ -S /run/frr/$daemon.vty ]; do sleep 0.05; done
-done
-vtysh -b
-echo configured
-wait`
-	p, err := h.Start("frr", "unshare", "--mount", "sh", "-c", run, "sh", etc)
-	stage.Must(v.T, err)
-	stage.Must(v.T, p.WaitOutput(stage.Patiently(v.T), "configured"))
-	return p
+	return stage.FRR(v.T, h, v.file(h, "frr"), conf, "bfdd", "bgpd")
 }
 
 // routed waits until the router has every service at these servers, and at no others.
