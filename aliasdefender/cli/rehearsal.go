@@ -33,6 +33,9 @@ directory, keys and syslog are not touched.
 		fmt.Fprintf(w, "%s on %s: %s %s, %s; partner %s; router %s; probed every %s\n",
 			a.Prefix, a.NIC, a.Host, a.Own, role, partner, a.Router, config.Tidy(a.Interval))
 	}
+	if o.Route != "" {
+		fmt.Fprintf(w, "route %s: on a router of its own, with its next hops and a client\n", o.Route)
+	}
 	for _, n := range o.Notes {
 		fmt.Fprintln(w, "note:", n)
 	}
@@ -52,7 +55,7 @@ func printReport(w io.Writer, r *rehearse.Report) error {
 		if !s.Good {
 			verdict = "BAD: " + verdict
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.0f ms\t%s\t%s\t%.0f ms\t%s\n", s.Step, s.Alias, s.GapMS, hosts(s.Before), hosts(s.After), s.BothMS, verdict)
+		fmt.Fprintf(t, "%s\t%s\t%.0f ms\t%s\t%s\t%.0f ms\t%s\n", s.Step, subjectOf(s), s.GapMS, hosts(s.Before), hosts(s.After), s.BothMS, verdict)
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -62,7 +65,11 @@ func printReport(w io.Writer, r *rehearse.Report) error {
 		if s.Good {
 			continue
 		}
-		fmt.Fprintf(w, "%s, %s: %s. Promise %d is broken: %s.\n", s.Step, s.Alias, s.Verdict, s.Promise, rehearse.Promises[s.Promise])
+		fmt.Fprintf(w, "%s, %s: %s.", s.Step, subjectOf(s), s.Verdict)
+		if s.Route == "" {
+			fmt.Fprintf(w, " Promise %d is broken: %s.", s.Promise, rehearse.Promises[s.Promise])
+		}
+		fmt.Fprintln(w)
 		for _, line := range s.Log {
 			fmt.Fprintf(w, "    %s\n", line)
 		}
@@ -77,6 +84,14 @@ func printReport(w io.Writer, r *rehearse.Report) error {
 		_, err = fmt.Fprintf(w, "All %d verdicts are good, in %.0f s.\n", len(r.Steps), r.Seconds)
 	}
 	return err
+}
+
+// subjectOf is what a step was about: an alias, or a route.
+func subjectOf(s rehearse.Step) string {
+	if s.Route != "" {
+		return s.Route
+	}
+	return s.Alias.String()
 }
 
 // hosts lists hosts in a cell of the table.

@@ -45,7 +45,9 @@ alias, then on both, then it lives again, first where the alias is. Your checks 
 never run: a switch of the rehearsal's stands in for them, in the rhythm of your
 slowest one.
 
-Routes are not played.
+If there is a route with two next hops or more, the first such is played on a router
+of its own: the hop that serves the client dies and returns. Its hops are pinged,
+whatever check is set for them. A host that only keeps routes plays nothing else.
 
 It needs no root and does not touch the real network: it only looks up the names
 of partners and reads this host's addresses. Hooks, checks and recoveries are not run,

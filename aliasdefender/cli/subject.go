@@ -28,9 +28,7 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 		if state, err := system.Marked(cfg.Settings.StateDir); err == nil {
 			s.Host = &state
 		}
-		if len(cfg.Routes) > 0 {
-			readTables(s, system)
-		}
+		readTables(s, system) // also without routes: an earlier Monitor may have left some
 	}
 	if g := cfg.Settings.Readers.Group; g != "" {
 		if gid, err := control.GroupID(g); err != nil {

@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// KeepsRoutes: this system's routing tables can be read and changed.
+const KeepsRoutes = true
+
 // ReadRoutes reads those routes of the tables, of both families, that are ours or whose
 // prefix is one of those that are asked for. Routes of one prefix are in the kernel's
 // order: the first is used. Routes for one type of service (TOS) are left out.

@@ -12,6 +12,9 @@ import (
 
 var errNoRoutes = errors.New("host: routes are kept on Linux only, and this is " + runtime.GOOS)
 
+// KeepsRoutes: this system's routing tables are not served.
+const KeepsRoutes = false
+
 // ReadRoutes is not served on this system.
 func (h *Host) ReadRoutes([]int, func(netip.Prefix) bool) ([]TableRoute, error) {
 	return nil, errNoRoutes

@@ -169,7 +169,7 @@ func routeLeftOver(s *Subject) (found []Finding) {
 	for _, r := range s.Tables.Routes {
 		if r.Ours && !kept[r.Key()] {
 			found = append(found, Finding{Warning, s.Settings, fmt.Sprintf("a Monitor made the route %s in table %d, and no [[route]] has it", r.Prefix, r.Table),
-				"it leads where it leads, whether anybody lives there or not", "write it again, if the file has lost it; or, if no Monitor with another file runs here: " + r.Removal()})
+				"it stays where it leads, whether anybody lives there or not", "write it again, if the file has lost it; or, if no Monitor with another file runs here: " + r.Removal()})
 		}
 	}
 	return found

@@ -68,6 +68,12 @@ func retime(cfg *config.Config, interval time.Duration) *config.Config {
 		k.Timeout = min(k.Timeout, k.Interval)
 		c.Checks = append(c.Checks, k)
 	}
+	c.Routes = nil
+	for _, r := range cfg.Routes {
+		r.Interval, r.Timeout = interval, config.DefaultTimeout(interval)
+		r.Misses = max(2, min(r.Misses, int(4*interval/r.Timeout)))
+		c.Routes = append(c.Routes, r)
+	}
 	return &c
 }
 
@@ -91,12 +97,14 @@ type daemons struct {
 	Spread string              // the NIC that the holder of a group loses; empty: no group is on more than one
 	Gone   map[netip.Addr]bool // the aliases that go with it, without zones
 	Served map[netip.Addr]bool // those in a group of which some member has a check
+	Route  *routePlan          // the route that is played; nil: there is none
 }
 
 // daemonsOf takes this from the settings. The key itself is never read.
 func daemonsOf(cfg *config.Config) daemons {
 	s := cfg.Settings
 	d := daemons{OnExit: s.OnExit, Keyed: len(s.Peer.KeyFiles) > 0, Port: s.Peer.Port, Service: serviceOf(cfg), Groups: cfg.Groups, Served: served(cfg)}
+	d.Route = routePlayed(cfg)
 	if d.Spread = spread(cfg); d.Spread != "" {
 		d.Gone = goneWith(cfg, d.Spread)
 	}
@@ -107,6 +115,8 @@ func daemonsOf(cfg *config.Config) daemons {
 func (d daemons) notes(cfg *config.Config, some bool) (all []string) {
 	s := cfg.Settings
 	switch {
+	case len(cfg.Aliases) == 0 && d.Route != nil:
+		return d.routeNotes(cfg) // no alias is played
 	case d.Keyed:
 		all = append(all, "the daemons talk to each other with a key made for this rehearsal; yours is not read")
 	case !some:
@@ -115,9 +125,7 @@ func (d daemons) notes(cfg *config.Config, some bool) (all []string) {
 	if len(s.Peer.Paths) > 0 {
 		all = append(all, "the further paths of [peer.paths] are not rehearsed: the daemons talk over the networks of the aliases")
 	}
-	if len(cfg.Routes) > 0 {
-		all = append(all, "routes are not rehearsed")
-	}
+	all = append(all, d.routeNotes(cfg)...)
 	return append(all, d.Service.notes(cfg, some)...)
 }
 

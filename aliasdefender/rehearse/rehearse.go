@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"alias-defender/aliasdefender/config"
@@ -47,8 +48,8 @@ func (e *RequestError) Error() string { return e.Of + ": " + e.Text }
 // errSystem is the answer of a system that has no namespaces.
 var errSystem = errors.New("a rehearsal needs Linux: it runs in network namespaces")
 
-// errNoAliases is the answer to the files of a host that only keeps routes.
-var errNoAliases = errors.New("nothing to rehearse: hostname.alias has no rows, and routes are not played")
+// errNothing is the answer to the files of a host that only keeps routes with one next hop.
+var errNothing = errors.New("nothing to rehearse: hostname.alias has no rows, and no [[route]] has two next hops")
 
 // Rehearsal is what was asked for, planned and not yet played.
 type Rehearsal struct {
@@ -91,16 +92,29 @@ func Prepare(ctx context.Context, q Request) (*Rehearsal, error) {
 	if q.Interval != 0 {
 		cfg = retime(cfg, q.Interval)
 	}
-	p, err := makePlan(cfg, seen)
-	if err != nil {
+	d := daemonsOf(cfg)
+	p := &plan{}
+	if len(cfg.Aliases) > 0 {
+		if p, err = makePlan(cfg, seen); err != nil {
+			return nil, err
+		}
+	} else if all, err = routesOnly(all, len(q.Only) > 0); err != nil {
 		return nil, err
 	}
-	d := daemonsOf(cfg)
 	if all, err = playable(all, d, len(q.Only) > 0); err != nil {
 		return nil, err
 	}
 	p.Notes = append(p.Notes, d.notes(cfg, len(q.Only) > 0)...)
 	return &Rehearsal{plan: p, daemons: d, scenarios: all}, nil
+}
+
+// routesOnly are the scenarios of a host that has no aliases.
+func routesOnly(all []scenario, named bool) ([]scenario, error) {
+	some := slices.DeleteFunc(slices.Clone(all), func(s scenario) bool { return s.Needs != aRoute })
+	if named && len(some) < len(all) {
+		return nil, &RequestError{"only", "hostname.alias has no rows; leave it out, or write --only " + routeKey}
+	}
+	return some, nil
 }
 
 // files reads the files and what belongs to them of this host, or takes the sample.
@@ -112,7 +126,10 @@ func (q Request) files(ctx context.Context) (cfg *config.Config, seen surroundin
 		return nil, seen, err
 	}
 	if len(cfg.Aliases) == 0 {
-		return nil, seen, errNoAliases
+		if routePlayed(cfg) == nil {
+			return nil, seen, errNothing
+		}
+		return cfg, seen, nil
 	}
 	seen, err = lookAround(ctx, cfg, q.Resolve)
 	return cfg, seen, err
@@ -123,6 +140,7 @@ type Outline struct {
 	Aliases  []AliasOutline
 	Hosts    int // that run a Monitor
 	Networks int
+	Route    string        // the route that is played; empty: none is
 	Notes    []string      // what differs from the files or from this host
 	Expected time.Duration // about how long it takes
 }
@@ -140,13 +158,30 @@ type AliasOutline struct {
 	Interval    time.Duration
 }
 
+// duration is about how long it takes.
+func (r *Rehearsal) duration() time.Duration {
+	total := r.plan.duration(r.scenarios, r.daemons)
+	if r.playsRoute() {
+		total += r.daemons.Route.lasts()
+	}
+	return total
+}
+
+func (r *Rehearsal) playsRoute() bool {
+	return slices.ContainsFunc(r.scenarios, func(s scenario) bool { return s.Key == routeKey })
+}
+
 // Outline tells what Run will play.
 func (r *Rehearsal) Outline() Outline {
-	o := Outline{Networks: len(r.plan.Networks), Expected: r.plan.duration(r.scenarios, r.daemons), Notes: r.plan.Notes}
+	o := Outline{Networks: len(r.plan.Networks), Expected: r.duration(), Notes: r.plan.Notes}
 	for _, m := range r.plan.Machines {
 		if len(m.Aliases) > 0 {
 			o.Hosts++
 		}
+	}
+	if r.playsRoute() {
+		o.Route = r.daemons.Route.Route.Name()
+		o.Hosts, o.Networks = o.Hosts+1, o.Networks+r.daemons.Route.networks()
 	}
 	for _, a := range r.plan.Parts {
 		o.Aliases = append(o.Aliases, AliasOutline{

@@ -14,12 +14,13 @@ type Report struct {
 	Good    bool     `json:"good"`    // every verdict is
 }
 
-// Step is what one step of a scenario did to one alias.
+// Step is what one step of a scenario did to one alias, or to one route.
 type Step struct {
 	Scenario string     `json:"scenario"`
 	Step     string     `json:"step"`
 	Alias    netip.Addr `json:"alias"`
-	Hit      []string   `json:"hit"` // hosts
+	Route    string     `json:"route,omitempty"` // instead of an alias
+	Hit      []string   `json:"hit"`             // hosts
 	Before   []string   `json:"before"`
 	After    []string   `json:"after"`
 	ServedBy string     `json:"served_by"` // in the end; "": nobody

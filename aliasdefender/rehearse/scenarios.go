@@ -64,6 +64,7 @@ const (
 	aKey           // the daemons talk to each other
 	someCheck      // an alias has a check
 	aGroup         // a group is on more than one NIC
+	aRoute         // there is a route with two next hops
 )
 
 // step is a deed and what the rules say should come of it for an alias.
@@ -101,6 +102,7 @@ var scenarios = []scenario{
 	{"kill", hitHolders, []step{{"daemon killed", doKill, situation.orphaned}, {"daemon back", doStart, situation.returned}}, aKey},
 	{"service", hitHolders, []step{{"service dead", doFail, situation.unserved}, {"service dead on both", doFailAll, situation.unservedOnBoth}, {"service back, holder", doMend, situation.servedAgain}, {"service back, standby", doMendAll, situation.servedOnBoth}}, someCheck},
 	{"group", hitHolders, []step{{"one cable of a group pulled", doPullOne, situation.nicLost}, {"that cable back", doPlugOne, situation.returned}}, aGroup},
+	{routeKey, hitNobody, nil, aRoute},
 }
 
 // opening is how every rehearsal begins.
@@ -140,8 +142,10 @@ func chosen(only []string) ([]scenario, error) {
 func playable(all []scenario, d daemons, named bool) (some []scenario, err error) {
 	for _, s := range all {
 		switch {
-		case s.Needs == nothing, s.Needs == aKey && d.Keyed, s.Needs == someCheck && d.Service.played(), s.Needs == aGroup && d.Spread != "":
+		case s.Needs == nothing, s.Needs == aKey && d.Keyed, s.Needs == someCheck && d.Service.played(), s.Needs == aGroup && d.Spread != "", s.Needs == aRoute && d.Route != nil:
 			some = append(some, s)
+		case named && s.Needs == aRoute:
+			return nil, &RequestError{"only", fmt.Sprintf("%s needs a [[route]] with two next hops", s.Key)}
 		case named && s.Needs == aGroup:
 			return nil, &RequestError{"only", fmt.Sprintf("%s needs a group whose members are on more than one NIC ([group.NAME])", s.Key)}
 		case named && s.Needs == someCheck:

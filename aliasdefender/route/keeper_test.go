@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/check"
 	"alias-defender/aliasdefender/config"
@@ -225,6 +226,31 @@ func TestAtItsStartAKeeperAdoptsWhatIsThere(t *testing.T) {
 		w.end(true)
 		w.expect("withdrawn at the end", prefix, "")
 	})
+}
+
+// A file that was cut short may have lost all of its routes.
+func TestWhatAnEarlierMonitorMadeIsSaidAndLeftAlone(t *testing.T) {
+	for _, settings := range []string{"interval = \"1s\"\n", two("metric = 5\n")} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			left := host.TableRoute{Prefix: netip.MustParsePrefix(prefix), Table: 254, Ours: true, Hops: []host.NextHop{{NIC: "eth0", Gateway: netip.MustParseAddr("10.1.0.9"), Weight: 1}}}
+			w.change(func() { w.put(left, false) })
+			var said strings.Builder
+			log := logrus.New()
+			log.SetOutput(&said)
+			o := w.options(settings)
+			o.Log = log
+			w.startWith(o)
+			time.Sleep(time.Minute)
+			w.end(true)
+			if n := strings.Count(said.String(), "event=left_over"); n != 1 || !strings.Contains(said.String(), "ip route del 192.0.2.32/27 table 254 proto 77") {
+				t.Errorf("said %d times:\n%s", n, said.String())
+			}
+			if all := w.table(); len(all) != 1 || all[0].Hops[0] != left.Hops[0] {
+				t.Errorf("%+v", all)
+			}
+		})
+	}
 }
 
 func TestUnknownMovesNothing(t *testing.T) {

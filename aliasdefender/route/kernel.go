@@ -54,8 +54,8 @@ func (l *loop) soon(at time.Time) {
 // read has the host read beside the loop, one reading at a time.
 func (l *loop) read() {
 	l.next = agenda.Grid(l.epoch, l.now, max(l.every, readEvery))
-	if len(l.list) == 0 {
-		return // nothing is kept
+	if len(l.list) == 0 && !l.readAt.IsZero() {
+		return // nothing is kept, and what an earlier Monitor has left was looked for
 	}
 	if l.reading {
 		l.again = true
@@ -71,10 +71,11 @@ func (l *loop) read() {
 			}
 		}
 	}
+	all := len(wanted) > 0 || host.KeepsRoutes && l.readAt.IsZero()
 	l.wg.Go(func() {
 		s, err := l.o.Tables.Read()
 		var routes []host.TableRoute
-		if len(wanted) > 0 {
+		if all {
 			var cannot error
 			routes, cannot = l.o.Tables.ReadRoutes(tables, func(p netip.Prefix) bool { return wanted[p] })
 			err = errors.Join(err, cannot)

@@ -46,9 +46,10 @@ func crashes(t *testing.T, interval time.Duration) {
 	for n := 1; n < subnets; n++ {
 		w.undisturbed("another subnet, at the crash: "+subnet(n), each[n], router, crashed)
 	}
-	if out, _, code := w.verb("Status"); code != 0 || !strings.Contains(out, "next hop 10.1.0.2: silent") {
-		t.Errorf("Status (exit %d):\n%s", code, out)
-	}
+	w.await("Status is well, and names the dead hop", func() bool {
+		out, _, code := w.verb("Status")
+		return code == stage.Done && strings.Contains(out, "next hop 10.1.0.2: silent")
+	})
 
 	back := time.Now()
 	stage.Must(t, w.servers[0].Boot())

@@ -133,12 +133,13 @@ func (w *town) verb(verb string, args ...string) (out, errs string, code int) {
 	return w.router.RunCommand(stage.Patiently(w.t), lab.Command{Argv: w.argv(verb, args...), Env: []string{stage.RunMain + "=1"}})
 }
 
-// start starts the router's Monitor.
+// start starts the router's Monitor, and waits until it hears signals.
 func (w *town) start(args ...string) {
 	w.t.Helper()
 	m, err := w.router.StartCommand(lab.Command{Name: "Monitor", Argv: w.argv("Monitor", args...), Env: []string{stage.RunMain + "=1"}})
 	stage.Must(w.t, err)
 	w.monitor = m
+	stage.Must(w.t, m.WaitOutput(stage.Patiently(w.t), "event=started"))
 }
 
 // leads is where the kernel's route to a subnet leads: the servers' numbers.
