@@ -48,7 +48,7 @@ http = "http://{via}/"
 	if p.NICs[0] != p.NICs[1] || p.NICs[0] == p.NICs[2] || p.Near[0].String() != "10.1.0.3/24" || p.Near[2].String() != "10.2.0.2/24" {
 		t.Errorf("%v, %v", p.NICs, p.Near)
 	}
-	played := routed(t, p.settings("/tmp/x")).Routes
+	played := routed(t, p.settings("/run/x")).Routes
 	if len(played) != 1 || !played[0].Install || played[0].Check != "" || played[0].Table != config.DefaultTable || len(played[0].Via) != 3 {
 		t.Errorf("%+v", played)
 	}
@@ -68,7 +68,7 @@ weights = [3, 2, 1]
 	if strings.Join(p.NICs, " ") != "eth1 eth2 hop3" || p.Near[0].String() != "fe80::1/64" || p.Service.String() != "2001:db8:1::1/128" || !p.Front.Addr().Is6() {
 		t.Errorf("%+v", p)
 	}
-	if r := routed(t, p.settings("/tmp/x")).Routes[0]; r.Mode != config.RouteSpread || len(r.Weights) != 3 || r.Weights[0] != 3 {
+	if r := routed(t, p.settings("/run/x")).Routes[0]; r.Mode != config.RouteSpread || len(r.Weights) != 3 || r.Weights[0] != 3 {
 		t.Errorf("%+v", r)
 	}
 	if p := routePlayed(routed(t, "[[route]]\nprefix = \"0.0.0.0/0\"\nvia = [\"10.1.0.2\", \"10.1.0.3\"]\n")); p.Service.Addr().String() != "192.0.2.1" {
