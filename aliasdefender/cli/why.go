@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) whyCmd() *cobra.Command {
-	last, asJSON := 10, false
+	last, asJSON, since := 10, false, ""
 	c := &cobra.Command{
 		Use:   "Why [ip]",
 		Short: "Show the last decisions about each alias, with their facts",
@@ -33,9 +33,15 @@ below them is the last run of each hook. A route is named by its prefix, such as
 The running Monitor answers. It remembers the last 64 decisions about each alias,
 fewer if there are very many aliases; its event log keeps them over a restart or a
 reboot. If no Monitor is running, Why reads the event log itself, and the exit code
-is 1.` + ofNIC,
+is 1.
+
+With --since it tells everything that the event log has since then, whether a Monitor
+runs or not, over restarts and reboots: about the alias, and about the Monitor as a whole;
+what this host did, and what its partner said. The time is how long ago (2h, 3d), a time of
+today (05:00) or a date ('2026-11-28 05:00'). It shows the newest 10000 events, or --last.` + ofNIC,
 		Example: `  aliasdefender Why
-  aliasdefender Why --last 3 172.16.1.2`,
+  aliasdefender Why --last 3 172.16.1.2
+  aliasdefender Why --since 05:00 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
 			if last < 1 {
 				return usagef("--last %d is too small: at least 1; try '%s --last 3'", last, c.CommandPath())
@@ -52,6 +58,9 @@ is 1.` + ofNIC,
 				args = nil
 			}
 			addr, _ := argAlias(c, args)
+			if c.Flags().Changed("since") {
+				return a.since(c, since, subject{addr: addr, prefix: prefix}, last, asJSON)
+			}
 			socket, err := a.socket()
 			if err != nil {
 				return err
@@ -98,8 +107,9 @@ is 1.` + ofNIC,
 			return code
 		},
 	}
-	c.Flags().IntVar(&last, "last", last, "how many decisions to show about each alias")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
+	c.Flags().IntVar(&last, "last", last, "how many decisions to show about each alias; with --since how many events in all")
+	c.Flags().StringVar(&since, "since", "", "tell from the event log all that has happened since then: 2h, 05:00, '2026-11-28 05:00'")
+	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return c
 }
 
@@ -198,14 +208,7 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 			fmt.Fprintln(w, "nothing has been decided yet")
 		}
 		for _, e := range al.Journal {
-			row := ""
-			if e.Row != "" && e.Row != "pair" { // no row decides to adopt, or finds that a pair does not fit
-				row = " (" + e.Row + ")"
-			}
-			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
-			if e.Action != "recovery" { // no rule has decided
-				fmt.Fprintf(w, "    %s\n", factLine(e))
-			}
+			printEntry(w, now, e, tellAlias)
 		}
 		if al.Recovery != nil {
 			fmt.Fprintln(w, recoveryOf(*al.Recovery, now))
@@ -213,6 +216,15 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 		if len(al.Hooks) > 0 {
 			fmt.Fprintf(w, "hooks: %s\n", hooksOf(al.Hooks, now))
 		}
+	}
+}
+
+// printEntry prints a decision, and below it what was known then.
+func printEntry(w io.Writer, now time.Time, e control.Entry, tell func(control.Entry) (said, facts string)) {
+	said, facts := tell(e)
+	fmt.Fprintf(w, "%s  %s\n", clock(e.At, now), said)
+	if facts != "" {
+		fmt.Fprintf(w, "    %s\n", facts)
 	}
 }
 
