@@ -261,7 +261,10 @@ func tellEvent(e record.Event) (said, facts string) {
 	entry := defender.Journal([]record.Event{e})[0]
 	switch e.Kind {
 	case record.Decided, record.Moved, record.HandoverBegun, record.HandoverEnded, record.PairMisfit:
-		return tellAlias(entry)
+		if said, facts = tellAlias(entry); e.Kind == record.Decided && e.Text == "" {
+			facts = "" // nor has the log a line about it: all is well, or nothing is known yet
+		}
+		return said, facts
 	case record.RouteDecided, record.RouteMoved, record.RouteVanished:
 		return tellRoute(entry)
 	case record.Started:

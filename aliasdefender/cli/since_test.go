@@ -22,7 +22,9 @@ import (
 func TestSinceReadsTimes(t *testing.T) {
 	zone := time.FixedZone("", 3600)
 	now := time.Date(2026, 11, 28, 9, 30, 0, 0, zone)
-	at := func(day, hour, minute, second int) time.Time { return time.Date(2026, 11, day, hour, minute, second, 0, zone) }
+	at := func(day, hour, minute, second int) time.Time {
+		return time.Date(2026, 11, day, hour, minute, second, 0, zone)
+	}
 	for text, want := range map[string]time.Time{
 		"2h": at(28, 7, 30, 0), "90s": at(28, 9, 28, 30), "3d": at(25, 9, 30, 0),
 		"05:00": at(28, 5, 0, 0), "09:30:00": at(28, 9, 30, 0),
