@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) whyCmd() *cobra.Command {
-	last, asJSON, since := 10, false, ""
+	last, asJSON, since, now := 10, false, "", false
 	c := &cobra.Command{
 		Use:   "Why [ip]",
 		Short: "Show the last decisions about each alias, with their facts",
@@ -38,15 +38,26 @@ is 1.
 With --since it tells everything that the event log has since then, whether a Monitor
 runs or not, over restarts and reboots: about the alias, and about the Monitor as a whole;
 what this host did, and what its partner said. The time is how long ago (2h, 3d), a time of
-today (05:00) or a date ('2026-11-28 05:00'). It shows the newest 10000 events, or --last.` + ofNIC,
+today (05:00) or a date ('2026-11-28 05:00'). It shows the newest 10000 events, or --last.
+
+With --now the running Monitor tells which row decides at this moment, and what each row
+above it lacks: the single thing, or the two, with which that row would decide instead.
+That is found by asking the rules. Of more than 32 aliases one has to be named.` + ofNIC,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2
-  aliasdefender Why --since 05:00 172.16.1.2`,
+  aliasdefender Why --since 05:00 172.16.1.2
+  aliasdefender Why --now 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
 			if last < 1 {
 				return usagef("--last %d is too small: at least 1; try '%s --last 3'", last, c.CommandPath())
 			}
+			if now && (c.Flags().Changed("since") || c.Flags().Changed("last")) {
+				return usagef("--now tells of this moment, and goes with neither --since nor --last; try '%s --now'", c.CommandPath())
+			}
 			if _, route := argRoute(args); route {
+				if now {
+					return usagef("--now tells of aliases, and %s is a route; try '%s %s'", args[0], c.CommandPath(), args[0])
+				}
 				return nil
 			}
 			return oneAlias(c, args)
@@ -58,6 +69,9 @@ today (05:00) or a date ('2026-11-28 05:00'). It shows the newest 10000 events, 
 				args = nil
 			}
 			addr, _ := argAlias(c, args)
+			if now {
+				return a.now(c.Context(), addr, asJSON)
+			}
 			if c.Flags().Changed("since") {
 				return a.since(c, since, subject{addr: addr, prefix: prefix}, last, asJSON)
 			}
@@ -109,6 +123,7 @@ today (05:00) or a date ('2026-11-28 05:00'). It shows the newest 10000 events, 
 	}
 	c.Flags().IntVar(&last, "last", last, "how many decisions to show about each alias; with --since how many events in all")
 	c.Flags().StringVar(&since, "since", "", "tell from the event log all that has happened since then: 2h, 05:00, '2026-11-28 05:00'")
+	c.Flags().BoolVar(&now, "now", false, "tell which row of the rules decides now, and what the rows above it lack")
 	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return c
 }
