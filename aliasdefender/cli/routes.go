@@ -217,24 +217,7 @@ func printWhyRoutes(w io.Writer, now time.Time, told []whyRoute) {
 			fmt.Fprintln(w, "nothing has been decided yet")
 		}
 		for _, e := range r.Journal {
-			row, did := "", routeDeeds[e.Action]
-			if e.Row != "" {
-				row = " (" + e.Row + ")"
-			}
-			if did == "" {
-				did = e.Action // from a later Monitor, or of one that observed
-			}
-			if e.Action == "" {
-				did = "found it changed"
-			}
-			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), did, row, e.Why)
-			var facts []string
-			for _, f := range e.Facts {
-				facts = append(facts, answerOf(f.Name, f, e.At))
-			}
-			if len(facts) > 0 {
-				fmt.Fprintf(w, "    %s\n", strings.Join(facts, ", "))
-			}
+			printEntry(w, now, e, tellRoute)
 		}
 		if len(r.Hooks) > 0 {
 			fmt.Fprintf(w, "hooks: %s\n", hooksOf(r.Hooks, now))

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) statusCmd() *cobra.Command {
-	asJSON := false
+	asJSON, watch := false, false
 	c := &cobra.Command{
 		Use:   "Status",
 		Short: "Show each alias: its holder, and why",
@@ -43,16 +43,26 @@ this host, and on the partner.
 Each route that this host keeps has a line too: the next hops that it leads to, the
 state of all that are set for it, since when, and why.
 
+With --watch it is shown again each second, until q or Ctrl-C: on a terminal in place,
+otherwise below each other with the time above. Alarms and errors are red and warnings
+yellow, unless NO_COLOR is set.
+
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers
 in the settings names a group that may ask.`,
 		Example: `  aliasdefender Status
+  aliasdefender Status --watch
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			socket, err := a.socket()
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case watch && asJSON:
+				return usagef("--watch is for people, and --json for programs: choose one; try '%s --watch'", c.CommandPath())
+			case watch:
+				return a.watch(c.Context(), socket)
 			}
 			s, err := control.Dial(socket).Status(c.Context(), false)
 			if err != nil {
@@ -62,6 +72,7 @@ in the settings names a group that may ask.`,
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print everything known, as JSON")
+	c.Flags().BoolVar(&watch, "watch", false, "show it again each second, until q or Ctrl-C")
 	return c
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) whyCmd() *cobra.Command {
-	last, asJSON := 10, false
+	last, asJSON, since, now := 10, false, "", false
 	c := &cobra.Command{
 		Use:   "Why [ip]",
 		Short: "Show the last decisions about each alias, with their facts",
@@ -38,14 +38,31 @@ are those of this host and of its service.
 The running Monitor answers. It remembers the last 64 decisions about each alias,
 fewer if there are very many aliases; its event log keeps them over a restart or a
 reboot. If no Monitor is running, Why reads the event log itself, and the exit code
-is 1.` + ofNIC,
+is 1.
+
+With --since it tells everything that the event log has since then, whether a Monitor
+runs or not, over restarts and reboots: about the alias, and about the Monitor as a whole;
+what this host did, and what its partner said. The time is how long ago (2h, 3d), a time of
+today (05:00) or a date ('2026-11-28 05:00'). It shows the newest 10000 events, or --last.
+
+With --now the running Monitor tells which row decides at this moment, and what each row
+above it lacks: the single thing, or the two, with which that row would decide instead.
+That is found by asking the rules. Of more than 32 aliases one has to be named.` + ofNIC,
 		Example: `  aliasdefender Why
-  aliasdefender Why --last 3 172.16.1.2`,
+  aliasdefender Why --last 3 172.16.1.2
+  aliasdefender Why --since 05:00 172.16.1.2
+  aliasdefender Why --now 172.16.1.2`,
 		Args: func(c *cobra.Command, args []string) error {
 			if last < 1 {
 				return usagef("--last %d is too small: at least 1; try '%s --last 3'", last, c.CommandPath())
 			}
+			if now && (c.Flags().Changed("since") || c.Flags().Changed("last")) {
+				return usagef("--now tells of this moment, and goes with neither --since nor --last; try '%s --now'", c.CommandPath())
+			}
 			if _, route := argRoute(args); route {
+				if now {
+					return usagef("--now tells of aliases, and %s is a route; try '%s %s'", args[0], c.CommandPath(), args[0])
+				}
 				return nil
 			}
 			return oneAlias(c, args)
@@ -57,6 +74,12 @@ is 1.` + ofNIC,
 				args = nil
 			}
 			addr, _ := argAlias(c, args)
+			if now {
+				return a.now(c.Context(), addr, asJSON)
+			}
+			if c.Flags().Changed("since") {
+				return a.since(c, since, subject{addr: addr, prefix: prefix}, last, asJSON)
+			}
 			socket, err := a.socket()
 			if err != nil {
 				return err
@@ -103,8 +126,10 @@ is 1.` + ofNIC,
 			return code
 		},
 	}
-	c.Flags().IntVar(&last, "last", last, "how many decisions to show about each alias")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the decisions as JSON")
+	c.Flags().IntVar(&last, "last", last, "how many decisions to show about each alias; with --since how many events in all")
+	c.Flags().StringVar(&since, "since", "", "tell from the event log all that has happened since then: 2h, 05:00, '2026-11-28 05:00'")
+	c.Flags().BoolVar(&now, "now", false, "tell which row of the rules decides now, and what the rows above it lack")
+	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return c
 }
 
@@ -203,14 +228,7 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 			fmt.Fprintln(w, "nothing has been decided yet")
 		}
 		for _, e := range al.Journal {
-			row := ""
-			if e.Row != "" && e.Row != "pair" { // no row decides to adopt, or finds that a pair does not fit
-				row = " (" + e.Row + ")"
-			}
-			fmt.Fprintf(w, "%s  %s%s: %s.\n", clock(e.At, now), pastOf(e), row, e.Why)
-			if e.Action != "recovery" { // no rule has decided
-				fmt.Fprintf(w, "    %s\n", factLine(e))
-			}
+			printEntry(w, now, e, tellAlias)
 		}
 		if al.Recovery != nil {
 			fmt.Fprintln(w, recoveryOf(*al.Recovery, now))
@@ -218,6 +236,15 @@ func printWhy(w io.Writer, now time.Time, told []whyAlias) {
 		if len(al.Hooks) > 0 {
 			fmt.Fprintf(w, "hooks: %s\n", hooksOf(al.Hooks, now))
 		}
+	}
+}
+
+// printEntry prints a decision, and below it what was known then.
+func printEntry(w io.Writer, now time.Time, e control.Entry, tell func(control.Entry) (said, facts string)) {
+	said, facts := tell(e)
+	fmt.Fprintf(w, "%s  %s\n", clock(e.At, now), said)
+	if facts != "" {
+		fmt.Fprintf(w, "    %s\n", facts)
 	}
 }
 

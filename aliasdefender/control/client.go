@@ -53,13 +53,19 @@ func Dial(socket string) *Client {
 // if there is one.
 func (c *Client) Status(ctx context.Context, journal bool) (Snapshot, error) {
 	s, err := c.status(ctx, journal)
+	return orReaders(c, err, s, func(c *Client) (Snapshot, error) { return c.status(ctx, journal) })
+}
+
+// orReaders is an answer, or that of the readers' socket if we may not open the control
+// socket.
+func orReaders[T any](c *Client, err error, answer T, ask func(*Client) (T, error)) (T, error) {
 	if errors.Is(err, fs.ErrPermission) {
 		readers := c.socket + ReadersSuffix
-		if s, again := Dial(readers).status(ctx, journal); again == nil || !isAbsent(readers, again) {
-			return s, again
+		if answer, again := ask(Dial(readers)); again == nil || !isAbsent(readers, again) {
+			return answer, again
 		}
 	}
-	return s, err
+	return answer, err
 }
 
 // isAbsent tells that there is no readers' socket, or that we may not use it: then the

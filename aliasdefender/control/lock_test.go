@@ -32,6 +32,9 @@ func TestMain(m *testing.M) {
 		io.Copy(io.Discard, os.Stdin) // hold it until we are killed
 	case "reload":
 		fmt.Println(says(Dial(socket).Reload(context.Background())))
+	case "now":
+		_, err := Dial(socket).Now(context.Background(), "")
+		fmt.Println(says(err))
 	case "status":
 		_, err := Dial(socket).Status(context.Background(), false)
 		fmt.Println(says(err))

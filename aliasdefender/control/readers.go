@@ -70,6 +70,9 @@ func (s *Server) readRoutes() *http.ServeMux {
 	mux.Handle("GET /v1/status", s.answer(s.working, func(r *http.Request) (any, error) {
 		return s.handlers.Status(r.Context(), r.URL.Query().Get("journal") == "1")
 	}))
+	mux.Handle("GET /v1/now", s.answer(s.working, func(r *http.Request) (any, error) {
+		return s.handlers.Now(r.Context(), r.URL.Query().Get("alias"))
+	}))
 	return mux
 }
 

@@ -50,10 +50,14 @@ func read(t *testing.T, h Handlers) (socket string, reader, stranger *syscall.Sy
 func TestReadersMayAskAndOrderNothing(t *testing.T) {
 	socket, reader, _ := read(t, Handlers{
 		Status: func(context.Context, bool) (Snapshot, error) { return Snapshot{}, nil },
+		Now:    func(context.Context, string) ([]Now, error) { return nil, nil },
 		Reload: func(context.Context, bool) error { t.Error("a reader's order was carried out"); return nil },
 	})
 	if _, said := child(t, "status", socket, reader); said != "done" {
 		t.Errorf("Status: %s", said)
+	}
+	if _, said := child(t, "now", socket, reader); said != "done" {
+		t.Errorf("Now: %s", said)
 	}
 	if _, said := child(t, "reload", socket, reader); !strings.HasPrefix(said, socket+": permission denied") {
 		t.Errorf("Reload: %s", said)

@@ -45,6 +45,8 @@ const (
 	KindDrop      Kind = "drop"          // the files lack rows whose aliases this host holds
 	KindBusy      Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
 	KindObserving Kind = "observing"     // the Monitor only observes
+	KindNoAlias   Kind = "no alias"      // the daemon has none of that address
+	KindTooMany   Kind = "too many"      // of that many aliases at once it cannot be told
 )
 
 // Handlers are what the daemon does for its clients. Each may be called from several
@@ -52,6 +54,7 @@ const (
 // client gets it as such.
 type Handlers struct {
 	Status func(ctx context.Context, journal bool) (Snapshot, error)
+	Now    func(ctx context.Context, alias string) ([]Now, error) // of one alias; empty: of all
 	Reload func(ctx context.Context, drop bool) error
 	Order  func(ctx context.Context, o Order) ([]Outcome, error)
 }

@@ -112,7 +112,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
-	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
+	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Now: m.now, Reload: m.reload, Order: m.order})
 	server.AtMost(clients(descriptors(), len(cfg.Aliases)))
 	if err := server.Listen(); err != nil {
 		return err
@@ -319,6 +319,22 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	s.Checks = m.checks.shown()
 	showRecoveries(&s, recoveries)
 	return s, err
+}
+
+// now answers for the loop too.
+func (m *monitor) now(ctx context.Context, alias string) ([]control.Now, error) {
+	var of netip.Addr
+	if alias != "" {
+		var err error
+		if of, err = netip.ParseAddr(alias); err != nil {
+			return nil, &control.Refusal{Kind: control.KindNoAlias, Text: fmt.Sprintf("%q is no address", alias)}
+		}
+	}
+	all, err := m.defender.Now(ctx, of)
+	if refusal := (*control.Refusal)(nil); err != nil && !errors.As(err, &refusal) && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, &control.Refusal{Kind: control.KindBusy, Text: err.Error()}
+	}
+	return all, err
 }
 
 // problems are those that the loop does not know of.

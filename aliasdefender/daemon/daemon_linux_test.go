@@ -98,7 +98,7 @@ func (d *daemon) start() {
 	d.defender = defender.New(d.options)
 	lock, err := control.Acquire(d.socket)
 	must(d.t, err)
-	server := control.NewServer(lock, "test", control.Handlers{Status: d.status, Reload: d.reload, Order: d.order})
+	server := control.NewServer(lock, "test", control.Handlers{Status: d.status, Now: d.now, Reload: d.reload, Order: d.order})
 	must(d.t, server.Listen())
 	go func() {
 		defer close(d.ended)

@@ -194,6 +194,7 @@ func (l *loop) decide(a *alias) {
 		a.mended()
 	}
 	l.tellHolds(a)
+	l.noteLane(a)
 	l.note(a, d)
 	l.report(a)
 	l.carry(a, d)

@@ -147,6 +147,7 @@ func (a *alias) hear(l *loop, w peer.Word) {
 		// nothing, and at a slow rhythm it would be asked only much later.
 		l.asks.Look(l.now, a.alias)
 	}
+	l.noteLane(a)
 	a.compare(l, w)
 	was.Said, p.Said, was.Held, p.Held, was.Well, p.Well = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	if was != p || !a.settled() {

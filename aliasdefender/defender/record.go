@@ -189,7 +189,9 @@ func (l *loop) record(a *alias, e record.Event) {
 		l.d.recorder.Repeat(e)
 		return
 	}
-	e.Facts = a.list(l.facts(a))
+	if e.Kind != record.PartnerSays { // that is known whatever we know, and a thousand aliases may change at once
+		e.Facts = a.list(l.facts(a))
+	}
 	l.d.recorder.Record(e)
 }
 
@@ -234,6 +236,7 @@ func LogSink(log logrus.FieldLogger) record.Sink {
 		set("reason", e.Decision.Reason)
 		set("hook", e.Hook)
 		set("partner", e.Partner)
+		set("says", e.Says)
 		set("check", e.Check)
 		set("error", e.Error)
 		switch {

@@ -23,6 +23,7 @@ type pairing struct {
 	word         rules.Word // what we said of the alias last
 	peer         rules.Peer // what the partner said
 	says         peer.Word  // the same as it came
+	lane         lane       // and as it was recorded last
 	disowned     bool       // what it last said for certain is that it does not have the alias
 	pair         []string   // what in the two files does not fit together
 	pairAt       time.Time  // when that was said
@@ -124,6 +125,9 @@ func (t *talk) beat(l *loop) {
 	}
 	t.wonder(l)
 	t.check(l)
+	for _, a := range t.users {
+		l.noteLane(a)
+	}
 	every := t.heartbeat()
 	l.agenda.Set(&t.due, agenda.Grid(l.epoch, l.now, every))
 }

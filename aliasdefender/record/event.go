@@ -52,6 +52,7 @@ const (
 	Ordered       Kind = "ordered"        // an operator ordered something
 	PartnerHeard  Kind = "partner_heard"  // the partner's daemon is heard on the channel
 	PartnerSilent Kind = "partner_silent" // it has fallen silent, or never spoke
+	PartnerSays   Kind = "partner_says"   // what it says of an alias has changed; Event.Says is what
 	Started       Kind = "started"        // the Monitor
 	Reloaded      Kind = "reloaded"       // the Monitor, or it refused to
 	Ended         Kind = "ended"          // the Monitor
@@ -140,6 +141,7 @@ type Event struct {
 	Hook     string // of the kinds HookRan, HookFailed and HookSkipped: "take"
 	Check    string // the name of the check that it is about
 	Partner  string // the partner that it is about, as the file names it, or by its address
+	Says     string // of PartnerSays: holding, able, cannot serve, parked, released, not sure; nothing said: not any more
 	Route    string // the route that it is about: "192.0.2.32/27", with its table and metric where they are set
 	Via      string // of RouteMoved: the next hops that it leads to, with a space between; empty: it is withdrawn
 	ViaOld   string // and those before; "-" stands for one that is not set
@@ -190,6 +192,7 @@ type line struct {
 	Hook    string     `json:"hook,omitempty"`
 	Check   string     `json:"check,omitempty"`
 	Partner string     `json:"partner,omitempty"`
+	Says    string     `json:"says,omitempty"`
 	Route   string     `json:"route,omitempty"`
 	Via     string     `json:"via,omitempty"`
 	ViaOld  string     `json:"via_old,omitempty"`
@@ -203,7 +206,7 @@ func (e Event) line() line {
 		Time: e.Time, Run: e.Run, Seq: e.Seq, Kind: e.Kind, Level: level(e.Level),
 		Addr: e.Alias.Addr, NIC: e.Alias.NIC, Label: e.Label,
 		Row: e.Decision.Row, Action: e.Decision.Action, Reason: e.Decision.Reason, Why: e.Decision.Why,
-		Text: e.Text, Hook: e.Hook, Check: e.Check, Partner: e.Partner,
+		Text: e.Text, Hook: e.Hook, Check: e.Check, Partner: e.Partner, Says: e.Says,
 		Route: e.Route, Via: e.Via, ViaOld: e.ViaOld, Error: e.Error, Drops: e.Drops, Facts: e.Facts,
 	}
 }
@@ -213,7 +216,7 @@ func (l line) event() Event {
 		Run: l.Run, Seq: l.Seq, Time: l.Time, Kind: l.Kind, Level: rules.Level(l.Level),
 		Alias: Alias{Addr: l.Addr, NIC: l.NIC}, Label: l.Label,
 		Decision: Decision{Row: l.Row, Action: l.Action, Reason: l.Reason, Why: l.Why},
-		Text:     l.Text, Hook: l.Hook, Check: l.Check, Partner: l.Partner,
+		Text:     l.Text, Hook: l.Hook, Check: l.Check, Partner: l.Partner, Says: l.Says,
 		Route: l.Route, Via: l.Via, ViaOld: l.ViaOld, Error: l.Error, Drops: l.Drops, Facts: l.Facts,
 	}
 }
