@@ -109,6 +109,13 @@ func (a *app) printConfig(cfg *config.Config) {
 	}
 	s := cfg.Settings
 	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exits[s.OnExit], s.LogTo, s.LogLevel, s.Socket)
+	if at := s.Status.Listen; at.IsValid() {
+		shown := "no token"
+		if s.Status.TokenFile != "" {
+			shown = "the token of " + s.Status.TokenFile
+		}
+		fmt.Fprintf(w, "metrics at http://%s/metrics, with %s\n", at, shown)
+	}
 	printPeer(w, cfg)
 	printConfigChecks(w, cfg)
 	printConfigGroups(w, cfg)

@@ -45,7 +45,10 @@ state of all that are set for it, since when, and why.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers
-in the settings names a group that may ask.`,
+in the settings names a group that may ask.
+
+Prometheus reads the same, and counters, at /metrics of the control socket and of the
+address that [status] listen names.`,
 		Example: `  aliasdefender Status
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,
 		Args: noArgs,

@@ -111,12 +111,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
-	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order})
+	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Reload: m.reload, Order: m.order, Metrics: m.pages.get})
 	server.AtMost(clients(descriptors(), len(cfg.Aliases)))
 	if err := server.Listen(); err != nil {
 		return err
 	}
 	m.openReaders(server)
+	m.openStatus(server)
 	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
 	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "routes": len(cfg.Routes), "socket": cfg.Settings.Socket}).
 		Info("Alias Defender starts")
@@ -167,6 +168,10 @@ type monitor struct {
 	end    end
 	unread string // why readers cannot ask although they should; empty: they can
 
+	server     *control.Server // nil in tests that open none
+	pages      pages
+	unlistened string // why the metrics cannot be read over TCP although they should; empty: they can
+
 	reportEvery time.Duration // the constant reportEvery; shorter in tests
 	read        chan struct{} // closed once the loop has read this host
 
@@ -187,6 +192,7 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 		m.hooks = newHooks(m, cfg)
 	}
 	m.events = newEvents(m, cfg)
+	m.pages.make = m.page
 	m.checks = newChecks(cfg, check.NewQuestions().Ask, m.events.Record)
 	return m
 }
@@ -324,8 +330,10 @@ func (m *monitor) problems() (all []string) {
 	if broken := m.memory.trouble(); broken != nil {
 		all = strings.Split(broken.Error(), "\n")
 	}
-	if m.unread != "" {
-		all = append(all, m.unread)
+	for _, text := range []string{m.unread, m.unlistened} {
+		if text != "" {
+			all = append(all, text)
+		}
 	}
 	all = append(all, m.checks.problems()...)
 	all = append(all, m.recoveryProblems()...)
