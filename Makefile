@@ -18,7 +18,7 @@ CCFOUND = $(if $(CCNAME),$(shell $(CCNAME) -E -include stdlib.h -x c /dev/null >
 
 # What the tests need, as command:packages. On Debian test-deps installs the packages
 # of each command that is missing.
-PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived radvd:radvd sshd:openssh-server rsync:rsync dnsmasq:dnsmasq-base nginx:nginx-light curl:curl jq:jq bird:bird2 vtysh:frr
+PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived radvd:radvd sshd:openssh-server rsync:rsync dnsmasq:dnsmasq-base nginx:nginx-light curl:curl jq:jq bird:bird2 vtysh:frr promtool:prometheus
 
 # Where install puts things. Each can be set; DESTDIR is put in front of all of them.
 # The program looks for its files in /etc, whatever PREFIX is. (The original was in
@@ -112,7 +112,7 @@ race:
 soak:
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
 	@mkdir -p build
-	@set -e; failed=; for p in story handover peer initscript ipv6 service route examples; do \
+	@set -e; failed=; for p in story handover peer initscript ipv6 service route examples metrics; do \
 		CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/$$p -soak $(TESTFLAGS) >build/soak-$$p.log 2>&1 || failed=$$p; \
 		grep -E 'figure:|^ *--- (FAIL|SKIP)|noise of the machine' build/soak-$$p.log || true; \
 		if [ -n "$$failed" ]; then echo "soak: $$failed has failed: build/soak-$$failed.log"; exit 1; fi; \

@@ -113,6 +113,13 @@ func (a *app) printConfig(cfg *config.Config) {
 		exit = string(s.OnExit) // each route says what becomes of it
 	}
 	fmt.Fprintf(w, "on exit %s; log to %s at level %s; socket %s\n", exit, s.LogTo, s.LogLevel, s.Socket)
+	if at := s.Status.Listen; at.IsValid() {
+		shown := "no token"
+		if s.Status.TokenFile != "" {
+			shown = "the token of " + s.Status.TokenFile
+		}
+		fmt.Fprintf(w, "metrics at http://%s/metrics, with %s\n", at, shown)
+	}
 	printPeer(w, cfg)
 	printConfigChecks(w, cfg)
 	printConfigGroups(w, cfg)

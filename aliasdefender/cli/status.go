@@ -49,7 +49,10 @@ yellow, unless NO_COLOR is set.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers
-in the settings names a group that may ask.`,
+in the settings names a group that may ask.
+
+Prometheus reads the same, and counters, at /metrics of the control socket and of the
+address that [status] listen names.`,
 		Example: `  aliasdefender Status
   aliasdefender Status --watch
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,

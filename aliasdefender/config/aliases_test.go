@@ -14,6 +14,7 @@ import (
 var compareNetip = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 }
 
 func row(line int, label, addr string, bits int, partner string, primary bool) Alias {

@@ -92,6 +92,7 @@ type Settings struct {
 	Readers  Readers
 	StateDir string
 	Events   Events
+	Status   Status
 	LogTo    LogTo
 	LogLevel string // a logrus level name
 	Peer     Peer

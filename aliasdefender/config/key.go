@@ -38,19 +38,9 @@ func (k Key) Format(s fmt.State, _ rune) { io.WriteString(s, "(a key)") }
 // ParseKey reads a key file: one line of base64 (RFC 4648, section 4), besides blank
 // lines and lines that begin with #. The problem is empty if the text is a key.
 func ParseKey(text []byte) (k Key, problem string) {
-	found := ""
-	for line := range strings.Lines(strings.TrimPrefix(string(text), "\xef\xbb\xbf")) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if found != "" {
-			return Key{}, "has more than one line besides comments; each key needs its own file"
-		}
-		found = line
-	}
-	if found == "" {
-		return Key{}, "has no key in it"
+	found, problem := onlyLine(text, "key")
+	if problem != "" {
+		return Key{}, problem
 	}
 	// The line is a secret, or meant as one: no message shows it.
 	bytes, err := base64.StdEncoding.DecodeString(found)
@@ -65,9 +55,28 @@ func ParseKey(text []byte) (k Key, problem string) {
 	return Key(bytes), ""
 }
 
+// onlyLine is the one line of a file with a secret, besides blank lines and lines that
+// begin with #. what is its noun.
+func onlyLine(text []byte, what string) (found, problem string) {
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\xef\xbb\xbf")) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if found != "" {
+			return "", fmt.Sprintf("has more than one line besides comments; each %s needs its own file", what)
+		}
+		found = line
+	}
+	if found == "" {
+		return "", fmt.Sprintf("has no %s in it", what)
+	}
+	return found, ""
+}
+
 // LoadWithKeys is Load for a daemon that talks to partners and runs programs: it reads the
-// key files too, and looks at the programs of hooks, checks and recoveries and the certificates of
-// checks. Their mistakes are among the others, each under its line in the settings.
+// key files and the token too, and looks at the programs of hooks, checks and recoveries and the
+// certificates of checks. Their mistakes are among the others, each under its line in the settings.
 func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
 	if !f.keyFiles.bad {
@@ -79,6 +88,7 @@ func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Con
 			f.Peer.Keys = append(f.Peer.Keys, k)
 		}
 	}
+	f.readToken()
 	f.checkPrograms()
 	f.lookAtChecks()
 	return join(t, f)
@@ -100,7 +110,7 @@ func readKey(path string) (Key, string) {
 	strange := (*files.Error)(nil)
 	switch {
 	case errors.As(err, &strange):
-		return Key{}, strangeKey(strange, shown, anew)
+		return Key{}, strangeSecret(strange, shown, "the key", anew)
 	case errors.Is(err, fs.ErrNotExist):
 		return Key{}, fmt.Sprintf("does not exist; make it with 'aliasdefender GenKey %s' and copy it to the partner, or copy the partner's", shown)
 	case errors.Is(err, fs.ErrPermission):
@@ -115,16 +125,16 @@ func readKey(path string) (Key, string) {
 	return k, ""
 }
 
-// strangeKey says what to do about a key file that is not as it should be; shown is its
-// path, anew how to get another.
-func strangeKey(e *files.Error, shown, anew string) string {
+// strangeSecret says what to do about the file of a secret that is not as it should be;
+// shown is its path, what is in it, anew how to get another.
+func strangeSecret(e *files.Error, shown, what, anew string) string {
 	switch {
 	case e.Mode.IsDir():
 		return "is a directory; name the file in it"
 	case e.Problem == files.Shared:
-		return fmt.Sprintf("has mode %04o, but only its owner may read it: 'chmod 600 %s' or, if others have seen the key, %s", e.Mode.Perm(), shown, anew)
+		return fmt.Sprintf("has mode %04o, but only its owner may read it: 'chmod 600 %s' or, if others have seen %s, %s", e.Mode.Perm(), shown, what, anew)
 	case e.Problem == files.Foreign:
-		return fmt.Sprintf("belongs to user %d, who can read and change it, but must belong to root or to the user that runs this: 'chown root %s' or, if that user must not know the key, %s", e.Owner, shown, anew)
+		return fmt.Sprintf("belongs to user %d, who can read and change it, but must belong to root or to the user that runs this: 'chown root %s' or, if that user must not know %s, %s", e.Owner, shown, what, anew)
 	case e.Problem == files.TooLarge:
 		return fmt.Sprintf("is larger than %d bytes; is it the right file?", maxKeyFile)
 	}

@@ -101,7 +101,7 @@ func TestMistakesOfAKeyFileSayWhatToDo(t *testing.T) {
 func TestAKeyFileOfSomebodyElseIsRefused(t *testing.T) {
 	const want = "belongs to user 1234, who can read and change it, but must belong to root or to the user that runs this: " +
 		"'chown root PATH' or, if that user must not know the key, move it away, make a new one with 'aliasdefender GenKey PATH', and copy that to the partner"
-	got := strangeKey(&files.Error{Problem: files.Foreign, Owner: 1234}, "PATH",
+	got := strangeSecret(&files.Error{Problem: files.Foreign, Owner: 1234}, "PATH", "the key",
 		"move it away, make a new one with 'aliasdefender GenKey PATH', and copy that to the partner")
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

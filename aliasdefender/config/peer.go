@@ -159,14 +159,20 @@ func leaseTime(v value) (time.Duration, Mistakes) {
 	return d, nil
 }
 
+// refuseAlias refuses an alias where an address to listen at is asked for.
+func (j *joint) refuseAlias(at place, listen netip.Addr) {
+	if line, moves := j.lines[listen]; moves && listen.IsValid() {
+		j.mistake(at, fmt.Sprintf("%s is the alias of hostname.alias, line %d, which moves; write an address that this host always has", listen, line))
+	}
+}
+
 // checkPeer finds what in [peer] does not fit the aliases.
 func (j *joint) checkPeer() {
 	f := j.settings
 	for _, listen := range f.listen.value {
-		if line, moves := j.lines[listen]; moves && listen.IsValid() {
-			j.mistake(f.listen.place(), fmt.Sprintf("%s is the alias of hostname.alias, line %d, which moves; write an address that this host always has", listen, line))
-		}
+		j.refuseAlias(f.listen.place(), listen)
 	}
+	j.refuseAlias(f.statusListen.place(), f.statusListen.value.Addr().Unmap())
 	owners := map[netip.Addr]string{}
 	partners := map[string]bool{}
 	for _, a := range j.rows {

@@ -34,6 +34,10 @@ type SettingsFile struct {
 	onExit   given[OnExit]
 	keyFiles given[[]string]
 	listen   given[[]netip.Addr]
+
+	statusListen given[netip.AddrPort]
+	tokenFile    given[string]
+
 	paths    []partnerPaths
 	all      scope
 	aliases  []*scope // in the order of the file
@@ -86,6 +90,12 @@ var tables = map[string]map[string]key{
 	"events": {
 		"size": func(f *SettingsFile, _ *scope, v value) Mistakes {
 			return fillPlain(&f.Events.Size, v, byteSize(minEvents, maxEvents))
+		},
+	},
+	"status": {
+		"listen": func(f *SettingsFile, _ *scope, v value) Mistakes { return fill(&f.statusListen, v, listenAt) },
+		"token_file": func(f *SettingsFile, _ *scope, v value) Mistakes {
+			return fill(&f.tokenFile, v, orNoFile(exampleToken))
 		},
 	},
 	"log": {
@@ -183,6 +193,7 @@ func readSettings(in input) *SettingsFile {
 	}
 	f.finishPeer()
 	f.finishReaders()
+	f.finishStatus()
 	f.routes.finish()
 	f.mistakes = append(f.mistakes, f.routes.mistakes...)
 	f.finishChecks()

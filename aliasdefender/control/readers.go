@@ -73,21 +73,27 @@ func (s *Server) readRoutes() *http.ServeMux {
 	mux.Handle("GET /v1/now", s.answer(s.working, func(r *http.Request) (any, error) {
 		return s.handlers.Now(r.Context(), r.URL.Query().Get("alias"))
 	}))
+	mux.Handle("GET /metrics", s.metrics())
 	return mux
 }
 
 // serving is one socket with what is answered on it.
 type serving struct {
 	on     net.Listener
-	routes *http.ServeMux
+	routes http.Handler
 	most   int // how many clients at a time
 }
 
 // servings are the sockets that are open.
-func (s *Server) servings() []serving {
-	if s.readers == nil {
-		return []serving{{s.listener, s.routes(), s.clients}}
+func (s *Server) servings() (all []serving) {
+	left := s.clients
+	if s.readers != nil {
+		readers := min(maxReaders, max(s.clients/2, 1))
+		all = append(all, serving{s.readers, s.readRoutes(), readers})
+		left = max(left-readers, 1)
 	}
-	readers := min(maxReaders, max(s.clients/2, 1))
-	return []serving{{s.listener, s.routes(), max(s.clients-readers, 1)}, {s.readers, s.readRoutes(), readers}}
+	if s.status.on != nil {
+		all = append(all, serving{s.status.on, s.statusRoutes(), s.overTCP})
+	}
+	return append(all, serving{s.listener, s.routes(), left})
 }

@@ -57,6 +57,9 @@ type Handlers struct {
 	Now    func(ctx context.Context, alias string) ([]Now, error) // of one alias; empty: of all
 	Reload func(ctx context.Context, drop bool) error
 	Order  func(ctx context.Context, o Order) ([]Outcome, error)
+
+	// Metrics makes the text for Prometheus, and names its type.
+	Metrics func(ctx context.Context) (text []byte, kind string, err error)
 }
 
 // Server answers on the control socket.
@@ -66,7 +69,9 @@ type Server struct {
 	handlers Handlers
 	listener net.Listener
 	clients  int          // at a time
+	overTCP  int          // the same over TCP
 	readers  net.Listener // nil: only the owner may ask
+	status   statusDoor
 
 	reading, working, writing time.Duration // the constants above, shorter in tests
 }
@@ -74,12 +79,14 @@ type Server struct {
 // NewServer returns the server for the lock's socket: without the lock there is no
 // server. It starts nothing.
 func NewServer(l *Lock, version string, h Handlers) *Server {
-	return &Server{lock: l, version: version, handlers: h, clients: maxClients, reading: readWithin, working: workWithin, writing: writeWithin}
+	return &Server{lock: l, version: version, handlers: h, clients: maxClients, overTCP: maxStatus, reading: readWithin, working: workWithin, writing: writeWithin}
 }
 
-// AtMost bounds how many clients there may be at a time, if that is fewer than 32: each
-// takes a descriptor. Call it before Serve.
-func (s *Server) AtMost(clients int) { s.clients = min(s.clients, max(clients, 1)) }
+// AtMost bounds how many clients there may be at a time, if that is fewer than 32, and of
+// those over TCP 64: each takes a descriptor. The verbs come first. Call it before Serve.
+func (s *Server) AtMost(clients int) {
+	s.clients, s.overTCP = min(s.clients, max(clients, 1)), min(s.overTCP, max(clients-s.clients, 1))
+}
 
 // Listen opens the socket, so that any trouble with it is known before an alias is
 // touched. Clients that come before Serve wait.
@@ -96,8 +103,10 @@ func (s *Server) Listen() error {
 
 // Close closes sockets that are not being served (Serve closes its own).
 func (s *Server) Close() error {
-	if s.readers != nil {
-		s.readers.Close()
+	for _, ln := range []net.Listener{s.readers, s.status.on} {
+		if ln != nil {
+			ln.Close()
+		}
 	}
 	return s.listener.Close()
 }
@@ -136,10 +145,11 @@ func (s *Server) Serve(ctx context.Context) error {
 // web is the server of one socket.
 func (s *Server) web(ctx context.Context, one serving) *http.Server {
 	web := &http.Server{
-		Handler:        http.MaxBytesHandler(s.named(one.routes), maxBody),
-		ReadTimeout:    s.reading,
-		WriteTimeout:   s.writing,
-		MaxHeaderBytes: maxHeader,
+		Handler:           http.MaxBytesHandler(s.named(one.routes), maxBody),
+		ReadHeaderTimeout: s.reading,
+		ReadTimeout:       s.reading,
+		WriteTimeout:      s.writing,
+		MaxHeaderBytes:    maxHeader,
 		// When the server ends, the deadline below cuts off requests under way, and not
 		// their context.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
@@ -163,10 +173,10 @@ func (s *Server) routes() *http.ServeMux {
 }
 
 // named puts our version on every answer.
-func (s *Server) named(mux *http.ServeMux) http.Handler {
+func (s *Server) named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(versionHeader, s.version)
-		mux.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -176,16 +186,23 @@ type failure struct {
 	Error string `json:"error"`
 }
 
+// within gives a handler that long, and its client the time to read the answer after that:
+// the server's own deadline counts from the question, and would cut off an answer for which
+// we take our time.
+func (s *Server) within(d time.Duration, f http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + s.writing))
+		ctx, cancel := context.WithTimeout(r.Context(), d)
+		defer cancel()
+		f(w, r.WithContext(ctx))
+	})
+}
+
 // answer makes an HTTP handler of a function that may take that long: the client gets its
 // value or its error as JSON.
 func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The server's own deadline for an answer counts from the question, and would cut
-		// off an answer for which we take our time.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within + s.writing))
-		ctx, cancel := context.WithTimeout(r.Context(), within)
-		defer cancel()
-		value, err := f(r.WithContext(ctx))
+	return s.within(within, func(w http.ResponseWriter, r *http.Request) {
+		value, err := f(r)
 		code := http.StatusOK
 		if err != nil {
 			var refusal *Refusal

@@ -12,6 +12,8 @@ import (
 	"encoding/json"
 	"io"
 	"time"
+
+	"alias-defender/aliasdefender/count"
 )
 
 // Snapshot is what the daemon knows at one moment. Names and values of its
@@ -32,7 +34,23 @@ type Snapshot struct {
 
 	Routes []Route `json:"routes,omitempty"` // that this host keeps as a router
 
+	Counts Counts `json:"-"` // for the metrics
+
 	Aliases []Alias `json:"aliases"`
+}
+
+// Counts are what the loop has counted since its start.
+type Counts struct {
+	Lag    count.Histogram            // by how much the loop woke later than it meant to
+	Trips  map[string]count.Histogram // from a question to its answer, by medium: icmp, arp
+	Probes []Probes
+}
+
+// Probes are the questions put to one address.
+type Probes struct {
+	Addr, NIC string
+	Sent      uint64
+	Lost      uint64 // of them, in vain; none are counted for an alias that this host has
 }
 
 // Route is one route as the daemon sees it.
@@ -148,6 +166,8 @@ type Alias struct {
 	Recovery *Recovery `json:"recovery,omitempty"` // of the partner's service; nil: there is none
 
 	Hooks []Hook `json:"hooks,omitempty"` // the last run of each hook since the Monitor's start
+
+	Announcements uint64 `json:"-"` // since the start, for the metrics
 
 	Journal []Entry `json:"journal,omitempty"` // transitions, oldest first; only where asked for
 }

@@ -45,12 +45,12 @@ func (t Tally) Well() bool { return t.Problems == 0 && t.Without == 0 && t.Parke
 
 // String is the sum in one line: "holding 1 of 3 aliases; 1 parked; 1 problem".
 func (t Tally) String() string {
-	said := fmt.Sprintf("holding %d of %s", t.Held, count(t.Aliases, "alias", "aliases"))
+	said := fmt.Sprintf("holding %d of %s", t.Held, plural(t.Aliases, "alias", "aliases"))
 	switch {
 	case t.Routes > 0 && t.Aliases == 0:
-		said = "keeping " + count(t.Routes, "route", "routes")
+		said = "keeping " + plural(t.Routes, "route", "routes")
 	case t.Routes > 0:
-		said += "; keeping " + count(t.Routes, "route", "routes")
+		said += "; keeping " + plural(t.Routes, "route", "routes")
 	}
 	switch {
 	case t.Maintenance:
@@ -62,13 +62,13 @@ func (t Tally) String() string {
 		said += fmt.Sprintf("; %d parked on the partner", t.Without)
 	}
 	if t.Problems > 0 {
-		said += "; " + count(t.Problems, "problem", "problems")
+		said += "; " + plural(t.Problems, "problem", "problems")
 	}
 	return said
 }
 
-// count is a number with its noun.
-func count(n int, one, many string) string {
+// plural is a number with its noun.
+func plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

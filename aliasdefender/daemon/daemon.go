@@ -112,12 +112,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
-	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Now: m.now, Reload: m.reload, Order: m.order})
+	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Now: m.now, Reload: m.reload, Order: m.order, Metrics: m.pages.get})
 	server.AtMost(clients(descriptors(), len(cfg.Aliases)))
 	if err := server.Listen(); err != nil {
 		return err
 	}
 	m.openReaders(server)
+	m.openStatus(server)
 	m.daemonEvent(record.Started, record.Info, "version "+o.Version)
 	log.WithFields(logrus.Fields{"event": record.Started, "version": o.Version, "pid": os.Getpid(), "aliases": len(cfg.Aliases), "socket": cfg.Settings.Socket}).WithFields(routeCount(cfg)).
 		Info("Alias Defender starts")
@@ -168,6 +169,10 @@ type monitor struct {
 	end    end
 	unread string // why readers cannot ask although they should; empty: they can
 
+	server     *control.Server // nil in tests that open none
+	pages      pages
+	unlistened string // why the metrics cannot be read over TCP although they should; empty: they can
+
 	reportEvery time.Duration // the constant reportEvery; shorter in tests
 	read        chan struct{} // closed once the loop has read this host
 
@@ -188,6 +193,7 @@ func newMonitor(o Options, cfg *config.Config, log *logrus.Logger, manager *sdno
 		m.hooks = newHooks(m, cfg)
 	}
 	m.events = newEvents(m, cfg)
+	m.pages.make = m.page
 	m.checks = newChecks(cfg, check.NewQuestions().Ask, m.events.Record)
 	return m
 }
@@ -342,8 +348,10 @@ func (m *monitor) problems(recoveries map[netip.Addr]recovery.Shown) (all []stri
 	if broken := m.memory.trouble(); broken != nil {
 		all = strings.Split(broken.Error(), "\n")
 	}
-	if m.unread != "" {
-		all = append(all, m.unread)
+	for _, text := range []string{m.unread, m.unlistened} {
+		if text != "" {
+			all = append(all, text)
+		}
 	}
 	all = append(all, m.checks.problems()...)
 	return append(all, recoveryProblems(recoveries)...)

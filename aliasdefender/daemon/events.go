@@ -6,6 +6,7 @@ import (
 
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/metrics"
 	"alias-defender/aliasdefender/record"
 )
 
@@ -15,14 +16,17 @@ type events struct {
 	*record.Recorder
 	ring *record.Ring
 	disk *record.Log // nil: [events] size is 0, or this Monitor observes
-	read bool        // what earlier runs wrote is read
+
+	counted *metrics.Events
+
+	read bool // what earlier runs wrote is read
 	dir  string
 }
 
 // newEvents makes events. Nothing is read or written before its tasks run.
 func newEvents(m *monitor, cfg *config.Config) events {
-	e := events{ring: record.NewRing(), dir: cfg.Settings.StateDir}
-	sinks := []record.Sink{e.ring, defender.LogSink(m.log)}
+	e := events{ring: record.NewRing(), counted: metrics.NewEvents(), dir: cfg.Settings.StateDir}
+	sinks := []record.Sink{e.ring, e.counted, defender.LogSink(m.log)}
 	if m.hooks != nil {
 		sinks = append(sinks, m.hooks.Runner)
 	}

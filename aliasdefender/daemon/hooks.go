@@ -32,6 +32,7 @@ func newHooks(m *monitor, cfg *config.Config) *hooks {
 	h := &hooks{told: newTold(cfg.Settings.StateDir), cfg: cfg}
 	h.Runner = hook.New(hook.Options{
 		Record: func(e record.Event) { m.events.Record(e) },
+		Repeat: func(e record.Event) { m.events.Repeat(e) },
 		Output: func(at hook.Subject, name config.HookName, line string) {
 			fields := logrus.Fields{"alias": at.Alias.String(), "nic": at.Label, "hook": string(name), "output": line}
 			if at.Route != "" {

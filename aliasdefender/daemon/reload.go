@@ -85,6 +85,7 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 		m.recovery.Use(cfg.Aliases)
 	}
 	m.warnOfFixed(cfg.Settings)
+	m.useStatus(cfg.Settings.Status)
 	logs.SetLevel(m.log, cfg.Settings.LogLevel)
 	if len(m.settings.Peer.Keys) == 0 || len(cfg.Settings.Peer.Keys) == 0 {
 		m.settings.Peer = cfg.Settings.Peer // with these the channel is opened, or closed
@@ -162,6 +163,7 @@ func (m *monitor) warnOfFixed(now config.Settings) {
 		{"control.readers", m.settings.Readers.Group, now.Readers.Group},
 		{"state.dir", m.settings.StateDir, now.StateDir},
 		{"log.to", string(m.settings.LogTo), string(now.LogTo)},
+		{"status.listen", listensAt(m.settings.Status), listensAt(now.Status)},
 		{"events.size", config.Bytes(m.settings.Events.Size), config.Bytes(now.Events.Size)},
 	}
 	if was := m.settings.Peer; len(was.Keys) > 0 && len(now.Peer.Keys) > 0 { // there is a channel before and after
@@ -173,6 +175,14 @@ func (m *monitor) warnOfFixed(now config.Settings) {
 			m.event("reload_fixed").Warn(fmt.Sprintf("reload: %s stays %s until a restart (USR2 keeps the aliases meanwhile)", s.name, s.was))
 		}
 	}
+}
+
+// listensAt is the setting as it is written.
+func listensAt(s config.Status) string {
+	if !s.Listen.IsValid() {
+		return `""`
+	}
+	return s.Listen.String()
 }
 
 // listenOf is the setting as it is written.

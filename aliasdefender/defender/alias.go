@@ -29,11 +29,14 @@ type alias struct {
 	due   agenda.Entry // the next decision that time alone calls for
 	dirty bool         // a fact changed: it is among those to decide
 
-	announced time.Time     // when we last said on the wire that it is here
-	known     bool          // a question from the alias by a frame was answered
-	next      *config.Alias // what the row becomes once this one is released
-	wanted    bool          // an order has brought it here, or found it here
-	gone      bool          // the loop no longer owns it
+	announced time.Time // when we last said on the wire that it is here
+
+	announcements uint64 // how often, since the start
+
+	known  bool          // a question from the alias by a frame was answered
+	next   *config.Alias // what the row becomes once this one is released
+	wanted bool          // an order has brought it here, or found it here
+	gone   bool          // the loop no longer owns it
 }
 
 // targets are the addresses that the alias depends on, as they are asked.

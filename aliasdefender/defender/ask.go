@@ -39,28 +39,29 @@ func (l *loop) arp(q detect.Question) error {
 // ping asks by ICMP beside the loop.
 func (l *loop) ping(q detect.Question) {
 	ask := probe.Question{Target: q.Addr, Source: q.Source, Timeout: q.Timeout}
-	told := func(err error) { l.d.post(func(l *loop) { l.pinged(q, err) }) }
+	told := func(at time.Time, err error) { l.d.post(func(l *loop) { l.pinged(q, at, err) }) }
 	if l.o.Ask != nil && q.Shared {
-		if err := l.o.Ask(ask, func(_ time.Time, err error) { told(err) }); err != nil {
-			l.beside(func() { told(err) }) // the loop does not wait for room in its own queue
+		if err := l.o.Ask(ask, told); err != nil {
+			l.beside(func() { told(time.Time{}, err) }) // the loop does not wait for room in its own queue
 		}
 		return
 	}
 	l.beside(func() {
 		// silence needs no event: the window's end tells it
 		if yes, err := l.o.Ping(l.ctx, ask); yes || err != nil {
-			told(err)
+			told(time.Now(), err)
 		}
 	})
 }
 
-// pinged takes in the answer to a ping, or why there can be none.
-func (l *loop) pinged(q detect.Question, err error) {
+// pinged takes in the answer to a ping that came at that time, or why there can be none.
+func (l *loop) pinged(q detect.Question, at time.Time, err error) {
 	switch {
 	case l.ctx.Err() != nil:
 	case err != nil:
 		l.asks.CouldNot(l.now, q, err)
 	default:
+		l.asks.Took(at.Sub(q.Put))
 		l.asks.Answered(l.now, q)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/count"
 	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
@@ -62,10 +63,11 @@ type outside struct {
 
 // times are the loop's times.
 type times struct {
-	now   time.Time     // of this turn
-	epoch time.Time     // where the grids of all rhythms begin
-	boot  time.Duration // CLOCK_BOOTTIME at the same moment as now
-	plan  time.Time     // when the loop meant to wake
+	now   time.Time       // of this turn
+	epoch time.Time       // where the grids of all rhythms begin
+	boot  time.Duration   // CLOCK_BOOTTIME at the same moment as now
+	plan  time.Time       // when the loop meant to wake
+	lag   count.Histogram // how late it woke
 
 	counted ordinal // of what has been counted
 	turned  ordinal // the same when this turn began
@@ -178,7 +180,9 @@ func (l *loop) run(ctx context.Context) {
 			l.awake()
 			l.told()
 		case <-timer.C:
+			due := l.plan
 			l.awake()
+			l.lag.Add(l.now.Sub(due))
 		case <-ctx.Done():
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/count"
 	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/record"
@@ -19,7 +20,7 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		Version: l.o.Version, PID: os.Getpid(), Started: l.d.started.Round(0), Now: time.Now().Round(0),
 		Aliases: make([]control.Alias, 0, len(l.list)),
 	}
-	s.Problems, s.Maintenance = l.problems(), l.maintenance
+	s.Problems, s.Maintenance, s.Counts = l.problems(), l.maintenance, l.counts()
 	if l.channel.up != nil {
 		s.Channel = showChannel(l.channel.up.Status())
 	}
@@ -27,6 +28,19 @@ func (l *loop) snapshot(journal bool) control.Snapshot {
 		s.Aliases = append(s.Aliases, l.show(a, journal))
 	}
 	return s
+}
+
+// counts are what the loop has counted.
+func (l *loop) counts() control.Counts {
+	c := control.Counts{Lag: l.lag, Trips: map[string]count.Histogram{}, Probes: make([]control.Probes, 0, len(l.asks.Targets()))}
+	for m, h := range l.asks.Trips() {
+		c.Trips[detect.Medium(m).String()] = h
+	}
+	for _, t := range l.asks.Targets() {
+		sent, lost := t.Counts()
+		c.Probes = append(c.Probes, control.Probes{Addr: t.Addr.String(), NIC: t.NIC, Sent: sent, Lost: lost})
+	}
+	return c
 }
 
 // problems are those of this Monitor as a whole.
@@ -101,7 +115,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		Partner: about(a.partner), Router: about(a.router),
 		Row: a.decision.Row, Action: a.decision.Action.String(), Reason: a.decision.Reason.String(),
 		Why: a.cause(a.decision.Reason), Since: a.since.Round(0), Level: a.level(),
-		Facts: shown(a.list(f)), Checks: a.cfg.Checks,
+		Facts: shown(a.list(f)), Checks: a.cfg.Checks, Announcements: a.announcements,
 	}
 	c.Partner.Name = a.cfg.Partner.Name
 	c.Router.Answer = f.Router.Value.Answer()

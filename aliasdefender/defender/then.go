@@ -63,6 +63,7 @@ func (l *loop) announce(a *alias, d rules.Decision) {
 			break
 		}
 		l.frames += 2
+		a.announcements++
 		l.introduceTo(a)
 		a.announced = l.now
 		if a.order != nil {

@@ -64,6 +64,7 @@ func (s *Set) askBy(t *Target, byARP, both bool) {
 func (s *Set) put(t *Target, q Question) {
 	q.Key, q.Timeout, q.Put, q.window = t.Key, t.Timeout, s.now, t.window.start
 	t.window.by[q.Medium].add(s.now)
+	t.habit.questions++
 	s.questions = append(s.questions, q)
 }
 
@@ -161,6 +162,9 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	t := s.targets[Key{f.NIC, f.Sender}]
 	if t == nil || f.At.Before(t.since) {
 		return // nobody's, or from before everything was made unknown
+	}
+	if t.asked(f) && !t.window.start.IsZero() && t.window.by[ARP].left() {
+		s.trips[ARP].Add(f.At.Sub(t.window.by[ARP].last()))
 	}
 	if t.hw = f.HW; f.Reply && f.Sender != f.Target {
 		t.proof.replied = f.At

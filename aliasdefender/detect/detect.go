@@ -124,6 +124,9 @@ const (
 	media
 )
 
+// String is the medium's name.
+func (m Medium) String() string { return [...]string{ICMP: "icmp", ARP: "arp"}[min(m, ARP)] }
+
 // Question is one to be put on the wire. If it cannot be put, the user says so
 // ([Set.CouldNot]); an answer by ICMP is returned together with it ([Set.Answered]).
 type Question struct {

@@ -16,6 +16,8 @@ type habit struct {
 	pings bool  // it has answered by ICMP
 	tries uint8 // how often it was pinged to find that out
 	alive bool  // its host has sent a frame of its own since the partner's daemon fell silent
+
+	questions, inVain uint64 // see Counts
 }
 
 // proof is when the address was tried, and has answered.

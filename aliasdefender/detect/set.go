@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/agenda"
+	"alias-defender/aliasdefender/count"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
@@ -25,6 +26,7 @@ type Set struct {
 	agenda   agenda.Agenda
 	brisk    time.Duration // the shortest timeout of all
 	pings    ear           // hears the answers to all pings
+	trips    Trips
 
 	questions, lentQuestions []Question // those to take out, and those taken out before
 	changes, lentChanges     []Change
@@ -157,6 +159,21 @@ func (s *Set) At(k Key) *Target { return s.targets[k] }
 
 // Targets are all targets, in no particular order.
 func (s *Set) Targets() []*Target { return s.asked }
+
+// Trips is how long answers took, by medium. By ARP that is the time since the newest of
+// the window's questions.
+type Trips [media]count.Histogram
+
+// Took counts how long the answer to a ping took. Of ARP the Set sees that itself.
+func (s *Set) Took(d time.Duration) { s.trips[ICMP].Add(d) }
+
+// Trips are those of all targets.
+func (s *Set) Trips() Trips { return s.trips }
+
+// Counts tells how many questions were put to the target, and how many of them were in a
+// window that brought no answer although we could hear. The silence of an alias that this
+// host has is as it should be, and is not counted.
+func (t *Target) Counts() (sent, lost uint64) { return t.habit.questions, t.habit.inVain }
 
 // Addrs are the addresses whose frames matter.
 func (s *Set) Addrs() map[netip.Addr]bool {

@@ -262,6 +262,11 @@ func (s *Set) close(t *Target) {
 	}
 	deaf := s.deafened(t)
 	t.window.start = time.Time{}
+	if !deaf && !t.held() {
+		for i := range t.window.by {
+			t.habit.inVain += uint64(t.window.by[i].n)
+		}
+	}
 	switch {
 	case last.IsZero(), t.window.doubtful && !t.window.by[ICMP].left(): // no ping was put that would tell
 		s.couldNot(t)

@@ -41,6 +41,7 @@ const (
 // goroutines, and must not wait.
 type Options struct {
 	Record func(record.Event)                                                                // takes what became of each run
+	Repeat func(record.Event)                                                                // takes what happened too often to be recorded; nil: it is only counted
 	Output func(at Subject, hook config.HookName, line string)                               // takes what programs write, a line at a time
 	Acted  func(alias netip.Addr)                                                            // an alias whose exit_after is "take" was taken, and its hook has run
 	Told   Told                                                                              // nil: nothing is known of before the start

@@ -250,7 +250,10 @@ func (r *Runner) tell(j *job, took time.Duration, err error) {
 	}
 	may := r.may(record.Sort{Alias: id, Kind: e.Kind, Reason: strings.TrimSpace(string(j.hook) + " " + j.at.route)})
 	r.mu.Unlock()
-	if may {
+	switch {
+	case may:
 		r.o.Record(e)
+	case r.o.Repeat != nil:
+		r.o.Repeat(e)
 	}
 }

@@ -57,6 +57,7 @@ type Log struct {
 	queue  []Event
 	lost   uint64 // events that did not fit, and are not counted in a queued line yet
 	after  Event  // the last of them
+	all    uint64 // events that did not fit, since the start
 	untold uint64 // events that did not fit, and that say has not been told of yet
 	over   bool   // nothing is taken any more
 }
@@ -118,6 +119,7 @@ func (l *Log) Put(e Event) {
 // lose counts an event that will not be written.
 func (l *Log) lose(e Event) {
 	l.lost++
+	l.all++
 	l.untold++
 	l.after = e
 }
@@ -133,6 +135,13 @@ func (l *Log) count() {
 		Text: fmt.Sprintf("%d events were lost here: the disk did not take them in time", l.lost),
 	})
 	l.lost = 0
+}
+
+// Dropped is how many events did not fit, since the start.
+func (l *Log) Dropped() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all
 }
 
 func (l *Log) wake() {
