@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 
 // bench is a Runner whose programs are functions of the test, and what it has done.
 type bench struct {
-	t *testing.T
+	repeated atomic.Int64 // how many results were passed on without being recorded
+	t        *testing.T
 	*Runner
 	recorder *record.Recorder
 	told     told
@@ -91,6 +93,10 @@ func newBench(t *testing.T, aliases []config.Alias) *bench {
 	b := &bench{t: t, now: map[string]int{}, told: told{set: map[netip.Addr]bool{}}, program: func(context.Context, string, map[string]string) error { return nil }}
 	b.Runner = New(Options{
 		Record: func(e record.Event) { b.recorder.Record(e) },
+		Repeat: func(e record.Event) {
+			b.repeated.Add(1)
+			b.recorder.Repeat(e)
+		},
 		Acted: func(a netip.Addr) {
 			b.mu.Lock()
 			b.acted = append(b.acted, a)

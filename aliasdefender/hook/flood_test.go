@@ -43,6 +43,9 @@ func TestAStandingVetoIsCounted(t *testing.T) {
 		if n := failed["before_release"]; n > 10+10 || uint64(n)+counted != 600 || failed["before_take"] != 1 {
 			t.Errorf("recorded: %v, counted: %d, of 600", failed, counted)
 		}
+		if n := b.repeated.Load(); uint64(n) != counted { // for those who count each
+			t.Errorf("%d results were passed on, %d were counted", n, counted)
+		}
 		if last := b.Last(aliases[0].Addr); len(last) != 2 {
 			t.Errorf("Status has %+v", last)
 		}

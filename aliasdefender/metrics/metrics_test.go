@@ -153,13 +153,11 @@ func TestThePageOfMetricsHasTheTable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want, got []string
+	var want []string
 	for _, f := range Families() {
 		want = append(want, fmt.Sprintf("| `%s` | %s | %s | %s |", f.Name, f.Type, f.Labels, f.Help))
 	}
-	for _, m := range regexp.MustCompile("(?m)^\\| `aliasdefender_.*$").FindAllString(string(text), -1) {
-		got = append(got, m)
-	}
+	got := regexp.MustCompile("(?m)^\\| `aliasdefender_.*$").FindAllString(string(text), -1)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("program (-) and page (+):\n%s", d)
 	}

@@ -256,6 +256,9 @@ func TestAFullDisk(t *testing.T) {
 		if got := complete(t, all(t, dir, Skipped{}), 12001); got != lost || lost == 0 {
 			t.Errorf("%d lost in the file, %d said", got, lost)
 		}
+		if got := r.Dropped(); got != lost {
+			t.Errorf("%d dropped, %d said", got, lost)
+		}
 	})
 }
 

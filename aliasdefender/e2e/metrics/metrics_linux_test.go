@@ -99,6 +99,17 @@ func TestOthersNeedAToken(t *testing.T) {
 	if out, errs, code := p.Run(stage.Patiently(t), p.A, "Status", "--json"); strings.Contains(out+errs+m.Output(), "correct-horse") {
 		t.Errorf("the token is shown (exit %d)", code)
 	}
+	showing := func(token string) error {
+		_, err := answered(p.A, strings.TrimSuffix(question, "\r\n")+"Authorization: Bearer "+token+"\r\n\r\n")
+		return err
+	}
+	stage.Must(t, showing("correct-horse-battery-staple"))
+	stage.Must(t, os.WriteFile(token, []byte("# the next\nanother-token-of-the-kind\n"), 0o600))
+	stage.Must(t, stage.Reload(p, p.A))
+	stage.Must(t, showing("another-token-of-the-kind"))
+	if err := showing("correct-horse-battery-staple"); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("with the former token: %v", err)
+	}
 	stage.Must(t, os.Chmod(token, 0o644))
 	if err := stage.Reload(p, p.A); err == nil || !strings.Contains(err.Error(), "has mode 0644") {
 		t.Errorf("a token that others can read: %v", err)

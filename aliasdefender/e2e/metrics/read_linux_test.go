@@ -45,7 +45,10 @@ func connected(h *lab.Host) (c net.Conn, err error) {
 }
 
 // page is a host's page of metrics.
-func page(h *lab.Host) (string, error) {
+func page(h *lab.Host) (string, error) { return answered(h, question) }
+
+// answered is what a host answers to a question.
+func answered(h *lab.Host, question string) (string, error) {
 	c, err := connected(h)
 	if err != nil {
 		return "", err
