@@ -37,9 +37,7 @@ func (d *Defender) Now(ctx context.Context, of netip.Addr) ([]control.Now, error
 			if id := a.id(); len(f.all) > mostNow || of.IsValid() && id != of && (of.Zone() != "" || id.WithZone("") != of) {
 				continue
 			}
-			q := moment{a.policy, a.state, l.decisive(a), l.show(a, false)}
-			q.state.Takes = slices.Clone(q.state.Takes)
-			f.all = append(f.all, q)
+			f.all = append(f.all, moment{a.policy, a.state, l.decisive(a), l.show(a, false)})
 		}
 		answer <- f
 	})

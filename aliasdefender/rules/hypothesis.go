@@ -1,10 +1,6 @@
 package rules
 
-import (
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // hypothesis is one thing that might be so and is not: of a fact, a word of the partner, an
 // order, the record, or a setting.
@@ -40,6 +36,9 @@ var clauses = [FactCount][3]string{
 	FactWhole:        {"it is not known whether all of the group could be here", "not all of the group could be here", "all of the group could be here"},
 	FactPartnerWhole: {"it is not known whether the partner could have all of the group", "the partner could not have all of the group", "the partner could have all of the group"},
 }
+
+// claimClauses are those of FactAlias while we hold the alias.
+var claimClauses = [3]string{"it is not known whether another host claims the alias", "no other host claims the alias", "another host claims the alias"}
 
 // guesses are the hypotheses about an instance, the nearest first.
 type guesses struct {
@@ -103,7 +102,7 @@ func (g *guesses) fact(r FactRow) {
 	for _, v := range []Value{No, Yes, Unknown} {
 		text := clauses[r.ID][v]
 		if r.ID == FactAlias && g.s.Holding {
-			text = strings.Replace(text, "answers for", "claims", 1)
+			text = claimClauses[v]
 		}
 		if v != was.Value {
 			g.add(r.Name, text, set(v, now))
@@ -122,7 +121,7 @@ func (g *guesses) fact(r FactRow) {
 func (g *guesses) claims() {
 	does, than := " answers for the alias", clauses[FactAlias][Yes]
 	if g.s.Holding {
-		does, than = " claims the alias", "another host claims the alias"
+		does, than = " claims the alias", claimClauses[Yes]
 	}
 	add := func(text, than string, partner Value, since time.Time) {
 		g.all = append(g.all, hypothesis{text: text, than: than, of: FactAlias.String(), make: func(is *instanceOf) {
@@ -217,7 +216,10 @@ func (g *guesses) letGo() {
 	g.add("past", "we were the last to let it go, because of a fault here", func(is *instanceOf) { is.s.OursLast = true })
 	if g.p.MaxTakes > 0 {
 		g.add("past", "it was taken max_takes times within the hour, the last time just now", func(is *instanceOf) {
-			is.s.Takes = slices.Repeat([]time.Time{is.f.Now}, is.p.MaxTakes)
+			is.s.Takes = make([]time.Time, is.p.MaxTakes)
+			for i := range is.s.Takes {
+				is.s.Takes[i] = is.f.Now
+			}
 		})
 	}
 }

@@ -1,7 +1,5 @@
 package rules
 
-import "slices"
-
 // Near is which row decides about an alias now, and what the rows above it lacked.
 type Near struct {
 	Row   Row
@@ -56,13 +54,22 @@ func texts(all []hypothesis) (s []string) {
 	return s
 }
 
+func among(all []string, text string) bool {
+	for _, s := range all {
+		if s == text {
+			return true
+		}
+	}
+	return false
+}
+
 // single are, for each row, the hypotheses of which each makes it decide. Where something
 // general does, nothing is said of what is more particular.
 func (is instanceOf) single(rows []Row, all []hypothesis) [][]hypothesis {
 	needs, said := make([][]hypothesis, len(rows)), make([][]string, len(rows))
 	for _, h := range all {
 		i := is.with(h).row(rows)
-		if h.than == "" || !slices.Contains(said[i], h.than) {
+		if h.than == "" || !among(said[i], h.than) {
 			needs[i] = append(needs[i], h)
 		}
 		said[i] = append(said[i], h.text)
