@@ -256,7 +256,7 @@ func breaches(story []moment, spans []lab.Span, alias netip.Addr, end time.Time)
 
 // stolen finds an alias that was taken although another host answered for it, during
 // the whole doubt or ever since the taker's daemon woke. An alias that is handed over is
-// taken while the giver has it: then one of the two lets it go soon.
+// taken while the giver has it, whoever else has it: then one of the two lets it go soon.
 func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation) {
 	for _, s := range spans {
 		taker := slices.Index(names[:], s.By)
@@ -274,7 +274,9 @@ func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation
 			if holder == taker || held.From.After(from) || !held.To.After(s.From) {
 				continue
 			}
-			if ends := earlier(held.To, s.To); m.keyed && holder != mallory && ends.Sub(s.From) <= m.handover()+lateness {
+			if m.gives(held, s) || holder == mallory && slices.ContainsFunc(spans, func(other lab.Span) bool {
+				return other.By != s.By && m.gives(other, s) // beside a laptop
+			}) {
 				continue
 			}
 			heard := since(story, s.From, func(m *moment) bool { return m.reach(taker, holder) == yes })
@@ -284,6 +286,12 @@ func stolen(story []moment, spans []lab.Span, alias netip.Addr) (all []violation
 		}
 	}
 	return all
+}
+
+// gives tells whether a host of the pair may be handing over what it had to who took it.
+func (m *moment) gives(had, took lab.Span) bool {
+	return m.keyed && had.By != names[mallory] && had.From.Before(took.From) && had.To.After(took.From) &&
+		earlier(had.To, took.To).Sub(took.From) <= m.handover()+lateness
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -135,7 +135,9 @@ func (f *firewalls) active(h *lab.Host, told string) {
 // at the partner soon after, and the two never have parts for longer than a hand-over.
 func TestFirewallPairMovesAsOne(t *testing.T) {
 	t.Parallel()
-	f := newFirewalls(t, asItIs)
+	f := newFirewalls(t, func(_ *example, _ *lab.Host, settings string) string {
+		return "max_takes = 1000\n" + settings // in make soak more than ten within an hour
+	})
 	f.active(f.a, "-c -f -R -B")
 	took := stage.NewFigures(t, "a NIC of the active firewall dies, until both addresses are at the partner", detection+time.Second)
 	apart := stage.NewFigures(t, "the same, for how long the two have parts", time.Second)
