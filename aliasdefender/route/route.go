@@ -89,7 +89,7 @@ func (l *loop) facts(r *route) rules.RouteFacts {
 		}
 	}
 	for _, h := range r.hops {
-		f.Hops = append(f.Hops, rules.Hop{Answer: h.answer(l), Link: h.link})
+		f.Hops = append(f.Hops, rules.Hop{Answer: h.answer(l), Link: h.link, Off: h.near != nil})
 	}
 	return f
 }
