@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 const (
@@ -229,7 +231,7 @@ func (l *loop) end(withdraw bool) {
 	}
 	for _, r := range l.list {
 		r.state.Leave()
-		r.retry, r.left = time.Time{}, time.Time{}
+		r.mended()
 		l.mark(r)
 	}
 }
@@ -258,6 +260,7 @@ func (l *loop) reload(c *config.Config) {
 		return
 	}
 	has := map[key]bool{}
+	heirs, ends := l.heirs(c)
 	list := make([]*route, 0, len(c.Routes))
 	for _, row := range c.Routes {
 		k := keyOf(row)
@@ -273,14 +276,21 @@ func (l *loop) reload(c *config.Config) {
 	}
 	for _, r := range l.list {
 		if !has[r.key] {
-			if r.state.Leave(); r.left.IsZero() {
-				r.left = l.now
-			}
+			r.state.Leave()
 			list = append(list, r)
 			l.mark(r)
 		}
 	}
 	l.list = list
+	for _, r := range ends {
+		r.heir = nil
+	}
+	for r, k := range heirs {
+		r.heir = l.byKey[k]
+		if i := r.state.Last - 1; i >= 0 && r.heir.state.Last == 0 {
+			r.heir.state.Saw([]rules.Via{{Hop: indexOf(r.heir.cfg.Via, r.cfg.Via[i]), Weight: 1}})
+		}
+	}
 	l.k.checks.Use(c.Hops())
 	l.relink()
 	l.read()
@@ -304,23 +314,51 @@ func (l *loop) set(r *route, row config.Route) {
 		}
 	}
 	r.state.Return()
-	r.cfg, r.left = row, time.Time{}
+	r.cfg, r.heir = row, nil
 	r.sort()
 	l.mark(r)
 }
 
 // drops are the names of the routes that are kept and that the configuration lacks.
 func (l *loop) drops(c *config.Config) (all []string) {
-	has := map[netip.Prefix]bool{}
-	for _, row := range c.Routes {
-		has[row.Prefix] = true
-	}
-	for _, r := range l.list {
-		if !has[r.cfg.Prefix] && !r.state.Leaving && r.there() {
-			all = append(all, r.cfg.Name())
-		}
+	_, ends := l.heirs(c)
+	for _, r := range ends {
+		all = append(all, r.cfg.Name())
 	}
 	return all
+}
+
+// heirs finds, for the routes that are kept and that a configuration lacks, the new one that
+// takes the place of each: a row that has only another table, metric or install is no loss.
+// The others end.
+func (l *loop) heirs(c *config.Config) (heirs map[*route]key, ends []*route) {
+	has, fresh := map[key]bool{}, map[netip.Prefix][]key{}
+	for _, row := range c.Routes {
+		k := keyOf(row)
+		has[k] = true
+		if r := l.byKey[k]; r == nil || r.state.Leaving {
+			fresh[k.Prefix] = append(fresh[k.Prefix], k)
+		}
+	}
+	heirs = map[*route]key{}
+	for _, r := range l.list {
+		settled := r.state.Leaving && (r.heir == nil || has[r.heir.key])
+		if has[r.key] || settled || !r.there() {
+			continue
+		}
+		all := fresh[r.key.Prefix]
+		if len(all) == 0 {
+			ends = append(ends, r)
+			continue
+		}
+		i := max(0, slices.IndexFunc(all, func(k key) bool { return k.Table == r.key.Table }))
+		if same := slices.IndexFunc(all, func(k key) bool { return k.RouteKey == r.key.RouteKey }); same >= 0 {
+			i = same
+		}
+		heirs[r] = all[i]
+		fresh[r.key.Prefix] = slices.Delete(all, i, i+1)
+	}
+	return heirs, ends
 }
 
 func indexOf[T comparable](list []T, v T) int {

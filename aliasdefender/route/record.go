@@ -22,7 +22,7 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 	if acts && !l.o.Observe {
 		return
 	}
-	r.fails.n, r.fails.text = 0, "" // what could not be done need not be done any more
+	r.mended() // what could not be done need not be done any more
 	if d.Reason == rules.RoutesUnknown && r.kernel.Asked.IsZero() && l.readErr == "" {
 		return // they have not been read yet
 	}
@@ -49,13 +49,19 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 	l.record(r, d, e)
 }
 
-// moved records what was done.
-func (l *loop) moved(r *route, d rules.RouteDecision, was []rules.Via) {
+// moved records what was done. Where a row now says another install, whoever is told of its
+// route goes on to know it as its heir: that one was told first.
+func (l *loop) moved(j job) {
+	r, d := j.r, j.d
 	r.decision, r.decided, r.said = d, l.now, l.now
-	e := record.Event{Kind: record.RouteMoved, Level: d.Reason.Level(), Via: r.names(d.Via), ViaOld: r.names(was)}
+	e := record.Event{Kind: record.RouteMoved, Level: d.Reason.Level(), Via: j.to, ViaOld: j.was}
+	if h := r.heir; h != nil && h.there() && h.cfg.Name() == r.cfg.Name() {
+		e.Via = h.names(h.via)
+		e.ViaOld = e.Via
+	}
 	to := ""
-	if len(d.Via) > 0 {
-		to = " to " + r.spell(d.Via)
+	if j.spelled != "" {
+		to = " to " + j.spelled
 	}
 	e.Text = d.Action.String() + to + ": " + d.Reason.Text()
 	l.record(r, d, e)
@@ -67,17 +73,22 @@ func (l *loop) adopted(r *route) {
 		record.Event{Kind: record.RouteMoved, Text: "adopt: an earlier Monitor put it there, to " + r.spell(r.via), Via: r.names(r.via), ViaOld: r.names(r.via)})
 }
 
-// vanishedEvent records that somebody else removed the route, or a NIC that went down took
-// it along.
+// vanishedEvent records that somebody else removed the route.
 func (l *loop) vanishedEvent(r *route) {
-	text := "it has gone from the kernel, and nobody here removed it"
-	if len(r.vanished) > vanishFree {
-		text = fmt.Sprintf("it keeps vanishing, %d times within a minute: another program removes it; it is put back after a pause", len(r.vanished))
-	}
-	level := rules.Warning
-	if len(r.vanished) > vanishFree {
+	text, level := "it has gone from the kernel, and nobody here removed it", rules.Warning
+	if n := len(r.vanished.at); n > vanishFree {
+		text = fmt.Sprintf("it keeps vanishing, %d times within a minute: another program removes it; it is put back after a pause", n)
 		level = rules.Alarm
 	}
+	l.sayVanished(r, level, text)
+}
+
+// wentWithNIC records that a NIC that went down took the route along.
+func (l *loop) wentWithNIC(r *route, h *hop) {
+	l.sayVanished(r, rules.Warning, fmt.Sprintf("it has gone from the kernel together with %s, which went down", h.nic))
+}
+
+func (l *loop) sayVanished(r *route, level rules.Level, text string) {
 	l.recordAs(r, record.Decision{Reason: "vanished", Why: text}, record.Event{Kind: record.RouteVanished, Level: level, Text: text})
 }
 
