@@ -92,7 +92,13 @@ func (l *loop) relink() {
 	}
 	l.k.prefixes.Store(&prefixes)
 	l.place()
-	l.checked()
+	l.behind = map[string]*hop{}
+	for _, h := range l.hops {
+		if h.check != "" {
+			l.behind[h.check] = h
+			l.checked(h.check)
+		}
+	}
 	l.tellNames()
 }
 
@@ -218,21 +224,17 @@ func (l *loop) markAll(h *hop) {
 	}
 }
 
-// checked takes in what the checks say.
-func (l *loop) checked() {
-	reports := map[string]check.Report{}
-	for _, r := range l.k.checks.Reports() {
-		reports[r.Check.Name] = r
+// checked takes in what a check says. A thousand are asked each second, so it looks at no
+// other.
+func (l *loop) checked(name string) {
+	h := l.behind[name]
+	if h == nil {
+		return
 	}
-	for _, h := range l.hops {
-		if h.check == "" {
-			continue
-		}
-		was := h.report
-		h.report = reports[h.check]
-		if was.State != h.report.State || !was.Asked.Equal(h.report.Asked) {
-			l.markAll(h)
-		}
+	was := h.report
+	h.report, _ = l.k.checks.Report(name)
+	if was.State != h.report.State || !was.Asked.Equal(h.report.Asked) {
+		l.markAll(h)
 	}
 }
 

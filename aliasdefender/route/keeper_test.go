@@ -461,18 +461,53 @@ func TestAKernelThatHangsHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// A pause is noticed also where nothing is asked but checks: what they said has grown old, and
+// that is no alarm.
 func TestASilentProcessForgets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		o := w.options(two(""))
-		begun, slept := time.Now(), time.Duration(0)
-		o.Boottime = func() time.Duration { return time.Since(begun) + slept }
-		w.startWith(o)
-		time.Sleep(time.Second)
-		w.k.post(func(*loop) { slept = time.Hour })
-		time.Sleep(detected)
-		w.expect("after a suspension", prefix, "10.1.0.2")
-		w.says("after a suspension", prefix, "R12", "good", "")
-		w.end(false)
+	for what, settings := range map[string]string{
+		"pings":  two(""),
+		"checks": two("check = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"1s\"\n"),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			o := w.options(settings)
+			begun, slept := time.Now(), time.Duration(0)
+			o.Boottime = func() time.Duration { return time.Since(begun) + slept }
+			var said strings.Builder
+			log := logrus.New()
+			log.SetOutput(&said)
+			o.Log = log
+			w.startWith(o)
+			time.Sleep(5 * time.Second)
+			w.k.post(func(*loop) { slept = time.Hour })
+			time.Sleep(2 * detected)
+			w.expect(what+", after a suspension", prefix, "10.1.0.2")
+			w.says(what+", after a suspension", prefix, "R12", "good", "")
+			w.end(false)
+			if n := strings.Count(said.String(), "event=away"); n != 1 {
+				t.Errorf("%s: said %d times that it was away", what, n)
+			}
+		})
+	}
+}
+
+// What a check says costs the loop its own hop, and no other.
+func TestACheckCostsItsOwnHop(t *testing.T) {
+	play(t, two("check = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"1s\"\n"), func(w *world) {
+		time.Sleep(5 * time.Second)
+		w.change(func() { w.failing["web via 10.1.0.2"] = true })
+		time.Sleep(5 * time.Second)
+		w.ask(func(l *loop) bool {
+			for _, h := range l.hops {
+				h.report = check.Report{}
+			}
+			l.checked("web via 10.1.0.2")
+			for _, h := range l.hops {
+				if got, want := h.report.State, map[string]check.State{"web via 10.1.0.2": check.Failing}[h.check]; got != want {
+					t.Errorf("%s: %v, want %v", h.check, got, want)
+				}
+			}
+			return true
+		})
 	})
 }

@@ -21,6 +21,8 @@ const (
 	eventsPerTurn = 512
 	// questionsPerTurn bounds how many questions it puts before it looks for events again.
 	questionsPerTurn = 256
+	// checkBrisk is less than the shortest time after which a check's word is too old.
+	checkBrisk = time.Second
 	// endWithin is how long the loop waits for the kernel at its end.
 	endWithin = 2 * time.Second
 )
@@ -35,6 +37,7 @@ type loop struct {
 	list   []*route // as in the file, and then those that leave
 	byKey  map[key]*route
 	hops   map[hopKey]*hop
+	behind map[string]*hop // by the check that asks through it
 	nics   map[host.Side]*nic
 	asks   *detect.Set
 	agenda agenda.Agenda
@@ -166,15 +169,21 @@ func (l *loop) awake() {
 	passed := boot - l.boot
 	away := max(passed-max(l.plan.Sub(l.now), 0), passed-now.Sub(l.now))
 	l.now, l.boot = now, boot
-	if away <= l.asks.Brisk() {
+	if away <= min(l.asks.Brisk(), checkBrisk) {
 		return
 	}
-	if len(l.asks.Away(l.now, away)) > 0 {
-		l.o.Log.WithField("event", "away").WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: what it knew of next hops no longer counts")
-		for _, r := range l.list {
+	forgotten := away > l.asks.Brisk() && len(l.asks.Away(l.now, away)) > 0
+	deaf := false
+	for _, r := range l.list {
+		p := r.policy() // what a check has said grows old by itself
+		if forgotten || r.cfg.Check != "" && away > p.Interval+time.Duration(p.Misses)*p.Timeout {
+			deaf = true
 			r.since = l.now
 			l.mark(r)
 		}
+	}
+	if deaf {
+		l.o.Log.WithField("event", "away").WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: what it knew of next hops no longer counts")
 		l.read()
 	}
 }
