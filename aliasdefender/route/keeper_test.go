@@ -511,3 +511,39 @@ func TestACheckCostsItsOwnHop(t *testing.T) {
 		})
 	})
 }
+
+// A hop that comes and goes, and its routes with it, does not fill the log.
+func TestAHopThatComesAndGoesDoesNotFillTheLog(t *testing.T) {
+	var settings strings.Builder
+	settings.WriteString("interval = \"1s\"\n")
+	const routes = 300
+	for i := range routes {
+		fmt.Fprintf(&settings, "[[route]]\nprefix = \"172.16.%d.%d/32\"\nvia = [\"10.1.0.2\", \"10.1.0.3\"]\n", i/250, i%250)
+	}
+	play(t, settings.String(), func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.kill("10.1.0.2")
+		time.Sleep(3 * time.Second)
+		if n := len(w.told(record.RouteMoved)); n != 2*routes {
+			t.Errorf("%d moves told, of %d", n, 2*routes)
+		}
+		for range 50 {
+			w.wakeUp("10.1.0.2")
+			time.Sleep(3 * time.Second)
+			w.kill("10.1.0.2")
+			time.Sleep(3 * time.Second)
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := len(w.events); n > totalEach*routes+7*totalLater {
+			t.Errorf("%d events in five minutes", n)
+		}
+		counted := uint64(0)
+		for _, e := range w.events {
+			counted += e.Drops
+		}
+		if counted < 90*routes {
+			t.Errorf("%d counted", counted)
+		}
+	})
+}

@@ -42,7 +42,8 @@ type loop struct {
 	asks   *detect.Set
 	agenda agenda.Agenda
 	marked []*route
-	flood  record.Flood
+	flood  record.Flood // of each route
+	total  record.Flood // of all routes
 	repeat agenda.Entry
 	every  time.Duration // between questions
 	pings  uint64        // answers that the kernel has lost, as it counted last
@@ -291,6 +292,7 @@ func (l *loop) reload(c *config.Config) {
 		}
 	}
 	l.list = list
+	l.total.AtOnce, l.total.Later = max(totalAtOnce, totalEach*len(list)), totalLater
 	for _, r := range ends {
 		r.heir = nil
 	}

@@ -15,6 +15,15 @@ import (
 // sayAgain is when a decision that lasts, and is not well, is said again.
 const sayAgain = time.Hour
 
+// A hop that comes and goes moves all of its routes each time. So all of them together have a
+// limit too: in the first minute, which may be the start, totalEach events of each route, or
+// totalAtOnce; in each minute after that totalLater.
+const (
+	totalEach   = 5
+	totalAtOnce = 500
+	totalLater  = 100
+)
+
 // note keeps a decision by which nothing moves, and records it if it has changed or has
 // lasted for an hour. What moves is recorded when it is done.
 func (l *loop) note(r *route, d rules.RouteDecision) {
@@ -106,25 +115,47 @@ func (l *loop) recordAs(r *route, d record.Decision, e record.Event) {
 	e.Time, e.Route, e.Decision = l.now, r.cfg.Name(), d
 	e.Facts = l.listed(r)
 	sort := record.Sort{Kind: e.Kind, Reason: r.cfg.Name() + ": " + d.Reason}
-	if e.Kind != record.Lasts && !l.flood.May(sort, l.now) {
-		l.agenda.Set(&l.repeat, l.flood.Next())
+	told := e.Kind == record.Lasts || l.flood.May(sort, l.now) && l.total.May(record.Sort{}, l.now)
+	l.remind()
+	if !told {
 		if l.o.Repeat != nil {
 			e.Facts = nil
 			l.o.Repeat(e)
 		}
 		return
 	}
-	l.agenda.Set(&l.repeat, l.flood.Next())
 	l.o.Record(e)
+}
+
+// remind has sayRepeated called when the first of the present minutes ends.
+func (l *loop) remind() {
+	next := l.flood.Next()
+	if t := l.total.Next(); next.IsZero() || !t.IsZero() && t.Before(next) {
+		next = t
+	}
+	l.agenda.Set(&l.repeat, next)
 }
 
 // sayRepeated records how often something has happened that was not recorded each time.
 func (l *loop) sayRepeated() {
-	for _, more := range l.flood.Due(l.now) {
-		l.o.Record(record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Drops: more.N,
-			Text: fmt.Sprintf("%d more in the last minute: %s, route %s", more.N, more.Kind, more.Reason)})
+	say := func(n uint64, what string) {
+		l.o.Record(record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Drops: n, Text: fmt.Sprintf("%d more in the last minute: %s", n, what)})
 	}
-	l.agenda.Set(&l.repeat, l.flood.Next())
+	all := uint64(0)
+	for _, more := range l.flood.Due(l.now) {
+		if l.total.May(record.Sort{}, l.now) {
+			say(more.N, fmt.Sprintf("%s, route %s", more.Kind, more.Reason))
+		} else {
+			all += more.N
+		}
+	}
+	for _, more := range l.total.Due(l.now) {
+		all += more.N
+	}
+	if all > 0 {
+		say(all, fmt.Sprintf("decisions and deeds of %d routes", len(l.list)))
+	}
+	l.remind()
 }
 
 // why is a decision's reason as a sentence, with what is known beyond it.
