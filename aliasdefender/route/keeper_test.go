@@ -547,3 +547,29 @@ func TestAHopThatComesAndGoesDoesNotFillTheLog(t *testing.T) {
 		}
 	})
 }
+
+// A route that was to go with the Monitor, and could not, is named at its end.
+func TestWhatCouldNotBeWithdrawnAtTheEndIsNamed(t *testing.T) {
+	for what, spoil := range map[string]func(*world){
+		"unreadable":         func(w *world) { w.change(func() { w.readErr = errors.New("no kernel today") }) },
+		"nothing in the way": func(*world) {},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			var said strings.Builder
+			log := logrus.New()
+			log.SetOutput(&said)
+			o := w.options(two(""))
+			o.Log = log
+			w.startWith(o)
+			time.Sleep(3 * time.Second)
+			spoil(w)
+			time.Sleep(time.Minute)
+			w.end(true)
+			n := strings.Count(said.String(), "event=not_withdrawn")
+			if stays := len(w.table()); n != stays || n > 0 && (!strings.Contains(said.String(), prefix) || !strings.Contains(said.String(), "no kernel today")) {
+				t.Errorf("%s: %d stay, said:\n%s", what, stays, said.String())
+			}
+		})
+	}
+}

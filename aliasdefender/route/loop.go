@@ -94,6 +94,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.wg.Go(func() { l.k.checks.Run(work) })
 	l.reload(l.o.Config)
 	l.turns(ctx)
+	l.stayed()
 	cancel()
 	for _, n := range l.nics {
 		n.close(l)

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -235,6 +236,19 @@ func (h *hop) trouble() string {
 		return h.report.Reason
 	}
 	return ""
+}
+
+// stayed logs the routes that were to go with the Monitor, and could not.
+func (l *loop) stayed() {
+	for _, r := range l.list {
+		if l.ending.IsZero() || !r.state.Leaving || !r.there() || !r.key.install || l.o.Observe {
+			continue
+		}
+		why := cmp.Or(r.fails.text, l.readErr, "the kernel did not answer in time")
+		one := r.leads(nil)
+		l.o.Log.WithFields(logrus.Fields{"event": "not_withdrawn", "route": r.cfg.Name()}).
+			Errorf("the route %s was to go with this Monitor, and may still be there: %s. If it is, remove it with '%s'", r.cfg.Name(), why, one.Removal())
+	}
 }
 
 // leftovers logs the routes that an earlier Monitor made and that the file does not have.
