@@ -123,6 +123,17 @@ func (s *Set) Reports() []Report {
 	return all
 }
 
+// Report is what is known of the check of that name; false: there is none.
+func (s *Set) Report(name string) (Report, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.each[name]
+	if o == nil {
+		return Report{}, false
+	}
+	return o.track.Report, true
+}
+
 // begin starts to ask a check, if the Set runs. The caller has the lock.
 func (s *Set) begin(o *one) {
 	if s.ctx == nil || s.ctx.Err() != nil {

@@ -158,6 +158,8 @@ func (r *routeReader) finish() {
 		case !w.isSet() || w.bad:
 		case t.mode.orDefault(RouteFirst) != RouteSpread:
 			r.mistake(w.place(), "is for mode = \"spread\", and this route leads to the first of its next hops")
+		case !t.install.bad && !t.install.orDefault(true):
+			r.mistake(w.place(), "is for install = true: a hook is told the next hops, and no weights")
 		case !t.via.bad && len(w.value) != len(t.via.value):
 			r.mistake(w.place(), "has %s, and via has %d; write one for each", plural(len(w.value), "number"), len(t.via.value))
 		}

@@ -29,13 +29,13 @@ check = "web"
 table = 100
 metric = 20
 on_all_dead = "withdraw"
-install = false
 
 [[route]]
 prefix = "192.0.2.32/27"
 via = ["10.1.0.3"]
 metric = 5
 failback = false
+install = false
 
 [[route]]
 prefix = "0.0.0.0/0"
@@ -59,8 +59,8 @@ take = ["/usr/local/lib/aliasdefender/take"]
 	}
 	want := []Route{
 		{Line: 2, Prefix: netip.MustParsePrefix("192.0.2.32/27"), Via: addrs("10.1.0.2", "10.1.0.3"), Mode: RouteFirst, Failback: true, Table: 254, OnAllDead: AllDeadKeep, Install: true},
-		{Line: 6, Prefix: netip.MustParsePrefix("2001:db8:1::/48"), Via: addrs("fe80::2%eth1", "2001:db8::3"), Mode: RouteSpread, Weights: []int{2, 1}, Check: "web", Failback: true, Table: 100, Metric: 20, OnAllDead: AllDeadWithdraw},
-		{Line: 17, Prefix: netip.MustParsePrefix("192.0.2.32/27"), Via: addrs("10.1.0.3"), Mode: RouteFirst, Table: 254, Metric: 5, OnAllDead: AllDeadKeep, Install: true},
+		{Line: 6, Prefix: netip.MustParsePrefix("2001:db8:1::/48"), Via: addrs("fe80::2%eth1", "2001:db8::3"), Mode: RouteSpread, Weights: []int{2, 1}, Check: "web", Failback: true, Table: 100, Metric: 20, OnAllDead: AllDeadWithdraw, Install: true},
+		{Line: 16, Prefix: netip.MustParsePrefix("192.0.2.32/27"), Via: addrs("10.1.0.3"), Mode: RouteFirst, Table: 254, Metric: 5, OnAllDead: AllDeadKeep},
 		{Line: 23, Prefix: netip.MustParsePrefix("0.0.0.0/0"), Via: addrs("10.1.0.9"), Mode: RouteFirst, Failback: true, Table: 254, OnAllDead: AllDeadKeep, Install: true},
 	}
 	for i := range want {
@@ -86,6 +86,7 @@ func TestEachMistakeInARouteIsSaid(t *testing.T) {
 		"[[route]]\nprefix = \"2001:db8:1::/48\"\nvia = [\"fe80::2\"]":                  "f:3: route.via: fe80::2 is link-local and may be on several NICs; write it with its NIC, such as fe80::2%eth0",
 		"[[route]]\n" + good + "mode = \"all\"":                                         `f:4: route.mode: "all" is unknown; write "first" or "spread"`,
 		"[[route]]\n" + good + "weights = [1, 2]":                                       `f:4: route.weights: is for mode = "spread", and this route leads to the first of its next hops`,
+		"[[route]]\n" + good + "mode = \"spread\"\ninstall = false\nweights = [1, 2]":   "f:6: route.weights: is for install = true: a hook is told the next hops, and no weights",
 		"[[route]]\n" + good + "mode = \"spread\"\nweights = [1]":                       "f:5: route.weights: has 1 number, and via has 2; write one for each",
 		"[[route]]\n" + good + "mode = \"spread\"\nweights = [0, 1]":                    "f:5: route.weights: 0 is out of range: from 1 to 256",
 		"[[route]]\n" + good + "mode = \"spread\"\nfailback = true":                     `f:5: route.failback: is for mode = "first": a spread takes in each next hop that lives again`,

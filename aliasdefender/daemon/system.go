@@ -28,7 +28,7 @@ type System struct {
 
 	Routes      route.Tables // nil: no routes are kept
 	WatchRoutes func(ctx context.Context, matters func(netip.Prefix) bool, wake func()) error
-	ReadTables  func(tables []int, of func(netip.Prefix) bool) (routes []host.TableRoute, ruled map[int]bool, vrf bool, err error) // for Check
+	ReadTables  func(tables []int, of func(netip.Prefix) bool) (routes []host.TableRoute, ruled map[host.FamilyTable]bool, vrf bool, err error) // for Check
 }
 
 // OpenHost opens this host. Reading it needs no privilege; host.Capable tells what a
@@ -39,7 +39,7 @@ func OpenHost() (System, error) {
 		return System{}, err
 	}
 	s := System{Host: h, Watch: h.Watch, Boottime: h.Boottime, Routes: h, WatchRoutes: h.WatchRoutes}
-	s.ReadTables = func(tables []int, of func(netip.Prefix) bool) ([]host.TableRoute, map[int]bool, bool, error) {
+	s.ReadTables = func(tables []int, of func(netip.Prefix) bool) ([]host.TableRoute, map[host.FamilyTable]bool, bool, error) {
 		routes, err := h.ReadRoutes(tables, of)
 		if err != nil {
 			return nil, nil, false, err

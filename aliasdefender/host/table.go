@@ -36,6 +36,12 @@ type RouteKey struct {
 	Metric int
 }
 
+// FamilyTable is one family's half of a routing table.
+type FamilyTable struct {
+	Family Family
+	Table  int
+}
+
 // Key is what tells the route from others.
 func (r TableRoute) Key() RouteKey { return RouteKey{r.Prefix, r.Table, r.Metric} }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -243,6 +244,10 @@ func (t *talk) tableOf(family byte, table int, names map[int]string, of func(net
 	return list, err
 }
 
+// number is a table's or a metric's; where an int has 32 bits the greatest stands for those
+// beyond it, which are none of ours.
+func number(n uint32) int { return int(min(uint64(n), math.MaxInt)) }
+
 // readRoute reads one route, if it is of the table.
 func readRoute(m []byte, table int, names map[int]string) (r TableRoute, ok bool, err error) {
 	family, bits := m[0], int(m[1])
@@ -259,9 +264,9 @@ func readRoute(m []byte, table int, names map[int]string) (r TableRoute, ok bool
 		case typ == unix.RTA_DST:
 			dst, _ = netip.AddrFromSlice(v)
 		case typ == unix.RTA_TABLE && len(v) == 4:
-			r.Table = int(order.Uint32(v))
+			r.Table = number(order.Uint32(v))
 		case typ == unix.RTA_PRIORITY && len(v) == 4:
-			r.Metric = int(order.Uint32(v))
+			r.Metric = number(order.Uint32(v))
 		case typ == unix.RTA_OIF && len(v) == 4:
 			one.NIC = names[int(order.Uint32(v))]
 		case typ == unix.RTA_GATEWAY:
@@ -335,12 +340,12 @@ func touches(b []byte, matters func(netip.Prefix) bool) (yes bool) {
 	return yes || err != nil
 }
 
-// RuledTables are the tables that some rule looks up, of either family; vrf tells whether
+// RuledTables are the tables that some rule looks up, of each family; vrf tells whether
 // those of VRFs are looked up too.
-func (h *Host) RuledTables() (tables map[int]bool, vrf bool, err error) {
-	tables = map[int]bool{}
+func (h *Host) RuledTables() (tables map[FamilyTable]bool, vrf bool, err error) {
+	tables = map[FamilyTable]bool{}
 	_, err = withKernel(h, func(t *talk) (struct{}, error) {
-		for _, family := range []byte{unix.AF_INET, unix.AF_INET6} {
+		for f, family := range map[Family]byte{IPv4: unix.AF_INET, IPv6: unix.AF_INET6} {
 			query := [unix.SizeofRtMsg]byte{0: family} // struct fib_rule_hdr has its size
 			if err := t.dump(unix.RTM_GETRULE, query[:], unix.RTM_NEWRULE, func(m []byte) error {
 				if len(m) < unix.SizeofRtMsg {
@@ -350,12 +355,12 @@ func (h *Host) RuledTables() (tables map[int]bool, vrf bool, err error) {
 				err := attributes(m[unix.SizeofRtMsg:], func(typ uint16, v []byte) {
 					switch {
 					case typ == unix.FRA_TABLE && len(v) == 4:
-						table = int(binary.NativeEndian.Uint32(v))
+						table = number(binary.NativeEndian.Uint32(v))
 					case typ == unix.FRA_L3MDEV:
 						vrf = true
 					}
 				})
-				tables[table] = true
+				tables[FamilyTable{f, table}] = true
 				return err
 			}); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
 				return struct{}{}, err

@@ -154,7 +154,7 @@ func TestARouteThatMattersWakes(t *testing.T) {
 
 func TestTheTablesThatRulesLookUp(t *testing.T) {
 	r := routing(t)
-	ruled := func() (tables map[int]bool, vrf bool) {
+	ruled := func() (tables map[host.FamilyTable]bool, vrf bool) {
 		t.Helper()
 		r.space.Do(func() {
 			var err error
@@ -164,7 +164,7 @@ func TestTheTablesThatRulesLookUp(t *testing.T) {
 		})
 		return tables, vrf
 	}
-	if tables, vrf := ruled(); !tables[254] || tables[1000] || vrf {
+	if tables, vrf := ruled(); !tables[host.FamilyTable{host.IPv4, 254}] || !tables[host.FamilyTable{host.IPv6, 254}] || tables[host.FamilyTable{host.IPv4, 1000}] || vrf {
 		t.Errorf("%v, %v", tables, vrf)
 	}
 	r.space.Do(func() {
@@ -174,7 +174,7 @@ func TestTheTablesThatRulesLookUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	if tables, _ := ruled(); !tables[1000] {
+	if tables, _ := ruled(); !tables[host.FamilyTable{host.IPv4, 1000}] || tables[host.FamilyTable{host.IPv6, 1000}] {
 		t.Errorf("%v", tables)
 	}
 }

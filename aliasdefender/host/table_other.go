@@ -41,6 +41,6 @@ func (h *Host) WatchRoutes(ctx context.Context, _ func(netip.Prefix) bool, wake 
 }
 
 // RuledTables is not served on this system.
-func (h *Host) RuledTables() (tables map[int]bool, vrf bool, err error) {
+func (h *Host) RuledTables() (tables map[FamilyTable]bool, vrf bool, err error) {
 	return nil, false, errNoRoutes
 }

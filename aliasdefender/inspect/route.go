@@ -18,9 +18,9 @@ var RouteSettings = map[host.Family]struct{ Forwarding, Hash string }{
 
 // Tables are what was read of this host's routing tables.
 type Tables struct {
-	Routes []host.TableRoute // those that are ours, or have the prefix of a [[route]]
-	Ruled  map[int]bool      // the tables that some rule looks up
-	VRF    bool              // a rule looks up those of VRFs too
+	Routes []host.TableRoute         // those that are ours, or have the prefix of a [[route]]
+	Ruled  map[host.FamilyTable]bool // the tables that some rule looks up
+	VRF    bool                      // a rule looks up those of VRFs too
 }
 
 // route is the About of a [[route]].
@@ -146,13 +146,18 @@ func routeTable(s *Subject) []Finding {
 	if s.Tables == nil || s.Tables.VRF {
 		return nil
 	}
-	said := map[int]bool{}
+	said := map[host.FamilyTable]bool{}
 	return s.routes(func(r config.Route) []Finding {
-		if !r.Install || said[r.Table] || s.Tables.Ruled[r.Table] {
+		table := host.FamilyTable{Family: host.FamilyOf(r.Prefix.Addr()), Table: r.Table}
+		if !r.Install || said[table] || s.Tables.Ruled[table] {
 			return nil
 		}
-		said[r.Table] = true
-		return []Finding{{Warning, s.route(r), fmt.Sprintf("no rule looks up table %d", r.Table), "its routes are kept, and used for nothing", fmt.Sprintf("ip rule add lookup %d, with what is to be routed by it", r.Table)}}
+		said[table] = true
+		six := ""
+		if table.Family == host.IPv6 {
+			six = "-6 "
+		}
+		return []Finding{{Warning, s.route(r), fmt.Sprintf("no rule of %s looks up table %d", table.Family, r.Table), "its routes are kept, and used for nothing", fmt.Sprintf("ip %srule add lookup %d, with what is to be routed by it", six, r.Table)}}
 	})
 }
 

@@ -25,7 +25,7 @@ func routing() *Subject {
 			"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1",
 			"net/ipv4/fib_multipath_hash_policy": "1", "net/ipv6/fib_multipath_hash_policy": "0",
 		},
-		Tables: &Tables{Ruled: map[int]bool{254: true, 100: true}, Routes: []host.TableRoute{
+		Tables: &Tables{Ruled: map[host.FamilyTable]bool{{Family: host.IPv4, Table: 254}: true, {Family: host.IPv4, Table: 100}: true, {Family: host.IPv6, Table: 100}: true}, Routes: []host.TableRoute{
 			{Prefix: netip.MustParsePrefix("192.0.2.32/27"), Table: 254, Ours: true},
 			{Prefix: netip.MustParsePrefix("2001:db8:1::/48"), Table: 100, Metric: 2048},
 		}},
@@ -42,7 +42,7 @@ func TestWhatIsInTheWayOfARoute(t *testing.T) {
 		"aliasdefender.toml:5: net/ipv6/conf/all/forwarding=0":                      func(s *Subject) { s.Sysctls["net/ipv6/conf/all/forwarding"] = "0" },
 		"aliasdefender.toml:2: net/ipv4/fib_multipath_hash_policy=0":                func(s *Subject) { s.Sysctls["net/ipv4/fib_multipath_hash_policy"] = "0" },
 		"aliasdefender.toml:5: a route that no Monitor made":                        func(s *Subject) { s.Tables.Routes[1].Metric = 1024 },
-		"aliasdefender.toml:5: no rule looks up table 100":                          func(s *Subject) { s.Tables.Ruled[100] = false },
+		"aliasdefender.toml:5: no rule of IPv6 looks up table 100":                  func(s *Subject) { s.Tables.Ruled[host.FamilyTable{Family: host.IPv6, Table: 100}] = false },
 		"aliasdefender.toml: a Monitor made the route 192.0.2.32/27":                func(s *Subject) { s.Tables.Routes[0].Metric = 7 },
 	} {
 		s := routing()

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -25,6 +26,9 @@ type Sort struct {
 // Flood counts what happens again and again. One goroutine uses it, and tells it the
 // time.
 type Flood struct {
+	AtOnce int // how many of a sort are told within its first minute; zero: 10
+	Later  int // and within each one after that; zero: 1
+
 	sorts map[Sort]*flow
 	next  time.Time // when the first of the present minutes ends; zero: there is none
 }
@@ -49,7 +53,7 @@ func (f *Flood) May(s Sort, now time.Time) bool {
 	}
 	w := f.sorts[s]
 	if w == nil {
-		w = &flow{ends: now.Add(floodEvery), room: floodAtOnce}
+		w = &flow{ends: now.Add(floodEvery), room: cmp.Or(f.AtOnce, floodAtOnce)}
 		f.sorts[s] = w
 		if f.next.IsZero() {
 			f.next = w.ends
@@ -79,7 +83,7 @@ func (f *Flood) Due(now time.Time) (all []More) {
 			if w.more > 0 {
 				all = append(all, More{s, w.more})
 			}
-			*w = flow{ends: now.Add(floodEvery), room: floodLater}
+			*w = flow{ends: now.Add(floodEvery), room: cmp.Or(f.Later, floodLater)}
 		}
 		if f.next.IsZero() || w.ends.Before(f.next) {
 			f.next = w.ends

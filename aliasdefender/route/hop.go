@@ -27,8 +27,9 @@ type hop struct {
 	routes []*route
 	target *detect.Target // nil: nobody asks it
 
-	nic  string // by which this host reaches it directly, or did; empty: none is known
-	near error  // why it is not on a connected network; nil: it is
+	nic  string     // by which this host reaches it directly, or did; empty: none is known
+	near error      // why it is not on a connected network; nil: it is
+	own  rules.Fact // it is an address of this host, so nothing can be sent there
 	link rules.Fact
 
 	report check.Report // of its check
@@ -37,6 +38,8 @@ type hop struct {
 // answer is whether the hop answers, or whether the service there does.
 func (h *hop) answer(l *loop) rules.Fact {
 	switch {
+	case h.own.Value == rules.Yes:
+		return rules.Fact{Value: rules.No, Since: h.own.Since, Asked: h.own.Asked}
 	case h.near != nil:
 		return rules.Fact{} // whoever answers is no next hop
 	case h.check == "":
@@ -89,7 +92,13 @@ func (l *loop) relink() {
 	}
 	l.k.prefixes.Store(&prefixes)
 	l.place()
-	l.checked()
+	l.behind = map[string]*hop{}
+	for _, h := range l.hops {
+		if h.check != "" {
+			l.behind[h.check] = h
+			l.checked(h.check)
+		}
+	}
 	l.tellNames()
 }
 
@@ -171,7 +180,9 @@ func (l *loop) reach(h *hop) {
 	}
 	best, bits := "", -1
 	h.near = nil
-	if _, _, own := l.state.Find(h.addr); own {
+	_, _, own := l.state.Find(h.addr)
+	wasOwn := h.own.Value
+	if h.own.Set(rules.Of(own), l.readAt, l.now); own {
 		h.near = fmt.Errorf("%s is an address of this host", h.addr)
 	}
 	for _, n := range l.state.NICs {
@@ -201,7 +212,7 @@ func (l *loop) reach(h *hop) {
 			h.near = fmt.Errorf("%s is on no network of this host: %s has no address in its subnet any more", h.addr, h.nic)
 		}
 	}
-	if h.link.Value != was {
+	if h.link.Value != was || h.own.Value != wasOwn {
 		l.markAll(h)
 	}
 }
@@ -213,21 +224,17 @@ func (l *loop) markAll(h *hop) {
 	}
 }
 
-// checked takes in what the checks say.
-func (l *loop) checked() {
-	reports := map[string]check.Report{}
-	for _, r := range l.k.checks.Reports() {
-		reports[r.Check.Name] = r
+// checked takes in what a check says. A thousand are asked each second, so it looks at no
+// other.
+func (l *loop) checked(name string) {
+	h := l.behind[name]
+	if h == nil {
+		return
 	}
-	for _, h := range l.hops {
-		if h.check == "" {
-			continue
-		}
-		was := h.report
-		h.report = reports[h.check]
-		if was.State != h.report.State || !was.Asked.Equal(h.report.Asked) {
-			l.markAll(h)
-		}
+	was := h.report
+	h.report, _ = l.k.checks.Report(name)
+	if was.State != h.report.State || !was.Asked.Equal(h.report.Asked) {
+		l.markAll(h)
 	}
 }
 

@@ -95,7 +95,7 @@ type Keeper struct {
 // New makes a Keeper. It starts nothing.
 func New(o Options) *Keeper {
 	k := &Keeper{o: o, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{})}
-	k.checks = check.New(o.Check, func(check.Report) { k.post(func(l *loop) { l.checked() }) })
+	k.checks = check.New(o.Check, func(r check.Report) { k.post(func(l *loop) { l.checked(r.Check.Name) }) })
 	return k
 }
 

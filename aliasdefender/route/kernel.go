@@ -125,12 +125,23 @@ type batch struct {
 	jobs []job
 }
 
-// job is one deed.
+// job is one deed. A reload may give the hops other numbers while it is under way: so it
+// names them.
 type job struct {
-	r   *route
-	d   rules.RouteDecision
-	was []rules.Via
-	err error
+	r       *route
+	d       rules.RouteDecision
+	order   host.TableRoute
+	attempt string
+	to, was string // where the route leads then, and led before, as programs read it
+	spelled string // to, for people
+	err     error
+}
+
+func (l *loop) job(r *route, d rules.RouteDecision) job {
+	return job{
+		r: r, d: d, order: r.leads(d.Via), attempt: l.attempt(r, d),
+		to: r.names(d.Via), was: r.names(r.via), spelled: r.spell(d.Via),
+	}
 }
 
 // decide asks the rules, and begins what follows.
@@ -141,16 +152,15 @@ func (l *loop) decide(r *route) {
 	d := rules.DecideRoute(r.policy(), r.state, l.facts(r))
 	l.agenda.Set(&r.due, d.Again)
 	acts := d.Action != rules.RouteRest
-	if acts && l.now.Before(r.retry) && !r.state.Leaving {
-		if d.Again.IsZero() || r.retry.Before(d.Again) {
-			l.agenda.Set(&r.due, r.retry)
+	if until := l.waits(r, d); !until.IsZero() {
+		if d.Again.IsZero() || until.Before(d.Again) {
+			l.agenda.Set(&r.due, until)
 		}
 		l.note(r, d)
 		return
 	}
-	if until, waits := l.heir(r); d.Action == rules.RouteWithdraw && r.key.install && waits {
-		l.agenda.Set(&r.due, until)
-		return
+	if d.Action == rules.RouteWithdraw && l.inherits(r) {
+		return // it is decided again when something changes with its heir
 	}
 	l.note(r, d)
 	switch {
@@ -158,12 +168,17 @@ func (l *loop) decide(r *route) {
 		l.forget(r)
 	case !acts || l.o.Observe:
 	case !r.key.install:
-		l.done(job{r: r, d: d, was: r.via})
+		l.done(l.job(r, d))
 	case l.busy:
 		r.waits = true
 	default:
 		r.working = true
-		l.jobs = append(l.jobs, job{r: r, d: d, was: r.via})
+		l.jobs = append(l.jobs, l.job(r, d))
+	}
+	for _, other := range l.leaving() {
+		if other.heir == r {
+			l.mark(other)
+		}
 	}
 }
 
@@ -175,10 +190,6 @@ func (l *loop) flush() {
 	}
 	jobs := l.jobs
 	l.busy, l.jobs = true, nil
-	orders := make([]host.TableRoute, len(jobs))
-	for i, j := range jobs {
-		orders[i] = j.r.leads(j.d.Via)
-	}
 	l.wg.Go(func() {
 		for _, trade := range []struct {
 			action rules.RouteAction
@@ -190,7 +201,7 @@ func (l *loop) flush() {
 			var which []int
 			for i, j := range jobs {
 				if j.d.Action == trade.action {
-					what, which = append(what, orders[i]), append(which, i)
+					what, which = append(what, j.order), append(which, i)
 				}
 			}
 			if len(what) == 0 {
@@ -226,38 +237,48 @@ func (l *loop) ended(jobs []job) {
 // done notes a deed that has succeeded.
 func (l *loop) done(j job) {
 	r := j.r
-	r.fails.n, r.fails.text = 0, ""
+	r.mended()
+	j.d.Via = r.read(j.order.Hops)
 	r.state.Done(j.d)
 	r.changed = time.Now() // a reading that is under way may not show it
 	there := j.d.Action != rules.RouteWithdraw
 	r.kernel.Set(rules.Of(there), l.now, l.now)
 	r.via = j.d.Via
-	l.moved(r, j.d, j.was)
+	l.moved(j)
 	l.mark(r)
-	if l.leaving() && there {
-		for _, other := range l.list { // which may have waited for it
-			if other.state.Leaving && other.key.Prefix == r.key.Prefix {
-				l.mark(other)
-			}
-		}
-	}
 }
 
-// leaving tells whether some route leaves: those stand last.
-func (l *loop) leaving() bool { return len(l.list) > 0 && l.list[len(l.list)-1].state.Leaving }
+// leaving are the routes that leave: those stand last.
+func (l *loop) leaving() []*route {
+	n := len(l.list)
+	for n > 0 && l.list[n-1].state.Leaving {
+		n--
+	}
+	return l.list[n:]
+}
 
-// failed notes that a deed could not be done; it is tried again, after pauses that double.
+// mended notes that nothing is left that could not be done.
+func (r *route) mended() { r.fails.n, r.fails.text, r.fails.pause = 0, "", pause{} }
+
+// failed notes that a deed could not be done; it is tried again, after pauses that double. One
+// that had gone when it was to be replaced is no failure: the reading finds it gone, and to
+// add it is another deed.
 func (l *loop) failed(j job) {
 	r := j.r
-	r.fails.n++
-	r.retry = l.now.Add(doubled(r.fails.n))
+	r.changed = time.Now()
+	l.mark(r)
+	l.read() // it is no longer as it was known
+	if r.fails.n++; r.fails.deed != j.attempt {
+		r.fails.n = 1
+	}
+	r.fails.pause = pause{j.attempt, l.now.Add(doubled(r.fails.n))}
+	if errors.Is(j.err, host.ErrNotThere) {
+		return
+	}
 	if text := j.d.Action.String() + ": " + j.err.Error(); r.fails.text != text {
 		r.fails.text = text
 		l.failedEvent(r, j.d.Action.String(), j.err)
 	}
-	r.changed = time.Now()
-	l.mark(r)
-	l.read() // it is no longer as it was known
 }
 
 // forget drops a route that has gone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"alias-defender/aliasdefender/detect"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 const (
@@ -19,6 +21,8 @@ const (
 	eventsPerTurn = 512
 	// questionsPerTurn bounds how many questions it puts before it looks for events again.
 	questionsPerTurn = 256
+	// checkBrisk is less than the shortest time after which a check's word is too old.
+	checkBrisk = time.Second
 	// endWithin is how long the loop waits for the kernel at its end.
 	endWithin = 2 * time.Second
 )
@@ -33,11 +37,13 @@ type loop struct {
 	list   []*route // as in the file, and then those that leave
 	byKey  map[key]*route
 	hops   map[hopKey]*hop
+	behind map[string]*hop // by the check that asks through it
 	nics   map[host.Side]*nic
 	asks   *detect.Set
 	agenda agenda.Agenda
 	marked []*route
-	flood  record.Flood
+	flood  record.Flood // of each route
+	total  record.Flood // of all routes
 	repeat agenda.Entry
 	every  time.Duration // between questions
 	pings  uint64        // answers that the kernel has lost, as it counted last
@@ -88,6 +94,7 @@ func (l *loop) run(ctx context.Context) error {
 	l.wg.Go(func() { l.k.checks.Run(work) })
 	l.reload(l.o.Config)
 	l.turns(ctx)
+	l.stayed()
 	cancel()
 	for _, n := range l.nics {
 		n.close(l)
@@ -164,15 +171,21 @@ func (l *loop) awake() {
 	passed := boot - l.boot
 	away := max(passed-max(l.plan.Sub(l.now), 0), passed-now.Sub(l.now))
 	l.now, l.boot = now, boot
-	if away <= l.asks.Brisk() {
+	if away <= min(l.asks.Brisk(), checkBrisk) {
 		return
 	}
-	if len(l.asks.Away(l.now, away)) > 0 {
-		l.o.Log.WithField("event", "away").WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: what it knew of next hops no longer counts")
-		for _, r := range l.list {
+	forgotten := away > l.asks.Brisk() && len(l.asks.Away(l.now, away)) > 0
+	deaf := false
+	for _, r := range l.list {
+		p := r.policy() // what a check has said grows old by itself
+		if forgotten || r.cfg.Check != "" && away > p.Interval+time.Duration(p.Misses)*p.Timeout {
+			deaf = true
 			r.since = l.now
 			l.mark(r)
 		}
+	}
+	if deaf {
+		l.o.Log.WithField("event", "away").WithField("pause", away.Round(time.Millisecond).String()).Warn("this process was away: what it knew of next hops no longer counts")
 		l.read()
 	}
 }
@@ -229,7 +242,7 @@ func (l *loop) end(withdraw bool) {
 	}
 	for _, r := range l.list {
 		r.state.Leave()
-		r.retry, r.left = time.Time{}, time.Time{}
+		r.mended()
 		l.mark(r)
 	}
 }
@@ -258,6 +271,7 @@ func (l *loop) reload(c *config.Config) {
 		return
 	}
 	has := map[key]bool{}
+	heirs, ends := l.heirs(c)
 	list := make([]*route, 0, len(c.Routes))
 	for _, row := range c.Routes {
 		k := keyOf(row)
@@ -273,14 +287,22 @@ func (l *loop) reload(c *config.Config) {
 	}
 	for _, r := range l.list {
 		if !has[r.key] {
-			if r.state.Leave(); r.left.IsZero() {
-				r.left = l.now
-			}
+			r.state.Leave()
 			list = append(list, r)
 			l.mark(r)
 		}
 	}
 	l.list = list
+	l.total.AtOnce, l.total.Later = max(totalAtOnce, totalEach*len(list)), totalLater
+	for _, r := range ends {
+		r.heir = nil
+	}
+	for r, k := range heirs {
+		r.heir = l.byKey[k]
+		if i := r.state.Last - 1; i >= 0 && r.heir.state.Last == 0 {
+			r.heir.state.Saw([]rules.Via{{Hop: indexOf(r.heir.cfg.Via, r.cfg.Via[i]), Weight: 1}})
+		}
+	}
 	l.k.checks.Use(c.Hops())
 	l.relink()
 	l.read()
@@ -304,23 +326,51 @@ func (l *loop) set(r *route, row config.Route) {
 		}
 	}
 	r.state.Return()
-	r.cfg, r.left = row, time.Time{}
+	r.cfg, r.heir = row, nil
 	r.sort()
 	l.mark(r)
 }
 
 // drops are the names of the routes that are kept and that the configuration lacks.
 func (l *loop) drops(c *config.Config) (all []string) {
-	has := map[netip.Prefix]bool{}
-	for _, row := range c.Routes {
-		has[row.Prefix] = true
-	}
-	for _, r := range l.list {
-		if !has[r.cfg.Prefix] && !r.state.Leaving && r.there() {
-			all = append(all, r.cfg.Name())
-		}
+	_, ends := l.heirs(c)
+	for _, r := range ends {
+		all = append(all, r.cfg.Name())
 	}
 	return all
+}
+
+// heirs finds, for the routes that are kept and that a configuration lacks, the new one that
+// takes the place of each: a row that has only another table, metric or install is no loss.
+// The others end.
+func (l *loop) heirs(c *config.Config) (heirs map[*route]key, ends []*route) {
+	has, fresh := map[key]bool{}, map[netip.Prefix][]key{}
+	for _, row := range c.Routes {
+		k := keyOf(row)
+		has[k] = true
+		if r := l.byKey[k]; r == nil || r.state.Leaving {
+			fresh[k.Prefix] = append(fresh[k.Prefix], k)
+		}
+	}
+	heirs = map[*route]key{}
+	for _, r := range l.list {
+		settled := r.state.Leaving && (r.heir == nil || has[r.heir.key])
+		if has[r.key] || settled || !r.there() {
+			continue
+		}
+		all := fresh[r.key.Prefix]
+		if len(all) == 0 {
+			ends = append(ends, r)
+			continue
+		}
+		i := max(0, slices.IndexFunc(all, func(k key) bool { return k.Table == r.key.Table }))
+		if same := slices.IndexFunc(all, func(k key) bool { return k.RouteKey == r.key.RouteKey }); same >= 0 {
+			i = same
+		}
+		heirs[r] = all[i]
+		fresh[r.key.Prefix] = slices.Delete(all, i, i+1)
+	}
+	return heirs, ends
 }
 
 func indexOf[T comparable](list []T, v T) int {

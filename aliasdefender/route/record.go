@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -15,6 +16,15 @@ import (
 // sayAgain is when a decision that lasts, and is not well, is said again.
 const sayAgain = time.Hour
 
+// A hop that comes and goes moves all of its routes each time. So all of them together have a
+// limit too: in the first minute, which may be the start, totalEach events of each route, or
+// totalAtOnce; in each minute after that totalLater.
+const (
+	totalEach   = 5
+	totalAtOnce = 500
+	totalLater  = 100
+)
+
 // note keeps a decision by which nothing moves, and records it if it has changed or has
 // lasted for an hour. What moves is recorded when it is done.
 func (l *loop) note(r *route, d rules.RouteDecision) {
@@ -22,7 +32,7 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 	if acts && !l.o.Observe {
 		return
 	}
-	r.fails.n, r.fails.text = 0, "" // what could not be done need not be done any more
+	r.mended() // what could not be done need not be done any more
 	if d.Reason == rules.RoutesUnknown && r.kernel.Asked.IsZero() && l.readErr == "" {
 		return // they have not been read yet
 	}
@@ -49,13 +59,19 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 	l.record(r, d, e)
 }
 
-// moved records what was done.
-func (l *loop) moved(r *route, d rules.RouteDecision, was []rules.Via) {
+// moved records what was done. Where a row now says another install, whoever is told of its
+// route goes on to know it as its heir: that one was told first.
+func (l *loop) moved(j job) {
+	r, d := j.r, j.d
 	r.decision, r.decided, r.said = d, l.now, l.now
-	e := record.Event{Kind: record.RouteMoved, Level: d.Reason.Level(), Via: r.names(d.Via), ViaOld: r.names(was)}
+	e := record.Event{Kind: record.RouteMoved, Level: d.Reason.Level(), Via: j.to, ViaOld: j.was}
+	if h := r.heir; h != nil && h.there() && h.cfg.Name() == r.cfg.Name() {
+		e.Via = h.names(h.via)
+		e.ViaOld = e.Via
+	}
 	to := ""
-	if len(d.Via) > 0 {
-		to = " to " + r.spell(d.Via)
+	if j.spelled != "" {
+		to = " to " + j.spelled
 	}
 	e.Text = d.Action.String() + to + ": " + d.Reason.Text()
 	l.record(r, d, e)
@@ -67,17 +83,22 @@ func (l *loop) adopted(r *route) {
 		record.Event{Kind: record.RouteMoved, Text: "adopt: an earlier Monitor put it there, to " + r.spell(r.via), Via: r.names(r.via), ViaOld: r.names(r.via)})
 }
 
-// vanishedEvent records that somebody else removed the route, or a NIC that went down took
-// it along.
+// vanishedEvent records that somebody else removed the route.
 func (l *loop) vanishedEvent(r *route) {
-	text := "it has gone from the kernel, and nobody here removed it"
-	if len(r.vanished) > vanishFree {
-		text = fmt.Sprintf("it keeps vanishing, %d times within a minute: another program removes it; it is put back after a pause", len(r.vanished))
-	}
-	level := rules.Warning
-	if len(r.vanished) > vanishFree {
+	text, level := "it has gone from the kernel, and nobody here removed it", rules.Warning
+	if n := len(r.vanished.at); n > vanishFree {
+		text = fmt.Sprintf("it keeps vanishing, %d times within a minute: another program removes it; it is put back after a pause", n)
 		level = rules.Alarm
 	}
+	l.sayVanished(r, level, text)
+}
+
+// wentWithNIC records that a NIC that went down took the route along.
+func (l *loop) wentWithNIC(r *route, h *hop) {
+	l.sayVanished(r, rules.Warning, fmt.Sprintf("it has gone from the kernel together with %s, which went down", h.nic))
+}
+
+func (l *loop) sayVanished(r *route, level rules.Level, text string) {
 	l.recordAs(r, record.Decision{Reason: "vanished", Why: text}, record.Event{Kind: record.RouteVanished, Level: level, Text: text})
 }
 
@@ -95,25 +116,47 @@ func (l *loop) recordAs(r *route, d record.Decision, e record.Event) {
 	e.Time, e.Route, e.Decision = l.now, r.cfg.Name(), d
 	e.Facts = l.listed(r)
 	sort := record.Sort{Kind: e.Kind, Reason: r.cfg.Name() + ": " + d.Reason}
-	if e.Kind != record.Lasts && !l.flood.May(sort, l.now) {
-		l.agenda.Set(&l.repeat, l.flood.Next())
+	told := e.Kind == record.Lasts || l.flood.May(sort, l.now) && l.total.May(record.Sort{}, l.now)
+	l.remind()
+	if !told {
 		if l.o.Repeat != nil {
 			e.Facts = nil
 			l.o.Repeat(e)
 		}
 		return
 	}
-	l.agenda.Set(&l.repeat, l.flood.Next())
 	l.o.Record(e)
+}
+
+// remind has sayRepeated called when the first of the present minutes ends.
+func (l *loop) remind() {
+	next := l.flood.Next()
+	if t := l.total.Next(); next.IsZero() || !t.IsZero() && t.Before(next) {
+		next = t
+	}
+	l.agenda.Set(&l.repeat, next)
 }
 
 // sayRepeated records how often something has happened that was not recorded each time.
 func (l *loop) sayRepeated() {
-	for _, more := range l.flood.Due(l.now) {
-		l.o.Record(record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Drops: more.N,
-			Text: fmt.Sprintf("%d more in the last minute: %s, route %s", more.N, more.Kind, more.Reason)})
+	say := func(n uint64, what string) {
+		l.o.Record(record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Drops: n, Text: fmt.Sprintf("%d more in the last minute: %s", n, what)})
 	}
-	l.agenda.Set(&l.repeat, l.flood.Next())
+	all := uint64(0)
+	for _, more := range l.flood.Due(l.now) {
+		if l.total.May(record.Sort{}, l.now) {
+			say(more.N, fmt.Sprintf("%s, route %s", more.Kind, more.Reason))
+		} else {
+			all += more.N
+		}
+	}
+	for _, more := range l.total.Due(l.now) {
+		all += more.N
+	}
+	if all > 0 {
+		say(all, fmt.Sprintf("decisions and deeds of %d routes", len(l.list)))
+	}
+	l.remind()
 }
 
 // why is a decision's reason as a sentence, with what is known beyond it.
@@ -193,6 +236,19 @@ func (h *hop) trouble() string {
 		return h.report.Reason
 	}
 	return ""
+}
+
+// stayed logs the routes that were to go with the Monitor, and could not.
+func (l *loop) stayed() {
+	for _, r := range l.list {
+		if l.ending.IsZero() || !r.state.Leaving || !r.there() || !r.key.install || l.o.Observe {
+			continue
+		}
+		why := cmp.Or(r.fails.text, l.readErr, "the kernel did not answer in time")
+		one := r.leads(nil)
+		l.o.Log.WithFields(logrus.Fields{"event": "not_withdrawn", "route": r.cfg.Name()}).
+			Errorf("the route %s was to go with this Monitor, and may still be there: %s. If it is, remove it with '%s'", r.cfg.Name(), why, one.Removal())
+	}
 }
 
 // leftovers logs the routes that an earlier Monitor made and that the file does not have.

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -40,10 +41,44 @@ type route struct {
 	fails struct {
 		text string // of the last deed; empty: it succeeded
 		n    int    // in a row
+		pause
 	}
-	vanished []time.Time // when it was found gone, within vanishWithin
-	retry    time.Time   // no deed before
-	left     time.Time   // when its row went; zero: it has not
+	vanished struct {
+		at []time.Time // when it was found gone, within vanishWithin
+		pause
+	}
+	heir *route // takes its place, because the row has changed; nil: none does
+}
+
+// pause is a deed that is not tried again for a while. Any other is.
+type pause struct {
+	deed  string
+	until time.Time
+}
+
+// deed is what a decision has done, to tell it from others.
+func (r *route) deed(d rules.RouteDecision) string { return d.Action.String() + " " + r.names(d.Via) }
+
+// attempt is a deed with all that the kernel's answer to it may depend on: if any of this
+// has changed, it is worth another try.
+func (l *loop) attempt(r *route, d rules.RouteDecision) string {
+	all := r.deed(d) + fmt.Sprint(r.foreign, r.shadowed)
+	for _, v := range d.Via {
+		h := r.hops[v.Hop]
+		all += fmt.Sprint(" ", h.nic, h.link.Value, h.near == nil)
+	}
+	return all
+}
+
+// waits is until when a deed has to wait; zero: it need not.
+func (l *loop) waits(r *route, d rules.RouteDecision) (until time.Time) {
+	if l.now.Before(r.fails.until) && r.fails.deed == l.attempt(r, d) {
+		until = r.fails.until
+	}
+	if l.now.Before(r.vanished.until) && r.vanished.deed == r.deed(d) && r.vanished.until.After(until) {
+		until = r.vanished.until
+	}
+	return until
 }
 
 // known is what is known of the kernel or, of a route that is not installed, what its hooks
@@ -89,7 +124,7 @@ func (l *loop) facts(r *route) rules.RouteFacts {
 		}
 	}
 	for _, h := range r.hops {
-		f.Hops = append(f.Hops, rules.Hop{Answer: h.answer(l), Link: h.link})
+		f.Hops = append(f.Hops, rules.Hop{Answer: h.answer(l), Link: h.link, Off: h.near != nil})
 	}
 	return f
 }
@@ -97,19 +132,12 @@ func (l *loop) facts(r *route) rules.RouteFacts {
 // there tells whether it is in the kernel, or its hooks were told that it is.
 func (r *route) there() bool { return r.kernel.Value == rules.Yes }
 
-// heir tells whether a route that leaves waits for another with its prefix, of a row that has
-// changed: until that one is there, or could have been.
-func (l *loop) heir(r *route) (until time.Time, waits bool) {
-	until = r.left.Add(r.cfg.Detect() + time.Second)
-	if r.left.IsZero() || !l.now.Before(until) {
-		return until, false
-	}
-	for _, other := range l.list {
-		if other.key.Prefix == r.key.Prefix && other.key.install && !other.state.Leaving && !other.there() {
-			return until, true
-		}
-	}
-	return until, false
+// inherits tells whether a route that leaves has to stay until its heir is there: its row has
+// only changed. It does not where the heir's row wants no route, because all hops are dead.
+func (l *loop) inherits(r *route) bool {
+	h := r.heir
+	return h != nil && l.ending.IsZero() && !l.o.Observe && !h.there() &&
+		!(h.decision.Reason == rules.HopsDead && h.policy().Withdraw)
 }
 
 // sort puts the hops to which it leads into their order.
@@ -132,7 +160,7 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 	if r.working || asked.Before(r.changed) {
 		return
 	}
-	was, first := r.kernel.Value, r.kernel.Asked.IsZero()
+	was, seen, first := r.kernel.Value, r.kernel.Asked, r.kernel.Asked.IsZero()
 	before := known{via: r.via, foreign: r.foreign, shadowed: r.shadowed}
 	there, foreign, shadowed := false, false, false
 	for _, one := range all {
@@ -160,8 +188,8 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 			l.adopted(r)
 		}
 	case was == rules.Yes:
+		l.lost(r, seen)
 		r.via = nil
-		l.lost(r)
 	default:
 		r.via = nil
 	}
@@ -184,11 +212,22 @@ func (r *route) read(hops []host.NextHop) (all []rules.Via) {
 	return all
 }
 
-// lost notes that it was found gone although nobody here removed it.
-func (l *loop) lost(r *route) {
-	r.vanished = slices.DeleteFunc(append(r.vanished, l.now), func(at time.Time) bool { return l.now.Sub(at) >= vanishWithin })
-	if n := len(r.vanished) - vanishFree; n > 0 {
-		r.retry = l.now.Add(doubled(n))
+// lost notes that it was found gone although nobody here removed it. It was there when last
+// seen. What a NIC took along that went down is no other program's work.
+func (l *loop) lost(r *route, seen time.Time) {
+	for _, v := range r.via {
+		if v.Hop < 0 {
+			continue
+		}
+		if h := r.hops[v.Hop]; h.link.Value != rules.Yes || h.link.Since.After(seen) {
+			l.wentWithNIC(r, h)
+			return
+		}
+	}
+	gone := &r.vanished
+	gone.at = slices.DeleteFunc(append(gone.at, l.now), func(at time.Time) bool { return l.now.Sub(at) >= vanishWithin })
+	if n := len(gone.at) - vanishFree; n > 0 {
+		gone.pause = pause{r.deed(rules.RouteDecision{Action: rules.RouteAdd, Via: r.via}), l.now.Add(doubled(n))}
 	}
 	l.vanishedEvent(r)
 }

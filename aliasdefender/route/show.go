@@ -74,7 +74,7 @@ func linkOf(v rules.Value) string {
 // level tells how much there is to worry about; empty: nothing. The sentence says why.
 func (l *loop) level(r *route) (string, string) {
 	why := r.why(r.decision)
-	if len(r.vanished) > vanishFree && l.now.Before(r.retry) {
+	if !r.there() && l.now.Before(r.vanished.until) {
 		return "alarm", "it keeps vanishing: another program removes it; it is put back after a pause"
 	}
 	level := r.decision.Reason.Level()

@@ -282,11 +282,13 @@
 //	      -> rest: hops unknown
 //	R5  no hop lives, and nothing that is known can be mended
 //	      -> rest: hops not known yet
-//	R5  ours is not there, a hop that it would rather lead to is not known yet, and interval + doubt have not passed since the start
+//	R5  ours is not there, a hop that it would rather lead to is not known yet, and interval + doubt have not passed since the start, or since that hop's NIC came back
 //	      -> rest: hops not known yet
 //	R6  ours is not there
 //	      -> add: added
 //	R7  mode first, the hop it goes to unknown
+//	      -> rest: hop unknown
+//	R7  mode spread, nothing else is wanted, a hop that it goes to unknown, and interval + doubt have passed since the start
 //	      -> rest: hop unknown
 //	R8  mode first, failback, and a hop of more preference lives
 //	      -> replace: failback

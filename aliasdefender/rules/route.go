@@ -36,6 +36,7 @@ func (p RoutePolicy) weight(hop int) int {
 type Hop struct {
 	Answer Fact // whether it answers, or whether the service behind it does where a check asks
 	Link   Fact // the NIC that leads to it is up and has carrier
+	Off    bool // it is on no network of this host: the kernel makes no route to it
 }
 
 // Via is a hop that a route leads to.
@@ -111,7 +112,7 @@ var routeReasons = [routeReasonCount]struct {
 	RoutesUnknown:     {"routes unknown", Warning, "this host's routes cannot be read"},
 	RouteForeign:      {"foreign route", Alarm, "a route that is not ours has the same prefix, table and metric; it is left alone"},
 	HopsDeadWithdrawn: {"all hops dead", Alarm, "no next hop lives, and on_all_dead is withdraw"},
-	HopsDead:          {"all hops dead", Alarm, "no next hop lives; what is there stays"},
+	HopsDead:          {"all hops dead", Alarm, "no next hop lives; nothing is changed"},
 	HopsUnknownLong:   {"hops unknown", Alarm, "of no next hop it is known that it lives; what is there stays, and nothing is added"},
 	HopsUnknown:       {"hops not known yet", Info, "it is not known yet which next hops live; what is there stays, and nothing is added"},
 	HopStaysUnknown:   {"hop unknown", Warning, "it is not known whether its next hop lives; it stays there"},
@@ -176,11 +177,13 @@ var routeRows = []RouteRow{
 			return v.stuck() && v.settled()
 		}},
 	{"R5", "no hop lives, and nothing that is known can be mended", RouteRest, HopsUnknown, (*routeView).stuck},
-	{"R5", "ours is not there, a hop that it would rather lead to is not known yet, and interval + doubt have not passed since the start", RouteRest, HopsUnknown, (*routeView).early},
+	{"R5", "ours is not there, a hop that it would rather lead to is not known yet, and interval + doubt have not passed since the start, or since that hop's NIC came back", RouteRest, HopsUnknown, (*routeView).early},
 	{"R6", "ours is not there", RouteAdd, RouteRestored,
 		func(v *routeView) bool { return !v.there() }},
 	{"R7", "mode first, the hop it goes to unknown", RouteRest, HopStaysUnknown,
 		func(v *routeView) bool { return !v.p.Spread && v.goesTo() == Unknown }},
+	{"R7", "mode spread, nothing else is wanted, a hop that it goes to unknown, and interval + doubt have passed since the start", RouteRest, HopStaysUnknown,
+		func(v *routeView) bool { return v.p.Spread && !v.differs() && v.unsure() && v.settled() }},
 	{"R8", "mode first, failback, and a hop of more preference lives", RouteReplace, HopPreferred,
 		func(v *routeView) bool { return !v.p.Spread && v.goesTo() == Yes && v.differs() }},
 	{"R9", "mode first, the hop it goes to dead, or none of those that are set", RouteReplace, HopChosen,
@@ -318,39 +321,55 @@ func (v *routeView) stuck() bool {
 }
 
 // settled tells whether each hop that could be asked has been, and could have fallen silent.
-func (v *routeView) settled() bool {
-	return v.seen.reached(v.f.Since.Add(v.p.Interval + v.p.rhythm().Doubt()))
+func (v *routeView) settled() bool { return v.settledSince(v.f.Since) }
+
+func (v *routeView) settledSince(t time.Time) bool {
+	return v.seen.reached(t.Add(v.p.Interval + v.p.rhythm().Doubt()))
 }
 
-// early tells whether a route that is not there should wait a moment for what is not known
-// yet. Otherwise it would lead to whichever hop answers first and, without failback, stay
-// there.
-func (v *routeView) early() bool {
-	if v.there() || len(v.wanted) == 0 {
-		return false
-	}
-	first := v.wanted[0].Hop
-	if !v.p.Spread && !v.p.Failback && first == v.present() {
-		return false
-	}
+// unsure tells whether nothing is known of a hop that the route leads to.
+func (v *routeView) unsure() bool {
 	for hop, lives := range v.lives {
-		if lives == Unknown && (v.p.Spread || hop < first) {
-			return !v.settled()
+		if lives == Unknown && v.goes(hop) {
+			return true
 		}
 	}
 	return false
 }
 
+// early tells whether a route that is not there should wait a moment for what is not known
+// yet: at the start, or of a hop whose NIC has just come back. Otherwise it would lead to
+// whichever hop answers first and, without failback, stay there.
+func (v *routeView) early() bool {
+	if v.there() || len(v.wanted) == 0 {
+		return false
+	}
+	first, last := v.wanted[0].Hop, -1
+	if !v.p.Spread && !v.p.Failback {
+		if last = v.present(); first == last {
+			return false
+		}
+	}
+	early := false
+	for hop, lives := range v.lives {
+		if lives == Unknown && (v.p.Spread || hop < first || hop == last) {
+			back := v.f.Hops[hop].Link.Since
+			early = !v.settled() || !v.settledSince(back) || early
+		}
+	}
+	return early
+}
+
 // want are the hops to which the route shall go. Of a hop of which nothing is known a spread
-// neither takes in nor drops what is there.
+// neither takes in nor drops what is there. But a hop to which the kernel makes no route is
+// left out of whatever is changed: the kernel would refuse all of it, and a dead hop would
+// keep its share.
 func (v *routeView) want() (all []Via) {
 	if v.p.Spread {
-		for hop, lives := range v.lives {
-			if lives == Yes || lives == Unknown && v.goes(hop) {
-				all = append(all, Via{hop, v.p.weight(hop)})
-			}
+		if all = v.spread(true); v.there() && !v.differsFrom(all) {
+			return all
 		}
-		return all
+		return v.spread(false)
 	}
 	if last := v.present(); !v.p.Failback && last >= 0 && v.lives[last] == Yes {
 		return []Via{{last, 1}}
@@ -361,6 +380,17 @@ func (v *routeView) want() (all []Via) {
 		}
 	}
 	return nil
+}
+
+// spread are the hops that live, and those that are there and not known. With off, hops that
+// are on no network are among these.
+func (v *routeView) spread(off bool) (all []Via) {
+	for hop, lives := range v.lives {
+		if lives == Yes || lives == Unknown && v.goes(hop) && (off || !v.f.Hops[hop].Off) {
+			all = append(all, Via{hop, v.p.weight(hop)})
+		}
+	}
+	return all
 }
 
 // present is the hop that the route leads to or, if it is not there, did last; -1: none of
@@ -379,11 +409,13 @@ func (v *routeView) present() int {
 }
 
 // differs tells whether the route that is there leads elsewhere than it shall.
-func (v *routeView) differs() bool {
-	if len(v.wanted) != len(v.f.Via) {
+func (v *routeView) differs() bool { return v.differsFrom(v.wanted) }
+
+func (v *routeView) differsFrom(wanted []Via) bool {
+	if len(wanted) != len(v.f.Via) {
 		return true
 	}
-	for i, via := range v.wanted {
+	for i, via := range wanted {
 		if via != v.f.Via[i] {
 			return true
 		}

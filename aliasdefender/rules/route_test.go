@@ -53,6 +53,7 @@ func TestEveryRouteRowDecides(t *testing.T) {
 			}
 		}
 	}
+	off := func(c *routeCase) { c.f.Hops[0].Off = true }
 	first := func(v Value) func(*routeCase) { return func(c *routeCase) { c.f.Hops[0] = hop(v) } }
 	second := func(v Value) func(*routeCase) { return func(c *routeCase) { c.f.Hops[1] = hop(v) } }
 	reached := map[int]bool{}
@@ -86,6 +87,12 @@ func TestEveryRouteRowDecides(t *testing.T) {
 		{"deleted, and it went to the second", both(lost, func(c *routeCase) { c.s.Last = 2 }), "R6", RouteAdd, RouteRestored, via(1)},
 		{"deleted, and it went to the second, failback", both(lost, func(c *routeCase) { c.s.Last, c.p.Failback = 2, true }), "R6", RouteAdd, RouteRestored, via(0)},
 		{"a spread that was deleted", both(spread, lost), "R6", RouteAdd, RouteRestored, via(0, 1)},
+		{"not there, and the NIC of the hop that it led to has just come back", both(lost, func(c *routeCase) {
+			c.f.Hops[0] = Hop{Link: seen(Yes, time.Second)}
+		}), "R5", RouteRest, HopsUnknown, nil},
+		{"not there at the start, it led to the second, and that is not known yet", both(lost, second(Unknown), func(c *routeCase) {
+			c.f.Since, c.s.Last = noon.Add(-time.Second), 2
+		}), "R5", RouteRest, HopsUnknown, nil},
 		{"its hop unknown", first(Unknown), "R7", RouteRest, HopStaysUnknown, nil},
 		{"the first is back, failback", func(c *routeCase) { c.f.Via, c.p.Failback = via(1), true }, "R8", RouteReplace, HopPreferred, via(0)},
 		{"the first is back", func(c *routeCase) { c.f.Via = via(1) }, "R12", RouteRest, RouteGood, nil},
@@ -97,7 +104,13 @@ func TestEveryRouteRowDecides(t *testing.T) {
 		{"one of a spread dead", both(spread, first(No)), "R10", RouteReplace, HopsChanged, via(1)},
 		{"one of a spread back", both(spread, func(c *routeCase) { c.f.Via = via(1) }), "R10", RouteReplace, HopsChanged, via(0, 1)},
 		{"other weights", both(spread, func(c *routeCase) { c.p.Weights = []int{3, 1} }), "R10", RouteReplace, HopsChanged, []Via{{0, 3}, {1, 1}}},
-		{"one of a spread unknown, which stays", both(spread, first(Unknown)), "R12", RouteRest, RouteGood, nil},
+		{"one of a spread unknown, which stays", both(spread, first(Unknown)), "R7", RouteRest, HopStaysUnknown, nil},
+		{"one of a spread not known yet", both(spread, first(Unknown), func(c *routeCase) { c.f.Since = noon.Add(-time.Second) }), "R12", RouteRest, RouteGood, nil},
+		{"one of a spread on no network any more", both(spread, first(Unknown), off), "R7", RouteRest, HopStaysUnknown, nil},
+		{"one of a spread on no network any more, and one dead", both(spread, first(Unknown), off, func(c *routeCase) {
+			c.f.Hops, c.f.Via = append(c.f.Hops, hop(No)), via(0, 1, 2)
+		}), "R10", RouteReplace, HopsChanged, via(1)},
+		{"one of a spread on no network any more, and the other dead", both(spread, first(Unknown), off, second(No)), "R5", RouteRest, HopsUnknownLong, nil},
 		{"one unknown, which does not join a spread", both(spread, first(Unknown), func(c *routeCase) { c.f.Via = via(1) }), "R12", RouteRest, RouteGood, nil},
 		{"one dead and one unknown of a spread", both(spread, first(No), second(Unknown)), "R10", RouteReplace, HopsChanged, via(1)},
 		{"shadowed", func(c *routeCase) { c.f.Shadowed = Yes }, "R11", RouteRest, RouteShadowed, nil},
@@ -138,7 +151,7 @@ func everyRoute(f func(routeCase)) (n int) {
 		hops := []Hop{hop(values[i%3]), hop(values[i/3%3]), hop(values[i/9])}
 		for _, kernel := range kernels {
 			for _, foreign := range values {
-				for flags := range 1 << 6 {
+				for flags := range 1 << 7 {
 					for last := range 4 {
 						c := routing()
 						flag := func(n int) bool { return flags>>n&1 == 1 }
@@ -149,6 +162,9 @@ func everyRoute(f func(routeCase)) (n int) {
 						c.f.Shadowed = Of(flag(5))
 						c.s.Last = last
 						c.f.Hops, c.f.Foreign = slices.Clone(hops), foreign
+						for h := range c.f.Hops {
+							c.f.Hops[h].Off = flag(6) && c.f.Hops[h].Answer.Value == Unknown
+						}
 						c.f.Kernel, c.f.Via = seen(kernel.is, time.Hour), kernel.via
 						f(c)
 						n++
@@ -224,12 +240,14 @@ func TestARouteGoesWhereItIsKnownToArrive(t *testing.T) {
 				bad("to a hop that is dead")
 			case is(v.Hop) == Unknown && !had(v.Hop):
 				bad("an unknown hop joins")
+			case c.f.Hops[v.Hop].Off:
+				bad("to a hop to which the kernel makes no route")
 			case i > 0 && d.Via[i-1].Hop >= v.Hop:
 				bad("out of order")
 			}
 		}
 		for h := range c.f.Hops {
-			if c.p.Spread && d.Action == RouteReplace && is(h) == Unknown && had(h) && !slices.ContainsFunc(d.Via, func(v Via) bool { return v.Hop == h }) {
+			if c.p.Spread && d.Action == RouteReplace && is(h) == Unknown && had(h) && !c.f.Hops[h].Off && !slices.ContainsFunc(d.Via, func(v Via) bool { return v.Hop == h }) {
 				bad("an unknown hop leaves")
 			}
 		}
@@ -274,7 +292,7 @@ func TestARouteGoesWhereItIsKnownToArrive(t *testing.T) {
 			}
 		}
 	})
-	if n != 27*10*3*64*4 {
+	if n != 27*10*3*128*4 {
 		t.Errorf("%d combinations", n)
 	}
 }

@@ -1,0 +1,152 @@
+package route
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/record"
+)
+
+// three is a spread over three next hops on two networks.
+const three = "interval = \"1s\"\n[[route]]\nprefix = \"" + prefix + "\"\nvia = [\"10.1.0.2\", \"10.1.0.3\", \"10.2.0.4\"]\nmode = \"spread\"\n"
+
+// The kernel refuses a route to a hop that is on no network, and would refuse each change.
+func TestASpreadDropsADeadHopBesideOneOnNoNetwork(t *testing.T) {
+	play(t, three, func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.change(func() { w.nics[1].Addrs = nil })
+		time.Sleep(10 * time.Second)
+		w.expect("a hop is on no network", prefix, "10.1.0.2 10.1.0.3 10.2.0.4")
+		w.says("a hop is on no network", prefix, "R7", "hop unknown", "warning")
+		w.kill("10.1.0.2")
+		time.Sleep(detected)
+		w.expect("another is dead", prefix, "10.1.0.3")
+		w.change(func() { w.nics[1].Addrs = newWorld(t).nics[1].Addrs })
+		time.Sleep(detected)
+		w.expect("the network is back", prefix, "10.1.0.3 10.2.0.4")
+	})
+}
+
+// down has a NIC go down, which takes its routes along, and up has it come back.
+func (w *world) down(i int) {
+	w.change(func() {
+		w.nics[i].Up, w.nics[i].Carrier = false, false
+		var stay []host.TableRoute
+		for _, r := range w.routes {
+			if r.Hops[0].NIC != w.nics[i].Name {
+				stay = append(stay, r)
+			}
+		}
+		w.routes = stay
+	})
+}
+func (w *world) up(i int) { w.change(func() { w.nics[i].Up, w.nics[i].Carrier = true, true }) }
+
+func TestWithoutFailbackARouteReturnsWithItsNIC(t *testing.T) {
+	play(t, two("failback = false\n"), func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.down(0)
+		time.Sleep(5 * time.Second)
+		w.kill("10.1.0.2")
+		w.up(0)
+		time.Sleep(100 * time.Millisecond) // the other answers first
+		w.wakeUp("10.1.0.2")
+		time.Sleep(2 * detected)
+		w.expect("the NIC is back", prefix, "10.1.0.2")
+	})
+}
+
+// A NIC takes its routes along when it goes down: no other program has removed them.
+func TestANICThatFlapsIsNoOtherProgram(t *testing.T) {
+	play(t, "interval = \"1s\"\n[[route]]\nprefix = \""+prefix+"\"\nvia = [\"10.1.0.2\", \"10.2.0.3\"]\n", func(w *world) {
+		time.Sleep(3 * time.Second)
+		for range 6 {
+			w.down(0)
+			time.Sleep(100 * time.Millisecond)
+			w.expect("down", prefix, "10.2.0.3")
+			w.up(0)
+			time.Sleep(3 * time.Second)
+			w.expect("up", prefix, "10.1.0.2")
+		}
+		if r := w.shown(prefix); r.Level != "" {
+			t.Errorf("%s: %s", r.Level, r.Why)
+		}
+	})
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		for range 6 {
+			w.down(0)
+			time.Sleep(3 * time.Second)
+			w.up(0)
+			time.Sleep(200 * time.Millisecond)
+			w.expect("up, and no other hop", prefix, "10.1.0.2")
+			time.Sleep(3 * time.Second)
+		}
+	})
+}
+
+// What another program removes waits, but only where it led to.
+func TestAPauseIsForOneHop(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		for range 8 {
+			w.change(func() { w.routes = nil })
+			time.Sleep(300 * time.Millisecond)
+		}
+		w.expect("it keeps vanishing", prefix, "")
+		w.change(func() {
+			w.nics[0].Addrs = append(w.nics[0].Addrs, host.Address{Prefix: netip.MustParsePrefix("10.1.0.2/32")})
+		})
+		time.Sleep(100 * time.Millisecond)
+		w.expect("its hop is dead", prefix, "10.1.0.3")
+	})
+}
+
+func TestAHopThatIsAnAddressOfThisHostIsDead(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.change(func() {
+			w.nics[0].Addrs = append(w.nics[0].Addrs, host.Address{Prefix: netip.MustParsePrefix("10.1.0.2/32")})
+		})
+		time.Sleep(100 * time.Millisecond)
+		w.expect("an alias was taken here", prefix, "10.1.0.3")
+		if r := w.shown(prefix); !strings.Contains(r.Hops[0].Why, "an address of this host") {
+			t.Errorf("%+v", r.Hops[0])
+		}
+	})
+}
+
+// A deed that has failed is tried again at once when its cause has gone.
+func TestAPauseEndsWithItsCause(t *testing.T) {
+	foreign := host.TableRoute{Prefix: netip.MustParsePrefix(prefix), Table: 254, Hops: []host.NextHop{{NIC: "eth0", Gateway: netip.MustParseAddr("10.1.0.9"), Weight: 1}}}
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		_ = w.Foreign(foreign)
+		time.Sleep(time.Second)
+		w.kill("10.1.0.2")
+		time.Sleep(70 * time.Second)
+		w.expect("a foreign one is in the way", prefix, "10.1.0.2")
+		_ = w.Delete(foreign)
+		time.Sleep(100 * time.Millisecond)
+		w.expect("it has gone", prefix, "10.1.0.3")
+	})
+}
+
+// Another program removes the route just before it is replaced: it is added at once.
+func TestARouteThatGoesBeforeItsReplaceIsAddedAtOnce(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.change(func() { w.takes = 20 * time.Millisecond })
+		w.kill("10.1.0.2")
+		w.works()
+		w.change(func() { w.routes = nil })
+		time.Sleep(150 * time.Millisecond)
+		w.expect("it was gone", prefix, "10.1.0.3")
+		if n := len(w.told(record.Failed)); n > 0 {
+			t.Errorf("%d failures told", n)
+		}
+	})
+}
