@@ -169,9 +169,10 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 		}
 		same := one.Metric == r.key.Metric
 		switch {
-		case same && one.Ours:
+		case same && one.Ours && !there: // the kernel uses, and replaces, the first
 			there = true
 			r.via = r.read(one.Hops)
+		case same && one.Ours:
 		case same:
 			foreign = true
 			shadowed = shadowed || !there
