@@ -12,6 +12,7 @@ const (
 	ringLength = 64
 	ringLeast  = 8
 	ringRoom   = 6400
+	factsEach  = 20 // of each of these events, on average; a route of many hops has more
 )
 
 // Ring remembers the last events of each alias and route that Why shows. It may be used from
@@ -72,7 +73,7 @@ func (r *Ring) keep(all []subject, routes bool) {
 	}
 	room := r.room()
 	for a, events := range r.aliases {
-		r.aliases[a] = last(events, room)
+		r.aliases[a] = r.thin(last(events, room))
 	}
 }
 
@@ -100,7 +101,7 @@ func (r *Ring) Put(e Event) {
 	if !known {
 		r.aliases[about] = nil // now it counts for the room
 	}
-	r.aliases[about] = append(last(events, r.room()-1), e)
+	r.aliases[about] = r.thin(append(last(events, r.room()-1), e))
 }
 
 // Of returns the remembered events of an alias, oldest first. The slice belongs to the
@@ -131,7 +132,7 @@ func (r *Ring) Preload(events []Event) {
 	room := r.room()
 	for a, events := range older {
 		if have, known := r.aliases[a]; known {
-			r.aliases[a] = before(have, events, room)
+			r.aliases[a] = r.thin(before(have, events, room))
 		}
 	}
 }
@@ -154,6 +155,18 @@ func before(have, older []Event, room int) []Event {
 // room is how many events of each alias are remembered.
 func (r *Ring) room() int {
 	return max(ringLeast, min(ringLength, ringRoom/max(len(r.aliases), 1)))
+}
+
+// thin forgets the facts of older events where there are too many: the newest are those
+// that somebody asks about.
+func (r *Ring) thin(events []Event) []Event {
+	facts, most := 0, factsEach*max(ringLeast, ringRoom/max(len(r.aliases), 1))
+	for i := len(events) - 1; i >= 0; i-- {
+		if facts += len(events[i].Facts); facts > most {
+			events[i].Facts = nil
+		}
+	}
+	return events
 }
 
 // last keeps the newest n events, in the same slice.

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -144,5 +145,34 @@ func TestPreloadWhereThereIsLessRoomThanBefore(t *testing.T) {
 	ring.Preload([]Event{{Run: 1, Seq: 1, Kind: Moved, Alias: one(1)}})
 	if d := cmp.Diff(upTo(1, 64), seqs(ring.Of(one(1)))); d != "" {
 		t.Errorf("-want +got:\n%s", d)
+	}
+}
+
+// A route may have thirty next hops: an event of it then has sixty facts, and two thousand
+// routes have as many times as many.
+func TestOfManyFactsOnlyTheNewestAreRemembered(t *testing.T) {
+	long := func(seq uint64, name string) Event {
+		return Event{Kind: RouteMoved, Seq: seq, Route: name, Facts: make([]Fact, 60)}
+	}
+	for routes, most := range map[int]int{1: ringLength * 60, 2000: ringLeast * factsEach} {
+		r := NewRing()
+		names := make([]string, routes)
+		for i := range names {
+			names[i] = fmt.Sprint("route ", i)
+		}
+		r.KeepRoutes(names)
+		r.Preload([]Event{long(1, names[0]), long(2, names[0]), long(3, names[0]), long(4, names[0])})
+		for n := range uint64(ringLength) {
+			r.Put(long(5+n, names[0]))
+		}
+		events, facts := r.OfRoute(names[0]), 0
+		for i, e := range events {
+			if facts += len(e.Facts); i > 0 && len(e.Facts) < len(events[i-1].Facts) {
+				t.Errorf("%d routes: the facts of a newer event went first", routes)
+			}
+		}
+		if facts > most || len(events[len(events)-1].Facts) == 0 || len(events) < ringLeast {
+			t.Errorf("%d routes: %d facts in %d events", routes, facts, len(events))
+		}
 	}
 }

@@ -573,3 +573,18 @@ func TestWhatCouldNotBeWithdrawnAtTheEndIsNamed(t *testing.T) {
 		})
 	}
 }
+
+// An IPv4 table may hold two of ours with one metric, which somebody appended. The kernel uses
+// and replaces the first.
+func TestOfTwoRoutesOfOursTheFirstCounts(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.change(func() {
+			w.put(host.TableRoute{Prefix: netip.MustParsePrefix(prefix), Table: 254, Ours: true, Hops: []host.NextHop{{NIC: "eth0", Gateway: netip.MustParseAddr("10.1.0.3"), Weight: 1}}}, false)
+		})
+		time.Sleep(time.Minute)
+		if diff := cmp.Diff([]string{"add 1"}, w.did()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -26,8 +26,9 @@ type kernel struct {
 	state   host.State
 	readAt  time.Time // when the newest reading began; zero: none has come back
 	readErr string
-	reading bool // one is under way,
-	again   bool // and another is wanted after it
+	reading bool   // one is under way,
+	again   bool   // and another is wanted after it
+	begun   uint64 // how many have begun: two things may happen at one time, so numbers tell which was first
 	next    time.Time
 	rested  time.Time // when the kernel's word is followed by a reading at once
 }
@@ -62,7 +63,8 @@ func (l *loop) read() {
 		return
 	}
 	l.reading = true
-	asked := l.now
+	l.begun++
+	asked, number := l.now, l.begun
 	tables, wanted := []int{config.DefaultTable}, map[netip.Prefix]bool{}
 	for _, r := range l.list {
 		if r.key.install {
@@ -80,12 +82,12 @@ func (l *loop) read() {
 			routes, cannot = l.o.Tables.ReadRoutes(tables, func(p netip.Prefix) bool { return wanted[p] })
 			err = errors.Join(err, cannot)
 		}
-		l.k.post(func(l *loop) { l.hasRead(s, routes, err, asked) })
+		l.k.post(func(l *loop) { l.hasRead(s, routes, err, asked, number) })
 	})
 }
 
 // hasRead takes in a reading that was begun at asked.
-func (l *loop) hasRead(s host.State, routes []host.TableRoute, err error, asked time.Time) {
+func (l *loop) hasRead(s host.State, routes []host.TableRoute, err error, asked time.Time, number uint64) {
 	l.reading = false
 	l.rested = l.now.Add(min(restMost, restsFor*l.now.Sub(asked)))
 	if l.again {
@@ -108,7 +110,7 @@ func (l *loop) hasRead(s host.State, routes []host.TableRoute, err error, asked 
 	}
 	for _, r := range l.list {
 		if r.key.install {
-			l.readRoute(r, byPrefix[r.key.Prefix], asked)
+			l.readRoute(r, byPrefix[r.key.Prefix], asked, number)
 		} else {
 			l.mark(r)
 		}
@@ -240,7 +242,7 @@ func (l *loop) done(j job) {
 	r.mended()
 	j.d.Via = r.read(j.order.Hops)
 	r.state.Done(j.d)
-	r.changed = time.Now() // a reading that is under way may not show it
+	r.changed = l.begun // a reading that is under way may not show it
 	there := j.d.Action != rules.RouteWithdraw
 	r.kernel.Set(rules.Of(there), l.now, l.now)
 	r.via = j.d.Via
@@ -265,7 +267,7 @@ func (r *route) mended() { r.fails.n, r.fails.text, r.fails.pause = 0, "", pause
 // add it is another deed.
 func (l *loop) failed(j job) {
 	r := j.r
-	r.changed = time.Now()
+	r.changed = l.begun
 	l.mark(r)
 	l.read() // it is no longer as it was known
 	if r.fails.n++; r.fails.deed != j.attempt {

@@ -87,7 +87,7 @@ type known struct {
 	kernel            rules.Fact
 	via               []rules.Via
 	foreign, shadowed rules.Value
-	changed           time.Time // readings that began before say nothing about it
+	changed           uint64 // readings up to this one may not show what was done
 }
 
 const (
@@ -156,8 +156,8 @@ func (r *route) leads(via []rules.Via) host.TableRoute {
 }
 
 // read takes in the kernel's routes of its prefix and table, in their order.
-func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
-	if r.working || asked.Before(r.changed) {
+func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time, number uint64) {
+	if r.working || number <= r.changed {
 		return
 	}
 	was, seen, first := r.kernel.Value, r.kernel.Asked, r.kernel.Asked.IsZero()
@@ -169,9 +169,10 @@ func (l *loop) readRoute(r *route, all []host.TableRoute, asked time.Time) {
 		}
 		same := one.Metric == r.key.Metric
 		switch {
-		case same && one.Ours:
+		case same && one.Ours && !there: // the kernel uses, and replaces, the first
 			there = true
 			r.via = r.read(one.Hops)
+		case same && one.Ours:
 		case same:
 			foreign = true
 			shadowed = shadowed || !there

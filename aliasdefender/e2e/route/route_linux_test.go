@@ -191,6 +191,37 @@ func TestASpreadOverFourServers(t *testing.T) {
 	w.await("to all four again", led("0 1 2 3"))
 }
 
+// The kernel refuses a change that has a hop on no network of this host among its hops.
+func TestASpreadDropsADeadServerBesideOneOnNoNetwork(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, fmt.Sprintf("%s\n[[route]]\nprefix = %q\nvia = [%q, %q, %q]\nmode = \"spread\"\n", quick, subnet(0), server(0), server(1), server(2)))
+	w.start()
+	w.arrive(0, "0 1 2")
+	w.run(w.router, "ip", "addr", "add", "10.77.0.1/24", "dev", "eth2") // otherwise the last address takes the routes along
+	w.run(w.router, "ip", "addr", "del", "10.2.0.1/24", "dev", "eth2")
+	w.await("a warning", func() bool { return w.snapshot().Routes[0].Reason == "hop unknown" })
+	stage.Must(t, w.servers[0].Crash())
+	w.arrive(0, "1")
+}
+
+// A NIC takes its routes along when it goes down. No other program has removed them, and the
+// other network is good all the time.
+func TestANICThatFlaps(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, fmt.Sprintf("%s\n[[route]]\nprefix = %q\nvia = [%q, %q]\n", quick, subnet(0), server(0), server(2)))
+	w.start()
+	w.arrive(0, "0")
+	for range 5 {
+		w.run(w.router, "ip", "link", "set", "eth1", "down")
+		w.arrive(0, "2")
+		if r := w.snapshot().Routes[0]; r.Level == "alarm" {
+			t.Errorf("Status says %q", r.Why)
+		}
+		w.run(w.router, "ip", "link", "set", "eth1", "up")
+		w.arrive(0, "0")
+	}
+}
+
 func TestAnotherProgramsHandsOnTheTable(t *testing.T) {
 	t.Parallel()
 	w := newTown(t, first(quick, ""))
