@@ -16,7 +16,7 @@ import (
 )
 
 // logging are the packages that log while a Monitor runs.
-var logging = []string{"daemon", "defender"}
+var logging = []string{"daemon", "defender", "route"}
 
 // TestThePageHasTheLogsNames: docs/log.md lists each name that a line of the log can
 // have, and no other.

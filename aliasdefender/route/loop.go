@@ -42,16 +42,21 @@ type loop struct {
 	asks   *detect.Set
 	agenda agenda.Agenda
 	marked []*route
-	flood  record.Flood // of each route
-	total  record.Flood // of all routes
-	repeat agenda.Entry
 	every  time.Duration // between questions
 	pings  uint64        // answers that the kernel has lost, as it counted last
 
 	kernel
 	batch
+	floods
 	tidying bool      // hops that are no longer needed are about to be forgotten
 	ending  time.Time // when the loop ends at the latest; zero: it was not told to end
+}
+
+// floods bound what is recorded.
+type floods struct {
+	flood  record.Flood // of each route
+	total  record.Flood // of all routes
+	repeat agenda.Entry // says how much was not recorded
 }
 
 // outside is the work beside the loop.

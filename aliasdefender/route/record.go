@@ -246,7 +246,7 @@ func (l *loop) stayed() {
 		}
 		why := cmp.Or(r.fails.text, l.readErr, "the kernel did not answer in time")
 		one := r.leads(nil)
-		l.o.Log.WithFields(logrus.Fields{"event": "not_withdrawn", "route": r.cfg.Name()}).
+		l.o.Log.WithField("event", "not_withdrawn").WithField("route", r.cfg.Name()).
 			Errorf("the route %s was to go with this Monitor, and may still be there: %s. If it is, remove it with '%s'", r.cfg.Name(), why, one.Removal())
 	}
 }

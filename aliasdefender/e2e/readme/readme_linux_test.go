@@ -239,11 +239,20 @@ func TestReadmeShowsARehearsal(t *testing.T) {
 	lab.ForTest(t) // says where there can be no namespaces
 	absent := filepath.Join(t.TempDir(), "hostname.alias")
 	var out, errs bytes.Buffer
-	cmd := exec.Command(lab.Self(), "Rehearse", "--only", "crash,partition")
-	cmd.Env = append(os.Environ(), stage.RunMain+"=1", stage.DefaultAliases+"="+absent)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
+	for tries := 3; tries > 0; tries-- {
+		out.Reset()
+		errs.Reset()
+		cmd := exec.Command(lab.Self(), "Rehearse", "--only", "crash,partition")
+		cmd.Env = append(os.Environ(), stage.RunMain+"=1", stage.DefaultAliases+"="+absent)
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err := cmd.Run()
+		if busy := strings.Contains(out.String(), "\nnote: "); busy && tries > 1 {
+			continue // what a busy machine has spoiled was played again, from where it ended
+		}
+		if err != nil {
+			t.Fatalf("%v\n%s%s", err, out.String(), errs.String())
+		}
+		break
 	}
 	alike(t, "$ aliasdefender Rehearse --only crash,partition", strings.Replace(out.String(), absent, "/etc/hostname.alias", 1))
 }
