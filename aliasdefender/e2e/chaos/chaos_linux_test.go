@@ -341,12 +341,15 @@ func (c *chaos) judge(end time.Time) {
 // machine itself was late: the control client could not put its questions, one a
 // millisecond, in time; or a Monitor that nobody had stopped did not get to run, or while
 // there was no storm did not come to read what it heard, and begins its doubt again, which
-// takes limit; or a kernel could not hear.
+// takes limit; or the kernel let nobody change a network, or could not hear.
 func (c *chaos) late(from, to time.Time, limit time.Duration) (all time.Duration) {
 	for i := 1; i < len(c.full); i++ {
 		if c.full[i].at.After(from) && c.full[i-1].at.Before(to) && c.full[i].times > c.full[i-1].times {
 			all = to.Sub(from)
 		}
+	}
+	if stood := stage.KernelStood(from, to); stood > lateness/2 {
+		all += stood + limit
 	}
 	if lost := to.Sub(from) - time.Duration(c.p.Control.Report(from, to).Sent)*time.Millisecond; lost > to.Sub(from)/50 {
 		all += 3 * lost

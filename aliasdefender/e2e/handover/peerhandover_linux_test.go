@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -62,11 +63,21 @@ func (m *mover) saw(x moved) seen {
 // move hands the alias over, and then waits a moment for late effects.
 func (m *mover) move(deed, to string, do func()) {
 	m.Helper()
-	from := time.Now()
+	from, ctx := time.Now(), stage.Patiently(m.T)
 	daemons := []*lab.Process{m.Monitor(m.A), m.Monitor(m.B)}
 	do()
-	if !m.movedTo(to, from) { // otherwise it may be back already
-		stage.Held(m.T, m.Pair, to)
+	for !m.movedTo(to, from) && !slices.Equal(m.Holders.Holders(), []string{to}) { // it may be back already
+		if !stage.Soak() && stage.Logged(from, `reason="given back"`, daemons...) {
+			m.Logf("%s: the kernel was so late that the router did not answer the alias here in time, and it was given back", deed)
+			stage.Obeyed(m.T, m.Pair, m.Lab.Lookup(to), "AddAlias")
+			stage.Held(m.T, m.Pair, to)
+			return
+		}
+		within, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		_ = m.Holders.Wait(within, to)
+		if cancel(); ctx.Err() != nil {
+			stage.Held(m.T, m.Pair, to) // which says who has it
+		}
 	}
 	<-time.After(300 * time.Millisecond)
 	// A Monitor that the machine did not let run knows nothing about the partner for

@@ -117,9 +117,14 @@ func TestRoutesOutliveTheirMonitorAndAreAdopted(t *testing.T) {
 	if leads := w.leads(0); leads != "0" {
 		t.Errorf("after USR2 it leads to %q", leads)
 	}
-	w.begun()
-	stage.Must(t, w.monitor.Signal(syscall.SIGTERM))
-	w.ended(stage.Done)
+	for tries := 3; tries > 0; tries-- {
+		w.begun()
+		stage.Must(t, w.monitor.Signal(syscall.SIGTERM))
+		w.ended(stage.Done)
+		if !strings.Contains(w.monitor.Output(), "event=not_withdrawn") { // a kernel that does not answer in time
+			break
+		}
+	}
 	for n := range subnets {
 		if leads := w.leads(n); leads != "" {
 			t.Errorf("after TERM with on_exit = release %s leads to %q", subnet(n), leads)

@@ -45,25 +45,26 @@ func GapsOver(counts time.Duration, c, control *lab.Client, since time.Time) (ow
 }
 
 // Stillness is the longest time in a stretch in which the machine itself stood still:
-// a client asked its questions late, or the router answered control late.
+// a client asked its questions late, the router answered control late, or the kernel let
+// nobody change a network.
 func Stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 	from, to = from.Add(-10*time.Millisecond), to.Add(10*time.Millisecond)
 	if now := time.Now(); to.After(now) {
 		to = now
 	}
 	r := control.Report(from, to)
-	return max(r.Stall, r.Longest.Length(), c.Report(from, to).Stall)
+	return max(r.Stall, r.Longest.Length(), c.Report(from, to).Stall, KernelStood(from, to))
 }
 
 // Away tells whether a Monitor has found, since a moment, that it did not get to run
 // for so long that earlier facts no longer count. Until it knows more it cannot hand
 // over.
 func Away(since time.Time, monitors ...*lab.Process) bool {
-	return logged(since, "event=away", monitors...)
+	return Logged(since, "event=away", monitors...)
 }
 
-// logged tells whether a Monitor has logged a field since a moment.
-func logged(since time.Time, field string, monitors ...*lab.Process) bool {
+// Logged tells whether a Monitor has logged a field since a moment.
+func Logged(since time.Time, field string, monitors ...*lab.Process) bool {
 	for _, m := range monitors {
 		for line := range strings.Lines(m.Output()) {
 			at, err := time.ParseInLocation("2006-01-02 15:04:05.000", line[:min(len(line), 23)], time.Local)

@@ -115,7 +115,7 @@ func given(ctx context.Context, t *testing.T, p *pair.Pair, getter *lab.Host, si
 		if err == nil {
 			return true
 		}
-		if logged(since, "event=hand_over_ended", p.Monitor(p.A), p.Monitor(p.B)) {
+		if Logged(since, "event=hand_over_ended", p.Monitor(p.A), p.Monitor(p.B)) {
 			return false
 		}
 	}

@@ -45,6 +45,7 @@ func Main(m *testing.M, open func() (daemon.System, error)) {
 		}))
 	}
 	lab.Main(func() int {
+		go watchKernel()
 		defer func() { os.RemoveAll(solaris.dir) }()
 		return m.Run()
 	})
