@@ -12,7 +12,7 @@ import (
 const (
 	// servedWithin is how long the kernel may take at most to take packets for addresses
 	// that were added. It is no error if it takes longer.
-	servedWithin = 500 * time.Millisecond
+	servedWithin = time.Second
 	// servedEvery is how often it is asked.
 	servedEvery = 200 * time.Microsecond
 )
@@ -20,7 +20,7 @@ const (
 // awaitServed waits until the kernel takes packets for the addresses of IPv6. It answers
 // the order to add one before it makes the route by which it knows the address as its own
 // (addrconf_dad_work, in net/ipv6/addrconf.c): a task of its own does that, on a busy
-// machine a quarter of a second later. Whoever is told in between that the alias is here
+// machine most of a second later. Whoever is told in between that the alias is here
 // would not be served.
 func (t *talk) awaitServed(s State, orders []Placement) {
 	deadline := time.Now().Add(servedWithin)

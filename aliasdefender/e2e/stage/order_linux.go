@@ -55,6 +55,7 @@ func Saying(t *testing.T, p *pair.Pair, h *lab.Host, want int, words []string, v
 // withdrawn: a Monitor gives it some seconds, and a verb alone asks the network for three.
 var tooLate = []string{
 	": not yet: ",
+	": it stays here: the partner did not answer in time",
 	"it is not known whether another host answers for it",
 	"whether another host has it cannot be asked",
 }
