@@ -52,8 +52,8 @@ REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./
 OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$)')
 
 # How many of REAL's packages, and how many tests of one package, run at a time.
-SIDE     ?= 4
-PARALLEL ?= 4
+SIDE     ?= 3
+PARALLEL ?= 3
 ALONGSIDE = -p $(SIDE) -parallel $(PARALLEL)
 
 # What the tests want and this machine has not, each said in a line: go test shows no

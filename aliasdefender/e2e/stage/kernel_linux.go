@@ -41,13 +41,13 @@ func watchKernel() {
 		return
 	}
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP("2001:db8::1"), Mask: net.CIDRMask(128, 128)}, Flags: unix.IFA_F_NODAD}
-	for ; ; time.Sleep(20 * time.Millisecond) {
+	for ; ; time.Sleep(100 * time.Millisecond) {
 		from := time.Now()
 		if handle.AddrAdd(lo, addr) != nil {
 			return
 		}
 		for !served(handle, addr.IP) && time.Since(from) < 10*time.Second {
-			time.Sleep(time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 		}
 		to := time.Now()
 		if handle.AddrDel(lo, addr) != nil {

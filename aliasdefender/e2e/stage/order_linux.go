@@ -78,9 +78,11 @@ func ordered(t *testing.T, p *pair.Pair, h *lab.Host, verb string, args []string
 	}
 }
 
-// Again tells whether an order is to be given again: there was not enough time for it.
+// Again tells whether an order is to be given again: there was not enough time for it, or the
+// kernel was so late that the router did not answer the alias at the partner.
 func Again(ctx context.Context, errs string, code int) bool {
-	return code == Failed && holdsAny(errs, tooLate) && !Soak() && ctx.Err() == nil
+	late := strings.Contains(errs, "the partner refused the hand-over") && KernelStood(time.Now().Add(-10*time.Second), time.Now()) >= kernelLate
+	return code == Failed && (late || holdsAny(errs, tooLate)) && !Soak() && ctx.Err() == nil
 }
 
 // HandsOver orders a host to hand the alias over, waits until the partner has it, and
