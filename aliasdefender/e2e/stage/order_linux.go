@@ -56,6 +56,7 @@ func Saying(t *testing.T, p *pair.Pair, h *lab.Host, want int, words []string, v
 var tooLate = []string{
 	": not yet: ",
 	": it stays here: the partner did not answer in time",
+	": not sure: the state of the NIC cannot be read",
 	"it is not known whether another host answers for it",
 	"whether another host has it cannot be asked",
 }
