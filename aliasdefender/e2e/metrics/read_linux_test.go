@@ -1,11 +1,8 @@
 package metrics
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -54,19 +51,11 @@ func answered(h *lab.Host, question string) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	if _, err := io.WriteString(c, question); err != nil {
-		return "", err
+	status, body, err := stage.Answered(c, question)
+	if err == nil && status != "200 OK" {
+		err = fmt.Errorf("%s: %s", status, body)
 	}
-	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return "", err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", answer.Status, body)
-	}
-	return string(body), err
+	return body, err
 }
 
 // shows waits until a host's metrics have these rows, without what they begin with.

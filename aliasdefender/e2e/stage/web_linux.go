@@ -47,14 +47,21 @@ func Page(h *lab.Host, at netip.Addr, within time.Duration) (string, error) {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(within))
-	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n"); err != nil {
-		return "", err
+	_, body, err := Answered(c, "GET / HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
+	return body, err
+}
+
+// Answered puts a question of HTTP, and returns the answer's status, such as "200 OK", and
+// what is in it.
+func Answered(c net.Conn, question string) (status, body string, err error) {
+	if _, err := io.WriteString(c, question); err != nil {
+		return "", "", err
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	return string(body), err
+	text, err := io.ReadAll(answer.Body)
+	return answer.Status, string(text), err
 }
