@@ -85,12 +85,12 @@ test-pure:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
 		set -x; \
-		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m $(TESTFLAGS) $(OTHERS); \
+		CGO_ENABLED=0 nice -n 19 $(GO) test -timeout 30m $(TESTFLAGS) $(OTHERS); \
 	else \
 		set -ex; \
-		CGO_ENABLED=1 nice -n 3 $(GO) test -race -cpu 1 -timeout 30m $(TESTFLAGS) $(OTHERS); \
-		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -run 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
-		CGO_ENABLED=0 nice -n 3 $(GO) test -timeout 30m -skip 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender -family IPv6; \
+		CGO_ENABLED=1 nice -n 19 $(GO) test -race -cpu 1 -timeout 30m $(TESTFLAGS) $(OTHERS); \
+		CGO_ENABLED=0 nice -n 19 $(GO) test -timeout 30m -run 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
+		CGO_ENABLED=0 nice -n 19 $(GO) test -timeout 30m -skip 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender -family IPv6; \
 	fi
 
 # The race detector where make test does not use it, because it makes programs on real
