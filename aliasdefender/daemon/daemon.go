@@ -318,7 +318,11 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	recoveries := m.recoveries()
 	s.Problems = append(s.Problems, m.problems(recoveries)...)
 	s.Observing = m.observes
-	if noRoutes := m.showRoutes(ctx, &s, journal); err == nil && noRoutes != nil && !errors.Is(noRoutes, context.DeadlineExceeded) {
+	switch noRoutes := m.showRoutes(ctx, &s, journal); {
+	case noRoutes == nil || err != nil:
+	case errors.Is(noRoutes, context.DeadlineExceeded):
+		err = noRoutes // none shown are not none
+	default:
 		return s, &control.Refusal{Kind: control.KindBusy, Text: noRoutes.Error()}
 	}
 	m.showHooks(&s)

@@ -69,7 +69,10 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	t.Problems += len(m.problems(m.recoveries()))
 	if m.routes != nil {
 		routes, problems, err := m.routes.Tally(within)
-		if err != nil {
+		switch {
+		case within.Err() == context.DeadlineExceeded && ctx.Err() == nil:
+			return "the loop of routes does not answer", false
+		case err != nil:
 			return "", false
 		}
 		t.Routes, t.Problems = routes, t.Problems+problems
