@@ -256,7 +256,9 @@ func (l *loop) ping(q detect.Question) {
 	ask := probe.Question{Target: q.Addr, Source: q.Source, Timeout: q.Timeout}
 	told := func(err error) { l.k.post(func(l *loop) { l.pinged(q, err) }) }
 	if l.o.Ask != nil && q.Shared {
-		if err := l.o.Ask(ask, func(_ time.Time, err error) { told(err) }); err != nil {
+		// Whoever calls this reads the answers to all pings of this Monitor: it must not wait.
+		heard := func(_ time.Time, err error) { l.k.offer(func(l *loop) { l.pinged(q, err) }) }
+		if err := l.o.Ask(ask, heard); err != nil {
 			l.wg.Go(func() { told(err) }) // the loop does not wait for room in its own queue
 		}
 		return

@@ -87,6 +87,7 @@ type Keeper struct {
 	changes chan struct{} // one place: this host has changed
 	over    chan struct{} // closed when Run has returned
 	checks  *check.Set
+	dropped atomic.Uint64 // events for which the loop had no room
 
 	prefixes atomic.Pointer[map[netip.Prefix]bool] // of the routes
 	hops     atomic.Pointer[map[netip.Addr]bool]   // what the listeners listen for
@@ -171,6 +172,16 @@ func (k *Keeper) post(e func(*loop)) {
 	select {
 	case k.events <- e:
 	case <-k.over:
+	}
+}
+
+// offer hands an event to the loop if it has room for it. What is dropped is counted: the
+// loop takes it for an answer that it could not hear.
+func (k *Keeper) offer(e func(*loop)) {
+	select {
+	case k.events <- e:
+	default:
+		k.dropped.Add(1)
 	}
 }
 

@@ -43,7 +43,7 @@ type loop struct {
 	agenda agenda.Agenda
 	marked []*route
 	every  time.Duration // between questions
-	pings  uint64        // answers that the kernel has lost, as it counted last
+	pings  uint64        // answers that the kernel or we have lost, as they were counted last
 
 	kernel
 	batch
@@ -71,6 +71,8 @@ type times struct {
 	epoch time.Time     // where the grids of all rhythms begin
 	boot  time.Duration // CLOCK_BOOTTIME at the same moment as now
 	plan  time.Time     // when the loop meant to wake
+
+	backlog time.Time // since when events have waited that the loop has not taken in; zero: none have
 }
 
 func newLoop(k *Keeper) *loop {
@@ -125,7 +127,7 @@ func (l *loop) turns(ctx context.Context) {
 			return
 		}
 		l.gauge()
-		l.takeIn()
+		l.tookIn(l.takeIn())
 		l.turn()
 		timer.Reset(time.Until(l.plan))
 	}
@@ -157,16 +159,17 @@ func (l *loop) wait() error {
 	}
 }
 
-// takeIn takes in the events that wait.
-func (l *loop) takeIn() {
+// takeIn takes in the events that wait; it tells whether there are no more.
+func (l *loop) takeIn() (all bool) {
 	for range eventsPerTurn {
 		select {
 		case e := <-l.k.events:
 			e(l)
 		default:
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // awake notes the time, and whether the process itself was away: then it heard nothing, and

@@ -24,8 +24,10 @@ type nic struct {
 	opening bool
 	opened  time.Time
 	heardOn int
-	lost    uint64 // frames, as the listener counted last
-	deaf    error  // why there is no listener
+	lost    uint64    // frames, as the listener counted last
+	deaf    error     // why there is no listener
+	ended   string    // why one stopped by itself, as it was said
+	endedAt time.Time // and when
 	wanted  []netip.Addr
 	told    bool // the listener was told what is wanted
 }
@@ -147,11 +149,21 @@ func (l *loop) stoppedListening(n *nic, w Wire) {
 		return
 	}
 	n.wire = nil
-	if err := w.Err(); err != nil {
+	if err := w.Err(); err != nil && n.stopped(err, l.now) {
 		l.o.Log.WithField("event", "arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warn("the listener for next hops stopped; reopening")
 	}
 	l.link(n)
 	l.soon(l.now.Add(listenAgain))
+}
+
+// stopped tells whether it is to be said that the listener has stopped: for another cause, or
+// after a minute.
+func (n *nic) stopped(why error, now time.Time) bool {
+	if n.ended == why.Error() && now.Sub(n.endedAt) < time.Minute {
+		return false
+	}
+	n.ended, n.endedAt = why.Error(), now
+	return true
 }
 
 // narrow has the listener hear only frames that speak of the hops.
@@ -171,7 +183,9 @@ func (l *loop) narrow(n *nic) {
 	}
 	n.told, n.wanted = true, wanted
 	if err := n.wire.Want(wanted); err != nil {
-		l.o.Log.WithField("event", "arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warn("the listener for next hops stopped; reopening")
+		if n.stopped(err, l.now) {
+			l.o.Log.WithField("event", "arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warn("the listener for next hops stopped; reopening")
+		}
 		n.close(l)
 		l.link(n)
 		l.soon(l.now.Add(listenAgain))
@@ -221,13 +235,34 @@ func (l *loop) gauge() {
 	for _, n := range l.nics {
 		if n.wire != nil {
 			r := n.wire.Hearing()
-			l.asks.Heard(l.now, detect.ARP, n.Side, r.Lost > n.lost, r.Late)
+			l.asks.Heard(l.now, detect.ARP, n.Side, r.Lost > n.lost, max(r.Late, l.waited()))
 			n.lost = r.Lost
 		}
 	}
 	if l.o.Hearing != nil {
 		r := l.o.Hearing()
-		l.asks.Heard(l.now, detect.ICMP, host.Side{}, r.Lost > l.pings, r.Late)
-		l.pings = r.Lost
+		lost := r.Lost + l.k.dropped.Load()
+		l.asks.Heard(l.now, detect.ICMP, host.Side{}, lost > l.pings, max(r.Late, l.waited()))
+		l.pings = lost
 	}
+}
+
+// tookIn notes whether all events that waited at the last gauge were taken in. An answer
+// that still waits is no silence.
+func (l *loop) tookIn(all bool) {
+	switch {
+	case all && !l.backlog.IsZero():
+		l.backlog = time.Time{}
+		l.gauge()
+	case !all && l.backlog.IsZero():
+		l.backlog = l.now
+	}
+}
+
+// waited is how long events have waited for the loop itself.
+func (l *loop) waited() time.Duration {
+	if l.backlog.IsZero() {
+		return 0
+	}
+	return l.now.Sub(l.backlog)
 }
