@@ -8,6 +8,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 // setRoutes puts new routes in force. A route that is gone keeps its hooks until it is
@@ -47,8 +48,12 @@ func (s *standing) heedRoute(e record.Event) (names []config.HookName) {
 			names = append(names, config.HookRoute)
 		}
 		return append(names, s.loud(e)...)
-	case record.RouteDecided, record.RouteVanished:
+	case record.RouteDecided:
 		return s.loud(e)
+	case record.RouteVanished:
+		if e.Level >= rules.Error { // otherwise whatever was wrong before is so still
+			return s.loud(e)
+		}
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func TestAHookIsToldOfARoute(t *testing.T) {
 		tell(moved(record.RouteMoved, rules.Info, "10.1.0.2", "10.1.0.2"), "found") // nothing has moved
 		tell(moved(record.RouteMoved, rules.Warning, "10.1.0.3", "10.1.0.2"), "hop dead")
 		tell(moved(record.RouteDecided, rules.Alarm, "", ""), "all hops dead")
+		tell(moved(record.RouteVanished, rules.Warning, "", "10.1.0.3"), "vanished") // the hops are dead all the same
 		tell(moved(record.RouteMoved, rules.Info, "10.1.0.2", "10.1.0.3"), "failback")
 		other := moved(record.RouteMoved, rules.Warning, "10.1.0.3", "10.1.0.2")
 		other.Route = "198.51.100.0/24"
