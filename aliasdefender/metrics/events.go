@@ -87,7 +87,9 @@ func (c *Events) Put(e record.Event) {
 	case record.HookSkipped:
 		c.hooks[hookResult{e.Hook, "skipped"}] += max(e.Drops, 1)
 	case record.RouteMoved:
-		c.routes[e.Route]++
+		if e.Via != e.ViaOld { // otherwise it was found
+			c.routes[e.Route]++
+		}
 	}
 	if e.Decision.Row != "" && decides(e.Kind) {
 		c.rows[e.Decision.Row]++
@@ -126,14 +128,15 @@ func (a *ofAlias) put(e record.Event) {
 		a.handOvers[failed]++
 	case e.Kind != record.Moved:
 	default:
-		a.moved = e.Time
-		switch e.Decision.Action {
+		switch e.Decision.Action { // what was found, or put back, has not moved
 		case rules.Take.String():
+			a.moved = e.Time
 			a.takes++
 			if e.Decision.Reason == rules.Offered.String() {
 				a.handOvers[taken]++
 			}
 		case rules.Release.String(), rules.Forget.String():
+			a.moved = e.Time
 			a.releases++
 			if e.Decision.Reason == rules.HandedOver.String() {
 				a.handOvers[given]++

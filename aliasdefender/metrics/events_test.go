@@ -33,14 +33,22 @@ func TestEventsAreCountedByWhatTheyMean(t *testing.T) {
 		"counted before":    {record.Event{Kind: record.Repeated, Drops: 9}, map[string]string{}},
 		"could not be done": {record.Event{Kind: record.Failed}, map[string]string{"failures_total": "1"}},
 		"hooks not run":     {record.Event{Kind: record.HookSkipped, Hook: "take", Drops: 3}, map[string]string{`hooks_total{hook="take",result="skipped"}`: "3"}},
+		"a route":           {record.Event{Kind: record.RouteMoved, Route: "192.0.2.32/27", Via: "10.1.0.2"}, map[string]string{`route_moves_total{route="192.0.2.32/27"}`: "1"}},
+		"a route found":     {record.Event{Kind: record.RouteMoved, Route: "192.0.2.32/27", Via: "10.1.0.2", ViaOld: "10.1.0.2"}, map[string]string{`route_moves_total{route="192.0.2.32/27"}`: "0"}},
 		"a hook not run":    {record.Event{Kind: record.HookSkipped, Hook: "take"}, map[string]string{`hooks_total{hook="take",result="skipped"}`: "1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := Source{Events: NewEvents(), Snapshot: control.Snapshot{Aliases: []control.Alias{{Alias: "172.16.1.2", NIC: "eth0:1"}}}}
+			s := Source{Events: NewEvents(), Snapshot: control.Snapshot{Aliases: []control.Alias{{Alias: "172.16.1.2", NIC: "eth0:1"}}, Routes: []control.Route{{Route: "192.0.2.32/27"}}}}
 			before := rows(t, Write(s))
 			tt.event.Alias = record.Alias{Addr: netip.MustParseAddr("172.16.1.2"), NIC: "eth0"}
 			s.Events.Put(tt.event)
-			for row, value := range rows(t, Write(s)) {
+			after := rows(t, Write(s))
+			for row, value := range tt.want {
+				if got := after["aliasdefender_"+row]; got != value {
+					t.Errorf("%s is %q, want %q", row, got, value)
+				}
+			}
+			for row, value := range after {
 				want := before[row]
 				if w, changes := tt.want[row[len("aliasdefender_"):]]; changes {
 					want = w
