@@ -115,6 +115,7 @@ type Defender struct {
 	log     logrus.FieldLogger
 	started time.Time
 	events  chan func(*loop)
+	thinks  chan struct{} // one place: for whoever asks the rules beside the loop
 	changes chan struct{} // one place: this host has changed
 	over    chan struct{} // closed when Run has returned
 
@@ -127,7 +128,7 @@ type Defender struct {
 // New makes a Defender. It starts nothing.
 func New(o Options) *Defender {
 	d := &Defender{
-		o: o, log: o.Log, events: make(chan func(*loop), 1024), changes: make(chan struct{}, 1), over: make(chan struct{}),
+		o: o, log: o.Log, events: make(chan func(*loop), 1024), thinks: make(chan struct{}, 1), changes: make(chan struct{}, 1), over: make(chan struct{}),
 		ordering: make(chan struct{}, 1), recorder: o.Recorder, ring: o.Ring,
 	}
 	if d.ring == nil {

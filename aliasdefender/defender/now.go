@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 
 	"alias-defender/aliasdefender/control"
@@ -49,8 +50,15 @@ func (d *Defender) Now(ctx context.Context, of netip.Addr) ([]control.Now, error
 		case len(f.all) > mostNow:
 			return nil, &control.Refusal{Kind: control.KindTooMany, Text: fmt.Sprintf("the Monitor has %d aliases: name one, as in 'aliasdefender Why --now %s'", len(f.known), f.known[0])}
 		}
+		select { // one thinks at a time: on a host with one processor the loop has to get it too
+		case d.thinks <- struct{}{}:
+			defer func() { <-d.thinks }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		all := []control.Now{}
 		for _, q := range f.all {
+			runtime.Gosched()
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
