@@ -270,9 +270,11 @@ func TestUnknownMovesNothing(t *testing.T) {
 		w.mu.Lock()
 		w.readErr = errors.New("no kernel today")
 		w.mu.Unlock()
+		time.Sleep(30 * time.Second)
 		w.kill("10.1.0.2")
 		time.Sleep(30 * time.Second)
 		w.says("the tables cannot be read", prefix, "R1", "routes unknown", "warning")
+		w.expect("the tables cannot be read", prefix, "10.1.0.2")
 		if _, problems, _ := w.k.Snapshot(context.Background(), false); len(problems) != 1 || !strings.Contains(problems[0], "no kernel today") {
 			t.Errorf("problems: %v", problems)
 		}

@@ -92,11 +92,12 @@ func reported(t *testing.T, args ...string) (report rehearse.Report, text string
 // plays has a rehearsal played that should be good. want are its steps in the words of in;
 // nil: any. A busy machine can make something else of a step: then the control client, which
 // asks an address that never moves, had a gap as well, or a Monitor had to wait for a
-// processor. Such a step excuses itself and those after it, and all is played again, twice at
-// most. It returns the report that was good; ok tells whether there was one.
+// processor. Such a step excuses itself and those after it, and all is played again, five
+// times at most. It returns the report that was good; ok tells whether there was one.
 func plays(t *testing.T, want []string, in func(rehearse.Step) string, args ...string) (report rehearse.Report, text string, ok bool) {
 	t.Helper()
-	for range 3 {
+	const atMost = 6
+	for range atMost {
 		var code int
 		report, text, code = reported(t, args...)
 		if (code == stage.Done) != report.Good || len(report.Steps) == 0 {
@@ -122,6 +123,7 @@ func plays(t *testing.T, want []string, in func(rehearse.Step) string, args ...s
 		}
 		t.Logf("%q is not as it should be, but the machine was busy: %v ms, %v ms", in(s), s.Control, s.Late)
 	}
+	t.Errorf("spoiled %d times; the last:\n%s", atMost, text)
 	return report, text, false
 }
 

@@ -76,6 +76,11 @@ func TestWithoutFailbackASubnetStaysWhereItIs(t *testing.T) {
 	w.await("the router knows that it is back", func() bool {
 		return w.snapshot().Routes[0].Hops[0].Answer == "answered"
 	})
+	stage.Must(t, w.servers[2].Crash()) // what is decided of all routes after that has seen the return
+	w.arrive(2, "3")
+	if strings.Contains(w.monitor.Output(), "row=R8") {
+		t.Errorf("a failback:\n%s", w.monitor.Output())
+	}
 	if leads := w.leads(0); leads != "1" {
 		t.Errorf("leads to %q", leads)
 	}
