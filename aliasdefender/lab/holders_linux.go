@@ -78,8 +78,9 @@ type Watch struct {
 
 	mu      sync.Mutex
 	changes []change
-	holding []string // now, oldest first
-	copies  int      // the most that one host has had at a time
+	holding []string        // now, oldest first
+	ahead   map[string]bool // of those the kernel was asked, and their notices are still to be read
+	copies  int             // the most that one host has had at a time
 	subs    map[string]*subscription
 	news    chan struct{} // closed at the next change
 }
@@ -100,7 +101,7 @@ func (l *Lab) Watch(alias netip.Addr) (*Watch, error) {
 	if w := l.watches[alias]; w != nil {
 		return w, nil
 	}
-	w := &Watch{lab: l, alias: alias, subs: map[string]*subscription{}, news: make(chan struct{})}
+	w := newWatch(l, alias)
 	for _, h := range l.hosts {
 		if h.space == nil {
 			continue
@@ -112,6 +113,10 @@ func (l *Lab) Watch(alias netip.Addr) (*Watch, error) {
 	}
 	l.watches[alias] = w
 	return w, nil
+}
+
+func newWatch(l *Lab, alias netip.Addr) *Watch {
+	return &Watch{lab: l, alias: alias, ahead: map[string]bool{}, subs: map[string]*subscription{}, news: make(chan struct{})}
 }
 
 // WaitHolder waits until host, and no other, has the alias; "" waits until
@@ -157,6 +162,7 @@ func (w *Watch) detach(host string) {
 	w.mu.Lock()
 	sub := w.subs[host]
 	delete(w.subs, host)
+	delete(w.ahead, host)
 	w.mu.Unlock()
 	if sub != nil {
 		sub.conn.Close()
@@ -187,6 +193,9 @@ func (w *Watch) follow(sub *subscription, host string, have map[place]bool) {
 			answered = sub.unanswered()
 			if now, err := s.list(w.alias); err == nil {
 				have = now
+				w.mu.Lock()
+				delete(w.ahead, host)
+				w.mu.Unlock()
 			}
 		case err != nil:
 			return
@@ -216,8 +225,18 @@ func (w *Watch) follow(sub *subscription, host string, have map[place]bool) {
 
 // file is set, for a notice. If another host took the alias before this one let it go,
 // that comes first: two goroutines read the notices of two kernels, on a busy machine in
-// any order, and a hand-over would look as if no host had had the alias in between.
+// any order, and a hand-over would look as if no host had had the alias in between. What
+// the other's notices say until they too tell that it took it is older than that.
 func (w *Watch) file(host string, holds bool) {
+	w.mu.Lock()
+	if holds {
+		delete(w.ahead, host)
+	}
+	older := w.ahead[host]
+	w.mu.Unlock()
+	if older {
+		return
+	}
 	if !holds {
 		w.mu.Lock()
 		others := map[string]*space{}
@@ -231,11 +250,21 @@ func (w *Watch) file(host string, holds bool) {
 		w.mu.Unlock()
 		for name, s := range others {
 			if have, err := s.list(w.alias); err == nil && len(have) > 0 {
-				w.set(name, true)
+				w.foresee(name)
 			}
 		}
 	}
 	w.set(host, holds)
+}
+
+// foresee is set for a host whose kernel was asked: its notices may not have been read yet.
+func (w *Watch) foresee(host string) {
+	w.mu.Lock()
+	if !slices.Contains(w.holding, host) {
+		w.ahead[host] = true
+	}
+	w.mu.Unlock()
+	w.set(host, true)
 }
 
 // parseAddr reads RTM_NEWADDR and RTM_DELADDR: struct ifaddrmsg and attributes

@@ -157,3 +157,26 @@ func TestTenureIsCountedFromChanges(t *testing.T) {
 		}
 	}
 }
+
+// On a busy machine the notices of the one host are read before those of the other; and
+// what the other's say until its take is older than the take.
+func TestNoticesReadInAnyOrderMakeNoGap(t *testing.T) {
+	x := newRig(t)
+	w := newWatch(x.lab, alias)
+	for _, h := range []*Host{x.a, x.b} {
+		w.subs[h.Name] = &subscription{space: h.space} // nobody reads its notices
+	}
+	w.set("a", true)
+	x.takes(x.b)
+	w.file("a", false)
+	w.file("b", false) // of an earlier release, or of another address
+	if !slices.Equal(w.holding, []string{"b"}) {
+		t.Errorf("held by %v, and b has it", w.holding)
+	}
+	w.file("b", true)
+	x.must(x.b.NIC("eth0").DelAddr(alias))
+	w.file("b", false)
+	if len(w.holding) != 0 || len(w.changes) != 4 {
+		t.Errorf("held by %v, after %+v", w.holding, w.changes)
+	}
+}
