@@ -60,18 +60,23 @@ func (m *mover) saw(x moved) seen {
 	return seen{r.Longest.Length(), r.Lost, noise}
 }
 
-// move hands the alias over, and then waits a moment for late effects.
-func (m *mover) move(deed, to string, do func()) {
+// move hands the alias over, and then waits a moment for late effects. It tells whether
+// the alias stayed there.
+func (m *mover) move(deed, to string, do func()) bool {
 	m.Helper()
 	from, ctx := time.Now(), stage.Patiently(m.T)
 	daemons := []*lab.Process{m.Monitor(m.A), m.Monitor(m.B)}
+	returned := func() bool {
+		if stage.Soak() || !stage.Logged(from, `reason="given back"`, daemons...) {
+			return false
+		}
+		m.Logf("%s: the machine was so late that the router did not answer the alias in time, and it was given back", deed)
+		return true
+	}
 	do()
 	for !m.movedTo(to, from) && !slices.Equal(m.Holders.Holders(), []string{to}) { // it may be back already
-		if !stage.Soak() && stage.Logged(from, `reason="given back"`, daemons...) {
-			m.Logf("%s: the kernel was so late that the router did not answer the alias here in time, and it was given back", deed)
-			stage.Obeyed(m.T, m.Pair, m.Lab.Lookup(to), "AddAlias")
-			stage.Held(m.T, m.Pair, to)
-			return
+		if returned() {
+			return false
 		}
 		within, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 		_ = m.Holders.Wait(within, to)
@@ -80,6 +85,9 @@ func (m *mover) move(deed, to string, do func()) {
 		}
 	}
 	<-time.After(300 * time.Millisecond)
+	if returned() {
+		return false
+	}
 	// A Monitor that the machine did not let run knows nothing about the partner for
 	// a while. It then does what the design says for that: it releases, or waits.
 	// That is not a hand-over.
@@ -90,12 +98,24 @@ func (m *mover) move(deed, to string, do func()) {
 	}
 	if stage.Away(from.Add(-time.Second), daemons...) {
 		m.Logf("%s: a Monitor did not get to run", deed)
-		return
+		return true
 	}
 	m.all = append(m.all, x)
 	if d := m.Holders.Tenure(x.from, x.to).LongestNobody; d > 0 {
 		m.Errorf("%s: nobody had the alias for %v\n%s", deed, d, m.story(x))
 	}
+	return true
+}
+
+// ordered is move for an order to a. If the machine spoils it, the alias is ordered to
+// where it should be.
+func (m *mover) ordered(deed, to, verb string, args ...string) {
+	m.Helper()
+	if m.move(deed, to, func() { m.Helper(); stage.Obeyed(m.T, m.Pair, m.A, verb, args...) }) {
+		return
+	}
+	stage.Obeyed(m.T, m.Pair, m.Lab.Lookup(to), "AddAlias")
+	stage.Held(m.T, m.Pair, to)
 }
 
 // movedTo tells whether the host has got the alias since then.
@@ -106,29 +126,34 @@ func (m *mover) movedTo(host string, since time.Time) bool {
 // round is each way once. A has failback, so the round ends as it began.
 func (m *mover) round() {
 	m.Helper()
-	failsBack := func(deed string, cause func()) {
+	failsBack := func(deed string) {
 		m.Helper()
-		cause()
-		m.move("failback after "+deed, "a", func() {})
+		if !m.move("failback after "+deed, "a", func() {}) {
+			stage.Obeyed(m.T, m.Pair, m.A, "AddAlias")
+		}
 		stage.Hears(m.T, m.Pair, m.A, "able")
 	}
-	verb := func(name string, args ...string) func() {
-		return func() { m.Helper(); stage.Obeyed(m.T, m.Pair, m.A, name, args...) }
-	}
-	m.move("RemoveAlias", "b", verb("RemoveAlias"))
+	m.ordered("RemoveAlias", "b", "RemoveAlias")
 	stage.Hears(m.T, m.Pair, m.A, "holding")
-	m.move("AddAlias on the other host", "a", verb("AddAlias"))
+	m.ordered("AddAlias on the other host", "a", "AddAlias")
 	stage.Hears(m.T, m.Pair, m.A, "able")
-	m.move("Handover", "b", verb("Handover"))
-	failsBack("Handover", func() {})
-	m.move("TERM", "b", func() {
+	m.ordered("Handover", "b", "Handover")
+	failsBack("Handover")
+	there := m.move("TERM", "b", func() {
 		stage.Must(m.T, m.Monitor(m.A).Signal(unix.SIGTERM))
 		_, err := m.Monitor(m.A).Wait(stage.Patiently(m.T))
 		stage.Must(m.T, err)
 	})
-	failsBack("TERM", func() { _, err := m.Start(m.A); stage.Must(m.T, err); stage.Hears(m.T, m.Pair, m.A, "holding") })
-	m.move("Maintenance on", "b", verb("Maintenance", "on"))
-	failsBack("Maintenance off", verb("Maintenance", "off"))
+	_, err := m.Start(m.A)
+	stage.Must(m.T, err)
+	if there {
+		stage.Hears(m.T, m.Pair, m.A, "holding")
+		failsBack("TERM")
+	}
+	stage.Hears(m.T, m.Pair, m.A, "able")
+	m.ordered("Maintenance on", "b", "Maintenance", "on")
+	stage.Obeyed(m.T, m.Pair, m.A, "Maintenance", "off")
+	failsBack("Maintenance off")
 }
 
 // TestHandoverIsNotNoticed plays each way to hand over. Each time some host has the
