@@ -53,6 +53,8 @@ func newAnycast(t *testing.T, routing func(*anycast, *lab.Host, string) *lab.Pro
 		if !stage.Soak() { // on a busy machine a host that is silent for 0.3 s is not dead
 			conf = strings.NewReplacer("interval 100 ms", "interval 500 ms", "-interval 100\n", "-interval 500\n").Replace(conf)
 		}
+		// BGP alone would notice a dead host only after the test: BFD has to.
+		conf = strings.NewReplacer("hold time 9;", "hold time 3600;", "timers bgp 3 9\n", "timers bgp 1200 3600\n").Replace(conf)
 		v.routing[h] = routing(v, h, conf)
 	}
 	for _, h := range []*lab.Host{v.a, v.b} {
