@@ -33,8 +33,8 @@ func (w *town) nginx(n int) *lab.Process {
 }
 
 // A web server is stopped while its host lives, and started again: its subnet is moved by the
-// check through that hop, and comes back without a lost probe, because the web server answers
-// last.
+// check through that hop, and comes back when the check is good again. No ping is lost, because
+// the hosts themselves live; pages are, until the check has noticed.
 func TestAStoppedWebServerLosesItsSubnet(t *testing.T) {
 	t.Parallel()
 	w := newTown(t, first(quick, "check = \"web\"")+web)
