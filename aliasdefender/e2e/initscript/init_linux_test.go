@@ -126,6 +126,16 @@ func TestInitScriptShowsTheMistakesOfABadFileAndEndsWith6(t *testing.T) {
 func TestInitScriptStartedTwiceAtOnceStartsOneMonitor(t *testing.T) {
 	t.Parallel()
 	inEachShell(t, func(t *testing.T, s *script) {
+		// Both have looked before either Monitor answers; and the one that comes too late lives
+		// on for a while, as on a busy machine.
+		stage.Must(t, os.Mkdir(s.file("slow"), 0o755))
+		stage.Must(t, os.WriteFile(s.file("slow/aliasdefender"), []byte(`#!/bin/sh
+case " $* " in
+*" Monitor "*) if mkdir "`+s.file("first")+`" 2>/dev/null; then sleep 1; else sleep 3; fi ;;
+esac
+exec "`+s.file("aliasdefender")+`" "$@"
+`), 0o755))
+		s.set("ALIAS_DEFENDER=" + s.file("slow/aliasdefender"))
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
