@@ -68,6 +68,9 @@ const (
 	RecoveryStep  Kind = "recovery_step"  // a step of the recovery of a partner's service
 	RecoveryEnded Kind = "recovery_ended" // it has ended, or cannot begin: Info if something has helped, Warning if it was broken off
 
+	DrillBegun Kind = "drill_begun" // an alias is about to be handed over and to come back, to show that this works
+	DrillEnded Kind = "drill_ended" // that, or the measuring for a drill of the partner's; Warning: with a gap, or no figures; Error: the alias did not go, or did not come back
+
 	Repeated Kind = "repeated" // Event.Drops more of something in the last minute, not recorded one by one
 	Lost     Kind = "lost"     // Event.Drops events are missing here
 )
@@ -76,7 +79,7 @@ const (
 func (k Kind) Journal() bool {
 	switch k {
 	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit, StandbyNotReady, StandbyReady, RecoveryStep, RecoveryEnded,
-		RouteDecided, RouteMoved, RouteVanished:
+		RouteDecided, RouteMoved, RouteVanished, DrillBegun, DrillEnded:
 		return true
 	}
 	return false
@@ -159,6 +162,10 @@ func (e Event) Entry() Decision {
 	switch e.Kind {
 	case HandoverEnded:
 		return Decision{Row: "H1", Action: "hand-over ended", Reason: e.Decision.Reason, Why: e.Decision.Why}
+	case DrillBegun:
+		return Decision{Row: "drill", Action: "begins", Reason: "drill", Why: e.Decision.Why}
+	case DrillEnded:
+		return Decision{Row: "drill", Action: "ended", Reason: "drill", Why: e.Decision.Why}
 	case PairMisfit:
 		return Decision{Row: "pair", Action: "alarm", Reason: "the pair does not fit", Why: e.Decision.Why}
 	case Decided, RouteDecided, Lasts:
