@@ -8,7 +8,6 @@ package control
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"io"
 	"time"
@@ -116,14 +115,13 @@ type Check struct {
 func (s Snapshot) write(to io.Writer) error {
 	aliases := s.Aliases
 	s.Aliases = []Alias{}
-	frame, err := json.Marshal(s) // Aliases stands last in it
+	frame, err := json.Marshal(s) // it ends with "aliases":[]}
 	if err != nil {
 		return err
 	}
-	begin, end, _ := bytes.Cut(frame, []byte(`"aliases":[`))
+	begin, end := frame[:len(frame)-2], frame[len(frame)-2:]
 	w := bufio.NewWriter(to)
 	w.Write(begin)
-	w.WriteString(`"aliases":[`)
 	out := json.NewEncoder(w)
 	for i := range aliases {
 		if i > 0 {

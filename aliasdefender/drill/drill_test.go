@@ -105,7 +105,7 @@ func (p *pair) status() control.Snapshot {
 func good() control.Snapshot {
 	return control.Snapshot{Channel: &control.Channel{}, Aliases: []control.Alias{{
 		Alias: alias.String(), NIC: "eth0:1", Holder: "us", Role: "primary",
-		Says:    &control.Says{Daemon: "heard", Drills: true},
+		Says:    &control.Says{Daemon: "heard", Drills: true, State: "able"},
 		Standby: &control.Standby{Host: "partner", Ready: "yes", HandOver: "yes"},
 	}}}
 }

@@ -148,7 +148,7 @@ func (d *Desk) play(ctx context.Context, mine *own, drills bool, began time.Time
 	if why := d.ready(ctx, mine, measured, meters, drills); why != "" {
 		return control.Drill{}, d.refuse(why)
 	}
-	d.recordAll(mine.moves, record.DrillBegun, record.Info, fmt.Sprintf("a drill begins: %s to the partner and back", names(mine.moves)))
+	d.recordAll(mine.moves, record.DrillBegun, record.Info, names(mine.moves)+" is to go to the partner and to come back")
 	wait(ctx, settle)
 	failure, next := d.move(ctx, mine.moves)
 	wait(ctx, after)
