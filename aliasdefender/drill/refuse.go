@@ -68,7 +68,7 @@ func refuses(a control.Alias) string {
 	case says.Daemon != "heard":
 		return fmt.Sprintf("the daemon of the partner of %s is %s", a.Alias, says.Daemon)
 	case says.State != "able": // newer than the readiness, which is found out once a second
-		return fmt.Sprintf("the partner would not take %s: it says: %s", a.Alias, strings.TrimSpace(says.State+" "+says.Why))
+		return fmt.Sprintf("the partner would not take %s: it says: %s", a.Alias, strings.TrimSuffix(says.State+": "+says.Why, ": "))
 	case is == nil || is.Ready != "yes":
 		return fmt.Sprintf("the standby of %s is not ready%s", a.Alias, because(is))
 	case is.HandOver != "yes":

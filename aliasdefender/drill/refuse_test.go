@@ -30,7 +30,7 @@ func TestADrillIsRefusedWhileAnythingIsWrong(t *testing.T) {
 		"is not ready (unknown)":               of(func(a *control.Alias) { a.Standby.Ready = "unknown" }),
 		"nothing is known of it yet":           of(func(a *control.Alias) { a.Standby = nil }),
 		"would not work now: no the":           of(func(a *control.Alias) { a.Standby.HandOver, a.Standby.HandOverWhy = "no", "the partner cannot" }),
-		"says: parked an operator":             of(func(a *control.Alias) { a.Says.State, a.Says.Why = "parked", "an operator took it off" }),
+		"says: parked: an operator":            of(func(a *control.Alias) { a.Says.State, a.Says.Why = "parked", "an operator took it off" }),
 		"says: able, asks for it":              of(func(a *control.Alias) { a.Says.State = "able, asks for it" }),
 		"in the group web of": func(s *control.Snapshot) {
 			other := s.Aliases[0]

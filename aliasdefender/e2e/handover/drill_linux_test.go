@@ -87,10 +87,10 @@ func drillIsNotNoticed(t *testing.T, p *pair.Pair) {
 		t.Error("b never had the alias")
 	}
 	why, _, _ := p.Run(stage.Patiently(t), p.A, "Why", "--last", "40", p.Alias.String())
-	if !strings.Contains(why, "began a drill (drill): "+p.Alias.String()) || !strings.Contains(why, "the partner measured") {
+	if !strings.Contains(why, "began a drill: "+p.Alias.String()) || !strings.Contains(why, "the partner measured") {
 		t.Errorf("a's Why:\n%s", why)
 	}
-	if why, _, _ = p.Run(stage.Patiently(t), p.B, "Why", "--last", "40", p.Alias.String()); !strings.Contains(why, "ended a drill (drill): measured for a drill of the partner's") {
+	if why, _, _ = p.Run(stage.Patiently(t), p.B, "Why", "--last", "40", p.Alias.String()); !strings.Contains(why, "ended a drill: measured for a drill of the partner's") {
 		t.Errorf("b's Why:\n%s", why)
 	}
 	metrics, _, _ := p.Run(stage.Patiently(t), p.A, "Status", "--json")
