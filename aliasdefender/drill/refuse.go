@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/rules"
 )
 
 // Refuses tells which aliases move with one, itself among them, and why a drill of it is
@@ -69,7 +70,7 @@ func refuses(a control.Alias) string {
 		return fmt.Sprintf("the daemon of the partner of %s is %s", a.Alias, says.Daemon)
 	case says.State != "able": // newer than the readiness, which is found out once a second
 		return fmt.Sprintf("the partner would not take %s: it says: %s", a.Alias, strings.TrimSuffix(says.State+": "+says.Why, ": "))
-	case is == nil || is.Ready != "yes":
+	case is == nil || is.Ready != "yes" && !(is.Reason == rules.NotTold.String() && !says.Drills): // a former program never tells it
 		return fmt.Sprintf("the standby of %s is not ready%s", a.Alias, because(is))
 	case is.HandOver != "yes":
 		return fmt.Sprintf("a hand-over of %s would not work now: %s", a.Alias, strings.TrimSpace(is.HandOver+" "+is.HandOverWhy))

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/rules"
 )
 
 func TestADrillIsRefusedWhileAnythingIsWrong(t *testing.T) {
@@ -47,6 +48,29 @@ func TestADrillIsRefusedWhileAnythingIsWrong(t *testing.T) {
 		}
 		if text == "" && len(moves) != 1 {
 			t.Errorf("%d aliases move", len(moves))
+		}
+	}
+}
+
+// A former program cannot tell whether it is ready. That it is able, and that the channel is
+// heard both ways, has to do.
+func TestAPartnerThatNeverTellsItsReadinessIsDrilled(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		drills  bool
+		is      control.Standby
+		refused bool
+	}{
+		{"former, able", false, control.Standby{Ready: "unknown", Reason: rules.NotTold.String(), HandOver: "yes"}, false},
+		{"former, not ready", false, control.Standby{Ready: "no", Reason: rules.RouterSilent.String(), HandOver: "yes"}, true},
+		{"former, just started", false, control.Standby{Ready: "unknown", Reason: rules.NotYet.String(), HandOver: "yes"}, true},
+		{"former, not heard both ways", false, control.Standby{Ready: "unknown", Reason: rules.NotTold.String(), HandOver: "unknown"}, true},
+		{"present, not sure", true, control.Standby{Ready: "unknown", Reason: rules.NotTold.String(), HandOver: "yes"}, true},
+	} {
+		s := good()
+		s.Aliases[0].Says.Drills, s.Aliases[0].Standby = c.drills, &c.is
+		if _, why := Refuses(s, alias.String()); (why != "") != c.refused {
+			t.Errorf("%s: %q", c.name, why)
 		}
 	}
 }
