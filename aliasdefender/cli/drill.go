@@ -72,7 +72,7 @@ func (a *app) drill(ctx context.Context, alias netip.Addr, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	done := []control.Drill{}
+	var done []control.Drill
 	if found := redOf(inspect.Inspect(a.subject(ctx, cfg))); len(found) > 0 {
 		done = []control.Drill{refusedByCheck(found)}
 	} else if done, err = a.drills(ctx, alias, cfg); err != nil {

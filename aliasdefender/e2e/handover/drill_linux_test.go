@@ -93,9 +93,9 @@ func drillIsNotNoticed(t *testing.T, p *pair.Pair) {
 	if why, _, _ = p.Run(stage.Patiently(t), p.B, "Why", "--last", "40", p.Alias.String()); !strings.Contains(why, "ended a drill: measured for a drill of the partner's") {
 		t.Errorf("b's Why:\n%s", why)
 	}
-	metrics, _, _ := p.Run(stage.Patiently(t), p.A, "Status", "--json")
-	if !strings.Contains(metrics, `"drill"`) {
-		t.Errorf("a's Status has no drill:\n%s", metrics)
+	status, _, _ := p.Run(stage.Patiently(t), p.A, "Status", "--json")
+	if !strings.Contains(status, `"drill"`) {
+		t.Errorf("a's Status has no drill:\n%s", status)
 	}
 }
 
@@ -145,7 +145,9 @@ func TestADrillIsRefusedOnWhateverIsRed(t *testing.T) {
 	}
 }
 
-// TestAHostThatDiesInADrillLeavesTheAliasToTheRules.
+// TestAHostThatDiesInADrillLeavesTheAliasToTheRules kills one of the daemons while the alias
+// is at the partner. If it is a's, the partner keeps it; if it is b's, a takes it when its
+// lease has ended.
 func TestAHostThatDiesInADrillLeavesTheAliasToTheRules(t *testing.T) {
 	t.Parallel()
 	for _, dies := range []string{"a", "b"} {
@@ -170,7 +172,7 @@ func TestAHostThatDiesInADrillLeavesTheAliasToTheRules(t *testing.T) {
 			}
 			stage.Must(t, p.Monitor(p.Lab.Lookup(dies)).Signal(unix.SIGKILL))
 			said := <-done
-			t.Log(said)
+			t.Log(said) // of a's Monitor the command hears no more
 			stage.Held(t, p, stays)
 			if dies == "b" && !strings.Contains(said, "there and back") && !strings.Contains(said, "the drill failed") {
 				t.Errorf("Drill said %q", said)
