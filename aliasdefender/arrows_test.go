@@ -23,7 +23,7 @@ import (
 var arrows = map[string]string{
 	"":          "cli",
 	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
-	"daemon":    "check config control defender hook host logs metrics peer probe record recovery route rules sdnotify store",
+	"daemon":    "check config control defender drill hook host logs metrics peer probe record recovery route rules sdnotify store",
 	"route":     "agenda check config control detect hearing host probe record rules",
 	"defender":  "agenda config control count detect hearing host peer probe record rules",
 	"detect":    "agenda count host probe rules",
@@ -34,6 +34,7 @@ var arrows = map[string]string{
 	"config":    "files",
 	"control":   "count",
 	"count":     "",
+	"drill":     "control peer probe record rules",
 	"hook":      "config defender host program record rules",
 	"program":   "",
 	"recovery":  "check config defender host program record rules store",

@@ -295,10 +295,10 @@ func tellEvent(e record.Event) (said, facts string) {
 // tellAlias is a decision about an alias as a sentence, and what was known then.
 func tellAlias(e control.Entry) (said, facts string) {
 	row := ""
-	if e.Row != "" && e.Row != "pair" { // no row decides to adopt, or finds that a pair does not fit
+	if e.Row != "" && e.Row != "pair" && e.Row != "drill" { // no row decides to adopt, finds that a pair does not fit, or orders a drill
 		row = " (" + e.Row + ")"
 	}
-	if e.Action != "recovery" { // no rule has decided
+	if e.Action != "recovery" && e.Row != "drill" { // no rule has decided
 		facts = factLine(e)
 	}
 	return fmt.Sprintf("%s%s: %s.", pastOf(e), row, e.Why), facts

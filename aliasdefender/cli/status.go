@@ -130,6 +130,9 @@ func printStatus(w io.Writer, s control.Snapshot, ours string) error {
 		return err
 	}
 	printChecks(w, s)
+	if d := s.Drill; d != nil {
+		fmt.Fprintf(w, "last drill, %s ago: %s\n", ago(s.Now.Sub(d.At)), d.Text)
+	}
 	for _, p := range s.Problems {
 		fmt.Fprintln(w, "problem:", p)
 	}

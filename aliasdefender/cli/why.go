@@ -264,6 +264,7 @@ var deeds = map[string]string{
 	"refresh": "renewed its lease", "reorder": "put it behind this host's own address",
 	"ask for hand-over": "asked the partner for it", "hand over": "offered it to the partner",
 	"hand-over ended": "the hand-over ended where it was", "alarm": "the pair does not fit",
+	"drill begun": "began a drill", "drill ended": "ended a drill",
 }
 
 func pastOf(e control.Entry) string {

@@ -57,6 +57,7 @@ type Handlers struct {
 	Now    func(ctx context.Context, alias string) ([]Now, error) // of one alias; empty: of all
 	Reload func(ctx context.Context, drop bool) error
 	Order  func(ctx context.Context, o Order) ([]Outcome, error)
+	Drill  func(ctx context.Context, alias string) (Drill, error)
 
 	// Metrics makes the text for Prometheus, and names its type.
 	Metrics func(ctx context.Context) (text []byte, kind string, err error)
@@ -169,6 +170,7 @@ func (s *Server) routes() *http.ServeMux {
 		return struct{}{}, s.handlers.Reload(r.Context(), r.URL.Query().Get("drop") == "1")
 	}))
 	mux.Handle("POST /v1/orders", s.order())
+	mux.Handle("POST /v1/drill", s.drill())
 	return mux
 }
 

@@ -8,7 +8,6 @@ package control
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"io"
 	"time"
@@ -34,6 +33,8 @@ type Snapshot struct {
 
 	Routes []Route `json:"routes,omitempty"` // that this host keeps as a router
 
+	Drill *Drill `json:"drill,omitempty"` // the last one since the Monitor's start; nil: there was none
+
 	Counts Counts `json:"-"` // for the metrics
 
 	Aliases []Alias `json:"aliases"`
@@ -44,6 +45,7 @@ type Counts struct {
 	Lag    count.Histogram            // by how much the loop woke later than it meant to
 	Trips  map[string]count.Histogram // from a question to its answer, by medium: icmp, arp
 	Probes []Probes
+	Drills map[string]uint64 // drills of this host, by their outcome
 }
 
 // Probes are the questions put to one address.
@@ -113,14 +115,13 @@ type Check struct {
 func (s Snapshot) write(to io.Writer) error {
 	aliases := s.Aliases
 	s.Aliases = []Alias{}
-	frame, err := json.Marshal(s) // Aliases stands last in it
+	frame, err := json.Marshal(s) // it ends with "aliases":[]}
 	if err != nil {
 		return err
 	}
-	begin, end, _ := bytes.Cut(frame, []byte(`"aliases":[`))
+	begin, end := frame[:len(frame)-2], frame[len(frame)-2:]
 	w := bufio.NewWriter(to)
 	w.Write(begin)
-	w.WriteString(`"aliases":[`)
 	out := json.NewEncoder(w)
 	for i := range aliases {
 		if i > 0 {
@@ -231,7 +232,8 @@ type ChannelPath struct {
 type Says struct {
 	Daemon  string    `json:"daemon"` // heard, fallen silent, not heard yet, not heard since our start
 	Version string    `json:"version,omitempty"`
-	At      time.Time `json:"at,omitzero"` // of what follows
+	Drills  bool      `json:"drills,omitempty"` // it can measure for a drill of ours
+	At      time.Time `json:"at,omitzero"`      // of what follows
 	Role    string    `json:"role,omitempty"`
 	State   string    `json:"state,omitempty"` // how it stands to the alias
 	Why     string    `json:"why,omitempty"`   // the reason of that

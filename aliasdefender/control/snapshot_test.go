@@ -12,6 +12,7 @@ func TestASnapshotWrittenInPartsIsTheSameJSON(t *testing.T) {
 	for _, s := range []Snapshot{
 		{Version: "1", Aliases: []Alias{}},
 		{Version: "1", Aliases: []Alias{{Alias: "10.0.0.1"}}},
+		{Version: "1", Drill: &Drill{Aliases: []Drilled{{Alias: "10.0.0.1"}}}, Aliases: []Alias{{Alias: "10.0.0.1"}}},
 		{Version: "1", Problems: []string{`a text with "aliases":[ in it`}, Aliases: []Alias{
 			{Alias: "10.0.0.1", Facts: []Fact{{Name: "router"}}}, {Alias: "10.0.0.2", Why: "<&>"}, {Alias: "10.0.0.3"},
 		}},

@@ -30,8 +30,10 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/defender"
+	"alias-defender/aliasdefender/drill"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/logs"
+	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/recovery"
 	"alias-defender/aliasdefender/sdnotify"
@@ -110,9 +112,15 @@ func Run(ctx context.Context, o Options) error {
 	if network.Routes != nil {
 		m.routes = newRoutes(m, network, cfg)
 	}
+	if !o.Observe {
+		m.drills = m.newDrills(network)
+		options.Drilled = func(alias record.Alias, label string, says peer.Drill) {
+			m.drills.Heard(drill.Subject{Alias: alias, Label: label}, says)
+		}
+	}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
-	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Now: m.now, Reload: m.reload, Order: m.order, Metrics: m.pages.get})
+	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Now: m.now, Reload: m.reload, Order: m.order, Drill: m.drill, Metrics: m.pages.get})
 	server.AtMost(clients(descriptors(), len(cfg.Aliases)))
 	if err := server.Listen(); err != nil {
 		return err
@@ -162,6 +170,7 @@ type monitor struct {
 	events   events
 	checks   *checks
 	recovery *recovery.Worker   // nil: this Monitor observes
+	drills   *drill.Desk        // nil: this Monitor observes
 	routes   *routes            // nil in tests that open no network
 	manager  *sdnotify.Notifier // nil: there is none
 	slowest  atomic.Int64       // time.Duration: see patience
@@ -226,6 +235,9 @@ func (m *monitor) tasks(ctx context.Context, server *control.Server, signals <-c
 	}
 	if m.hooks != nil {
 		others = append(others, task{"the file of what hooks were told", m.keepTold, atOnce()})
+	}
+	if m.drills != nil {
+		others = append(others, task{"the drills", m.drills.Run, atOnce()})
 	}
 	if m.marks != nil && !m.observes { // nil in tests that open no network
 		others = append(others, task{"the file of placed aliases", m.keepMarks, atOnce()})
@@ -327,6 +339,9 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	}
 	m.showHooks(&s)
 	s.Checks = m.checks.shown()
+	if m.drills != nil {
+		s.Drill, s.Counts.Drills = m.drills.Shown()
+	}
 	showRecoveries(&s, recoveries)
 	return s, err
 }

@@ -93,6 +93,10 @@ type Options struct {
 	Gates    []Gate           // that a take passes before the last look, and a release that can wait, in order
 	Sources  []Source         // of facts that are no answers on the wire
 
+	// Drilled is told when what the partner says of a drill has changed. It must not wait.
+	// nil: nobody measures for drills, and the partner is told nothing of one.
+	Drilled func(alias record.Alias, label string, says peer.Drill)
+
 	Network  Network
 	Listen   func(nic string, f host.Family, see func([]host.Sighting)) (Wire, error) // what is seen is lent
 	Watch    func(ctx context.Context, wake func()) error                             // nil: the host is only polled

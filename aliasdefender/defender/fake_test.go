@@ -15,6 +15,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/record"
 )
 
 // segment is one fake Ethernet: a switch with a port per station. It lives in
@@ -81,6 +82,7 @@ type station struct {
 	late       chan struct{} // readings are of the moment they began, and come back when it is closed
 	daemon     *Defender
 	stop       func()
+	drilled    func(record.Alias, string, peer.Drill)
 	cache      map[netip.Addr]host.HW // of a client: where it believes an address to be
 	arpErr     error
 	readErr    error
@@ -293,7 +295,7 @@ func (st *station) start(c *config.Config, log io.Writer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	begin := time.Now()
 	d := New(Options{
-		Config: c, Kept: Kept{Parked: st.parked}, Memory: st.memory, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Hearing: st.pingsHeard, Gates: st.gates, Sources: st.sources, Channel: st.open, Log: logger.WithField("on", st.name),
+		Config: c, Kept: Kept{Parked: st.parked}, Memory: st.memory, Deeds: st.deeds, Network: st.network(), Listen: st.listen(), Ping: st.Ping, Ask: st.asking(), Hearing: st.pingsHeard, Gates: st.gates, Sources: st.sources, Drilled: st.drilled, Channel: st.open, Log: logger.WithField("on", st.name),
 		Beat: func() {
 			st.seg.mu.Lock()
 			f := st.beat

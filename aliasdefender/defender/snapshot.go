@@ -141,7 +141,7 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 		c.Handover = h.Side.String()
 	}
 	if t := a.talk; t != nil {
-		c.Says = &control.Says{Daemon: moods[t.mood], Version: t.version, At: a.peer.Said.Round(0)}
+		c.Says = &control.Says{Daemon: moods[t.mood], Version: t.version, At: a.peer.Said.Round(0), Drills: t.features&peer.FeatureDrill != 0}
 		if !a.peer.Said.IsZero() {
 			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.Standing.String()+", "+a.says.Step.String(), ", "), inFull(a.says.Text, rules.ReasonFromWire(a.says.Why))
 			if a.says.Primary {

@@ -24,6 +24,7 @@ type pairing struct {
 	peer         rules.Peer // what the partner said
 	says         peer.Word  // the same as it came
 	lane         lane       // and as it was recorded last
+	drill        peer.Drill // what our word says of a drill
 	disowned     bool       // what it last said for certain is that it does not have the alias
 	pair         []string   // what in the two files does not fit together
 	pairAt       time.Time  // when that was said
@@ -137,7 +138,7 @@ func (t *talk) beat(l *loop) {
 func (t *talk) speak(l *loop) {
 	changed := t.urgent
 	t.urgent = false
-	m := peer.Message{Version: l.o.Version, Features: peer.FeatureGroups, Words: make([]peer.Word, 0, len(t.users))}
+	m := peer.Message{Version: l.o.Version, Features: l.features(), Words: make([]peer.Word, 0, len(t.users))}
 	again := t.heartbeat()
 	for _, a := range t.users {
 		f := l.facts(a)

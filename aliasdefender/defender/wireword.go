@@ -33,7 +33,7 @@ func theirs[T comparable](words []T, word T) int { return max(slices.Index(words
 func (a *alias) wireWord(f rules.Facts) peer.Word {
 	w := peer.Word{
 		Alias: a.cfg.Addr.WithZone(""), Bits: uint8(a.cfg.Prefix.Bits()), Link: peer.LinkOf(a.cfg.Addr, a.iface.both), Primary: a.cfg.Primary,
-		Standing: standingOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number,
+		Standing: standingOf[a.word.Standing], Step: stepOf[a.word.Step], Handover: a.word.Number, Drill: a.drill,
 		Interval: a.cfg.Interval, Timeout: a.cfg.Timeout, Misses: uint8(a.cfg.Misses),
 	}
 	why, text := a.word.Why, a.word.Why.Text()

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/rules"
@@ -22,7 +23,7 @@ func Families() []Family { return families }
 var families []Family
 
 func init() {
-	families = slices.Concat(ofMonitor, ofAliases, ofEvents, ofChannel, ofServices, ofRoutes, ofLoop)
+	families = slices.Concat(ofMonitor, ofAliases, ofEvents, ofDrills, ofChannel, ofServices, ofRoutes, ofLoop)
 }
 
 var ofMonitor = []Family{
@@ -202,6 +203,43 @@ var ofEvents = []Family{
 		}},
 	{"aliasdefender_event_log_dropped_total", Counter, "", "Events that are missing in the event log because the disk did not take them in time.",
 		func(p *page) { p.number("", p.Dropped) }},
+}
+
+// lastDrill is what to write of the last drill.
+func lastDrill(of func(p *page, d *control.Drill)) func(*page) {
+	return func(p *page) {
+		if p.Drill != nil {
+			of(p, p.Drill)
+		}
+	}
+}
+
+var ofDrills = []Family{
+	{"aliasdefender_drills_total", Counter, "outcome", "Drills of this host by their outcome: good, gap, unmeasured, failed or refused.",
+		func(p *page) {
+			for _, outcome := range control.DrillOutcomes {
+				if n, counted := p.Counts.Drills[outcome]; counted {
+					p.number(labels("outcome", outcome), n)
+				}
+			}
+		}},
+	{"aliasdefender_drill_last_timestamp_seconds", Gauge, "", "When the last drill of this host began, in seconds since 1970. No row if there was none since the start.",
+		lastDrill(func(p *page, d *control.Drill) { p.at("", d.At) })},
+	{"aliasdefender_drill_last_good", Gauge, "", "1: in the last drill the alias went and came back, and no host saw a gap of more than 100 ms.",
+		lastDrill(func(p *page, d *control.Drill) { p.yes("", d.Outcome == control.DrillGood) })},
+	{"aliasdefender_drill_last_gap_seconds", Gauge, "alias host", "The longest gap that this host (us) or the partner saw in the last drill. No row of a host that did not measure.",
+		lastDrill(func(p *page, d *control.Drill) {
+			for _, one := range d.Aliases {
+				for _, host := range []struct {
+					name string
+					saw  *control.Measure
+				}{{"us", one.Us}, {"partner", one.Partner}} {
+					if host.saw != nil {
+						p.seconds(labels("alias", one.Alias, "host", host.name), time.Duration(host.saw.GapMS*float64(time.Millisecond)))
+					}
+				}
+			}
+		})},
 }
 
 // rowNames are the rows that may decide, in the order of the tables.

@@ -32,7 +32,9 @@ func whole() Source {
 		Checks: []control.Check{{Name: "web", Kind: "http", State: "failing", Late: 2}},
 		Routes: []control.Route{{Route: "192.0.2.32/27", Kept: "yes", Via: []control.Via{{Hop: "10.1.0.2", Weight: 1}},
 			Hops: []control.Hop{{Hop: "10.1.0.2", Answer: "answered"}, {Hop: "10.1.0.3", Answer: "silent"}}}},
-		Counts: control.Counts{Lag: h, Trips: map[string]count.Histogram{"icmp": h, "arp": {}}, Probes: []control.Probes{{Addr: "172.16.1.254", NIC: "eth0", Sent: 9, Lost: 1}}},
+		Drill: &control.Drill{At: now.Add(-time.Hour), Outcome: control.DrillGood, Aliases: []control.Drilled{
+			{Alias: "172.16.1.2", Us: &control.Measure{Asked: 400, Lost: 2, GapMS: 30.5}, Partner: &control.Measure{Asked: 390}}, {Alias: "172.16.1.3"}}},
+		Counts: control.Counts{Drills: map[string]uint64{control.DrillGood: 2, control.DrillRefused: 1}, Lag: h, Trips: map[string]count.Histogram{"icmp": h, "arp": {}}, Probes: []control.Probes{{Addr: "172.16.1.254", NIC: "eth0", Sent: 9, Lost: 1}}},
 		Aliases: []control.Alias{{
 			Alias: "172.16.1.2", NIC: "eth0:1", Role: "primary", Holder: "us", Level: "alarm", Pair: []string{"x"}, Handover: "giving", Announcements: 6,
 			Standby: &control.Standby{Host: "partner", Ready: "no", HandOver: "yes"}, Says: &control.Says{Daemon: "heard"},
@@ -83,7 +85,10 @@ func TestAPageShowsWhatTheMonitorKnows(t *testing.T) {
 	for name, want := range map[string]string{
 		`build_info{version="1.2.3",go="go1.26"}`: "1",
 		"start_time_seconds":                      "1.7799e+09",
-		"configuration_stale":                     "1", "observing": "0", "problems": "1", "event_log_dropped_total": "7",
+		`drills_total{outcome="good"}`:            "2", `drills_total{outcome="refused"}`: "1", "drill_last_good": "1",
+		"drill_last_timestamp_seconds":                         "1.7959716e+09",
+		`drill_last_gap_seconds{alias="172.16.1.2",host="us"}`: "0.0305", `drill_last_gap_seconds{alias="172.16.1.2",host="partner"}`: "0",
+		"configuration_stale": "1", "observing": "0", "problems": "1", "event_log_dropped_total": "7",
 		"held" + in: "1", "expected_holder" + in: "1", "primary" + in: "1", "shared" + in: "0", "parked" + in: "0",
 		"problem" + in: "1", "alarm" + in: "1", "standby_ready" + in: "0", "standby_problem" + in: "1", "hand_over_ready" + in: "1",
 		"hand_over_open" + in: "1", "pair_misfit" + in: "1", "rival" + in: "1", "link_good" + in: "0", "partner_heard" + in: "1",

@@ -24,7 +24,8 @@ const (
 	recordHost    = 4 // the number of the sender's machine (16)
 	// A word: bits, flags, standing, step, hand-over (4), why, alias (4, or 16 by a
 	// flag), length of the facts, facts, length of the text, text; by a flag:
-	// length of the link, its bits and its address (4 or 16); by a flag: group (4).
+	// length of the link, its bits and its address (4 or 16); by a flag: group (4); by
+	// a flag: a drill (21).
 	recordWord = 5
 )
 
@@ -37,9 +38,10 @@ const (
 	programLen   = 5
 	maxVersion   = 40
 	flagPrimary  = 1
-	flagWide     = 2 // second form: the alias has 16 bytes
-	flagLink     = 4 // second form: it has a link
-	flagGroup    = 8 // second form: it is in a group
+	flagWide     = 2  // second form: the alias has 16 bytes
+	flagLink     = 4  // second form: it has a link
+	flagGroup    = 8  // second form: it is in a group
+	flagDrill    = 16 // second form: a drill of it is under way
 	serviceShift = 1
 	serviceMask  = 3
 )
@@ -168,6 +170,9 @@ func (w *Word) appendSecond(b []byte, alias netip.Prefix) []byte {
 	if w.Group != 0 {
 		flags |= flagGroup
 	}
+	if w.Drill.Number != 0 {
+		flags |= flagDrill
+	}
 	b = append(b, byte(alias.Bits()), flags, byte(w.Standing), byte(w.Step))
 	b = binary.BigEndian.AppendUint32(b, w.Handover)
 	b = appendAddr(append(b, w.Why), alias.Addr())
@@ -180,6 +185,9 @@ func (w *Word) appendSecond(b []byte, alias netip.Prefix) []byte {
 	}
 	if w.Group != 0 {
 		b = binary.BigEndian.AppendUint32(b, w.Group)
+	}
+	if w.Drill.Number != 0 {
+		b = w.Drill.appendTo(b)
 	}
 	return b
 }

@@ -61,6 +61,10 @@ func TestAMessageIsHeardAsItWasSaid(t *testing.T) {
 	grouped.Group = 0x80000001
 	linked := grouped
 	linked.Link = netip.MustParsePrefix("10.0.8.0/21")
+	drilled := linked
+	drilled.Drill = Drill{Number: 0xfffffffe, Stage: DrillMeasured, Asked: 300, Lost: 2, Gap: 12345 * time.Microsecond, Pause: time.Hour}
+	asked := aWord(12)
+	asked.Drill = Drill{Number: 7, Stage: DrillMeasure}
 	other := aWord(10)
 	other.HW[5], other.Text = 2, "the service fails: 503"
 	for name, m := range map[string]Message{
@@ -69,6 +73,7 @@ func TestAMessageIsHeardAsItWasSaid(t *testing.T) {
 		"one word":       {Version: "1.2.3", Words: wordsOf(1)},
 		"every standing": {Words: wordsOf(int(standings))},
 		"a group":        {Words: []Word{aWord(0), grouped, linked}},
+		"a drill":        {Features: FeatureDrill, Words: []Word{asked, drilled, aWord(0)}},
 		"other rhythm":   {Words: []Word{aWord(0), slow, aWord(1), other}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,6 +177,7 @@ func TestAContentWithoutSenseIsRefusedWhole(t *testing.T) {
 		"a text that is cut":      "\x00\x00\x00\x01" + group + word[:len(word)-1] + "\x01",
 		"a prefix of 33":          "\x00\x00\x00\x01" + group + word[:6] + "\x21" + word[7:],
 		"a short second word":     second("\x20\x00" + zeros[1:]),
+		"a short drill":           second("\x20\x10" + zeros + "\x0a\x00\x00\x01\x00\x00" + strings.Repeat("\x01", drillLen-1)),
 		"an alias of 3 bytes":     second("\x20\x00" + zeros + "\x0a\x00\x00"),
 		"a wide alias of 4 bytes": second("\x20\x02" + zeros + "\x0a\x00\x00\x01\x00\x00"),
 		"an IPv4 prefix of 33":    second("\x21\x00" + zeros + "\x0a\x00\x00\x01\x00\x00"),

@@ -159,7 +159,13 @@ func (w *Word) readSecond(b []byte) bool {
 		if len(b) < groupMark {
 			return false
 		}
-		w.Group = binary.BigEndian.Uint32(b)
+		w.Group, b = binary.BigEndian.Uint32(b), b[groupMark:]
+	}
+	if flags&flagDrill != 0 {
+		if len(b) < drillLen {
+			return false
+		}
+		w.Drill = readDrill(b)
 	}
 	return true
 }

@@ -93,6 +93,7 @@ type Word struct {
 	Step     Step
 	Handover uint32 // the number of the hand-over that Step is about; 0: none
 	Facts    Facts
+	Drill    Drill  // of this alias; zero: there is none, or the partner's program knows none
 	Why      uint8  // a reason, as a number that the callers agree on; 0: none
 	Text     string // the reason in words for people; printable, cut at MaxText bytes
 
@@ -102,9 +103,11 @@ type Word struct {
 	Misses   uint8
 }
 
-// FeatureGroups is the bit in Features of a program that knows groups: its words without a
-// Group are about aliases that are in none.
-const FeatureGroups = 1 << 0
+// The bits in Features.
+const (
+	FeatureGroups = 1 << 0 // it knows groups: its words without a Group are about aliases that are in none
+	FeatureDrill  = 1 << 1 // it measures for a drill of the partner's, and tells what it has measured
+)
 
 // Message is everything that is said to one partner at one time. Once it was passed to
 // Say, its Words must not be changed.

@@ -44,6 +44,9 @@ const (
 	StandbyNotReady Kind = "standby_not_ready" // nobody is ready to take the alias if its holder fails
 	StandbyReady    Kind = "standby_ready"     // that is over
 
+	DrillBegun Kind = "drill_begun" // an alias is about to be handed over and to come back, to show that this works
+	DrillEnded Kind = "drill_ended" // that, or the measuring for a drill of the partner's; Warning: with a gap, or no figures; Error: the alias did not go, or did not come back
+
 	HookRan     Kind = "hook_ran"     // a program of the administrator's was told or asked, and ended well
 	HookFailed  Kind = "hook_failed"  // it ended otherwise, or took too long
 	HookSkipped Kind = "hook_skipped" // it was not run, or Event.Drops of them were not
@@ -76,7 +79,7 @@ const (
 func (k Kind) Journal() bool {
 	switch k {
 	case Decided, Moved, HandoverBegun, HandoverEnded, PairMisfit, StandbyNotReady, StandbyReady, RecoveryStep, RecoveryEnded,
-		RouteDecided, RouteMoved, RouteVanished:
+		RouteDecided, RouteMoved, RouteVanished, DrillBegun, DrillEnded:
 		return true
 	}
 	return false
@@ -159,6 +162,10 @@ func (e Event) Entry() Decision {
 	switch e.Kind {
 	case HandoverEnded:
 		return Decision{Row: "H1", Action: "hand-over ended", Reason: e.Decision.Reason, Why: e.Decision.Why}
+	case DrillBegun:
+		return Decision{Row: "drill", Action: "drill begun", Reason: "drill", Why: e.Decision.Why}
+	case DrillEnded:
+		return Decision{Row: "drill", Action: "drill ended", Reason: "drill", Why: e.Decision.Why}
 	case PairMisfit:
 		return Decision{Row: "pair", Action: "alarm", Reason: "the pair does not fit", Why: e.Decision.Why}
 	case Decided, RouteDecided, Lasts:

@@ -234,6 +234,54 @@ func (s story) movesAbout() {
 	s.unhurt(append(began, s.Monitor(s.A), s.Monitor(s.B))...)
 }
 
+// drills has the upgraded host do a drill beside the former one: there are its own figures,
+// and it says why there are no others. A former primary's verb does not exist, so the alias
+// is handed over to the upgraded host first.
+func (s story) drills(primary bool) {
+	s.Helper()
+	h, name := s.A, "a"
+	if !primary {
+		s.orders(s.A, "Handover")
+		h, name = s.B, "b"
+	}
+	s.holds(name)
+	for ctx := s.patiently(); ; {
+		out, errs, code := s.Pair.Run(ctx, h, "Drill", "--json", pair.Alias.String())
+		var all []struct {
+			Outcome, Text string
+			Aliases       []struct {
+				Us         map[string]any `json:"us"`
+				Partner    map[string]any `json:"partner"`
+				PartnerWhy string         `json:"partner_why"`
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
+			s.Fatalf("Drill: exit %d, %v\n%s%s", code, err, out, errs)
+		}
+		d := all[0]
+		s.Logf("Drill: exit %d: %s", code, d.Text)
+		if d.Outcome == "refused" || d.Outcome == "failed" { // readiness is not known at once, and the machine may be busy
+			if ctx.Err() != nil {
+				s.Fatalf("no drill: %s", d.Text)
+			}
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		if x := d.Aliases[0]; x.Us == nil || x.Partner != nil || !strings.Contains(x.PartnerWhy, "earlier version") {
+			s.Errorf("figures: %+v", d.Aliases)
+		}
+		break
+	}
+	s.holds(name)
+	if !primary {
+		s.orders(s.B, "Handover")
+		s.holds("a")
+	}
+}
+
 // relieves crashes the holder; the other takes over, and keeps the alias when the
 // first is back.
 func (s story) relieves() {
@@ -256,6 +304,7 @@ func TestAnUpgradedHostAndAFormerOneAreAPair(t *testing.T) {
 			t.Parallel()
 			s := staged(t, tt.a, tt.b)
 			s.movesAbout()
+			s.drills(tt.a == p.present)
 			s.relieves()
 		})
 	}

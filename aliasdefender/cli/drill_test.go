@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/inspect"
+)
+
+func TestADrillIsPrintedWhereItBelongs(t *testing.T) {
+	for _, c := range []struct {
+		d              control.Drill
+		stdout, stderr string
+	}{
+		{control.Drill{Outcome: control.DrillGood, Text: "there and back", Aliases: []control.Drilled{{Alias: "10.0.0.1"}, {Alias: "10.0.0.2"}}},
+			"10.0.0.1, 10.0.0.2: there and back\n", ""},
+		{control.Drill{Outcome: control.DrillFailed, Text: "the drill failed", Next: "see Why", Aliases: []control.Drilled{{Alias: "10.0.0.1"}}},
+			"", "aliasdefender: 10.0.0.1: the drill failed\n                 next: see Why\n"},
+		{refusedByCheck([]inspect.Finding{{Severity: inspect.Warning, About: "eth0", What: "it has no carrier"}, {}}),
+			"", "aliasdefender: refused: Check finds eth0: warning: it has no carrier, and 1 more\n                 next: 'aliasdefender Check' says why it matters and how to mend it\n"},
+	} {
+		var stdout, stderr bytes.Buffer
+		(&app{stdout: &stdout, stderr: &stderr}).showDrill(c.d)
+		if d := cmp.Diff(c.stdout+"|"+c.stderr, stdout.String()+"|"+stderr.String()); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+func TestNotesRefuseNoDrill(t *testing.T) {
+	all := []inspect.Finding{{Severity: inspect.Mistake}, {Severity: inspect.Note}, {Severity: inspect.Warning}}
+	if d := cmp.Diff([]inspect.Finding{all[0], all[2]}, redOf(all)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestAllThatThisHostHasAreDrilledAndAGroupOnce(t *testing.T) {
+	web := &control.Group{Name: "web"}
+	s := control.Snapshot{Aliases: []control.Alias{
+		{Alias: "10.0.0.1", Holder: "us", Group: web}, {Alias: "10.0.0.2", Holder: "partner"}, {Alias: "10.0.0.3", Holder: "us", Group: web},
+		{Alias: "10.0.0.4", Holder: "us", Role: "shared"}, {Alias: "10.0.0.5", Holder: "us", Group: &control.Group{Name: "mail"}}, {Alias: "10.0.0.6", Holder: "us"},
+	}}
+	if d := cmp.Diff([]string{"10.0.0.1", "10.0.0.5", "10.0.0.6"}, drillable(s)); d != "" {
+		t.Error(d)
+	}
+}

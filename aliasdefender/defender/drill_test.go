@@ -1,0 +1,72 @@
+package defender
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/record"
+)
+
+// drillsHeard has the station keep what its partner says of drills.
+func (st *station) drillsHeard() func() []peer.Drill {
+	var all []peer.Drill
+	st.drilled = func(a record.Alias, _ string, says peer.Drill) {
+		st.seg.mu.Lock()
+		defer st.seg.mu.Unlock()
+		if a.Addr == aliasIP {
+			all = append(all, says)
+		}
+	}
+	return func() []peer.Drill {
+		st.seg.mu.Lock()
+		defer st.seg.mu.Unlock()
+		return all
+	}
+}
+
+// What is said of a drill is heard at once, and once; it is gone with the Monitor that said
+// it, and no decision depends on it.
+func TestThePartnerHearsOfADrillAtOnce(t *testing.T) {
+	var heard func() []peer.Drill
+	playWith(t, 1, true, false, func(w *world) {
+		w.withKey()
+		w.a.drillsHeard()
+		heard = w.b.drillsHeard()
+	}, func(w *world) {
+		w.wait(10 * time.Second)
+		s, err := w.a.daemon.Snapshot(context.Background(), false)
+		if err != nil || s.Aliases[0].Says == nil || !s.Aliases[0].Says.Drills {
+			w.fail("a does not know that b can measure: %+v, %v", s.Aliases, err)
+		}
+		one := peer.Drill{Number: 7, Stage: peer.DrillMeasure}
+		w.a.daemon.SayDrill(aliasIP, one)
+		w.wait(50 * time.Millisecond)
+		if got := heard(); len(got) != 1 || got[0] != one {
+			w.fail("b hears %+v", got)
+		}
+		w.wait(10 * time.Second)
+		if got := heard(); len(got) != 1 {
+			w.fail("b is told again: %+v", got)
+		}
+		w.expect("a", "no word of a drill moves the alias")
+		w.a.kill()
+		w.wait(time.Second)
+		w.a.start(w.cfgA, &w.log)
+		w.wait(10 * time.Second)
+		if got := heard(); len(got) != 2 || got[1] != (peer.Drill{}) {
+			w.fail("b hears %+v of the next Monitor", got)
+		}
+	})
+}
+
+func TestAPartnerThatMeasuresForNobodySaysSo(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.must(w.a, control.Order{Give: true}, "handed over")
+		if s, err := w.a.daemon.Snapshot(context.Background(), false); err != nil || s.Aliases[0].Says == nil || s.Aliases[0].Says.Drills {
+			w.fail("%+v, %v", s.Aliases, err)
+		}
+	})
+}

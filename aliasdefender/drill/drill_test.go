@@ -1,0 +1,342 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/peer"
+	"alias-defender/aliasdefender/probe"
+	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
+)
+
+var alias = netip.MustParseAddr("10.0.0.1")
+
+// pair is two hosts, a and b, each with a desk. a has the alias.
+type pair struct {
+	mu      sync.Mutex
+	holder  string    // "a", "b", "": nobody
+	silent  time.Time // until then nobody answers
+	open    bool      // a hand-over is
+	dropped bool      // a firewall drops all pings
+	events  map[string][]record.Event
+	orders  []control.Order
+
+	old   bool                                // b's program knows no drills
+	deaf  bool                                // b's word does not arrive any more
+	gap   time.Duration                       // in each hand-over
+	fails func(o control.Order) (text string) // why an order fails; nil: none does
+
+	a, b *Desk
+	end  context.CancelFunc
+	over sync.WaitGroup
+}
+
+func newPair() *pair {
+	p := &pair{holder: "a", events: map[string][]record.Event{}}
+	p.a, p.b = p.desk("a"), p.desk("b")
+	ctx, end := context.WithCancel(context.Background())
+	p.end = end
+	for _, d := range []*Desk{p.a, p.b} {
+		p.over.Go(func() { _ = d.Run(ctx) })
+	}
+	return p
+}
+
+func (p *pair) stop() { p.end(); p.over.Wait() }
+
+func (p *pair) desk(host string) *Desk {
+	return NewDesk(Options{
+		Status:   func(context.Context) (control.Snapshot, error) { return p.status(), nil },
+		Order:    p.order,
+		Patience: func() time.Duration { return time.Second },
+		Say: func(alias netip.Addr, says peer.Drill) {
+			of := Subject{record.Alias{Addr: alias, NIC: "eth0"}, "eth0:1"}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			switch {
+			case host == "a" && !p.old:
+				go p.b.Heard(of, says)
+			case host == "b" && !p.deaf:
+				go p.a.Heard(of, says)
+			}
+		},
+		Ask: func(q probe.Question, heard func(time.Time, error)) error {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			at := time.Now()
+			if p.holder != "" && !at.Before(p.silent) && !p.dropped {
+				time.AfterFunc(time.Millisecond, func() { heard(at, nil) })
+			}
+			return nil
+		},
+		Record: func(e record.Event) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.events[host] = append(p.events[host], e)
+		},
+	})
+}
+
+// status is a's view.
+func (p *pair) status() control.Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := good()
+	a := &s.Aliases[0]
+	a.Says.Drills = !p.old
+	if a.Holder = map[string]string{"a": "us", "b": "partner", "": "nobody"}[p.holder]; a.Holder != "us" {
+		a.Standby = &control.Standby{Host: "us", Ready: "yes"}
+	}
+	if p.open {
+		a.Handover = "giving"
+	}
+	return s
+}
+
+// good is the snapshot of a holder of which a drill can be done.
+func good() control.Snapshot {
+	return control.Snapshot{Channel: &control.Channel{}, Aliases: []control.Alias{{
+		Alias: alias.String(), NIC: "eth0:1", Holder: "us", Role: "primary",
+		Says:    &control.Says{Daemon: "heard", Drills: true, State: "able"},
+		Standby: &control.Standby{Host: "partner", Ready: "yes", HandOver: "yes"},
+	}}}
+}
+
+func (p *pair) order(_ context.Context, o control.Order) ([]control.Outcome, error) {
+	time.Sleep(20 * time.Millisecond)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.orders = append(p.orders, o)
+	if p.fails != nil {
+		if text := p.fails(o); text != "" {
+			return []control.Outcome{{Alias: alias.String(), Text: text}}, nil
+		}
+	}
+	p.silent = time.Now().Add(p.gap)
+	if p.holder = "a"; o.Give {
+		p.holder = "b"
+	}
+	return []control.Outcome{{Alias: alias.String(), Done: true}}, nil
+}
+
+// ended is the last event of a host's log.
+func (p *pair) ended(host string) record.Event {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.events[host]
+	if len(all) == 0 {
+		return record.Event{}
+	}
+	return all[len(all)-1]
+}
+
+// measures tells whether the desk has something under way.
+func (d *Desk) measures() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.own != nil || len(d.theirs) > 0
+}
+
+// play does a drill in a bubble, and what is to be seen after it.
+func play(t *testing.T, p func(p *pair), see func(t *testing.T, p *pair, d control.Drill, err error)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		pair := newPair()
+		p(pair)
+		d, err := pair.a.Drill(t.Context(), alias.String())
+		time.Sleep(time.Second)
+		see(t, pair, d, err)
+		pair.stop()
+	})
+}
+
+func TestADrillMovesTheAliasThereAndBackAndBothHostsTellWhatTheyMeasured(t *testing.T) {
+	play(t, func(p *pair) { p.gap = 35 * time.Millisecond }, func(t *testing.T, p *pair, d control.Drill, err error) {
+		if err != nil || d.Outcome != control.DrillGood || p.has() != "a" {
+			t.Fatalf("%+v, %v; the alias is on %s", d, err, p.has())
+		}
+		if len(p.orders) != 2 || !p.orders[0].Give || p.orders[1] != (control.Order{Alias: alias, Within: awayWithin}) {
+			t.Errorf("orders: %+v", p.orders)
+		}
+		for who, m := range map[string]*control.Measure{"us": d.Aliases[0].Us, "partner": d.Aliases[0].Partner} {
+			if m == nil || m.GapMS < 35 || m.GapMS > 60 || m.Lost < 6 || m.Lost > 10 || m.Asked < 150 || m.PauseMS > 20 {
+				t.Errorf("%s: %+v", who, m)
+			}
+		}
+		if e := p.ended("a"); e.Kind != record.DrillEnded || e.Level != record.Info || !strings.Contains(e.Text, "the partner measured: a gap of at most") {
+			t.Errorf("a's log: %+v", e)
+		}
+		if e := p.ended("b"); e.Kind != record.DrillEnded || e.Level != record.Info || !strings.HasPrefix(e.Text, "measured for a drill of the partner's: a gap of at most") {
+			t.Errorf("b's log: %+v", e)
+		}
+		if last, counts := p.a.Shown(); last == nil || last.Outcome != d.Outcome || counts[control.DrillGood] != 1 {
+			t.Errorf("shown: %+v, %v", last, counts)
+		}
+		if p.b.measures() || p.a.measures() {
+			t.Error("somebody still measures")
+		}
+	})
+}
+
+func TestAGapLongerThanTheBoundIsSaid(t *testing.T) {
+	play(t, func(p *pair) { p.gap = 150 * time.Millisecond }, func(t *testing.T, p *pair, d control.Drill, err error) {
+		if err != nil || d.Outcome != control.DrillGap || p.ended("a").Level != rules.Warning || p.ended("b").Level != rules.Warning {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
+func TestAPartnerOfAnEarlierVersionMeasuresNothingAndThatIsSaid(t *testing.T) {
+	play(t, func(p *pair) { p.old = true }, func(t *testing.T, p *pair, d control.Drill, err error) {
+		if err != nil || d.Outcome != control.DrillGood || d.Aliases[0].Partner != nil || !strings.Contains(d.Aliases[0].PartnerWhy, "earlier version") || !strings.Contains(d.Text, "earlier version") {
+			t.Errorf("%+v, %v", d, err)
+		}
+	})
+}
+
+func TestADrillIsRefusedWhereAHostCannotMeasure(t *testing.T) {
+	play(t, func(p *pair) { p.dropped = true }, func(t *testing.T, p *pair, _ control.Drill, err error) {
+		refused(t, err, "gets no answer to its pings")
+		if len(p.orders) > 0 {
+			t.Errorf("orders: %+v", p.orders)
+		}
+	})
+	play(t, func(p *pair) { p.deaf = true }, func(t *testing.T, p *pair, _ control.Drill, err error) {
+		refused(t, err, "has not begun to measure within 5s")
+		if e := p.ended("b"); len(p.orders) > 0 || !strings.Contains(e.Text, brokenOff) || p.b.measures() {
+			t.Errorf("orders: %+v, b's log: %+v", p.orders, e)
+		}
+	})
+}
+
+func refused(t *testing.T, err error, text string) {
+	t.Helper()
+	var refusal *control.Refusal
+	if !errors.As(err, &refusal) || refusal.Kind != control.KindDrill || !strings.Contains(refusal.Text, text) {
+		t.Errorf("%v, not refused with %q", err, text)
+	}
+}
+
+func TestADrillWhoseWayFailsSaysWhereTheAliasIs(t *testing.T) {
+	for name, c := range map[string]struct {
+		fails        func(o control.Order) string
+		dies         bool
+		holder       string
+		text, advice string
+	}{
+		"there": {fails: func(o control.Order) string { return map[bool]string{true: "the partner refuses"}[o.Give] }, holder: "a",
+			text: "the way to the partner failed: 10.0.0.1: the partner refuses; 10.0.0.1 is on this host", advice: "try again"},
+		"back": {fails: func(o control.Order) string { return map[bool]string{false: "the router is silent"}[o.Give] }, holder: "b",
+			text: "the way back failed: 10.0.0.1: the router is silent; 10.0.0.1 is on the partner", advice: "AddAlias 10.0.0.1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(p *pair) { p.fails = c.fails }, func(t *testing.T, p *pair, d control.Drill, err error) {
+				if err != nil || d.Outcome != control.DrillFailed || p.has() != c.holder || !strings.Contains(d.Text, c.text) || !strings.Contains(d.Next, c.advice) {
+					t.Errorf("%+v, %v; the alias is on %s", d, err, p.has())
+				}
+				if e := p.ended("a"); e.Level != rules.Error || !strings.Contains(e.Text, c.text) || !strings.Contains(e.Text, c.advice) {
+					t.Errorf("a's log: %+v", e)
+				}
+			})
+		})
+	}
+}
+
+// The order is withdrawn, but the partner takes the alias a moment later: it comes back.
+func TestAnAliasThatLeavesLateComesBack(t *testing.T) {
+	late := func(p *pair) {
+		p.fails = func(o control.Order) string {
+			if !o.Give {
+				return ""
+			}
+			p.open = true
+			time.AfterFunc(time.Second, func() {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.holder, p.open = "b", false
+			})
+			return "not yet: it is offered to the partner"
+		}
+	}
+	play(t, late, func(t *testing.T, p *pair, d control.Drill, err error) {
+		if err != nil || d.Outcome != control.DrillFailed || p.has() != "a" || !strings.Contains(d.Text, "10.0.0.1 is on this host") {
+			t.Errorf("%+v, %v; the alias is on %s", d, err, p.has())
+		}
+	})
+}
+
+func TestAMonitorThatEndsBreaksItsDrillOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		done := make(chan control.Drill, 1)
+		go func() { d, _ := p.a.Drill(t.Context(), alias.String()); done <- d }()
+		for synctest.Wait(); p.orderCount() == 0; synctest.Wait() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		p.stop()
+		if d := <-done; d.Outcome != control.DrillFailed || !strings.Contains(d.Text, "broken off") || !strings.Contains(d.Text, "is on the partner") || p.orderCount() != 1 {
+			t.Errorf("%+v; orders: %+v", d, p.orders)
+		}
+		if e := p.ended("b"); !strings.Contains(e.Text, weEnd) && !strings.Contains(e.Text, brokenOff) {
+			t.Errorf("b's log: %+v", e)
+		}
+		if _, err := p.a.Drill(t.Context(), alias.String()); err == nil {
+			t.Error("a Monitor that ends begins a drill")
+		}
+	})
+}
+
+func (p *pair) has() string { p.mu.Lock(); defer p.mu.Unlock(); return p.holder }
+
+func (p *pair) orderCount() int { p.mu.Lock(); defer p.mu.Unlock(); return len(p.orders) }
+
+// The host that does the drill dies: nothing more is heard of it.
+func TestMeasuringForAPartnerThatDiesEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		of := Subject{record.Alias{Addr: alias, NIC: "eth0"}, "eth0:1"}
+		p.b.Heard(of, peer.Drill{Number: 5, Stage: peer.DrillMeasure})
+		time.Sleep(mostWaited + time.Second)
+		if e := p.ended("b"); e.Kind != record.DrillEnded || e.Level != rules.Warning || !strings.Contains(e.Text, tooLong) || p.b.measures() {
+			t.Errorf("%+v", e)
+		}
+		p.stop()
+	})
+}
+
+func TestOneDrillAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		done := make(chan error, 1)
+		leaves, leave := context.WithCancel(t.Context())
+		go func() { _, err := p.a.Drill(leaves, alias.String()); done <- err }()
+		time.Sleep(100 * time.Millisecond)
+		_, err := p.a.Drill(t.Context(), alias.String())
+		refused(t, err, "another drill is under way")
+		_, err = p.b.Drill(t.Context(), alias.String())
+		refused(t, err, "measures for a drill of the partner's")
+		p.a.Heard(Subject{record.Alias{Addr: netip.MustParseAddr("10.0.0.9")}, "eth0"}, peer.Drill{Number: 9, Stage: peer.DrillMeasure})
+		p.a.mu.Lock()
+		if len(p.a.theirs) > 0 {
+			t.Error("it measures for the partner too")
+		}
+		p.a.mu.Unlock()
+		leave() // the drill goes on
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		time.Sleep(5 * time.Second)
+		if last, counts := p.a.Shown(); last == nil || last.Outcome != control.DrillGood || counts[control.DrillRefused] != 1 || p.has() != "a" {
+			t.Errorf("%+v, %v", last, counts)
+		}
+		p.stop()
+	})
+}

@@ -1,0 +1,182 @@
+package handover
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+// drillable waits until the host has the alias and would do a drill of it.
+func drillable(t *testing.T, p *pair.Pair, h *lab.Host) {
+	t.Helper()
+	stage.Until(t, p, h, "a drill can be done", func(s control.Snapshot, a control.Alias) bool {
+		return a.Holder == "us" && a.Level == "" && len(s.Problems) == 0 && a.Says != nil && a.Says.Daemon == "heard" &&
+			a.Standby != nil && a.Standby.Ready == "yes" && a.Standby.HandOver == "yes" && a.Handover == ""
+	})
+}
+
+// drilled runs Drill on a host, and is what it says.
+func drilled(t *testing.T, p *pair.Pair, h *lab.Host) (d control.Drill, code int) {
+	t.Helper()
+	out, errs, code := p.Run(stage.Patiently(t), h, "Drill", "--json", p.Alias.String())
+	var all []control.Drill
+	if err := json.Unmarshal([]byte(out), &all); err != nil || len(all) != 1 {
+		t.Fatalf("Drill: exit %d, %v\n%s%s", code, err, out, errs)
+	}
+	t.Logf("Drill: exit %d: %s", code, all[0].Text)
+	return all[0], code
+}
+
+// TestADrillIsNotNoticed does a drill while a client asks each millisecond. Each time some
+// host has the alias at every instant, both hosts tell their figures and have them in their
+// event logs, and no question of the client's is unanswered for 100 ms, unless the machine
+// itself stood still.
+func TestADrillIsNotNoticed(t *testing.T) {
+	t.Parallel()
+	for _, family := range []string{"IPv4", "IPv6"} {
+		t.Run(family, func(t *testing.T) {
+			t.Parallel()
+			p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(time.Second), Keys: []string{stage.NewKey()}, Every: time.Millisecond, IPv6: family == "IPv6"})
+			stage.Begin(t, p)
+			for range stage.Runs(10) {
+				drillIsNotNoticed(t, p)
+			}
+		})
+	}
+}
+
+func drillIsNotNoticed(t *testing.T, p *pair.Pair) {
+	drillable(t, p, p.A)
+	from, monitors := time.Now(), []*lab.Process{p.Monitor(p.A), p.Monitor(p.B)}
+	d, code := drilled(t, p, p.A)
+	stage.Hears(t, p, p.A, "able")
+	stage.Held(t, p, "a")
+	to := time.Now()
+	<-time.After(time.Second) // until an answer counts as lost
+	r := p.Asker.Report(from, to)
+	still := max(stage.Stillness(p.Asker, p.Control, r.Longest.From, r.Longest.To), time.Millisecond)
+	switch calm := still < 10*time.Millisecond && !stage.Away(from.Add(-time.Second), monitors...); {
+	case d.Outcome == control.DrillFailed || d.Outcome == control.DrillRefused:
+		if calm || stage.Soak() {
+			t.Errorf("%s", d.Text)
+		}
+		return
+	case (d.Outcome == control.DrillGood) != (code == stage.Done):
+		t.Errorf("%s, exit %d", d.Outcome, code)
+	case d.Outcome == control.DrillGap && calm, d.Outcome != control.DrillGood && stage.Soak():
+		t.Errorf("%s; the machine stood still for %v", d.Text, still)
+	case r.Longest.Length() > 100*time.Millisecond && still < r.Longest.Length()/2:
+		t.Errorf("the client's longest gap was %v, %d questions lost; the machine stood still for %v", r.Longest.Length(), r.Lost, still)
+	}
+	if x := d.Aliases[0]; len(d.Aliases) != 1 || x.Us == nil || x.Partner == nil || x.Us.Asked < 50 || x.Partner.Asked < 50 {
+		t.Errorf("figures: %+v", d.Aliases)
+	}
+	if gone := p.Holders.Tenure(from, to).LongestNobody; gone > 0 {
+		t.Errorf("nobody had the alias for %v", gone)
+	}
+	if !slices.ContainsFunc(p.Holders.Spans(), func(s lab.Span) bool { return s.By == "b" && s.From.After(from) }) {
+		t.Error("b never had the alias")
+	}
+	why, _, _ := p.Run(stage.Patiently(t), p.A, "Why", "--last", "40", p.Alias.String())
+	if !strings.Contains(why, "began a drill: "+p.Alias.String()) || !strings.Contains(why, "the partner measured") {
+		t.Errorf("a's Why:\n%s", why)
+	}
+	if why, _, _ = p.Run(stage.Patiently(t), p.B, "Why", "--last", "40", p.Alias.String()); !strings.Contains(why, "ended a drill: measured for a drill of the partner's") {
+		t.Errorf("b's Why:\n%s", why)
+	}
+	status, _, _ := p.Run(stage.Patiently(t), p.A, "Status", "--json")
+	if !strings.Contains(status, `"drill"`) {
+		t.Errorf("a's Status has no drill:\n%s", status)
+	}
+}
+
+// TestADrillIsRefusedOnWhateverIsRed: nothing moves while something is wrong, and the answer
+// says what.
+func TestADrillIsRefusedOnWhateverIsRed(t *testing.T) {
+	t.Parallel()
+	settings := stage.Rhythm(200 * time.Millisecond)
+	p := stage.Talking(t, 200*time.Millisecond)
+	drillable(t, p, p.A)
+	refused := func(h *lab.Host, words string) {
+		t.Helper()
+		d, code := drilled(t, p, h)
+		if d.Outcome != control.DrillRefused || code != stage.Failed || !strings.Contains(d.Text, words) {
+			t.Errorf("%s: %s, exit %d: %s", words, d.Outcome, code, d.Text)
+		}
+	}
+	refused(p.B, "done on the host that has the alias")
+
+	// The files on disk, which a Monitor has not read yet, are red for Check.
+	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, settings+"\n[check.unused]\nlink = \"eth7\""))
+	refused(p.A, "Check finds ")
+	stage.Must(t, p.Write(p.A, p.OwnB.Addr(), true, settings))
+
+	stage.Obeyed(t, p, p.B, "RemoveAlias") // parks it there
+	stage.Hears(t, p, p.A, "parked")
+	refused(p.A, "would not take "+p.Alias.String()+": it says: parked")
+	stage.Obeyed(t, p, p.B, "Maintenance", "on")
+	stage.Obeyed(t, p, p.B, "Maintenance", "off")
+	stage.Obeyed(t, p, p.B, "AddAlias", "--force")
+	stage.Obeyed(t, p, p.B, "Handover")
+	drillable(t, p, p.A)
+
+	stage.Obeyed(t, p, p.A, "Maintenance", "on")
+	refused(p.A, "in maintenance")
+	stage.Obeyed(t, p, p.A, "Maintenance", "off")
+	stage.Obeyed(t, p, p.A, "AddAlias")
+	drillable(t, p, p.A)
+
+	stage.Must(t, p.Monitor(p.B).Signal(unix.SIGKILL))
+	stage.Until(t, p, p.A, "the partner has fallen silent", func(_ control.Snapshot, a control.Alias) bool {
+		return a.Says != nil && a.Says.Daemon == "fallen silent"
+	})
+	refused(p.A, "refused: ")
+	if !slices.Equal(p.Holders.Holders(), []string{"a"}) {
+		t.Errorf("the alias is held by %v", p.Holders.Holders())
+	}
+}
+
+// TestAHostThatDiesInADrillLeavesTheAliasToTheRules kills one of the daemons while the alias
+// is at the partner. If it is a's, the partner keeps it; if it is b's, a takes it when its
+// lease has ended.
+func TestAHostThatDiesInADrillLeavesTheAliasToTheRules(t *testing.T) {
+	t.Parallel()
+	for _, dies := range []string{"a", "b"} {
+		t.Run(dies, func(t *testing.T) {
+			t.Parallel()
+			p := stage.Talking(t, 200*time.Millisecond)
+			drillable(t, p, p.A)
+			from, stays := time.Now(), "b"
+			if dies == "b" {
+				stays = "a"
+			}
+			done := make(chan string, 1)
+			go func() {
+				out, errs, _ := p.Run(stage.Patiently(t), p.A, "Drill", p.Alias.String())
+				done <- out + errs
+			}()
+			for ctx := stage.Patiently(t); !slices.ContainsFunc(p.Holders.Spans(), func(s lab.Span) bool { return s.By == "b" && s.From.After(from) }); {
+				if ctx.Err() != nil {
+					t.Fatal("b never had the alias")
+				}
+				stage.Must(t, p.Holders.Wait(ctx, "b"))
+			}
+			stage.Must(t, p.Monitor(p.Lab.Lookup(dies)).Signal(unix.SIGKILL))
+			said := <-done
+			t.Log(said) // of a's Monitor the command hears no more
+			stage.Held(t, p, stays)
+			if dies == "b" && !strings.Contains(said, "there and back") && !strings.Contains(said, "the drill failed") {
+				t.Errorf("Drill said %q", said)
+			}
+		})
+	}
+}
