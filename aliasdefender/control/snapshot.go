@@ -90,6 +90,7 @@ type Hop struct {
 	NIC    string    `json:"nic,omitempty"`  // by which it is reached; empty: by none
 	Answer string    `json:"answer"`         // answered, silent, unknown; of a check good, failing, unknown
 	Link   string    `json:"link"`           // up, down, unknown
+	Lives  string    `json:"lives"`          // what the rules make of both: yes, no, unknown
 	Why    string    `json:"why,omitempty"`  // why it is not answered
 	Since  time.Time `json:"since,omitzero"` // of the answer
 	Asked  time.Time `json:"asked,omitzero"` // when it was last asked

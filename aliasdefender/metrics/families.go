@@ -306,8 +306,8 @@ var ofRoutes = []Family{
 		routes(func(p *page, in string, r *control.Route) { p.yes(in, r.Level != "") })},
 	{"aliasdefender_route_moves_total", Counter, "route", "How often the route was added, led elsewhere or withdrawn.",
 		routes(func(p *page, in string, r *control.Route) { p.number(in, p.events.routes[r.Route]) })},
-	{"aliasdefender_route_hop_answers", Gauge, "route hop", "1: the next hop answers, or its check is good.",
-		hops(func(_ *control.Route, h control.Hop) bool { return h.Answer == "answered" || h.Answer == "good" })},
+	{"aliasdefender_route_hop_lives", Gauge, "route hop", "1: the next hop lives: it answers, or its check is good, and the NIC that leads to it is up.",
+		hops(func(_ *control.Route, h control.Hop) bool { return h.Lives == "yes" })},
 	{"aliasdefender_route_hop_used", Gauge, "route hop", "1: the route leads to this next hop.",
 		hops(func(r *control.Route, h control.Hop) bool {
 			return slices.ContainsFunc(r.Via, func(v control.Via) bool { return v.Hop == h.Hop })

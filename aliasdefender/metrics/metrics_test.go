@@ -31,7 +31,7 @@ func whole() Source {
 		}}},
 		Checks: []control.Check{{Name: "web", Kind: "http", State: "failing", Late: 2}},
 		Routes: []control.Route{{Route: "192.0.2.32/27", Kept: "yes", Via: []control.Via{{Hop: "10.1.0.2", Weight: 1}},
-			Hops: []control.Hop{{Hop: "10.1.0.2", Answer: "answered"}, {Hop: "10.1.0.3", Answer: "silent"}}}},
+			Hops: []control.Hop{{Hop: "10.1.0.2", Answer: "answered", Lives: "yes"}, {Hop: "10.1.0.3", Answer: "answered", Link: "down", Lives: "no"}}}},
 		Counts: control.Counts{Lag: h, Trips: map[string]count.Histogram{"icmp": h, "arp": {}}, Probes: []control.Probes{{Addr: "172.16.1.254", NIC: "eth0", Sent: 9, Lost: 1}}},
 		Aliases: []control.Alias{{
 			Alias: "172.16.1.2", NIC: "eth0:1", Role: "primary", Holder: "us", Level: "alarm", Pair: []string{"x"}, Handover: "giving", Announcements: 6,
@@ -99,7 +99,8 @@ func TestAPageShowsWhatTheMonitorKnows(t *testing.T) {
 		`channel_dropped_total{partner="172.16.1.5",kind="replayed"}`:       "5",
 		`check_failing{check="web",kind="http"}`:                            "1",
 		`check_good{check="web",kind="http"}`:                               "0",
-		`route_hop_answers{route="192.0.2.32/27",hop="10.1.0.2"}`:           "1",
+		`route_hop_lives{route="192.0.2.32/27",hop="10.1.0.2"}`:             "1",
+		`route_hop_lives{route="192.0.2.32/27",hop="10.1.0.3"}`:             "0",
 		`route_hop_used{route="192.0.2.32/27",hop="10.1.0.3"}`:              "0",
 		`probes_sent_total{address="172.16.1.254",nic="eth0"}`:              "9",
 		`round_trip_seconds_bucket{medium="icmp",le="0.001"}`:               "0",

@@ -66,6 +66,7 @@ func (l *loop) relink() {
 	}
 	l.every = time.Hour
 	prefixes := map[netip.Prefix]bool{}
+	leave := len(l.leaving()) == len(l.list)
 	for _, r := range l.list {
 		prefixes[r.key.Prefix] = true
 		r.hops = r.hops[:0]
@@ -79,11 +80,15 @@ func (l *loop) relink() {
 				h = &hop{hopKey: k}
 				l.hops[k] = h
 			}
-			h.Rhythm = detect.Rhythm{Interval: r.cfg.Interval, Timeout: r.cfg.Timeout, Misses: r.cfg.Misses}
+			if len(h.routes) == 0 || !r.state.Leaving { // those that leave stand last
+				h.Rhythm = detect.Rhythm{Interval: r.cfg.Interval, Timeout: r.cfg.Timeout, Misses: r.cfg.Misses}
+			}
 			h.routes = append(h.routes, r)
 			r.hops = append(r.hops, h)
 		}
-		l.every = min(l.every, r.cfg.Interval)
+		if leave || !r.state.Leaving {
+			l.every = min(l.every, r.cfg.Interval)
+		}
 	}
 	for k, h := range l.hops {
 		if len(h.routes) == 0 {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -149,4 +150,40 @@ func TestARouteThatGoesBeforeItsReplaceIsAddedAtOnce(t *testing.T) {
 			t.Errorf("%d failures told", n)
 		}
 	})
+}
+
+// What Status says of a hop is what the rules decide by.
+func TestWhatIsShownOfAHopIsWhatTheRulesUse(t *testing.T) {
+	own := func(w *world) {
+		w.change(func() {
+			w.nics[0].Addrs = append(w.nics[0].Addrs, host.Address{Prefix: netip.MustParsePrefix("10.1.0.2/32")})
+		})
+	}
+	asked := "check = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"1s\"\n"
+	for _, tt := range []struct {
+		what, more          string
+		do                  func(*world)
+		answer, link, lives string
+	}{
+		{"it lives", "", func(*world) {}, "answered", "up", "yes"},
+		{"it is silent", "", func(w *world) { w.kill("10.1.0.2") }, "silent", "up", "no"},
+		{"its cable is pulled", "", func(w *world) { w.carrier("eth0", false) }, "unknown", "down", "no"},
+		{"it is this host", "", own, "silent", "up", "no"},
+		{"its network is gone", "", func(w *world) { w.change(func() { w.nics[0].Addrs = nil }) }, "unknown", "up", "unknown"},
+		{"this host cannot be read", "", func(w *world) { w.change(func() { w.readErr = errors.New("no kernel today") }) }, "answered", "unknown", "yes"},
+		{"its service is good", asked, func(*world) {}, "good", "up", "yes"},
+		{"its service fails", asked, func(w *world) { w.change(func() { w.failing["web via 10.1.0.2"] = true }) }, "failing", "up", "no"},
+		{"it is this host, and a check asks", asked, own, "failing", "up", "no"},
+		{"the question to its service hangs", asked, func(w *world) { w.change(func() { w.hangs = true }) }, "unknown", "up", "unknown"},
+	} {
+		play(t, two(tt.more), func(w *world) {
+			time.Sleep(5 * time.Second)
+			tt.do(w)
+			time.Sleep(time.Minute)
+			h := w.shown(prefix).Hops[0]
+			if h.Answer != tt.answer || h.Link != tt.link || h.Lives != tt.lives {
+				t.Errorf("%s: %s, link %s, lives %s; want %s, link %s, lives %s", tt.what, h.Answer, h.Link, h.Lives, tt.answer, tt.link, tt.lives)
+			}
+		})
+	}
 }

@@ -209,12 +209,11 @@ func (r *route) nameOf(v rules.Via) string {
 // listed are the facts about a route.
 func (l *loop) listed(r *route) (all []record.Fact) {
 	f := l.facts(r)
-	for i, h := range r.hops {
-		answer := f.Hops[i].Answer
-		one := record.Fact{Name: "hop " + h.addr.String(), Value: answer.Value.Answer(), Since: answer.Since, Asked: answer.Asked, Why: h.trouble()}
-		all = append(all, one)
-		if link := f.Hops[i].Link; link.Value != rules.Yes {
-			all = append(all, record.Fact{Name: "link to " + h.addr.String(), Value: link.Value.String(), Since: link.Since, Asked: link.Asked})
+	for i, seen := range rules.SeeHops(r.policy(), f) {
+		h, answer, link := r.hops[i], f.Hops[i].Answer, f.Hops[i].Link
+		all = append(all, record.Fact{Name: "hop " + h.addr.String(), Value: h.spell(seen.Answer), Since: answer.Since, Asked: answer.Asked, Why: h.trouble()})
+		if seen.Link != rules.Yes {
+			all = append(all, record.Fact{Name: "link to " + h.addr.String(), Value: seen.Link.String(), Since: link.Since, Asked: link.Asked})
 		}
 	}
 	all = append(all, record.Fact{Name: "route", Value: f.Kernel.Value.String(), Since: f.Kernel.Since, Asked: f.Kernel.Asked})

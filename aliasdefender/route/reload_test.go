@@ -158,3 +158,30 @@ func TestARemovalThatFailsIsTriedAgainAfterPauses(t *testing.T) {
 		w.end(false)
 	})
 }
+
+// What a route that leaves had set for its hops is no longer in force, however long it takes
+// to go.
+func TestARouteThatLeavesDoesNotSetTheRhythmOfTheHopsThatItShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		o := w.options(two(""))
+		o.Tables = noRemove{w}
+		w.startWith(o)
+		time.Sleep(3 * time.Second)
+		w.change(func() { w.takes = time.Millisecond })
+		w.k.Reload(configOf(t, "interval = \"10s\"\n[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.2\"]\n"))
+		time.Sleep(time.Second)
+		w.ask(func(l *loop) bool {
+			for _, h := range l.hops {
+				if want := map[string]time.Duration{"10.1.0.2": 10 * time.Second, "10.1.0.3": time.Second}[h.addr.String()]; h.Interval != want {
+					t.Errorf("%s is asked every %s, want %s", h.addr, h.Interval, want)
+				}
+			}
+			if l.every != 10*time.Second {
+				t.Errorf("the host is read every %s", l.every)
+			}
+			return true
+		})
+		w.end(false)
+	})
+}

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"alias-defender/aliasdefender/check"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/rules"
 )
@@ -40,17 +39,14 @@ func (l *loop) show(r *route, journal bool) control.Route {
 		c.Via = append(c.Via, control.Via{Hop: r.nameOf(v), Weight: v.Weight})
 	}
 	f := l.facts(r)
-	for i, h := range r.hops {
-		answer := f.Hops[i].Answer
+	for i, seen := range rules.SeeHops(r.policy(), f) {
+		h, answer := r.hops[i], f.Hops[i].Answer
 		one := control.Hop{
-			Hop: h.addr.String(), NIC: h.nic, Answer: answer.Value.Answer(), Link: linkOf(h.link.Value),
+			Hop: h.addr.String(), NIC: h.nic, Answer: h.spell(seen.Answer), Link: linkOf(seen.Link), Lives: seen.Lives.String(),
 			Since: answer.Since.Round(0), Asked: answer.Asked.Round(0), Why: h.trouble(),
 		}
 		if h.check != "" {
-			one.Answer, one.Asked = check.State(h.report.State).String(), h.report.Asked.Round(0)
-			if h.near != nil {
-				one.Answer = check.Unknown.String()
-			}
+			one.Asked = h.report.Asked.Round(0)
 		}
 		c.Hops = append(c.Hops, one)
 	}
@@ -58,6 +54,14 @@ func (l *loop) show(r *route, journal bool) control.Route {
 		c.Journal = l.o.Journal(c.Route)
 	}
 	return c
+}
+
+// spell is the hop's answer, or that of the service there.
+func (h *hop) spell(answer rules.Value) string {
+	if h.check != "" {
+		return answer.Health()
+	}
+	return answer.Answer()
 }
 
 // linkOf says what is known of the interface that leads to a hop.
