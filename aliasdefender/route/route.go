@@ -21,6 +21,9 @@ func keyOf(r config.Route) key {
 	return key{host.RouteKey{Prefix: r.Prefix, Table: r.Table, Metric: host.Metric(r.Prefix, r.Metric)}, r.Install}
 }
 
+// other is the key of the same row with the other install. The two have one name.
+func (k key) other() key { return key{k.RouteKey, !k.install} }
+
 // route is one route, and all that is known of it.
 type route struct {
 	key   key
