@@ -38,6 +38,14 @@ func (r gateway) ReadRoutes(tables []int, of func(netip.Prefix) bool) ([]host.Ta
 	return got.routes, got.err
 }
 
+func (r gateway) OurRoutes() ([]host.TableRoute, error) {
+	got := within(r, func() read {
+		routes, err := r.Host.OurRoutes()
+		return read{routes, err}
+	})
+	return got.routes, got.err
+}
+
 func (r gateway) AddRoutes(o []host.TableRoute) []error {
 	return within(r, func() []error { return r.Host.AddRoutes(o) })
 }

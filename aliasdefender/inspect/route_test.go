@@ -61,6 +61,20 @@ func TestWhatIsInTheWayOfARoute(t *testing.T) {
 	}
 }
 
+func TestRoutesThatAreLeftOverAreNamedUpToALimit(t *testing.T) {
+	s := routing()
+	s.Config.Routes[0].Install = false
+	if found := Inspect(s); len(found) != 1 || !strings.Contains(found[0].What, "says install = false") {
+		t.Errorf("%+v", found)
+	}
+	for table := range 20 {
+		s.Tables.Routes = append(s.Tables.Routes, host.TableRoute{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Table: 1 + table, Ours: true})
+	}
+	if found := Inspect(s); len(found) != mostLeftOver+1 {
+		t.Errorf("%d findings: %+v", len(found), found)
+	}
+}
+
 func TestACheckThatARouteNamesIsUsed(t *testing.T) {
 	s := routing()
 	s.Config.Checks = []config.Check{{Name: "web"}}

@@ -158,6 +158,17 @@ func (w *world) ReadRoutes(tables []int, of func(netip.Prefix) bool) (all []host
 	return all, w.readErr
 }
 
+func (w *world) OurRoutes() (all []host.TableRoute, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.routes {
+		if r.Ours {
+			all = append(all, r)
+		}
+	}
+	return all, w.readErr
+}
+
 // put inserts a route in the kernel's order: by metric, and of one metric the oldest first,
 // unless it is to stand in front.
 func (w *world) put(r host.TableRoute, inFront bool) {

@@ -41,6 +41,7 @@ import (
 type Tables interface {
 	Read() (host.State, error)
 	ReadRoutes(tables []int, of func(netip.Prefix) bool) ([]host.TableRoute, error)
+	OurRoutes() ([]host.TableRoute, error)   // whatever table they are in
 	AddRoutes([]host.TableRoute) []error     // the error is host.ErrRouteThere where another has its place
 	ReplaceRoutes([]host.TableRoute) []error // never a moment without; only what is ours
 	RemoveRoutes([]host.TableRoute) []error  // no error if it is not there; only what is ours

@@ -3,10 +3,9 @@ package route
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
@@ -250,14 +249,25 @@ func (l *loop) stayed() {
 	}
 }
 
-// leftovers logs the routes that an earlier Monitor made and that the file does not have.
-// They are not removed: the file may have been cut short, and another Monitor may run here.
-func (l *loop) leftovers(routes []host.TableRoute) {
-	for _, one := range routes {
-		if l.byKey[key{one.Key(), true}] != nil || !one.Ours {
-			continue
+// mostNamed is how many routes that are left over are named; the others are counted.
+const mostNamed = 5
+
+// leftovers logs the routes that an earlier Monitor made and that the file does not have, or
+// not to install. They are not removed: the file may have been cut short, and another Monitor
+// may run here.
+func (l *loop) leftovers(ours []host.TableRoute) {
+	ours = slices.DeleteFunc(ours, func(one host.TableRoute) bool { return l.byKey[key{one.Key(), true}] != nil })
+	log := l.o.Log.WithField("event", "left_over")
+	for i, one := range ours {
+		if i == mostNamed {
+			log.Warnf("and %d more routes are left over: 'ip route show table all proto %d' lists all that Monitors have made", len(ours)-mostNamed, host.RouteProtocol)
+			break
 		}
-		l.o.Log.WithFields(logrus.Fields{"event": "left_over", "route": one.Prefix.String()}).
-			Warnf("a Monitor made the route %s in table %d, and no [[route]] has it: it is left alone. If the file has lost it, write it again and run Reload; if nothing else needs it, remove it with '%s'", one.Prefix, one.Table, one.Removal())
+		why := "no [[route]] has it: it is left alone. If the file has lost it, write it again and run Reload; if"
+		if l.byKey[key{one.Key(), false}] != nil {
+			why = "its [[route]] says install = false now: it is left alone, and nobody keeps it. If"
+		}
+		log.WithField("route", one.Prefix.String()).
+			Warnf("a Monitor made the route %s in table %d, and %s nothing else needs it, remove it with '%s'", one.Prefix, one.Table, why, one.Removal())
 	}
 }
