@@ -109,31 +109,46 @@ type Check struct {
 	Level  string    `json:"level,omitempty"`  // warning; empty: all well, or not asked for a good reason
 }
 
-// write writes the snapshot as JSON, one alias to a line. If it were encoded as a whole,
-// a thousand aliases would take some megabytes, which the daemon would then keep.
+// write writes the snapshot as JSON, one alias or route to a line. If it were encoded as a
+// whole, a thousand of them would take some megabytes, which the daemon would then keep.
 func (s Snapshot) write(to io.Writer) error {
-	aliases := s.Aliases
-	s.Aliases = []Alias{}
-	frame, err := json.Marshal(s) // Aliases stands last in it
+	routes, aliases := s.Routes, s.Aliases
+	s.Routes, s.Aliases = nil, []Alias{}
+	frame, err := json.Marshal(s) // Routes and Aliases stand last in it
 	if err != nil {
 		return err
 	}
 	begin, end, _ := bytes.Cut(frame, []byte(`"aliases":[`))
 	w := bufio.NewWriter(to)
 	w.Write(begin)
-	w.WriteString(`"aliases":[`)
-	out := json.NewEncoder(w)
-	for i := range aliases {
-		if i > 0 {
-			w.WriteByte(',')
-		}
-		if err := out.Encode(&aliases[i]); err != nil {
+	if len(routes) > 0 {
+		w.WriteString(`"routes":[`)
+		if err := writeLines(w, routes); err != nil {
 			return err
 		}
+		w.WriteString(`],`)
+	}
+	w.WriteString(`"aliases":[`)
+	if err := writeLines(w, aliases); err != nil {
+		return err
 	}
 	w.Write(end)
 	w.WriteByte('\n')
 	return w.Flush() // Flush returns the first error of all writes
+}
+
+// writeLines writes the elements of a list, one to a line.
+func writeLines[T any](w *bufio.Writer, all []T) error {
+	out := json.NewEncoder(w)
+	for i := range all {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		if err := out.Encode(&all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Alias is one alias as the daemon sees it.
