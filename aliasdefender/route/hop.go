@@ -1,9 +1,11 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"alias-defender/aliasdefender/check"
@@ -168,10 +170,7 @@ func (l *loop) sortedHops() []*hop {
 		all = append(all, h)
 	}
 	slices.SortFunc(all, func(a, b *hop) int {
-		if d := a.addr.Compare(b.addr); d != 0 {
-			return d
-		}
-		return len(a.check) - len(b.check)
+		return cmp.Or(a.addr.Compare(b.addr), strings.Compare(a.check, b.check))
 	})
 	return all
 }

@@ -308,7 +308,7 @@ func (l *loop) reload(c *config.Config) {
 	for r, k := range heirs {
 		r.heir = l.byKey[k]
 		if i := r.state.Last - 1; i >= 0 && r.heir.state.Last == 0 {
-			r.heir.state.Saw([]rules.Via{{Hop: indexOf(r.heir.cfg.Via, r.cfg.Via[i]), Weight: 1}})
+			r.heir.state.Saw([]rules.Via{{Hop: slices.Index(r.heir.cfg.Via, r.cfg.Via[i]), Weight: 1}})
 		}
 	}
 	l.k.checks.Use(c.Hops())
@@ -321,7 +321,7 @@ func (l *loop) set(r *route, row config.Route) {
 	if r.cfg.Line != 0 {
 		to := make([]int, len(r.cfg.Via))
 		for i, was := range r.cfg.Via {
-			to[i] = indexOf(row.Via, was)
+			to[i] = slices.Index(row.Via, was)
 		}
 		r.state.Renumber(to)
 		for i, v := range r.via {
@@ -329,7 +329,7 @@ func (l *loop) set(r *route, row config.Route) {
 				r.via[i].Hop = to[v.Hop]
 			}
 		}
-		if indexOf(to, -1) >= 0 || len(row.Via) != len(to) || r.cfg.Rhythm != row.Rhythm || r.cfg.Check != row.Check {
+		if slices.Index(to, -1) >= 0 || len(row.Via) != len(to) || r.cfg.Rhythm != row.Rhythm || r.cfg.Check != row.Check {
 			r.since = l.now // other hops are asked, or in another way
 		}
 	}
@@ -379,13 +379,4 @@ func (l *loop) heirs(c *config.Config) (heirs map[*route]key, ends []*route) {
 		fresh[r.key.Prefix] = slices.Delete(all, i, i+1)
 	}
 	return heirs, ends
-}
-
-func indexOf[T comparable](list []T, v T) int {
-	for i, x := range list {
-		if x == v {
-			return i
-		}
-	}
-	return -1
 }

@@ -40,7 +40,7 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 	if r.decision = d; changed {
 		r.decided = l.now
 	}
-	if !changed && (d.Reason.Level() < rules.Warning || l.now.Sub(r.said) < sayAgain) {
+	if due := d.Reason.Level() >= rules.Warning && l.now.Sub(r.said) >= sayAgain; !changed && !due {
 		return
 	}
 	e := record.Event{Kind: record.RouteDecided, Level: d.Reason.Level(), Text: r.why(d)}
@@ -51,8 +51,11 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 		e.Text = record.Observing + d.Action.String() + ": " + e.Text
 		e.Via, e.ViaOld = r.names(d.Via), r.names(r.via)
 	}
-	if d.Reason == rules.HopsUnknown || d.Reason == rules.RouteGood && (was.Row == "" || was.Action != rules.RouteRest) {
-		e.Text = "" // there is nothing to tell yet; or its move, or its finding, has said all
+	if d.Reason == rules.HopsUnknown {
+		e.Text = "" // there is nothing to tell yet
+	}
+	if found, moved := was.Row == "", was.Action != rules.RouteRest; d.Reason == rules.RouteGood && (found || moved) {
+		e.Text = "" // that it was found, or has moved, has said all
 	}
 	r.said = l.now
 	l.record(r, d, e)

@@ -123,7 +123,7 @@ func (l *loop) level(r *route) (level, why string) {
 
 func (l *loop) levelOf(r *route) (string, string) {
 	why := r.why(r.decision)
-	if !r.there() && l.now.Before(r.vanished.until) {
+	if !r.there() && r.vanished.lasts(l.now) {
 		return record.LevelName(rules.Alarm), "it keeps vanishing: another program removes it; it is put back after a pause"
 	}
 	level := r.decision.Reason.Level()
