@@ -94,6 +94,8 @@ type Hop struct {
 	Why    string    `json:"why,omitempty"`  // why it is not answered
 	Since  time.Time `json:"since,omitzero"` // of the answer
 	Asked  time.Time `json:"asked,omitzero"` // when it was last asked
+
+	Sent, Lost uint64 `json:"-"` // questions to it, and those of them in vain, for the metrics; a check counts its own
 }
 
 // Check is a question to a service on this host.

@@ -152,6 +152,20 @@ func TestARouteThatGoesBeforeItsReplaceIsAddedAtOnce(t *testing.T) {
 	})
 }
 
+func TestTheQuestionsToAHopAreCounted(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		w.kill("10.1.0.3")
+		time.Sleep(time.Minute)
+		hops := w.shown(prefix).Hops
+		if h := hops[0]; h.Sent < 60 || h.Lost > 0 {
+			t.Errorf("of one that lives: %+v", h)
+		}
+		if h := hops[1]; h.Sent < 60 || h.Lost < 60 {
+			t.Errorf("of a dead one: %+v", h)
+		}
+	})
+}
+
 // What Status says of a hop is what the rules decide by.
 func TestWhatIsShownOfAHopIsWhatTheRulesUse(t *testing.T) {
 	own := func(w *world) {

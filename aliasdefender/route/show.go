@@ -82,6 +82,9 @@ func (l *loop) show(r *route, journal bool) control.Route {
 		if h.check != "" {
 			one.Asked = h.report.Asked.Round(0)
 		}
+		if h.target != nil {
+			one.Sent, one.Lost = h.target.Counts()
+		}
 		c.Hops = append(c.Hops, one)
 	}
 	if journal && l.o.Journal != nil {
