@@ -58,19 +58,49 @@ func routeHopElsewhere(s *Subject) []Finding {
 	})
 }
 
+// routeHopWithin: the prefix of one route holds the next hop of another, and comes before the
+// network on which that hop is.
+func routeHopWithin(s *Subject) []Finding {
+	if s.Host == nil {
+		return nil
+	}
+	return s.routes(func(holds config.Route) []Finding {
+		if !holds.Install {
+			return nil
+		}
+		for _, r := range s.Config.Routes {
+			for _, hop := range r.Via {
+				network := s.network(hop)
+				if holds.Line == r.Line || network < 0 || holds.Prefix.Bits() <= network || !host.Has(holds.Prefix, hop) {
+					continue
+				}
+				return []Finding{{Warning, s.route(holds), fmt.Sprintf("the prefix %s holds the next hop %s of the route %s", holds.Prefix, hop, r.Name()),
+					"the kernel then looks for that hop behind the hops of this route: it refuses the other one, and pings to the hop go astray",
+					"give the route a prefix without " + hop.String() + ", or that hop an address outside of it"}}
+			}
+		}
+		return nil
+	})
+}
+
 // connected tells whether a NIC of this host has an address in the subnet of the hop.
-func (s *Subject) connected(hop netip.Addr) bool {
+func (s *Subject) connected(hop netip.Addr) bool { return s.network(hop) >= 0 }
+
+// network is the length of the longest prefix of a NIC of this host that has the hop; -1:
+// none has.
+func (s *Subject) network(hop netip.Addr) (bits int) {
+	bits = -1
 	for _, n := range s.Host.NICs {
 		if config.IsLoopback(n.Name) || hop.Zone() != "" && hop.Zone() != n.Name {
 			continue
 		}
 		for _, a := range n.Addrs {
 			if host.Has(a.Prefix, hop) {
-				return true
+				bits = max(bits, a.Prefix.Bits())
 			}
 		}
 	}
-	return false
+	return bits
 }
 
 // routeNotForwarded: this host forwards no packets of a route's family.
