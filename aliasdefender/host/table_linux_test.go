@@ -186,3 +186,22 @@ func TestTheTablesThatRulesLookUp(t *testing.T) {
 		t.Errorf("%v", tables)
 	}
 }
+
+// A NIC that is back at once has taken its routes along all the same.
+func TestTheKernelCountsHowOftenANICWasDown(t *testing.T) {
+	r := routing(t)
+	downs := func() uint32 {
+		s, err := r.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := s.NIC("eth0")
+		return n.Downs
+	}
+	before := downs()
+	r.space.Down(t, "eth0")
+	r.space.Up(t, "eth0")
+	if after := downs(); after != before+1 {
+		t.Errorf("%d times, and then %d", before, after)
+	}
+}

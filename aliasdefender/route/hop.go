@@ -34,6 +34,8 @@ type hop struct {
 	own  rules.Fact // it is an address of this host, so nothing can be sent there
 	link rules.Fact
 
+	downs uint32 // of its NIC, when it was read last
+
 	report check.Report // of its check
 }
 
@@ -211,6 +213,10 @@ func (l *loop) reach(h *hop) {
 	} else {
 		n, there := l.state.NIC(h.nic)
 		up := there && n.Up && n.Carrier
+		if n.Downs != h.downs { // it was down, if only for a moment between two readings
+			h.downs = n.Downs
+			h.link.Set(rules.No, l.readAt, l.now)
+		}
 		h.link.Set(rules.Of(up), l.readAt, l.now)
 		if up && best == "" && h.near == nil {
 			h.near = fmt.Errorf("%s is on no network of this host: %s has no address in its subnet any more", h.addr, h.nic)

@@ -89,6 +89,28 @@ func TestANICThatFlapsIsNoOtherProgram(t *testing.T) {
 	})
 }
 
+// It may be back before anybody has read that it was gone.
+func TestANICThatIsBackAtOnceIsNoOtherProgram(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		for range 6 {
+			w.change(func() {
+				w.nics[0].Downs++
+				w.routes = nil
+			})
+			time.Sleep(500 * time.Millisecond)
+		}
+		w.expect("it is back", prefix, "10.1.0.2")
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, e := range w.events {
+			if e.Kind == record.RouteVanished && !strings.Contains(e.Text, "together with eth0") {
+				t.Errorf("%s", e.Text)
+			}
+		}
+	})
+}
+
 // What another program removes waits, but only where it led to.
 func TestAPauseIsForOneHop(t *testing.T) {
 	play(t, two(""), func(w *world) {
