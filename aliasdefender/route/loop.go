@@ -11,6 +11,7 @@ import (
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
@@ -72,7 +73,7 @@ type times struct {
 	boot  time.Duration // CLOCK_BOOTTIME at the same moment as now
 	plan  time.Time     // when the loop meant to wake
 
-	backlog time.Time // since when events have waited that the loop has not taken in; zero: none have
+	backlog hearing.Backlog
 }
 
 func newLoop(k *Keeper) *loop {
