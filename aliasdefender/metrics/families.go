@@ -148,67 +148,6 @@ func linkGood(a *control.Alias) bool {
 	return true
 }
 
-// groups is a row for each group, with the aliases that are its members.
-func groups(of func(p *page, in string, members []*control.Alias)) func(*page) {
-	return func(p *page) {
-		members := map[string][]*control.Alias{}
-		for i := range p.Aliases {
-			if g := p.Aliases[i].Group; g != nil {
-				members[g.Name] = append(members[g.Name], &p.Aliases[i])
-			}
-		}
-		for _, name := range slices.Sorted(maps.Keys(members)) {
-			of(p, labels("group", name), members[name])
-		}
-	}
-}
-
-var ofGroups = []Family{
-	{"aliasdefender_group_here", Gauge, "group", "1: this host has, or could have, every member of the group. 0: it could not, or that is not known.",
-		groups(func(p *page, in string, all []*control.Alias) { p.yes(in, all[0].Group.Here == rules.Yes.String()) })},
-	{"aliasdefender_group_partner", Gauge, "group", "1: the partner has, or could have, every member of the group. 0: it could not, or that is not known.",
-		groups(func(p *page, in string, all []*control.Alias) { p.yes(in, all[0].Group.Partner == rules.Yes.String()) })},
-	{"aliasdefender_group_members", Gauge, "group", "How many aliases the group has.",
-		groups(func(p *page, in string, all []*control.Alias) { p.number(in, uint64(len(all))) })},
-	{"aliasdefender_group_held", Gauge, "group", "How many of them this host has: all or none while all is well.",
-		groups(func(p *page, in string, all []*control.Alias) {
-			held := uint64(0)
-			for _, a := range all {
-				if a.Holder == "us" {
-					held++
-				}
-			}
-			p.number(in, held)
-		})},
-}
-
-// recovering is a row for each alias that has a recovery.
-func recovering(is func(r *control.Recovery) bool) func(*page) {
-	return some(func(a *control.Alias) (yes, known bool) {
-		return a.Recovery != nil && is(a.Recovery), a.Recovery != nil
-	})
-}
-
-var ofRecoveries = []Family{
-	{"aliasdefender_recovery_open", Gauge, ofAnAlias, "1: a recovery of the partner's service behind the alias is under way.",
-		recovering(func(r *control.Recovery) bool { return r.Step != "idle" })},
-	{"aliasdefender_recovery_problem", Gauge, ofAnAlias, "1: a recovery has not helped, or none begins although the partner's service is failing: somebody must look at it.",
-		recovering(func(r *control.Recovery) bool { return r.Level != "" })},
-	{"aliasdefender_partner_fenced", Gauge, ofAnAlias, "1: a recovery has fenced the partner, and it has not been back since.",
-		recovering(func(r *control.Recovery) bool { return !r.Fenced.IsZero() })},
-	{"aliasdefender_recoveries_total", Counter, "alias nic outcome", "Recoveries by their outcome: helped, broken off, or failed, also because none could begin. Only where one is set.",
-		func(p *page) {
-			for i, c := range p.counted {
-				if p.Aliases[i].Recovery == nil {
-					continue
-				}
-				for j, outcome := range recoveryOutcomes {
-					p.number(p.aliases[i]+`,`+labels("outcome", outcome), c.recoveries[j])
-				}
-			}
-		}},
-}
-
 // counted is a row for each alias, of its events.
 func counted(of func(c ofAlias) uint64) func(*page) {
 	return func(p *page) {
@@ -336,63 +275,6 @@ var ofServices = []Family{
 		checks(func(p *page, in string, c control.Check) { p.yes(in, c.State == "failing") })},
 	{"aliasdefender_check_late_total", Counter, "check kind", "Questions of the check that could not be put in their turn.",
 		checks(func(p *page, in string, c control.Check) { p.number(in, c.Late) })},
-}
-
-// hops is a row for each next hop of each route.
-func hops(is func(r *control.Route, h control.Hop) bool) func(*page) {
-	return func(p *page) {
-		for i := range p.Routes {
-			for _, h := range p.Routes[i].Hops {
-				p.yes(labels("route", p.Routes[i].Route, "hop", h.Hop), is(&p.Routes[i], h))
-			}
-		}
-	}
-}
-
-// routes is a row for each route.
-func routes(of func(p *page, in string, r *control.Route)) func(*page) {
-	return func(p *page) {
-		for i := range p.Routes {
-			of(p, labels("route", p.Routes[i].Route), &p.Routes[i])
-		}
-	}
-}
-
-var ofRoutes = []Family{
-	{"aliasdefender_route_kept", Gauge, "route", "1: the kernel has the route, or its hooks were told where it leads.",
-		routes(func(p *page, in string, r *control.Route) {
-			p.yes(in, r.Kept == "yes" || r.Kept == "hooks" && len(r.Via) > 0)
-		})},
-	{"aliasdefender_route_problem", Gauge, "route", "1: somebody must look at the route: Status shows a warning, an error or an alarm.",
-		routes(func(p *page, in string, r *control.Route) { p.yes(in, r.Level != "") })},
-	{"aliasdefender_route_moves_total", Counter, "route", "How often the route was added, led elsewhere or withdrawn.",
-		routes(func(p *page, in string, r *control.Route) { p.number(in, p.events.routes[r.Route]) })},
-	{"aliasdefender_route_hop_lives", Gauge, "route hop", "1: the next hop lives: it answers, or its check is good, and the NIC that leads to it is up.",
-		hops(func(_ *control.Route, h control.Hop) bool { return h.Lives == "yes" })},
-	{"aliasdefender_route_hop_used", Gauge, "route hop", "1: the route leads to this next hop.",
-		hops(func(r *control.Route, h control.Hop) bool {
-			return slices.ContainsFunc(r.Via, func(v control.Via) bool { return v.Hop == h.Hop })
-		})},
-	{"aliasdefender_hop_probes_sent_total", Counter, "hop nic", "Questions to a next hop by ARP, neighbour discovery or ICMP, for all routes that have it. A check counts its own.",
-		asked(func(h control.Hop) uint64 { return h.Sent })},
-	{"aliasdefender_hop_probes_lost_total", Counter, "hop nic", "Questions to a next hop in vain.",
-		asked(func(h control.Hop) uint64 { return h.Lost })},
-}
-
-// asked is a row for each next hop that is asked itself. Many routes may have one.
-func asked(of func(control.Hop) uint64) func(*page) {
-	return func(p *page) {
-		said := map[string]bool{}
-		for i := range p.Routes {
-			for _, h := range p.Routes[i].Hops {
-				in := labels("hop", h.Hop, "nic", h.NIC)
-				if p.Routes[i].Check == "" && h.NIC != "" && !said[in] {
-					said[in] = true
-					p.number(in, of(h))
-				}
-			}
-		}
-	}
 }
 
 var ofLoop = []Family{

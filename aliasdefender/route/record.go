@@ -260,17 +260,16 @@ const mostNamed = 5
 // may run here.
 func (l *loop) leftovers(ours []host.TableRoute) {
 	ours = slices.DeleteFunc(ours, func(one host.TableRoute) bool { return l.byKey[key{one.Key(), true}] != nil })
-	log := l.o.Log.WithField("event", "left_over")
 	for i, one := range ours {
 		if i == mostNamed {
-			log.Warnf("and %d more routes are left over: 'ip route show table all proto %d' lists all that Monitors have made", len(ours)-mostNamed, host.RouteProtocol)
+			l.o.Log.WithField("event", "left_over").Warnf("and %d more routes are left over: 'ip route show table all proto %d' lists all that Monitors have made", len(ours)-mostNamed, host.RouteProtocol)
 			break
 		}
 		why := "no [[route]] has it: it is left alone. If the file has lost it, write it again and run Reload; if"
 		if l.byKey[key{one.Key(), false}] != nil {
 			why = "its [[route]] says install = false now: it is left alone, and nobody keeps it. If"
 		}
-		log.WithField("route", one.Prefix.String()).
+		l.o.Log.WithField("event", "left_over").WithField("route", one.Prefix.String()).
 			Warnf("a Monitor made the route %s in table %d, and %s nothing else needs it, remove it with '%s'", one.Prefix, one.Table, why, one.Removal())
 	}
 }
