@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +17,7 @@ func (a *app) completionCmd() *cobra.Command {
 		Use:   "completion bash|zsh|fish",
 		Short: "Print the completion script of this program for a shell",
 		Long: `Print the completion script of this program for a shell. It completes verbs,
-options, and the aliases in the file.`,
+options, and the aliases and routes in the files.`,
 		Example: `  aliasdefender completion bash > /etc/bash_completion.d/aliasdefender
   aliasdefender completion zsh > /usr/local/share/zsh/site-functions/_aliasdefender
   aliasdefender completion fish > /etc/fish/completions/aliasdefender.fish`,
@@ -61,4 +63,34 @@ func (a *app) completeAlias(_ *cobra.Command, args []string, _ string) ([]string
 		words = append(words, fmt.Sprintf("%s\t%s, partner %s", al.Addr, al.Label, al.Partner.Name))
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeWhy offers the routes of the settings too, if the files have no mistakes. Those of
+// one prefix are one word.
+func (a *app) completeWhy(c *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	words, what := a.completeAlias(c, args, begun)
+	if len(args) > 0 {
+		return words, what
+	}
+	cfg, err := config.Load(a.aliases, a.settings, true)
+	if err != nil {
+		return words, what
+	}
+	offered := map[netip.Prefix]bool{}
+	for _, r := range cfg.Routes {
+		if !offered[r.Prefix] {
+			offered[r.Prefix] = true
+			words = append(words, fmt.Sprintf("%s\troute, %s of %s", r.Prefix, r.Mode, hopNames(r)))
+		}
+	}
+	return words, what
+}
+
+// hopNames are the next hops of a route, in its order.
+func hopNames(r config.Route) string {
+	all := make([]string, len(r.Via))
+	for i, hop := range r.Via {
+		all[i] = hop.String()
+	}
+	return strings.Join(all, ", ")
 }

@@ -68,21 +68,17 @@ func viaOf(r control.Route) string {
 func hopsOf(r control.Route) string {
 	live := 0
 	for _, h := range r.Hops {
-		if lives(h) {
+		if h.Lives == "yes" {
 			live++
 		}
 	}
 	return fmt.Sprintf("%d of %d live", live, len(r.Hops))
 }
 
-func lives(h control.Hop) bool {
-	return (h.Answer == "answered" || h.Answer == "good") && h.Link != "down"
-}
-
-// hopLines name the hops that do not live, and say why.
+// hopLines name the hops that do not live, or not for all that is known, and say why.
 func hopLines(r control.Route) (all []string) {
 	for _, h := range r.Hops {
-		if lives(h) {
+		if h.Lives == "yes" {
 			continue
 		}
 		line := "next hop " + h.Hop + ": " + h.Answer

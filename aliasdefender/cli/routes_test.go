@@ -2,12 +2,13 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"alias-defender/aliasdefender/control"
 )
@@ -17,7 +18,8 @@ func routed() control.Snapshot {
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.Local)
 	at := now.Add(-time.Hour)
 	hop := func(addr, answer string) control.Hop {
-		return control.Hop{Hop: addr, NIC: "eth1", Answer: answer, Link: "up"}
+		lives := map[string]string{"answered": "yes", "good": "yes", "silent": "no"}[answer]
+		return control.Hop{Hop: addr, NIC: "eth1", Answer: answer, Link: "up", Lives: cmp.Or(lives, "unknown")}
 	}
 	return control.Snapshot{Now: now, Version: "test", Routes: []control.Route{
 		{Route: "192.0.2.32/27", Prefix: "192.0.2.32/27", Mode: "first", Kept: "yes", Via: []control.Via{{Hop: "10.1.0.3", Weight: 1}},
@@ -30,7 +32,7 @@ func routed() control.Snapshot {
 				{At: at.Add(3 * time.Second), Row: "R6", Action: "would add", Why: "this Monitor observed"},
 			}},
 		{Route: "198.51.100.0/24 metric 5", Prefix: "198.51.100.0/24", Mode: "spread", Kept: "yes", Via: []control.Via{{Hop: "10.1.0.2", Weight: 3}, {Hop: "10.1.0.3", Weight: 1}},
-			Hops: []control.Hop{hop("10.1.0.2", "good"), {Hop: "203.0.113.2", Answer: "unknown", Link: "unknown", Why: "203.0.113.2 is on no network of this host"}, {Hop: "10.2.0.2", NIC: "eth2", Answer: "good", Link: "down"}},
+			Hops: []control.Hop{hop("10.1.0.2", "good"), {Hop: "203.0.113.2", Answer: "unknown", Link: "unknown", Lives: "unknown", Why: "203.0.113.2 is on no network of this host"}, {Hop: "10.2.0.2", NIC: "eth2", Answer: "good", Link: "down", Lives: "no"}},
 			Row:  "R11", Why: "ours is not used", Level: "alarm", Since: at},
 		{Route: "2001:db8:1::/48", Prefix: "2001:db8:1::/48", Mode: "first", Kept: "hooks", Hops: []control.Hop{hop("2001:db8::2", "unknown")}, Row: "R5", Why: "it is not known yet", Since: now},
 	}}
@@ -50,7 +52,7 @@ func TestStatusShowsRoutes(t *testing.T) {
 2001:db8:1::/48           first   -                    0 of 1 live  0s     it is not known yet
   next hop 2001:db8::2: unknown
 `
-	if diff := cmp.Diff(want, out.String()); diff != "" {
+	if diff := gocmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}
 	if tally := routed().Tally(); tally.Well() || tally.String() != "keeping 3 routes; 1 problem" {
@@ -82,7 +84,7 @@ func TestWhyShowsRoutes(t *testing.T) {
 08:00:02.000  found it changed: it has gone from the kernel, and nobody here removed it.
 08:00:03.000  would add (R6): this Monitor observed.
 `
-	if diff := cmp.Diff(want, out.String()); diff != "" {
+	if diff := gocmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
 	}
 	all, err := tellRoutes(s, netip.Prefix{}, 1)

@@ -67,7 +67,7 @@ That is found by asking the rules. Of more than 32 aliases one has to be named.`
 			}
 			return oneAlias(c, args)
 		},
-		ValidArgsFunction: a.completeAlias,
+		ValidArgsFunction: a.completeWhy,
 		RunE: func(c *cobra.Command, args []string) error {
 			prefix, route := argRoute(args)
 			if route {

@@ -42,7 +42,7 @@ type Kind string
 // The kinds of refusals.
 const (
 	KindConfig    Kind = "configuration" // the files have mistakes
-	KindDrop      Kind = "drop"          // the files lack rows whose aliases this host holds
+	KindDrop      Kind = "drop"          // the files lack rows of aliases that this host holds, or of routes that it keeps
 	KindBusy      Kind = "busy"          // not now: the daemon is ending, or its loop does not answer
 	KindObserving Kind = "observing"     // the Monitor only observes
 	KindNoAlias   Kind = "no alias"      // the daemon has none of that address

@@ -92,9 +92,12 @@ type Hop struct {
 	NIC    string    `json:"nic,omitempty"`  // by which it is reached; empty: by none
 	Answer string    `json:"answer"`         // answered, silent, unknown; of a check good, failing, unknown
 	Link   string    `json:"link"`           // up, down, unknown
+	Lives  string    `json:"lives"`          // what the rules make of both: yes, no, unknown
 	Why    string    `json:"why,omitempty"`  // why it is not answered
 	Since  time.Time `json:"since,omitzero"` // of the answer
 	Asked  time.Time `json:"asked,omitzero"` // when it was last asked
+
+	Sent, Lost uint64 `json:"-"` // questions to it, and those of them in vain, for the metrics; a check counts its own
 }
 
 // Check is a question to a service on this host.
@@ -110,30 +113,44 @@ type Check struct {
 	Level  string    `json:"level,omitempty"`  // warning; empty: all well, or not asked for a good reason
 }
 
-// write writes the snapshot as JSON, one alias to a line. If it were encoded as a whole,
-// a thousand aliases would take some megabytes, which the daemon would then keep.
+// write writes the snapshot as JSON, one alias or route to a line. If it were encoded as a
+// whole, a thousand of them would take some megabytes, which the daemon would then keep.
 func (s Snapshot) write(to io.Writer) error {
-	aliases := s.Aliases
-	s.Aliases = []Alias{}
-	frame, err := json.Marshal(s) // it ends with "aliases":[]}
+	routes, aliases := s.Routes, s.Aliases
+	s.Routes, s.Aliases = nil, []Alias{}
+	frame, err := json.Marshal(s) // Routes and Aliases stand last in it
 	if err != nil {
 		return err
 	}
-	begin, end := frame[:len(frame)-2], frame[len(frame)-2:]
 	w := bufio.NewWriter(to)
-	w.Write(begin)
+	w.Write(frame[:len(frame)-len(`"aliases":[]}`)])
+	if len(routes) > 0 {
+		w.WriteString(`"routes":[`)
+		if err := writeLines(w, routes); err != nil {
+			return err
+		}
+		w.WriteString(`],`)
+	}
+	w.WriteString(`"aliases":[`)
+	if err := writeLines(w, aliases); err != nil {
+		return err
+	}
+	w.WriteString("]}\n")
+	return w.Flush() // Flush returns the first error of all writes
+}
+
+// writeLines writes the elements of a list, one to a line.
+func writeLines[T any](w *bufio.Writer, all []T) error {
 	out := json.NewEncoder(w)
-	for i := range aliases {
+	for i := range all {
 		if i > 0 {
 			w.WriteByte(',')
 		}
-		if err := out.Encode(&aliases[i]); err != nil {
+		if err := out.Encode(&all[i]); err != nil {
 			return err
 		}
 	}
-	w.Write(end)
-	w.WriteByte('\n')
-	return w.Flush() // Flush returns the first error of all writes
+	return nil
 }
 
 // Alias is one alias as the daemon sees it.

@@ -62,18 +62,9 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 	m.setHooks(cfg)
 	if drop {
 		m.defender.Reload(cfg)
-	} else if names, err := m.droppedRoutes(ctx, cfg); err != nil {
+	} else if err := m.reloadUnless(ctx, cfg); err != nil {
 		m.unsetHooks()
 		return m.refused(err)
-	} else if len(names) > 0 {
-		m.unsetHooks()
-		return m.refused(&control.Refusal{Kind: control.KindDrop, Text: sayDroppedRoutes(names) + notDropped})
-	} else if dropped, err := m.defender.ReloadUnless(ctx, cfg); err != nil {
-		m.unsetHooks()
-		return m.refused(err)
-	} else if len(dropped) > 0 {
-		m.unsetHooks()
-		return m.refused(&control.Refusal{Kind: control.KindDrop, Text: m.sayDropped(dropped)})
 	}
 	m.keepHooks(cfg)
 	m.checks.use(cfg)
@@ -101,22 +92,69 @@ func (m *monitor) inForce(ctx context.Context, cfg *config.Config, drop bool) er
 // mostNamed is how many of a long list are named; the others are counted.
 const mostNamed = 5
 
-// sayDropped says which rows are gone, in a line each, and what to do.
-func (m *monitor) sayDropped(rows []config.Alias) string {
+// lack is what files have lost that this host holds or keeps.
+type lack struct {
+	file   string // of the aliases
+	rows   []config.Alias
+	routes []string
+}
+
+// reloadUnless puts new files in force for the aliases, unless they have lost something: the
+// error is a lack then.
+func (m *monitor) reloadUnless(ctx context.Context, cfg *config.Config) error {
+	routes, err := m.droppedRoutes(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	of := m.defender.ReloadUnless
+	if len(routes) > 0 {
+		of = m.defender.Drops // it is refused already
+	}
+	rows, err := of(ctx, cfg)
+	if err != nil || len(rows) == 0 && len(routes) == 0 {
+		return err
+	}
+	return &lack{m.aliases, rows, routes}
+}
+
+// Error says which rows and routes are gone, in a line each, and what to do.
+func (l *lack) Error() string { return l.lines() + notDropped }
+
+func (l *lack) lines() string {
 	var text strings.Builder
-	for i, row := range rows {
+	for i, row := range l.rows {
 		if i == mostNamed {
-			fmt.Fprintf(&text, "%s: and %d more rows are gone whose aliases this host holds\n", m.aliases, len(rows)-mostNamed)
+			fmt.Fprintf(&text, "%s: and %d more rows are gone whose aliases this host holds\n", l.file, len(l.rows)-mostNamed)
 			break
 		}
-		fmt.Fprintf(&text, "%s: the row of alias %s on %s is gone, and this host holds that alias\n", m.aliases, row.Addr, row.Label)
+		fmt.Fprintf(&text, "%s: the row of alias %s on %s is gone, and this host holds that alias\n", l.file, row.Addr, row.Label)
 	}
-	text.WriteString(notDropped)
+	for i, name := range l.routes {
+		if i == mostNamed {
+			fmt.Fprintf(&text, "and %d more routes are gone that this host keeps\n", len(l.routes)-mostNamed)
+			break
+		}
+		fmt.Fprintf(&text, "the [[route]] of %s is gone, and this host keeps that route\n", name)
+	}
 	return text.String()
 }
 
+// kinds names what is gone.
+func (l *lack) kinds() string {
+	var all []string
+	if len(l.rows) > 0 {
+		all = append(all, "rows of aliases that this host holds")
+	}
+	if len(l.routes) > 0 {
+		all = append(all, "routes that this host keeps")
+	}
+	return strings.Join(all, " and ")
+}
+
 // notDropped is what to do about files that lack something.
-const notDropped = "nothing is changed: if the file was not cut short, 'aliasdefender Reload --drop' releases what has no row"
+const notDropped = "nothing is changed: " + toDrop
+
+const toDrop = "if the file was not cut short, 'aliasdefender Reload --drop' releases what has no row"
 
 // mostLogged is how many mistakes are logged; Check shows more.
 const mostLogged = 20
@@ -124,19 +162,15 @@ const mostLogged = 20
 // refused says what is wrong with the files.
 func (m *monitor) refused(err error) error {
 	var mistakes config.Mistakes
-	var refusal *control.Refusal
+	var lacks *lack
 	why := err.Error()
 	switch {
-	case errors.As(err, &refusal):
-		lines := strings.Split(refusal.Text, "\n")
-		for _, line := range lines[:len(lines)-1] {
-			m.event("reload_dropped").Error("reload: " + line)
+	case errors.As(err, &lacks):
+		for line := range strings.Lines(lacks.lines()) {
+			m.event("reload_dropped").Error("reload: " + strings.TrimSuffix(line, "\n"))
 		}
-		lacks := "rows of aliases that this host holds"
-		if strings.HasPrefix(lines[0], routeGone) {
-			lacks = "routes that this host keeps"
-		}
-		why = "the files lack " + lacks + "; " + strings.TrimPrefix(lines[len(lines)-1], "nothing is changed: ")
+		why = "the files lack " + lacks.kinds() + "; " + toDrop
+		err = &control.Refusal{Kind: control.KindDrop, Text: lacks.Error()}
 	case errors.As(err, &mistakes):
 		for i, mistake := range mistakes {
 			if i == mostLogged {

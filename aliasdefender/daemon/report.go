@@ -68,14 +68,14 @@ func (m *monitor) inOneLine(ctx context.Context) (status string, read bool) {
 	}
 	t.Problems += len(m.problems(m.recoveries()))
 	if m.routes != nil {
-		routes, problems, err := m.routes.Tally(within)
+		routes, err := m.routes.Tally(within)
 		switch {
 		case within.Err() == context.DeadlineExceeded && ctx.Err() == nil:
 			return "the loop of routes does not answer", false
 		case err != nil:
 			return "", false
 		}
-		t.Routes, t.Problems = routes, t.Problems+problems
+		t.Routes, t.Problems = routes.Routes, t.Problems+routes.Problems
 	}
 	status = t.String()
 	if why := m.failed.Load(); why != nil {

@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"sync/atomic"
 
 	"github.com/sirupsen/logrus"
@@ -79,22 +77,6 @@ func (m *monitor) droppedRoutes(ctx context.Context, cfg *config.Config) ([]stri
 		return nil, nil
 	}
 	return m.routes.Drops(ctx, cfg)
-}
-
-// routeGone begins what is said of a route that new files no longer have.
-const routeGone = "the [[route]] of "
-
-// sayDroppedRoutes says which routes are gone, in a line each.
-func sayDroppedRoutes(names []string) string {
-	var text strings.Builder
-	for i, name := range names {
-		if i == mostNamed {
-			fmt.Fprintf(&text, "and %d more routes are gone that this host keeps\n", len(names)-mostNamed)
-			break
-		}
-		fmt.Fprintf(&text, routeGone+"%s is gone, and this host keeps that route\n", name)
-	}
-	return text.String()
 }
 
 // showRoutes adds the routes to a snapshot.

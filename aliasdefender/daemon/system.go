@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -44,6 +45,11 @@ func OpenHost() (System, error) {
 		if err != nil {
 			return nil, nil, false, err
 		}
+		ours, err := h.OurRoutes()
+		if err != nil {
+			return nil, nil, false, err
+		}
+		routes = append(slices.DeleteFunc(routes, func(r host.TableRoute) bool { return r.Ours }), ours...)
 		ruled, vrf, err := h.RuledTables()
 		return routes, ruled, vrf, err
 	}

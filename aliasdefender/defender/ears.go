@@ -2,7 +2,6 @@ package defender
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -36,15 +35,15 @@ type ear struct {
 // ears is what the loop knows of its hearing as a whole.
 type ears struct {
 	pings   ear
-	frames  int       // frames and pings in this turn
-	backlog time.Time // since when the queue has had events that the loop has not taken in; zero: it has none
+	frames  int // frames and pings in this turn
+	backlog hearing.Backlog
 }
 
 // gauge asks all sockets how well they hear. It is called before the loop takes in the
 // events that came meanwhile: so whatever has waited until now is known, or counted as
 // late.
 func (l *loop) gauge() {
-	behind := l.behind()
+	behind := l.backlog.Behind(l.now)
 	for _, n := range l.net.nics {
 		if n.wire != nil {
 			l.hears(&n.ear, detect.ARP, n, n.wire.Hearing(), behind)
@@ -55,22 +54,10 @@ func (l *loop) gauge() {
 	}
 }
 
-// behind is how long events have waited for the loop itself.
-func (l *loop) behind() time.Duration {
-	if l.backlog.IsZero() {
-		return 0
-	}
-	return l.now.Sub(l.backlog)
-}
-
 // tookIn notes whether all events that waited at the last gauge were taken in.
 func (l *loop) tookIn(all bool) {
-	switch {
-	case all && !l.backlog.IsZero():
-		l.backlog = time.Time{}
+	if l.backlog.TookIn(all, l.now) {
 		l.gauge()
-	case !all && l.backlog.IsZero():
-		l.backlog = l.now
 	}
 }
 
@@ -185,19 +172,13 @@ func (l *loop) narrow(n *nic) {
 	if n.wire == nil {
 		return
 	}
-	wanted := make([]netip.Addr, 0, len(n.wanted))
-	for _, t := range l.asks.Targets() {
-		if t.NIC != "" && t.Side() == n.Side {
-			wanted = append(wanted, t.Addr)
-		}
-	}
-	slices.SortFunc(wanted, netip.Addr.Compare)
+	wanted := l.asks.On(n.Side)
 	if n.narrowed && slices.Equal(wanted, n.wanted) {
 		return
 	}
 	n.narrowed, n.wanted = true, wanted
 	if err := n.wire.Want(wanted); err != nil {
-		l.event("arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warnf("%s listener on %s stopped; reopening", hears[n.Family], n.NIC)
+		l.stopped(n, err)
 		n.close(l)
 		l.link(n)
 		l.read()

@@ -162,28 +162,3 @@ func TestAListenerIsToldWhatMatters(t *testing.T) {
 		w.expect("a", "it hears again")
 	})
 }
-
-// TestEventsThatWaitAreNotHeard: a loop that does not keep up has answers before it
-// that it has not taken in.
-func TestEventsThatWaitAreNotHeard(t *testing.T) {
-	begin := time.Unix(1_800_000_000, 0)
-	l := &loop{}
-	l.now = begin
-	for i, x := range []struct {
-		after time.Duration
-		all   bool
-		want  time.Duration
-	}{
-		{0, true, 0}, {time.Second, false, 0}, {time.Second, false, time.Second}, {time.Second, true, 2 * time.Second}, {time.Second, true, 0},
-	} {
-		l.now = l.now.Add(x.after)
-		if got := l.behind(); got != x.want {
-			t.Errorf("%d: %v behind, want %v", i, got, x.want)
-		}
-		if x.all {
-			l.backlog = time.Time{}
-		} else {
-			l.tookIn(false)
-		}
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -20,8 +21,7 @@ type listener struct {
 	wanted   []netip.Addr // the addresses that it should hear of,
 	narrowed bool         // and whether it was told so since
 	err      error        // why there is none; nil: opening one was not tried yet
-	ended    string       // why the last one stopped by itself,
-	endedAt  time.Time    // and when that was said
+	stops    hearing.Stops
 }
 
 // hears is what a listener of a family hears.
@@ -124,11 +124,17 @@ func (l *loop) stoppedListening(n *nic, w Wire) {
 	n.wire = nil
 	l.unhears(n)
 	l.link(n)
-	if err := w.Err(); err != nil && (err.Error() != n.ended || l.now.Sub(n.endedAt) > time.Minute) {
-		n.ended, n.endedAt = err.Error(), l.now
-		l.event("arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warnf("%s listener on %s stopped; reopening", hears[n.Family], n.NIC)
+	if err := w.Err(); err != nil {
+		l.stopped(n, err)
 	}
 	l.read()
+}
+
+// stopped says why the listener of one half of a NIC has stopped.
+func (l *loop) stopped(n *nic, why error) {
+	if n.stops.Say(why, l.now) {
+		l.event("arp_listener_stopped").WithField("nic", n.NIC).WithError(why).Warnf("%s listener on %s stopped; reopening", hears[n.Family], n.NIC)
+	}
 }
 
 // sightings holds lists for reuse, so that a thousand frames a second make no garbage.

@@ -97,6 +97,20 @@ func (d *Defender) ReloadUnless(ctx context.Context, c *config.Config) (dropped 
 	return <-answer, nil
 }
 
+// Drops are what ReloadUnless would refuse a configuration for. Nothing is changed.
+func (d *Defender) Drops(ctx context.Context, c *config.Config) (dropped []config.Alias, err error) {
+	answer := make(chan []config.Alias, 1)
+	d.post(func(l *loop) { answer <- l.drops(c) })
+	select {
+	case dropped = <-answer:
+		return dropped, nil
+	case <-d.over:
+		return nil, errEnded
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // drops are the present rows, of aliases that this host holds, that the configuration no
 // longer has.
 func (l *loop) drops(c *config.Config) (dropped []config.Alias) {

@@ -160,6 +160,19 @@ func (s *Set) At(k Key) *Target { return s.targets[k] }
 // Targets are all targets, in no particular order.
 func (s *Set) Targets() []*Target { return s.asked }
 
+// On are the addresses that are asked on one half of a NIC, in their order: a listener there
+// need hear of no other.
+func (s *Set) On(side host.Side) []netip.Addr {
+	var all []netip.Addr
+	for _, t := range s.asked {
+		if t.NIC != "" && t.Side() == side {
+			all = append(all, t.Addr)
+		}
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return all
+}
+
 // Trips is how long answers took, by medium. By ARP that is the time since the newest of
 // the window's questions.
 type Trips [media]count.Histogram

@@ -14,6 +14,9 @@
 //	 dropped:      waits:             waits:
 //	  Lost          Late               Late
 //
+// Behind the reader stands a loop with a queue of events, in which an answer may wait, too:
+// [Backlog].
+//
 // The package refuses to know what the packets are, and what follows from a loss.
 package hearing
 

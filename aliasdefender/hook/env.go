@@ -30,8 +30,7 @@ func environment(a config.Alias, s said) []string {
 	case a.Primary:
 		role = "primary"
 	}
-	env := []string{"PATH=" + program.SearchPath}
-	for _, v := range []struct{ name, value string }{
+	return environmentOf([]variable{
 		{"EVENT", string(s.event)},
 		{"ALIAS", idOf(s.alias).String()},
 		{"PREFIX", strconv.Itoa(a.Prefix.Bits())},
@@ -44,7 +43,16 @@ func environment(a config.Alias, s said) []string {
 		{"ROLE", role},
 		{"SEQ", strconv.FormatUint(s.seq, 10)},
 		{"TIME", s.at.UTC().Format(time.RFC3339Nano)},
-	} {
+	})
+}
+
+// variable is one that a hook is given, without the AD_ before its name.
+type variable struct{ name, value string }
+
+// environmentOf is the whole environment of a hook that is given these.
+func environmentOf(all []variable) []string {
+	env := []string{"PATH=" + program.SearchPath}
+	for _, v := range all {
 		env = append(env, "AD_"+v.name+"="+onOneLine(v.value))
 	}
 	return env

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
-	"alias-defender/aliasdefender/program"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
 )
@@ -61,8 +60,7 @@ func (s *standing) heedRoute(e record.Event) (names []config.HookName) {
 // routeEnvironment is the whole environment of a hook about a route.
 func routeEnvironment(name config.HookName, e record.Event) []string {
 	prefix, _, _ := strings.Cut(e.Route, " ")
-	env := []string{"PATH=" + program.SearchPath}
-	for _, v := range []struct{ name, value string }{
+	return environmentOf([]variable{
 		{"EVENT", string(name)},
 		{"ROUTE", e.Route},
 		{"PREFIX", prefix},
@@ -73,8 +71,5 @@ func routeEnvironment(name config.HookName, e record.Event) []string {
 		{"WHY", e.Decision.Why},
 		{"SEQ", strconv.FormatUint(e.Seq, 10)},
 		{"TIME", e.Time.UTC().Format(time.RFC3339Nano)},
-	} {
-		env = append(env, "AD_"+v.name+"="+onOneLine(v.value))
-	}
-	return env
+	})
 }

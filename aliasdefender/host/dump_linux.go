@@ -50,6 +50,10 @@ func (t *talk) links() (nics []NIC, err error) {
 				if len(v) == len(n.HW) { // not InfiniBand, not a tunnel
 					n.HW = HW(v)
 				}
+			case unix.IFLA_CARRIER_DOWN_COUNT:
+				if len(v) == 4 {
+					n.Downs = binary.NativeEndian.Uint32(v)
+				}
 			case unix.IFLA_AF_SPEC:
 				n.NoIPv6 = noIPv6(v)
 			}

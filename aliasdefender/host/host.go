@@ -67,6 +67,7 @@ type NIC struct {
 	HW      HW
 	Up      bool // administratively up
 	Carrier bool
+	Downs   uint32    // how often its carrier has gone since it was made, where the kernel counts that
 	NoIPv6  bool      // IPv6 is disabled on it: it has no address of IPv6 and takes none
 	Addrs   []Address // in the kernel's order
 }

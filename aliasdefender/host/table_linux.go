@@ -23,6 +23,13 @@ func (h *Host) ReadRoutes(tables []int, of func(netip.Prefix) bool) ([]TableRout
 	return withKernel(h, func(t *talk) ([]TableRoute, error) { return t.tables(tables, of) })
 }
 
+// OurRoutes reads all routes that are ours, of both families, whatever table they are in.
+func (h *Host) OurRoutes() ([]TableRoute, error) {
+	return withKernel(h, func(t *talk) ([]TableRoute, error) {
+		return t.tables([]int{unix.RT_TABLE_UNSPEC}, func(netip.Prefix) bool { return false })
+	})
+}
+
 // AddRoutes adds routes. The error of one whose place another has is ErrRouteThere.
 func (h *Host) AddRoutes(orders []TableRoute) []error {
 	return h.changeRoutes(orders, func(t *talk, on subjects) []error {
@@ -195,7 +202,8 @@ func newRoute(o TableRoute, flags int, index map[string]int) (*nl.NetlinkRequest
 	return req, nil
 }
 
-// tables reads those routes of the tables that are ours or asked for.
+// tables reads those routes of the tables that are ours or asked for. RT_TABLE_UNSPEC is
+// all tables.
 func (t *talk) tables(tables []int, of func(netip.Prefix) bool) (all []TableRoute, err error) {
 	if len(tables) == 0 {
 		return nil, nil
@@ -224,7 +232,11 @@ func (t *talk) tables(tables []int, of func(netip.Prefix) bool) (all []TableRout
 func (t *talk) tableOf(family byte, table int, names map[int]string, of func(netip.Prefix) bool) (list []TableRoute, err error) {
 	query := make([]byte, unix.SizeofRtMsg)
 	query[0] = family
-	query = append(query, nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(uint32(table))).Serialize()...)
+	if table == unix.RT_TABLE_UNSPEC {
+		query[5] = RouteProtocol // a host may have a table of the whole Internet
+	} else {
+		query = append(query, nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(uint32(table))).Serialize()...)
+	}
 	err = t.dump(unix.RTM_GETROUTE, query, unix.RTM_NEWROUTE, func(m []byte) error {
 		if len(m) < unix.SizeofRtMsg {
 			return unix.EBADMSG
@@ -275,7 +287,7 @@ func readRoute(m []byte, table int, names map[int]string) (r TableRoute, ok bool
 			hops = v
 		}
 	})
-	if err != nil || r.Table != table || !dst.IsValid() || !is(dst, family) {
+	if err != nil || table != unix.RT_TABLE_UNSPEC && r.Table != table || !dst.IsValid() || !is(dst, family) {
 		return r, false, err
 	}
 	if r.Prefix, err = dst.Prefix(bits); err != nil {

@@ -38,6 +38,14 @@ func (r gateway) ReadRoutes(tables []int, of func(netip.Prefix) bool) ([]host.Ta
 	return got.routes, got.err
 }
 
+func (r gateway) OurRoutes() ([]host.TableRoute, error) {
+	got := within(r, func() read {
+		routes, err := r.Host.OurRoutes()
+		return read{routes, err}
+	})
+	return got.routes, got.err
+}
+
 func (r gateway) AddRoutes(o []host.TableRoute) []error {
 	return within(r, func() []error { return r.Host.AddRoutes(o) })
 }
@@ -176,5 +184,24 @@ func TestTheTablesThatRulesLookUp(t *testing.T) {
 	})
 	if tables, _ := ruled(); !tables[host.FamilyTable{host.IPv4, 1000}] || tables[host.FamilyTable{host.IPv6, 1000}] {
 		t.Errorf("%v", tables)
+	}
+}
+
+// A NIC that is back at once has taken its routes along all the same.
+func TestTheKernelCountsHowOftenANICWasDown(t *testing.T) {
+	r := routing(t)
+	downs := func() uint32 {
+		s, err := r.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _ := s.NIC("eth0")
+		return n.Downs
+	}
+	before := downs()
+	r.space.Down(t, "eth0")
+	r.space.Up(t, "eth0")
+	if after := downs(); after != before+1 {
+		t.Errorf("%d times, and then %d", before, after)
 	}
 }

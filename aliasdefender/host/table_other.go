@@ -20,6 +20,9 @@ func (h *Host) ReadRoutes([]int, func(netip.Prefix) bool) ([]TableRoute, error) 
 	return nil, errNoRoutes
 }
 
+// OurRoutes is not served on this system.
+func (h *Host) OurRoutes() ([]TableRoute, error) { return nil, errNoRoutes }
+
 // AddRoutes is not served on this system.
 func (h *Host) AddRoutes(o []TableRoute) []error {
 	return slices.Repeat([]error{errNoRoutes}, len(o))

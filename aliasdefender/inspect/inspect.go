@@ -159,6 +159,7 @@ var Rules = []func(*Subject) []Finding{
 	loopbackCovers,
 	loopbackMeans,
 	routeHopElsewhere,
+	routeHopWithin,
 	routeNotForwarded,
 	routeForeign,
 	routeTable,

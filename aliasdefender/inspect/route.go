@@ -18,7 +18,7 @@ var RouteSettings = map[host.Family]struct{ Forwarding, Hash string }{
 
 // Tables are what was read of this host's routing tables.
 type Tables struct {
-	Routes []host.TableRoute         // those that are ours, or have the prefix of a [[route]]
+	Routes []host.TableRoute         // those that are ours, in whatever table, or have the prefix of a [[route]] in its table
 	Ruled  map[host.FamilyTable]bool // the tables that some rule looks up
 	VRF    bool                      // a rule looks up those of VRFs too
 }
@@ -58,19 +58,49 @@ func routeHopElsewhere(s *Subject) []Finding {
 	})
 }
 
+// routeHopWithin: the prefix of one route holds the next hop of another, and comes before the
+// network on which that hop is.
+func routeHopWithin(s *Subject) []Finding {
+	if s.Host == nil {
+		return nil
+	}
+	return s.routes(func(holds config.Route) []Finding {
+		if !holds.Install {
+			return nil
+		}
+		for _, r := range s.Config.Routes {
+			for _, hop := range r.Via {
+				network := s.network(hop)
+				if holds.Line == r.Line || network < 0 || holds.Prefix.Bits() <= network || !host.Has(holds.Prefix, hop) {
+					continue
+				}
+				return []Finding{{Warning, s.route(holds), fmt.Sprintf("the prefix %s holds the next hop %s of the route %s", holds.Prefix, hop, r.Name()),
+					"the kernel then looks for that hop behind the hops of this route: it refuses the other one, and pings to the hop go astray",
+					"give the route a prefix without " + hop.String() + ", or that hop an address outside of it"}}
+			}
+		}
+		return nil
+	})
+}
+
 // connected tells whether a NIC of this host has an address in the subnet of the hop.
-func (s *Subject) connected(hop netip.Addr) bool {
+func (s *Subject) connected(hop netip.Addr) bool { return s.network(hop) >= 0 }
+
+// network is the length of the longest prefix of a NIC of this host that has the hop; -1:
+// none has.
+func (s *Subject) network(hop netip.Addr) (bits int) {
+	bits = -1
 	for _, n := range s.Host.NICs {
 		if config.IsLoopback(n.Name) || hop.Zone() != "" && hop.Zone() != n.Name {
 			continue
 		}
 		for _, a := range n.Addrs {
 			if host.Has(a.Prefix, hop) {
-				return true
+				bits = max(bits, a.Prefix.Bits())
 			}
 		}
 	}
-	return false
+	return bits
 }
 
 // routeNotForwarded: this host forwards no packets of a route's family.
@@ -161,21 +191,36 @@ func routeTable(s *Subject) []Finding {
 	})
 }
 
-// routeLeftOver: a Monitor made a route, and no [[route]] has it.
+// routeLeftOver: a Monitor made a route, and no [[route]] has it, or not to install.
 func routeLeftOver(s *Subject) (found []Finding) {
 	if s.Tables == nil {
 		return nil
 	}
-	kept := map[host.RouteKey]bool{}
+	installs := map[host.RouteKey]bool{} // of each row
 	s.routes(func(r config.Route) []Finding {
-		kept[host.RouteKey{Prefix: r.Prefix, Table: r.Table, Metric: host.Metric(r.Prefix, r.Metric)}] = r.Install
+		installs[host.RouteKey{Prefix: r.Prefix, Table: r.Table, Metric: host.Metric(r.Prefix, r.Metric)}] = r.Install
 		return nil
 	})
 	for _, r := range s.Tables.Routes {
-		if r.Ours && !kept[r.Key()] {
-			found = append(found, Finding{Warning, s.Settings, fmt.Sprintf("a Monitor made the route %s in table %d, and no [[route]] has it", r.Prefix, r.Table),
-				"it stays where it leads, whether anybody lives there or not", "write it again, if the file has lost it; or, if no Monitor with another file runs here: " + r.Removal()})
+		install, has := installs[r.Key()]
+		if !r.Ours || install {
+			continue
 		}
+		if len(found) == mostLeftOver {
+			found = append(found, Finding{Warning, s.Settings, "Monitors made more routes that no [[route]] has, or not to install",
+				"they stay where they lead, whether anybody lives there or not", fmt.Sprintf("'ip route show table all proto %d', and the same of 'ip -6 route', lists all that Monitors have made", host.RouteProtocol)})
+			break
+		}
+		one := Finding{Warning, s.Settings, fmt.Sprintf("a Monitor made the route %s in table %d, and no [[route]] has it", r.Prefix, r.Table),
+			"it stays where it leads, whether anybody lives there or not", "write it again, if the file has lost it; or, if no Monitor with another file runs here: " + r.Removal()}
+		if has {
+			one.What = fmt.Sprintf("a Monitor made the route %s in table %d, and its [[route]] says install = false", r.Prefix, r.Table)
+			one.Mend = "if no Monitor with another file runs here: " + r.Removal()
+		}
+		found = append(found, one)
 	}
 	return found
 }
+
+// mostLeftOver is how many routes that are left over are named.
+const mostLeftOver = 5

@@ -38,12 +38,19 @@ func TestWhatIsInTheWayOfARoute(t *testing.T) {
 		"aliasdefender.toml:2: the next hop 10.1.0.2 is on no network of this host": func(s *Subject) { s.Host.NICs[1].Addrs[0].Prefix = netip.MustParsePrefix("10.2.0.1/24") },
 		"aliasdefender.toml:2: the next hop 10.1.0.2 is an address of this host":    func(s *Subject) { s.Host.NICs[1].Addrs[0].Prefix = netip.MustParsePrefix("10.1.0.2/24") },
 		"aliasdefender.toml:5: the next hop fe80::2%eth1 is on no network":          func(s *Subject) { s.Host.NICs[1].Name = "eth2" },
-		"aliasdefender.toml:2: net/ipv4/ip_forward=0":                               func(s *Subject) { s.Sysctls["net/ipv4/ip_forward"] = "0" },
-		"aliasdefender.toml:5: net/ipv6/conf/all/forwarding=0":                      func(s *Subject) { s.Sysctls["net/ipv6/conf/all/forwarding"] = "0" },
-		"aliasdefender.toml:2: net/ipv4/fib_multipath_hash_policy=0":                func(s *Subject) { s.Sysctls["net/ipv4/fib_multipath_hash_policy"] = "0" },
-		"aliasdefender.toml:5: a route that no Monitor made":                        func(s *Subject) { s.Tables.Routes[1].Metric = 1024 },
-		"aliasdefender.toml:5: no rule of IPv6 looks up table 100":                  func(s *Subject) { s.Tables.Ruled[host.FamilyTable{Family: host.IPv6, Table: 100}] = false },
-		"aliasdefender.toml: a Monitor made the route 192.0.2.32/27":                func(s *Subject) { s.Tables.Routes[0].Metric = 7 },
+		"aliasdefender.toml:2: the prefix 10.1.0.0/28 holds the next hop 10.1.0.2 of the route 203.0.113.0/24": func(s *Subject) {
+			s.Config.Routes[0].Prefix, s.Config.Routes[0].Via = netip.MustParsePrefix("10.1.0.0/28"), []netip.Addr{netip.MustParseAddr("10.1.0.99")}
+			s.Tables.Routes = nil
+			other := s.Config.Routes[0]
+			other.Line, other.Prefix, other.Via = 8, netip.MustParsePrefix("203.0.113.0/24"), []netip.Addr{netip.MustParseAddr("10.1.0.2")}
+			s.Config.Routes = append(s.Config.Routes, other)
+		},
+		"aliasdefender.toml:2: net/ipv4/ip_forward=0":                func(s *Subject) { s.Sysctls["net/ipv4/ip_forward"] = "0" },
+		"aliasdefender.toml:5: net/ipv6/conf/all/forwarding=0":       func(s *Subject) { s.Sysctls["net/ipv6/conf/all/forwarding"] = "0" },
+		"aliasdefender.toml:2: net/ipv4/fib_multipath_hash_policy=0": func(s *Subject) { s.Sysctls["net/ipv4/fib_multipath_hash_policy"] = "0" },
+		"aliasdefender.toml:5: a route that no Monitor made":         func(s *Subject) { s.Tables.Routes[1].Metric = 1024 },
+		"aliasdefender.toml:5: no rule of IPv6 looks up table 100":   func(s *Subject) { s.Tables.Ruled[host.FamilyTable{Family: host.IPv6, Table: 100}] = false },
+		"aliasdefender.toml: a Monitor made the route 192.0.2.32/27": func(s *Subject) { s.Tables.Routes[0].Metric = 7 },
 	} {
 		s := routing()
 		spoil(s)
@@ -58,6 +65,20 @@ func TestWhatIsInTheWayOfARoute(t *testing.T) {
 		if !strings.HasPrefix(got, want) || len(found) > 1 || want == "" && got != "" {
 			t.Errorf("want %q, found %q", want, got)
 		}
+	}
+}
+
+func TestRoutesThatAreLeftOverAreNamedUpToALimit(t *testing.T) {
+	s := routing()
+	s.Config.Routes[0].Install = false
+	if found := Inspect(s); len(found) != 1 || !strings.Contains(found[0].What, "says install = false") {
+		t.Errorf("%+v", found)
+	}
+	for table := range 20 {
+		s.Tables.Routes = append(s.Tables.Routes, host.TableRoute{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Table: 1 + table, Ours: true})
+	}
+	if found := Inspect(s); len(found) != mostLeftOver+1 {
+		t.Errorf("%d findings: %+v", len(found), found)
 	}
 }
 

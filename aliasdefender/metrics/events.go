@@ -31,6 +31,7 @@ type totals struct {
 type ofAlias struct {
 	takes, releases, rivals uint64
 	handOvers               [len(outcomes)]uint64
+	recoveries              [len(recoveryOutcomes)]uint64
 	moved                   time.Time
 }
 
@@ -45,6 +46,27 @@ const (
 )
 
 var outcomes = [...]string{given: "given", taken: "taken", failed: "failed"}
+
+// The outcomes of a recovery.
+const (
+	helped = iota
+	brokenOff
+	hasFailed
+)
+
+var recoveryOutcomes = [...]string{helped: "helped", brokenOff: "broken off", hasFailed: "failed"}
+
+// outcomeOf is the outcome of a recovery that has ended, by the level of its event.
+func outcomeOf(l rules.Level) int {
+	switch {
+	case l >= rules.Error:
+		return hasFailed
+	case l == rules.Warning:
+		return brokenOff
+	default:
+		return helped
+	}
+}
 
 // rivals are the reasons of decisions about an alias that another host claims too.
 var rivals = func() map[string]bool {
@@ -126,6 +148,8 @@ func (a *ofAlias) put(e record.Event) {
 	switch {
 	case e.Kind == record.HandoverEnded:
 		a.handOvers[failed]++
+	case e.Kind == record.RecoveryEnded:
+		a.recoveries[outcomeOf(e.Level)]++
 	case e.Kind != record.Moved:
 	default:
 		switch e.Decision.Action { // what was found, or put back, has not moved

@@ -23,7 +23,7 @@ func Families() []Family { return families }
 var families []Family
 
 func init() {
-	families = slices.Concat(ofMonitor, ofAliases, ofEvents, ofDrills, ofChannel, ofServices, ofRoutes, ofLoop)
+	families = slices.Concat(ofMonitor, ofAliases, ofGroups, ofRecoveries, ofEvents, ofDrills, ofChannel, ofServices, ofRoutes, ofLoop)
 }
 
 var ofMonitor = []Family{
@@ -313,43 +313,6 @@ var ofServices = []Family{
 		checks(func(p *page, in string, c control.Check) { p.yes(in, c.State == "failing") })},
 	{"aliasdefender_check_late_total", Counter, "check kind", "Questions of the check that could not be put in their turn.",
 		checks(func(p *page, in string, c control.Check) { p.number(in, c.Late) })},
-}
-
-// hops is a row for each next hop of each route.
-func hops(is func(r *control.Route, h control.Hop) bool) func(*page) {
-	return func(p *page) {
-		for i := range p.Routes {
-			for _, h := range p.Routes[i].Hops {
-				p.yes(labels("route", p.Routes[i].Route, "hop", h.Hop), is(&p.Routes[i], h))
-			}
-		}
-	}
-}
-
-// routes is a row for each route.
-func routes(of func(p *page, in string, r *control.Route)) func(*page) {
-	return func(p *page) {
-		for i := range p.Routes {
-			of(p, labels("route", p.Routes[i].Route), &p.Routes[i])
-		}
-	}
-}
-
-var ofRoutes = []Family{
-	{"aliasdefender_route_kept", Gauge, "route", "1: the kernel has the route, or its hooks were told where it leads.",
-		routes(func(p *page, in string, r *control.Route) {
-			p.yes(in, r.Kept == "yes" || r.Kept == "hooks" && len(r.Via) > 0)
-		})},
-	{"aliasdefender_route_problem", Gauge, "route", "1: somebody must look at the route: Status shows a warning, an error or an alarm.",
-		routes(func(p *page, in string, r *control.Route) { p.yes(in, r.Level != "") })},
-	{"aliasdefender_route_moves_total", Counter, "route", "How often the route was added, led elsewhere or withdrawn.",
-		routes(func(p *page, in string, r *control.Route) { p.number(in, p.events.routes[r.Route]) })},
-	{"aliasdefender_route_hop_answers", Gauge, "route hop", "1: the next hop answers, or its check is good.",
-		hops(func(_ *control.Route, h control.Hop) bool { return h.Answer == "answered" || h.Answer == "good" })},
-	{"aliasdefender_route_hop_used", Gauge, "route hop", "1: the route leads to this next hop.",
-		hops(func(r *control.Route, h control.Hop) bool {
-			return slices.ContainsFunc(r.Via, func(v control.Via) bool { return v.Hop == h.Hop })
-		})},
 }
 
 var ofLoop = []Family{

@@ -16,6 +16,7 @@ import (
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/count"
 	"alias-defender/aliasdefender/record"
+	"alias-defender/aliasdefender/rules"
 )
 
 var now = time.Date(2026, 11, 29, 18, 0, 0, 0, time.UTC)
@@ -30,14 +31,16 @@ func whole() Source {
 			Partner: "172.16.1.5", Dropped: map[string]uint64{"replayed": 5}, Paths: []control.ChannelPath{{Addr: "10.9.9.5", Heard: now.Add(-time.Second)}},
 		}}},
 		Checks: []control.Check{{Name: "web", Kind: "http", State: "failing", Late: 2}},
-		Routes: []control.Route{{Route: "192.0.2.32/27", Kept: "yes", Via: []control.Via{{Hop: "10.1.0.2", Weight: 1}},
-			Hops: []control.Hop{{Hop: "10.1.0.2", Answer: "answered"}, {Hop: "10.1.0.3", Answer: "silent"}}}},
+		Routes: []control.Route{{Route: "192.0.2.64/27", Hops: []control.Hop{{Hop: "10.1.0.2", NIC: "eth1", Lives: "yes", Sent: 12, Lost: 3}}}, {Route: "192.0.2.32/27", Kept: "yes", Via: []control.Via{{Hop: "10.1.0.2", Weight: 1}},
+			Hops: []control.Hop{{Hop: "10.1.0.2", NIC: "eth1", Answer: "answered", Lives: "yes", Sent: 12, Lost: 3}, {Hop: "10.1.0.3", Answer: "answered", Link: "down", Lives: "no"}}}},
 		Drill: &control.Drill{At: now.Add(-time.Hour), Outcome: control.DrillGood, Aliases: []control.Drilled{
 			{Alias: "172.16.1.2", Us: &control.Measure{Asked: 400, Lost: 2, GapMS: 30.5}, Partner: &control.Measure{Asked: 390}}, {Alias: "172.16.1.3"}}},
 		Counts: control.Counts{Drills: map[string]uint64{control.DrillGood: 2, control.DrillRefused: 1}, Lag: h, Trips: map[string]count.Histogram{"icmp": h, "arp": {}}, Probes: []control.Probes{{Addr: "172.16.1.254", NIC: "eth0", Sent: 9, Lost: 1}}},
 		Aliases: []control.Alias{{
 			Alias: "172.16.1.2", NIC: "eth0:1", Role: "primary", Holder: "us", Level: "alarm", Pair: []string{"x"}, Handover: "giving", Announcements: 6,
-			Standby: &control.Standby{Host: "partner", Ready: "no", HandOver: "yes"}, Says: &control.Says{Daemon: "heard"},
+			Group:    &control.Group{Name: "firewall", Here: "yes", Partner: "unknown"},
+			Recovery: &control.Recovery{Step: "fence", Level: "alarm", Fenced: now},
+			Standby:  &control.Standby{Host: "partner", Ready: "no", HandOver: "yes"}, Says: &control.Says{Daemon: "heard"},
 			Facts: []control.Fact{{Name: "nic up", Value: "yes"}, {Name: "carrier", Value: "yes", Asked: now.Add(-90 * time.Millisecond)},
 				{Name: "own address", Value: "no"}, {Name: "alias elsewhere", Value: "answered", Asked: now}, {Name: "router", Value: "unknown"}, {Name: "service", Value: "good"}},
 		}},
@@ -47,6 +50,7 @@ func whole() Source {
 		{Kind: record.Moved, Decision: record.Decision{Row: "W5", Action: "take", Reason: "offered"}, Time: now.Add(-time.Minute)},
 		{Kind: record.Decided, Decision: record.Decision{Row: "H7", Action: "announce", Reason: "foreign host claims it"}},
 		{Kind: record.HookRan, Hook: "take"},
+		{Kind: record.RecoveryEnded, Level: rules.Info}, {Kind: record.RecoveryEnded, Level: rules.Alarm}, {Kind: record.RecoveryEnded, Level: rules.Alarm},
 	} {
 		e.Alias = at
 		s.Events.Put(e)
@@ -104,14 +108,23 @@ func TestAPageShowsWhatTheMonitorKnows(t *testing.T) {
 		`channel_dropped_total{partner="172.16.1.5",kind="replayed"}`:       "5",
 		`check_failing{check="web",kind="http"}`:                            "1",
 		`check_good{check="web",kind="http"}`:                               "0",
-		`route_hop_answers{route="192.0.2.32/27",hop="10.1.0.2"}`:           "1",
+		`route_hop_lives{route="192.0.2.32/27",hop="10.1.0.2"}`:             "1",
+		`route_hop_lives{route="192.0.2.32/27",hop="10.1.0.3"}`:             "0",
 		`route_hop_used{route="192.0.2.32/27",hop="10.1.0.3"}`:              "0",
-		`probes_sent_total{address="172.16.1.254",nic="eth0"}`:              "9",
-		`round_trip_seconds_bucket{medium="icmp",le="0.001"}`:               "0",
-		`round_trip_seconds_bucket{medium="icmp",le="0.003"}`:               "1",
-		`round_trip_seconds_bucket{medium="icmp",le="+Inf"}`:                "1",
-		`round_trip_seconds_sum{medium="icmp"}`:                             "0.002",
-		`loop_lag_seconds_count`:                                            "1",
+		`hop_probes_sent_total{hop="10.1.0.2",nic="eth1"}`:                  "12",
+		`hop_probes_lost_total{hop="10.1.0.2",nic="eth1"}`:                  "3",
+		`group_here{group="firewall"}`:                                      "1", `group_partner{group="firewall"}`: "0",
+		`group_members{group="firewall"}`: "1", `group_held{group="firewall"}`: "1",
+		"recovery_open" + in: "1", "recovery_problem" + in: "1", "partner_fenced" + in: "1",
+		`recoveries_total{alias="172.16.1.2",nic="eth0:1",outcome="helped"}`:     "1",
+		`recoveries_total{alias="172.16.1.2",nic="eth0:1",outcome="broken off"}`: "0",
+		`recoveries_total{alias="172.16.1.2",nic="eth0:1",outcome="failed"}`:     "2",
+		`probes_sent_total{address="172.16.1.254",nic="eth0"}`:                   "9",
+		`round_trip_seconds_bucket{medium="icmp",le="0.001"}`:                    "0",
+		`round_trip_seconds_bucket{medium="icmp",le="0.003"}`:                    "1",
+		`round_trip_seconds_bucket{medium="icmp",le="+Inf"}`:                     "1",
+		`round_trip_seconds_sum{medium="icmp"}`:                                  "0.002",
+		`loop_lag_seconds_count`:                                                 "1",
 	} {
 		value, there := got["aliasdefender_"+name]
 		if name == "start_time_seconds" {
@@ -176,7 +189,8 @@ func TestNoTextBreaksThePage(t *testing.T) {
 		s := whole()
 		s.Version, s.Go = evil, evil
 		s.Checks[0].Name, s.Checks[0].Kind = evil, evil
-		s.Routes[0].Route, s.Routes[0].Via[0].Hop, s.Routes[0].Hops[0].Hop = evil, evil, evil
+		s.Routes[1].Route, s.Routes[1].Via[0].Hop, s.Routes[1].Hops[0].Hop, s.Routes[0].Hops[0].Hop = evil, evil, evil, evil
+		s.Aliases[0].Group.Name = evil
 		s.Channel.Partners[0].Partner, s.Channel.Partners[0].Paths[0].Addr = evil, evil
 		s.Aliases[0].NIC, s.Aliases[0].Facts[5].Name = "eth0:"+evil, evil
 		s.Counts.Probes[0].NIC = evil

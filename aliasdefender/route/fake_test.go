@@ -34,6 +34,7 @@ type world struct {
 	routes  []host.TableRoute
 	dead    map[netip.Addr]bool // hosts that do not answer
 	failing map[string]bool     // checks that fail
+	hangs   bool                // whoever is asked by a check does not answer
 	wakes   []func()
 	sees    map[host.Side]func([]host.Sighting)
 	events  []record.Event
@@ -152,6 +153,17 @@ func (w *world) ReadRoutes(tables []int, of func(netip.Prefix) bool) (all []host
 					all = append(all, r)
 				}
 			}
+		}
+	}
+	return all, w.readErr
+}
+
+func (w *world) OurRoutes() (all []host.TableRoute, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.routes {
+		if r.Ours {
+			all = append(all, r)
 		}
 	}
 	return all, w.readErr
@@ -288,8 +300,13 @@ func (w *world) ping(ctx context.Context, q probe.Question) (bool, error) {
 	}
 }
 
-func (w *world) check(_ context.Context, c config.Check) check.Answer {
+func (w *world) check(ctx context.Context, c config.Check) check.Answer {
 	w.mu.Lock()
+	if w.hangs {
+		w.mu.Unlock()
+		<-ctx.Done()
+		return check.Answer{Reason: "hangs"}
+	}
 	defer w.mu.Unlock()
 	if w.failing[c.Name] {
 		return check.Answer{State: check.Failing, Reason: "status 500"}

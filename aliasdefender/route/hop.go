@@ -1,9 +1,11 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"alias-defender/aliasdefender/check"
@@ -31,6 +33,8 @@ type hop struct {
 	near error      // why it is not on a connected network; nil: it is
 	own  rules.Fact // it is an address of this host, so nothing can be sent there
 	link rules.Fact
+
+	downs uint32 // of its NIC, when it was read last
 
 	report check.Report // of its check
 }
@@ -66,6 +70,7 @@ func (l *loop) relink() {
 	}
 	l.every = time.Hour
 	prefixes := map[netip.Prefix]bool{}
+	leave := len(l.leaving()) == len(l.list)
 	for _, r := range l.list {
 		prefixes[r.key.Prefix] = true
 		r.hops = r.hops[:0]
@@ -79,11 +84,15 @@ func (l *loop) relink() {
 				h = &hop{hopKey: k}
 				l.hops[k] = h
 			}
-			h.Rhythm = detect.Rhythm{Interval: r.cfg.Interval, Timeout: r.cfg.Timeout, Misses: r.cfg.Misses}
+			if len(h.routes) == 0 || !r.state.Leaving { // those that leave stand last
+				h.Rhythm = detect.Rhythm{Interval: r.cfg.Interval, Timeout: r.cfg.Timeout, Misses: r.cfg.Misses}
+			}
 			h.routes = append(h.routes, r)
 			r.hops = append(r.hops, h)
 		}
-		l.every = min(l.every, r.cfg.Interval)
+		if leave || !r.state.Leaving {
+			l.every = min(l.every, r.cfg.Interval)
+		}
 	}
 	for k, h := range l.hops {
 		if len(h.routes) == 0 {
@@ -163,10 +172,7 @@ func (l *loop) sortedHops() []*hop {
 		all = append(all, h)
 	}
 	slices.SortFunc(all, func(a, b *hop) int {
-		if d := a.addr.Compare(b.addr); d != 0 {
-			return d
-		}
-		return len(a.check) - len(b.check)
+		return cmp.Or(a.addr.Compare(b.addr), strings.Compare(a.check, b.check))
 	})
 	return all
 }
@@ -207,6 +213,10 @@ func (l *loop) reach(h *hop) {
 	} else {
 		n, there := l.state.NIC(h.nic)
 		up := there && n.Up && n.Carrier
+		if n.Downs != h.downs { // it was down, if only for a moment between two readings
+			h.downs = n.Downs
+			h.link.Set(rules.No, l.readAt, l.now)
+		}
 		h.link.Set(rules.Of(up), l.readAt, l.now)
 		if up && best == "" && h.near == nil {
 			h.near = fmt.Errorf("%s is on no network of this host: %s has no address in its subnet any more", h.addr, h.nic)

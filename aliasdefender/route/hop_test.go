@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -88,6 +89,28 @@ func TestANICThatFlapsIsNoOtherProgram(t *testing.T) {
 	})
 }
 
+// It may be back before anybody has read that it was gone.
+func TestANICThatIsBackAtOnceIsNoOtherProgram(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		for range 6 {
+			w.change(func() {
+				w.nics[0].Downs++
+				w.routes = nil
+			})
+			time.Sleep(500 * time.Millisecond)
+		}
+		w.expect("it is back", prefix, "10.1.0.2")
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, e := range w.events {
+			if e.Kind == record.RouteVanished && !strings.Contains(e.Text, "together with eth0") {
+				t.Errorf("%s", e.Text)
+			}
+		}
+	})
+}
+
 // What another program removes waits, but only where it led to.
 func TestAPauseIsForOneHop(t *testing.T) {
 	play(t, two(""), func(w *world) {
@@ -149,4 +172,54 @@ func TestARouteThatGoesBeforeItsReplaceIsAddedAtOnce(t *testing.T) {
 			t.Errorf("%d failures told", n)
 		}
 	})
+}
+
+func TestTheQuestionsToAHopAreCounted(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		w.kill("10.1.0.3")
+		time.Sleep(time.Minute)
+		hops := w.shown(prefix).Hops
+		if h := hops[0]; h.Sent < 60 || h.Lost > 0 {
+			t.Errorf("of one that lives: %+v", h)
+		}
+		if h := hops[1]; h.Sent < 60 || h.Lost < 60 {
+			t.Errorf("of a dead one: %+v", h)
+		}
+	})
+}
+
+// What Status says of a hop is what the rules decide by.
+func TestWhatIsShownOfAHopIsWhatTheRulesUse(t *testing.T) {
+	own := func(w *world) {
+		w.change(func() {
+			w.nics[0].Addrs = append(w.nics[0].Addrs, host.Address{Prefix: netip.MustParsePrefix("10.1.0.2/32")})
+		})
+	}
+	asked := "check = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"1s\"\n"
+	for _, tt := range []struct {
+		what, more          string
+		do                  func(*world)
+		answer, link, lives string
+	}{
+		{"it lives", "", func(*world) {}, "answered", "up", "yes"},
+		{"it is silent", "", func(w *world) { w.kill("10.1.0.2") }, "silent", "up", "no"},
+		{"its cable is pulled", "", func(w *world) { w.carrier("eth0", false) }, "unknown", "down", "no"},
+		{"it is this host", "", own, "silent", "up", "no"},
+		{"its network is gone", "", func(w *world) { w.change(func() { w.nics[0].Addrs = nil }) }, "unknown", "up", "unknown"},
+		{"this host cannot be read", "", func(w *world) { w.change(func() { w.readErr = errors.New("no kernel today") }) }, "answered", "unknown", "yes"},
+		{"its service is good", asked, func(*world) {}, "good", "up", "yes"},
+		{"its service fails", asked, func(w *world) { w.change(func() { w.failing["web via 10.1.0.2"] = true }) }, "failing", "up", "no"},
+		{"it is this host, and a check asks", asked, own, "failing", "up", "no"},
+		{"the question to its service hangs", asked, func(w *world) { w.change(func() { w.hangs = true }) }, "unknown", "up", "unknown"},
+	} {
+		play(t, two(tt.more), func(w *world) {
+			time.Sleep(5 * time.Second)
+			tt.do(w)
+			time.Sleep(time.Minute)
+			h := w.shown(prefix).Hops[0]
+			if h.Answer != tt.answer || h.Link != tt.link || h.Lives != tt.lives {
+				t.Errorf("%s: %s, link %s, lives %s; want %s, link %s, lives %s", tt.what, h.Answer, h.Link, h.Lives, tt.answer, tt.link, tt.lives)
+			}
+		})
+	}
 }

@@ -41,6 +41,7 @@ import (
 type Tables interface {
 	Read() (host.State, error)
 	ReadRoutes(tables []int, of func(netip.Prefix) bool) ([]host.TableRoute, error)
+	OurRoutes() ([]host.TableRoute, error)   // whatever table they are in
 	AddRoutes([]host.TableRoute) []error     // the error is host.ErrRouteThere where another has its place
 	ReplaceRoutes([]host.TableRoute) []error // never a moment without; only what is ours
 	RemoveRoutes([]host.TableRoute) []error  // no error if it is not there; only what is ours
@@ -139,18 +140,7 @@ func (k *Keeper) Snapshot(ctx context.Context, journal bool) (routes []control.R
 }
 
 // Tally counts the routes, and what Status shows as problems of them.
-func (k *Keeper) Tally(ctx context.Context) (routes, problems int, err error) {
-	n, err := ask(ctx, k, func(l *loop) [2]int {
-		n := [2]int{len(l.list), len(l.problems())}
-		for _, r := range l.list {
-			if level, _ := l.level(r); level != "" {
-				n[1]++
-			}
-		}
-		return n
-	})
-	return n[0], n[1], err
-}
+func (k *Keeper) Tally(ctx context.Context) (control.Tally, error) { return ask(ctx, k, (*loop).tally) }
 
 // ask has the loop answer.
 func ask[T any](ctx context.Context, k *Keeper, f func(*loop) T) (v T, err error) {

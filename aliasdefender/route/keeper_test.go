@@ -252,6 +252,39 @@ func TestWhatAnEarlierMonitorMadeIsSaidAndLeftAlone(t *testing.T) {
 	}
 }
 
+// It may be in a table that the file names no more, or of a row that is not to be installed.
+func TestWhatIsLeftOverIsFoundInEveryTable(t *testing.T) {
+	for what, tt := range map[string]struct {
+		settings string
+		left     []int // tables
+		want     int   // lines
+		says     string
+	}{
+		"another table":  {two(""), []int{100}, 1, "ip route del 192.0.2.32/27 table 100 proto 77"},
+		"no row at all":  {"interval = \"1s\"\n", []int{100}, 1, "no [[route]] has it"},
+		"not to install": {two("install = false\n"), []int{254}, 1, "its [[route]] says install = false now"},
+		"many":           {two(""), []int{1, 2, 3, 4, 5, 6, 7, 8}, 6, "and 3 more routes are left over"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			for _, table := range tt.left {
+				w.put(host.TableRoute{Prefix: netip.MustParsePrefix(prefix), Table: table, Ours: true, Hops: []host.NextHop{{NIC: "eth0", Gateway: netip.MustParseAddr("10.1.0.9"), Weight: 1}}}, false)
+			}
+			var said strings.Builder
+			log := logrus.New()
+			log.SetOutput(&said)
+			o := w.options(tt.settings)
+			o.Log = log
+			w.startWith(o)
+			time.Sleep(time.Minute)
+			w.end(false)
+			if n := strings.Count(said.String(), "event=left_over"); n != tt.want || !strings.Contains(said.String(), tt.says) {
+				t.Errorf("%s: said %d times:\n%s", what, n, said.String())
+			}
+		})
+	}
+}
+
 func TestUnknownMovesNothing(t *testing.T) {
 	play(t, "interval = \"1s\"\n[[route]]\nprefix = \""+prefix+"\"\nvia = [\"203.0.113.2\", \"10.1.0.1\"]\n", func(w *world) {
 		time.Sleep(time.Minute)

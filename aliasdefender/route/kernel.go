@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/agenda"
-	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/rules"
 )
@@ -65,7 +64,7 @@ func (l *loop) read() {
 	l.reading = true
 	l.begun++
 	asked, number := l.now, l.begun
-	tables, wanted := []int{config.DefaultTable}, map[netip.Prefix]bool{}
+	tables, wanted := []int(nil), map[netip.Prefix]bool{}
 	for _, r := range l.list {
 		if r.key.install {
 			if wanted[r.key.Prefix] = true; !slices.Contains(tables, r.key.Table) {
@@ -73,16 +72,23 @@ func (l *loop) read() {
 			}
 		}
 	}
-	all := len(wanted) > 0 || host.KeepsRoutes && l.readAt.IsZero()
+	first := host.KeepsRoutes && l.readAt.IsZero()
 	l.wg.Go(func() {
 		s, err := l.o.Tables.Read()
-		var routes []host.TableRoute
-		if all {
-			var cannot error
+		var routes, ours []host.TableRoute
+		var cannot error
+		if len(wanted) > 0 {
 			routes, cannot = l.o.Tables.ReadRoutes(tables, func(p netip.Prefix) bool { return wanted[p] })
 			err = errors.Join(err, cannot)
 		}
-		l.k.post(func(l *loop) { l.hasRead(s, routes, err, asked, number) })
+		if first && err == nil {
+			ours, err = l.o.Tables.OurRoutes()
+		}
+		l.k.post(func(l *loop) {
+			if l.hasRead(s, routes, err, asked, number); first && err == nil {
+				l.leftovers(ours)
+			}
+		})
 	})
 }
 
@@ -116,7 +122,6 @@ func (l *loop) hasRead(s host.State, routes []host.TableRoute, err error, asked 
 		}
 	}
 	if first {
-		l.leftovers(routes)
 		l.asks.Begin(l.now)
 	}
 }

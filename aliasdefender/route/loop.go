@@ -11,6 +11,7 @@ import (
 	"alias-defender/aliasdefender/agenda"
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
@@ -72,7 +73,7 @@ type times struct {
 	boot  time.Duration // CLOCK_BOOTTIME at the same moment as now
 	plan  time.Time     // when the loop meant to wake
 
-	backlog time.Time // since when events have waited that the loop has not taken in; zero: none have
+	backlog hearing.Backlog
 }
 
 func newLoop(k *Keeper) *loop {
@@ -308,7 +309,7 @@ func (l *loop) reload(c *config.Config) {
 	for r, k := range heirs {
 		r.heir = l.byKey[k]
 		if i := r.state.Last - 1; i >= 0 && r.heir.state.Last == 0 {
-			r.heir.state.Saw([]rules.Via{{Hop: indexOf(r.heir.cfg.Via, r.cfg.Via[i]), Weight: 1}})
+			r.heir.state.Saw([]rules.Via{{Hop: slices.Index(r.heir.cfg.Via, r.cfg.Via[i]), Weight: 1}})
 		}
 	}
 	l.k.checks.Use(c.Hops())
@@ -321,7 +322,7 @@ func (l *loop) set(r *route, row config.Route) {
 	if r.cfg.Line != 0 {
 		to := make([]int, len(r.cfg.Via))
 		for i, was := range r.cfg.Via {
-			to[i] = indexOf(row.Via, was)
+			to[i] = slices.Index(row.Via, was)
 		}
 		r.state.Renumber(to)
 		for i, v := range r.via {
@@ -329,7 +330,7 @@ func (l *loop) set(r *route, row config.Route) {
 				r.via[i].Hop = to[v.Hop]
 			}
 		}
-		if indexOf(to, -1) >= 0 || len(row.Via) != len(to) || r.cfg.Rhythm != row.Rhythm || r.cfg.Check != row.Check {
+		if slices.Index(to, -1) >= 0 || len(row.Via) != len(to) || r.cfg.Rhythm != row.Rhythm || r.cfg.Check != row.Check {
 			r.since = l.now // other hops are asked, or in another way
 		}
 	}
@@ -379,13 +380,4 @@ func (l *loop) heirs(c *config.Config) (heirs map[*route]key, ends []*route) {
 		fresh[r.key.Prefix] = slices.Delete(all, i, i+1)
 	}
 	return heirs, ends
-}
-
-func indexOf[T comparable](list []T, v T) int {
-	for i, x := range list {
-		if x == v {
-			return i
-		}
-	}
-	return -1
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/hearing"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -24,10 +25,9 @@ type nic struct {
 	opening bool
 	opened  time.Time
 	heardOn int
-	lost    uint64    // frames, as the listener counted last
-	deaf    error     // why there is no listener
-	ended   string    // why one stopped by itself, as it was said
-	endedAt time.Time // and when
+	lost    uint64 // frames, as the listener counted last
+	deaf    error  // why there is no listener
+	stops   hearing.Stops
 	wanted  []netip.Addr
 	told    bool // the listener was told what is wanted
 }
@@ -149,21 +149,18 @@ func (l *loop) stoppedListening(n *nic, w Wire) {
 		return
 	}
 	n.wire = nil
-	if err := w.Err(); err != nil && n.stopped(err, l.now) {
-		l.o.Log.WithField("event", "arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warn("the listener for next hops stopped; reopening")
+	if err := w.Err(); err != nil {
+		l.stopped(n, err)
 	}
 	l.link(n)
 	l.soon(l.now.Add(listenAgain))
 }
 
-// stopped tells whether it is to be said that the listener has stopped: for another cause, or
-// after a minute.
-func (n *nic) stopped(why error, now time.Time) bool {
-	if n.ended == why.Error() && now.Sub(n.endedAt) < time.Minute {
-		return false
+// stopped says why the listener of one half of a NIC has stopped.
+func (l *loop) stopped(n *nic, why error) {
+	if n.stops.Say(why, l.now) {
+		l.o.Log.WithField("event", "arp_listener_stopped").WithField("nic", n.NIC).WithError(why).Warn("the listener for next hops stopped; reopening")
 	}
-	n.ended, n.endedAt = why.Error(), now
-	return true
 }
 
 // narrow has the listener hear only frames that speak of the hops.
@@ -171,21 +168,13 @@ func (l *loop) narrow(n *nic) {
 	if n.wire == nil {
 		return
 	}
-	var wanted []netip.Addr
-	for _, t := range l.asks.Targets() {
-		if t.NIC != "" && t.Side() == n.Side {
-			wanted = append(wanted, t.Addr)
-		}
-	}
-	slices.SortFunc(wanted, netip.Addr.Compare)
+	wanted := l.asks.On(n.Side)
 	if n.told && slices.Equal(wanted, n.wanted) {
 		return
 	}
 	n.told, n.wanted = true, wanted
 	if err := n.wire.Want(wanted); err != nil {
-		if n.stopped(err, l.now) {
-			l.o.Log.WithField("event", "arp_listener_stopped").WithField("nic", n.NIC).WithError(err).Warn("the listener for next hops stopped; reopening")
-		}
+		l.stopped(n, err)
 		n.close(l)
 		l.link(n)
 		l.soon(l.now.Add(listenAgain))
@@ -235,14 +224,14 @@ func (l *loop) gauge() {
 	for _, n := range l.nics {
 		if n.wire != nil {
 			r := n.wire.Hearing()
-			l.asks.Heard(l.now, detect.ARP, n.Side, r.Lost > n.lost, max(r.Late, l.waited()))
+			l.asks.Heard(l.now, detect.ARP, n.Side, r.Lost > n.lost, max(r.Late, l.backlog.Behind(l.now)))
 			n.lost = r.Lost
 		}
 	}
 	if l.o.Hearing != nil {
 		r := l.o.Hearing()
 		lost := r.Lost + l.k.dropped.Load()
-		l.asks.Heard(l.now, detect.ICMP, host.Side{}, lost > l.pings, max(r.Late, l.waited()))
+		l.asks.Heard(l.now, detect.ICMP, host.Side{}, lost > l.pings, max(r.Late, l.backlog.Behind(l.now)))
 		l.pings = lost
 	}
 }
@@ -250,19 +239,7 @@ func (l *loop) gauge() {
 // tookIn notes whether all events that waited at the last gauge were taken in. An answer
 // that still waits is no silence.
 func (l *loop) tookIn(all bool) {
-	switch {
-	case all && !l.backlog.IsZero():
-		l.backlog = time.Time{}
+	if l.backlog.TookIn(all, l.now) {
 		l.gauge()
-	case !all && l.backlog.IsZero():
-		l.backlog = l.now
 	}
-}
-
-// waited is how long events have waited for the loop itself.
-func (l *loop) waited() time.Duration {
-	if l.backlog.IsZero() {
-		return 0
-	}
-	return l.now.Sub(l.backlog)
 }

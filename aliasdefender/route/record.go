@@ -3,10 +3,9 @@ package route
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
-
-	"github.com/sirupsen/logrus"
 
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
@@ -41,7 +40,7 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 	if r.decision = d; changed {
 		r.decided = l.now
 	}
-	if !changed && (d.Reason.Level() < rules.Warning || l.now.Sub(r.said) < sayAgain) {
+	if due := d.Reason.Level() >= rules.Warning && l.now.Sub(r.said) >= sayAgain; !changed && !due {
 		return
 	}
 	e := record.Event{Kind: record.RouteDecided, Level: d.Reason.Level(), Text: r.why(d)}
@@ -52,8 +51,11 @@ func (l *loop) note(r *route, d rules.RouteDecision) {
 		e.Text = record.Observing + d.Action.String() + ": " + e.Text
 		e.Via, e.ViaOld = r.names(d.Via), r.names(r.via)
 	}
-	if d.Reason == rules.HopsUnknown || d.Reason == rules.RouteGood && (was.Row == "" || was.Action != rules.RouteRest) {
-		e.Text = "" // there is nothing to tell yet; or its move, or its finding, has said all
+	if d.Reason == rules.HopsUnknown {
+		e.Text = "" // there is nothing to tell yet
+	}
+	if found, moved := was.Row == "", was.Action != rules.RouteRest; d.Reason == rules.RouteGood && (found || moved) {
+		e.Text = "" // that it was found, or has moved, has said all
 	}
 	r.said = l.now
 	l.record(r, d, e)
@@ -209,12 +211,11 @@ func (r *route) nameOf(v rules.Via) string {
 // listed are the facts about a route.
 func (l *loop) listed(r *route) (all []record.Fact) {
 	f := l.facts(r)
-	for i, h := range r.hops {
-		answer := f.Hops[i].Answer
-		one := record.Fact{Name: "hop " + h.addr.String(), Value: answer.Value.Answer(), Since: answer.Since, Asked: answer.Asked, Why: h.trouble()}
-		all = append(all, one)
-		if link := f.Hops[i].Link; link.Value != rules.Yes {
-			all = append(all, record.Fact{Name: "link to " + h.addr.String(), Value: link.Value.String(), Since: link.Since, Asked: link.Asked})
+	for i, seen := range rules.SeeHops(r.policy(), f) {
+		h, answer, link := r.hops[i], f.Hops[i].Answer, f.Hops[i].Link
+		all = append(all, record.Fact{Name: "hop " + h.addr.String(), Value: h.spell(seen.Answer), Since: answer.Since, Asked: answer.Asked, Why: h.trouble()})
+		if seen.Link != rules.Yes {
+			all = append(all, record.Fact{Name: "link to " + h.addr.String(), Value: seen.Link.String(), Since: link.Since, Asked: link.Asked})
 		}
 	}
 	all = append(all, record.Fact{Name: "route", Value: f.Kernel.Value.String(), Since: f.Kernel.Since, Asked: f.Kernel.Asked})
@@ -251,14 +252,24 @@ func (l *loop) stayed() {
 	}
 }
 
-// leftovers logs the routes that an earlier Monitor made and that the file does not have.
-// They are not removed: the file may have been cut short, and another Monitor may run here.
-func (l *loop) leftovers(routes []host.TableRoute) {
-	for _, one := range routes {
-		if l.byKey[key{one.Key(), true}] != nil || !one.Ours {
-			continue
+// mostNamed is how many routes that are left over are named; the others are counted.
+const mostNamed = 5
+
+// leftovers logs the routes that an earlier Monitor made and that the file does not have, or
+// not to install. They are not removed: the file may have been cut short, and another Monitor
+// may run here.
+func (l *loop) leftovers(ours []host.TableRoute) {
+	ours = slices.DeleteFunc(ours, func(one host.TableRoute) bool { return l.byKey[key{one.Key(), true}] != nil })
+	for i, one := range ours {
+		if i == mostNamed {
+			l.o.Log.WithField("event", "left_over").Warnf("and %d more routes are left over: 'ip route show table all proto %d' lists all that Monitors have made", len(ours)-mostNamed, host.RouteProtocol)
+			break
 		}
-		l.o.Log.WithFields(logrus.Fields{"event": "left_over", "route": one.Prefix.String()}).
-			Warnf("a Monitor made the route %s in table %d, and no [[route]] has it: it is left alone. If the file has lost it, write it again and run Reload; if nothing else needs it, remove it with '%s'", one.Prefix, one.Table, one.Removal())
+		why := "no [[route]] has it: it is left alone. If the file has lost it, write it again and run Reload; if"
+		if l.byKey[key{one.Key(), false}] != nil {
+			why = "its [[route]] says install = false now: it is left alone, and nobody keeps it. If"
+		}
+		l.o.Log.WithField("event", "left_over").WithField("route", one.Prefix.String()).
+			Warnf("a Monitor made the route %s in table %d, and %s nothing else needs it, remove it with '%s'", one.Prefix, one.Table, why, one.Removal())
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/record"
 )
@@ -156,5 +157,78 @@ func TestARemovalThatFailsIsTriedAgainAfterPauses(t *testing.T) {
 			t.Errorf("%d removals in 10 s", n)
 		}
 		w.end(false)
+	})
+}
+
+// What a route that leaves had set for its hops is no longer in force, however long it takes
+// to go.
+func TestARouteThatLeavesDoesNotSetTheRhythmOfTheHopsThatItShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		o := w.options(two(""))
+		o.Tables = noRemove{w}
+		w.startWith(o)
+		time.Sleep(3 * time.Second)
+		w.change(func() { w.takes = time.Millisecond })
+		w.k.Reload(configOf(t, "interval = \"10s\"\n[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.2\"]\n"))
+		time.Sleep(time.Second)
+		w.ask(func(l *loop) bool {
+			for _, h := range l.hops {
+				if want := map[string]time.Duration{"10.1.0.2": 10 * time.Second, "10.1.0.3": time.Second}[h.addr.String()]; h.Interval != want {
+					t.Errorf("%s is asked every %s, want %s", h.addr, h.Interval, want)
+				}
+			}
+			if l.every != 10*time.Second {
+				t.Errorf("the host is read every %s", l.every)
+			}
+			return true
+		})
+		w.end(false)
+	})
+}
+
+// A row that changes its install has two routes for as long as the old one has not gone. One
+// name is one row of Status, and one series of the metrics.
+func TestARouteWhoseInstallChangesIsShownOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		o := w.options(two(""))
+		o.Tables = noRemove{w}
+		w.startWith(o)
+		time.Sleep(3 * time.Second)
+		w.change(func() { w.takes = time.Millisecond })
+		w.k.Reload(configOf(t, two("install = false\n")))
+		time.Sleep(10 * time.Second)
+		all, _, err := w.k.Snapshot(context.Background(), false)
+		if err != nil || len(all) != 1 {
+			t.Fatalf("%+v, %v", all, err)
+		}
+		if r := all[0]; r.Kept != "hooks" || r.Row != "R12" || r.Level != "error" || !strings.Contains(r.Why, "not permitted") {
+			t.Errorf("%+v", r)
+		}
+		tally, err := w.k.Tally(context.Background())
+		if diff := cmp.Diff(control.Tally{Routes: 1, Problems: 1}, tally); diff != "" || err != nil {
+			t.Errorf("%v\n%s", err, diff)
+		}
+		w.k.Reload(configOf(t, "interval = \"1s\"\n"))
+		time.Sleep(10 * time.Second)
+		if r := w.shown(prefix); r.Kept != "yes" || r.Level != "error" {
+			t.Errorf("%+v", r)
+		}
+		w.end(false)
+	})
+}
+
+// While the new route cannot be there yet, the old one is what there is.
+func TestWhatARouteReplacesIsShownUntilItIsThere(t *testing.T) {
+	play(t, two("install = false\n"), func(w *world) {
+		time.Sleep(3 * time.Second)
+		_ = w.Foreign(host.TableRoute{Prefix: netip.MustParsePrefix(prefix), Table: 254, Hops: []host.NextHop{{NIC: "eth0", Gateway: netip.MustParseAddr("10.1.0.9"), Weight: 1}}})
+		w.k.Reload(configOf(t, two("")))
+		time.Sleep(3 * time.Second)
+		all, _, err := w.k.Snapshot(context.Background(), false)
+		if err != nil || len(all) != 1 || all[0].Kept != "hooks" || len(all[0].Via) != 1 || all[0].Row != "R3" || all[0].Level != "alarm" {
+			t.Errorf("%+v, %v", all, err)
+		}
 	})
 }

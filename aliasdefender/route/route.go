@@ -21,6 +21,9 @@ func keyOf(r config.Route) key {
 	return key{host.RouteKey{Prefix: r.Prefix, Table: r.Table, Metric: host.Metric(r.Prefix, r.Metric)}, r.Install}
 }
 
+// other is the key of the same row with the other install. The two have one name.
+func (k key) other() key { return key{k.RouteKey, !k.install} }
+
 // route is one route, and all that is known of it.
 type route struct {
 	key   key
@@ -56,6 +59,8 @@ type pause struct {
 	until time.Time
 }
 
+func (p pause) lasts(now time.Time) bool { return now.Before(p.until) }
+
 // deed is what a decision has done, to tell it from others.
 func (r *route) deed(d rules.RouteDecision) string { return d.Action.String() + " " + r.names(d.Via) }
 
@@ -72,11 +77,11 @@ func (l *loop) attempt(r *route, d rules.RouteDecision) string {
 
 // waits is until when a deed has to wait; zero: it need not.
 func (l *loop) waits(r *route, d rules.RouteDecision) (until time.Time) {
-	if l.now.Before(r.fails.until) && r.fails.deed == l.attempt(r, d) {
-		until = r.fails.until
+	if p := r.fails.pause; p.lasts(l.now) && p.deed == l.attempt(r, d) {
+		until = p.until
 	}
-	if l.now.Before(r.vanished.until) && r.vanished.deed == r.deed(d) && r.vanished.until.After(until) {
-		until = r.vanished.until
+	if p := r.vanished.pause; p.lasts(l.now) && p.deed == r.deed(d) && p.until.After(until) {
+		until = p.until
 	}
 	return until
 }

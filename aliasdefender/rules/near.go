@@ -7,12 +7,12 @@ type Near struct {
 	Far   []Row  // rows above for which more than two things are missing, or another setting
 }
 
-// Lack is a row that does not decide, and what would make it: found by making the change and
-// asking the table, so that it says nothing that is not so.
+// Lack is a row that does not decide, and what would make it decide. Each need was found by
+// making that change and asking the table: so it is true.
 type Lack struct {
 	Row      Row
-	Needs    []string // what would have to be so: each of these alone, but for
-	Together bool     // both of these at once
+	Needs    []string // what would have to be so: one of these is enough,
+	Together bool     // unless this is set: then it takes all of them
 }
 
 // Nearest tells what the rows above the one that decides lacked. It makes some thousand

@@ -35,6 +35,21 @@ func (v *routeView) alive(h Hop) Value {
 	return v.seen.fresh(h.Answer)
 }
 
+// HopSeen is a hop as the rules see it: what is too old is unknown.
+type HopSeen struct {
+	Answer, Link Value
+	Lives        Value
+}
+
+// SeeHops is what DecideRoute makes of the hops of a route, for whoever shows them.
+func SeeHops(p RoutePolicy, f RouteFacts) (all []HopSeen) {
+	v := newRouteView(p, RouteState{}, f)
+	for i, h := range f.Hops {
+		all = append(all, HopSeen{v.seen.fresh(h.Answer), v.seen.local(h.Link), v.lives[i]})
+	}
+	return all
+}
+
 // there tells whether a route of ours is in the kernel.
 func (v *routeView) there() bool { return v.kernel == Yes }
 

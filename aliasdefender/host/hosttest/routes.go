@@ -16,6 +16,7 @@ import (
 // that prefix, table and metric.
 type Tables interface {
 	ReadRoutes(tables []int, of func(netip.Prefix) bool) ([]host.TableRoute, error)
+	OurRoutes() ([]host.TableRoute, error)
 	AddRoutes([]host.TableRoute) []error
 	ReplaceRoutes([]host.TableRoute) []error
 	RemoveRoutes([]host.TableRoute) []error
@@ -56,6 +57,7 @@ func (c *routeContract) all(t *testing.T) {
 	t.Run("a route of somebody else's is neither replaced nor removed", c.foreign)
 	t.Run("a route of somebody else's in front of ours is not replaced", c.inFront)
 	t.Run("routes that differ in metric or table are others", c.others)
+	t.Run("our routes are found in whatever table", c.ours)
 	t.Run("removing what is not there is no error, and takes no other metric", c.removed)
 	t.Run("a route by an interface that is not there is refused, and the others are added", c.many)
 	t.Run("a next hop on no connected network is refused", c.unreachable)
@@ -91,6 +93,8 @@ func (c *routeContract) add(t *testing.T, all ...host.TableRoute) {
 	t.Cleanup(func() { c.n.RemoveRoutes(all) })
 }
 
+var alike = gocmp.Options{gocmp.Comparer(func(a, b netip.Addr) bool { return a == b }), gocmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
+
 // expect compares the routes of the prefix, in the order of the tables 254 and 100.
 func (c *routeContract) expect(t *testing.T, want ...host.TableRoute) {
 	t.Helper()
@@ -98,7 +102,7 @@ func (c *routeContract) expect(t *testing.T, want ...host.TableRoute) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := gocmp.Diff(want, got, gocmp.Comparer(func(a, b netip.Addr) bool { return a == b }), gocmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+	if diff := gocmp.Diff(want, got, alike); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -185,6 +189,21 @@ func (c *routeContract) others(t *testing.T) {
 	is(t, "replace", c.n.ReplaceRoutes(one(with(c.route(0), 254, 2048))), nil)
 	want[slices.IndexFunc(want, func(r host.TableRoute) bool { return r.Metric == 2048 })].Hops = c.route(0).Hops
 	c.expect(t, want...)
+}
+
+func (c *routeContract) ours(t *testing.T) {
+	far := with(c.route(1), 4711, 9)
+	c.byHand(t, theirs(with(c.route(0), 4711, 8)))
+	c.byHand(t, theirs(with(c.route(0), 254, 7)))
+	c.add(t, c.route(0), far)
+	all, err := c.n.OurRoutes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(all, func(a, b host.TableRoute) int { return a.Table - b.Table })
+	if diff := gocmp.Diff([]host.TableRoute{c.route(0), far}, all, alike); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
 }
 
 func (c *routeContract) removed(t *testing.T) {
