@@ -93,7 +93,7 @@ func TestEachFindingIsFound(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }
@@ -125,6 +125,9 @@ func twoNICs(s *Subject, all, eth0 string) {
 		Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.40/24"), Label: "eth1"}}})
 	s.Sysctls = map[string]string{SysctlName(host.IPv4, "all", "rp_filter"): all, SysctlName(host.IPv4, "eth0", "rp_filter"): eth0}
 }
+
+// everything are the findings of all rules, the worst first.
+func everything(s *Subject) []Finding { return judge(s, slices.Concat(Rules, Standing)) }
 
 // expect says what was found otherwise than as wanted, and which finding lacks what
 // its reader needs.
@@ -161,7 +164,7 @@ func TestWhatMendsASettingNamesANICWithADot(t *testing.T) {
 	s := good()
 	s.Host.NICs[0].Name, s.Host.Routes[0].NIC, s.Config.Aliases[0].NIC = "eth0.100", "eth0.100", "eth0.100"
 	s.Sysctls = map[string]string{SysctlName(host.IPv4, "eth0.100", "proxy_arp_pvlan"): "1"}
-	found := Inspect(s)
+	found := everything(s)
 	if len(found) != 1 || !strings.HasPrefix(found[0].Mend, "sysctl -w net/ipv4/conf/eth0.100/proxy_arp_pvlan=0,") {
 		t.Errorf("%+v", found)
 	}

@@ -108,7 +108,7 @@ func TestWhatIsFoundOfIPv6(t *testing.T) {
 			for _, change := range c.change {
 				change(s)
 			}
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }
@@ -122,6 +122,6 @@ func TestAUnitThatForbidsIPv6IsFound(t *testing.T) {
 		s := installed(t, dropIn)
 		six := good6()
 		s.Config.Aliases, s.Host, s.Sysctls = six.Config.Aliases, six.Host, six.Sysctls
-		expect(t, Inspect(s), want...)
+		expect(t, everything(s), want...)
 	}
 }

@@ -67,7 +67,7 @@ func TestWhatIsFoundOfAliasesOnALoopbackInterface(t *testing.T) {
 				tt.change(tt.s)
 			}
 			var got []string
-			for _, f := range Inspect(tt.s) {
+			for _, f := range everything(tt.s) {
 				got = append(got, strings.Join([]string{f.Severity.String(), f.About, f.What}, " "))
 			}
 			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {

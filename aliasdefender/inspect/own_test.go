@@ -67,7 +67,7 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }
@@ -78,7 +78,7 @@ func TestWhatBecomesOfAnAddressOfNoRowIsSaid(t *testing.T) {
 		s := good()
 		has(s, "eth0", "172.16.1.4/24", "172.16.1.3/24*")
 		s.Host.NICs[0].Addrs[1].Lease = lease
-		f := Inspect(s)[0]
+		f := everything(s)[0]
 		if !strings.HasSuffix(f.Why, want) || !strings.HasSuffix(f.Mend, "ip address del 172.16.1.3/24 dev eth0") {
 			t.Errorf("lease %v: %s; %s", lease, f.Why, f.Mend)
 		}
@@ -92,7 +92,7 @@ func TestTheOwnAddressDoesNotGoWithTheAlias(t *testing.T) {
 	has(s, "eth0", "172.16.1.2/24", "172.16.1.4/24")
 	for _, promote := range []string{"", "0", "1"} {
 		s.Sysctls = map[string]string{SysctlName(host.IPv4, "eth0", "promote_secondaries"): promote}
-		mend := Inspect(s)[0].Mend
+		mend := everything(s)[0].Mend
 		if first, _, _ := strings.Cut(mend, ";"); strings.HasPrefix(first, "sysctl") == (promote == "1") {
 			t.Errorf("promote_secondaries %q: %s", promote, mend)
 		}

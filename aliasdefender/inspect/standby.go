@@ -58,14 +58,7 @@ func partnerName(s *Subject) (found []Finding) {
 			continue
 		}
 		addrs := s.Names[a.Partner.Name]
-		usable := func(addr netip.Addr) bool {
-			if s.Host != nil {
-				if _, _, ours := s.Host.Find(addr); ours {
-					return false
-				}
-			}
-			return host.FamilyOf(addr) == host.FamilyOf(a.Addr) && !addr.IsLoopback() && !s.isAlias(addr)
-		}
+		usable := func(addr netip.Addr) bool { return s.canBePartner(a, addr) }
 		what := ""
 		switch {
 		case len(addrs) == 0:
@@ -80,6 +73,16 @@ func partnerName(s *Subject) (found []Finding) {
 			"write the partner's address instead, or mend its name in DNS or /etc/hosts"})
 	}
 	return found
+}
+
+// canBePartner tells whether an address of the partner's name can be the partner's.
+func (s *Subject) canBePartner(a config.Alias, addr netip.Addr) bool {
+	if s.Host != nil {
+		if _, _, ours := s.Host.Find(addr); ours {
+			return false
+		}
+	}
+	return host.FamilyOf(addr) == host.FamilyOf(a.Addr) && !addr.IsLoopback() && !s.isAlias(addr)
 }
 
 // aliasElsewhere: another NIC of this host has the alias, for example lo.

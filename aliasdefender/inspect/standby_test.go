@@ -62,7 +62,7 @@ func TestWhatMakesAStandbyUnreadyIsFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := good()
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }

@@ -80,7 +80,7 @@ func TestCheckJudgesAsTheUnitWould(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := installed(t, c.dropIn)
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }
