@@ -54,9 +54,13 @@ are not compared: any number of hosts may have them.`,
 			if !asJSON {
 				a.printConfig(cfg)
 			}
-			found := []inspect.Finding{}
+			found, network := []inspect.Finding{}, []inspect.Finding(nil)
 			if !filesOnly {
-				found = append(found, inspect.Inspect(a.subject(c.Context(), cfg))...)
+				s, system := a.subject(c.Context(), cfg)
+				if partner == "" {
+					network = lookFrom(c.Context(), s, system)
+				}
+				found = slices.Concat(found, inspect.Inspect(s), network)
 			}
 			if err := a.showFindings(found, asJSON); err != nil {
 				return err
@@ -67,6 +71,9 @@ are not compared: any number of hosts may have them.`,
 					fit = io.Discard
 				}
 				err = a.checkPartner(fit, cfg.Aliases, partner)
+			}
+			if err == nil && slices.ContainsFunc(network, func(f inspect.Finding) bool { return f.Severity >= inspect.Warning }) {
+				err = &exit{code: exitFailed}
 			}
 			if slices.ContainsFunc(found, func(f inspect.Finding) bool { return f.Severity == inspect.Mistake }) {
 				err = &exit{exitConfig, err}
@@ -86,9 +93,13 @@ func (a *app) showFindings(found []inspect.Finding, asJSON bool) error {
 	if asJSON {
 		out := json.NewEncoder(a.stdout)
 		out.SetIndent("", "  ")
-		return out.Encode(found)
+		return out.Encode(slices.DeleteFunc(slices.Clone(found), func(f inspect.Finding) bool { return f.Severity == inspect.Good }))
 	}
 	for _, f := range found {
+		if f.Severity == inspect.Good {
+			fmt.Fprintf(a.stdout, "%s: %s\n", f.About, f.What)
+			continue
+		}
 		fmt.Fprintf(a.stdout, "%s: %s: %s\n    why: %s\n", f.About, f.Severity, f.What, f.Why)
 		if f.Mend != "" {
 			fmt.Fprintf(a.stdout, "    mend: %s\n", f.Mend)

@@ -15,16 +15,45 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/inspect"
+	"alias-defender/aliasdefender/look"
+	"alias-defender/aliasdefender/probe"
 )
 
 // namesWithin is how long Check waits for the resolver, for all names together.
 const namesWithin = 3 * time.Second
 
-// subject reads this host for Check. What cannot be read stays unknown.
-func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject {
+// lookFrom asks the network that the Subject was read from.
+func lookFrom(ctx context.Context, s *inspect.Subject, system daemon.System) []inspect.Finding {
+	if system.Ping != nil {
+		defer system.Ping.Close()
+	}
+	return look.Network(ctx, s, asker(system, s.Config))
+}
+
+// asker has the means of a system to ask its network and the Monitor that runs on it.
+func asker(system daemon.System, cfg *config.Config) look.Asker {
+	a := look.Asker{Ping: probe.Ping, Monitor: func(ctx context.Context) (control.Snapshot, error) {
+		return control.Dial(cfg.Settings.Socket).Status(ctx, false)
+	}}
+	if system.Ping != nil {
+		a.Ping = system.Ping.Ping
+	} else if err := host.Capable(); err != nil {
+		a.Lacking = err.Error()
+	}
+	if system.Listen != nil {
+		a.Listen = func(nic string, f host.Family, see func([]host.Sighting)) (look.Wire, error) { return system.Listen(nic, f, see) }
+	}
+	return a
+}
+
+// subject reads this host for Check, and returns the network that it was read from. What
+// cannot be read stays unknown.
+func (a *app) subject(ctx context.Context, cfg *config.Config) (*inspect.Subject, daemon.System) {
 	s := &inspect.Subject{Aliases: a.aliases, Settings: a.settings, Config: cfg, Sysctls: map[string]string{}, Names: map[string][]netip.Addr{}}
-	if system, err := a.open(); err == nil {
+	system, err := a.open()
+	if err == nil {
 		if state, err := system.Marked(cfg.Settings.StateDir); err == nil {
 			s.Host = &state
 		}
@@ -61,7 +90,7 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 		}
 	}
 	resolve(ctx, names, s.Names)
-	return s
+	return s, system
 }
 
 // nicsToRead are the NICs whose settings matter, each once. Each NIC of this host answers ARP for an alias

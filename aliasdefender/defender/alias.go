@@ -33,6 +33,8 @@ type alias struct {
 
 	announcements uint64 // how often, since the start
 
+	verified rules.Value // whether the router answered it after the last take here
+
 	known  bool          // a question from the alias by a frame was answered
 	next   *config.Alias // what the row becomes once this one is released
 	wanted bool          // an order has brought it here, or found it here

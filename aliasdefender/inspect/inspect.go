@@ -192,6 +192,20 @@ var Standing = []func(*Subject) []Finding{
 	routeThroughParty,
 	partnerName,
 	aliasElsewhere,
+	networkNotAsked,
+	aliasHolder,
+	partnerAnswers,
+	routersAnswer,
+	hopsAnswer,
+	sharedAnswers,
+	monitorRuns,
+	sameTable,
+	channelHeard,
+	channelPaths,
+	pairFits,
+	standbyReady,
+	monitorWarns,
+	unreached,
 }
 
 // Inspect returns the findings of the Rules, the worst first.

@@ -41,21 +41,21 @@ func TestEachFindingIsFound(t *testing.T) {
 		{"a good host", func(*Subject) {}, nil},
 		{"a host that could not be read", func(s *Subject) { s.Host = nil }, nil},
 		{"no such NIC", func(s *Subject) { s.Config.Aliases[0].NIC = "eth9" },
-			[]string{"warning hostname.alias:3 this host has no NIC eth9"}},
+			[]string{"fault hostname.alias:3 this host has no NIC eth9"}},
 		{"NIC down", func(s *Subject) { s.Host.NICs[0].Up = false },
-			[]string{"warning hostname.alias:3 eth0 is down"}},
-		{"no carrier", func(s *Subject) { s.Host.NICs[0].Carrier = false }, []string{"warning eth0 eth0 has no carrier"}},
-		{"no address of its own", func(s *Subject) { s.Host.NICs[0].Addrs = nil }, []string{"warning eth0 eth0 has no address of its own"}},
+			[]string{"fault hostname.alias:3 eth0 is down"}},
+		{"no carrier", func(s *Subject) { s.Host.NICs[0].Carrier = false }, []string{"fault eth0 eth0 has no carrier"}},
+		{"no address of its own", func(s *Subject) { s.Host.NICs[0].Addrs = nil }, []string{"fault eth0 eth0 has no address of its own"}},
 		{"a Monitor's address alone, and two rows", func(s *Subject) {
 			s.Host.NICs[0].Addrs = []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.2/24"), Ours: true}}
 			s.Config.Aliases = append(s.Config.Aliases, s.Config.Aliases[0])
-		}, []string{"warning eth0 eth0 has no address of its own"}},
+		}, []string{"fault eth0 eth0 has no address of its own"}},
 		{"no default route, in a group", func(s *Subject) {
 			s.Host.Routes = nil
 			s.Config.Groups = []config.Group{{Name: "fw", Aliases: []netip.Addr{s.Config.Aliases[0].Addr}}}
-		}, []string{"warning hostname.alias:3 no default route goes out of eth0"}},
+		}, []string{"fault hostname.alias:3 no default route goes out of eth0"}},
 		{"no default route", func(s *Subject) { s.Host.Routes = nil },
-			[]string{"warning hostname.alias:3 no default route goes out of eth0"}},
+			[]string{"fault hostname.alias:3 no default route goes out of eth0"}},
 		{"a router in the file", func(s *Subject) {
 			s.Host.Routes = nil
 			s.Config.Aliases[0].Router = netip.MustParseAddr("172.16.1.1")

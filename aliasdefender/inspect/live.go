@@ -6,12 +6,18 @@ import (
 	"time"
 
 	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 )
 
 // Live is what the network answered when it was asked.
 type Live struct {
 	CannotAsk string // why nobody could be asked; empty: they were
+
+	// Monitor is what the running Monitor says; nil: it was not asked, or NoMonitor says why
+	// it could not be.
+	Monitor   *control.Snapshot
+	NoMonitor string
 
 	Answers map[Target]Answers
 	LeftOut int // aliases that nobody was asked about, because there are too many
@@ -22,6 +28,7 @@ type Live struct {
 type Target struct {
 	NIC  string
 	Addr netip.Addr // with the NIC as zone where it is link-local
+	From netip.Addr // the alias that it is asked from; zero: it is asked from our own address
 }
 
 // Question is a Target with what it takes to ask it.
@@ -29,6 +36,7 @@ type Question struct {
 	Target
 	Source netip.Addr // our own address to ask from; zero: the kernel chooses
 	ICMP   bool       // not about an alias that this host has: our own kernel would answer
+	ARP    bool       // on a segment, but not from an alias
 }
 
 // Answers are what a Target said to each way of asking.
@@ -56,6 +64,9 @@ const (
 	Answered
 )
 
+// pathSilent is for how long nothing may come by one path of a channel.
+const pathSilent = 30 * time.Second
+
 // mostAsked is how many aliases are asked about: each takes a few frames to all of its
 // segment.
 const mostAsked = 256
@@ -72,8 +83,11 @@ func (s *Subject) Questions() (all []Question, leftOut int) {
 			return
 		}
 		seen[t] = true
-		q := Question{Target: t, ICMP: !alias || !s.Host.On(t.NIC, t.Addr)}
-		if t.NIC != "" {
+		_, _, here := s.Host.Find(t.Addr)
+		q := Question{Target: t, ICMP: !alias || !here, ARP: t.NIC != "" && !t.From.IsValid()}
+		if t.From.IsValid() {
+			q.Source = t.From
+		} else if t.NIC != "" {
 			q.Source = s.source(t)
 		}
 		all = append(all, q)
@@ -83,13 +97,29 @@ func (s *Subject) Questions() (all []Question, leftOut int) {
 			continue // that is what is missing
 		}
 		if i < mostAsked {
-			add(Target{a.NIC, a.Addr}, true)
+			add(Target{NIC: a.NIC, Addr: a.Addr}, true)
 		} else {
 			leftOut++
 		}
 		add(s.target(a, s.partner(a)), false)
 		for _, r := range s.thirdParties(a) {
-			add(s.target(a, r), false)
+			t := s.target(a, r)
+			add(t, false)
+			if i < mostAsked && s.Host.On(a.NIC, a.Addr) {
+				add(t.from(a), false)
+			}
+		}
+	}
+	for _, r := range s.Config.Routes {
+		for _, hop := range r.Via {
+			if t, ok := s.hop(hop); ok {
+				add(t, false)
+			}
+		}
+	}
+	for _, a := range s.Config.Aliases {
+		if nic, ok := s.segmentOf(a.Addr); ok && a.Loopback() {
+			add(Target{NIC: nic, Addr: a.Addr}, true)
 		}
 	}
 	return all, leftOut
@@ -99,9 +129,15 @@ func (s *Subject) Questions() (all []Question, leftOut int) {
 func (s *Subject) target(a config.Alias, addr netip.Addr) Target {
 	addr = host.Zoned(addr, a.NIC)
 	if nic, ok := s.Host.NIC(a.NIC); ok && slices.ContainsFunc(s.own(nic, host.FamilyOf(addr)), func(p netip.Prefix) bool { return host.Has(p, addr) }) {
-		return Target{a.NIC, addr}
+		return Target{NIC: a.NIC, Addr: addr}
 	}
 	return Target{Addr: addr}
+}
+
+// from is the target as it is asked from an alias.
+func (t Target) from(a config.Alias) Target {
+	t.From = host.Zoned(a.Addr, a.NIC)
+	return t
 }
 
 // source is our own address to ask from, as the Monitor chooses it: one in the target's

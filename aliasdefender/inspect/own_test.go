@@ -44,10 +44,10 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		{"it stands between two", addrs(own, alias, "172.16.1.5/24"), nil},
 		{"where the order means nothing", func(s *Subject) { addrs(alias, own)(s); s.Host.Ordered = false }, nil},
 		{"the only address", addrs(alias), []string{"mistake hostname.alias:3 172.16.1.2 is an address of this host itself: eth0 has no other"}},
-		{"the only address, and a Monitor's", addrs(alias + "*"), []string{"warning eth0 eth0 has no address of its own"}},
+		{"the only address, and a Monitor's", addrs(alias + "*"), []string{"fault eth0 eth0 has no address of its own"}},
 		{"a row is gone from the table", addrs(own, alias+"*", "172.16.1.3/24*"), []string{"warning hostname.alias a Monitor put 172.16.1.3 on eth0, and no row has it"}},
 		{"a Monitor's address of another row, on another NIC", func(s *Subject) { has(s, "eth1", "10.0.0.1/8", alias+"*") },
-			[]string{"warning hostname.alias:3 eth1 has 172.16.1.2, not eth0"}},
+			[]string{"fault hostname.alias:3 eth1 has 172.16.1.2, not eth0"}},
 		{"a link-local alias, and the same address on another NIC", func(s *Subject) {
 			s.Config.Aliases[0].Addr, s.Config.Aliases[0].Prefix = netip.MustParseAddr("fe80::2%eth0"), netip.MustParsePrefix("fe80::2/64")
 			s.Host.Routes[0].Gateway = netip.MustParseAddr("fe80::fe%eth0")

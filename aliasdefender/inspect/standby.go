@@ -100,7 +100,7 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 			if nic.Name == a.NIC || a.Addr.Zone() != "" || at < 0 {
 				continue
 			}
-			found = append(found, Finding{Warning, s.Row(a),
+			found = append(found, Finding{Fault, s.Row(a),
 				fmt.Sprintf("%s has %s, not %s", nic.Name, a.Addr, a.NIC),
 				fmt.Sprintf("%s is not taken here (%s): this host's own kernel answers whoever asks for it", a.Addr, row),
 				fmt.Sprintf("ip address del %s dev %s", nic.Addrs[at].Prefix, nic.Name)})

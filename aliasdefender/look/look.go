@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/inspect"
 	"alias-defender/aliasdefender/probe"
@@ -23,6 +24,9 @@ import (
 const (
 	rounds = 3
 	pause  = 400 * time.Millisecond
+
+	monitorWithin = 3 * time.Second
+
 	mostHW = 4 // of the hosts that answer for one address
 )
 
@@ -41,12 +45,19 @@ type Asker struct {
 
 	// Lacking is what this process lacks to ask; empty: nothing.
 	Lacking string
+
+	// Monitor asks the running Monitor; nil: it is not asked.
+	Monitor func(context.Context) (control.Snapshot, error)
 }
 
 // Network asks the network, puts what it answered into the Subject, and returns what that
 // means: the worst first, and at the end what is good. It takes a few seconds at most.
 func Network(ctx context.Context, s *inspect.Subject, a Asker) []inspect.Finding {
 	s.Live = &inspect.Live{CannotAsk: a.Lacking}
+	var monitor sync.WaitGroup
+	if a.Monitor != nil {
+		monitor.Go(func() { a.askMonitor(ctx, s.Live) })
+	}
 	if s.Host == nil {
 		s.Live.CannotAsk = "this host's own addresses could not be read"
 	}
@@ -55,7 +66,19 @@ func Network(ctx context.Context, s *inspect.Subject, a Asker) []inspect.Finding
 		questions, s.Live.LeftOut = s.Questions()
 		s.Live.Answers = a.ask(ctx, questions)
 	}
+	monitor.Wait()
 	return inspect.Network(s)
+}
+
+// askMonitor asks the running Monitor what it knows.
+func (a Asker) askMonitor(ctx context.Context, l *inspect.Live) {
+	ctx, cancel := context.WithTimeout(ctx, monitorWithin)
+	defer cancel()
+	if said, err := a.Monitor(ctx); err != nil {
+		l.NoMonitor = err.Error()
+	} else {
+		l.Monitor = &said
+	}
 }
 
 // ask puts all questions at once, by ICMP and, on a segment, by ARP or neighbour discovery.
@@ -73,7 +96,7 @@ func (a Asker) ask(ctx context.Context, questions []inspect.Question) map[inspec
 	if a.Listen != nil {
 		sides := map[host.Side][]inspect.Question{}
 		for _, q := range questions {
-			if q.NIC != "" {
+			if q.ARP {
 				side := host.Side{NIC: q.NIC, Family: host.FamilyOf(q.Addr)}
 				sides[side] = append(sides[side], q)
 			}

@@ -1,0 +1,183 @@
+package check
+
+import (
+	"encoding/json"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
+)
+
+// found is what Check says in its JSON.
+type found struct{ Severity, About, What, Why, Mend string }
+
+func (f found) String() string { return f.Severity + " " + f.About + ": " + f.What }
+
+// checked runs Check on a host, and returns what it found and its exit code.
+func checked(t *testing.T, p *pair.Pair, h *lab.Host) (all []found, code int) {
+	t.Helper()
+	out, errs, code := p.Run(stage.Patiently(t), h, "Check", "--json")
+	if err := json.Unmarshal([]byte(out), &all); err != nil {
+		t.Fatalf("%v: %s%s", err, out, errs)
+	}
+	return all, code
+}
+
+// finds waits until Check on a host finds something that begins so, and exits with a code.
+// What Monitors say may need a moment.
+func finds(t *testing.T, p *pair.Pair, h *lab.Host, want string, code int) {
+	t.Helper()
+	ctx, tick := stage.Patiently(t), time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ; ; <-tick.C {
+		all, got := checked(t, p, h)
+		i := slices.IndexFunc(all, func(f found) bool { return strings.HasPrefix(f.String(), want) })
+		if i >= 0 && got == code {
+			if all[i].Why == "" || all[i].Mend == "" && all[i].Severity != "note" {
+				t.Errorf("without why or mend: %+v", all[i])
+			}
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("Check exits with %d and finds %q; want %d and %q", got, all, code, want)
+		}
+	}
+}
+
+// sysctl sets a setting of a host's kernel, by its path below /proc/sys.
+func sysctl(t *testing.T, h *lab.Host, path, value string) {
+	t.Helper()
+	stage.Must(t, h.Do(func() error { return os.WriteFile("/proc/sys/"+path, []byte(value), 0o644) }))
+}
+
+// run runs a program on a host, which must succeed.
+func run(t *testing.T, h *lab.Host, argv ...string) {
+	t.Helper()
+	if _, errs, code := h.Run(stage.Patiently(t), argv...); code != 0 {
+		t.Fatalf("%q exits with %d: %s", argv, code, errs)
+	}
+}
+
+// good is a pair on which nothing is wrong: the primary serves, each hears the other, and
+// the standby is ready.
+func good(t *testing.T, six bool) *pair.Pair {
+	t.Helper()
+	p := stage.Pair(t, pair.Spec{PrimaryA: true, IPv6: six, Settings: stage.Rhythm(500 * time.Millisecond), Keys: []string{stage.NewKey()}})
+	for _, h := range []*lab.Host{p.A, p.B} {
+		sysctl(t, h, "net/ipv4/conf/all/promote_secondaries", "1")
+	}
+	stage.Begin(t, p)
+	for _, h := range []*lab.Host{p.A, p.B} {
+		stage.Until(t, p, h, "a standby that is ready", func(_ control.Snapshot, a control.Alias) bool {
+			return a.Standby != nil && a.Standby.Ready == "yes" && a.Standby.HandOver == "yes"
+		})
+	}
+	return p
+}
+
+func TestCheckIsSilentOnAGoodPair(t *testing.T) {
+	t.Parallel()
+	for _, six := range []bool{false, true} {
+		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[six], func(t *testing.T) {
+			p := good(t, six)
+			for _, h := range []*lab.Host{p.A, p.B} {
+				if all, code := checked(t, p, h); len(all) > 0 || code != stage.Done {
+					t.Errorf("on %s it exits with %d, and finds %q", h.Name, code, all)
+				}
+			}
+			out, errs, _ := p.Run(stage.Patiently(t), p.B, "Check")
+			by := map[bool]string{false: "ARP", true: "NDP"}[six]
+			for _, want := range []string{
+				"alias " + p.Alias.String() + " on eth0: partner " + p.OwnA.Addr().String() + " answers ICMP in ", " and " + by + " in ",
+				"alias " + p.Alias.String() + " on eth0: partner " + p.OwnA.Addr().String() + " has it (" + p.A.NIC("eth0").MAC.String() + ")",
+				"router " + p.RouterAt.Addr().String() + " answers ICMP in ",
+				"the partner's Monitor is heard, version test", "this host stands by for it, and is ready",
+			} {
+				if !strings.Contains(out, want) {
+					t.Errorf("it does not say %q:\n%s%s", want, out, errs)
+				}
+			}
+		})
+	}
+}
+
+// TestCheckFindsWhatIsWrong: one thing about a good pair is changed, and Check finds it.
+func TestCheckFindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	alias := "alias " + pair.Alias.String() + " on eth0: "
+	for _, tt := range []struct {
+		name string
+		do   func(*testing.T, *pair.Pair)
+		on   string // "a", the holder; otherwise the standby
+		want string
+		code int
+	}{
+		{name: "the partner's cable is out", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.A.NIC("eth0").SetUp(false)) },
+			want: "fault " + alias + "partner 10.77.0.1 answers neither ICMP nor ARP", code: stage.Failed},
+		{name: "the router is down", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.Router.Crash()) },
+			want: "fault " + alias + "router 10.77.0.254 answers neither ICMP nor ARP", code: stage.Failed},
+		{name: "the router filters ICMP", do: func(t *testing.T, p *pair.Pair) { sysctl(t, p.Router, "net/ipv4/icmp_echo_ignore_all", "1") },
+			want: "note " + alias + "router 10.77.0.254 answers ARP and no pings: it filters ICMP", code: stage.Done},
+		{name: "the partner filters ICMP", do: func(t *testing.T, p *pair.Pair) { sysctl(t, p.A, "net/ipv4/icmp_echo_ignore_all", "1") },
+			want: "note " + alias + "partner 10.77.0.1 answers ARP and no pings: it filters ICMP", code: stage.Done},
+		{name: "a third host has the alias", do: func(t *testing.T, p *pair.Pair) {
+			stage.Must(t, p.User.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, 24)))
+		}, want: "fault " + alias + "02:", code: stage.Failed},
+		{name: "two hosts have it", on: "a", do: func(t *testing.T, p *pair.Pair) {
+			stage.Must(t, p.Monitor(p.B).Freeze())
+			stage.Must(t, p.B.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, 24)))
+		}, want: "fault " + alias + "this host and partner 10.77.0.2 (", code: stage.Failed},
+		{name: "the NIC is down", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.NIC("eth0").SetUp(false)) },
+			want: "fault " + "hostname.alias:1: eth0 is down", code: stage.Failed},
+		{name: "the NIC has no carrier", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.Port().Down()) },
+			want: "fault eth0: eth0 has no carrier", code: stage.Failed},
+		{name: "no address of its own", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.NIC("eth0").DelAddr(p.OwnB.Addr())) },
+			want: "fault eth0: eth0 has no address of its own", code: stage.Failed},
+		{name: "the own address behind the alias", on: "a", do: func(t *testing.T, p *pair.Pair) {
+			stage.Must(t, p.Monitor(p.A).Freeze())
+			stage.Must(t, p.A.NIC("eth0").DelAddr(p.OwnA.Addr()))
+			stage.Must(t, p.A.NIC("eth0").AddAddr(p.OwnA))
+		}, want: "warning hostname.alias:1: 10.77.0.100 stands before 10.77.0.1 on eth0", code: stage.Failed},
+		{name: "no default route", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.DelDefaultRoute()) },
+			want: "fault hostname.alias:1: no default route goes out of eth0", code: stage.Failed},
+		{name: "the partner's Monitor is dead", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.Monitor(p.A).Kill()) },
+			want: "fault channel to 10.77.0.1: the partner's Monitor is not heard: fallen silent", code: stage.Failed},
+		{name: "no Monitor runs here", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.Monitor(p.B).Kill()) },
+			want: "unknown Monitor: it could not be asked: no Monitor is running", code: stage.Done},
+		{name: "a key that differs", do: func(t *testing.T, p *pair.Pair) {
+			p.SetKeys(p.B, stage.NewKey())
+			stage.Must(t, p.Write(p.B, p.OwnA.Addr(), false, stage.Rhythm(500*time.Millisecond)))
+			stage.Obeyed(t, p, p.B, "Reload")
+		}, want: "warning Monitor: the packets of the partner 10.77.0.1 cannot be read: different keys?", code: stage.Failed},
+		{name: "two primaries", do: func(t *testing.T, p *pair.Pair) {
+			stage.Must(t, p.Write(p.B, p.OwnA.Addr(), true, stage.Rhythm(500*time.Millisecond)))
+			stage.Obeyed(t, p, p.B, "Reload")
+		}, want: "fault " + alias + "the two hosts do not fit: both hosts' files say primary", code: stage.Failed},
+		{name: "a table that the Monitor has not read", do: func(t *testing.T, p *pair.Pair) {
+			stage.Place(t, p.File(p.B, "hostname.alias"), stage.Read(t, p.File(p.B, "hostname.alias"))+"eth0:2 | 10.77.0.101 | /24 | 10.77.0.1 | false\n")
+		}, want: "warning hostname.alias: the running Monitor has another table: 10.77.0.101 is not in the Monitor's", code: stage.Failed},
+		{name: "parked", on: "a", do: func(t *testing.T, p *pair.Pair) { stage.Obeyed(t, p, p.B, "RemoveAlias", pair.Alias.String()) },
+			want: "note " + alias + "the partner does not stand by for it: it is parked", code: stage.Done},
+		{name: "the standby has no router", on: "a", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.DelDefaultRoute()) },
+			want: "fault " + alias + "the partner is not ready to take it", code: stage.Failed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := good(t, false)
+			tt.do(t, p)
+			h := p.B
+			if tt.on == "a" {
+				h = p.A
+			}
+			want := strings.ReplaceAll(tt.want, "hostname.alias", p.File(h, "hostname.alias"))
+			finds(t, p, h, want, tt.code)
+		})
+	}
+}
+
