@@ -40,7 +40,7 @@ var arrows = map[string]string{
 	"host":      "hearing",
 	"inspect":   "config control host",
 	"lab":       "",
-	"look":      "config control host inspect probe",
+	"look":      "config control files host inspect probe",
 	"lab/bench": "lab",
 	"lab/pair":  "lab",
 	"logs":      "host",

@@ -33,8 +33,6 @@ type alias struct {
 
 	announcements uint64 // how often, since the start
 
-	verified rules.Value // whether the router answered it after the last take here
-
 	known  bool          // a question from the alias by a frame was answered
 	next   *config.Alias // what the row becomes once this one is released
 	wanted bool          // an order has brought it here, or found it here
@@ -49,6 +47,7 @@ type targets struct {
 	third     []*detect.Target // the routers, the best one first, and the witnesses
 	noPartner string           // why the file's Partner cannot be asked, said once
 	unspoken  bool             // the channel does not speak the partner's family, which was said
+	verified  rules.Value      // whether the router answered the alias after the last take here
 	refused   string           // a router or witness that cannot be one, said once
 	claimant  *claimant        // who claims it while we hold it; nil: nobody, or nobody that can be asked
 	claimed   time.Time        // since when

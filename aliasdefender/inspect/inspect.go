@@ -107,6 +107,8 @@ type Subject struct {
 	// ReadersGroup is the group's other name: its number, or its name.
 	ReadersGroup []string
 
+	Lacks string // which capabilities root has not here that a Monitor needs; empty: none, or Check is not run by root
+
 	Live *Live // how the network stands, as it was asked; nil: nobody asked
 
 	Unit  *Unit  // the unit that starts the Monitor; nil: none is installed
@@ -125,6 +127,12 @@ var NICSettings = map[host.Family][]string{
 func (s *Subject) Sysctl(f host.Family, nic, setting string) (value string, ok bool) {
 	value, ok = s.Sysctls[SysctlName(f, nic, setting)]
 	return value, ok
+}
+
+// TableLimit is the name in Subject.Sysctls of how many neighbours the kernel keeps of a
+// family. Only the first network namespace has it.
+func TableLimit(f host.Family) string {
+	return "net/" + strings.ToLower(f.String()) + "/neigh/default/gc_thresh3"
 }
 
 // SysctlName is the name in Subject.Sysctls of a setting of a NIC in one family.
@@ -149,6 +157,7 @@ var Rules = []func(*Subject) []Finding{
 	maskDiffers,
 	strictPaths,
 	answersForOthers,
+	answersOnBoth,
 	advertisementsLost,
 	noRouterFlag,
 	deafToAnnouncements,
@@ -157,6 +166,7 @@ var Rules = []func(*Subject) []Finding{
 	unitCannotRead,
 	unitCannotWrite,
 	unitNotInGroup,
+	unitLacksCapabilities,
 	unitWithoutIPv6,
 	unitShutsHooksIn,
 	nobodyAfterStop,
@@ -206,6 +216,17 @@ var Standing = []func(*Subject) []Finding{
 	standbyReady,
 	monitorWarns,
 	unreached,
+	twoMonitors,
+	keepalivedHas,
+	programsHidden,
+	lacksCapabilities,
+	networkdForgets,
+	networkManagerHas,
+	dhcpRenews,
+	ownTakesAlias,
+	inVRF,
+	repliesElsewhere,
+	neighboursFit,
 }
 
 // Inspect returns the findings of the Rules, the worst first.

@@ -19,6 +19,10 @@ type Live struct {
 	Monitor   *control.Snapshot
 	NoMonitor string
 
+	Programs []Program       // that run on this host and may touch its addresses
+	Links    map[string]Link // by NIC
+	Sources  []SourceRule
+
 	Answers map[Target]Answers
 	LeftOut int // aliases that nobody was asked about, because there are too many
 }

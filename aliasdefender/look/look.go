@@ -46,6 +46,9 @@ type Asker struct {
 	// Lacking is what this process lacks to ask; empty: nothing.
 	Lacking string
 
+	// Root is where the files of other programs are looked for, "/"; empty: nowhere.
+	Root string
+
 	// Monitor asks the running Monitor; nil: it is not asked.
 	Monitor func(context.Context) (control.Snapshot, error)
 }
@@ -54,9 +57,12 @@ type Asker struct {
 // means: the worst first, and at the end what is good. It takes a few seconds at most.
 func Network(ctx context.Context, s *inspect.Subject, a Asker) []inspect.Finding {
 	s.Live = &inspect.Live{CannotAsk: a.Lacking}
-	var monitor sync.WaitGroup
+	var others sync.WaitGroup
 	if a.Monitor != nil {
-		monitor.Go(func() { a.askMonitor(ctx, s.Live) })
+		others.Go(func() { a.askMonitor(ctx, s.Live) })
+	}
+	if a.Root != "" {
+		others.Go(func() { system{a.Root}.read(ctx, s) })
 	}
 	if s.Host == nil {
 		s.Live.CannotAsk = "this host's own addresses could not be read"
@@ -66,7 +72,7 @@ func Network(ctx context.Context, s *inspect.Subject, a Asker) []inspect.Finding
 		questions, s.Live.LeftOut = s.Questions()
 		s.Live.Answers = a.ask(ctx, questions)
 	}
-	monitor.Wait()
+	others.Wait()
 	return inspect.Network(s)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +168,31 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			want: "note " + alias + "the partner does not stand by for it: it is parked", code: stage.Done},
 		{name: "the standby has no router", on: "a", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.DelDefaultRoute()) },
 			want: "fault " + alias + "the partner is not ready to take it", code: stage.Failed},
+		{name: "another Monitor with the same alias", do: func(t *testing.T, p *pair.Pair) {
+			program := filepath.Join(t.TempDir(), "aliasdefender")
+			stage.Must(t, os.Symlink(lab.Self(), program))
+			other := t.TempDir()
+			stage.Place(t, other+"/a.toml", stage.Usual()+"\n[control]\nsocket = \""+other+"/s\"\n[state]\ndir = \""+other+"\"\n")
+			_, err := p.B.StartCommand(lab.Command{Name: "other", Argv: []string{program, "Monitor", "--observe", "--aliases", p.File(p.B, "hostname.alias"), "--settings", other + "/a.toml"}})
+			stage.Must(t, err)
+		}, want: "fault hostname.alias:1: another Monitor runs on this host with the same alias: PID ", code: stage.Failed},
+		{name: "keepalived with the same address", do: func(t *testing.T, p *pair.Pair) {
+			stage.Wanted(t, "keepalived", "keepalived")
+			dir := t.TempDir()
+			stage.Place(t, dir+"/k.conf", "vrrp_instance a {\n state BACKUP\n interface eth0\n virtual_router_id 7\n priority 1\n virtual_ipaddress {\n  10.77.0.100/24\n }\n}\n")
+			_, err := p.B.Start("keepalived", "keepalived", "--dont-fork", "--log-console", "--use-file="+dir+"/k.conf", "--pid="+dir+"/p", "--vrrp_pid="+dir+"/v")
+			stage.Must(t, err)
+		}, want: "fault hostname.alias:1: keepalived (PID ", code: stage.Failed},
+		{name: "no promote_secondaries", do: func(t *testing.T, p *pair.Pair) {
+			sysctl(t, p.B, "net/ipv4/conf/all/promote_secondaries", "0")
+			sysctl(t, p.B, "net/ipv4/conf/eth0/promote_secondaries", "0")
+		}, want: "note eth0: promote_secondaries is not set on eth0", code: stage.Done},
+		{name: "a leased address", do: func(t *testing.T, p *pair.Pair) {
+			run(t, p.B, "ip", "address", "change", p.OwnB.String(), "dev", "eth0", "valid_lft", "3600", "preferred_lft", "3600")
+		}, want: "note eth0: a DHCP client (10.77.0.2 is leased) gives it its own address", code: stage.Done},
+		{name: "a rule for the own address alone", do: func(t *testing.T, p *pair.Pair) {
+			run(t, p.B, "ip", "rule", "add", "from", p.OwnB.Addr().String(), "lookup", "100")
+		}, want: "warning hostname.alias:1: a rule routes what comes from 10.77.0.2 by table 100, and none does so for 10.77.0.100", code: stage.Failed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := good(t, false)
@@ -180,4 +206,3 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		})
 	}
 }
-
