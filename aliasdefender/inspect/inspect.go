@@ -232,8 +232,27 @@ var Standing = []func(*Subject) []Finding{
 // Inspect returns the findings of the Rules, the worst first.
 func Inspect(s *Subject) []Finding { return judge(s, Rules) }
 
-// Network returns the findings of Standing, the worst first.
-func Network(s *Subject) []Finding { return judge(s, Standing) }
+// Network returns the findings of Standing, the worst first. What is good about many
+// aliases alike is one of them.
+func Network(s *Subject) []Finding {
+	all := judge(s, Standing)
+	alike := map[string]int{} // how many more there are, by What
+	all = slices.DeleteFunc(all, func(f Finding) bool {
+		n, again := alike[f.What]
+		if f.Severity == Good {
+			if alike[f.What] = 0; again {
+				alike[f.What] = n + 1
+			}
+		}
+		return f.Severity == Good && again
+	})
+	for i, f := range all {
+		if n := alike[f.What]; f.Severity == Good && n > 0 {
+			all[i].About = fmt.Sprintf("%s and %d more", f.About, n)
+		}
+	}
+	return all
+}
 
 func judge(s *Subject, rules []func(*Subject) []Finding) (all []Finding) {
 	for _, rule := range rules {

@@ -176,3 +176,26 @@ func TestOnlyFaultsAndMistakesAreRed(t *testing.T) {
 		}
 	}
 }
+
+// What is good about many aliases alike is one line.
+func TestWhatIsGoodAboutManyIsOneLine(t *testing.T) {
+	s := standing()
+	for i := range 3 {
+		a := s.Config.Aliases[0]
+		a.Line, a.Addr = 10+i, netip.AddrFrom4([4]byte{172, 16, 1, byte(20 + i)})
+		s.Config.Aliases = append(s.Config.Aliases, a)
+		s.Live.Answers[at(a.Addr.String())] = both(partnerHW)
+	}
+	s.Live.Monitor = nil
+	lines := 0
+	for _, f := range Network(s) {
+		if strings.HasSuffix(f.What, "has it (02:00:00:00:00:05)") {
+			if lines++; f.About != "alias 172.16.1.2 on eth0 and 3 more" {
+				t.Error(f.About)
+			}
+		}
+	}
+	if lines != 1 {
+		t.Errorf("%d lines", lines)
+	}
+}

@@ -94,6 +94,7 @@ func TestCheckIsSilentOnAGoodPair(t *testing.T) {
 				}
 			}
 			out, errs, _ := p.Run(stage.Patiently(t), p.B, "Check")
+			t.Logf("Check on the standby:\n%s", out)
 			by := map[bool]string{false: "ARP", true: "NDP"}[six]
 			for _, want := range []string{
 				"alias " + p.Alias.String() + " on eth0: partner " + p.OwnA.Addr().String() + " answers ICMP in ", " and " + by + " in ",
@@ -168,6 +169,9 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			want: "note " + alias + "the partner does not stand by for it: it is parked", code: stage.Done},
 		{name: "the standby has no router", on: "a", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.DelDefaultRoute()) },
 			want: "fault " + alias + "the partner is not ready to take it", code: stage.Failed},
+		{name: "the router does not answer the alias", on: "a", do: func(t *testing.T, p *pair.Pair) {
+			run(t, p.Router, "ip", "route", "add", "blackhole", pair.Alias.String()+"/32")
+		}, want: "fault " + alias + "the router answers this host's pings, and not those from the alias", code: stage.Failed},
 		{name: "another Monitor with the same alias", do: func(t *testing.T, p *pair.Pair) {
 			program := filepath.Join(t.TempDir(), "aliasdefender")
 			stage.Must(t, os.Symlink(lab.Self(), program))
@@ -204,5 +208,53 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			want := strings.ReplaceAll(tt.want, "hostname.alias", p.File(h, "hostname.alias"))
 			finds(t, p, h, want, tt.code)
 		})
+	}
+}
+
+// TestCheckFindsTwoNICsThatBothAnswer: the standby has a second NIC on the alias's segment.
+func TestCheckFindsTwoNICsThatBothAnswer(t *testing.T) {
+	t.Parallel()
+	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Usual(), Keys: []string{stage.NewKey()}, Host: func(s *lab.HostSpec) {
+		if s.Name == "b" {
+			s.NICs = append(s.NICs, lab.NICSpec{Name: "eth1", Switch: s.NICs[0].Switch, Addrs: stage.Prefixes("10.77.0.3/24")})
+		}
+	}})
+	for _, setting := range []string{"arp_ignore", "arp_announce"} {
+		want := "warning " + p.File(p.B, "hostname.alias") + ":1: eth1 is on the segment of 10.77.0.100 too, and has " + setting + "=0"
+		if all, _ := checked(t, p, p.B); !slices.ContainsFunc(all, func(f found) bool { return f.String() == want }) {
+			t.Errorf("Check finds %q; want %q", all, want)
+		}
+	}
+	sysctl(t, p.B, "net/ipv4/conf/eth1/arp_ignore", "1")
+	sysctl(t, p.B, "net/ipv4/conf/eth1/arp_announce", "2")
+	if all, _ := checked(t, p, p.B); slices.ContainsFunc(all, func(f found) bool { return strings.Contains(f.What, "=0") }) {
+		t.Errorf("the settings are as they should be, and Check finds %q", all)
+	}
+}
+
+// TestCheckSaysWhatItMayNotLookAt: what cannot be asked is neither good nor bad.
+func TestCheckSaysWhatItMayNotLookAt(t *testing.T) {
+	t.Parallel()
+	stage.Wanted(t, "setpriv", "util-linux")
+	p := good(t, false)
+	self, err := os.Executable() // not lab.Self, which would be setpriv
+	stage.Must(t, err)
+	p.SetProgram(p.B, "setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", self)
+	finds(t, p, p.B, "unknown network: nobody was asked: host: missing CAP_NET_RAW", stage.Failed)
+	finds(t, p, p.B, "fault capabilities: host: missing CAP_NET_RAW", stage.Failed)
+}
+
+// TestCheckAsksNextHops: of a host that keeps a route to two hops one is dead.
+func TestCheckAsksNextHops(t *testing.T) {
+	t.Parallel()
+	p := good(t, false)
+	settings := p.File(p.B, "aliasdefender.toml")
+	stage.Place(t, settings, stage.Read(t, settings)+"\n[[route]]\nprefix = \"192.0.2.32/27\"\nvia = [\"10.77.0.1\", \"10.77.0.77\"]\ninstall = false\n[hooks]\nroute = [\"/bin/true\"]\n")
+	finds(t, p, p.B, "warning "+settings, stage.Failed)
+	out, _, _ := p.Run(stage.Patiently(t), p.B, "Check")
+	for _, want := range []string{"next hop 10.77.0.1 of 192.0.2.32/27 answers ICMP in ", "warning: next hop 10.77.0.77 of 192.0.2.32/27 answers neither ICMP nor ARP"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
 	}
 }
