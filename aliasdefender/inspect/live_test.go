@@ -177,6 +177,17 @@ func TestOnlyFaultsAndMistakesAreRed(t *testing.T) {
 	}
 }
 
+func TestANameThatResolvesIsSaid(t *testing.T) {
+	s := standing()
+	s.Config.Aliases[0].Partner = config.Partner{Name: "db2"}
+	s.Live.Monitor.Aliases[0].Partner.Name = "db2"
+	s.Names = map[string][]netip.Addr{"db2": {netip.MustParseAddr("127.0.1.1"), netip.MustParseAddr("172.16.1.5")}}
+	want := Finding{Severity: Good, About: "alias 172.16.1.2 on eth0", What: "the partner's name db2 resolves to 172.16.1.5"}
+	if found := Network(s); !slices.Contains(found, want) {
+		t.Errorf("%v", found)
+	}
+}
+
 // What is good about many aliases alike is one line.
 func TestWhatIsGoodAboutManyIsOneLine(t *testing.T) {
 	s := standing()

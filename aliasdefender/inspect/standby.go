@@ -65,7 +65,10 @@ func partnerName(s *Subject) (found []Finding) {
 			what = fmt.Sprintf("the partner's name %s does not resolve", a.Partner.Name)
 		case !slices.ContainsFunc(addrs, usable):
 			what = fmt.Sprintf("the partner's name %s has no %s that another host can have: %s", a.Partner.Name, address(host.FamilyOf(a.Addr)), addrs[0])
+		case s.Live == nil:
+			continue
 		default:
+			found = append(found, Finding{Severity: Good, About: onAlias(a, 0), What: fmt.Sprintf("the partner's name %s resolves to %s", a.Partner.Name, s.partner(a))})
 			continue
 		}
 		found = append(found, Finding{Warning, s.Row(a), what,

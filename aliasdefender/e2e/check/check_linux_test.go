@@ -258,3 +258,28 @@ func TestCheckAsksNextHops(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckFindsWhatIsWrongInIPv6: likewise, by neighbour discovery.
+func TestCheckFindsWhatIsWrongInIPv6(t *testing.T) {
+	t.Parallel()
+	alias := "alias " + pair.IPv6.Alias.String() + " on eth0: "
+	for _, tt := range []struct {
+		name string
+		do   func(*testing.T, *pair.Pair)
+		want string
+	}{
+		{"the partner's cable is out", func(t *testing.T, p *pair.Pair) { stage.Must(t, p.A.NIC("eth0").SetUp(false)) },
+			"fault " + alias + "partner 2001:db8:77::1 answers neither ICMP nor NDP"},
+		{"the router is down", func(t *testing.T, p *pair.Pair) { stage.Must(t, p.Router.Crash()) },
+			"fault " + alias + "router 2001:db8:77::fe answers neither ICMP nor NDP"},
+		{"a third host has the alias", func(t *testing.T, p *pair.Pair) {
+			run(t, p.User, "ip", "address", "add", pair.IPv6.Alias.String()+"/64", "dev", "eth0", "nodad")
+		}, "fault " + alias + "02:"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := good(t, true)
+			tt.do(t, p)
+			finds(t, p, p.B, tt.want, stage.Failed)
+		})
+	}
+}
