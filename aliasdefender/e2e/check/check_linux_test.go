@@ -2,6 +2,7 @@ package check
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -31,25 +32,55 @@ func checked(t *testing.T, p *pair.Pair, h *lab.Host) (all []found, code int) {
 	return all, code
 }
 
-// finds waits until Check on a host finds something that begins so, and exits with a code.
-// What Monitors say may need a moment.
-func finds(t *testing.T, p *pair.Pair, h *lab.Host, want string, code int) {
+// again asks until it is so: a busy machine keeps Monitors from hearing in time, which they
+// say, and hosts from answering.
+func again(t *testing.T, ask func() (so bool, instead string)) {
 	t.Helper()
 	ctx, tick := stage.Patiently(t), time.NewTicker(time.Second)
 	defer tick.Stop()
-	for ; ; <-tick.C {
-		all, got := checked(t, p, h)
-		i := slices.IndexFunc(all, func(f found) bool { return strings.HasPrefix(f.String(), want) })
-		if i >= 0 && got == code {
-			if all[i].Why == "" || all[i].Mend == "" && all[i].Severity != "note" {
-				t.Errorf("without why or mend: %+v", all[i])
-			}
+	for {
+		so, instead := ask()
+		if so {
 			return
 		}
-		if ctx.Err() != nil {
-			t.Fatalf("Check exits with %d and finds %q; want %d and %q", got, all, code, want)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal(instead)
 		}
 	}
+}
+
+// finds waits until Check on a host finds something that begins so, and exits with a code.
+func finds(t *testing.T, p *pair.Pair, h *lab.Host, want string, code int) {
+	t.Helper()
+	again(t, func() (bool, string) {
+		all, got := checked(t, p, h)
+		i := slices.IndexFunc(all, func(f found) bool { return strings.HasPrefix(f.String(), want) })
+		if i >= 0 && (all[i].Why == "" || all[i].Mend == "" && all[i].Severity != "note") {
+			t.Errorf("without why or mend: %+v", all[i])
+		}
+		return i >= 0 && got == code, fmt.Sprintf("Check exits with %d and finds %q; want %d and %q", got, all, code, want)
+	})
+}
+
+// silent waits until Check on a host finds nothing at all.
+func silent(t *testing.T, p *pair.Pair, h *lab.Host) {
+	t.Helper()
+	again(t, func() (bool, string) {
+		all, code := checked(t, p, h)
+		return len(all) == 0 && code == stage.Done, fmt.Sprintf("on %s Check exits with %d, and finds %q", h.Name, code, all)
+	})
+}
+
+// says waits until what Check prints has these words.
+func says(t *testing.T, p *pair.Pair, h *lab.Host, words ...string) {
+	t.Helper()
+	again(t, func() (bool, string) {
+		out, errs, _ := p.Run(stage.Patiently(t), h, "Check")
+		missing := slices.IndexFunc(words, func(w string) bool { return !strings.Contains(out, w) })
+		return missing < 0, fmt.Sprintf("Check does not say all of %q:\n%s%s", words, out, errs)
+	})
 }
 
 // sysctl sets a setting of a host's kernel, by its path below /proc/sys.
@@ -89,23 +120,14 @@ func TestCheckIsSilentOnAGoodPair(t *testing.T) {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[six], func(t *testing.T) {
 			p := good(t, six)
 			for _, h := range []*lab.Host{p.A, p.B} {
-				if all, code := checked(t, p, h); len(all) > 0 || code != stage.Done {
-					t.Errorf("on %s it exits with %d, and finds %q", h.Name, code, all)
-				}
+				silent(t, p, h)
 			}
-			out, errs, _ := p.Run(stage.Patiently(t), p.B, "Check")
-			t.Logf("Check on the standby:\n%s", out)
 			by := map[bool]string{false: "ARP", true: "NDP"}[six]
-			for _, want := range []string{
-				"alias " + p.Alias.String() + " on eth0: partner " + p.OwnA.Addr().String() + " answers ICMP in ", " and " + by + " in ",
-				"alias " + p.Alias.String() + " on eth0: partner " + p.OwnA.Addr().String() + " has it (" + p.A.NIC("eth0").MAC.String() + ")",
-				"router " + p.RouterAt.Addr().String() + " answers ICMP in ",
-				"the partner's Monitor is heard, version test", "this host stands by for it, and is ready",
-			} {
-				if !strings.Contains(out, want) {
-					t.Errorf("it does not say %q:\n%s%s", want, out, errs)
-				}
-			}
+			says(t, p, p.B,
+				"alias "+p.Alias.String()+" on eth0: partner "+p.OwnA.Addr().String()+" answers ICMP in ", " and "+by+" in ",
+				"alias "+p.Alias.String()+" on eth0: partner "+p.OwnA.Addr().String()+" has it ("+p.A.NIC("eth0").MAC.String()+")",
+				"router "+p.RouterAt.Addr().String()+" answers ICMP in ",
+				"the partner's Monitor is heard, version test", "this host stands by for it, and is ready")
 		})
 	}
 }
@@ -251,12 +273,7 @@ func TestCheckAsksNextHops(t *testing.T) {
 	settings := p.File(p.B, "aliasdefender.toml")
 	stage.Place(t, settings, stage.Read(t, settings)+"\n[[route]]\nprefix = \"192.0.2.32/27\"\nvia = [\"10.77.0.1\", \"10.77.0.77\"]\ninstall = false\n[hooks]\nroute = [\"/bin/true\"]\n")
 	finds(t, p, p.B, "warning "+settings, stage.Failed)
-	out, _, _ := p.Run(stage.Patiently(t), p.B, "Check")
-	for _, want := range []string{"next hop 10.77.0.1 of 192.0.2.32/27 answers ICMP in ", "warning: next hop 10.77.0.77 of 192.0.2.32/27 answers neither ICMP nor ARP"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("it does not say %q:\n%s", want, out)
-		}
-	}
+	says(t, p, p.B, "next hop 10.77.0.1 of 192.0.2.32/27 answers ICMP in ", "warning: next hop 10.77.0.77 of 192.0.2.32/27 answers neither ICMP nor ARP")
 }
 
 // TestCheckFindsWhatIsWrongInIPv6: likewise, by neighbour discovery.
