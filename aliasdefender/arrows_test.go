@@ -22,7 +22,7 @@ import (
 // import everything.
 var arrows = map[string]string{
 	"":          "cli",
-	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
+	"cli":       "config control daemon defender files host inspect lab logs look probe record rehearse rules",
 	"daemon":    "check config control defender drill hook host logs metrics peer probe record recovery route rules sdnotify store",
 	"route":     "agenda check config control detect hearing host probe record rules",
 	"defender":  "agenda config control count detect hearing host peer probe record rules",
@@ -39,8 +39,9 @@ var arrows = map[string]string{
 	"program":   "",
 	"recovery":  "check config defender host program record rules store",
 	"host":      "hearing",
-	"inspect":   "config host",
+	"inspect":   "config control host",
 	"lab":       "",
+	"look":      "config control files host inspect probe",
 	"lab/bench": "lab",
 	"lab/pair":  "lab",
 	"logs":      "host",

@@ -23,19 +23,29 @@ func (a *app) checkCmd() *cobra.Command {
 	partner, filesOnly, asJSON := "", false, false
 	c := &cobra.Command{
 		Use:   "Check",
-		Short: "Read the files, and say what they mean or what is wrong",
+		Short: "Say what the files mean or what is wrong in them, on this host and in the network",
 		Long: `Read both files and the keys and certificates that they name, and look at the programs
 of hooks, checks and recoveries. If all is good, say what it means: a line for each
 alias, with its hooks and the recovery of the partner's service, for the channel to the
 partner, for each check and for each group. If not, list every mistake and exit with 3.
-Then say what on this host keeps the aliases from being defended well: what it is, what
-follows from it, and how to fix it. If one of these is a mistake the exit code is 3 too;
-warnings and notes do not change it. Check changes nothing. It sends only the names of
-partners to the resolver, and needs no privilege except to read the files. Run it as the
-user that runs the Monitor: that user's own programs count as safe.
+Then say what on this host keeps the aliases from being defended well: what it is,
+what follows from it, and how to fix it. If one of these is a mistake the exit code is 3
+too.
+
+Then ask the network how it stands now: who has each alias, whether partner, router,
+witnesses and next hops answer pings and ARP or NDP, and how fast, whether the router
+answers the alias, and what may take an alias away or make a take fail. The running
+Monitor is asked about the channel and the partner. What is good is a short line. The
+exit code is 1 if one of these findings is a fault (an alias is not where it should be, or
+could not move) or a warning. Notes, and what is unknown because it could not be looked
+at, do not change it.
+
+Check changes nothing, and sends nothing but questions, about 256 aliases at most; it
+takes a few seconds. To ask the network it has to be root. Otherwise run it as the user
+that runs the Monitor: that user's own programs count as safe.
 
 With --files, look only at the files: for scripts that must know, before they stop
-a Monitor, whether the next one would start.
+a Monitor, whether the next one would start. Then the exit code is 0 or 3.
 
 With --partner-file, compare the table with the other host's: both must have the
 same aliases and masks, name each other as partner, and have one primary for each
@@ -54,9 +64,13 @@ are not compared: any number of hosts may have them.`,
 			if !asJSON {
 				a.printConfig(cfg)
 			}
-			found := []inspect.Finding{}
+			found, network := []inspect.Finding{}, []inspect.Finding(nil)
 			if !filesOnly {
-				found = append(found, inspect.Inspect(a.subject(c.Context(), cfg))...)
+				s, system := a.subject(c.Context(), cfg)
+				if partner == "" {
+					network = lookFrom(c.Context(), s, system)
+				}
+				found = slices.Concat(found, inspect.Inspect(s), network)
 			}
 			if err := a.showFindings(found, asJSON); err != nil {
 				return err
@@ -68,14 +82,17 @@ are not compared: any number of hosts may have them.`,
 				}
 				err = a.checkPartner(fit, cfg.Aliases, partner)
 			}
+			if err == nil && slices.ContainsFunc(network, func(f inspect.Finding) bool { return f.Severity >= inspect.Warning }) {
+				err = &exit{code: exitFailed}
+			}
 			if slices.ContainsFunc(found, func(f inspect.Finding) bool { return f.Severity == inspect.Mistake }) {
 				err = &exit{exitConfig, err}
 			}
 			return err
 		},
 	}
-	c.Flags().BoolVar(&filesOnly, "files", false, "look at the files alone, not at this host")
-	c.Flags().BoolVar(&asJSON, "json", false, "print what was found on this host as JSON, and nothing else")
+	c.Flags().BoolVar(&filesOnly, "files", false, "look at the files alone, not at this host and its network")
+	c.Flags().BoolVar(&asJSON, "json", false, "print what was found on this host and in its network as JSON, and nothing else")
 	c.Flags().StringVar(&partner, "partner-file", "", "compare with the table of the other host")
 	return c
 }
@@ -86,9 +103,13 @@ func (a *app) showFindings(found []inspect.Finding, asJSON bool) error {
 	if asJSON {
 		out := json.NewEncoder(a.stdout)
 		out.SetIndent("", "  ")
-		return out.Encode(found)
+		return out.Encode(slices.DeleteFunc(slices.Clone(found), func(f inspect.Finding) bool { return f.Severity == inspect.Good }))
 	}
 	for _, f := range found {
+		if f.Severity == inspect.Good {
+			fmt.Fprintf(a.stdout, "%s: %s\n", f.About, f.What)
+			continue
+		}
 		fmt.Fprintf(a.stdout, "%s: %s: %s\n    why: %s\n", f.About, f.Severity, f.What, f.Why)
 		if f.Mend != "" {
 			fmt.Fprintf(a.stdout, "    mend: %s\n", f.Mend)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ hosts' figures, and both have them in the event log, where Why reads them. Only
 durations are told, so the hosts' clocks may differ. A partner of an earlier version
 measures nothing; then there are only the figures of this host.
 
-A drill is refused while Check finds a mistake or a warning on this host, and while
+A drill is refused while Check finds a mistake or a fault, and while
 Status would: without a channel, or if the partner's daemon is not heard, the standby
 is not ready, the alias is parked, or a hand-over is open. It needs a running Monitor.
 If the alias does not come back, the answer says who has it and what to do. The drill
@@ -55,17 +56,6 @@ back, and if the drill was refused.` + ofNIC,
 	return c
 }
 
-// redOf are the findings of Check that refuse a drill: warnings, because an alias is then
-// defended less well than its files promise, and mistakes.
-func redOf(found []inspect.Finding) (all []inspect.Finding) {
-	for _, f := range found {
-		if f.Severity >= inspect.Warning {
-			all = append(all, f)
-		}
-	}
-	return all
-}
-
 // drill does the drills, one after the other, up to the first that is not good.
 func (a *app) drill(ctx context.Context, alias netip.Addr, asJSON bool) error {
 	cfg, err := a.loadWithKeys()
@@ -73,8 +63,10 @@ func (a *app) drill(ctx context.Context, alias netip.Addr, asJSON bool) error {
 		return err
 	}
 	var done []control.Drill
-	if found := redOf(inspect.Inspect(a.subject(ctx, cfg))); len(found) > 0 {
-		done = []control.Drill{refusedByCheck(found)}
+	s, system := a.subject(ctx, cfg)
+	found := slices.Concat(inspect.Inspect(s), lookFrom(ctx, s, system))
+	if red := slices.DeleteFunc(found, func(f inspect.Finding) bool { return !f.Severity.Red() }); len(red) > 0 {
+		done = []control.Drill{refusedByCheck(red)}
 	} else if done, err = a.drills(ctx, alias, cfg); err != nil {
 		return err
 	}

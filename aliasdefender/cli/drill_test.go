@@ -30,13 +30,6 @@ func TestADrillIsPrintedWhereItBelongs(t *testing.T) {
 	}
 }
 
-func TestNotesRefuseNoDrill(t *testing.T) {
-	all := []inspect.Finding{{Severity: inspect.Mistake}, {Severity: inspect.Note}, {Severity: inspect.Warning}}
-	if d := cmp.Diff([]inspect.Finding{all[0], all[2]}, redOf(all)); d != "" {
-		t.Error(d)
-	}
-}
-
 func TestAllThatThisHostHasAreDrilledAndAGroupOnce(t *testing.T) {
 	web := &control.Group{Name: "web"}
 	s := control.Snapshot{Aliases: []control.Alias{

@@ -15,16 +15,47 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/inspect"
+	"alias-defender/aliasdefender/look"
+	"alias-defender/aliasdefender/probe"
 )
 
 // namesWithin is how long Check waits for the resolver, for all names together.
 const namesWithin = 3 * time.Second
 
-// subject reads this host for Check. What cannot be read stays unknown.
-func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject {
+// lookFrom asks the network that the Subject was read from.
+func lookFrom(ctx context.Context, s *inspect.Subject, system daemon.System) []inspect.Finding {
+	if system.Ping != nil {
+		defer system.Ping.Close()
+	}
+	return look.Network(ctx, s, asker(system, s.Config))
+}
+
+// asker has the means of a system to ask its network and the Monitor that runs on it.
+func asker(system daemon.System, cfg *config.Config) look.Asker {
+	a := look.Asker{Ping: probe.Ping, Root: "/", Monitor: func(ctx context.Context) (control.Snapshot, error) {
+		return control.Dial(cfg.Settings.Socket).Status(ctx, false)
+	}}
+	if system.Ping != nil {
+		a.Ping = system.Ping.Ping
+	} else if err := host.Capable(); err != nil {
+		a.Lacking = err.Error()
+	}
+	if system.Listen != nil {
+		a.Listen = func(nic string, f host.Family, see func([]host.Sighting)) (look.Wire, error) {
+			return system.Listen(nic, f, see)
+		}
+	}
+	return a
+}
+
+// subject reads this host for Check, and returns the network that it was read from. What
+// cannot be read stays unknown.
+func (a *app) subject(ctx context.Context, cfg *config.Config) (*inspect.Subject, daemon.System) {
 	s := &inspect.Subject{Aliases: a.aliases, Settings: a.settings, Config: cfg, Sysctls: map[string]string{}, Names: map[string][]netip.Addr{}}
-	if system, err := a.open(); err == nil {
+	system, err := a.open()
+	if err == nil {
 		if state, err := system.Marked(cfg.Settings.StateDir); err == nil {
 			s.Host = &state
 		}
@@ -54,6 +85,12 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 	for nic := range nicsToRead(s) {
 		readNIC(s, nic)
 	}
+	for _, f := range []host.Family{host.IPv4, host.IPv6} {
+		readSysctl(s, inspect.TableLimit(f))
+	}
+	if err := host.Capable(); err != nil && os.Geteuid() == 0 {
+		s.Lacks = err.Error()
+	}
 	names := map[string]bool{}
 	for _, alias := range cfg.Aliases {
 		if !alias.Loopback() && !alias.Partner.Addr.IsValid() {
@@ -61,20 +98,18 @@ func (a *app) subject(ctx context.Context, cfg *config.Config) *inspect.Subject 
 		}
 	}
 	resolve(ctx, names, s.Names)
-	return s
+	return s, system
 }
 
-// nicsToRead are the NICs whose settings matter, each once. Each NIC of this host answers ARP for an alias
-// on a loopback interface.
+// nicsToRead are the NICs whose settings matter, each once: each NIC of this host answers
+// ARP for what is on another.
 func nicsToRead(s *inspect.Subject) map[string]bool {
 	nics := map[string]bool{"all": true}
 	for _, alias := range s.Config.Aliases {
 		nics[alias.NIC] = true
 	}
-	if slices.ContainsFunc(s.Config.Aliases, config.Alias.Loopback) {
-		for _, nic := range hostNICs(s) {
-			nics[nic] = true
-		}
+	for _, nic := range hostNICs(s) { // each may be on the segment of an alias
+		nics[nic] = true
 	}
 	return nics
 }
@@ -125,22 +160,23 @@ func hostNICs(s *inspect.Subject) (names []string) {
 func readNIC(s *inspect.Subject, nic string) {
 	for family, settings := range inspect.NICSettings {
 		for _, setting := range settings {
-			name := inspect.SysctlName(family, nic, setting)
-			if text, err := os.ReadFile("/proc/sys/" + name); err == nil {
-				s.Sysctls[name] = strings.TrimSpace(string(text))
-			}
+			readSysctl(s, inspect.SysctlName(family, nic, setting))
 		}
+	}
+}
+
+// readSysctl reads one of the kernel's settings.
+func readSysctl(s *inspect.Subject, name string) {
+	if text, err := os.ReadFile("/proc/sys/" + name); err == nil {
+		s.Sysctls[name] = strings.TrimSpace(string(text))
 	}
 }
 
 // readTables reads what routes need to know of this host.
 func readTables(s *inspect.Subject, system daemon.System) {
 	for _, r := range inspect.RouteSettings {
-		for _, name := range []string{r.Forwarding, r.Hash} {
-			if text, err := os.ReadFile("/proc/sys/" + name); err == nil {
-				s.Sysctls[name] = strings.TrimSpace(string(text))
-			}
-		}
+		readSysctl(s, r.Forwarding)
+		readSysctl(s, r.Hash)
 	}
 	if system.ReadTables == nil {
 		return

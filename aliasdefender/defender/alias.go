@@ -47,6 +47,7 @@ type targets struct {
 	third     []*detect.Target // the routers, the best one first, and the witnesses
 	noPartner string           // why the file's Partner cannot be asked, said once
 	unspoken  bool             // the channel does not speak the partner's family, which was said
+	verified  rules.Value      // whether the router answered the alias after the last take here
 	refused   string           // a router or witness that cannot be one, said once
 	claimant  *claimant        // who claims it while we hold it; nil: nobody, or nobody that can be asked
 	claimed   time.Time        // since when

@@ -60,6 +60,9 @@ func TestAPingThatIsTooEarlyAfterATakeIsNoSilence(t *testing.T) {
 			if n := w.logged("event=not_verified"); n != warned {
 				w.fail("%d pings too early: warned %d times, want %d", early, n, warned)
 			}
+			if is, want := w.shown(w.b).Verified, []string{"yes", "no"}[warned]; is != want {
+				w.fail("%d pings too early: the snapshot says verified %q, want %q", early, is, want)
+			}
 			if n := w.logged("action=take"); n != 2 {
 				w.fail("taken %d times", n)
 			}

@@ -134,6 +134,9 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 	if trouble := a.trouble(); a.errand.failure.is() || trouble != "" {
 		c.Why = strings.TrimSpace(a.errand.failure.text + " " + trouble)
 	}
+	if a.verified != rules.Unknown {
+		c.Verified = a.verified.String()
+	}
 	c.Standby = a.showStandby()
 	c.Group = a.showGroup(f)
 	c.Pair = a.pair

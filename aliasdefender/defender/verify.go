@@ -37,6 +37,7 @@ func (a *alias) verifier() (addr netip.Addr) {
 // answer is no reason to release, except for an alias that was handed over to us: the
 // giver still has it.
 func (l *loop) verify(a *alias, how rules.Verify) {
+	a.verified = rules.Unknown
 	getting := how == rules.VerifyForGiver
 	router := a.verifier()
 	if !router.IsValid() || l.verifying >= verifications && !getting {
@@ -81,6 +82,9 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 func (l *loop) verified(a *alias, router netip.Addr, yes bool, err error) {
 	l.mark(a)
 	e := a.log(l, "not_verified").WithField("router", router.String())
+	if a.verified = rules.Of(yes); err != nil {
+		a.verified = rules.Unknown
+	}
 	switch {
 	case yes:
 		a.state.Pinged(rules.Answered, l.now)

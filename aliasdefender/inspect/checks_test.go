@@ -118,6 +118,6 @@ func TestCheckFindsProgramsOfChecksThatTheUnitHides(t *testing.T) {
 		s := installed(t, c.dropIn)
 		unused := "warning /etc/aliasdefender.toml:9 no alias names the check own"
 		s.Config.Checks = []config.Check{{Name: "own", Line: 9, Kind: config.CheckCommand, Command: []string{c.program, "x"}}}
-		expect(t, Inspect(s), append(c.want, unused)...)
+		expect(t, everything(s), append(c.want, unused)...)
 	}
 }

@@ -16,7 +16,7 @@ import (
 func TestCheckFindsRecoveriesInTheUnitsSandbox(t *testing.T) {
 	s := installed(t)
 	s.Config.Aliases[0].Recover = config.Recover{Check: "there", Restart: config.Program{"/usr/bin/ssh"}, Fence: config.Program{"/root/fence"}}
-	expect(t, Inspect(s),
+	expect(t, everything(s),
 		"mistake /etc/aliasdefender.toml: recover.fence aliasdefender.service of this host hides /root/fence from the Monitor: ProtectHome",
 		"warning /etc/aliasdefender.toml: recover programs of a recovery are set, and aliasdefender.service of this host shuts them in: CapabilityBoundingSet, ProtectSystem, ProtectHome, NoNewPrivileges, SystemCallFilter")
 }
@@ -47,7 +47,7 @@ func TestCheckFindsHooksInTheUnitsSandbox(t *testing.T) {
 					s.Config.Aliases[i].Hooks.Programs = map[config.HookName]config.Program{config.HookTake: {c.program, "x"}}
 				}
 			}
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }

@@ -1,15 +1,20 @@
-// Package inspect finds, before the night it matters, what on this host keeps the
-// aliases of the files from being well defended. Check prints it beside what the
-// files mean.
+// Package inspect finds, before the night it matters, what keeps the aliases of the files
+// from being well defended. Check prints it beside what the files mean.
 //
-// It reads nothing: its caller reads the host into a Subject, and each rule is a pure
-// function from that to findings, so every finding is tested without a kernel. It
-// refuses to know what happens on the wire: no rule asks another host. What was not
-// read is unknown, and no rule finds anything in it.
+// It reads nothing and asks nobody: its callers read the host into a Subject, and package
+// look puts the network's answers into it as Live. Each rule is a pure function from that
+// to findings, so every finding is tested without a kernel. What was not read is unknown,
+// and no rule calls it good or bad.
 //
-// A new finding is a function of its own in the file of its kind, and a line in
-// Rules. If it needs something of the host that no rule needed before, it adds a
-// field to Subject, which cli/subject.go fills.
+// Rules are about the files and the settings of this host, and Standing is about how the
+// network stands at this moment. Of their findings Fault and Mistake are red
+// (Severity.Red): as things stand, an alias is not where it should be, or could not move.
+// Whoever is about to move an alias on purpose refuses while anything is red. Warnings,
+// notes, what is unknown and what is good are not red.
+//
+// A new finding is a function of its own in the file of its kind, and a line in Rules or
+// Standing. If it needs something of the host that no rule needed before, it adds a field
+// to Subject, which cli/subject.go fills, or to Live, which package look fills.
 package inspect
 
 import (
@@ -27,10 +32,17 @@ import (
 type Severity int
 
 const (
+	// Good is as it should be. It has neither Why nor Mend.
+	Good Severity = iota + 1
+	// Unknown could not be looked at: that is neither good nor bad.
+	Unknown
 	// Note is worth knowing; nothing needs to be done.
-	Note Severity = iota + 1
+	Note
 	// Warning means that an alias is defended less well than its files promise.
 	Warning
+	// Fault means that, as the network stands, an alias is not where it should be, or could
+	// not move.
+	Fault
 	// Mistake keeps the Monitor, or a row, from working at all.
 	Mistake
 )
@@ -40,12 +52,21 @@ func (s Severity) String() string {
 	switch s {
 	case Mistake:
 		return "mistake"
+	case Fault:
+		return "fault"
 	case Warning:
 		return "warning"
+	case Unknown:
+		return "unknown"
+	case Good:
+		return "good"
 	default:
 		return "note"
 	}
 }
+
+// Red tells whether it forbids to move an alias on purpose.
+func (s Severity) Red() bool { return s >= Fault }
 
 // MarshalText is String, for Check's JSON.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -86,6 +107,10 @@ type Subject struct {
 	// ReadersGroup is the group's other name: its number, or its name.
 	ReadersGroup []string
 
+	Lacks string // which capabilities root has not here that a Monitor needs; empty: none, or Check is not run by root
+
+	Live *Live // how the network stands, as it was asked; nil: nobody asked
+
 	Unit  *Unit  // the unit that starts the Monitor; nil: none is installed
 	Files []File // files that the Monitor has to read, as far as we could look at them
 }
@@ -104,6 +129,12 @@ func (s *Subject) Sysctl(f host.Family, nic, setting string) (value string, ok b
 	return value, ok
 }
 
+// TableLimit is the name in Subject.Sysctls of how many neighbours the kernel keeps of a
+// family. Only the first network namespace has it.
+func TableLimit(f host.Family) string {
+	return "net/" + strings.ToLower(f.String()) + "/neigh/default/gc_thresh3"
+}
+
 // SysctlName is the name in Subject.Sysctls of a setting of a NIC in one family.
 func SysctlName(f host.Family, nic, setting string) string {
 	return "net/" + strings.ToLower(f.String()) + "/conf/" + nic + "/" + setting
@@ -118,24 +149,15 @@ func set(f host.Family, nic, setting, value string) string {
 // Row is the About of a row of the table.
 func (s *Subject) Row(a config.Alias) string { return fmt.Sprintf("%s:%d", s.Aliases, a.Line) }
 
-// Rules are all rules, in the order in which findings of one severity are shown.
+// Rules are those about the files and the settings of this host, in the order in which
+// findings of one severity are shown.
 var Rules = []func(*Subject) []Finding{
-	nicMissing,
-	nicDown,
-	noCarrier,
-	ipv6Disabled,
-	noOwnAddress,
 	onlyLinkLocal,
-	dadFailed,
-	noDefaultRoute,
 	ownIsAlias,
 	maskDiffers,
-	ownBehind,
 	strictPaths,
-	routeThroughParty,
-	partnerName,
-	aliasElsewhere,
 	answersForOthers,
+	answersOnBoth,
 	advertisementsLost,
 	noRouterFlag,
 	deafToAnnouncements,
@@ -144,6 +166,7 @@ var Rules = []func(*Subject) []Finding{
 	unitCannotRead,
 	unitCannotWrite,
 	unitNotInGroup,
+	unitLacksCapabilities,
 	unitWithoutIPv6,
 	unitShutsHooksIn,
 	nobodyAfterStop,
@@ -167,9 +190,73 @@ var Rules = []func(*Subject) []Finding{
 	routeLeftOver,
 }
 
-// Inspect returns the findings of all rules, the worst first.
-func Inspect(s *Subject) (all []Finding) {
-	for _, rule := range Rules {
+// Standing are the rules about how the network stands now, in their order.
+var Standing = []func(*Subject) []Finding{
+	nicMissing,
+	nicDown,
+	noCarrier,
+	ipv6Disabled,
+	noOwnAddress,
+	dadFailed,
+	noDefaultRoute,
+	ownBehind,
+	routeThroughParty,
+	partnerName,
+	aliasElsewhere,
+	networkNotAsked,
+	aliasHolder,
+	partnerAnswers,
+	routersAnswer,
+	hopsAnswer,
+	sharedAnswers,
+	monitorRuns,
+	sameTable,
+	channelHeard,
+	channelPaths,
+	pairFits,
+	standbyReady,
+	monitorWarns,
+	unreached,
+	twoMonitors,
+	keepalivedHas,
+	programsHidden,
+	lacksCapabilities,
+	networkdForgets,
+	networkManagerHas,
+	dhcpRenews,
+	ownTakesAlias,
+	inVRF,
+	repliesElsewhere,
+	neighboursFit,
+}
+
+// Inspect returns the findings of the Rules, the worst first.
+func Inspect(s *Subject) []Finding { return judge(s, Rules) }
+
+// Network returns the findings of Standing, the worst first. What is good about many
+// aliases alike is one of them.
+func Network(s *Subject) []Finding {
+	all := judge(s, Standing)
+	alike := map[string]int{} // how many more there are, by What
+	all = slices.DeleteFunc(all, func(f Finding) bool {
+		n, again := alike[f.What]
+		if f.Severity == Good {
+			if alike[f.What] = 0; again {
+				alike[f.What] = n + 1
+			}
+		}
+		return f.Severity == Good && again
+	})
+	for i, f := range all {
+		if n := alike[f.What]; f.Severity == Good && n > 0 {
+			all[i].About = fmt.Sprintf("%s and %d more", f.About, n)
+		}
+	}
+	return all
+}
+
+func judge(s *Subject, rules []func(*Subject) []Finding) (all []Finding) {
+	for _, rule := range rules {
 		all = append(all, rule(s)...)
 	}
 	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(b.Severity, a.Severity) })

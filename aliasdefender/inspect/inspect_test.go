@@ -41,21 +41,21 @@ func TestEachFindingIsFound(t *testing.T) {
 		{"a good host", func(*Subject) {}, nil},
 		{"a host that could not be read", func(s *Subject) { s.Host = nil }, nil},
 		{"no such NIC", func(s *Subject) { s.Config.Aliases[0].NIC = "eth9" },
-			[]string{"warning hostname.alias:3 this host has no NIC eth9"}},
+			[]string{"fault hostname.alias:3 this host has no NIC eth9"}},
 		{"NIC down", func(s *Subject) { s.Host.NICs[0].Up = false },
-			[]string{"warning hostname.alias:3 eth0 is down"}},
-		{"no carrier", func(s *Subject) { s.Host.NICs[0].Carrier = false }, []string{"warning eth0 eth0 has no carrier"}},
-		{"no address of its own", func(s *Subject) { s.Host.NICs[0].Addrs = nil }, []string{"warning eth0 eth0 has no address of its own"}},
+			[]string{"fault hostname.alias:3 eth0 is down"}},
+		{"no carrier", func(s *Subject) { s.Host.NICs[0].Carrier = false }, []string{"fault eth0 eth0 has no carrier"}},
+		{"no address of its own", func(s *Subject) { s.Host.NICs[0].Addrs = nil }, []string{"fault eth0 eth0 has no address of its own"}},
 		{"a Monitor's address alone, and two rows", func(s *Subject) {
 			s.Host.NICs[0].Addrs = []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.2/24"), Ours: true}}
 			s.Config.Aliases = append(s.Config.Aliases, s.Config.Aliases[0])
-		}, []string{"warning eth0 eth0 has no address of its own"}},
+		}, []string{"fault eth0 eth0 has no address of its own"}},
 		{"no default route, in a group", func(s *Subject) {
 			s.Host.Routes = nil
 			s.Config.Groups = []config.Group{{Name: "fw", Aliases: []netip.Addr{s.Config.Aliases[0].Addr}}}
-		}, []string{"warning hostname.alias:3 no default route goes out of eth0"}},
+		}, []string{"fault hostname.alias:3 no default route goes out of eth0"}},
 		{"no default route", func(s *Subject) { s.Host.Routes = nil },
-			[]string{"warning hostname.alias:3 no default route goes out of eth0"}},
+			[]string{"fault hostname.alias:3 no default route goes out of eth0"}},
 		{"a router in the file", func(s *Subject) {
 			s.Host.Routes = nil
 			s.Config.Aliases[0].Router = netip.MustParseAddr("172.16.1.1")
@@ -93,7 +93,7 @@ func TestEachFindingIsFound(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }
@@ -125,6 +125,9 @@ func twoNICs(s *Subject, all, eth0 string) {
 		Addrs: []host.Address{{Prefix: netip.MustParsePrefix("172.16.1.40/24"), Label: "eth1"}}})
 	s.Sysctls = map[string]string{SysctlName(host.IPv4, "all", "rp_filter"): all, SysctlName(host.IPv4, "eth0", "rp_filter"): eth0}
 }
+
+// everything are the findings of all rules, the worst first.
+func everything(s *Subject) []Finding { return judge(s, slices.Concat(Rules, Standing)) }
 
 // expect says what was found otherwise than as wanted, and which finding lacks what
 // its reader needs.
@@ -161,7 +164,7 @@ func TestWhatMendsASettingNamesANICWithADot(t *testing.T) {
 	s := good()
 	s.Host.NICs[0].Name, s.Host.Routes[0].NIC, s.Config.Aliases[0].NIC = "eth0.100", "eth0.100", "eth0.100"
 	s.Sysctls = map[string]string{SysctlName(host.IPv4, "eth0.100", "proxy_arp_pvlan"): "1"}
-	found := Inspect(s)
+	found := everything(s)
 	if len(found) != 1 || !strings.HasPrefix(found[0].Mend, "sysctl -w net/ipv4/conf/eth0.100/proxy_arp_pvlan=0,") {
 		t.Errorf("%+v", found)
 	}

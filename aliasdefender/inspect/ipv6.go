@@ -53,11 +53,11 @@ func ipv6Disabled(s *Subject) []Finding {
 		}
 		const matters = "no alias of IPv6 is taken there, and the kernel has removed what was there"
 		if !s.is(nic.Name, "disable_ipv6", "1") {
-			return []Finding{{Warning, nic.Name,
+			return []Finding{{Fault, nic.Name,
 				fmt.Sprintf("the kernel has no IPv6 on %s: the MTU is below 1280, or it was started without IPv6", nic.Name), matters,
 				fmt.Sprintf("ip link set mtu 1280 dev %s, and the same in the network's configuration; or start the kernel without ipv6.disable=1", nic.Name)}}
 		}
-		return []Finding{{Warning, nic.Name,
+		return []Finding{{Fault, nic.Name,
 			fmt.Sprintf("IPv6 is switched off on %s (disable_ipv6)", nic.Name), matters,
 			set(host.IPv6, nic.Name, "disable_ipv6", "0") + ", and the same in /etc/sysctl.d"}}
 	})

@@ -50,19 +50,19 @@ func TestWhatIsFoundOfIPv6(t *testing.T) {
 	}{
 		"a good host":                  {nil, nil},
 		"nothing known of its NIC":     {[]func(*Subject){func(s *Subject) { s.Sysctls = nil }}, nil},
-		"IPv6 is off, says the kernel": {[]func(*Subject){func(s *Subject) { s.Host.NICs[0].NoIPv6 = true }}, []string{"warning eth0 the kernel has no IPv6 on eth0: the MTU is below 1280"}},
+		"IPv6 is off, says the kernel": {[]func(*Subject){func(s *Subject) { s.Host.NICs[0].NoIPv6 = true }}, []string{"fault eth0 the kernel has no IPv6 on eth0: the MTU is below 1280"}},
 		"IPv6 is off by its setting": {[]func(*Subject){sysctl("eth0", "disable_ipv6=1"), func(s *Subject) { s.Host.NICs[0].NoIPv6 = true }},
-			[]string{"warning eth0 IPv6 is switched off on eth0"}},
-		"IPv6 is off, and nothing is there": {[]func(*Subject){sysctl("eth0", "disable_ipv6=1"), addrs("172.16.1.4/24")}, []string{"warning eth0 IPv6 is switched off on eth0"}},
+			[]string{"fault eth0 IPv6 is switched off on eth0"}},
+		"IPv6 is off, and nothing is there": {[]func(*Subject){sysctl("eth0", "disable_ipv6=1"), addrs("172.16.1.4/24")}, []string{"fault eth0 IPv6 is switched off on eth0"}},
 		"IPv6 is off, and no row is of it": {[]func(*Subject){sysctl("eth0", "disable_ipv6=1"), row(func(a *config.Alias) {
 			a.Addr, a.Prefix, a.Router = netip.MustParseAddr("172.16.1.2"), netip.MustParsePrefix("172.16.1.2/24"), netip.MustParseAddr("172.16.1.1")
 		})}, nil},
-		"an address of IPv4 alone":     {[]func(*Subject){addrs("172.16.1.4/24")}, []string{"warning eth0 eth0 has no IPv6 address of its own"}},
+		"an address of IPv4 alone":     {[]func(*Subject){addrs("172.16.1.4/24")}, []string{"fault eth0 eth0 has no IPv6 address of its own"}},
 		"the own ones are link-local":  {[]func(*Subject){addrs("172.16.1.4/24", "fe80::4/64")}, []string{"warning eth0 this host has no IPv6 address of its own but link-local ones"}},
 		"another NIC has a global one": {[]func(*Subject){addrs("fe80::4/64"), func(s *Subject) { has(s, "eth1", "2001:db8:1::4/64") }}, nil},
 		"link-local, as the alias":     {[]func(*Subject){addrs("fe80::4/64"), local, sysctl("eth0", "forwarding=1")}, nil},
 		"the own one is tentative": {[]func(*Subject){addrs("2001:db8::4/64"), state(0, func(a *host.Address) { a.Tentative = true })},
-			[]string{"warning eth0 eth0 has no IPv6 address of its own"}},
+			[]string{"fault eth0 eth0 has no IPv6 address of its own"}},
 		"the own one is a duplicate": {[]func(*Subject){state(1, func(a *host.Address) { a.DADFailed = true })}, []string{
 			"warning eth0 this host has no IPv6 address of its own but link-local ones", "warning eth0 2001:db8::4 on eth0 is a duplicate"}},
 		"the alias is a duplicate": {[]func(*Subject){addrs("2001:db8::4/64", "2001:db8::2/64*"), state(1, func(a *host.Address) { a.DADFailed = true })}, nil},
@@ -72,13 +72,13 @@ func TestWhatIsFoundOfIPv6(t *testing.T) {
 		"another mask":          {[]func(*Subject){addrs("2001:db8::4/56")}, []string{"warning hostname.alias:3 the mask is /64, and that of 2001:db8::4 on eth0 is /56"}},
 		"a mask of one address": {[]func(*Subject){addrs("2001:db8::4/128")}, nil},
 		"a default route of IPv4": {[]func(*Subject){func(s *Subject) { s.Host.Routes[0].Gateway = netip.MustParseAddr("172.16.1.1") }},
-			[]string{"warning hostname.alias:3 no default route of IPv6 goes out of eth0, and neither router nor witnesses are set"}},
+			[]string{"fault hostname.alias:3 no default route of IPv6 goes out of eth0, and neither router nor witnesses are set"}},
 		"no carrier, and so no route": {[]func(*Subject){noRoute, sysctl("eth0", "forwarding=1"), func(s *Subject) { s.Host.NICs[0].Carrier = false }},
-			[]string{"warning eth0 eth0 has no carrier"}},
+			[]string{"fault eth0 eth0 has no carrier"}},
 		"advertisements are lost": {[]func(*Subject){noRoute, sysctl("eth0", "forwarding=1")},
 			[]string{"warning hostname.alias:3 no default route of IPv6 goes out of eth0: forwarding=1 there"}},
 		"advertisements are taken": {[]func(*Subject){noRoute, sysctl("eth0", "forwarding=1", "accept_ra=2")},
-			[]string{"warning hostname.alias:3 no default route of IPv6 goes out of eth0, and neither"}},
+			[]string{"fault hostname.alias:3 no default route of IPv6 goes out of eth0, and neither"}},
 		"it forwards, and has a route":                        {[]func(*Subject){sysctl("eth0", "forwarding=1")}, nil},
 		"it forwards, and a router is set":                    {[]func(*Subject){noRoute, sysctl("eth0", "forwarding=1"), row(func(a *config.Alias) { a.Router = netip.MustParseAddr("2001:db8::fe") })}, nil},
 		"a router that does not forward":                      {[]func(*Subject){local}, []string{"warning hostname.alias:3 fe80::1%eth0 is link-local, as a default router's address is, and forwarding=0"}},
@@ -108,7 +108,7 @@ func TestWhatIsFoundOfIPv6(t *testing.T) {
 			for _, change := range c.change {
 				change(s)
 			}
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }
@@ -122,6 +122,6 @@ func TestAUnitThatForbidsIPv6IsFound(t *testing.T) {
 		s := installed(t, dropIn)
 		six := good6()
 		s.Config.Aliases, s.Host, s.Sysctls = six.Config.Aliases, six.Host, six.Sysctls
-		expect(t, Inspect(s), want...)
+		expect(t, everything(s), want...)
 	}
 }

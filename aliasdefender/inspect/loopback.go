@@ -87,6 +87,21 @@ func loopbackAnswersARP(s *Subject) []Finding {
 	})
 }
 
+// sharedAnswers: another host answers its neighbours for an alias of a loopback interface.
+func sharedAnswers(s *Subject) []Finding {
+	if !s.asked() {
+		return nil
+	}
+	return s.loopbacks(func(a config.Alias) []Finding {
+		nic, on := s.segmentOf(a.Addr)
+		if answers := s.Live.Answers[Target{NIC: nic, Addr: a.Addr}]; on && answers.ARP.State == Answered {
+			return []Finding{{Warning, s.Row(a), fmt.Sprintf("%s answers its neighbours on %s for %s", answers.HW[0], nic, a.Addr),
+				"neighbours that ask get the first who answers, whatever the router has chosen", "there: arp_ignore=1 and arp_announce=2, in /etc/sysctl.d (docs/loopback.md)"}}
+		}
+		return nil
+	})
+}
+
 // loopbackCovers: the row's subnet has an address of another NIC, or the default router.
 func loopbackCovers(s *Subject) []Finding {
 	return s.loopbacks(func(a config.Alias) []Finding {

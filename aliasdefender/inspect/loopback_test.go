@@ -55,10 +55,10 @@ func TestWhatIsFoundOfAliasesOnALoopbackInterface(t *testing.T) {
 		"the router's subnet":        {withLoopback("172.16.1.0/31", false), nil, []string{"warning hostname.alias:4 the subnet of 172.16.1.0/31 has the default router 172.16.1.1"}},
 		"a primary":                  {withLoopback("192.0.2.33/32", true), nil, []string{"note hostname.alias:4 Primary true means nothing for 192.0.2.33"}},
 		"no lo": {withLoopback("192.0.2.33/32", false), func(s *Subject) { s.Host.NICs = s.Host.NICs[:1] },
-			[]string{"warning hostname.alias:4 this host has no NIC lo"}},
+			[]string{"fault hostname.alias:4 this host has no NIC lo"}},
 		"on another NIC": {withLoopback("192.0.2.33/32", false), func(s *Subject) {
 			s.Host.NICs[0].Addrs = append(s.Host.NICs[0].Addrs, host.Address{Prefix: netip.MustParsePrefix("192.0.2.33/32"), Label: "eth0"})
-		}, []string{"warning hostname.alias:4 eth0 has 192.0.2.33, not lo"}},
+		}, []string{"fault hostname.alias:4 eth0 has 192.0.2.33, not lo"}},
 		"released at the end, and primary": {withLoopback("192.0.2.33/32", true), func(s *Subject) { s.Config.Settings.OnExit = config.ExitRelease },
 			[]string{"note hostname.alias:4 Primary true"}},
 	} {
@@ -67,7 +67,7 @@ func TestWhatIsFoundOfAliasesOnALoopbackInterface(t *testing.T) {
 				tt.change(tt.s)
 			}
 			var got []string
-			for _, f := range Inspect(tt.s) {
+			for _, f := range everything(tt.s) {
 				got = append(got, strings.Join([]string{f.Severity.String(), f.About, f.What}, " "))
 			}
 			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {

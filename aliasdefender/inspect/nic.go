@@ -28,7 +28,7 @@ func nicMissing(s *Subject) (found []Finding) {
 	}
 	for _, a := range s.Config.Aliases {
 		if _, ok := s.Host.NIC(a.NIC); !ok {
-			found = append(found, Finding{Warning, s.Row(a),
+			found = append(found, Finding{Fault, s.Row(a),
 				fmt.Sprintf("this host has no NIC %s", a.NIC),
 				fmt.Sprintf("%s is not taken here while there is none", a.Addr),
 				"ip link: it lists the NICs; write the right one"})
@@ -43,7 +43,7 @@ func nicDown(s *Subject) []Finding {
 		if nic.Up {
 			return nil
 		}
-		return []Finding{{Warning, s.Row(a),
+		return []Finding{{Fault, s.Row(a),
 			fmt.Sprintf("%s is down", nic.Name),
 			fmt.Sprintf("%s is not taken here while it is", a.Addr),
 			"ip link set " + nic.Name + " up"}}
@@ -90,7 +90,7 @@ func noCarrier(s *Subject) []Finding {
 		if nic.Carrier {
 			return nil
 		}
-		return []Finding{{Warning, nic.Name,
+		return []Finding{{Fault, nic.Name,
 			fmt.Sprintf("%s has no carrier", nic.Name),
 			"no alias is taken there while it has none (W2)",
 			"look at its cable and at the port of its switch"}}
@@ -104,7 +104,7 @@ func noOwnAddress(s *Subject) []Finding {
 		if len(s.own(nic, f)) > 0 || s.onlyAliases(nic, f) || f == host.IPv6 && s.disabled(nic) {
 			return nil
 		}
-		return []Finding{{Warning, nic.Name,
+		return []Finding{{Fault, nic.Name,
 			fmt.Sprintf("%s has no %s of its own", nic.Name, address(f)),
 			"no alias is taken there while it has none (W2)",
 			fmt.Sprintf("give it the address that this host always has: ip address add ADDRESS/BITS dev %s; and write it into the network's configuration", nic.Name)}}

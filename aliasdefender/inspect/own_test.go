@@ -44,10 +44,10 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		{"it stands between two", addrs(own, alias, "172.16.1.5/24"), nil},
 		{"where the order means nothing", func(s *Subject) { addrs(alias, own)(s); s.Host.Ordered = false }, nil},
 		{"the only address", addrs(alias), []string{"mistake hostname.alias:3 172.16.1.2 is an address of this host itself: eth0 has no other"}},
-		{"the only address, and a Monitor's", addrs(alias + "*"), []string{"warning eth0 eth0 has no address of its own"}},
+		{"the only address, and a Monitor's", addrs(alias + "*"), []string{"fault eth0 eth0 has no address of its own"}},
 		{"a row is gone from the table", addrs(own, alias+"*", "172.16.1.3/24*"), []string{"warning hostname.alias a Monitor put 172.16.1.3 on eth0, and no row has it"}},
 		{"a Monitor's address of another row, on another NIC", func(s *Subject) { has(s, "eth1", "10.0.0.1/8", alias+"*") },
-			[]string{"warning hostname.alias:3 eth1 has 172.16.1.2, not eth0"}},
+			[]string{"fault hostname.alias:3 eth1 has 172.16.1.2, not eth0"}},
 		{"a link-local alias, and the same address on another NIC", func(s *Subject) {
 			s.Config.Aliases[0].Addr, s.Config.Aliases[0].Prefix = netip.MustParseAddr("fe80::2%eth0"), netip.MustParsePrefix("fe80::2/64")
 			s.Host.Routes[0].Gateway = netip.MustParseAddr("fe80::fe%eth0")
@@ -67,7 +67,7 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }
@@ -78,7 +78,7 @@ func TestWhatBecomesOfAnAddressOfNoRowIsSaid(t *testing.T) {
 		s := good()
 		has(s, "eth0", "172.16.1.4/24", "172.16.1.3/24*")
 		s.Host.NICs[0].Addrs[1].Lease = lease
-		f := Inspect(s)[0]
+		f := everything(s)[0]
 		if !strings.HasSuffix(f.Why, want) || !strings.HasSuffix(f.Mend, "ip address del 172.16.1.3/24 dev eth0") {
 			t.Errorf("lease %v: %s; %s", lease, f.Why, f.Mend)
 		}
@@ -92,7 +92,7 @@ func TestTheOwnAddressDoesNotGoWithTheAlias(t *testing.T) {
 	has(s, "eth0", "172.16.1.2/24", "172.16.1.4/24")
 	for _, promote := range []string{"", "0", "1"} {
 		s.Sysctls = map[string]string{SysctlName(host.IPv4, "eth0", "promote_secondaries"): promote}
-		mend := Inspect(s)[0].Mend
+		mend := everything(s)[0].Mend
 		if first, _, _ := strings.Cut(mend, ";"); strings.HasPrefix(first, "sysctl") == (promote == "1") {
 			t.Errorf("promote_secondaries %q: %s", promote, mend)
 		}

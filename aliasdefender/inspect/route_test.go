@@ -54,7 +54,7 @@ func TestWhatIsInTheWayOfARoute(t *testing.T) {
 	} {
 		s := routing()
 		spoil(s)
-		found := Inspect(s)
+		found := everything(s)
 		got := ""
 		for _, f := range found {
 			got += f.About + ": " + f.What + "\n"
@@ -85,11 +85,11 @@ func TestRoutesThatAreLeftOverAreNamedUpToALimit(t *testing.T) {
 func TestACheckThatARouteNamesIsUsed(t *testing.T) {
 	s := routing()
 	s.Config.Checks = []config.Check{{Name: "web"}}
-	if found := Inspect(s); len(found) != 1 {
+	if found := everything(s); len(found) != 1 {
 		t.Errorf("nobody names it: %+v", found)
 	}
 	s.Config.Routes[0].Check = "web"
-	if found := Inspect(s); len(found) != 0 {
+	if found := everything(s); len(found) != 0 {
 		t.Errorf("a route names it: %+v", found)
 	}
 }
@@ -97,7 +97,7 @@ func TestACheckThatARouteNamesIsUsed(t *testing.T) {
 func TestWhatWasNotReadOfARouterIsNotFound(t *testing.T) {
 	s := routing()
 	s.Host, s.Tables, s.Sysctls = nil, nil, nil
-	if found := Inspect(s); len(found) > 0 {
+	if found := everything(s); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 	s = routing() // of a route that is not installed, the kernel's tables mean nothing
@@ -106,7 +106,7 @@ func TestWhatWasNotReadOfARouterIsNotFound(t *testing.T) {
 	}
 	s.Tables.Ruled, s.Tables.Routes = nil, s.Tables.Routes[1:]
 	s.Sysctls["net/ipv4/ip_forward"] = "0"
-	if found := Inspect(s); len(found) > 0 {
+	if found := everything(s); len(found) > 0 {
 		t.Errorf("%+v", found)
 	}
 }

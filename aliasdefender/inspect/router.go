@@ -29,7 +29,7 @@ func noDefaultRoute(s *Subject) []Finding {
 		if g := s.Config.GroupOf(a.Addr); g != nil {
 			group = fmt.Sprintf("; and so none of group %s is, where the partner could have all", g.Name)
 		}
-		return []Finding{{Warning, s.Row(a),
+		return []Finding{{Fault, s.Row(a),
 			fmt.Sprintf("no default route%s goes out of %s, and neither router nor witnesses are set", of, nic.Name),
 			fmt.Sprintf("%s is not taken here: nothing proves that this host's own network works%s", a.Addr, group),
 			fmt.Sprintf("in %s, below [alias.%q]: router = \"an address that always answers on %s\"", s.Settings, a.Addr, nic.Name)}}

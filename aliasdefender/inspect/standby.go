@@ -58,21 +58,17 @@ func partnerName(s *Subject) (found []Finding) {
 			continue
 		}
 		addrs := s.Names[a.Partner.Name]
-		usable := func(addr netip.Addr) bool {
-			if s.Host != nil {
-				if _, _, ours := s.Host.Find(addr); ours {
-					return false
-				}
-			}
-			return host.FamilyOf(addr) == host.FamilyOf(a.Addr) && !addr.IsLoopback() && !s.isAlias(addr)
-		}
+		usable := func(addr netip.Addr) bool { return s.canBePartner(a, addr) }
 		what := ""
 		switch {
 		case len(addrs) == 0:
 			what = fmt.Sprintf("the partner's name %s does not resolve", a.Partner.Name)
 		case !slices.ContainsFunc(addrs, usable):
 			what = fmt.Sprintf("the partner's name %s has no %s that another host can have: %s", a.Partner.Name, address(host.FamilyOf(a.Addr)), addrs[0])
+		case s.Live == nil:
+			continue
 		default:
+			found = append(found, Finding{Severity: Good, About: onAlias(a, 0), What: fmt.Sprintf("the partner's name %s resolves to %s", a.Partner.Name, s.partner(a))})
 			continue
 		}
 		found = append(found, Finding{Warning, s.Row(a), what,
@@ -80,6 +76,16 @@ func partnerName(s *Subject) (found []Finding) {
 			"write the partner's address instead, or mend its name in DNS or /etc/hosts"})
 	}
 	return found
+}
+
+// canBePartner tells whether an address of the partner's name can be the partner's.
+func (s *Subject) canBePartner(a config.Alias, addr netip.Addr) bool {
+	if s.Host != nil {
+		if _, _, ours := s.Host.Find(addr); ours {
+			return false
+		}
+	}
+	return host.FamilyOf(addr) == host.FamilyOf(a.Addr) && !addr.IsLoopback() && !s.isAlias(addr)
 }
 
 // aliasElsewhere: another NIC of this host has the alias, for example lo.
@@ -97,7 +103,7 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 			if nic.Name == a.NIC || a.Addr.Zone() != "" || at < 0 {
 				continue
 			}
-			found = append(found, Finding{Warning, s.Row(a),
+			found = append(found, Finding{Fault, s.Row(a),
 				fmt.Sprintf("%s has %s, not %s", nic.Name, a.Addr, a.NIC),
 				fmt.Sprintf("%s is not taken here (%s): this host's own kernel answers whoever asks for it", a.Addr, row),
 				fmt.Sprintf("ip address del %s dev %s", nic.Addrs[at].Prefix, nic.Name)})

@@ -55,14 +55,14 @@ func TestWhatMakesAStandbyUnreadyIsFound(t *testing.T) {
 		"the partner's name is the alias's":      {named("172.16.1.2"), []string{"warning hostname.alias:3 the partner's name b.example has no address that another host can have: 172.16.1.2"}},
 		"the partner's name is this host's":      {named("127.0.1.1", "172.16.1.4"), []string{"warning hostname.alias:3 the partner's name b.example has no address"}},
 		"its names were not asked for":           {func(s *Subject) { named()(s); s.Names = nil }, nil},
-		"the alias is on lo":                     {lo, []string{"warning hostname.alias:3 lo has 172.16.1.2, not eth0"}},
+		"the alias is on lo":                     {lo, []string{"fault hostname.alias:3 lo has 172.16.1.2, not eth0"}},
 		"proxy ARP for a private VLAN":           {pvlan("1"), []string{"warning eth0 proxy_arp_pvlan is set on eth0"}},
 		"no proxy ARP":                           {pvlan("0"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := good()
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }

@@ -55,7 +55,7 @@ func TestCheckJudgesAsTheUnitWould(t *testing.T) {
 		{"/tmp of its own switched off", "[Service]\nPrivateTmp=no\n", func(s *Subject) { key(s).Path = "/tmp/key" }, nil},
 		{"all of root's powers", "[Service]\nCapabilityBoundingSet=~\n", func(s *Subject) { key(s).UID = 1000 }, nil},
 		{"none of root's powers", "[Service]\nCapabilityBoundingSet=\n", func(s *Subject) { key(s).UID = 1000 },
-			[]string{"mistake /etc/aliasdefender.key"}},
+			[]string{"mistake /etc/aliasdefender.key", "mistake aliasdefender.service aliasdefender.service of this host does not give the Monitor CAP_NET_ADMIN and CAP_NET_RAW"}},
 		{"one power more", "[Service]\nCapabilityBoundingSet=CAP_DAC_READ_SEARCH\n", func(s *Subject) { key(s).UID = 1000 }, nil},
 		{"all powers but one", "[Service]\nCapabilityBoundingSet=~\nCapabilityBoundingSet=~CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH\n", func(s *Subject) { key(s).UID = 1000 },
 			[]string{"mistake /etc/aliasdefender.key"}},
@@ -80,7 +80,7 @@ func TestCheckJudgesAsTheUnitWould(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := installed(t, c.dropIn)
 			c.change(s)
-			expect(t, Inspect(s), c.want...)
+			expect(t, everything(s), c.want...)
 		})
 	}
 }

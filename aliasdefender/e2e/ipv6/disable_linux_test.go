@@ -78,7 +78,7 @@ func TestIPv6IsDisabledOnTheStandbysNIC(t *testing.T) {
 			return a.Standby != nil && a.Standby.Ready == "no" || a.Level != ""
 		})
 		stage.Saying(t, p, p.B, 1, []string{"without an address of its own"}, "Status")
-		stage.Saying(t, p, p.B, 0, []string{"disable_ipv6"}, "Check")
+		stage.Saying(t, p, p.B, stage.Failed, []string{"fault: IPv6 is switched off on eth0 (disable_ipv6)"}, "Check")
 		stage.Must(t, p.A.Crash())
 		stage.Unchanged(t, p, 3*time.Second) // nobody has it
 		enabled(t, p, p.B)

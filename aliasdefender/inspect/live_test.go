@@ -1,0 +1,212 @@
+package inspect
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
+)
+
+var (
+	partnerHW = host.HW{2, 0, 0, 0, 0, 5}
+	routerHW  = host.HW{2, 0, 0, 0, 0, 1}
+	otherHW   = host.HW{2, 0, 0, 0, 0, 9}
+)
+
+// both is what a host that answers ICMP and ARP says.
+func both(hw ...host.HW) Answers {
+	yes := Answer{State: Answered, Took: 300 * time.Microsecond}
+	return Answers{ICMP: yes, ARP: yes, HW: hw}
+}
+
+// mute is what comes of asking a host that is not there.
+func mute() Answers { return Answers{ICMP: Answer{State: Silent}, ARP: Answer{State: Silent}} }
+
+func at(addr string) Target { return Target{NIC: "eth0", Addr: netip.MustParseAddr(addr)} }
+
+// standing is the good host, whose partner has the alias, as its network and its Monitor
+// answer.
+func standing() *Subject {
+	s := good()
+	s.Config.Settings.Peer.Keys = []config.Key{{1}}
+	s.Live = &Live{
+		Answers: map[Target]Answers{at("172.16.1.2"): both(partnerHW), at("172.16.1.5"): both(partnerHW), at("172.16.1.1"): both(routerHW)},
+		Monitor: &control.Snapshot{Version: "1", PID: 7, Now: time.Unix(1000, 0),
+			Channel: &control.Channel{Partners: []control.ChannelPartner{{Partner: "172.16.1.5", Paths: []control.ChannelPath{{Addr: "172.16.1.5", Heard: time.Unix(999, 0)}}}}},
+			Aliases: []control.Alias{{Alias: "172.16.1.2", Prefix: 24, NIC: "eth0:1", Role: "secondary",
+				Partner: control.Peer{Name: "172.16.1.5", Addr: "172.16.1.5", HW: partnerHW.String()}, Holder: "partner",
+				Says: &control.Says{Daemon: "heard", Version: "1"}, Standby: &control.Standby{Host: "us", Ready: "yes", HandOver: "yes"}}}},
+	}
+	return s
+}
+
+// TestEachFindingOfTheNetwork: one thing about the network of the good pair is changed, and
+// exactly its findings come.
+func TestEachFindingOfTheNetwork(t *testing.T) {
+	answer := func(addr string, a Answers) func(*Subject) { return func(s *Subject) { s.Live.Answers[at(addr)] = a } }
+	alias := func(change func(*control.Alias)) func(*Subject) {
+		return func(s *Subject) { change(&s.Live.Monitor.Aliases[0]) }
+	}
+	here := func(s *Subject) {
+		s.Host.NICs[0].Addrs = append(s.Host.NICs[0].Addrs, host.Address{Prefix: netip.MustParsePrefix("172.16.1.2/24"), Ours: true})
+		s.Live.Answers[at("172.16.1.2")] = Answers{ARP: Answer{State: Silent}}
+		s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: Answered}}
+	}
+	const on = "alias 172.16.1.2 on eth0 "
+	pinged := Answers{ICMP: Answer{State: Silent}, ARP: Answer{State: Answered}, HW: []host.HW{routerHW}}
+	for name, c := range map[string]struct {
+		change []func(*Subject)
+		want   []string
+	}{
+		"a good pair":             {nil, nil},
+		"a good pair, and here":   {[]func(*Subject){here}, nil},
+		"nobody may be asked":     {[]func(*Subject){func(s *Subject) { s.Live.CannotAsk = "no rights" }}, []string{"unknown network nobody was asked: no rights"}},
+		"too many aliases":        {[]func(*Subject){func(s *Subject) { s.Live.LeftOut = 3 }}, []string{"unknown network 3 aliases were left out"}},
+		"a partner that is dead":  {[]func(*Subject){answer("172.16.1.5", mute())}, []string{"fault " + on + "partner 172.16.1.5 answers neither ICMP nor ARP"}},
+		"a partner without pings": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: Answer{State: Silent}, ARP: both().ARP, HW: []host.HW{partnerHW}})}, []string{"note " + on + "partner 172.16.1.5 answers ARP and no pings"}},
+		"a partner elsewhere":     {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: both().ICMP, ARP: Answer{State: Silent}})}, []string{"warning " + on + "partner 172.16.1.5 answers pings and not ARP"}},
+		"a partner nobody could ask": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: Answer{State: CouldNot, Why: "no route"}})},
+			[]string{"unknown " + on + "partner 172.16.1.5 could not be asked: no route"}},
+		"a router that is dead":      {[]func(*Subject){answer("172.16.1.1", mute())}, []string{"fault " + on + "router 172.16.1.1 answers neither"}},
+		"a router that filters":      {[]func(*Subject){answer("172.16.1.1", pinged)}, []string{"note " + on + "router 172.16.1.1 answers ARP and no pings"}},
+		"a third host has the alias": {[]func(*Subject){answer("172.16.1.2", both(otherHW))}, []string{"fault " + on + "02:00:00:00:00:09 has it: neither this host nor partner"}},
+		"two others have the alias":  {[]func(*Subject){answer("172.16.1.2", both(partnerHW, otherHW))}, []string{"fault " + on + "02:00:00:00:00:09 has it"}},
+		"the router answers for it":  {[]func(*Subject){answer("172.16.1.2", both(routerHW))}, []string{"warning " + on + "router 172.16.1.1 (02:00:00:00:00:01) answers for it"}},
+		"both hosts have it":         {[]func(*Subject){here, answer("172.16.1.2", both(partnerHW))}, []string{"fault " + on + "this host and partner 172.16.1.5 (02:00:00:00:00:05) both have it"}},
+		"nobody has it":              {[]func(*Subject){answer("172.16.1.2", mute())}, []string{"fault " + on + "nobody has it"}},
+		"nobody has it, without a Monitor": {[]func(*Subject){answer("172.16.1.2", mute()), func(s *Subject) { s.Live.Monitor, s.Live.NoMonitor = nil, "none runs" }},
+			[]string{"note " + on + "nobody has it", "unknown Monitor it could not be asked: none runs"}},
+		"somebody has it, and the partner is not known": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: both().ICMP}), func(s *Subject) { s.Live.Monitor = nil }},
+			[]string{"unknown " + on + "02:00:00:00:00:05 has it, and the partner's hardware address is not known"}},
+		"the router does not answer the alias": {[]func(*Subject){here, func(s *Subject) {
+			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: Silent}}
+		}}, []string{"fault " + on + "the router answers this host's pings, and not those from the alias"}},
+		"nor after the last take":   {[]func(*Subject){alias(func(a *control.Alias) { a.Verified = "no" })}, []string{"warning " + on + "after the last take here the router did not answer"}},
+		"a problem of the Monitor":  {[]func(*Subject){func(s *Subject) { s.Live.Monitor.Problems = []string{"a disk"} }}, []string{"warning Monitor a disk"}},
+		"a partner that is silent":  {[]func(*Subject){alias(func(a *control.Alias) { a.Says.Daemon = "fallen silent" })}, []string{"fault channel to 172.16.1.5 the partner's Monitor is not heard: fallen silent"}},
+		"another version":           {[]func(*Subject){alias(func(a *control.Alias) { a.Says.Version = "2" })}, []string{"note channel to 172.16.1.5 the partner's Monitor has version 2"}},
+		"a Monitor without channel": {[]func(*Subject){func(s *Subject) { s.Live.Monitor.Channel = nil }}, []string{"warning aliasdefender.toml: peer the running Monitor has no channel"}},
+		"a second path that is silent": {[]func(*Subject){func(s *Subject) {
+			p := &s.Live.Monitor.Channel.Partners[0]
+			p.Paths = append(p.Paths, control.ChannelPath{Addr: "10.0.0.5"})
+		}}, []string{"warning channel to 172.16.1.5 nothing has come by the path to 10.0.0.5"}},
+		"files that do not fit": {[]func(*Subject){alias(func(a *control.Alias) { a.Pair, a.Level = []string{"two primaries"}, "alarm" })}, []string{"fault " + on + "the two hosts do not fit: two primaries"}},
+		"a standby that is not": {[]func(*Subject){alias(func(a *control.Alias) {
+			a.Standby = &control.Standby{Host: "us", Ready: "no", Level: "warning", Why: "w"}
+		})}, []string{"fault " + on + "this host is not ready to take it: w"}},
+		"a standby that is parked": {[]func(*Subject){alias(func(a *control.Alias) { a.Standby = &control.Standby{Host: "us", Ready: "no"} })}, []string{"note " + on + "this host does not stand by for it: it is parked"}},
+		"no hand-over":             {[]func(*Subject){alias(func(a *control.Alias) { a.Standby.HandOver = "no" })}, []string{"fault " + on + "it could not be handed over now"}},
+		"an alarm":                 {[]func(*Subject){alias(func(a *control.Alias) { a.Level, a.Row, a.Why = "alarm", "W9", "flapping" })}, []string{"fault " + on + "the Monitor says (W9): flapping"}},
+		"another table":            {[]func(*Subject){alias(func(a *control.Alias) { a.Role = "primary" })}, []string{"warning hostname.alias the running Monitor has another table: 172.16.1.2 is another row there"}},
+		"a next hop that is dead":  {[]func(*Subject){hops, answer("172.16.1.8", mute())}, []string{"warning aliasdefender.toml:9 next hop 172.16.1.8 of 10.9.0.0/16 answers neither"}},
+		"all of them":              {[]func(*Subject){hops, answer("172.16.1.7", mute()), answer("172.16.1.8", mute())}, []string{"fault aliasdefender.toml:9 next hop 172.16.1.7", "fault aliasdefender.toml:9 next hop 172.16.1.8"}},
+		"a shared alias that others answer for": {[]func(*Subject){func(s *Subject) {
+			s.Config.Aliases = append(s.Config.Aliases, config.Alias{Line: 4, NIC: "lo", Label: "lo:1", Addr: netip.MustParseAddr("172.16.1.33"), Prefix: netip.MustParsePrefix("172.16.1.33/32")})
+			s.Live.Monitor.Aliases = append(s.Live.Monitor.Aliases, control.Alias{Alias: "172.16.1.33", Prefix: 32, NIC: "lo:1"})
+			s.Host.NICs = append(s.Host.NICs, host.NIC{Name: "lo", Up: true})
+			s.Live.Answers[at("172.16.1.33")] = both(otherHW)
+		}}, []string{"warning hostname.alias:4 02:00:00:00:00:09 answers its neighbours on eth0 for 172.16.1.33"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := standing()
+			for _, change := range c.change {
+				change(s)
+			}
+			bad := slices.DeleteFunc(Network(s), func(f Finding) bool { return f.Severity == Good })
+			expect(t, bad, c.want...)
+		})
+	}
+}
+
+// hops gives the host a route with two next hops that live.
+func hops(s *Subject) {
+	s.Config.Routes = []config.Route{{Line: 9, Prefix: netip.MustParsePrefix("10.9.0.0/16"), Via: []netip.Addr{netip.MustParseAddr("172.16.1.7"), netip.MustParseAddr("172.16.1.8")}}}
+	s.Live.Answers[at("172.16.1.7")], s.Live.Answers[at("172.16.1.8")] = both(otherHW), both(otherHW)
+}
+
+func TestGoodThingsAreShortLines(t *testing.T) {
+	var lines []string
+	for _, f := range Network(standing()) {
+		if f.Severity == Good {
+			lines = append(lines, f.About+": "+f.What)
+		}
+	}
+	want := []string{
+		"alias 172.16.1.2 on eth0: partner 172.16.1.5 has it (02:00:00:00:00:05)",
+		"alias 172.16.1.2 on eth0: partner 172.16.1.5 answers ICMP in 0.3 ms and ARP in 0.3 ms",
+		"alias 172.16.1.2 on eth0: router 172.16.1.1 answers ICMP in 0.3 ms and ARP in 0.3 ms",
+		"Monitor: version 1 runs here as PID 7",
+		"channel to 172.16.1.5: the partner's Monitor is heard, version 1",
+		"alias 172.16.1.2 on eth0: this host stands by for it, and is ready",
+	}
+	if !slices.Equal(lines, want) {
+		t.Errorf("%s", strings.Join(lines, "\n"))
+	}
+}
+
+// The questions are about everybody that the files rely on, each once.
+func TestEveryoneThatMattersIsAskedOnce(t *testing.T) {
+	s := standing()
+	hops(s)
+	s.Config.Aliases = append(s.Config.Aliases, s.Config.Aliases[0])
+	s.Config.Aliases[1].Addr, s.Config.Aliases[1].Line = netip.MustParseAddr("172.16.1.3"), 4
+	s.Config.Aliases[1].Partner.Addr = netip.MustParseAddr("10.0.0.5") // behind the router
+	asked, leftOut := s.Questions()
+	var got []string
+	for _, q := range asked {
+		if got = append(got, q.NIC+" "+q.Addr.String()); q.NIC != "" && q.Source != netip.MustParseAddr("172.16.1.4") {
+			t.Errorf("%+v is not asked from this host's own address", q)
+		}
+	}
+	want := []string{"eth0 172.16.1.2", "eth0 172.16.1.5", "eth0 172.16.1.1", "eth0 172.16.1.3", " 10.0.0.5", "eth0 172.16.1.7", "eth0 172.16.1.8"}
+	if !slices.Equal(got, want) || leftOut != 0 {
+		t.Errorf("asked %q, %d left out; want %q", got, leftOut, want)
+	}
+}
+
+func TestOnlyFaultsAndMistakesAreRed(t *testing.T) {
+	for s, red := range map[Severity]bool{Good: false, Unknown: false, Note: false, Warning: false, Fault: true, Mistake: true} {
+		if s.Red() != red {
+			t.Errorf("%s", s)
+		}
+	}
+}
+
+func TestANameThatResolvesIsSaid(t *testing.T) {
+	s := standing()
+	s.Config.Aliases[0].Partner = config.Partner{Name: "db2"}
+	s.Live.Monitor.Aliases[0].Partner.Name = "db2"
+	s.Names = map[string][]netip.Addr{"db2": {netip.MustParseAddr("127.0.1.1"), netip.MustParseAddr("172.16.1.5")}}
+	want := Finding{Severity: Good, About: "alias 172.16.1.2 on eth0", What: "the partner's name db2 resolves to 172.16.1.5"}
+	if found := Network(s); !slices.Contains(found, want) {
+		t.Errorf("%v", found)
+	}
+}
+
+// What is good about many aliases alike is one line.
+func TestWhatIsGoodAboutManyIsOneLine(t *testing.T) {
+	s := standing()
+	for i := range 3 {
+		a := s.Config.Aliases[0]
+		a.Line, a.Addr = 10+i, netip.AddrFrom4([4]byte{172, 16, 1, byte(20 + i)})
+		s.Config.Aliases = append(s.Config.Aliases, a)
+		s.Live.Answers[at(a.Addr.String())] = both(partnerHW)
+	}
+	s.Live.Monitor = nil
+	lines := 0
+	for _, f := range Network(s) {
+		if strings.HasSuffix(f.What, "has it (02:00:00:00:00:05)") {
+			if lines++; f.About != "alias 172.16.1.2 on eth0 and 3 more" {
+				t.Error(f.About)
+			}
+		}
+	}
+	if lines != 1 {
+		t.Errorf("%d lines", lines)
+	}
+}

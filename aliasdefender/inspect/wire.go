@@ -1,0 +1,276 @@
+package inspect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"alias-defender/aliasdefender/config"
+	"alias-defender/aliasdefender/host"
+)
+
+// The findings here are about what the network answered.
+
+// onAlias is the About of what was found of one alias in the network, and of how many
+// others it is true as well.
+func onAlias(a config.Alias, others int) string {
+	name := fmt.Sprintf("alias %s on %s", a.Addr.WithZone(""), a.NIC)
+	if others > 0 {
+		name += fmt.Sprintf(" and %d more", others)
+	}
+	return name
+}
+
+// asked tells whether the network was asked.
+func (s *Subject) asked() bool { return s.Live != nil && s.Live.CannotAsk == "" && s.Host != nil }
+
+// linked calls find for each row whose NIC can carry questions.
+func (s *Subject) linked(find func(config.Alias) []Finding) []Finding {
+	if !s.asked() {
+		return nil
+	}
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		if !nic.Up || !nic.Carrier {
+			return nil
+		}
+		return find(a)
+	})
+}
+
+// networkNotAsked: somebody who may not ask, or too many aliases.
+func networkNotAsked(s *Subject) (found []Finding) {
+	switch {
+	case s.Live == nil:
+	case s.Live.CannotAsk != "":
+		found = append(found, Finding{Unknown, "network", "nobody was asked: " + s.Live.CannotAsk,
+			"whether partners, routers and next hops answer, and who has the aliases, is not known", "run Check as root"})
+	case s.Live.LeftOut > 0:
+		found = append(found, Finding{Unknown, "network", fmt.Sprintf("%d aliases were left out, because Check asks about %d at most", s.Live.LeftOut, mostAsked),
+			"who has those is not known", "aliasdefender Status shows all of a running Monitor's"})
+	}
+	return found
+}
+
+// neighbours is how one asks on a segment.
+func neighbours(f host.Family) string {
+	if f == host.IPv6 {
+		return "NDP"
+	}
+	return "ARP"
+}
+
+// Three things may come of asking one host both ways.
+type verdict int
+
+const (
+	dumb    verdict = iota // it did not answer
+	alive                  // it did
+	unasked                // it could not be asked
+)
+
+func (a Answers) verdict() verdict {
+	switch {
+	case a.ICMP.State == Answered || a.ARP.State == Answered:
+		return alive
+	case a.ICMP.State == CouldNot || a.ARP.State == CouldNot, a.ICMP.State == NotAsked && a.ARP.State == NotAsked:
+		return unasked
+	}
+	return dumb
+}
+
+// answered are the ways in which a host answered, with their times.
+func (a Answers) answered(f host.Family) string {
+	var ways []string
+	if a.ICMP.State == Answered {
+		ways = append(ways, "ICMP in "+milliseconds(a.ICMP.Took))
+	}
+	if a.ARP.State == Answered {
+		ways = append(ways, neighbours(f)+" in "+milliseconds(a.ARP.Took))
+	}
+	return "answers " + strings.Join(ways, " and ")
+}
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", max(0.1, float64(d.Microseconds())/1000))
+}
+
+// asking are the ways in which a host was asked.
+func (a Answers) asking(f host.Family) string {
+	switch {
+	case a.ARP.State == NotAsked:
+		return "does not answer ICMP"
+	case a.ICMP.State == NotAsked:
+		return "does not answer " + neighbours(f)
+	}
+	return "answers neither ICMP nor " + neighbours(f)
+}
+
+// obstacle is why a host could not be asked.
+func (a Answers) obstacle() string {
+	for _, one := range []Answer{a.ICMP, a.ARP} {
+		if one.State == CouldNot {
+			return one.Why
+		}
+	}
+	return "nothing is known that would ask it"
+}
+
+// filters tells whether a host on the segment answers there and not to pings.
+func (a Answers) filters() bool { return a.ICMP.State == Silent && a.ARP.State == Answered }
+
+// partnerAnswers: a pair whose partner is silent has no standby.
+func partnerAnswers(s *Subject) []Finding {
+	seen := map[Target]bool{}
+	return s.linked(func(a config.Alias) []Finding {
+		partner := s.partner(a)
+		t := s.target(a, partner)
+		answers, asked := s.Live.Answers[t]
+		if !partner.IsValid() || seen[t] || !asked {
+			return nil
+		}
+		seen[t] = true
+		f, about := host.FamilyOf(partner), onAlias(a, s.sharing(a, t, func(b config.Alias) []Target { return []Target{s.target(b, s.partner(b))} }))
+		name := "partner " + partner.WithZone("").String()
+		switch answers.verdict() {
+		case unasked:
+			return []Finding{{Unknown, about, name + " could not be asked: " + answers.obstacle(), "whether it lives is not known", "look at the routes of this host: ip route get " + partner.WithZone("").String()}}
+		case dumb:
+			return []Finding{{Fault, about, name + " " + answers.asking(f),
+				"nobody takes the alias if this host fails; and if it lives all the same, both hosts may take the alias",
+				"look at the partner, and at the network between the two hosts; its firewall has to pass ping"}}
+		}
+		found := []Finding{{Severity: Good, About: about, What: name + " " + answers.answered(f)}}
+		switch {
+		case answers.filters():
+			found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " and no pings: it filters ICMP",
+				"a switch or a router that answers for dead hosts would make it look alive", "let its firewall pass echo requests of this host"})
+		case answers.ARP.State == Silent:
+			found = append(found, Finding{Warning, about, name + " answers pings and not " + neighbours(f) + ", although it is of the subnet of " + a.NIC,
+				"it is on another segment than the alias, and neither hears what the other claims", "look at the VLANs and switch ports of the two hosts"})
+		}
+		return found
+	})
+}
+
+// sharing is how many other rows have one of their targets there too.
+func (s *Subject) sharing(a config.Alias, t Target, of func(config.Alias) []Target) (others int) {
+	for _, b := range s.Config.Pairs() {
+		if b.Line != a.Line && b.NIC == a.NIC && slices.Contains(of(b), t) {
+			others++
+		}
+	}
+	return others
+}
+
+// thirdTargets are the routers and witnesses of a row, as they are asked.
+func (s *Subject) thirdTargets(a config.Alias) (all []Target) {
+	for _, addr := range s.thirdParties(a) {
+		all = append(all, s.target(a, addr))
+	}
+	return all
+}
+
+// routersAnswer: without the answer of a third party no alias is taken.
+func routersAnswer(s *Subject) []Finding {
+	seen := map[Target]bool{}
+	return s.linked(func(a config.Alias) (found []Finding) {
+		all := s.thirdTargets(a)
+		lives := slices.ContainsFunc(all, func(t Target) bool { return s.Live.Answers[t].verdict() != dumb })
+		for _, t := range all {
+			answers, asked := s.Live.Answers[t]
+			if seen[t] || !asked {
+				continue
+			}
+			seen[t] = true
+			f, about := host.FamilyOf(t.Addr), onAlias(a, s.sharing(a, t, s.thirdTargets))
+			name := "router " + t.Addr.WithZone("").String()
+			if slices.Contains(a.Witnesses, t.Addr) {
+				name = "witness " + t.Addr.WithZone("").String()
+			}
+			const mend = "look at it and at the network before it; or set router or witnesses to what always answers"
+			switch v := answers.verdict(); {
+			case v == unasked:
+				found = append(found, Finding{Unknown, about, name + " could not be asked: " + answers.obstacle(), "whether this host's own network works is not known", mend})
+			case v == dumb && lives:
+				found = append(found, Finding{Warning, about, name + " " + answers.asking(f), "if the others fall silent too, no alias is taken here", mend})
+			case v == dumb:
+				found = append(found, Finding{Fault, about, name + " " + answers.asking(f), "no alias is taken here while nothing proves that this host's own network works (W8)", mend})
+			default:
+				found = append(found, Finding{Severity: Good, About: about, What: name + " " + answers.answered(f)})
+			}
+			if answers.filters() {
+				found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " and no pings: it filters ICMP",
+					"after a take it cannot be asked from the alias whether it knows where the alias is", "let it answer echo requests of its own segment"})
+			}
+		}
+		return found
+	})
+}
+
+// aliasHolder: who has the alias now.
+func aliasHolder(s *Subject) []Finding {
+	return s.linked(func(a config.Alias) (found []Finding) {
+		answers, asked := s.Live.Answers[Target{NIC: a.NIC, Addr: a.Addr}]
+		if !asked {
+			return nil
+		}
+		here, about := s.Host.On(a.NIC, a.Addr), onAlias(a, 0)
+		var others []host.HW
+		for _, hw := range answers.HW {
+			if !s.Host.Owns(hw) {
+				others = append(others, hw)
+			}
+		}
+		for _, hw := range others {
+			found = append(found, s.holder(a, hw, here))
+		}
+		switch shown := s.shown(a); {
+		case len(others) > 0:
+		case answers.verdict() == unasked && !(here && answers.ARP.State == NotAsked):
+			found = append(found, Finding{Unknown, about, "nobody could be asked who has it: " + answers.obstacle(), "another host may have it", "run Check again once " + a.NIC + " can carry questions"})
+		case here:
+			found = append(found, Finding{Severity: Good, About: about, What: "this host has it, and no other answers for it"})
+		case answers.ICMP.State == Answered:
+			found = append(found, Finding{Unknown, about, "it answers pings, and nobody on the segment answers for it", "who has it is not known", "ip route get " + a.Addr.WithZone("").String() + ": it shows where this host looks for it"})
+		case shown != nil && !shown.Parked && !s.Live.Monitor.Maintenance && !s.Live.Monitor.Observing:
+			found = append(found, Finding{Fault, about, "nobody has it", "clients reach nobody; the Monitor here says: " + shown.Why, "aliasdefender Why --now " + a.Addr.String()})
+		default:
+			found = append(found, Finding{Note, about, "nobody has it", "clients reach nobody until a Monitor takes it", ""})
+		}
+		return found
+	})
+}
+
+// holder is what follows from another host's answering for the alias.
+func (s *Subject) holder(a config.Alias, hw host.HW, here bool) Finding {
+	about, partner := onAlias(a, 0), s.partner(a)
+	at := s.target(a, partner)
+	known := s.Live.Answers[at].ARP.State == Answered
+	partners := slices.Contains(s.Live.Answers[at].HW, hw)
+	if shown := s.shown(a); shown != nil {
+		partners = partners || shown.Partner.HW == hw.String() || shown.Holder == "partner" && !known && shown.Partner.HW == ""
+		known = known || shown.Partner.HW != ""
+	}
+	router := ""
+	for _, t := range s.thirdTargets(a) {
+		if slices.Contains(s.Live.Answers[t].HW, hw) {
+			router = t.Addr.WithZone("").String()
+		}
+	}
+	switch {
+	case partners && here:
+		return Finding{Fault, about, fmt.Sprintf("this host and partner %s (%s) both have it", partner.WithZone(""), hw),
+			"clients reach now the one and now the other", "aliasdefender Status on both hosts; one that runs no Monitor has to let it go: ip address del " + a.Prefix.String() + " dev " + a.NIC}
+	case partners:
+		return Finding{Severity: Good, About: about, What: fmt.Sprintf("partner %s has it (%s)", partner.WithZone(""), hw)}
+	case router != "":
+		return Finding{Warning, about, fmt.Sprintf("router %s (%s) answers for it", router, hw),
+			"it answers for others (proxy ARP): who really has the alias is not known, and without a channel it is not taken", "switch proxy ARP off on the router's interface"}
+	case !known:
+		return Finding{Unknown, about, fmt.Sprintf("%s has it, and the partner's hardware address is not known", hw),
+			"if that is not the partner it is somebody who should not have it", "look up whose address that is"}
+	}
+	return Finding{Fault, about, fmt.Sprintf("%s has it: neither this host nor partner %s", hw, partner.WithZone("")),
+		"while a third host answers for it no host of the pair takes it, and clients reach that one", "find that host by its hardware address, and give it another address"}
+}

@@ -1,0 +1,224 @@
+// Package look asks the network how it stands, for Check and for whoever must know it
+// before an alias is moved on purpose. It sends nothing but questions: pings, and ARP or
+// neighbour discovery from this host's own address.
+//
+// It judges nothing: package inspect says whom to ask, and what the answers mean. Which of
+// its findings are red is told by inspect.Severity.Red: Fault and Mistake are.
+package look
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/host"
+	"alias-defender/aliasdefender/inspect"
+	"alias-defender/aliasdefender/probe"
+)
+
+// Each address is asked some times, and an answer counts within some time.
+const (
+	rounds = 3
+	pause  = 400 * time.Millisecond
+
+	monitorWithin = 3 * time.Second
+
+	mostHW = 4 // of the hosts that answer for one address
+)
+
+var errNoSource = errors.New("this host has no address of its own there to ask from")
+
+// Wire hears and asks one half of a NIC.
+type Wire interface {
+	Ask(target, from netip.Addr, to host.HW) error
+	Close() error
+}
+
+// Asker has the means to ask.
+type Asker struct {
+	Ping   func(context.Context, probe.Question) (bool, error)
+	Listen func(nic string, f host.Family, see func([]host.Sighting)) (Wire, error) // nil: this system does not let us hear ARP
+
+	// Lacking is what this process lacks to ask; empty: nothing.
+	Lacking string
+
+	// Root is where the files of other programs are looked for, "/"; empty: nowhere.
+	Root string
+
+	// Monitor asks the running Monitor; nil: it is not asked.
+	Monitor func(context.Context) (control.Snapshot, error)
+}
+
+// Network asks the network, puts what it answered into the Subject, and returns what that
+// means: the worst first, and at the end what is good. It takes a few seconds at most.
+func Network(ctx context.Context, s *inspect.Subject, a Asker) []inspect.Finding {
+	s.Live = &inspect.Live{CannotAsk: a.Lacking}
+	var others sync.WaitGroup
+	if a.Monitor != nil {
+		others.Go(func() { a.askMonitor(ctx, s.Live) })
+	}
+	if a.Root != "" {
+		others.Go(func() { system{a.Root}.read(ctx, s) })
+	}
+	if s.Host == nil {
+		s.Live.CannotAsk = "this host's own addresses could not be read"
+	}
+	if s.Live.CannotAsk == "" {
+		var questions []inspect.Question
+		questions, s.Live.LeftOut = s.Questions()
+		s.Live.Answers = a.ask(ctx, questions)
+	}
+	others.Wait()
+	return inspect.Network(s)
+}
+
+// askMonitor asks the running Monitor what it knows.
+func (a Asker) askMonitor(ctx context.Context, l *inspect.Live) {
+	ctx, cancel := context.WithTimeout(ctx, monitorWithin)
+	defer cancel()
+	if said, err := a.Monitor(ctx); err != nil {
+		l.NoMonitor = err.Error()
+	} else {
+		l.Monitor = &said
+	}
+}
+
+// ask puts all questions at once, by ICMP and, on a segment, by ARP or neighbour discovery.
+func (a Asker) ask(ctx context.Context, questions []inspect.Question) map[inspect.Target]inspect.Answers {
+	heard := &ledger{of: make(map[inspect.Target]*entry, len(questions))}
+	for _, q := range questions {
+		heard.of[q.Target] = &entry{}
+	}
+	var asking sync.WaitGroup
+	for _, q := range questions {
+		if q.ICMP {
+			asking.Go(func() { heard.ping(q.Target, a.ping(ctx, q)) })
+		}
+	}
+	if a.Listen != nil {
+		sides := map[host.Side][]inspect.Question{}
+		for _, q := range questions {
+			if q.ARP {
+				side := host.Side{NIC: q.NIC, Family: host.FamilyOf(q.Addr)}
+				sides[side] = append(sides[side], q)
+			}
+		}
+		for side, of := range sides {
+			asking.Go(func() { a.askSegment(ctx, side, of, heard) })
+		}
+	}
+	asking.Wait()
+	return heard.answers()
+}
+
+// ping asks by ICMP until there is an answer.
+func (a Asker) ping(ctx context.Context, q inspect.Question) inspect.Answer {
+	for range rounds {
+		asked := time.Now()
+		switch yes, err := a.Ping(ctx, probe.Question{Target: q.Addr, Source: q.Source, Timeout: pause}); {
+		case err != nil:
+			return inspect.Answer{State: inspect.CouldNot, Why: err.Error()}
+		case yes:
+			return inspect.Answer{State: inspect.Answered, Took: time.Since(asked)}
+		}
+	}
+	return inspect.Answer{State: inspect.Silent}
+}
+
+// askSegment asks by ARP or neighbour discovery, and listens all the time: more than one
+// host may answer for an address.
+func (a Asker) askSegment(ctx context.Context, side host.Side, questions []inspect.Question, heard *ledger) {
+	wire, err := a.Listen(side.NIC, side.Family, heard.see)
+	if err != nil {
+		for _, q := range questions {
+			heard.couldNot(q.Target, err)
+		}
+		return
+	}
+	defer wire.Close()
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for range rounds {
+		for _, q := range questions {
+			if !q.Source.IsValid() {
+				heard.couldNot(q.Target, errNoSource)
+				continue
+			}
+			heard.asks(q.Target, time.Now())
+			if err := wire.Ask(q.Addr, q.Source, host.HW{}); err != nil {
+				heard.couldNot(q.Target, err)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ledger has what was heard.
+type ledger struct {
+	mu sync.Mutex
+	of map[inspect.Target]*entry
+}
+
+type entry struct {
+	asked time.Time // by ARP, last
+	inspect.Answers
+}
+
+func (l *ledger) ping(t inspect.Target, answer inspect.Answer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of[t].ICMP = answer
+}
+
+func (l *ledger) asks(t inspect.Target, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.of[t]
+	if e.asked = now; e.ARP.State != inspect.Answered {
+		e.ARP = inspect.Answer{State: inspect.Silent}
+	}
+}
+
+func (l *ledger) couldNot(t inspect.Target, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.of[t]; e.ARP.State != inspect.Answered {
+		e.ARP = inspect.Answer{State: inspect.CouldNot, Why: err.Error()}
+	}
+}
+
+// see takes in what other hosts say on the segment, asked or not.
+func (l *ledger) see(frames []host.Sighting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range frames {
+		e := l.of[inspect.Target{NIC: f.NIC, Addr: f.Sender}]
+		if e == nil {
+			continue
+		}
+		if e.ARP.State != inspect.Answered {
+			e.ARP = inspect.Answer{State: inspect.Answered, Took: max(0, f.At.Sub(e.asked))}
+		}
+		if len(e.HW) < mostHW && !slices.Contains(e.HW, f.HW) {
+			e.HW = append(e.HW, f.HW)
+		}
+	}
+}
+
+func (l *ledger) answers() map[inspect.Target]inspect.Answers {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make(map[inspect.Target]inspect.Answers, len(l.of))
+	for t, e := range l.of {
+		all[t] = e.Answers
+	}
+	return all
+}
