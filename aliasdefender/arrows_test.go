@@ -50,6 +50,7 @@ var arrows = map[string]string{
 	"rules":     "",
 	"sdnotify":  "",
 	"store":     "files",
+	"timeline":  "record rules",
 	"files":     "",
 
 	"host/hosttest":         "host",
