@@ -23,7 +23,7 @@ import (
 var arrows = map[string]string{
 	"":          "cli",
 	"cli":       "config control daemon defender files host inspect lab logs record rehearse rules",
-	"daemon":    "check config control defender hook host logs metrics peer probe record recovery route rules sdnotify store",
+	"daemon":    "check config control defender hook host logs metrics page peer probe record recovery route rules sdnotify store",
 	"route":     "agenda check config control detect hearing host probe record rules",
 	"defender":  "agenda config control count detect hearing host peer probe record rules",
 	"detect":    "agenda count host probe rules",
@@ -44,6 +44,7 @@ var arrows = map[string]string{
 	"lab/pair":  "lab",
 	"logs":      "host",
 	"metrics":   "control count record rules",
+	"page":      "control record rules timeline",
 	"peer":      "",
 	"probe":     "hearing",
 	"hearing":   "",

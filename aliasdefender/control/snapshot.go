@@ -108,9 +108,9 @@ type Check struct {
 	Level  string    `json:"level,omitempty"`  // warning; empty: all well, or not asked for a good reason
 }
 
-// write writes the snapshot as JSON, one alias to a line. If it were encoded as a whole,
+// Write writes the snapshot as JSON, one alias to a line. If it were encoded as a whole,
 // a thousand aliases would take some megabytes, which the daemon would then keep.
-func (s Snapshot) write(to io.Writer) error {
+func (s Snapshot) Write(to io.Writer) error {
 	aliases := s.Aliases
 	s.Aliases = []Alias{}
 	frame, err := json.Marshal(s) // Aliases stands last in it

@@ -17,7 +17,7 @@ func TestASnapshotWrittenInPartsIsTheSameJSON(t *testing.T) {
 		}},
 	} {
 		var parts, compact bytes.Buffer
-		if err := s.write(&parts); err != nil {
+		if err := s.Write(&parts); err != nil {
 			t.Fatal(err)
 		}
 		whole, err := json.Marshal(s)
