@@ -53,6 +53,11 @@ function holderWords(a) {
   return ['stranger', a.holder + ' has it'];
 }
 
+const standings = {
+  holding: 'it holds the alias', able: 'it could take it', 'cannot serve': 'it cannot serve it', parked: 'parked there',
+  released: 'it has let it go', 'not sure': 'it does not know',
+};
+
 // The partner's view: its age comes first, and what is old says so.
 function saysWords(a) {
   const s = a.says;
@@ -60,8 +65,8 @@ function saysWords(a) {
     if (a.role === 'shared') return ['', 'nobody is asked: many hosts have it', true];
     return ['', 'there is no channel; its address ' + answer(a.partner.answer), a.partner.answer !== 'answered'];
   }
-  let said = s.state || '';
-  if (said && said !== 'holding' && s.why) said += ': ' + s.why;
+  let said = standings[s.state] || s.state || '';
+  if (said && s.state !== 'holding' && s.why) said += ': ' + s.why;
   const heard = s.daemon === 'heard';
   if (!said) return ['', heard ? 'it has said nothing about it yet' : 'its daemon: ' + s.daemon, true];
   return [known(s.at) ? age(s.at) + ' ago:' : '', (heard ? '' : 'its daemon: ' + s.daemon + '. It said: ') + said, !heard];
@@ -244,6 +249,7 @@ function showWhich() {
   }
   select.value = chosen;
   if (select.selectedIndex < 0) select.value = '';
+  put(select.options[0], all.length > 8 ? 'the first eight' : 'all');
 }
 
 // The event log. Kinds are whatever there is: a later Monitor may have others.
