@@ -28,7 +28,7 @@ var arrows = map[string]string{
 	"defender":  "agenda config control count detect hearing host peer probe record rules",
 	"detect":    "agenda count host probe rules",
 	"record":    "files rules",
-	"rehearse":  "config host lab",
+	"rehearse":  "config host lab timeline",
 	"agenda":    "",
 	"check":     "config logs program",
 	"config":    "files",

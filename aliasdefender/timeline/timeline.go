@@ -166,3 +166,22 @@ func Lasting(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
 }
+
+// Watched is the lane of a host that was watched from a moment on, so that nothing is unknown:
+// it had the alias in these stretches, oldest first, and at no other time.
+func Watched(host string, from time.Time, had []Span) Lane {
+	l := Lane{Host: host}
+	at := from
+	for _, s := range had {
+		if s.From.After(at) {
+			l.Spans = append(l.Spans, Span{From: at, To: s.From, State: Without})
+		}
+		s.State = Holding
+		l.Spans = append(l.Spans, s)
+		if at = s.To; at.IsZero() {
+			return l
+		}
+	}
+	l.Spans = append(l.Spans, Span{From: at, State: Without})
+	return l
+}

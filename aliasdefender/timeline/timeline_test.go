@@ -194,3 +194,16 @@ func TestAxis(t *testing.T) {
 		}
 	}
 }
+
+func TestWatched(t *testing.T) {
+	from := func(s, to float64, state State) Span { return Span{at(s), at(to), state} }
+	for _, one := range []struct{ had, want []Span }{
+		{nil, []Span{{From: at(0), State: Without}}},
+		{[]Span{{From: at(1), To: at(2)}, {From: at(3)}}, []Span{from(0, 1, Without), from(1, 2, Holding), from(2, 3, Without), {From: at(3), State: Holding}}},
+		{[]Span{{From: at(-1), To: at(2)}}, []Span{from(-1, 2, Holding), {From: at(2), State: Without}}},
+	} {
+		if d := cmp.Diff(one.want, Watched("a", at(0), one.had).Spans); d != "" {
+			t.Error(d)
+		}
+	}
+}
