@@ -40,7 +40,7 @@ var arrows = map[string]string{
 	"host":      "hearing",
 	"inspect":   "config host",
 	"lab":       "",
-	"lab/bench": "lab",
+	"lab/bench": "lab timeline",
 	"lab/pair":  "lab",
 	"logs":      "host",
 	"metrics":   "control count record rules",

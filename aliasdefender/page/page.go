@@ -164,6 +164,7 @@ func (p *Page) look(ctx context.Context) {
 		text.Reset()
 		fmt.Fprintf(&text, `{"host":%s,"error":%s}`, quoted(p.o.Host), quoted(err.Error()))
 	}
+	keep := known(s) // before the lock, on which the loop may wait
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state.number++
@@ -171,7 +172,7 @@ func (p *Page) look(ctx context.Context) {
 	if err == nil {
 		p.last = &s
 		if p.story != nil {
-			p.story.Keep(known(s))
+			p.story.Keep(keep)
 		}
 	}
 	p.tell()

@@ -263,13 +263,11 @@ func (d *drawing) legend(r Row) {
 // axis draws the times.
 func (d *drawing) axis() {
 	step := d.step()
-	first := d.From.Truncate(step)
-	if !d.Elapsed {
+	first := d.From
+	if !d.Elapsed { // whole steps of the clock that is shown
 		_, zone := d.From.Zone()
 		away := time.Duration(zone) * time.Second
 		first = d.From.Add(away).Truncate(step).Add(-away)
-	} else {
-		first = d.From
 	}
 	for t := first; !t.After(d.To); t = t.Add(step) {
 		if t.Before(d.From) {
