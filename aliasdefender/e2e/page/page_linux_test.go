@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +100,28 @@ func TestAFailoverIsShownWithoutAReload(t *testing.T) {
 		t.Error("the page was loaded again")
 	}
 	b.until(`document.querySelector('#said').textContent.includes('This host has it')`)
+}
+
+// TestABrowserSignsInAndOut: the form asks for the token, says when it is the wrong one, and the
+// page follows; without a mouse.
+func TestABrowserSignsInAndOut(t *testing.T) {
+	const token = "correct-horse-battery-staple"
+	file := filepath.Join(t.TempDir(), "token")
+	stage.Must(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
+	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(time.Second) + fmt.Sprintf("\n[status]\nlisten = %q\ntoken_file = %q\n", listens, file)})
+	stage.Must(t, p.Begin(stage.Patience))
+	b := opened(t, reached(t, p.A))
+	b.until(`document.activeElement.id === 'token'`)
+	b.press("not the token" + kb.Enter)
+	b.until(shows("That is not the token") + ` && document.activeElement.id === 'token'`)
+	b.press(token + kb.Enter)
+	b.until(shows("This host has it") + ` && !document.querySelector('#sign-out').hidden`)
+	if text := says[string](b, `location.href + document.cookie`); strings.Contains(text, token) || strings.Contains(text, "aliasdefender_") {
+		t.Errorf("a script sees %s", text)
+	}
+	says[bool](b, `document.querySelector('#sign-out button').focus(), true`)
+	b.press(kb.Enter)
+	b.until(`document.activeElement.id === 'token'`)
 }
 
 // hostile is a text that wants to be markup.
