@@ -18,7 +18,12 @@ CCFOUND = $(if $(CCNAME),$(shell $(CCNAME) -E -include stdlib.h -x c /dev/null >
 
 # What the tests need, as command:packages. On Debian test-deps installs the packages
 # of each command that is missing.
-PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived radvd:radvd sshd:openssh-server rsync:rsync dnsmasq:dnsmasq-base nginx:nginx-light curl:curl jq:jq bird:bird2 vtysh:frr promtool:prometheus
+PEERS = $(if $(CCFOUND),,no-C-compiler:gcc,libc6-dev) dash:dash ksh:ksh systemd-analyze:systemd unshare:util-linux setpriv:util-linux keepalived:keepalived radvd:radvd sshd:openssh-server rsync:rsync dnsmasq:dnsmasq-base nginx:nginx-light curl:curl jq:jq bird:bird2 vtysh:frr promtool:prometheus chromium:chromium npm:npm
+
+# axe-core looks for what keeps people from using the page. Only the test of the page uses it.
+AXE    = axe-core@4.14.1
+AXEDIR ?= /var/cache/aliasdefender-axe
+AXEJS  = $(AXEDIR)/node_modules/axe-core/axe.min.js
 
 # Where install puts things. Each can be set; DESTDIR is put in front of all of them.
 # The program looks for its files in /etc, whatever PREFIX is. (The original was in
@@ -62,6 +67,7 @@ missing:
 	@for p in $(PEERS); do \
 		command -v "$${p%%:*}" >/dev/null 2>&1 || echo "*** MISSING: $${p%%:*} (Debian: $${p#*:}): what needs it is NOT TESTED; make test-deps installs it"; \
 	done; \
+	[ -e $(AXEJS) ] || echo "*** MISSING: axe-core in $(AXEDIR): what needs it is NOT TESTED; make test-deps installs it"; \
 	if command -v unshare >/dev/null 2>&1 && ! unshare -n true 2>/dev/null && ! unshare -rn true 2>/dev/null; then \
 		echo '*** MISSING: network namespaces: most of the program is NOT TESTED; run as root, or allow user namespaces'; \
 	fi
@@ -75,6 +81,14 @@ test: missing
 
 test-real:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
+	@$(MAKE) --no-print-directory test-page
+
+# The page in Chromium. What drives the browser is a module of its own, so that building and
+# checking everything else does without it; it takes a minute and a half to compile.
+# PAGEFLAGS='-pictures DIR' has the pictures of docs/page.md written.
+test-page:
+	cd $(PAGE) && CGO_ENABLED=0 $(GO) test -timeout 15m -parallel 1 $(TESTFLAGS) . -axe $(AXEJS) $(PAGEFLAGS)
+PAGE = aliasdefender/e2e/page
 
 # What computes has a session of its own. Linux shares out the processors between
 # sessions first, and by nice only within one (sched_autogroup); and Linux 6.18 lets one
@@ -130,10 +144,14 @@ soak:
 		grep -E 'figure:|^ *--- (FAIL|SKIP)|noise of the machine' build/soak-$$p.log || true; \
 		if [ -n "$$failed" ]; then echo "soak: $$failed has failed: build/soak-$$failed.log"; exit 1; fi; \
 	done
+	cd $(PAGE) && CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 . -soak -open $(SOAKTIME) -axe $(AXEJS) $(TESTFLAGS)
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -run RandomEvents ./aliasdefender/defender -day 24h -seed 0 $(TESTFLAGS)
 
+test-deps: test-packages
+	@[ -e $(AXEJS) ] || { mkdir -p $(AXEDIR) && npm install --prefix $(AXEDIR) --ignore-scripts --no-audit --no-fund $(AXE); }
+
 # Installs packages but starts no service: Debian asks policy-rc.d before it starts one.
-test-deps:
+test-packages:
 	@missing=; for p in $(PEERS); do \
 		command -v "$${p%%:*}" >/dev/null 2>&1 || missing="$$missing $$(echo "$${p#*:}" | tr , " ")"; \
 	done; \
@@ -168,7 +186,7 @@ test-system: build
 
 # The new systems are all in SYSTEMDIR, and run only inside test-system.
 test-system-deps: PEERS = debootstrap:debootstrap systemd-nspawn:systemd-container unshare:util-linux
-test-system-deps: test-deps
+test-system-deps: test-packages
 	sh aliasdefender/e2e/system/root systemd $(SYSTEMDIR)/systemd
 	sh aliasdefender/e2e/system/root sysv $(SYSTEMDIR)/sysv
 
@@ -205,12 +223,14 @@ lint-format:
 # go.mod must name what the code imports, and the modules must be those of go.sum.
 lint-modules:
 	$(GO) mod tidy -diff
+	cd $(PAGE) && $(GO) mod tidy -diff
 	$(GO) mod verify
 
 # Each system has its own files and types, and each machine its own word length: one of
 # each is vetted, tests too. lint-systems builds for all.
 lint-vet:
 	$(GO) vet ./...
+	cd $(PAGE) && CGO_ENABLED=0 $(GO) vet ./...
 	@set -e; for s in linux/386 solaris/amd64; do \
 		echo "vet for $$s"; \
 		GOOS=$${s%/*} GOARCH=$${s#*/} CGO_ENABLED=0 $(GO) vet ./...; \
@@ -258,4 +278,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build missing test test-real test-pure test-computing race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-page test-packages test-pure test-computing race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

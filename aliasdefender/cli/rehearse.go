@@ -8,19 +8,21 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"alias-defender/aliasdefender/daemon"
+	"alias-defender/aliasdefender/files"
 	"alias-defender/aliasdefender/lab"
 	"alias-defender/aliasdefender/rehearse"
 )
 
 func (a *app) rehearseCmd() *cobra.Command {
 	var q rehearse.Request
-	asJSON := false
+	asJSON, svg := false, ""
 	c := &cobra.Command{
 		Use:   "Rehearse",
 		Short: "Try your files in namespaces on this machine, with real faults",
@@ -49,6 +51,9 @@ If there is a route with two next hops or more, the first such is played on a ro
 of its own: the hop that serves the client dies and returns. Its hops are pinged,
 whatever check is set for them. A host that only keeps routes plays nothing else.
 
+With --svg FILE it also draws who had each alias when: a lane for each host, and where
+nobody or both had it.
+
 It needs no root and does not touch the real network: it only looks up the names
 of partners and reads this host's addresses. Hooks, checks and recoveries are not run,
 and rows of a loopback interface are left out. Socket, state and log are the
@@ -58,14 +63,16 @@ interval of one second. It needs Linux.`,
   aliasdefender Rehearse --interval 1s --only crash,partition
   aliasdefender Rehearse --only handover,maintenance,kill
   aliasdefender Rehearse --only service
+  aliasdefender Rehearse --svg rehearsal.svg
   aliasdefender Rehearse --aliases new.alias --settings new.toml --json`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			named := c.Flags().Changed("aliases") || c.Flags().Changed("settings")
-			return a.rehearse(c.Context(), q, named, asJSON)
+			return a.rehearse(c.Context(), q, named, asJSON, svg)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print everything measured, as JSON")
+	c.Flags().StringVar(&svg, "svg", "", "draw who had each alias when, into this file")
 	c.Flags().StringSliceVar(&q.Only, "only", nil, "scenarios: "+strings.Join(rehearse.Scenarios(), ", "))
 	c.Flags().DurationVar(&q.Interval, "interval", 0, "probe at this interval instead of the settings' own, from 10ms to 1h")
 	return c
@@ -73,12 +80,15 @@ interval of one second. It needs Linux.`,
 
 // rehearse is one run of Rehearse. Files that are named on the command line have to
 // exist; without any it plays the sample.
-func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bool) error {
-	files := fmt.Sprintf("the sample of the article (there is no %s)", a.aliases)
+func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bool, svg string) error {
+	if info, err := os.Stat(filepath.Dir(svg)); svg != "" && (err != nil || !info.IsDir()) { // not only when all is played
+		return usagef("--svg %s: there is no directory %s", svg, filepath.Dir(svg))
+	}
+	played := fmt.Sprintf("the sample of the article (there is no %s)", a.aliases)
 	if _, err := os.Stat(a.aliases); named || !errors.Is(err, fs.ErrNotExist) {
-		files, q.Load = a.aliases, a.load
+		played, q.Load = a.aliases, a.load
 		if _, err := os.Stat(a.settings); err == nil {
-			files += " and " + a.settings
+			played += " and " + a.settings
 		}
 	}
 	q.Resolve = daemon.ResolveAny
@@ -99,7 +109,7 @@ func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bo
 		words = a.stderr
 	}
 	outline := r.Outline()
-	printIntroduction(words, files, outline, q.Interval != 0)
+	printIntroduction(words, played, outline, q.Interval != 0)
 	progress := newProgress(a.stderr, outline.Expected)
 	report, err := r.Run(ctx, progress.say)
 	progress.end()
@@ -109,7 +119,13 @@ func (a *app) rehearse(ctx context.Context, q rehearse.Request, named, asJSON bo
 	if err != nil {
 		return refusedLab(err)
 	}
-	return a.showReport(report, asJSON)
+	var undrawn error
+	if svg != "" {
+		if err := files.Replace(svg, report.Timeline.SVG(), 0o644); err != nil {
+			undrawn = fmt.Errorf("--svg %s: %w", svg, err)
+		}
+	}
+	return errors.Join(undrawn, a.showReport(report, asJSON))
 }
 
 // showReport prints a report. The error may be only the exit code.

@@ -52,7 +52,7 @@ running, so monitoring systems can call it. They need not be root: [control] rea
 in the settings names a group that may ask.
 
 Prometheus reads the same, and counters, at /metrics of the control socket and of the
-address that [status] listen names.`,
+address that [status] listen names. A browser is shown a page there, live.`,
 		Example: `  aliasdefender Status
   aliasdefender Status --watch
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,

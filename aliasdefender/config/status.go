@@ -12,7 +12,7 @@ import (
 	"alias-defender/aliasdefender/files"
 )
 
-// Status is where the metrics can be read over TCP.
+// Status is where the page and the metrics can be read over TCP.
 type Status struct {
 	Listen    netip.AddrPort // the zero AddrPort: nowhere
 	TokenFile string         // empty: nobody has to show a token

@@ -61,6 +61,8 @@ type Handlers struct {
 
 	// Metrics makes the text for Prometheus, and names its type.
 	Metrics func(ctx context.Context) (text []byte, kind string, err error)
+
+	Page Page // over TCP; nil: there is none
 }
 
 // Server answers on the control socket.
@@ -84,7 +86,7 @@ func NewServer(l *Lock, version string, h Handlers) *Server {
 }
 
 // AtMost bounds how many clients there may be at a time, if that is fewer than 32, and of
-// those over TCP 64: each takes a descriptor. The verbs come first. Call it before Serve.
+// those over TCP 72: each takes a descriptor. The verbs come first. Call it before Serve.
 func (s *Server) AtMost(clients int) {
 	s.clients, s.overTCP = min(s.clients, max(clients, 1)), min(s.overTCP, max(clients-s.clients, 1))
 }
@@ -130,6 +132,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		left--
 	case <-ctx.Done():
 	}
+	s.status.end() // what a page is sent has no end of its own
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
 	for _, web := range webs {
@@ -223,7 +226,7 @@ func (s *Server) answer(within time.Duration, f func(*http.Request) (any, error)
 		w.WriteHeader(code)
 		// It is not our fault if the client has left.
 		if snapshot, is := value.(Snapshot); is {
-			_ = snapshot.write(w)
+			_ = snapshot.Write(w)
 		} else {
 			_ = json.NewEncoder(w).Encode(value)
 		}

@@ -113,9 +113,9 @@ type Check struct {
 	Level  string    `json:"level,omitempty"`  // warning; empty: all well, or not asked for a good reason
 }
 
-// write writes the snapshot as JSON, one alias or route to a line. If it were encoded as a
+// Write writes the snapshot as JSON, one alias or route to a line. If it were encoded as a
 // whole, a thousand of them would take some megabytes, which the daemon would then keep.
-func (s Snapshot) write(to io.Writer) error {
+func (s Snapshot) Write(to io.Writer) error {
 	routes, aliases := s.Routes, s.Aliases
 	s.Routes, s.Aliases = nil, []Alias{}
 	frame, err := json.Marshal(s) // Routes and Aliases stand last in it

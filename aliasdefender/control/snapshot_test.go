@@ -20,7 +20,7 @@ func TestASnapshotWrittenInPartsIsTheSameJSON(t *testing.T) {
 		}},
 	} {
 		var parts, compact bytes.Buffer
-		if err := s.write(&parts); err != nil {
+		if err := s.Write(&parts); err != nil {
 			t.Fatal(err)
 		}
 		whole, err := json.Marshal(s)
@@ -50,7 +50,7 @@ func TestASnapshotOfManyIsNeverWholeInMemory(t *testing.T) {
 		s.Routes[i].Hops = make([]Hop, 32)
 	}
 	var most largest
-	if err := s.write(&most); err != nil || most > 64<<10 {
+	if err := s.Write(&most); err != nil || most > 64<<10 {
 		t.Errorf("%d bytes at once, %v", most, err)
 	}
 }

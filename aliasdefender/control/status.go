@@ -1,24 +1,59 @@
 package control
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
+	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
-// maxStatus is how many readers are answered over TCP at a time. They have places of their
-// own, and each has its time: one that does not read its answer is cut off.
-const maxStatus = 64
+// How many readers are answered over TCP at a time: those who have the page open, and those
+// who ask something, as Prometheus does. They have places of their own, and each has its time:
+// one that does not read its answer is cut off.
+const (
+	maxStreams   = 64
+	forQuestions = 8
+	maxStatus    = maxStreams + forQuestions
+)
+
+// tokenHeader tells a page that a token was asked for.
+const tokenHeader = "Aliasdefender-Token"
+
+// sendBuffer is how much of an answer the kernel may keep for one reader who does not read.
+const sendBuffer = 256 << 10
 
 // statusDoor is what is answered over TCP: what may be read, and nothing else.
 type statusDoor struct {
-	on    net.Listener // nil: there is none
-	token atomic.Pointer[[sha256.Size]byte]
+	on   net.Listener         // nil: there is none
+	pass atomic.Pointer[pass] // nil: nobody has to show a token
+
+	mu    sync.Mutex
+	open  context.Context // ends with the token: answers under way must not outlive it
+	close context.CancelFunc
+}
+
+// admits is for as long as who was admitted now stays so.
+func (d *statusDoor) admits() context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open == nil {
+		d.open, d.close = context.WithCancel(context.Background())
+	}
+	return d.open
+}
+
+// end ends what is being answered.
+func (d *statusDoor) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open != nil {
+		d.close()
+		d.open = nil
+	}
 }
 
 // ListenStatus opens the address at which metrics can be read over TCP. It is called after
@@ -32,9 +67,20 @@ func (s *Server) ListenStatus(at netip.AddrPort, token string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", at, systemError(err))
 	}
-	s.status.on = ln
+	s.status.on = frugal{ln}
 	s.SetStatusToken(token)
 	return nil
+}
+
+// frugal bounds what the kernel keeps of an answer that nobody reads.
+type frugal struct{ net.Listener }
+
+func (f frugal) Accept() (net.Conn, error) {
+	c, err := f.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBuffer)
+	}
+	return c, err
 }
 
 // systemError is what the system says, without the address that is said anyway.
@@ -49,51 +95,78 @@ func systemError(err error) error {
 }
 
 // SetStatusToken changes the token; empty: none is asked for. It may be called at any time.
+// Pages that are open end with the former token.
 func (s *Server) SetStatusToken(token string) {
-	if token == "" {
-		s.status.token.Store(nil)
-		return
+	var now *pass
+	if token != "" {
+		now = newPass(token)
 	}
-	sum := sha256.Sum256([]byte(token))
-	s.status.token.Store(&sum)
+	was := s.status.pass.Swap(now)
+	if (was == nil) != (now == nil) || was != nil && *was != *now {
+		s.status.end()
+	}
 }
 
 // AsksForToken tells whether a reader over TCP has to show a token.
-func (s *Server) AsksForToken() bool { return s.status.token.Load() != nil }
+func (s *Server) AsksForToken() bool { return s.status.pass.Load() != nil }
 
 // statusRoutes are what is answered over TCP.
 func (s *Server) statusRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metrics())
-	return s.admitted(mux)
+	open := http.NewServeMux()
+	if page := s.handlers.Page; page != nil {
+		page.Routes(mux, s.streams())
+		page.OpenRoutes(open)
+		s.signRoutes(open)
+	}
+	open.Handle("/", s.admitted(mux))
+	return s.reached(open)
 }
 
-// admitted lets a reader in who shows the token. Where there is none, the address is one of
-// this host alone; then a name of another host in the question is a trick: a web page that
-// has its own name lead to this host, to read what only this host should.
-func (s *Server) admitted(next http.Handler) http.Handler {
+// reached refuses questions that a web page has sent by a trick. Where there is no token the
+// address is one of this host alone; then a name of another host in the question means that
+// a page has its own name lead to this host, to read what only this host should.
+func (s *Server) reached(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cache-Control", "no-store")
-		switch want := s.status.token.Load(); {
-		case want == nil && !namesThisHost(r.Host):
+		if s.status.pass.Load() == nil && !namesThisHost(r.Host) {
 			http.Error(w, "ask for an address or for localhost; other names need a token ([status] token_file)", http.StatusMisdirectedRequest)
-		case want != nil && !shows(r, want):
-			h.Set("WWW-Authenticate", `Bearer realm="aliasdefender"`)
-			http.Error(w, "show the token of [status] token_file: Authorization: Bearer TOKEN", http.StatusUnauthorized)
-		default:
-			next.ServeHTTP(w, r)
+			return
 		}
+		next.ServeHTTP(w, r)
 	})
 }
 
-// shows compares in a time that does not depend on where the tokens differ, or on how long
-// they are.
-func shows(r *http.Request, want *[sha256.Size]byte) bool {
+// admitted lets a reader in who shows the token, or the cookie of a browser that has shown it.
+func (s *Server) admitted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		admits := s.status.admits() // before the token is looked at: it may change meanwhile
+		if want := s.status.pass.Load(); want != nil && !shows(r, want) && !want.seenBy(r) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="aliasdefender"`)
+			if s.handlers.Page != nil && r.Method == http.MethodGet && r.URL.Path == "/" {
+				s.handlers.Page.SignIn(w, false)
+				return
+			}
+			http.Error(w, "show the token of [status] token_file: Authorization: Bearer TOKEN", http.StatusUnauthorized)
+			return
+		}
+		if s.AsksForToken() {
+			w.Header().Set(tokenHeader, "asked for") // so there is something to sign out of
+		}
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(admits, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// shows tells whether a reader shows the token in a header.
+func shows(r *http.Request, want *pass) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	got := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1 && strings.EqualFold(scheme, "Bearer")
+	return want.has(strings.TrimSpace(token)) && strings.EqualFold(scheme, "Bearer")
 }
 
 // namesThisHost tells whether the question names an address, or localhost.

@@ -120,7 +120,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()
 	m.defender = defender.New(options)
-	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Now: m.now, Reload: m.reload, Order: m.order, Drill: m.drill, Metrics: m.pages.get})
+	server := control.NewServer(lock, o.Version, control.Handlers{Status: m.status, Now: m.now, Reload: m.reload, Order: m.order, Drill: m.drill, Metrics: m.pages.get, Page: m.webPage()})
 	server.AtMost(clients(descriptors(), len(cfg.Aliases)))
 	if err := server.Listen(); err != nil {
 		return err

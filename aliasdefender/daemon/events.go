@@ -7,6 +7,7 @@ import (
 	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/defender"
 	"alias-defender/aliasdefender/metrics"
+	"alias-defender/aliasdefender/page"
 	"alias-defender/aliasdefender/record"
 )
 
@@ -18,6 +19,7 @@ type events struct {
 	disk *record.Log // nil: [events] size is 0, or this Monitor observes
 
 	counted *metrics.Events
+	page    *page.Page // nil: [status] listen is not set
 
 	read bool // what earlier runs wrote is read
 	dir  string
@@ -29,6 +31,10 @@ func newEvents(m *monitor, cfg *config.Config) events {
 	sinks := []record.Sink{e.ring, e.counted, defender.LogSink(m.log)}
 	if m.hooks != nil {
 		sinks = append(sinks, m.hooks.Runner)
+	}
+	if cfg.Settings.Status.Listen.IsValid() {
+		e.page = m.newPage(cfg)
+		sinks = append(sinks, e.page)
 	}
 	size := cfg.Settings.Events.Size
 	if e.read = size > 0; e.read && !m.observes {
@@ -57,6 +63,9 @@ func (m *monitor) eventTasks() []Task {
 	var all []Task
 	if m.events.disk != nil {
 		all = append(all, m.events.disk)
+	}
+	if m.events.page != nil {
+		all = append(all, task{"the page", m.events.page.Run, atOnce()})
 	}
 	if m.events.read {
 		all = append(all, task{"the reading of the event log", m.loadEvents, atOnce()})

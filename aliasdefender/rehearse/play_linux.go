@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"alias-defender/aliasdefender/timeline"
 )
 
 // mostPlays is how often a scenario is played at most if the machine stands still each
@@ -19,6 +21,7 @@ type play struct {
 	say    func(step string)
 	stage  *stage
 	report Report
+	marks  map[netip.Addr][]timeline.Mark // the steps that were played with an alias
 }
 
 // Run builds the stage, plays, and takes the stage down whatever happened. say is told of
@@ -26,7 +29,7 @@ type play struct {
 // error is lab.ErrRefused if the system refuses the lab.
 func (r *Rehearsal) Run(ctx context.Context, say func(step string)) (_ *Report, err error) {
 	began := time.Now()
-	p := &play{Rehearsal: r, say: say}
+	p := &play{Rehearsal: r, say: say, marks: map[netip.Addr][]timeline.Mark{}}
 	say("building the network")
 	longest := time.Duration(0)
 	for _, sc := range r.scenarios {
@@ -49,6 +52,7 @@ func (r *Rehearsal) Run(ctx context.Context, say func(step string)) (_ *Report, 
 		}
 	}
 	p.report.end(began)
+	p.report.Timeline = p.timeline(time.Now())
 	return &p.report, nil
 }
 
@@ -172,6 +176,11 @@ func (r *play) playStep(ctx context.Context, sc scenario, st step, all []situati
 		}
 	}
 	from, waited := time.Now(), r.stage.waited()
+	for _, s := range all {
+		if s.Meant {
+			r.marks[s.Addr] = append(r.marks[s.Addr], timeline.Mark{At: from, Text: st.Name})
+		}
+	}
 	if err := r.stage.do(ctx, st.Deed, all); err != nil {
 		return nil, err
 	}
@@ -290,4 +299,34 @@ func maxTime(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+// timelineWidth is how wide the drawing is, in pixels.
+const timelineWidth = 1200
+
+// timeline tells who had each alias that was played, from its first step on.
+func (r *play) timeline(now time.Time) timeline.Chart {
+	c := timeline.Chart{Title: "A rehearsal: who had each alias when", From: now, To: now, Width: timelineWidth, Elapsed: true}
+	for _, marks := range r.marks {
+		c.From = minTime(c.From, marks[0].At)
+	}
+	for _, a := range r.plan.Parts {
+		row := timeline.Row{Name: a.Addr.String(), Marks: r.marks[a.Addr]}
+		spans := r.stage.watches[a.Addr].Spans()
+		for _, host := range []string{a.Host, a.Partner} {
+			var had []timeline.Span
+			for _, s := range spans {
+				if s.By == host {
+					one := timeline.Span{From: s.From, To: s.To}
+					if s.Open {
+						one.To = time.Time{}
+					}
+					had = append(had, one)
+				}
+			}
+			row.Lanes = append(row.Lanes, timeline.Watched(host, c.From, had))
+		}
+		c.Rows = append(c.Rows, row)
+	}
+	return c
 }

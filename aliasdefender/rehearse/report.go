@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"alias-defender/aliasdefender/timeline"
 )
 
 // Report is what a rehearsal found. Its JSON form is kept from version to version.
@@ -12,6 +14,8 @@ type Report struct {
 	Steps   []Step   `json:"steps"`
 	Seconds float64  `json:"seconds"` // that it took
 	Good    bool     `json:"good"`    // every verdict is
+
+	Timeline timeline.Chart `json:"-"` // who had each alias when
 }
 
 // Step is what one step of a scenario did to one alias, or to one route.

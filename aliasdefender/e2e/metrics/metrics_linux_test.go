@@ -178,15 +178,8 @@ func TestFiftyReadersHalfOfThemStuckChangeNothing(t *testing.T) {
 // late is by how much the loop of A has woken late, and how often it has woken.
 func late(t *testing.T, p *pair.Pair) (sum, woken time.Duration) {
 	t.Helper()
-	text := shows(t, p.A)
-	number := func(row string) (n float64) {
-		_, rest, _ := strings.Cut(text, "\naliasdefender_loop_lag_seconds_"+row+" ")
-		if _, err := fmt.Sscan(rest, &n); err != nil {
-			t.Fatalf("%s: %v", row, err)
-		}
-		return n
-	}
-	return time.Duration(number("sum") * float64(time.Second)), time.Duration(number("count"))
+	late, n := stage.LoopLag(t, shows(t, p.A))
+	return late, time.Duration(n)
 }
 
 // TestPromtoolLikesThePage of a real Monitor.

@@ -150,9 +150,16 @@ func whetherMoved(s rehearse.Step) string {
 func TestRehearsedCrashIsGood(t *testing.T) {
 	t.Parallel()
 	want := []string{"begin: nobody -> this host", "crash: this host -> 172.16.1.5", "return: 172.16.1.5 -> 172.16.1.5"}
-	report, _, ok := plays(t, want, whoHad, "--only", "crash", "--interval", "300ms")
+	svg := filepath.Join(openDir(t), "rehearsal.svg")
+	report, _, ok := plays(t, want, whoHad, "--only", "crash", "--interval", "300ms", "--svg", svg)
 	if !ok {
 		return
+	}
+	drawn := stage.Read(t, svg)
+	for _, part := range []string{"172.16.1.2: nobody for", ", this host for", ", nobody for", ", 172.16.1.5 for", "2 crash", "3 return", `class="nobody"`} {
+		if !strings.Contains(drawn, part) {
+			t.Errorf("the drawing lacks %q:\n%s", part, drawn)
+		}
 	}
 	if gap := report.Steps[1].GapMS; gap < 20 {
 		t.Errorf("a crash that the client did not notice: %v ms", gap)

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -105,4 +106,17 @@ func Announcement(t *testing.T, s *lab.Sniffer, h *lab.Host, alias netip.Addr, s
 // Median is the middle value.
 func Median(d []time.Duration) time.Duration {
 	return slices.Sorted(slices.Values(d))[len(d)/2]
+}
+
+// LoopLag reads from metrics by how much the loop has woken late, and how often it has woken.
+func LoopLag(t *testing.T, metrics string) (late time.Duration, woken int) {
+	t.Helper()
+	number := func(row string) (n float64) {
+		_, rest, _ := strings.Cut(metrics, "\naliasdefender_loop_lag_seconds_"+row+" ")
+		if _, err := fmt.Sscan(rest, &n); err != nil {
+			t.Fatalf("%s: %v", row, err)
+		}
+		return n
+	}
+	return time.Duration(number("sum") * float64(time.Second)), int(number("count"))
 }

@@ -22,6 +22,18 @@ func Read(t *testing.T, path string) string {
 	return string(b)
 }
 
+// WantedFile is Wanted of a file that make test-deps installs.
+func WantedFile(t *testing.T, path, what string) {
+	t.Helper()
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%s is missing: no %s; 'make test-deps' installs it", what, path)
+	}
+	t.Skipf("SKIPPED, NOTHING TESTED: %s is missing: no %s; 'make test-deps' installs it", what, path)
+}
+
 // Wanted skips the test if a program that it needs is missing, and fails it in CI: a
 // test that nobody runs proves nothing.
 func Wanted(t *testing.T, program, debianPackage string) {

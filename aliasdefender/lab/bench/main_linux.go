@@ -49,7 +49,7 @@ func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	f.Uint64Var(&o.seed, "seed", 1, "chooses the moments, within an interval, at which faults strike")
 	f.StringVar(&o.program, "program", "", "the aliasdefender to measure (default: this tree's is built)")
 	f.StringVar(&o.keepalived, "keepalived", findKeepalived(), "the keepalived to measure")
-	f.StringVar(&o.out, "out", "docs", "directory for benchmarks.md and benchmarks.svg")
+	f.StringVar(&o.out, "out", "docs", "directory for benchmarks.md and its drawings")
 	f.StringVar(&o.raw, "raw", filepath.Join("build", "bench.json"), "file of all single runs; what is not measured now stays in it")
 	f.DurationVar(&o.noise, "noise", 20*time.Millisecond, "a run in which the control client has no answer for so long is repeated")
 	if err := f.Parse(args); err != nil {
@@ -199,7 +199,7 @@ func (m *meter) run(ctx context.Context, p part, e entry, number int) (Run, erro
 		if ctx.Err() != nil {
 			return r, fmt.Errorf("%s at %s: %w", p.story.Key, p.rate.Name, context.Cause(ctx))
 		}
-		r.Values, r.Open = found.values, found.open // also of a run that is given up: its values count for nothing, but may tell why
+		r.Values, r.Open, r.Had = found.values, found.open, found.had // also of a run that is given up: its values count for nothing, but may tell why
 		if err == nil {
 			return r, nil
 		}

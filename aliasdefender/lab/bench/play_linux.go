@@ -18,6 +18,7 @@ import (
 type measured struct {
 	values map[string]float64
 	open   []string
+	had    []Had
 }
 
 func (m *measured) set(name string, v float64) {
@@ -377,6 +378,9 @@ func once(ctx context.Context, p part, e entry, program contender, phase, noise 
 	}
 	if err := plays[p.story.Key](ctx, s, &m); err != nil {
 		return m, err
+	}
+	if p.draws(e) {
+		m.had = s.had()
 	}
 	if d := s.disturbed(&m); d != "" {
 		return m, fmt.Errorf("%w: %s", errDisturbed, d)

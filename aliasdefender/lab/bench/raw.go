@@ -55,6 +55,7 @@ type Run struct {
 	Failed  string             // why the last attempt does not count either; "": it counts
 	Values  map[string]float64 // what was measured; the name ends with the unit. The values of a failed run are in no figure
 	Open    []string           // names of values that are "at least": the measured state had not ended
+	Had     []Had              `json:",omitempty"` // who had the alias when; only of runs that are drawn
 }
 
 // value returns a value by its name. A value that is "at least" counts as long as we

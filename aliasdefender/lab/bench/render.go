@@ -35,7 +35,11 @@ func documents(raw *Raw) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []file{{"benchmarks.md", page.Bytes()}, {"benchmarks.svg", plot}}, nil
+	files := []file{{"benchmarks.md", page.Bytes()}, {"benchmarks.svg", plot}}
+	if drawn := drawTimeline(raw); drawn != nil {
+		files = append(files, file{"benchmarks-timeline.svg", drawn})
+	}
+	return files, nil
 }
 
 // report is what the page says: words, and tables that are ready to print.
@@ -45,6 +49,7 @@ type report struct {
 	Sessions table
 	Gaps     table
 	Heals    table
+	Timeline bool // it is drawn
 	Kill     table
 	Loss     table
 	CPU      table
@@ -87,6 +92,7 @@ func newReport(raw *Raw) report {
 		Sessions: p.sessions(),
 		Gaps:     p.gaps(),
 		Heals:    p.heals(),
+		Timeline: drawTimeline(raw) != nil,
 		Kill:     p.kill(),
 		Loss:     p.loss(),
 		CPU:      p.cpu(),

@@ -13,12 +13,8 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// The names and addresses on the stage.
-const (
-	hostA = "a"
-	hostB = "b"
-	nic   = "eth0"
-)
+// nic is the hosts' interface on the switch.
+const nic = "eth0"
 
 // addresses are those on the stage, of one family.
 type addresses struct {
