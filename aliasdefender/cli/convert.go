@@ -61,7 +61,10 @@ IPVS (virtual_server) is not converted.`,
 			}
 			return []string{"conf"}, cobra.ShellCompDirectiveFilterFileExt
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if problem := config.LookAtKey(o.Key); c.Flags().Changed("key") && filepath.IsAbs(o.Key) && problem != "" {
+				return &exit{exitConfig, fmt.Errorf("%s: %s", o.Key, problem)}
+			}
 			o.Path = convert.DefaultPath
 			if len(args) == 1 {
 				o.Path = args[0]
