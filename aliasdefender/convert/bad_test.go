@@ -192,7 +192,7 @@ func FuzzConvert(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "keepalived.conf")
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "include") {
-			t.Skip("it would read this machine's files")
+			return // it would read this machine's files
 		}
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
