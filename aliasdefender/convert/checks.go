@@ -45,13 +45,25 @@ func (c *converter) makeChecks() {
 				all = append(all, m.tracks...)
 			}
 		}
-		v.checks = nil
 		for _, t := range all {
 			k := c.checkOf(v, t, used)
 			if k != nil && !k.off && !slices.Contains(v.checks, k.name) {
 				v.checks = append(v.checks, k.name)
 			}
 		}
+	}
+	for _, s := range c.scripts {
+		c.untracked(s.at, "vrrp_script "+s.name)
+	}
+	for _, p := range c.processes {
+		c.untracked(p.at, "vrrp_track_process "+p.name)
+	}
+}
+
+// untracked says that nothing came of something that could be a check.
+func (c *converter) untracked(at Place, key string) {
+	if !c.made(key) {
+		c.said = append(c.said, comment{at, show(key) + ": there is no check of it: no instance that has an alias tracks it, or as said of it elsewhere", false})
 	}
 }
 
@@ -194,6 +206,7 @@ func (c *converter) makeGroups() {
 	add := func(at Place, name string, rows []*row) {
 		switch {
 		case len(rows) < 2:
+			c.said = append(c.said, comment{at, show(name) + ": has fewer than two aliases, and needs no group", false})
 		case len(rows) > mostMembers:
 			c.once(at, "%s has %d aliases, more than the %d of a group: they are not kept together", show(name), len(rows), mostMembers)
 		default:
@@ -213,6 +226,9 @@ func (c *converter) makeGroups() {
 			rows = append(rows, v.rows...)
 		}
 		add(g.at, g.name, rows)
+		if len(rows) == 0 && g.notifies.any() {
+			c.once(g.notifies.at, "vrrp_sync_group %s: its notify scripts are not called: none of its instances has an alias", show(g.name))
+		}
 	}
 	for _, v := range c.instances {
 		if v.group == nil && slices.ContainsFunc(v.rows, func(r *row) bool { return r.nic != v.rows[0].nic }) {

@@ -97,15 +97,18 @@ func (c *converter) remarks() (all []string) {
 	for _, v := range c.instances {
 		found = append(found, v.said...)
 	}
-	slices.SortStableFunc(found, func(a, b comment) int {
-		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line))
-	})
+	slices.SortStableFunc(found, byPlace)
 	for _, f := range found {
 		if f.todo {
 			all = append(all, fmt.Sprintf("%s: %s", f.at, f.text))
 		}
 	}
 	return all
+}
+
+// byPlace is the order of comments.
+func byPlace(a, b comment) int {
+	return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line))
 }
 
 // verify reads what was made as a Monitor would.

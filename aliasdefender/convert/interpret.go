@@ -130,11 +130,12 @@ const authText = "authentication: the password of VRRP is not used; the two Moni
 func (v *instance) role(stated bool) {
 	v.primary = v.master
 	switch {
+	case v.priority == 255:
+		v.primary = true
+		v.do(v.at, "priority 255 is for a host's own address, which must not be an alias: give the service an address that neither host has of its own")
 	case v.master && v.priority < 100:
 		v.do(v.at, "state is MASTER, but priority is %d: Primary is true; if the other host's priority is higher, write false here and true there", v.priority)
 	case v.master:
-	case v.priority == 255:
-		v.primary = true
 	case v.nopreempt:
 		v.do(v.at, "with nopreempt both hosts have state BACKUP, so it does not tell which is primary: Primary is false; on the host of the higher priority write true")
 	case v.priority > 100 || !stated && v.priority == 100:

@@ -49,12 +49,11 @@ type instance struct {
 
 // address is one of virtual_ipaddress.
 type address struct {
-	at     Place
-	addr   netip.Addr
-	bits   int // of its prefix; 0: none is written
-	nic    string
-	label  string
-	excess bool // of virtual_ipaddress_excluded
+	at    Place
+	addr  netip.Addr
+	bits  int // of its prefix; 0: none is written
+	nic   string
+	label string
 }
 
 // group is a vrrp_sync_group.

@@ -31,7 +31,7 @@ func (c *converter) makeRows() error {
 	}
 	for _, v := range c.instances {
 		if len(v.addresses) == 0 {
-			v.do(v.at, "vrrp_instance %s has no address that could be an alias", show(v.name))
+			v.do(v.at, "vrrp_instance %s has no address that could be an alias, and nothing of it is converted", show(v.name))
 		}
 		for _, a := range v.addresses {
 			r, problem := c.row(v, a, labels)
@@ -195,6 +195,8 @@ func (c *converter) table() []byte {
 
 // comments writes comments, those first on which somebody has to act.
 func comments(b *strings.Builder, all []comment) {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, byPlace)
 	for _, todo := range []bool{true, false} {
 		for _, c := range all {
 			if c.todo != todo {

@@ -22,6 +22,9 @@ func (in *interpreter) tracks(all *[]track, n *node) bool {
 				}
 			case w == "reverse":
 				t.reverse = true
+			case t.weighed && i > 0 && s.words[i] == "weight", w == "noreverse", w == "no_reverse":
+			default:
+				in.wrong(s.at, "%s %s: %s is no word that is known here", n.words[0], show(t.name), show(w))
 			}
 		}
 		*all = append(*all, t)
