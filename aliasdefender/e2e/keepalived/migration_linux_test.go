@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,14 @@ func TestARunningPairGoesOverAndBackWithoutAGap(t *testing.T) {
 	stage.Must(t, err)
 	stage.Until(t, p, s.A, "holds the alias", func(_ control.Snapshot, a control.Alias) bool { return a.Row == "H9" })
 	stage.Hears(t, p, s.B, "holding")
+	// It puts the alias back at once only if it knows that nobody else claims it, and has
+	// asked since the partner was there.
+	heard := time.Now()
+	stage.Until(t, p, s.A, "knows that nobody else has the alias", func(_ control.Snapshot, a control.Alias) bool {
+		return slices.ContainsFunc(a.Facts, func(f control.Fact) bool {
+			return f.Name == "alias elsewhere" && f.Value == "silent" && f.Asked.After(heard)
+		})
+	})
 	s.end(s.vrrp[s.A])
 	stage.Said(t, a, "reason=restored")
 	stage.Held(t, p, "a")
