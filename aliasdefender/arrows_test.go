@@ -22,7 +22,7 @@ import (
 // import everything.
 var arrows = map[string]string{
 	"":          "cli",
-	"cli":       "config control daemon defender files host inspect lab logs look probe record rehearse rules",
+	"cli":       "config control convert daemon defender files host inspect lab logs look probe record rehearse rules",
 	"daemon":    "check config control defender drill hook host logs metrics page peer probe record recovery route rules sdnotify store",
 	"route":     "agenda check config control detect hearing host probe record rules",
 	"defender":  "agenda config control count detect hearing host peer probe record rules",
@@ -32,6 +32,7 @@ var arrows = map[string]string{
 	"agenda":    "",
 	"check":     "config logs program",
 	"config":    "files",
+	"convert":   "config files",
 	"control":   "count",
 	"count":     "",
 	"drill":     "control peer probe record rules",

@@ -147,7 +147,7 @@ func (a *app) root() *cobra.Command {
 		a.settingsNamed = c.Flags().Changed("settings")
 	}
 	root.AddCommand(a.monitorCmd(), a.addAliasCmd(), a.removeAliasCmd(), a.handoverCmd(), a.maintenanceCmd(), a.statusCmd(), a.whyCmd(),
-		a.checkCmd(), a.drillCmd(), a.reloadCmd(), a.rehearseCmd(), a.genKeyCmd(), a.completionCmd())
+		a.checkCmd(), a.convertCmd(), a.drillCmd(), a.reloadCmd(), a.rehearseCmd(), a.genKeyCmd(), a.completionCmd())
 	for _, c := range append(root.Commands(), root) {
 		c.Version = a.version // so that every verb knows --version
 	}

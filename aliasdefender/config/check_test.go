@@ -99,7 +99,7 @@ func TestAProgramThatOthersCouldChangeIsRefused(t *testing.T) {
 		"good":          "is a directory; name the program in it",
 		"nowhere/own":   "does not exist",
 	} {
-		got := commandProblem(under(path))
+		got := LookAtCommand(under(path))
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
@@ -108,7 +108,7 @@ func TestAProgramThatOthersCouldChangeIsRefused(t *testing.T) {
 		if err := os.Chown(under("good", "own"), 1, 1); err != nil {
 			t.Fatal(err)
 		}
-		if got := commandProblem(under("good", "own")); !strings.Contains(got, "root runs it, and others can change it: it belongs to user 1") {
+		if got := LookAtCommand(under("good", "own")); !strings.Contains(got, "root runs it, and others can change it: it belongs to user 1") {
 			t.Errorf("another user's program: %q", got)
 		}
 	}

@@ -18,7 +18,7 @@ const maxCA = 1 << 20
 func (f *SettingsFile) lookAtChecks() {
 	for _, c := range f.checks {
 		if c.kind.value == CheckCommand && !c.command.bad && len(c.command.value) > 0 {
-			if problem := commandProblem(c.command.value[0]); problem != "" {
+			if problem := LookAtCommand(c.command.value[0]); problem != "" {
 				f.mistake(c.command.line, c.command.field, showPath(c.command.value[0])+" "+problem)
 			}
 		}
@@ -32,8 +32,8 @@ func (f *SettingsFile) lookAtChecks() {
 	}
 }
 
-// commandProblem says why a command cannot be a check's, and what to do; empty if it can.
-func commandProblem(path string) string {
+// LookAtCommand says why a program cannot be a check's command, and what to do; empty if it can.
+func LookAtCommand(path string) string {
 	problem := LookAtProgram(path)
 	if info, err := os.Stat(path); problem == "" && err == nil && info.Mode().Perm()&0o111 == 0 {
 		problem = fmt.Sprintf("is not executable; 'chmod 755 %s'", showPath(path))

@@ -140,3 +140,9 @@ func strangeSecret(e *files.Error, shown, what, anew string) string {
 	}
 	return "is not a regular file; " + anew
 }
+
+// LookAtKey says why a file cannot be the key of the channel; empty: it can.
+func LookAtKey(path string) string {
+	_, problem := readKey(path)
+	return problem
+}

@@ -1,0 +1,104 @@
+package convert
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// programOf takes a command line out of what follows its keyword. If it is not quoted it is
+// the first word, of which the others are user and group; or all of it.
+func programOf(rest string, all bool) (command, user string) {
+	if rest == "" {
+		return "", ""
+	}
+	if quote := rest[0]; quote == '"' || quote == '\'' {
+		inside, after, closed := strings.Cut(rest[1:], string(quote))
+		if closed {
+			return inside, strings.Trim(after, " \t")
+		}
+	}
+	if all {
+		return rest, ""
+	}
+	if i := strings.IndexAny(rest, " \t"); i >= 0 {
+		return rest[:i], strings.Trim(rest[i:], " \t")
+	}
+	return rest, ""
+}
+
+// forShell is what only a shell understands.
+const forShell = "|&;<>()$`*?~\n"
+
+// arguments splits a command as keepalived does: by blanks outside of quotes, with \ before
+// a character that is to be taken as it is. Not ok: it is one for a shell, or a quote is not
+// closed.
+func arguments(command string) (args []string, ok bool) {
+	var b strings.Builder
+	within, quote := false, byte(0)
+	for i := 0; i < len(command); i++ {
+		switch c := command[i]; {
+		case c == '\\' && i+1 < len(command):
+			i++
+			b.WriteByte(command[i])
+			within = true
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			b.WriteByte(c)
+		case c == '"' || c == '\'':
+			quote, within = c, true
+		case c == ' ' || c == '\t':
+			if within {
+				args = append(args, b.String())
+			}
+			b.Reset()
+			within = false
+		case strings.IndexByte(forShell, c) >= 0:
+			return nil, false
+		default:
+			b.WriteByte(c)
+			within = true
+		}
+	}
+	if within {
+		args = append(args, b.String())
+	}
+	return args, quote == 0 && len(args) > 0
+}
+
+// resolve makes of a command a program by its absolute path, with arguments. The problem
+// says why this host could not run it; empty: it could.
+func (c *converter) resolve(command string) (argv []string, problem string) {
+	argv, ok := arguments(command)
+	if !ok {
+		argv = []string{"/bin/sh", "-c", command}
+	}
+	if !filepath.IsAbs(argv[0]) {
+		path := c.host.Find(argv[0])
+		if path == "" {
+			return argv, show(argv[0]) + " is not found on this host"
+		}
+		argv[0] = path
+	}
+	if problem := c.host.Program(argv[0]); problem != "" {
+		return argv, show(argv[0]) + " " + strings.TrimSuffix(problem, "; name a program that does")
+	}
+	return argv, ""
+}
+
+// connects is a command of bash's that says whether a port can be reached.
+var connects = regexp.MustCompile(`^\s*(?:bash -c ')?<\s*/dev/tcp/([A-Za-z0-9.:-]+)/([0-9]+)'?\s*$`)
+
+// quoted writes arguments so that a shell reads them as they are.
+func quoted(argv []string) string {
+	var words []string
+	for _, a := range argv {
+		if a != "" && strings.Trim(a, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+,-") == "" {
+			words = append(words, a)
+			continue
+		}
+		words = append(words, "'"+strings.ReplaceAll(a, "'", `'\''`)+"'")
+	}
+	return strings.Join(words, " ")
+}

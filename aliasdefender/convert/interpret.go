@@ -1,0 +1,335 @@
+package convert
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// interpreter makes a model of a tree.
+type interpreter struct {
+	model
+	said []comment
+}
+
+// interpret finds out what the statements mean.
+func interpret(tree []*node, said []comment) *interpreter {
+	in := &interpreter{said: said}
+	in.scripts, in.processes = map[string]*script{}, map[string]*process{}
+	for _, n := range tree {
+		in.top(n)
+	}
+	in.join()
+	return in
+}
+
+// say adds a comment about the file as a whole.
+func (in *interpreter) say(at Place, m meant, format string, args ...any) {
+	in.said = append(in.said, comment{at, fmt.Sprintf(format, args...) + ": " + m.text, m.todo})
+}
+
+// wrong adds a comment about something that keepalived would not take either, or that says
+// nothing.
+func (in *interpreter) wrong(at Place, format string, args ...any) {
+	in.said = append(in.said, comment{at, fmt.Sprintf(format, args...), true})
+}
+
+// top takes in a statement at the top.
+func (in *interpreter) top(n *node) {
+	switch k := n.words[0]; k {
+	case "vrrp_instance":
+		in.instances = append(in.instances, in.instance(n))
+	case "vrrp_sync_group":
+		in.groups = append(in.groups, in.syncGroup(n))
+	case "vrrp_script":
+		s := in.script(n)
+		in.scripts[s.name] = s
+	case "vrrp_track_process":
+		p := in.process(n)
+		in.processes[p.name] = p
+	case "global_defs":
+		for _, g := range n.block {
+			in.globalDef(g)
+		}
+	default:
+		m, known := ofTop[k]
+		if !known {
+			m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
+		}
+		in.say(n.at, m, "%s", clip(strings.Join(n.words, " ")))
+	}
+}
+
+func (in *interpreter) globalDef(n *node) {
+	switch k := n.words[0]; k {
+	case "script_user":
+		in.global.user, in.global.userAt = strings.Join(n.words[1:], " "), n.at
+	case "default_interface":
+		in.global.nic = n.word(0)
+	default:
+		m, known := globalMeaning(k)
+		if !known {
+			m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
+		}
+		in.say(n.at, m, "%s", show(k))
+	}
+}
+
+// instance takes in a vrrp_instance.
+func (in *interpreter) instance(n *node) *instance {
+	v := &instance{at: n.at, name: n.word(0), priority: 100, advert: time.Second, notifies: notifies{at: n.at}}
+	stated := false
+	for _, s := range n.block {
+		switch k := s.words[0]; k {
+		case "interface":
+			v.nic = s.word(0)
+		case "state":
+			stated, v.master = true, s.word(0) == "MASTER"
+			if v.master != (s.word(0) != "BACKUP") {
+				in.wrong(s.at, "state %s: is neither MASTER nor BACKUP, and counts as BACKUP", show(s.word(0)))
+			}
+		case "priority":
+			v.priority = in.number(s, 100, 1, 255)
+		case "nopreempt":
+			v.nopreempt = true
+		case "preempt_delay":
+			v.delay = in.seconds(s, 0, 0, 1000*time.Second)
+		case "advert_int":
+			v.advert = in.seconds(s, time.Second, 10*time.Millisecond, 255*time.Second)
+		case "virtual_ipaddress", "virtual_ipaddress_excluded":
+			for _, a := range s.block {
+				in.address(v, a)
+			}
+		case "unicast_src_ip":
+			v.note(s.at, "unicast_src_ip %s: this host's own address; it is the Partner in the other host's file", show(s.word(0)))
+		case "unicast_peer":
+			in.peersOf(v, s)
+		case "virtual_routes":
+			in.routesOf(v, s)
+		case "authentication":
+			v.said = append(v.said, comment{s.at, authText, true})
+		case "virtual_rules":
+			v.about(s.at, ofInstance[k], k)
+		default:
+			if !in.tracks(&v.tracks, s) && !v.notifies.take(s) {
+				v.unknown(s)
+			}
+		}
+	}
+	v.role(stated)
+	return v
+}
+
+// authText is what is said of a password, which is replaced by a key.
+const authText = "authentication: the password of VRRP is not used; the two Monitors talk with a key, which 'aliasdefender GenKey /etc/aliasdefender.key' makes (docs/channel.md)"
+
+// role finds out which of the two hosts this is. The partner's priority is in its own file,
+// so the state counts, and what the priority says against it is said.
+func (v *instance) role(stated bool) {
+	v.primary = v.master
+	switch {
+	case v.priority == 255:
+		v.primary = true
+		v.do(v.at, "priority 255 is for a host's own address, which must not be an alias: give the service an address that neither host has of its own")
+	case v.master && v.priority < 100:
+		v.do(v.at, "state is MASTER, but priority is %d: Primary is true; if the other host's priority is higher, write false here and true there", v.priority)
+	case v.master:
+	case v.nopreempt:
+		v.do(v.at, "with nopreempt both hosts have state BACKUP, so it does not tell which is primary: Primary is false; on the host of the higher priority write true")
+	case v.priority > 100 || !stated && v.priority == 100:
+		v.do(v.at, "state is not MASTER, and priority is %d: Primary is false; if this is the higher of the two hosts' priorities, write true here, and false on the other", v.priority)
+	}
+}
+
+// unknown says what becomes of a keyword that gives no setting.
+func (v *instance) unknown(s *node) {
+	m, known := ofInstance[s.words[0]]
+	if !known {
+		m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
+	}
+	v.about(s.at, m, s.words[0])
+}
+
+// about says something of a keyword, once for each meaning that needs nobody to do anything.
+func (v *instance) about(at Place, m meant, keyword string) {
+	if !m.todo {
+		for i, c := range v.said {
+			if names, same := strings.CutSuffix(c.text, ": "+m.text); same && !c.todo {
+				v.said[i].text = names + ", " + show(keyword) + ": " + m.text
+				return
+			}
+		}
+	}
+	v.said = append(v.said, comment{at, show(keyword) + ": " + m.text, m.todo})
+}
+
+// note says something of the instance that needs nobody to do anything.
+func (v *instance) note(at Place, format string, args ...any) {
+	v.said = append(v.said, comment{at, fmt.Sprintf(format, args...), false})
+}
+
+// do says what somebody has to do, or to decide.
+func (v *instance) do(at Place, format string, args ...any) {
+	v.said = append(v.said, comment{at, fmt.Sprintf(format, args...), true})
+}
+
+// address takes in one line of virtual_ipaddress.
+func (in *interpreter) address(v *instance, n *node) {
+	text, rest := n.words[0], n.words[1:]
+	a := address{at: n.at}
+	host, length, given := strings.Cut(text, "/")
+	addr, err := netip.ParseAddr(host)
+	if err == nil && given {
+		a.bits, err = strconv.Atoi(length)
+		if err != nil {
+			if mask, problem := netip.ParseAddr(length); problem == nil && mask.Is4() {
+				a.bits, err = ones(mask), nil
+			}
+		}
+	}
+	if err != nil || addr.Zone() != "" || a.bits < 0 || a.bits > addr.BitLen() {
+		v.do(n.at, "%s: is no address, and there is no row for it", show(text))
+		return
+	}
+	a.addr = addr
+	for i := 0; i < len(rest); i++ {
+		value := ""
+		if i+1 < len(rest) {
+			value = rest[i+1]
+		}
+		switch rest[i] {
+		case "dev":
+			a.nic = value
+			i++
+		case "label":
+			a.label = value
+			i++
+		case "brd", "broadcast", "scope", "preferred_lft":
+			if rest[i] == "scope" && value != "global" || rest[i] == "preferred_lft" {
+				v.do(n.at, "%s: %s %s cannot be said; an alias has the scope of its address, and one of IPv6 is never chosen as the source of what is new", show(text), rest[i], show(value))
+			}
+			i++
+		case "no_track":
+			v.note(n.at, "%s: no_track: an alias that another program removes is put back", show(text))
+		case "noprefixroute", "-nodad", "home":
+			v.note(n.at, "%s: %s is not passed on", show(text), rest[i])
+		case "use_vmac":
+			v.about(n.at, virtualMA, "use_vmac")
+		default:
+			v.do(n.at, "%s: %s cannot be said in hostname.alias", show(text), show(rest[i]))
+		}
+	}
+	v.addresses = append(v.addresses, a)
+}
+
+// ones is the length of a dotted mask, or -1.
+func ones(mask netip.Addr) int {
+	for n := range 33 {
+		if p, _ := netip.AddrFrom4([4]byte{255, 255, 255, 255}).Prefix(n); p.Addr() == mask {
+			return n
+		}
+	}
+	return -1
+}
+
+// peersOf takes in unicast_peer.
+func (in *interpreter) peersOf(v *instance, n *node) {
+	v.peersAt = n.at
+	for _, p := range n.block {
+		addr, err := netip.ParseAddr(p.words[0])
+		if err != nil {
+			v.do(p.at, "%s: is no address of a partner", show(p.words[0]))
+			continue
+		}
+		if len(p.words) > 1 {
+			v.about(p.at, ofVRRP, p.words[1])
+		}
+		v.peers = append(v.peers, addr)
+	}
+}
+
+// syncGroup takes in a vrrp_sync_group.
+func (in *interpreter) syncGroup(n *node) *group {
+	g := &group{at: n.at, name: n.word(0), notifies: notifies{at: n.at}}
+	for _, s := range n.block {
+		switch k := s.words[0]; {
+		case k == "group":
+			for _, m := range s.block {
+				g.names = append(g.names, m.words...)
+			}
+		case in.tracks(&g.tracks, s) || g.notifies.take(s):
+		default:
+			m, known := ofInstance[k]
+			if !known {
+				m = todo("is no keyword of a group, and keepalived takes no notice of it; the names of members stand in group { }")
+			}
+			in.say(s.at, m, "vrrp_sync_group %s: %s", show(g.name), show(k))
+		}
+	}
+	return g
+}
+
+// number reads the whole number behind a keyword.
+func (in *interpreter) number(n *node, otherwise, least, most int) int {
+	i, ok := whole(n.word(0), least, most)
+	if !ok {
+		in.wrong(n.at, "%s %s: is no number from %d to %d, and counts as %d", show(n.words[0]), show(n.word(0)), least, most, otherwise)
+		return otherwise
+	}
+	return i
+}
+
+// seconds reads the time behind a keyword, which is a decimal number of seconds.
+func (in *interpreter) seconds(n *node, otherwise, least, most time.Duration) time.Duration {
+	f, err := strconv.ParseFloat(n.word(0), 64)
+	if d := time.Duration(f * float64(time.Second)); err == nil && f >= 0 && f < 1e6 && d >= least && d <= most {
+		return d.Round(time.Microsecond)
+	}
+	in.wrong(n.at, "%s %s: is no number of seconds from %v to %v, and counts as %v", show(n.words[0]), show(n.word(0)), least.Seconds(), most.Seconds(), otherwise.Seconds())
+	return otherwise
+}
+
+// whole reads a whole number within bounds.
+func whole(s string, least, most int) (int, bool) {
+	i, err := strconv.Atoi(s)
+	if err != nil || i < least || i > most {
+		return 0, false
+	}
+	return i, true
+}
+
+// join brings groups and instances together.
+func (in *interpreter) join() {
+	byName := map[string]*instance{}
+	for _, v := range in.instances {
+		byName[v.name] = v
+		if v.nic == "" {
+			v.nic = in.global.nic
+		}
+	}
+	for _, g := range in.groups {
+		for _, name := range g.names {
+			v := byName[name]
+			switch {
+			case v == nil:
+				in.wrong(g.at, "vrrp_sync_group %s: there is no vrrp_instance %s", show(g.name), show(name))
+			case v.group != nil && v.group != g:
+				in.wrong(g.at, "vrrp_sync_group %s: %s is in %s already; it stays there", show(g.name), show(name), show(v.group.name))
+			case v.group == nil:
+				v.group = g
+				g.members = append(g.members, v)
+			}
+		}
+		for _, v := range g.members {
+			if first := g.members[0]; v.primary != first.primary {
+				v.do(g.at, "state and priority of %s and %s do not say the same, and the two are in group %s: Primary is %t, as for the first", show(first.name), show(v.name), show(g.name), first.primary)
+				v.primary = first.primary
+			}
+		}
+	}
+	if u := in.global.user; u != "" && u != "root" {
+		in.wrong(in.global.userAt, "script_user %s: the Monitor runs programs as root; begin a command with /usr/sbin/runuser -u USER --, and open the unit with the drop-in hooks.conf (docs/hooks.md)", show(u))
+	}
+}
