@@ -203,7 +203,7 @@ packages-check: packages
 	@$(PACKING) OUT='$(PACKAGES)-again' sh packaging/build >/dev/null
 	cmp $(PACKAGES)/SHA256SUMS $(PACKAGES)-again/SHA256SUMS
 	@rm -r $(PACKAGES)-again
-	CGO_ENABLED=0 $(GO) test -v -count 1 ./aliasdefender/e2e/packages -run Packages -packages $(CURDIR)/$(PACKAGES) $(TESTFLAGS)
+	CGO_ENABLED=0 $(GO) test -v -count 1 ./aliasdefender/e2e/packages -run OfMadePackages -packages $(CURDIR)/$(PACKAGES) $(TESTFLAGS)
 	@if command -v lintian >/dev/null 2>&1; then set -x; lintian --allow-root --fail-on error $(PACKAGES)/*.deb; \
 		else echo '*** MISSING: lintian (Debian: lintian): the deb is NOT CHECKED by it'; fi
 
