@@ -114,9 +114,9 @@ func TestScriptsOfPackagesDoAtEachMomentWhatIsPromised(t *testing.T) {
 		{"deb: the old version before an upgrade", running, "deb", "preremove", "upgrade 1.1.0-1", ""},
 		{"deb: the old version after an upgrade", running, "deb", "postremove", "upgrade 1.1.0-1", ""},
 		{"deb: an upgrade is taken back", running, "deb", "postinstall", "abort-upgrade 1.1.0-1", ""},
-		{"deb: removal", running, "deb", "preremove", "remove", "deb-systemd-invoke stop aliasdefender.service\n" + disable},
-		{"deb: removal, no systemd", sysv, "deb", "preremove", "remove", "invoke-rc.d AliasDefender stop\n"},
-		{"deb: removed", running, "deb", "postremove", "remove", "systemctl daemon-reload\nupdate-rc.d AliasDefender disable\n"},
+		{"deb: removal", running, "deb", "preremove", "remove", "deb-systemd-invoke stop aliasdefender.service\n" + disable + "update-rc.d AliasDefender disable\n"},
+		{"deb: removal, no systemd", sysv, "deb", "preremove", "remove", "invoke-rc.d AliasDefender stop\nupdate-rc.d AliasDefender disable\n"},
+		{"deb: removed", running, "deb", "postremove", "remove", "systemctl daemon-reload\n"},
 		{"deb: purged", sysv, "deb", "postremove", "purge", "update-rc.d AliasDefender remove\n"},
 
 		{"rpm: installed", machine{systemd: 257}, "rpm", "postinstall", "1", "systemctl daemon-reload\n"},
