@@ -5,6 +5,9 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 FUZZTIME    ?= 20s
 SOAKTIME    ?= 10m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NFPM        ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+CYCLONEDX   ?= github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+MAINTAINER  ?= The Alias Defender authors <maintainers@users.noreply.github.com>
 
 PROGRAM  = build/aliasdefender
 LDFLAGS  = -s -w -X main.version=$(VERSION)
@@ -124,7 +127,7 @@ test-computing:
 # stacks slow. The programs that tests start have it too; without GORACE each of them
 # would sleep for a second at its end. What tries shell scripts finds no races.
 # RACE='./aliasdefender/peer' runs a part.
-RACE = $(shell $(GO) list $(REAL) | grep -Ev '/e2e/(install|initscript|readme)$$|/(daemon|host)$$')
+RACE = $(shell $(GO) list $(REAL) | grep -Ev '/e2e/(install|initscript|packages|readme)$$|/(daemon|host)$$')
 BUBBLES = ./aliasdefender/daemon ./aliasdefender/host # on one processor, as in test-pure
 race: export GORACE ?= atexit_sleep_ms=0
 race:
@@ -205,6 +208,23 @@ LAYOUT = DESTDIR='$(DESTDIR)' INIT='$(INIT)' PROGRAM='$(PROGRAM)' sbindir='$(sbi
 $(PROGRAM):
 	$(MAKE) build
 
+# deb, rpm and apk for amd64 and arm64, their sums, and what modules are in them:
+# docs/packages.md. MAINTAINER is who answers for them.
+PACKAGES = build/packages
+PACKING  = GO='$(GO)' VERSION='$(VERSION)' MAINTAINER='$(MAINTAINER)' NFPM='$(NFPM)' CYCLONEDX='$(CYCLONEDX)'
+packages:
+	@$(PACKING) OUT='$(PACKAGES)' sh packaging/build
+
+# Makes them twice, compares the sums, then what is in the formats, and asks lintian if it is
+# there.
+packages-check: packages
+	@$(PACKING) OUT='$(PACKAGES)-again' sh packaging/build >/dev/null
+	cmp $(PACKAGES)/SHA256SUMS $(PACKAGES)-again/SHA256SUMS
+	@rm -r $(PACKAGES)-again
+	CGO_ENABLED=0 $(GO) test -v -count 1 ./aliasdefender/e2e/packages -run OfMadePackages -packages $(CURDIR)/$(PACKAGES) $(TESTFLAGS)
+	@if command -v lintian >/dev/null 2>&1; then set -x; lintian --allow-root --fail-on error $(PACKAGES)/*.deb; \
+		else echo '*** MISSING: lintian (Debian: lintian): the deb is NOT CHECKED by it'; fi
+
 # The sample of the article, rehearsed: real Monitors in namespaces of this machine.
 demo: build
 	$(PROGRAM) Rehearse
@@ -278,4 +298,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build missing test test-real test-page test-packages test-pure test-computing race soak test-deps test-system test-system-deps install uninstall demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-page test-packages test-pure test-computing race soak test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

@@ -110,12 +110,14 @@ func TestInstallBringsManualCompletionAndExamples(t *testing.T) {
 	r := newRoot(t)
 	r.make("install", "INIT=none", "PREFIX=/usr")
 	want := map[string]string{
-		"/usr/share/bash-completion/completions/aliasdefender":          "completion for bash\n",
-		"/usr/share/zsh/site-functions/_aliasdefender":                  "completion for zsh\n",
-		"/usr/share/fish/vendor_completions.d/aliasdefender.fish":       "completion for fish\n",
-		"/usr/share/doc/aliasdefender/examples/hostname.alias":          stage.Read(t, "../../../etc/hostname.alias"),
-		"/usr/share/doc/aliasdefender/examples/aliasdefender.toml":      stage.Read(t, "../../../etc/aliasdefender.toml"),
-		"/usr/share/doc/aliasdefender/examples/hooks.conf":              stage.Read(t, "../../../init/aliasdefender.service.d/hooks.conf"),
+		"/usr/share/bash-completion/completions/aliasdefender":     "completion for bash\n",
+		"/usr/share/zsh/site-functions/_aliasdefender":             "completion for zsh\n",
+		"/usr/share/fish/vendor_completions.d/aliasdefender.fish":  "completion for fish\n",
+		"/usr/share/doc/aliasdefender/examples/hostname.alias":     stage.Read(t, "../../../etc/hostname.alias"),
+		"/usr/share/doc/aliasdefender/examples/aliasdefender.toml": stage.Read(t, "../../../etc/aliasdefender.toml"),
+		// Its first lines tell how to copy it from its place.
+		"/usr/share/doc/aliasdefender/examples/hooks.conf": strings.ReplaceAll(stage.Read(t, "../../../init/aliasdefender.service.d/hooks.conf"),
+			"/usr/local/share/doc/aliasdefender/examples/hooks.conf", "/usr/share/doc/aliasdefender/examples/hooks.conf"),
 		"/usr/share/doc/aliasdefender/examples/dual-stack/README.md":    stage.Read(t, "../../../etc/examples/dual-stack/README.md"),
 		"/usr/share/doc/aliasdefender/examples/mirror/mirror":           stage.Read(t, "../../../etc/examples/mirror/mirror"),
 		"/usr/share/doc/aliasdefender/examples/floating-ip/floating-ip": stage.Read(t, "../../../etc/examples/floating-ip/floating-ip"),
