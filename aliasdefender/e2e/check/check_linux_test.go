@@ -118,6 +118,7 @@ func TestCheckIsSilentOnAGoodPair(t *testing.T) {
 	t.Parallel()
 	for _, six := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[six], func(t *testing.T) {
+			t.Parallel()
 			p := good(t, six)
 			for _, h := range []*lab.Host{p.A, p.B} {
 				silent(t, p, h)
@@ -222,6 +223,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, want: "warning hostname.alias:1: a rule routes what comes from 10.77.0.2 by table 100, and none does so for 10.77.0.100", code: stage.Failed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := good(t, false)
 			tt.do(t, p)
 			h := p.B
@@ -307,6 +309,7 @@ func TestCheckFindsWhatIsWrongInIPv6(t *testing.T) {
 		}, "fault " + alias + "02:"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			p := good(t, true)
 			tt.do(t, p)
 			finds(t, p, p.B, tt.want, stage.Failed)
