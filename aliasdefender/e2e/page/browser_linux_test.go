@@ -81,27 +81,35 @@ func (b *browser) dark(dark bool) {
 // says is the value of an expression in the page.
 func says[T any](b *browser, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, stage.Patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	v, err := evaluated[T](b, expression)
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
 	return v
 }
 
-// until waits until an expression is true.
+func evaluated[T any](b *browser, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, stage.Patience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// until waits until an expression is true. While one page follows another it has no value.
 func (b *browser) until(expression string) {
 	b.t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	ctx, cancel := context.WithTimeout(b.ctx, stage.Patience)
 	defer cancel()
-	for !says[bool](b, expression) {
+	for {
+		so, err := evaluated[bool](b, expression)
+		if so && err == nil {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			b.t.Fatalf("never: %s\n%s", expression, says[string](b, "document.body.innerText"))
+			b.t.Fatalf("never: %s (%v)\n%s", expression, err, says[string](b, "document.body.innerText"))
 		}
 	}
 }
