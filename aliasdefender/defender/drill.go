@@ -37,7 +37,7 @@ func (a *alias) hearDrill(l *loop, says peer.Drill) {
 	if l.o.Drilled == nil || says == a.says.Drill {
 		return
 	}
-	if says.Number == 0 && a.drill.Stage == peer.DrillOrdered {
+	if says.Number == 0 && (a.drill.Stage == peer.DrillOrdered || a.drill.Stage == peer.DrillExits) {
 		a.sayDrill(peer.Drill{})
 	}
 	l.o.Drilled(a.recorded(), a.cfg.Label, says)
