@@ -462,3 +462,10 @@ func TestMeasuringForAPartnerThatCannotBeginYetBeginsLater(t *testing.T) {
 		p.stop()
 	})
 }
+
+func TestALinkLocalAliasIsKnownByItsNICToo(t *testing.T) {
+	of, err := new(Desk).subject(control.Alias{Alias: "fe80::1%eth0", NIC: "eth0:1"})
+	if want := (Subject{record.Alias{Addr: netip.MustParseAddr("fe80::1"), NIC: "eth0"}, netip.MustParseAddr("fe80::1%eth0"), "eth0:1"}); err != nil || of != want {
+		t.Errorf("%+v, %v", of, err)
+	}
+}
