@@ -115,7 +115,7 @@ func Run(ctx context.Context, o Options) error {
 	if !o.Observe {
 		m.drills = m.newDrills(network)
 		options.Drilled = func(alias record.Alias, label string, says peer.Drill) {
-			m.drills.Heard(drill.Subject{Alias: alias, ID: host.Zoned(alias.Addr, alias.NIC), Label: label}, says)
+			m.drills.Heard(drill.Subject{Alias: alias, Label: label}, says)
 		}
 	}
 	options.Beat, options.BeatEvery = manager.Beat, manager.BeatEvery()

@@ -23,11 +23,10 @@ type Options struct {
 	Record   func(record.Event)
 }
 
-// Subject is an alias as events name it, and as all else does.
+// Subject is an alias as events name it. The address of a link-local one has its NIC.
 type Subject struct {
 	record.Alias
-	ID    netip.Addr // its address, of a link-local one with its NIC
-	Label string     // its NIC as the file writes it
+	Label string // its NIC as the file writes it
 }
 
 // Desk is where a Monitor's drills are done: one of its own at a time, and what it measures
@@ -89,7 +88,7 @@ func (d *Desk) begin(f func()) bool {
 func (d *Desk) Heard(of Subject, says peer.Drill) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	was := d.theirs[of.ID]
+	was := d.theirs[of.Addr]
 	switch says.Stage {
 	case peer.DrillMeasure:
 		if was != nil && was.number == says.Number {
@@ -99,18 +98,18 @@ func (d *Desk) Heard(of Subject, says peer.Drill) {
 			was.stop(brokenOff) // its partner has begun another
 			was.forget()
 		}
-		d.asked[of.ID] = asked{of, says.Number}
+		d.asked[of.Addr] = asked{of, says.Number}
 		d.beginAsked()
 	case peer.DrillEnds:
-		if delete(d.asked, of.ID); was != nil && was.number == says.Number {
+		if delete(d.asked, of.Addr); was != nil && was.number == says.Number {
 			was.stop(ended)
 		}
 	case peer.DrillMeasures, peer.DrillMeasured, peer.DrillExits, peer.DrillOrdered:
 		if d.own != nil {
-			d.own.hear(of.ID, says)
+			d.own.hear(of.Addr, says)
 		}
 	default:
-		if delete(d.asked, of.ID); was != nil {
+		if delete(d.asked, of.Addr); was != nil {
 			was.stop(brokenOff)
 			was.forget()
 		}

@@ -89,7 +89,7 @@ func (p *pair) desk(host string) *Desk {
 }
 
 func subjectOf(alias netip.Addr) Subject {
-	return Subject{record.Alias{Addr: alias, NIC: "eth0"}, alias, "eth0:1"}
+	return Subject{record.Alias{Addr: alias, NIC: "eth0"}, "eth0:1"}
 }
 
 // status is a's view.
@@ -461,11 +461,4 @@ func TestMeasuringForAPartnerThatCannotBeginYetBeginsLater(t *testing.T) {
 		}
 		p.stop()
 	})
-}
-
-func TestALinkLocalAliasIsKnownByItsNICToo(t *testing.T) {
-	of, err := new(Desk).subject(control.Alias{Alias: "fe80::1%eth0", NIC: "eth0:1"})
-	if want := (Subject{record.Alias{Addr: netip.MustParseAddr("fe80::1"), NIC: "eth0"}, netip.MustParseAddr("fe80::1%eth0"), "eth0:1"}); err != nil || of != want {
-		t.Errorf("%+v, %v", of, err)
-	}
 }

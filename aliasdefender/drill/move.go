@@ -14,7 +14,7 @@ import (
 // move has the alias go to the partner and come back. It says what failed, and what is to
 // be done then. The loop refuses both orders where an operator's stands.
 func (d *Desk) move(ctx context.Context, moves []Subject) (failure, next string) {
-	alias := moves[0].ID
+	alias := moves[0].Addr
 	why, stands := d.order(ctx, control.Order{Alias: alias, Give: true, Within: awayWithin})
 	switch {
 	case stands:
@@ -99,8 +99,8 @@ func (d *Desk) settled(ctx context.Context, moves []Subject) {
 func (d *Desk) gone(ctx context.Context, moves []Subject) string {
 	shown := d.shown(ctx, moves)
 	for _, of := range moves {
-		if shown[of.ID].Holder != "us" {
-			return of.ID.String()
+		if shown[of.Addr].Holder != "us" {
+			return of.Addr.String()
 		}
 	}
 	return ""
@@ -114,7 +114,7 @@ func (d *Desk) whoHas(moves []Subject) string {
 	var all []string
 	for _, of := range moves {
 		holder := "is not known to be anywhere"
-		switch a, known := shown[of.ID]; {
+		switch a, known := shown[of.Addr]; {
 		case !known:
 		case a.Holder == "us":
 			holder = "is on this host"
@@ -123,7 +123,7 @@ func (d *Desk) whoHas(moves []Subject) string {
 		default:
 			holder = "is held by " + a.Holder
 		}
-		all = append(all, of.ID.String()+" "+holder)
+		all = append(all, of.Addr.String()+" "+holder)
 	}
 	return strings.Join(all, ", ")
 }
@@ -137,8 +137,8 @@ func (d *Desk) shown(ctx context.Context, moves []Subject) map[netip.Addr]contro
 	}
 	for _, a := range s.Aliases {
 		for _, of := range moves {
-			if a.Alias == of.ID.String() {
-				all[of.ID] = a
+			if a.Alias == of.Addr.String() {
+				all[of.Addr] = a
 			}
 		}
 	}

@@ -104,8 +104,8 @@ func (d *Desk) drill(ctx context.Context, alias string) (control.Drill, error) {
 		if err != nil {
 			return control.Drill{}, err
 		}
-		if d.o.Exits(of.ID) {
-			return control.Drill{}, d.refuse(fmt.Sprintf("exit_after = \"take\" in this host's settings would end its Monitor once %s is back", of.ID))
+		if d.o.Exits(of.Addr) {
+			return control.Drill{}, d.refuse(fmt.Sprintf("exit_after = \"take\" in this host's settings would end its Monitor once %s is back", of.Addr))
 		}
 		mine.moves = append(mine.moves, of)
 		drills = drills && a.Says.Drills
@@ -136,7 +136,7 @@ func (d *Desk) refuse(why string) error {
 func (d *Desk) subject(a control.Alias) (Subject, error) {
 	addr, err := netip.ParseAddr(a.Alias)
 	nic, _, _ := strings.Cut(a.NIC, ":")
-	return Subject{record.Alias{Addr: addr.WithZone(""), NIC: nic}, addr, a.NIC}, err
+	return Subject{record.Alias{Addr: addr, NIC: nic}, a.NIC}, err
 }
 
 // play measures, moves the alias there and back, and records what came of it.
@@ -163,8 +163,8 @@ func (d *Desk) play(ctx context.Context, mine *own, drills bool, began time.Time
 		theirs = d.awaitFigures(ctx, mine, measured)
 	}
 	for i, of := range mine.moves {
-		one := control.Drilled{Alias: of.ID.String()}
-		f, told := theirs[of.ID]
+		one := control.Drilled{Alias: of.Addr.String()}
+		f, told := theirs[of.Addr]
 		switch {
 		case i >= len(measured):
 			one.PartnerWhy = fmt.Sprintf("only %d aliases of a group are measured", mostMeasured)
@@ -208,7 +208,7 @@ func (d *Desk) meters(ctx context.Context, of []Subject) (all []*meter, stop fun
 	results := make([]figures, len(of))
 	done := make(chan struct{}, len(of))
 	for i, one := range of {
-		m := newMeter(one.ID, d.o.Ask)
+		m := newMeter(one.Addr, d.o.Ask)
 		all = append(all, m)
 		go func() {
 			results[i] = m.run(ctx)
@@ -235,7 +235,7 @@ func (d *Desk) ready(ctx context.Context, mine *own, measured []Subject, meters 
 		select {
 		case <-m.first:
 		case <-ctx.Done():
-			return fmt.Sprintf("this host gets no answer to its pings of %s, so it could not measure: does a firewall drop them?", measured[i].ID)
+			return fmt.Sprintf("this host gets no answer to its pings of %s, so it could not measure: does a firewall drop them?", measured[i].Addr)
 		}
 	}
 	if !drills {
@@ -247,13 +247,13 @@ func (d *Desk) ready(ctx context.Context, mine *own, measured []Subject, meters 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	switch mine.says[missing.ID].Stage {
+	switch mine.says[missing.Addr].Stage {
 	case peer.DrillExits:
-		return fmt.Sprintf("exit_after = \"take\" in the partner's settings would end its Monitor once it has %s", missing.ID)
+		return fmt.Sprintf("exit_after = \"take\" in the partner's settings would end its Monitor once it has %s", missing.Addr)
 	case peer.DrillOrdered:
-		return fmt.Sprintf("an operator has just ordered something for %s on the partner", missing.ID)
+		return fmt.Sprintf("an operator has just ordered something for %s on the partner", missing.Addr)
 	}
-	return fmt.Sprintf("the partner has not begun to measure within %s: does it get answers to pings of %s, or is a drill under way there?", firstAnswer, missing.ID)
+	return fmt.Sprintf("the partner has not begun to measure within %s: does it get answers to pings of %s, or is a drill under way there?", firstAnswer, missing.Addr)
 }
 
 // await waits until the partner says that stage of all aliases, and returns one of which it
@@ -264,7 +264,7 @@ func (d *Desk) await(ctx context.Context, mine *own, of []Subject, stage peer.Dr
 		never := false
 		d.mu.Lock()
 		for i := range of {
-			says := mine.says[of[i].ID].Stage
+			says := mine.says[of[i].Addr].Stage
 			if says != stage {
 				missing = &of[i]
 			}
@@ -302,7 +302,7 @@ func (d *Desk) awaitFigures(ctx context.Context, mine *own, measured []Subject) 
 
 func (d *Desk) sayAll(of []Subject, says peer.Drill) {
 	for _, one := range of {
-		d.o.Say(one.ID, says)
+		d.o.Say(one.Addr, says)
 	}
 }
 
@@ -317,7 +317,7 @@ func names(of []Subject) string {
 	const most = 4
 	var all []string
 	for _, one := range of[:min(len(of), most)] {
-		all = append(all, one.ID.String())
+		all = append(all, one.Addr.String())
 	}
 	text := strings.Join(all, ", ")
 	if more := len(of) - most; more > 0 {

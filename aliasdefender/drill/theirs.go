@@ -62,7 +62,7 @@ func (d *Desk) measure(t *theirs) {
 	ctx, cancel := context.WithTimeout(d.ctx, mostWaited)
 	defer cancel()
 	d.record(t.of, record.DrillBegun, record.Info, "measures for a drill of the partner's")
-	m := newMeter(t.of.ID, d.o.Ask)
+	m := newMeter(t.of.Addr, d.o.Ask)
 	asking, stop := context.WithCancel(ctx)
 	result := make(chan figures, 1)
 	go func() { result <- m.run(asking) }()
@@ -71,7 +71,7 @@ func (d *Desk) measure(t *theirs) {
 		select {
 		case <-answered:
 			answered = nil
-			d.o.Say(t.of.ID, peer.Drill{Number: t.number, Stage: peer.DrillMeasures})
+			d.o.Say(t.of.Addr, peer.Drill{Number: t.number, Stage: peer.DrillMeasures})
 		case <-t.stopped:
 			over = true
 		case <-ctx.Done():
@@ -86,7 +86,7 @@ func (d *Desk) measure(t *theirs) {
 	stop()
 	f := <-result
 	if t.why == ended {
-		d.o.Say(t.of.ID, f.say(t.number))
+		d.o.Say(t.of.Addr, f.say(t.number))
 	}
 	d.recordTheirs(t, f)
 	if t.why == ended {
@@ -96,10 +96,10 @@ func (d *Desk) measure(t *theirs) {
 		case <-d.ctx.Done():
 		}
 	}
-	d.o.Say(t.of.ID, peer.Drill{})
+	d.o.Say(t.of.Addr, peer.Drill{})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.theirs, t.of.ID)
+	delete(d.theirs, t.of.Addr)
 	d.beginAsked()
 }
 
