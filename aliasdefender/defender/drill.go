@@ -43,9 +43,10 @@ func (a *alias) hearDrill(l *loop, says peer.Drill) {
 	l.o.Drilled(a.recorded(), a.cfg.Label, says)
 }
 
-// by is who gives an order that is about to be obeyed. A drill may bring back what it had
-// handed over until anybody else orders something; a partner's drill is told of that.
-func (l *loop) by(a *alias, o control.Order) string {
+// heedOrder notes what an order that is about to be obeyed means to drills, and says who
+// gives it. A drill may bring back what it had handed over until anybody else orders
+// something; a partner's drill is told of that.
+func (l *loop) heedOrder(a *alias, o control.Order) string {
 	if a.lent = o.Drill && o.Give; o.Drill {
 		return "a drill"
 	}

@@ -231,7 +231,7 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 		l.answer(a, false, "another order was given meanwhile")
 	}
 	l.mark(a)
-	l.record(a, record.Event{Kind: record.Ordered, Text: l.by(a, o) + " ordered " + c.String()})
+	l.record(a, record.Event{Kind: record.Ordered, Text: l.heedOrder(a, o) + " ordered " + c.String()})
 	a.order = &order{command: c, stay: parkedHere, had: a.state.Holding, answer: answer}
 	if c == rules.UnparkAlias {
 		l.unpark(a, was)
