@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/inspect"
 	"alias-defender/aliasdefender/logs"
@@ -34,11 +33,13 @@ hosts' figures, and both have them in the event log, where Why reads them. Only
 durations are told, so the hosts' clocks may differ. A partner of an earlier version
 measures nothing; then there are only the figures of this host.
 
-A drill is refused while Check finds a mistake or a fault, and while
-Status would: without a channel, or if the partner's daemon is not heard, the standby
-is not ready, the alias is parked, or a hand-over is open. It needs a running Monitor.
-If the alias does not come back, the answer says who has it and what to do. The drill
-goes on if you interrupt the command.
+A drill is refused while Check finds a mistake or a fault, or cannot ask the network, and
+while Status would: without a channel, or if the partner's daemon is not heard, the standby
+is not ready, the alias is parked, or a hand-over is open; and if exit_after would end a
+Monitor once it has the alias. It needs a running Monitor. What an operator orders for the
+alias meanwhile, on either host, stays: the drill is broken off. If the alias does not come
+back, the answer says who has it and what to do. The drill goes on if you interrupt the
+command.
 
 The exit code is 0 if each alias went and came back, and no host saw a gap of more than
 100 ms. It is 1 if one did, if a gap may have been missed, if the alias did not come
@@ -62,35 +63,43 @@ func (a *app) drill(ctx context.Context, alias netip.Addr, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	var done []control.Drill
-	s, system := a.subject(ctx, cfg)
-	found := slices.Concat(inspect.Inspect(s), lookFrom(ctx, s, system))
-	if red := slices.DeleteFunc(found, func(f inspect.Finding) bool { return !f.Severity.Red() }); len(red) > 0 {
-		done = []control.Drill{refusedByCheck(red)}
-	} else if done, err = a.drills(ctx, alias, cfg); err != nil {
+	client := control.Dial(cfg.Settings.Socket)
+	running, err := client.Status(ctx, false)
+	if err != nil {
 		return err
 	}
-	code := error(nil)
-	for _, d := range done {
-		if d.Outcome != control.DrillGood {
-			code = &exit{code: exitFailed}
+	all := []string{alias.String()}
+	if !alias.IsValid() {
+		all = drillable(running)
+	}
+	done, failed := []control.Drill{}, error(nil)
+	if len(all) > 0 { // a standby has nothing to drill, whatever Check finds there
+		s, system := a.subject(ctx, cfg)
+		found := slices.Concat(inspect.Inspect(s), lookFrom(ctx, s, system))
+		if against := forbidding(s, found); len(against) > 0 {
+			done = append(done, refusedByCheck(against))
+		} else {
+			defer a.sayUnderWay()()
+			done, failed = drills(ctx, all, client.Drill)
 		}
 	}
-	if asJSON {
-		out := json.NewEncoder(a.stdout)
-		out.SetIndent("", "  ")
-		if err := out.Encode(done); err != nil {
+	if len(done) > 0 || failed == nil {
+		if err := a.showDrills(done, asJSON); err != nil {
 			return err
 		}
-		return code
 	}
-	if len(done) == 0 { // well: a timer may run on both hosts
-		fmt.Fprintln(a.stdout, "nothing to drill: this host has no alias that could move")
+	if failed == nil && slices.ContainsFunc(done, func(d control.Drill) bool { return d.Outcome != control.DrillGood }) {
+		return &exit{code: exitFailed}
 	}
-	for _, d := range done {
-		a.showDrill(d)
-	}
-	return code
+	return failed
+}
+
+// forbidding are the findings of Check that forbid a drill: what is red, and that nobody on
+// the network could be asked, because then nothing there could be red.
+func forbidding(s *inspect.Subject, found []inspect.Finding) []inspect.Finding {
+	return slices.DeleteFunc(found, func(f inspect.Finding) bool {
+		return !f.Severity.Red() && (f.Severity != inspect.Unknown || f.About != inspect.AboutNetwork || s.Live.CannotAsk == "")
+	})
 }
 
 // refusedByCheck is a drill that Check's findings refuse.
@@ -111,32 +120,27 @@ func refusedDrill(why, next string, aliases ...string) control.Drill {
 	return d
 }
 
-// drills has the Monitor do the drills.
-func (a *app) drills(ctx context.Context, alias netip.Addr, cfg *config.Config) (done []control.Drill, err error) {
-	client := control.Dial(cfg.Settings.Socket)
-	s, err := client.Status(ctx, false)
-	if err != nil {
-		return nil, err
+// sayUnderWay tells somebody at a terminal, after a while, what an interruption would do.
+func (a *app) sayUnderWay() (end func() bool) {
+	if !logs.IsTerminal(a.stderr) {
+		return func() bool { return false }
 	}
-	all := []string{alias.String()}
-	if !alias.IsValid() {
-		all = drillable(s)
-	}
-	if logs.IsTerminal(a.stderr) {
-		late := time.AfterFunc(progressAfter, func() {
-			fmt.Fprintln(a.stderr, "the drill is under way; Ctrl-C does not end it, and Why will say what came of it")
-		})
-		defer late.Stop()
-	}
-	done = []control.Drill{}
+	return time.AfterFunc(progressAfter, func() {
+		fmt.Fprintln(a.stderr, "the drill is under way; Ctrl-C does not end it, and Why will say what came of it")
+	}).Stop
+}
+
+// drills has the Monitor do the drills. If one of them cannot be asked for, or its end is not
+// heard, those before it have been done all the same.
+func drills(ctx context.Context, all []string, do func(context.Context, string) (control.Drill, error)) (done []control.Drill, err error) {
 	for _, one := range all {
-		d, err := client.Drill(ctx, one)
+		d, err := do(ctx, one)
 		var refusal *control.Refusal
 		switch {
 		case errors.As(err, &refusal) && refusal.Kind == control.KindDrill:
 			d = refusedDrill(refusal.Text, "", one)
 		case err != nil:
-			return nil, err
+			return done, fmt.Errorf("%s: %w", one, err)
 		}
 		if done = append(done, d); d.Outcome != control.DrillGood {
 			break
@@ -161,6 +165,22 @@ func drillable(s control.Snapshot) (all []string) {
 		all = append(all, al.Alias)
 	}
 	return all
+}
+
+// showDrills prints what came of the drills.
+func (a *app) showDrills(done []control.Drill, asJSON bool) error {
+	if asJSON {
+		out := json.NewEncoder(a.stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(done)
+	}
+	if len(done) == 0 { // well: a timer may run on both hosts
+		fmt.Fprintln(a.stdout, "nothing to drill: this host has no alias that could move")
+	}
+	for _, d := range done {
+		a.showDrill(d)
+	}
+	return nil
 }
 
 // showDrill prints one drill: on standard output a good one, on standard error any other.

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,5 +40,39 @@ func TestAllThatThisHostHasAreDrilledAndAGroupOnce(t *testing.T) {
 	}}
 	if d := cmp.Diff([]string{"10.0.0.1", "10.0.0.5", "10.0.0.6"}, drillable(s)); d != "" {
 		t.Error(d)
+	}
+}
+
+// An operator has to know what was done before an error.
+func TestDrillsBeforeAnErrorAreSaid(t *testing.T) {
+	good, gone := control.Drill{Outcome: control.DrillGood, Text: "there and back"}, errors.New("the Monitor has gone")
+	var asked []string
+	done, err := drills(t.Context(), []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, func(_ context.Context, alias string) (control.Drill, error) {
+		if asked = append(asked, alias); alias == "10.0.0.2" {
+			return control.Drill{}, gone
+		}
+		return good, nil
+	})
+	if len(done) != 1 || done[0].Text != good.Text || !errors.Is(err, gone) || len(asked) != 2 {
+		t.Errorf("%+v, %v; asked: %v", done, err, asked)
+	}
+}
+
+func TestDrillsEndWithTheFirstThatIsNotGood(t *testing.T) {
+	done, err := drills(t.Context(), []string{"10.0.0.1", "10.0.0.2"}, func(context.Context, string) (control.Drill, error) {
+		return control.Drill{}, &control.Refusal{Kind: control.KindDrill, Text: "it is parked"}
+	})
+	if err != nil || len(done) != 1 || done[0].Outcome != control.DrillRefused || done[0].Text != "refused: it is parked" {
+		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+func TestADrillIsForbiddenByWhatIsRedAndByANetworkThatCannotBeAsked(t *testing.T) {
+	network := inspect.Finding{Severity: inspect.Unknown, About: inspect.AboutNetwork}
+	found := []inspect.Finding{{Severity: inspect.Warning}, {Severity: inspect.Unknown, About: "eth0"}, network, {Severity: inspect.Fault}, {Severity: inspect.Mistake}}
+	for lacking, want := range map[string]int{"": 2, "no rights": 3} {
+		if got := forbidding(&inspect.Subject{Live: &inspect.Live{CannotAsk: lacking}}, append([]inspect.Finding{}, found...)); len(got) != want {
+			t.Errorf("%q: %+v", lacking, got)
+		}
 	}
 }

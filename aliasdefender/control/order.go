@@ -30,6 +30,11 @@ type Order struct {
 	// Within is how long the order may take, at most OrderWithin; what is not carried out
 	// by then is withdrawn. 0: the Monitor decides.
 	Within time.Duration `json:"within_ns,omitempty"`
+
+	// Drill marks an order that a drill gives inside the Monitor; it does not come over the
+	// socket. It unparks nothing, and gives way to operators: what an operator has ordered
+	// for an alias since the drill handed it over stays.
+	Drill bool `json:"-"`
 }
 
 // Switch says to turn something on or off, or to leave it alone.

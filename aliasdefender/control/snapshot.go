@@ -290,6 +290,9 @@ type Outcome struct {
 	// Anew says that what was on the disk could not be read and was written anew: what
 	// operators ordered earlier is forgotten. Empty if it could be read.
 	Anew string `json:"anew,omitempty"`
+
+	// GaveWay tells a drill that its order was not begun, because an operator's stands.
+	GaveWay bool `json:"-"`
 }
 
 // Peer is another host that the alias depends on.

@@ -19,6 +19,7 @@ func (m *monitor) newDrills(network System) *drill.Desk {
 		Order:    m.order,
 		Patience: m.patience,
 		Say:      func(alias netip.Addr, says peer.Drill) { m.defender.SayDrill(alias, says) },
+		Exits:    m.hooks.Exits,
 		Ask:      network.ask(),
 		Record:   m.events.Record,
 	})

@@ -70,3 +70,65 @@ func TestAPartnerThatMeasuresForNobodySaysSo(t *testing.T) {
 		}
 	})
 }
+
+// there has a, for a drill, hand the alias over to b.
+func (w *world) there() {
+	w.a.daemon.SayDrill(aliasIP, peer.Drill{Number: 7, Stage: peer.DrillMeasure})
+	w.wait(50 * time.Millisecond)
+	w.must(w.a, control.Order{Alias: aliasIP, Give: true, Drill: true}, "handed over")
+	w.expect("b", "the way there")
+}
+
+func TestADrillBringsTheAliasBackWhenNobodyElseOrdersAnything(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.there()
+		w.remembered = nil
+		w.must(w.a, control.Order{Alias: aliasIP, Drill: true}, "this host has it")
+		w.expect("a", "the way back")
+		if w.logged("a drill ordered Handover") != 1 || w.logged("a drill ordered AddAlias") != 1 || w.logged("an operator ordered AddAlias") != 0 {
+			w.fail("the drill's orders are not marked as such")
+		}
+	})
+}
+
+// What an operator orders on either host while a drill has the alias away stays.
+func TestADrillGivesWayToOperators(t *testing.T) {
+	for name, c := range map[string]struct {
+		order func(w *world)
+		at    string
+	}{
+		"RemoveAlias here":   {func(w *world) { w.order(w.a, control.Order{Alias: aliasIP, Remove: true}) }, "b"},
+		"Maintenance here":   {func(w *world) { w.order(w.a, control.Order{Maintenance: control.On}) }, "b"},
+		"Handover here":      {func(w *world) { w.order(w.a, control.Order{Alias: aliasIP, Give: true}) }, "b"},
+		"AddAlias there":     {func(w *world) { w.order(w.b, control.Order{Alias: aliasIP}) }, "b"},
+		"a dry run here":     {func(w *world) { w.order(w.a, control.Order{Alias: aliasIP, Remove: true, DryRun: true}) }, "a"},
+		"a dry run there":    {func(w *world) { w.order(w.b, control.Order{Alias: aliasIP, DryRun: true}) }, "a"},
+		"none since it left": {func(*world) {}, "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			talking(t, true, false, func(w *world) {
+				w.there()
+				c.order(w)
+				w.wait(100 * time.Millisecond)
+				out := w.order(w.a, control.Order{Alias: aliasIP, Drill: true})
+				if stays := c.at == "b"; out.Done == stays || out.GaveWay != stays {
+					w.fail("%+v", out)
+				}
+				w.expect(c.at, "the operator's word stands: "+out.Text)
+				if parked := w.shown(w.a).Parked; parked != (name == "RemoveAlias here" || name == "Maintenance here") {
+					w.fail("parked: %v", parked)
+				}
+			})
+		})
+	}
+}
+
+// An operator's order of just before the hand-over counts too.
+func TestADrillDoesNotBeginBesideAnOperatorsOrder(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.order(w.a, control.Order{Alias: aliasIP, Remove: true})
+		if out := w.order(w.a, control.Order{Alias: aliasIP, Give: true, Drill: true}); out.Done || !out.GaveWay {
+			w.fail("%+v", out)
+		}
+	})
+}

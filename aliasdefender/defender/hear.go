@@ -138,9 +138,7 @@ func (a *alias) hear(l *loop, w peer.Word) {
 	if hw := host.HW(w.HW); !hw.IsZero() && a.iface.wire != nil {
 		p.HWLower = rules.Of(a.iface.wire.HW().Less(hw))
 	}
-	if l.o.Drilled != nil && w.Drill != a.says.Drill {
-		l.o.Drilled(a.recorded(), a.cfg.Label, w.Drill)
-	}
+	a.hearDrill(l, w.Drill)
 	a.peer, a.says = p, w
 	if seesClaim(p) && !(seesClaim(was) && l.now.Sub(was.Said) < a.policy.ChannelSilent()) {
 		a.talk.urgent = true // the partner waits for our word, which tells it whose claim that is

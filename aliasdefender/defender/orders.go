@@ -75,7 +75,7 @@ func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kep
 type begun struct {
 	outcomes  chan control.Outcome
 	aliases   []netip.Addr // one outcome comes for each
-	orders    []*order     // in the same order; nil for a dry run
+	orders    []*order     // those that it put under way: none for a dry run, or where it was refused
 	kept      Kept
 	forgotten string // why a restart will know nothing of it
 	anew      string // what a restart will not know of earlier orders
@@ -108,10 +108,18 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 			l.memory.switched = true
 		}
 		b := begun{outcomes: make(chan control.Outcome, len(chosen))}
+		stands := l.standsAgainst(o, chosen)
 		for _, a := range chosen {
 			b.aliases = append(b.aliases, a.id())
-			l.obey(a, o, was, func(out control.Outcome) { b.outcomes <- out })
-			b.orders = append(b.orders, a.order)
+			before := a.order
+			if stands != "" {
+				b.outcomes <- control.Outcome{Alias: a.id().String(), Text: stands, GaveWay: true}
+			} else {
+				l.obey(a, o, was, func(out control.Outcome) { b.outcomes <- out })
+			}
+			if a.order != before {
+				b.orders = append(b.orders, a.order)
+			}
 		}
 		b.kept = l.kept()
 		start <- b
@@ -130,7 +138,7 @@ func (d *Defender) begin(ctx context.Context, o control.Order, remember func(Kep
 	switch {
 	case len(b.aliases) == 0:
 		return begun{}, ErrNoAlias
-	case o.DryRun, o.Give:
+	case o.DryRun, o.Give, o.Drill: // they park and unpark nothing
 	default:
 		// This is done also where nothing changed: the last write may have failed.
 		anew := (*Anew)(nil)
@@ -216,14 +224,14 @@ func (l *loop) obey(a *alias, o control.Order, was bool, answer func(control.Out
 	if l.refusesLoopback(a, o, answer) || l.sparesLast(a, o, c, answer) {
 		return
 	}
-	if o.Maintenance == control.Leave && !o.Give { // maintenance says nothing of what was parked before
+	if o.Maintenance == control.Leave && !o.Give && !o.Drill { // maintenance says nothing of what was parked before
 		l.memory.ordered[a.id()] = l.now
 	}
 	if a.order != nil {
 		l.answer(a, false, "another order was given meanwhile")
 	}
 	l.mark(a)
-	l.record(a, record.Event{Kind: record.Ordered, Text: "an operator ordered " + c.String()})
+	l.record(a, record.Event{Kind: record.Ordered, Text: l.heedOrder(a, o) + " ordered " + c.String()})
 	a.order = &order{command: c, stay: parkedHere, had: a.state.Holding, answer: answer}
 	if c == rules.UnparkAlias {
 		l.unpark(a, was)

@@ -25,6 +25,7 @@ type pairing struct {
 	says         peer.Word  // the same as it came
 	lane         lane       // and as it was recorded last
 	drill        peer.Drill // what our word says of a drill
+	lent         bool       // a drill has had it handed over, and nobody has ordered anything since
 	disowned     bool       // what it last said for certain is that it does not have the alias
 	pair         []string   // what in the two files does not fit together
 	pairAt       time.Time  // when that was said

@@ -21,9 +21,10 @@
 // measures nothing, and the result says so.
 //
 // Nothing here decides about an alias. A drill orders what Handover and AddAlias order,
-// through the same door, and the rules decide. Whatever breaks a drill off (the end of
-// either Monitor, a dead host, an operator's order) leaves the alias to the rules. Every
-// wait is bounded, and a drill goes on if whoever asked for it has left.
+// through the same door, and the rules decide. The orders are marked as a drill's, and the
+// loop refuses them where an operator's stands, on either host. Whatever breaks a drill off
+// (the end of either Monitor, a dead host, an operator's order) leaves the alias to the
+// rules. Every wait is bounded, and a drill goes on if whoever asked for it has left.
 //
 // The package refuses to know the network, the files and what Check finds.
 package drill

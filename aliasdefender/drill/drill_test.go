@@ -33,6 +33,8 @@ type pair struct {
 	deaf  bool                                // b's word does not arrive any more
 	gap   time.Duration                       // in each hand-over
 	fails func(o control.Order) (text string) // why an order fails; nil: none does
+	yield func(o control.Order) (text string) // the operator's order that one gives way to; nil: there is none
+	exits string                              // the host whose settings have exit_after
 
 	a, b *Desk
 	end  context.CancelFunc
@@ -58,7 +60,7 @@ func (p *pair) desk(host string) *Desk {
 		Order:    p.order,
 		Patience: func() time.Duration { return time.Second },
 		Say: func(alias netip.Addr, says peer.Drill) {
-			of := Subject{record.Alias{Addr: alias, NIC: "eth0"}, "eth0:1"}
+			of := subjectOf(alias)
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			switch {
@@ -68,6 +70,7 @@ func (p *pair) desk(host string) *Desk {
 				go p.a.Heard(of, says)
 			}
 		},
+		Exits: func(netip.Addr) bool { return p.exits == host },
 		Ask: func(q probe.Question, heard func(time.Time, error)) error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -83,6 +86,10 @@ func (p *pair) desk(host string) *Desk {
 			p.events[host] = append(p.events[host], e)
 		},
 	})
+}
+
+func subjectOf(alias netip.Addr) Subject {
+	return Subject{record.Alias{Addr: alias, NIC: "eth0"}, "eth0:1"}
 }
 
 // status is a's view.
@@ -115,6 +122,11 @@ func (p *pair) order(_ context.Context, o control.Order) ([]control.Outcome, err
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.orders = append(p.orders, o)
+	if p.yield != nil {
+		if text := p.yield(o); text != "" {
+			return []control.Outcome{{Alias: alias.String(), Text: text, GaveWay: true}}, nil
+		}
+	}
 	if p.fails != nil {
 		if text := p.fails(o); text != "" {
 			return []control.Outcome{{Alias: alias.String(), Text: text}}, nil
@@ -163,7 +175,7 @@ func TestADrillMovesTheAliasThereAndBackAndBothHostsTellWhatTheyMeasured(t *test
 		if err != nil || d.Outcome != control.DrillGood || p.has() != "a" {
 			t.Fatalf("%+v, %v; the alias is on %s", d, err, p.has())
 		}
-		if len(p.orders) != 2 || !p.orders[0].Give || p.orders[1] != (control.Order{Alias: alias, Within: awayWithin}) {
+		if len(p.orders) != 2 || !p.orders[0].Give || p.orders[1] != (control.Order{Alias: alias, Within: awayWithin, Drill: true}) {
 			t.Errorf("orders: %+v", p.orders)
 		}
 		for who, m := range map[string]*control.Measure{"us": d.Aliases[0].Us, "partner": d.Aliases[0].Partner} {
@@ -173,6 +185,9 @@ func TestADrillMovesTheAliasThereAndBackAndBothHostsTellWhatTheyMeasured(t *test
 		}
 		if e := p.ended("a"); e.Kind != record.DrillEnded || e.Level != record.Info || !strings.Contains(e.Text, "the partner measured: a gap of at most") {
 			t.Errorf("a's log: %+v", e)
+		}
+		if e := p.events["b"][0]; e.Kind != record.DrillBegun || e.Text != "measures for a drill of the partner's" {
+			t.Errorf("b's log begins with %+v", e)
 		}
 		if e := p.ended("b"); e.Kind != record.DrillEnded || e.Level != record.Info || !strings.HasPrefix(e.Text, "measured for a drill of the partner's: a gap of at most") {
 			t.Errorf("b's log: %+v", e)
@@ -302,8 +317,7 @@ func (p *pair) orderCount() int { p.mu.Lock(); defer p.mu.Unlock(); return len(p
 func TestMeasuringForAPartnerThatDiesEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair()
-		of := Subject{record.Alias{Addr: alias, NIC: "eth0"}, "eth0:1"}
-		p.b.Heard(of, peer.Drill{Number: 5, Stage: peer.DrillMeasure})
+		p.b.Heard(subjectOf(alias), peer.Drill{Number: 5, Stage: peer.DrillMeasure})
 		time.Sleep(mostWaited + time.Second)
 		if e := p.ended("b"); e.Kind != record.DrillEnded || e.Level != rules.Warning || !strings.Contains(e.Text, tooLong) || p.b.measures() {
 			t.Errorf("%+v", e)
@@ -323,7 +337,7 @@ func TestOneDrillAtATime(t *testing.T) {
 		refused(t, err, "another drill is under way")
 		_, err = p.b.Drill(t.Context(), alias.String())
 		refused(t, err, "measures for a drill of the partner's")
-		p.a.Heard(Subject{record.Alias{Addr: netip.MustParseAddr("10.0.0.9")}, "eth0"}, peer.Drill{Number: 9, Stage: peer.DrillMeasure})
+		p.a.Heard(subjectOf(netip.MustParseAddr("10.0.0.9")), peer.Drill{Number: 9, Stage: peer.DrillMeasure})
 		p.a.mu.Lock()
 		if len(p.a.theirs) > 0 {
 			t.Error("it measures for the partner too")
@@ -336,6 +350,114 @@ func TestOneDrillAtATime(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if last, counts := p.a.Shown(); last == nil || last.Outcome != control.DrillGood || counts[control.DrillRefused] != 1 || p.has() != "a" {
 			t.Errorf("%+v, %v", last, counts)
+		}
+		p.stop()
+	})
+}
+
+// Parked here, say, or taken by force there: the loop knows, and refuses the drill's order.
+func TestADrillThatMeetsAnOperatorsOrderLeavesTheAliasToIt(t *testing.T) {
+	const parked = "10.0.0.1 was parked on this host by an operator"
+	for name, c := range map[string]struct {
+		there  bool // it meets the order on the way there
+		holder string
+		fails  string
+	}{
+		"there":                         {true, "a", ""},
+		"back":                          {false, "b", ""},
+		"back, after a way that failed": {false, "b", "another order was given meanwhile"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(p *pair) {
+				p.yield = func(o control.Order) string { return map[bool]string{true: parked}[o.Give == c.there] }
+				p.fails = func(o control.Order) string {
+					if c.fails != "" {
+						p.holder = "b"
+					}
+					return c.fails
+				}
+			}, func(t *testing.T, p *pair, d control.Drill, err error) {
+				if err != nil || d.Outcome != control.DrillFailed || p.has() != c.holder || !strings.Contains(d.Text, c.fails) || !strings.Contains(d.Text, "broken off, because "+parked) || strings.Contains(d.Next, "AddAlias") {
+					t.Errorf("%+v, %v; the alias is on %s", d, err, p.has())
+				}
+				for _, o := range p.orders {
+					if !o.Drill {
+						t.Errorf("an order that is not marked as a drill's: %+v", o)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestADrillIsRefusedWhereATakeWouldEndAMonitor(t *testing.T) {
+	for host, text := range map[string]string{"a": "in this host's settings", "b": "in the partner's settings"} {
+		play(t, func(p *pair) { p.exits = host }, func(t *testing.T, p *pair, _ control.Drill, err error) {
+			refused(t, err, text)
+			if len(p.orders) > 0 || p.b.measures() {
+				t.Errorf("%s: orders: %+v", host, p.orders)
+			}
+		})
+	}
+}
+
+func TestADrillIsRefusedWhereAnOperatorHasJustOrderedSomethingThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		p.old = true // b says nothing by itself
+		p.a.mu.Lock()
+		p.a.own = &own{number: 5, says: map[netip.Addr]peer.Drill{}, told: make(chan struct{}, 1)}
+		mine := p.a.own
+		p.a.mu.Unlock()
+		p.a.Heard(subjectOf(alias), peer.Drill{Number: 5, Stage: peer.DrillOrdered})
+		if why := p.a.ready(t.Context(), mine, []Subject{subjectOf(alias)}, nil, true); !strings.Contains(why, "an operator has just ordered something") {
+			t.Error(why)
+		}
+		p.stop()
+	})
+}
+
+// A partner's word is heard once. What cannot be begun yet is begun when it can.
+func TestMeasuringForAPartnerThatCannotBeginYetBeginsLater(t *testing.T) {
+	other := netip.MustParseAddr("10.0.0.9")
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		measured := func(of netip.Addr) uint32 {
+			p.b.mu.Lock()
+			defer p.b.mu.Unlock()
+			if now := p.b.theirs[of]; now != nil {
+				return now.number
+			}
+			return 0
+		}
+		hear := func(of netip.Addr, number uint32, stage peer.DrillStage) {
+			p.b.Heard(subjectOf(of), peer.Drill{Number: number, Stage: stage})
+		}
+		hear(alias, 5, peer.DrillMeasure)
+		time.Sleep(100 * time.Millisecond)
+		hear(alias, 6, peer.DrillMeasure) // the former one has not ended
+		time.Sleep(time.Second)
+		if n := measured(alias); n != 6 {
+			t.Errorf("drill %d is measured, not 6", n)
+		}
+		for i := range mostMeasured {
+			hear(netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}), 6, peer.DrillMeasure)
+		}
+		hear(other, 7, peer.DrillMeasure) // no room
+		hear(alias, 6, peer.DrillEnds)
+		hear(alias, 0, peer.NoDrill)
+		hear(netip.AddrFrom4([4]byte{10, 0, 1, 0}), 6, peer.DrillEnds)
+		hear(netip.AddrFrom4([4]byte{10, 0, 1, 0}), 0, peer.NoDrill)
+		time.Sleep(time.Second)
+		if n := measured(other); n != 7 {
+			t.Errorf("drill %d is measured of the other, not 7", n)
+		}
+		hear(alias, 8, peer.DrillMeasure) // no room, and then it is over
+		hear(alias, 0, peer.NoDrill)
+		hear(other, 0, peer.NoDrill)
+		time.Sleep(time.Second)
+		if n := measured(alias); n != 0 {
+			t.Errorf("drill %d is measured, which is over", n)
 		}
 		p.stop()
 	})

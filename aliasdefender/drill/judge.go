@@ -14,6 +14,8 @@ func (f figures) String() string {
 	switch {
 	case f.asked == 0:
 		return "nothing could be asked"
+	case f.gap > 0 && f.lost == 0:
+		text = fmt.Sprintf("a gap of at most %s, each of %d questions answered, but some late", tidy(f.gap), f.asked)
 	case f.lost > 0:
 		text = fmt.Sprintf("a gap of at most %s, %d of %d questions lost", tidy(f.gap), f.lost, f.asked)
 	}

@@ -3,6 +3,7 @@ package drill
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,12 +19,16 @@ const Bound = 100 * time.Millisecond
 // every is how often each alias is asked.
 const every = 10 * time.Millisecond
 
+// late is how long the answer to a question may take before there may have been a gap.
+const late = 2 * every
+
 // Ask puts a question and does not wait: see probe.Pinger.Ask.
 type Ask func(q probe.Question, heard func(at time.Time, err error)) error
 
 // question is one that was put to an alias.
 type question struct {
 	at       time.Time
+	arrived  time.Time // its answer
 	answered bool
 	deaf     bool // nobody can tell whether it was answered
 }
@@ -73,7 +78,7 @@ func (m *meter) put() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		q := &m.all[n]
-		q.answered, q.deaf = err == nil, err != nil
+		q.arrived, q.answered, q.deaf = time.Now(), err == nil, err != nil
 		select {
 		case <-m.first:
 		default:
@@ -93,8 +98,12 @@ func (m *meter) put() {
 type figures struct {
 	asked, lost uint32
 
-	// gap is the longest time between two answered questions with lost ones between them.
-	// So it is never less than the true gap.
+	// gap is the longest time in which nothing need have been answered, with a question in
+	// it that was lost or answered late. When a question was answered is not known, only
+	// that it was after it was put and before the answer arrived: the kernel may have kept
+	// it until the alias was there again. So such a time lasts from the putting of one
+	// question to the first arrival of any later one's answer, and the true gap is never
+	// longer.
 	gap time.Duration
 	// pause is the longest time without a question. A gap of that length may hide there.
 	pause time.Duration
@@ -102,28 +111,38 @@ type figures struct {
 
 // tally sums up the questions that were put from one moment to another.
 func tally(all []question, from, to time.Time) (f figures) {
-	asked, answered, losing := from, from, false
-	for _, q := range all {
-		if q.deaf {
-			continue
-		}
+	all = slices.DeleteFunc(slices.Clone(all), func(q question) bool { return q.deaf })
+	f.gap = gapAfter(from, all, to)
+	asked := from
+	for i, q := range all {
 		f.asked++
 		f.pause, asked = max(f.pause, q.at.Sub(asked)), q.at
-		if !q.answered {
+		if q.answered {
+			f.gap = max(f.gap, gapAfter(q.at, all[i+1:], to))
+		} else {
 			f.lost++
-			losing = true
-			continue
 		}
-		if losing {
-			f.gap = max(f.gap, q.at.Sub(answered))
-		}
-		answered, losing = q.at, false
 	}
 	f.pause = max(f.pause, to.Sub(asked))
-	if losing {
-		f.gap = max(f.gap, to.Sub(answered))
-	}
 	return f
+}
+
+// gapAfter is how long nothing need have been answered since a question that was, or since
+// the beginning; 0: no later question was lost or answered late meanwhile.
+func gapAfter(since time.Time, later []question, to time.Time) time.Duration {
+	first, doubtful := to, false
+	for _, q := range later {
+		if q.at.After(first) {
+			break
+		}
+		if doubtful = doubtful || !q.answered || q.arrived.Sub(q.at) > late; q.answered && q.arrived.Before(first) {
+			first = q.arrived
+		}
+	}
+	if !doubtful {
+		return 0
+	}
+	return first.Sub(since)
 }
 
 // said are figures that the partner has told.

@@ -1,18 +1,23 @@
 package drill
 
 import (
+	"context"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/probe"
 )
 
 func TestFiguresAreWhatTheQuestionsTell(t *testing.T) {
 	from := time.Now()
 	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
-	// Each letter is 10 ms: a question answered (a), lost (.), that nobody heard (?), none (_).
+	// Each letter is 10 ms: a question answered at once (a), or when the next one is that is
+	// answered at once (q), lost (.), that nobody heard (?), none (_).
 	for line, want := range map[string]figures{
 		"":           {},
 		"aaaa":       {asked: 4, pause: ms(10)},
@@ -24,10 +29,19 @@ func TestFiguresAreWhatTheQuestionsTell(t *testing.T) {
 		"aa??a":      {asked: 3, pause: ms(30)},
 		"a.__.a":     {asked: 4, lost: 2, gap: ms(50), pause: ms(30)},
 		"____":       {pause: ms(40)},
+		"aaqqqqqqa":  {asked: 9, gap: ms(70), pause: ms(10)},
+		"aaqaa":      {asked: 5, pause: ms(10)}, // no later than answers may be
+		"aa..qqa":    {asked: 7, lost: 2, gap: ms(50), pause: ms(10)},
+		"qqqaa":      {asked: 5, gap: ms(30), pause: ms(10)},
+		"aqqqaqqqqa": {asked: 10, gap: ms(50), pause: ms(10)},
 	} {
 		var all []question
 		for i, c := range line {
-			if q := (question{at: from.Add(ms(10 * i)), answered: c == 'a', deaf: c == '?'}); c != '_' {
+			q := question{at: from.Add(ms(10 * i)), answered: c == 'a' || c == 'q', deaf: c == '?'}
+			if q.arrived = q.at; c == 'q' {
+				q.arrived = q.at.Add(ms(10 * strings.IndexByte(line[i:], 'a')))
+			}
+			if c != '_' {
 				all = append(all, q)
 			}
 		}
@@ -50,5 +64,39 @@ func TestFiguresThatProveNothingAreNoGoodDrill(t *testing.T) {
 		if got := c.f.verdict(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.f, got, c.want)
 		}
+	}
+}
+
+// The kernel keeps what is sent to a neighbour that it does not know yet, and such questions
+// are answered all at once when the gap is over.
+func TestAGapIsMeasuredWhereQuestionsAreKeptAndAnsweredLate(t *testing.T) {
+	for _, gap := range []time.Duration{0, 30 * time.Millisecond, 95 * time.Millisecond, 250 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			const back = 300 * time.Millisecond
+			from, over := time.Now().Add(back-gap), time.Now().Add(back)
+			m := newMeter(alias, func(q probe.Question, heard func(time.Time, error)) error {
+				at := time.Now()
+				late := 200 * time.Microsecond
+				if !at.Before(from) && at.Before(over) {
+					late += time.Until(over)
+				}
+				if late <= q.Timeout {
+					time.AfterFunc(late, func() { heard(at, nil) })
+				}
+				return nil
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if f := m.run(ctx); f.gap < gap || f.gap > gap+21*time.Millisecond || gap == 0 && f.gap > 0 {
+				t.Errorf("a gap of %s is measured as: %s", gap, f)
+			}
+		})
+	}
+}
+
+func TestFiguresSayThatAnswersWereLate(t *testing.T) {
+	want := "a gap of at most 40ms, each of 9 questions answered, but some late"
+	if got := (figures{asked: 9, gap: 40 * time.Millisecond}).String(); got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -12,22 +12,30 @@ import (
 )
 
 // move has the alias go to the partner and come back. It says what failed, and what is to
-// be done then.
+// be done then. The loop refuses both orders where an operator's stands.
 func (d *Desk) move(ctx context.Context, moves []Subject) (failure, next string) {
 	alias := moves[0].Addr
-	if why := d.order(ctx, control.Order{Alias: alias, Give: true, Within: awayWithin}); why != "" {
+	why, stands := d.order(ctx, control.Order{Alias: alias, Give: true, Within: awayWithin})
+	switch {
+	case stands:
+		return d.brokenOff(why, moves), orderStands
+	case why != "":
 		failure = fmt.Sprintf("the way to the partner failed: %s", why)
 		d.settled(ctx, moves)
-	} else {
+	default:
 		wait(ctx, away)
 	}
 	if ctx.Err() != nil {
-		return "broken off, because this Monitor ends; " + d.whoHas(moves), "see Status on both hosts"
+		return d.brokenOff("this Monitor ends", moves), "see Status on both hosts"
 	}
 	if gone := d.gone(ctx, moves); failure != "" && gone == "" {
 		return failure + "; " + d.whoHas(moves), "see Why, and try again in half a minute"
 	}
-	if why := d.order(ctx, control.Order{Alias: alias, Within: min(max(d.o.Patience(), awayWithin), backMost)}); why != "" {
+	why, stands = d.order(ctx, control.Order{Alias: alias, Within: min(max(d.o.Patience(), awayWithin), backMost)})
+	switch {
+	case stands:
+		return strings.TrimPrefix(failure+"; "+d.brokenOff(why, moves), "; "), orderStands
+	case why != "":
 		failure = strings.TrimPrefix(failure+"; the way back failed: "+why, "; ")
 	}
 	if gone := d.gone(ctx, moves); gone != "" || failure != "" {
@@ -36,28 +44,40 @@ func (d *Desk) move(ctx context.Context, moves []Subject) (failure, next string)
 		}
 		next = "see Why, and try again in half a minute"
 		if gone != "" {
-			next = fmt.Sprintf("see Status and Why on both hosts; 'aliasdefender AddAlias %s' on this host brings it back", alias)
+			next = fmt.Sprintf("see Status and Why on both hosts; 'aliasdefender AddAlias %s' on this host brings it back; if the partner's daemon has died meanwhile, once its lease of the alias has ended", alias)
 		}
 		return failure + "; " + d.whoHas(moves), next
 	}
 	return "", ""
 }
 
-// order gives an order, and says why it was not carried out.
-func (d *Desk) order(ctx context.Context, o control.Order) string {
+// orderStands is what is to be done where a drill gave way.
+const orderStands = "that order stands; see Status on both hosts"
+
+// brokenOff is a drill that goes no further.
+func (d *Desk) brokenOff(why string, moves []Subject) string {
+	return "broken off, because " + why + "; " + d.whoHas(moves)
+}
+
+// order gives an order, and says why it was not carried out; stands: because it gave way.
+func (d *Desk) order(ctx context.Context, o control.Order) (why string, stands bool) {
+	o.Drill = true
 	outcomes, err := d.o.Order(ctx, o)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return "the loop does not answer"
+			return "the loop does not answer", false
 		}
-		return err.Error()
+		return err.Error(), false
 	}
 	for _, out := range outcomes {
+		if out.GaveWay {
+			return out.Text, true
+		}
 		if !out.Done {
-			return out.Alias + ": " + out.Text
+			return out.Alias + ": " + out.Text, false
 		}
 	}
-	return ""
+	return "", false
 }
 
 // settled waits until no hand-over is open.

@@ -87,6 +87,7 @@ func (d *Desk) drill(ctx context.Context, alias string) (control.Drill, error) {
 	defer func() {
 		d.mu.Lock()
 		d.own = nil
+		d.beginAsked()
 		d.mu.Unlock()
 	}()
 	s, err := d.o.Status(ctx)
@@ -102,6 +103,9 @@ func (d *Desk) drill(ctx context.Context, alias string) (control.Drill, error) {
 		of, err := d.subject(a)
 		if err != nil {
 			return control.Drill{}, err
+		}
+		if d.o.Exits(of.Addr) {
+			return control.Drill{}, d.refuse(fmt.Sprintf("exit_after = \"take\" in this host's settings would end its Monitor once %s is back", of.Addr))
 		}
 		mine.moves = append(mine.moves, of)
 		drills = drills && a.Says.Drills
@@ -234,27 +238,43 @@ func (d *Desk) ready(ctx context.Context, mine *own, measured []Subject, meters 
 			return fmt.Sprintf("this host gets no answer to its pings of %s, so it could not measure: does a firewall drop them?", measured[i].Addr)
 		}
 	}
-	if silent := d.await(ctx, mine, measured, peer.DrillMeasures); drills && silent != nil {
-		return fmt.Sprintf("the partner has not begun to measure within %s: does it get answers to pings of %s, or is a drill under way there?", firstAnswer, silent.Addr)
+	if !drills {
+		return ""
 	}
-	return ""
+	missing := d.await(ctx, mine, measured, peer.DrillMeasures)
+	if missing == nil {
+		return ""
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch mine.says[missing.Addr].Stage {
+	case peer.DrillExits:
+		return fmt.Sprintf("exit_after = \"take\" in the partner's settings would end its Monitor once it has %s", missing.Addr)
+	case peer.DrillOrdered:
+		return fmt.Sprintf("an operator has just ordered something for %s on the partner", missing.Addr)
+	}
+	return fmt.Sprintf("the partner has not begun to measure within %s: does it get answers to pings of %s, or is a drill under way there?", firstAnswer, missing.Addr)
 }
 
 // await waits until the partner says that stage of all aliases, and returns one of which it
-// has not.
+// has not. It does not wait for one that the partner will not measure.
 func (d *Desk) await(ctx context.Context, mine *own, of []Subject, stage peer.DrillStage) *Subject {
 	for {
 		var missing *Subject
+		never := false
 		d.mu.Lock()
 		for i := range of {
-			if mine.says[of[i].Addr].Stage != stage {
+			says := mine.says[of[i].Addr].Stage
+			if says != stage {
 				missing = &of[i]
+			}
+			if never = stage == peer.DrillMeasures && (says == peer.DrillExits || says == peer.DrillOrdered); never {
 				break
 			}
 		}
 		d.mu.Unlock()
-		if missing == nil {
-			return nil
+		if missing == nil || never {
+			return missing
 		}
 		select {
 		case <-mine.told:

@@ -61,6 +61,7 @@ func (t *theirs) forget() { t.gone.Do(func() { close(t.heard) }) }
 func (d *Desk) measure(t *theirs) {
 	ctx, cancel := context.WithTimeout(d.ctx, mostWaited)
 	defer cancel()
+	d.record(t.of, record.DrillBegun, record.Info, "measures for a drill of the partner's")
 	m := newMeter(t.of.Addr, d.o.Ask)
 	asking, stop := context.WithCancel(ctx)
 	result := make(chan figures, 1)
@@ -99,6 +100,7 @@ func (d *Desk) measure(t *theirs) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.theirs, t.of.Addr)
+	d.beginAsked()
 }
 
 // recordTheirs records what we have measured for the partner.

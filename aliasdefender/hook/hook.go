@@ -132,6 +132,14 @@ func (r *Runner) Set(aliases []config.Alias, routes ...config.Route) {
 	}
 }
 
+// Exits tells whether the Monitor ends after a take of this alias.
+func (r *Runner) Exits(alias netip.Addr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.lanes[alias]
+	return l != nil && l.hooks.ExitAfter == config.AfterTake
+}
+
 // tidy forgets a lane that is no longer needed. mu is held.
 func (r *Runner) tidy(l *lane) {
 	if l.gone && !l.holding && !l.running && len(l.queue) == 0 {

@@ -240,6 +240,9 @@ func TestTheMonitorEndsAfterItsTake(t *testing.T) {
 				t.Errorf("%q: %v after %v", names, b.ended(), time.Since(began))
 			}
 			b.End(0)
+			if id := aliases[0].Addr; !b.Exits(id) || b.Exits(id.Next()) {
+				t.Error("nobody knows that a take would end it")
+			}
 		}
 	})
 }

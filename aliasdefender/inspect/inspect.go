@@ -9,8 +9,9 @@
 // Rules are about the files and the settings of this host, and Standing is about how the
 // network stands at this moment. Of their findings Fault and Mistake are red
 // (Severity.Red): as things stand, an alias is not where it should be, or could not move.
-// Whoever is about to move an alias on purpose refuses while anything is red. Warnings,
-// notes, what is unknown and what is good are not red.
+// Whoever is about to move an alias on purpose refuses while anything is red, or while
+// nobody on the network could be asked (Live.CannotAsk). Warnings, notes, what is unknown
+// and what is good are not red.
 //
 // A new finding is a function of its own in the file of its kind, and a line in Rules or
 // Standing. If it needs something of the host that no rule needed before, it adds a field

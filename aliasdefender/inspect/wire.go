@@ -38,15 +38,18 @@ func (s *Subject) linked(find func(config.Alias) []Finding) []Finding {
 	})
 }
 
+// AboutNetwork is what a finding is about that says what of the network was not asked.
+const AboutNetwork = "network"
+
 // networkNotAsked: somebody who may not ask, or too many aliases.
 func networkNotAsked(s *Subject) (found []Finding) {
 	switch {
 	case s.Live == nil:
 	case s.Live.CannotAsk != "":
-		found = append(found, Finding{Unknown, "network", "nobody was asked: " + s.Live.CannotAsk,
+		found = append(found, Finding{Unknown, AboutNetwork, "nobody was asked: " + s.Live.CannotAsk,
 			"whether partners, routers and next hops answer, and who has the aliases, is not known", "run Check as root"})
 	case s.Live.LeftOut > 0:
-		found = append(found, Finding{Unknown, "network", fmt.Sprintf("%d aliases were left out, because Check asks about %d at most", s.Live.LeftOut, mostAsked),
+		found = append(found, Finding{Unknown, AboutNetwork, fmt.Sprintf("%d aliases were left out, because Check asks about %d at most", s.Live.LeftOut, mostAsked),
 			"who has those is not known", "aliasdefender Status shows all of a running Monitor's"})
 	}
 	return found

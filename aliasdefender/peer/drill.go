@@ -9,13 +9,15 @@ import (
 type DrillStage uint8
 
 // The stages. The host that does the drill says the first and the third, its partner
-// answers with the second and the last. A host hears none for a stage that it does not know.
+// answers with the others. A host hears none for a stage that it does not know.
 const (
 	NoDrill       DrillStage = iota
 	DrillMeasure             // the partner is to measure
 	DrillMeasures            // it does, and the alias answers
 	DrillEnds                // the partner is to stop, and to tell what it has measured
 	DrillMeasured            // what that was
+	DrillExits               // the partner measures nothing: exit_after would end its Monitor once it has the alias
+	DrillOrdered             // an operator has ordered something there: the alias is to be left to that
 	drillStages              // the number of stages
 )
 

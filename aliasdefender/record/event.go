@@ -44,7 +44,7 @@ const (
 	StandbyNotReady Kind = "standby_not_ready" // nobody is ready to take the alias if its holder fails
 	StandbyReady    Kind = "standby_ready"     // that is over
 
-	DrillBegun Kind = "drill_begun" // an alias is about to be handed over and to come back, to show that this works
+	DrillBegun Kind = "drill_begun" // an alias is about to be handed over and to come back, to show that this works; or we measure for a drill of the partner's
 	DrillEnded Kind = "drill_ended" // that, or the measuring for a drill of the partner's; Warning: with a gap, or no figures; Error: the alias did not go, or did not come back
 
 	HookRan     Kind = "hook_ran"     // a program of the administrator's was told or asked, and ended well
@@ -52,7 +52,7 @@ const (
 	HookSkipped Kind = "hook_skipped" // it was not run, or Event.Drops of them were not
 
 	Failed        Kind = "failed"         // something could not be done
-	Ordered       Kind = "ordered"        // an operator ordered something
+	Ordered       Kind = "ordered"        // an operator, or a drill, ordered something
 	PartnerHeard  Kind = "partner_heard"  // the partner's daemon is heard on the channel
 	PartnerSilent Kind = "partner_silent" // it has fallen silent, or never spoke
 	PartnerSays   Kind = "partner_says"   // what it says of an alias has changed; Event.Says is what

@@ -243,7 +243,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 func refusesDrill(t *testing.T, p *pair.Pair, h *lab.Host) {
 	t.Helper()
 	again(t, func() (bool, string) {
-		_, errs, code := p.Run(stage.Patiently(t), h, "Drill")
+		_, errs, code := p.Run(stage.Patiently(t), h, "Drill", p.Alias.String())
 		return code == stage.Failed && strings.Contains(errs, "refused: Check finds "), fmt.Sprintf("Drill exits with %d: %s", code, errs)
 	})
 }

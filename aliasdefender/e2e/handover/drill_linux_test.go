@@ -139,6 +139,50 @@ func TestADrillIsRefusedOnWhateverIsRed(t *testing.T) {
 	}
 }
 
+// underWay has a do a drill, until b has the alias. It returns what the command will say.
+func underWay(t *testing.T, p *pair.Pair) <-chan string {
+	t.Helper()
+	from, done := time.Now(), make(chan string, 1)
+	go func() {
+		for ctx := stage.Patiently(t); ; {
+			out, errs, _ := p.Run(ctx, p.A, "Drill", p.Alias.String())
+			if stage.Soak() || ctx.Err() != nil || !strings.Contains(errs, "aliasdefender: refused: ") { // a busy machine loses pings
+				done <- out + errs
+				return
+			}
+		}
+	}()
+	for ctx := stage.Patiently(t); !slices.ContainsFunc(p.Holders.Spans(), func(s lab.Span) bool { return s.By == "b" && s.From.After(from) }); {
+		if ctx.Err() != nil {
+			t.Fatal("b never had the alias")
+		}
+		stage.Must(t, p.Holders.Wait(ctx, "b"))
+	}
+	return done
+}
+
+// TestADrillGivesWayToAnOperator: what is ordered on either host while b has the alias stays.
+func TestADrillGivesWayToAnOperator(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ on, order string }{{"a", "RemoveAlias"}, {"b", "AddAlias"}} {
+		t.Run(c.order+" on "+c.on, func(t *testing.T) {
+			t.Parallel()
+			p := stage.Talking(t, 200*time.Millisecond)
+			drillable(t, p, p.A)
+			done := underWay(t, p)
+			stage.Obeyed(t, p, p.Lab.Lookup(c.on), c.order, p.Alias.String())
+			said := <-done
+			t.Log(said)
+			stage.Held(t, p, "b") // also if the order came when the alias was on its way back
+			stage.Until(t, p, p.A, "it is parked there if somebody parked it", func(_ control.Snapshot, a control.Alias) bool { return a.Parked == (c.on == "a") })
+			if !strings.Contains(said, "broken off, because "+p.Alias.String()) && !strings.Contains(said, "another order was given meanwhile") &&
+				!strings.Contains(said, "broken off, because an operator") && !strings.Contains(said, "there and back") {
+				t.Errorf("Drill said %q", said)
+			}
+		})
+	}
+}
+
 // TestAHostThatDiesInADrillLeavesTheAliasToTheRules kills one of the daemons while the alias
 // is at the partner. If it is a's, the partner keeps it; if it is b's, a takes it when its
 // lease has ended.
@@ -149,26 +193,11 @@ func TestAHostThatDiesInADrillLeavesTheAliasToTheRules(t *testing.T) {
 			t.Parallel()
 			p := stage.Talking(t, 200*time.Millisecond)
 			drillable(t, p, p.A)
-			from, stays := time.Now(), "b"
+			stays := "b"
 			if dies == "b" {
 				stays = "a"
 			}
-			done := make(chan string, 1)
-			go func() {
-				for ctx := stage.Patiently(t); ; {
-					out, errs, _ := p.Run(ctx, p.A, "Drill", p.Alias.String())
-					if stage.Soak() || ctx.Err() != nil || !strings.Contains(errs, "aliasdefender: refused: ") { // a busy machine loses pings
-						done <- out + errs
-						return
-					}
-				}
-			}()
-			for ctx := stage.Patiently(t); !slices.ContainsFunc(p.Holders.Spans(), func(s lab.Span) bool { return s.By == "b" && s.From.After(from) }); {
-				if ctx.Err() != nil {
-					t.Fatal("b never had the alias")
-				}
-				stage.Must(t, p.Holders.Wait(ctx, "b"))
-			}
+			done := underWay(t, p)
 			stage.Must(t, p.Monitor(p.Lab.Lookup(dies)).Signal(unix.SIGKILL))
 			said := <-done
 			t.Log(said) // of a's Monitor the command hears no more

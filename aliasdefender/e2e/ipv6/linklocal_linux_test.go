@@ -2,6 +2,7 @@ package ipv6
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,4 +73,25 @@ func TestALinkLocalAliasIsTakenAndOrdered(t *testing.T) {
 			stage.Served(t, p, "b")
 		})
 	}
+}
+
+// TestALinkLocalAliasIsDrilled: the drill's words, pings and orders name its NIC.
+func TestALinkLocalAliasIsDrilled(t *testing.T) {
+	t.Parallel()
+	p := linkLocal(t, stage.Stage{Settings: stage.Usual(), Keys: []string{stage.NewKey()}})
+	stage.Must(t, p.Begin(stage.Patience))
+	stage.Held(t, p, "a")
+	ctx, said := stage.Patiently(t), ""
+	for !strings.Contains(said, "there and back") {
+		out, errs, _ := p.Run(ctx, p.A, "Drill", "fe80::1")
+		if said = out + errs; ctx.Err() != nil || strings.Contains(said, "the drill failed") {
+			t.Fatal(said)
+		}
+	}
+	t.Log(said)
+	if strings.Contains(said, "has not told") || !strings.Contains(said, "the partner measured") {
+		t.Error("the partner has not measured")
+	}
+	stage.Held(t, p, "a")
+	stage.Saying(t, p, p.B, 0, []string{"began a drill: measures for a drill of the partner's", "ended a drill: measured"}, "Why", "--last", "40", "fe80::1%eth0")
 }
