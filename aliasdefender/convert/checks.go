@@ -102,12 +102,12 @@ func (c *converter) checkOf(v *instance, t track, used map[string]bool) *check {
 			t.weight, t.reverse = p.weight, p.reverse
 		}
 		text = []string{"process = " + toml(path.Base(p.process)), `interval = "1s"`, "rise = 1", "fall = 2"}
-		if p.process == "" {
+		if p.process == "" || len(path.Base(p.process)) > mostComm {
 			c.once(p.at, "%s: names no process", show(key))
 			return nil
 		}
 		if !c.made(key) {
-			c.once(p.at, "%s: the unit as installed hides processes; 'systemctl edit aliasdefender', with [Service] and below it ProtectProc=default, shows them (docs/checks.md)", show(key))
+			c.hidden(p.at, key)
 		}
 	}
 	if t.reverse {
@@ -155,11 +155,17 @@ func (c *converter) scriptCheck(s *script) (text []string, off string) {
 			host = "[" + host + "]"
 		}
 		text = []string{"tcp = " + toml(host+":"+m[2])}
+	} else if name := processOf(s.command); name != "" {
+		text = []string{"process = " + toml(name)}
+		c.hidden(s.at, "vrrp_script "+s.name)
 	} else {
 		argv, problem := c.resolve(s.command)
 		text, off = []string{"command = " + list(argv)}, problem
-		if s.command == "" {
+		switch {
+		case s.command == "":
 			off = "it names no program"
+		case problem == "":
+			c.once(s.at, "vrrp_script %s: its command runs in the sandbox of the unit, where it sees no other processes, cannot write most files and has few of root's powers; if it fails there on both hosts nobody takes the alias: put the drop-in hooks.conf beside the unit on both hosts if it needs more, and try it there (docs/hooks.md)", show(s.name))
 		}
 	}
 	interval := max(s.interval, leastInterval)
@@ -181,6 +187,11 @@ func (c *converter) scriptCheck(s *script) (text []string, off string) {
 	}
 	return append(text, "interval = "+toml(config.Tidy(interval)), "timeout = "+toml(config.Tidy(timeout)),
 		fmt.Sprintf("rise = %d", rise), fmt.Sprintf("fall = %d", fall)), off
+}
+
+// hidden says that the unit hides the processes that a check looks for.
+func (c *converter) hidden(at Place, key string) {
+	c.once(at, "%s: the unit as installed hides processes; 'systemctl edit aliasdefender', with [Service] and below it ProtectProc=default, shows them (docs/checks.md)", show(key))
 }
 
 // plain makes a name of letters, digits, - and _ that is not in use.
@@ -216,7 +227,7 @@ func (c *converter) makeGroups() {
 			}
 			c.sets = append(c.sets, s)
 			if !c.key {
-				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; 'aliasdefender GenKey %s', copy it to the partner, then convert once more, or take the # away before [peer] and [group.%s]", show(name), c.options.Key, s.name)
+				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; 'aliasdefender GenKey %s', copy it to the partner, then convert once more, or take the # away before [peer] and [group.%s]", show(name), showPath(c.options.Key), s.name)
 			}
 		}
 	}

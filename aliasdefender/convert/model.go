@@ -43,6 +43,7 @@ type instance struct {
 
 	group   *group
 	primary bool
+	unsure  bool     // whether it is, the file does not tell for sure
 	rows    []*row   // of its addresses, those that can be written
 	checks  []string // the names of those of its service
 }

@@ -94,7 +94,7 @@ func (c *converter) anyPrimary() bool {
 func (c *converter) peer(b *strings.Builder) {
 	if !c.key {
 		b.WriteString("\n# Without a key the two Monitors do not talk: docs/channel.md. Make one with\n")
-		fmt.Fprintf(b, "# 'aliasdefender GenKey %s', copy it to the partner, and take the # away.\n", c.options.Key)
+		fmt.Fprintf(b, "# 'aliasdefender GenKey %s', copy it to the partner, and take the # away.\n", showPath(c.options.Key))
 	}
 	text := "[peer]\nkey_file = " + toml(c.options.Key) + "\n"
 	if c.key {
@@ -154,7 +154,8 @@ func (c *converter) hooks(b *strings.Builder, v *instance, r *row) {
 	if problem != "" {
 		c.once(at, "vrrp_instance %s: its hooks stand there as a comment: %s %s; then take the # away", show(v.name), c.options.Hook, problem)
 	}
-	fmt.Fprintf(b, "\n# What vrrp_instance %s calls, by its first alias. Under systemd the unit shuts programs\n# in, and the drop-in hooks.conf opens it (docs/hooks.md).\n", show(v.name))
+	c.once(at, "vrrp_instance %s: its notify scripts and routes are changed by hooks, which run in the sandbox of the unit: put the drop-in hooks.conf beside the unit on both hosts if they need more than the network (docs/hooks.md)", show(v.name))
+	fmt.Fprintf(b, "\n# What vrrp_instance %s calls, by its first alias.\n", show(v.name))
 	b.WriteString(c.unless(problem == "", text))
 }
 
@@ -246,12 +247,12 @@ func (c *converter) channel() {
 	for _, v := range c.instances {
 		for i, s := range v.said {
 			if s.text == authText && c.key {
-				v.said[i].text, v.said[i].todo = "authentication: the password of VRRP is not used; the two Monitors talk with the key "+c.options.Key, false
+				v.said[i].text, v.said[i].todo = "authentication: the password of VRRP is not used; the two Monitors talk with the key "+showPath(c.options.Key), false
 			}
 		}
 	}
 	if len(c.checks) > 0 && !c.key {
-		c.once(c.instances[0].at, "without a key an alias stays with a holder whose checks fail; 'aliasdefender GenKey %s', copy it to the partner, and take the # away before [peer] in aliasdefender.toml (docs/checks.md)", c.options.Key)
+		c.once(c.instances[0].at, "without a key an alias stays with a holder whose checks fail; 'aliasdefender GenKey %s', copy it to the partner, and take the # away before [peer] in aliasdefender.toml (docs/checks.md)", showPath(c.options.Key))
 	}
 	for _, v := range c.instances {
 		var kinds []netip.Addr // one of each

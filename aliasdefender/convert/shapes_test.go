@@ -126,6 +126,7 @@ virtual_ipaddress { 172.16.1.2 } }
 		rows: []string{"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "eth0:2 | 2001:db8:1::2 | /64 | 2001:db8:1::5 | true"},
 		set:  []string{`interval = "1s"`, "[peer]", `key_file = "/key"`},
 		remarks: []string{
+			"keepalived.conf:1: state is MASTER, but priority is 100: Primary is true;",
 			"keepalived.conf:18: fe80::1: there is no row for it: unicast_peer has no link-local address;",
 		},
 	},
@@ -175,6 +176,7 @@ vrrp_instance inside {
 			`take = ["/hook", "INSTANCE", "outside", "200", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
 			`release = ["/hook", "INSTANCE", "outside", "200", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
 		},
+		remarks: []string{"keepalived.conf:20: vrrp_instance outside: its notify scripts and routes are changed by hooks, which run in the sandbox of the unit:"},
 	},
 	{
 		name: "what is tracked becomes checks",
@@ -224,12 +226,17 @@ vrrp_instance web {
 			`interval = "1s"`, "failback = true", `failback_after = "3s"`, `checks = ["eth1", "alive", "port", "piped", "proxy"]`,
 			"[peer]", `key_file = "/key"`,
 			"[check.eth1]", `link = "eth1"`, `interval = "1s"`, "rise = 1", "fall = 2",
-			"[check.alive]", `command = ["/usr/bin/killall", "-0", "haproxy"]`, `interval = "2s"`, `timeout = "1s"`, "rise = 2", "fall = 3",
+			"[check.alive]", `process = "haproxy"`, `interval = "2s"`, `timeout = "1s"`, "rise = 2", "fall = 3",
 			"[check.port]", `tcp = "127.0.0.1:80"`, `interval = "1s"`, `timeout = "1s"`, "rise = 1", "fall = 1",
 			"[check.piped]", `command = ["/bin/sh", "-c", "/usr/local/bin/check a | grep -q b"]`, `interval = "5s"`, `timeout = "5s"`, "rise = 1", "fall = 1",
 			"[check.proxy]", `process = "haproxy"`, `interval = "1s"`, "rise = 1", "fall = 2",
 		},
-		remarks: []string{"keepalived.conf:15: vrrp_track_process proxy: the unit as installed hides processes"},
+		remarks: []string{
+			"keepalived.conf:1: vrrp_script alive: the unit as installed hides processes;",
+			"keepalived.conf:11: vrrp_script piped: its command runs in the sandbox of the unit,",
+			"keepalived.conf:15: vrrp_track_process proxy: the unit as installed hides processes;",
+			"keepalived.conf:19: state is MASTER, but priority is 100: Primary is true;",
+		},
 	},
 	{
 		name: "definitions, conditional lines, sequences and blocks of several lines are read as keepalived reads them",
@@ -242,6 +249,7 @@ $NIC=eth0
 $INSTANCE=\
 	vrrp_instance VI_${NUM} { \
 		@main   state MASTER \
+		priority 150 \
 		@other  state BACKUP \
 		interface $NIC \
 		unicast_peer { \
@@ -255,6 +263,7 @@ $INSTANCE=\
 vrrp_instance VI_3
 {
 	state MASTER
+	priority 150
 	interface eth0
 	unicast_peer {
 		${PEER}
@@ -280,6 +289,7 @@ vrrp_instance VI_3
 		conf: `vrrp_instance a {
 	interface eth0
 	state MASTER
+	priority 150
 	virtual_ipaddress {
 		172.16.1.2/24
 	}
@@ -331,8 +341,11 @@ vrrp_instance wide {
 			"[check.alive]", `command = ["/usr/local/bin/check"]`, `interval = "1s"`, `timeout = "1s"`, "rise = 1", "fall = 1",
 		},
 		remarks: []string{
+			"keepalived.conf:1: vrrp_script alive: its command runs in the sandbox of the unit,",
 			"keepalived.conf:4: wide: aliases are kept together by a group, and a group needs a key;",
 			"keepalived.conf:4: without a key an alias stays with a holder whose checks fail;",
+			"keepalived.conf:4: state is MASTER, but priority is 100: Primary is true;",
+			"keepalived.conf:12: 10.0.0.2: the partner 172.16.1.5 is not in its subnet:",
 			"keepalived.conf:15: vrrp_script alive: weight -20: here there are no weights",
 			"keepalived.conf:17: wide: /usr/local/bin/missing does not exist, so it is not called;",
 		},
@@ -464,7 +477,11 @@ vrrp_instance kept {
 			`[alias."172.16.1.3"]`, `interval = "3s"`,
 			`[alias."172.16.1.4"]`, `interval = "1s"`,
 		},
-		remarks: []string{"keepalived.conf:1: vrrp_script s: its timeout of 10s is longer than its interval of 1s"},
+		remarks: []string{
+			"keepalived.conf:1: vrrp_script s: its command runs in the sandbox of the unit,",
+			"keepalived.conf:1: vrrp_script s: its timeout of 10s is longer than its interval of 1s",
+			"keepalived.conf:33: state is MASTER, but priority is 100: Primary is true;",
+		},
 	},
 }
 
