@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -149,6 +150,10 @@ var thisHost = convert.Host{
 	},
 	Program: config.LookAtCommand,
 	Key:     func(path string) bool { return config.LookAtKey(path) == "" },
+	User: func(name string) bool {
+		_, err := user.Lookup(name)
+		return err == nil
+	},
 }
 
 // writeConverted writes both files, or none of them.

@@ -165,6 +165,9 @@ func (c *converter) scriptCheck(s *script) (text []string, off string) {
 		case s.command == "":
 			off = "it names no program"
 		case problem == "":
+			if s.user == "" {
+				c.defaultUser(s.at)
+			}
 			c.once(s.at, "vrrp_script %s: its command runs in the sandbox of the unit, where it sees no other processes, cannot write most files and has few of root's powers; if it fails there on both hosts nobody takes the alias: put the drop-in hooks.conf beside the unit on both hosts if it needs more, and try it there (docs/hooks.md)", show(s.name))
 		}
 	}

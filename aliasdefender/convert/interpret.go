@@ -315,6 +315,7 @@ func (in *interpreter) join() {
 		if v.nic == "" {
 			v.nic = in.global.nic
 		}
+		v.leadRoutes()
 	}
 	for _, g := range in.groups {
 		for _, name := range g.names {

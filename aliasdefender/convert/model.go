@@ -38,7 +38,7 @@ type instance struct {
 	peersAt   Place
 	tracks    []track
 	notifies  notifies
-	routes    []string // arguments of ip route
+	routes    []route
 	routesAt  Place
 
 	group   *group
@@ -91,6 +91,7 @@ type script struct {
 	at                Place
 	name              string
 	command           string
+	user              string // that it is to run as; empty: keepalived's default
 	interval, timeout time.Duration
 	rise, fall        int
 	weight            int
@@ -111,7 +112,7 @@ type notifies struct {
 	at      Place             // of the first
 	command map[string]string // by state: master, backup, fault; and "" for notify
 	places  map[string]Place
-	user    string // that one of them is to run as; empty: keepalived's default
+	users   map[string]string // that they are to run as, by state; empty: keepalived's default
 }
 
 // any tells whether there is one.

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"alias-defender/aliasdefender/config"
 )
@@ -126,11 +127,12 @@ func (c *converter) tablesOf(b *strings.Builder, v *instance, own []string) {
 // and change its routes: they are called once, however many aliases it has.
 func (c *converter) hooks(b *strings.Builder, v *instance, r *row) {
 	words := c.told("INSTANCE", v.name, v.priority, v.notifies)
-	if len(v.routes) > 0 && len(words) == 0 {
-		words = []string{"INSTANCE", v.name, fmt.Sprint(v.priority)}
-	}
-	for _, route := range v.routes {
-		words = append(words, "route="+route)
+	if len(v.routes) > 0 {
+		routes := []string{"INSTANCE", v.name, fmt.Sprint(v.priority)}
+		for _, route := range v.routes {
+			routes = append(routes, "route="+route.words)
+		}
+		words = append(routes, words[min(3, len(words)):]...)
 	}
 	if g := v.group; g != nil && c.leads(v) {
 		words = append(words, c.told("GROUP", g.name, 0, g.notifies)...)
@@ -150,14 +152,19 @@ func (c *converter) hooks(b *strings.Builder, v *instance, r *row) {
 		problem = strings.TrimSuffix(problem, "; name a program that does") + "; copy keepalived-notify of the example from-keepalived there, with mode 755"
 	}
 	argv := list(append([]string{c.options.Hook}, words...))
-	text := fmt.Sprintf("[alias.%s.hooks]\ntake = %s\nrelease = %s\n", toml(r.name), argv, argv)
+	// reasserted: keepalived that is stopped after the Monitor has begun takes its routes away
+	// and tells its scripts STOP, and the Monitor puts the alias back.
+	text := fmt.Sprintf("[alias.%s.hooks]\ntake = %s\nreasserted = %s\nrelease = %s\ntimeout = %s\n", toml(r.name), argv, argv, argv, toml(config.Tidy(hookTimeout)))
 	if problem != "" {
 		c.once(at, "vrrp_instance %s: its hooks stand there as a comment: %s %s; then take the # away", show(v.name), c.options.Hook, problem)
 	}
-	c.once(at, "vrrp_instance %s: its notify scripts and routes are changed by hooks, which run in the sandbox of the unit: put the drop-in hooks.conf beside the unit on both hosts if they need more than the network (docs/hooks.md)", show(v.name))
+	c.once(at, "vrrp_instance %s: its notify scripts are called, and its routes changed, by hooks, which run in the sandbox of the unit: put the drop-in hooks.conf beside the unit on both hosts if they need more than the network (docs/hooks.md); keepalived lets a script run for as long as it takes, and here it is ended after %s: timeout", show(v.name), config.Tidy(hookTimeout))
 	fmt.Fprintf(b, "\n# What vrrp_instance %s calls, by its first alias.\n", show(v.name))
 	b.WriteString(c.unless(problem == "", text))
 }
+
+// hookTimeout is how long notify scripts and routes of one event may take.
+const hookTimeout = time.Minute
 
 // mostWords is how many arguments a hook may have, its own name included.
 const mostWords = 64
@@ -177,14 +184,17 @@ func (c *converter) told(kind, name string, priority int, n notifies) []string {
 	if !n.any() {
 		return nil
 	}
-	if n.user != "" && n.user != "root" {
-		c.once(n.at, "%s: a notify script as user %s: hooks run as root; begin the command with /usr/sbin/runuser -u USER --", show(name), show(n.user))
-	}
 	var words []string
 	for _, state := range []string{"master", "backup", "fault", ""} {
 		command, given := n.command[state]
 		if !given {
 			continue
+		}
+		switch user := n.users[state]; {
+		case user == "":
+			c.defaultUser(n.places[state])
+		case user != "root":
+			c.once(n.places[state], "%s: %s as user %s: hooks run as root; begin the command with /usr/sbin/runuser -u USER --", show(name), strings.TrimSuffix("notify_"+state, "_"), show(user))
 		}
 		argv, problem := c.resolve(command)
 		switch {
@@ -201,6 +211,17 @@ func (c *converter) told(kind, name string, priority int, n notifies) []string {
 	}
 	return append([]string{kind, name, fmt.Sprint(priority)}, words...)
 }
+
+// defaultUser says, once, that a script without a user of its own runs as keepalived's.
+func (c *converter) defaultUser(at Place) {
+	if c.global.user == "" && !c.unprivileged && c.host.User(scriptUser) {
+		c.unprivileged = true
+		c.once(at, "scripts without a user of their own run as %s under keepalived, because there is such a user and no script_user; here they run as root: begin a command with /usr/sbin/runuser -u %[1]s --, if it should not", scriptUser)
+	}
+}
+
+// scriptUser is who keepalived runs scripts as, if there is such a user.
+const scriptUser = "keepalived_script"
 
 // unless is a text as it is or, where it cannot be used, as comments from which somebody
 // has only to take the # away.

@@ -33,7 +33,8 @@ var testHost = Host{
 		}
 		return "does not exist; name a program that does"
 	},
-	Key: func(path string) bool { return path == "/key" },
+	Key:  func(path string) bool { return path == "/key" },
+	User: func(string) bool { return false },
 }
 
 // options are those of a test with a file.
@@ -173,10 +174,12 @@ vrrp_instance inside {
 			`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`,
 			"[group.wall]", `aliases = ["172.16.1.1", "10.0.0.1"]`,
 			`[alias."172.16.1.1".hooks]`,
-			`take = ["/hook", "INSTANCE", "outside", "200", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
-			`release = ["/hook", "INSTANCE", "outside", "200", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`take = ["/hook", "INSTANCE", "outside", "200", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`reasserted = ["/hook", "INSTANCE", "outside", "200", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`release = ["/hook", "INSTANCE", "outside", "200", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`timeout = "1m"`,
 		},
-		remarks: []string{"keepalived.conf:20: vrrp_instance outside: its notify scripts and routes are changed by hooks, which run in the sandbox of the unit:"},
+		remarks: []string{"keepalived.conf:20: vrrp_instance outside: its notify scripts are called, and its routes changed, by hooks, which run in the sandbox of the unit:"},
 	},
 	{
 		name: "what is tracked becomes checks",

@@ -27,13 +27,16 @@ func TestTheHookCallsNotifyScriptsAsKeepalivedDoes(t *testing.T) {
 	}
 	words := []string{
 		"INSTANCE", "VI 1", "150", "master=script up 'a b'", "backup=script down", "fault=script bad", "notify=script all", "route=192.0.2.0/24 via 172.16.1.254",
+		"route=-6 default via 2001:db8::1",
 		"GROUP", "G1", "0", "notify=script 'the group'", "backup=false",
 	}
 	for _, c := range []struct {
 		event, reason, want string
 		code                int
 	}{
-		{"take", "partner silent", "[up][a b]\n[all][INSTANCE][VI 1][MASTER][150]\nip route replace 192.0.2.0/24 via 172.16.1.254\n[the group][GROUP][G1][MASTER][0]\n", 0},
+		// Routes come first: a script may need them, and may take long.
+		{"take", "partner silent", "ip route replace 192.0.2.0/24 via 172.16.1.254\nip -6 route replace default via 2001:db8::1\n[up][a b]\n[all][INSTANCE][VI 1][MASTER][150]\n[the group][GROUP][G1][MASTER][0]\n", 0},
+		{"reasserted", "restored", "ip route replace 192.0.2.0/24 via 172.16.1.254\nip -6 route replace default via 2001:db8::1\n[up][a b]\n[all][INSTANCE][VI 1][MASTER][150]\n[the group][GROUP][G1][MASTER][0]\n", 0},
 		// A script that fails keeps no other from being called.
 		{"release", "handed over", "[down]\n[all][INSTANCE][VI 1][BACKUP][150]\n[the group][GROUP][G1][BACKUP][0]\n", 1},
 		{"release", "no link", "[bad]\n[all][INSTANCE][VI 1][FAULT][150]\n[the group][GROUP][G1][FAULT][0]\n", 0},
