@@ -213,8 +213,9 @@ func plain(name string, used map[string]bool) string {
 	return name
 }
 
-// makeGroups makes a group of each sync group, and of each instance whose aliases are on
-// more than one NIC: those on one NIC have the same facts, and go together by themselves.
+// makeGroups makes a group of each sync group, and of each instance whose aliases may have
+// different facts, because they are on more than one NIC or of both families, or with which
+// something else goes. Of others it says that each goes for itself.
 func (c *converter) makeGroups() {
 	used := map[string]bool{}
 	add := func(at Place, name string, rows []*row) {
@@ -245,8 +246,14 @@ func (c *converter) makeGroups() {
 		}
 	}
 	for _, v := range c.instances {
-		if v.group == nil && slices.ContainsFunc(v.rows, func(r *row) bool { return r.nic != v.rows[0].nic }) {
-			add(v.at, v.name, v.rows)
+		if v.group != nil || len(v.rows) < 2 {
+			continue
 		}
+		first := v.rows[0]
+		if v.notifies.any() || len(v.routes) > 0 || slices.ContainsFunc(v.rows, func(r *row) bool { return r.nic != first.nic || r.addr.Is4() != first.addr.Is4() }) {
+			add(v.at, v.name, v.rows)
+			continue
+		}
+		c.once(v.at, "%s: its %d aliases are not one thing here: those on one NIC mostly move together, but each may be moved, or claimed by another host, alone; if that must not be, put them into one group, which needs a key (docs/groups.md)", show(v.name), len(v.rows))
 	}
 }

@@ -80,7 +80,7 @@ func (in *interpreter) globalDef(n *node) {
 // instance takes in a vrrp_instance.
 func (in *interpreter) instance(n *node) *instance {
 	v := &instance{at: n.at, name: n.word(0), priority: 100, advert: time.Second, notifies: notifies{at: n.at}}
-	stated := false
+	stated, keeps := false, Place{}
 	for _, s := range n.block {
 		switch k := s.words[0]; k {
 		case "interface":
@@ -93,7 +93,7 @@ func (in *interpreter) instance(n *node) *instance {
 		case "priority":
 			v.priority = in.number(s, 100, 1, 255)
 		case "nopreempt":
-			v.nopreempt = true
+			v.nopreempt, keeps = true, s.at
 		case "preempt_delay":
 			v.delay = in.seconds(s, 0, 0, 1000*time.Second)
 		case "advert_int":
@@ -117,6 +117,10 @@ func (in *interpreter) instance(n *node) *instance {
 				v.unknown(s)
 			}
 		}
+	}
+	if v.nopreempt && (v.master || v.priority == 255) {
+		v.nopreempt = false
+		v.note(keeps, "nopreempt: keepalived ignores it with state MASTER or priority 255, so the alias goes back")
 	}
 	v.role(stated)
 	return v

@@ -14,6 +14,7 @@ type row struct {
 	label string
 	text  string
 	name  string // the alias, as the settings name it: of a link-local one with its NIC
+	addr  netip.Addr
 	nic   string
 	of    *instance
 }
@@ -98,7 +99,7 @@ func (c *converter) row(v *instance, a address, labels map[string]bool) (*row, s
 		_, what, _ := strings.Cut(err.Error(), ": ")
 		return nil, what
 	}
-	return &row{label: label, text: text, name: parsed[0].Addr.String(), nic: nic, of: v}, ""
+	return &row{label: label, text: text, name: parsed[0].Addr.String(), addr: a.addr, nic: nic, of: v}, ""
 }
 
 // partner is the address of the other host for an alias: of its family, if possible in its
@@ -163,7 +164,7 @@ func (c *converter) bits(v *instance, a address, nic string) int {
 		}
 	}
 	if longest >= 0 {
-		v.note(a.at, "%s: keepalived has it as /%d; the mask is that of the subnet of %s here", a.addr, single, nic)
+		v.note(a.at, "%s: keepalived has it as /%d; the mask is that of the subnet of %s here; on the way back to keepalived, when the Monitor has ended: ip address del %[1]s/%[4]d dev %[3]s (docs/from-keepalived.md)", a.addr, single, nic, longest)
 		return longest
 	}
 	if isLocal(a.addr) {

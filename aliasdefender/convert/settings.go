@@ -69,8 +69,8 @@ func (c *converter) common(b *strings.Builder) (own []string) {
 		var all []string
 		for _, v := range c.instances {
 			goesBack := strings.HasPrefix(key, "failback")
-			if len(v.rows) == 0 || goesBack && !v.primary && c.anyPrimary() {
-				continue // it means nothing there
+			if len(v.rows) == 0 || goesBack && !v.primary && !v.unsure && c.anyPrimary() {
+				continue // it means nothing there, and will not
 			}
 			if value := v.values()[key]; !slices.Contains(all, value) {
 				all = append(all, value)
@@ -108,11 +108,18 @@ func (c *converter) peer(b *strings.Builder) {
 func (c *converter) tablesOf(b *strings.Builder, v *instance, own []string) {
 	values := v.values()
 	for i, r := range v.rows {
-		var lines []string
+		var lines, later []string
 		for _, key := range own {
-			if value := values[key]; value != "" && (v.primary || !strings.HasPrefix(key, "failback")) {
+			switch value := values[key]; {
+			case value == "":
+			case v.primary || !strings.HasPrefix(key, "failback"):
 				lines = append(lines, key+" = "+value)
+			case v.unsure:
+				later = append(later, "#"+key+" = "+value)
 			}
+		}
+		if len(later) > 0 {
+			lines = append(append(lines, "# Where Primary becomes true:"), later...)
 		}
 		if len(lines) > 0 {
 			fmt.Fprintf(b, "\n[alias.%s]\n%s\n", toml(r.name), strings.Join(lines, "\n"))

@@ -102,7 +102,7 @@ virtual_ipaddress { 172.16.1.2 } }
 		set:  []string{`interval = "500ms"`, "failback = true", `failback_after = "11.5s"`, "[peer]", `key_file = "/key"`},
 	},
 	{
-		name: "both families in one instance, each with its partner, and no way back",
+		name: "both families in one instance, each with its partner, are a group, and keepalived ignores nopreempt",
 		conf: `vrrp_instance both {
   state MASTER
   interface eth0
@@ -125,7 +125,7 @@ virtual_ipaddress { 172.16.1.2 } }
 }
 `,
 		rows: []string{"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "eth0:2 | 2001:db8:1::2 | /64 | 2001:db8:1::5 | true"},
-		set:  []string{`interval = "1s"`, "[peer]", `key_file = "/key"`},
+		set:  []string{`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`, "[group.both]", `aliases = ["172.16.1.2", "2001:db8:1::2"]`},
 		remarks: []string{
 			"keepalived.conf:1: state is MASTER, but priority is 100: Primary is true;",
 			"keepalived.conf:18: fe80::1: there is no row for it: unicast_peer has no link-local address;",
@@ -285,7 +285,8 @@ vrrp_instance VI_3
 			"eth0:5 | 172.16.1.203 | /24 | 172.16.1.5 | true",
 			"eth0:6 | 172.16.1.202 | /24 | 172.16.1.5 | true",
 		},
-		set: []string{`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`},
+		set:     []string{`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`},
+		remarks: []string{"keepalived.conf:21: VI_3: its 4 aliases are not one thing here:"},
 	},
 	{
 		name: "multicast: the partner is named on the command line, by subnet",
@@ -407,6 +408,7 @@ vrrp_instance odd {
 			"keepalived.conf:7: nonsense: is no keyword that is known here;",
 			"keepalived.conf:9: static_routes: a route that does not move",
 			"keepalived.conf:12: virtual_server 172.16.1.2 80: IPVS is not what Alias Defender does",
+			"keepalived.conf:17: odd: its 2 aliases are not one thing here:",
 			"keepalived.conf:17: with nopreempt both hosts have state BACKUP",
 			"keepalived.conf:19: use_vmac: an alias has the hardware address of its NIC",
 			"keepalived.conf:20: smtp_alert: no mail is sent",
@@ -458,7 +460,7 @@ vrrp_instance yours {
 }
 vrrp_instance kept {
 	interface eth0
-	state MASTER
+	state BACKUP
 	nopreempt
 	unicast_peer {
 		172.16.1.5
@@ -471,7 +473,7 @@ vrrp_instance kept {
 		rows: []string{
 			"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true",
 			"eth0:2 | 172.16.1.3 | /24 | 172.16.1.5 | false",
-			"eth0:3 | 172.16.1.4 | /24 | 172.16.1.5 | true",
+			"eth0:3 | 172.16.1.4 | /24 | 172.16.1.5 | false",
 		},
 		set: []string{
 			"[peer]", `key_file = "/key"`,
@@ -483,7 +485,7 @@ vrrp_instance kept {
 		remarks: []string{
 			"keepalived.conf:1: vrrp_script s: its command runs in the sandbox of the unit,",
 			"keepalived.conf:1: vrrp_script s: its timeout of 10s is longer than its interval of 1s",
-			"keepalived.conf:33: state is MASTER, but priority is 100: Primary is true;",
+			"keepalived.conf:33: with nopreempt both hosts have state BACKUP",
 		},
 	},
 }

@@ -182,3 +182,80 @@ func TestNamesInTheFileForgeNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestAMaskThatIsOnlyOursIsSpokenOf: after the way back to keepalived the address would stay
+// beside keepalived's.
+func TestAMaskThatIsOnlyOursIsSpokenOf(t *testing.T) {
+	got, err := Convert(options(t, strings.Replace(inside(""), "172.16.1.2/24", "172.16.1.2", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(got.Aliases), "ip address del 172.16.1.2/24 dev eth0") || len(got.Remarks) > 0 {
+		t.Errorf("%s", got.Aliases)
+	}
+}
+
+// TestFailbackIsThatOfTheInstanceWhoeverIsPrimary: a remark may ask to write true, and that
+// must not bring along the failback of another instance.
+func TestFailbackIsThatOfTheInstanceWhoeverIsPrimary(t *testing.T) {
+	instance := func(name, role, alias string) string {
+		return strings.NewReplacer("web", name, "state MASTER\npriority 150", role, "172.16.1.2/", alias+"/").Replace(inside(""))
+	}
+	files := func(conf string) string {
+		got, err := Convert(options(t, conf))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(got.Settings)
+	}
+	master := instance("a", "state MASTER\npriority 150", "172.16.1.2")
+	for _, c := range []struct {
+		name, conf, top, want, never string
+	}{
+		{"one of two has nopreempt", master + instance("b", "state BACKUP\npriority 150\nnopreempt", "172.16.1.3"), "", "[alias.\"172.16.1.2\"]\nfailback = true\nfailback_after = \"3s\"\n", "[alias.\"172.16.1.3\"]"},
+		{"the other has it", instance("a", "state BACKUP\npriority 150\nnopreempt", "172.16.1.2") + instance("b", "state BACKUP\npriority 150", "172.16.1.3"), "",
+			"[alias.\"172.16.1.3\"]\n# Where Primary becomes true:\n#failback = true\n#failback_after = \"3s\"\n", "\nfailback = true"},
+		{"both go back", master + instance("b", "state BACKUP\npriority 150", "172.16.1.3"), "\nfailback = true\nfailback_after = \"3s\"\n", "", "[alias."},
+	} {
+		got := files(c.conf)
+		top, rest, _ := strings.Cut(got, "\n[peer]")
+		if strings.Contains(top, "\nfailback") != (c.top != "") || !strings.Contains(top, c.top) || !strings.Contains(rest, c.want) || strings.Contains(rest, c.never) {
+			t.Errorf("%s: %s", c.name, got)
+		}
+	}
+}
+
+// TestNopreemptIsIgnoredWhereKeepalivedIgnoresIt: of a MASTER, and of an owner.
+func TestNopreemptIsIgnoredWhereKeepalivedIgnoresIt(t *testing.T) {
+	for _, role := range []string{"state MASTER\npriority 150\nnopreempt", "nopreempt\nstate MASTER\npriority 150", "state BACKUP\nnopreempt\npriority 255"} {
+		got, err := Convert(options(t, strings.Replace(inside(""), "state MASTER\npriority 150", role, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(got.Settings), "\nfailback = true\n") || !strings.Contains(string(got.Aliases), "nopreempt: keepalived ignores it") {
+			t.Errorf("%q:\n%s%s", role, got.Aliases, got.Settings)
+		}
+	}
+}
+
+// TestAnInstanceStaysOneThing: its aliases go together by themselves only as long as all
+// facts about them are the same.
+func TestAnInstanceStaysOneThing(t *testing.T) {
+	two := strings.Replace(inside(""), "172.16.1.2/24\n", "172.16.1.2/24\n172.16.1.3/24\n", 1)
+	families := strings.Replace(strings.Replace(inside(""), "172.16.1.2/24\n", "172.16.1.2/24\n2001:db8:1::2/64\n", 1), "172.16.1.5\n", "172.16.1.5\n2001:db8:1::5\n", 1)
+	for _, c := range []struct {
+		name, conf string
+		group      bool
+		remark     string
+	}{
+		{"one row", inside(""), false, ""},
+		{"two of a family", two, false, "keepalived.conf:1: web: its 2 aliases are not one thing here"},
+		{"two with hooks", strings.TrimSuffix(two, "}\n") + "notify /usr/local/bin/notify\n}\n", true, "keepalived.conf:12: vrrp_instance web: its notify scripts"},
+		{"two families", families, true, ""},
+	} {
+		_, set, remarks := converted(t, c.conf, nil)
+		if has(set, "[group.web]") != c.group || !strings.HasPrefix(remarks, c.remark) || c.remark == "" && remarks != "" {
+			t.Errorf("%s: %q\n%s", c.name, set, remarks)
+		}
+	}
+}
