@@ -170,14 +170,8 @@ func (a *app) writeConverted(o conversion, made *convert.Files) error {
 			return fmt.Errorf("%s already exists, and was not changed; name another directory, or overwrite it with --force", path)
 		}
 	}
-	if err := files.Replace(aliases, made.Aliases, 0o644); err != nil {
+	if err := files.ReplaceTogether([]files.New{{Path: aliases, Text: made.Aliases, Perm: 0o644}, {Path: settings, Text: made.Settings, Perm: 0o644}}); err != nil {
 		return unwritable(aliases, err)
-	}
-	if err := files.Replace(settings, made.Settings, 0o644); err != nil {
-		if !o.force { // it was not there before
-			err = errors.Join(err, os.Remove(aliases))
-		}
-		return unwritable(settings, err)
 	}
 	rows := "1 alias"
 	if made.Rows > 1 {
