@@ -48,8 +48,8 @@ address that it always has with --partner, once for each family.
 
 IPVS (virtual_server) is not converted.`,
 		Example: `  aliasdefender Convert
-  aliasdefender Convert --partner 172.16.1.5 --to /root/converted
-  aliasdefender Check --files --aliases /root/converted/hostname.alias --settings /root/converted/aliasdefender.toml`,
+  aliasdefender Convert --partner 172.16.1.5 --to /etc/converted
+  aliasdefender Check --files --aliases /etc/converted/hostname.alias --settings /etc/converted/aliasdefender.toml`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("Convert takes one keepalived.conf, but got %d; try '%s --help'", len(args), c.CommandPath())
@@ -75,8 +75,8 @@ IPVS (virtual_server) is not converted.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "write both files into this directory, which must exist")
-	f.BoolVar(&o.force, "force", false, "overwrite files that are there")
-	f.StringArrayVar(&o.partners, "partner", nil, "an address that the partner always has; may be given for each family")
+	f.BoolVar(&o.force, "force", false, "overwrite files that are there: both, or neither")
+	f.StringArrayVar(&o.partners, "partner", nil, "an address that the partner always has, before one of unicast_peer that fits as well; may be given for each family and subnet")
 	f.StringVar(&o.ConfigID, "config-id", "", "the name that lines with @ ask for, as of keepalived; without it that of this host, up to the first dot")
 	f.StringVar(&o.Key, "key", convert.DefaultKey, "the key of the channel")
 	return c

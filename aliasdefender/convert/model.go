@@ -39,7 +39,6 @@ type instance struct {
 	tracks    []track
 	notifies  notifies
 	routes    []route
-	routesAt  Place
 
 	group   *group
 	primary bool

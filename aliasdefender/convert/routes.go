@@ -9,13 +9,13 @@ import (
 // route is one of virtual_routes: the arguments of ip route, with -4 or -6 before them where
 // they are of one family only.
 type route struct {
+	at    Place
 	words string
 	leads bool // it says where to
 }
 
 // routesOf takes in virtual_routes: each becomes the arguments of ip route.
 func (in *interpreter) routesOf(v *instance, n *node) {
-	v.routesAt = n.at
 	for _, s := range n.block {
 		route, problem := routeOf(s.words)
 		if problem != "" {
@@ -25,6 +25,7 @@ func (in *interpreter) routesOf(v *instance, n *node) {
 		if slices.Contains(s.words, "no_track") {
 			v.note(s.at, "route %s: no_track: a route that another program removes is put back when the alias is", clip(strings.Join(s.words, " ")))
 		}
+		route.at = s.at
 		v.routes = append(v.routes, route)
 	}
 }
@@ -33,7 +34,7 @@ func (in *interpreter) routesOf(v *instance, n *node) {
 func (v *instance) leadRoutes() {
 	for i, r := range v.routes {
 		if !r.leads && v.nic != "" {
-			v.routes[i] = route{r.words + " dev " + v.nic, true}
+			v.routes[i].words, v.routes[i].leads = r.words+" dev "+v.nic, true
 		}
 	}
 }
@@ -95,7 +96,7 @@ func routeOf(words []string) (r route, problem string) {
 	if len(families) == 1 && families[0] == "-4" && !slices.Contains(words, "inet") {
 		families = nil // which goes without saying
 	}
-	return route{strings.Join(slices.Concat(families, strings.Fields(kind), []string{prefix}, rest), " "), leads}, ""
+	return route{words: strings.Join(slices.Concat(families, strings.Fields(kind), []string{prefix}, rest), " "), leads: leads}, ""
 }
 
 // familyOf is the option of ip for the family of an address or a prefix; empty: it is neither.

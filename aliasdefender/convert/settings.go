@@ -149,7 +149,7 @@ func (c *converter) hooks(b *strings.Builder, v *instance, r *row) {
 	}
 	at := v.notifies.at
 	if len(v.routes) > 0 {
-		at = v.routesAt
+		at = v.routes[0].at
 	}
 	problem := c.host.Program(c.options.Hook)
 	switch {

@@ -179,7 +179,7 @@ vrrp_instance inside {
 			`release = ["/hook", "INSTANCE", "outside", "200", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
 			`timeout = "1m"`,
 		},
-		remarks: []string{"keepalived.conf:20: vrrp_instance outside: its notify scripts are called, and its routes changed, by hooks, which run in the sandbox of the unit:"},
+		remarks: []string{"keepalived.conf:21: vrrp_instance outside: its notify scripts are called, and its routes changed, by hooks, which run in the sandbox of the unit:"},
 	},
 	{
 		name: "what is tracked becomes checks",
@@ -407,7 +407,7 @@ vrrp_instance odd {
 			"keepalived.conf:6: vrrp_startup_delay: the Monitor starts to ask at once;",
 			"keepalived.conf:7: nonsense: is no keyword that is known here;",
 			"keepalived.conf:9: static_routes: a route that does not move",
-			"keepalived.conf:12: virtual_server 172.16.1.2 80: IPVS is not what Alias Defender does",
+			"keepalived.conf:12: virtual_server 172.16.1.2 80: IPVS is not what Alias Defender does: leave the virtual servers, and nothing else, in keepalived.conf, and let keepalived run beside it: where docs/from-keepalived.md stops keepalived, take the vrrp_ blocks out and reload it instead",
 			"keepalived.conf:17: odd: its 2 aliases are not one thing here:",
 			"keepalived.conf:17: with nopreempt both hosts have state BACKUP",
 			"keepalived.conf:19: use_vmac: an alias has the hardware address of its NIC",
