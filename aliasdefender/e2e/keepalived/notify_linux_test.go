@@ -2,14 +2,20 @@ package keepalived
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/e2e/stage"
+	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // TestTheHookCallsNotifyScriptsAsKeepalivedDoes: each with the arguments that it knows, and
@@ -63,4 +69,47 @@ func TestTheHookCallsNotifyScriptsAsKeepalivedDoes(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
+}
+
+// TestRoutesOutliveKeepalivedThatIsStoppedBesideTheMonitor: it removes them after the Monitor
+// has adopted the alias and called take.
+func TestRoutesOutliveKeepalivedThatIsStoppedBesideTheMonitor(t *testing.T) {
+	t.Parallel()
+	stage.Wanted(t, "keepalived", "keepalived")
+	p := stage.Pair(t, pair.Spec{PrimaryA: true})
+	s := story{t, p, map[*lab.Host]*lab.Process{}}
+	route := fmt.Sprintf("192.0.2.0/24 via %s dev eth0", s.OwnB.Addr())
+	routes := func() string {
+		t.Helper()
+		out, errs, code := s.A.Run(stage.Patiently(t), "ip", "route", "show", "192.0.2.0/24")
+		if code != 0 {
+			t.Fatal(errs)
+		}
+		return out
+	}
+	withRoute := strings.Replace(conf, "\tvirtual_ipaddress {", "\tvirtual_routes {\n\t\t"+route+"\n\t}\n\tvirtual_ipaddress {", 1)
+	stage.Place(t, s.File(s.A, "keepalived.conf"), fmt.Sprintf(withRoute, s.OwnA.Addr(), s.OwnB.Addr(), s.Alias))
+	hook := s.File(s.A, "keepalived-notify")
+	stage.Place(t, hook, stage.Read(t, "../../../etc/examples/from-keepalived/keepalived-notify"))
+	stage.Must(t, os.Chmod(hook, 0o755))
+	argv := fmt.Sprintf("[%q, \"INSTANCE\", \"lan\", \"150\", %q]\n", hook, "route="+route)
+	stage.Must(t, p.Write(s.A, s.OwnB.Addr(), true, stage.Usual()+"\n[hooks]\ntake = "+argv+"reasserted = "+argv+"release = "+argv))
+	s.startKeepalived(s.A)
+	s.enters(s.A, "MASTER")
+	stage.Served(t, p, "a")
+	a, err := p.Start(s.A)
+	stage.Must(t, err)
+	stage.Said(t, a, "hook=take")
+	stage.Until(t, p, s.A, "knows that nobody else has the alias", func(_ control.Snapshot, a control.Alias) bool {
+		return a.Row == "H9" && slices.ContainsFunc(a.Facts, func(f control.Fact) bool { return f.Name == "alias elsewhere" && f.Value == "silent" })
+	})
+	if out := routes(); out == "" {
+		t.Error("keepalived has no route")
+	}
+	s.end(s.vrrp[s.A])
+	stage.Said(t, a, "hook=reasserted")
+	if out := routes(); out == "" {
+		t.Errorf("the route has gone with keepalived:\n%s", a.Output())
+	}
+	s.end(a)
 }
