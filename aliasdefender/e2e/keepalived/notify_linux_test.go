@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/e2e/stage"
@@ -71,14 +72,22 @@ func TestTheHookCallsNotifyScriptsAsKeepalivedDoes(t *testing.T) {
 	}
 }
 
-// TestRoutesOutliveKeepalivedThatIsStoppedBesideTheMonitor: it removes them after the Monitor
-// has adopted the alias and called take.
+// knowsItAlone waits until the Monitor of a holds the alias, and knows that nobody else has it.
+func (s story) knowsItAlone() {
+	s.Helper()
+	stage.Until(s.T, s.Pair, s.A, "knows that nobody else has the alias", func(_ control.Snapshot, a control.Alias) bool {
+		return a.Row == "H9" && slices.ContainsFunc(a.Facts, func(f control.Fact) bool { return f.Name == "alias elsewhere" && f.Value == "silent" })
+	})
+}
+
+// TestRoutesOutliveKeepalivedThatIsStoppedBesideTheMonitor: a route from the alias goes with
+// it, after the Monitor has adopted the alias and called take.
 func TestRoutesOutliveKeepalivedThatIsStoppedBesideTheMonitor(t *testing.T) {
 	t.Parallel()
 	stage.Wanted(t, "keepalived", "keepalived")
 	p := stage.Pair(t, pair.Spec{PrimaryA: true})
 	s := story{t, p, map[*lab.Host]*lab.Process{}}
-	route := fmt.Sprintf("192.0.2.0/24 via %s dev eth0", s.OwnB.Addr())
+	route := fmt.Sprintf("192.0.2.0/24 via %s src %s dev eth0", s.OwnB.Addr(), s.Alias)
 	routes := func() string {
 		t.Helper()
 		out, errs, code := s.A.Run(stage.Patiently(t), "ip", "route", "show", "192.0.2.0/24")
@@ -100,9 +109,7 @@ func TestRoutesOutliveKeepalivedThatIsStoppedBesideTheMonitor(t *testing.T) {
 	a, err := p.Start(s.A)
 	stage.Must(t, err)
 	stage.Said(t, a, "hook=take")
-	stage.Until(t, p, s.A, "knows that nobody else has the alias", func(_ control.Snapshot, a control.Alias) bool {
-		return a.Row == "H9" && slices.ContainsFunc(a.Facts, func(f control.Fact) bool { return f.Name == "alias elsewhere" && f.Value == "silent" })
-	})
+	s.knowsItAlone()
 	if out := routes(); out == "" {
 		t.Error("keepalived has no route")
 	}
@@ -111,5 +118,37 @@ func TestRoutesOutliveKeepalivedThatIsStoppedBesideTheMonitor(t *testing.T) {
 	if out := routes(); out == "" {
 		t.Errorf("the route has gone with keepalived:\n%s", a.Output())
 	}
+	s.end(a)
+}
+
+// TestKeepalivedGivesItsAddressesUpWhenItIsReloadedWithoutThem: so one that does IPVS too goes
+// over without being stopped. Reloaded without its notify scripts, it stays master.
+func TestKeepalivedGivesItsAddressesUpWhenItIsReloadedWithoutThem(t *testing.T) {
+	t.Parallel()
+	stage.Wanted(t, "keepalived", "keepalived")
+	p := stage.Pair(t, pair.Spec{PrimaryA: true})
+	s := story{t, p, map[*lab.Host]*lab.Process{}}
+	whole := fmt.Sprintf(conf, s.OwnA.Addr(), s.OwnB.Addr(), s.Alias)
+	reload := func(text string) {
+		t.Helper()
+		stage.Place(t, s.File(s.A, "keepalived.conf"), text)
+		stage.Must(t, s.vrrp[s.A].Signal(unix.SIGHUP))
+	}
+	stage.Place(t, s.File(s.A, "keepalived.conf"), strings.Replace(whole, "\tvirtual_ipaddress {", "\tnotify /bin/true\n\tvirtual_ipaddress {", 1))
+	s.startKeepalived(s.A)
+	s.enters(s.A, "MASTER")
+	stage.Served(t, p, "a")
+	stage.Must(t, p.Write(s.A, s.OwnB.Addr(), true, stage.Usual()))
+	a, err := p.Start(s.A)
+	stage.Must(t, err)
+	s.knowsItAlone()
+	reload(whole)
+	stage.Said(t, s.vrrp[s.A], "Reload complete")
+	if _, since, _ := strings.Cut(s.vrrp[s.A].Output(), "Entering MASTER STATE"); strings.Contains(since, "removing VIPs") {
+		t.Errorf("keepalived gave the alias up:\n%s", since)
+	}
+	reload("global_defs {\n}\n")
+	stage.Said(t, a, "reason=restored")
+	s.end(s.vrrp[s.A])
 	s.end(a)
 }
