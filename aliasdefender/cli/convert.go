@@ -44,7 +44,8 @@ keepalived.conf and what to do. The exit code tells which it was: 0, all went ov
 Run it on each of the two hosts, with that host's keepalived.conf: the subnets of its
 NICs, its programs and its key are looked at. Make the key first: without one, groups
 and [peer] are comments. VRRP by multicast does not say who the partner is: name the
-address that it always has with --partner, once for each family.
+address that it always has with --partner, once for each family. The other host's
+priority is in its own file: Check --partner-file finds two primaries, or none.
 
 IPVS (virtual_server) is not converted.`,
 		Example: `  aliasdefender Convert
@@ -182,6 +183,7 @@ func (a *app) writeConverted(o conversion, made *convert.Files) error {
 		fmt.Fprintf(a.stdout, "  %s\n", r)
 	}
 	fmt.Fprintf(a.stdout, "  next: aliasdefender Check --aliases %s --settings %s\n", aliases, settings)
+	fmt.Fprintf(a.stdout, "  then, with the table of the other host: aliasdefender Check --partner-file PATH --aliases %s --settings %s\n", aliases, settings)
 	return nil
 }
 
