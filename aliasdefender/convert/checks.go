@@ -126,12 +126,26 @@ func (c *converter) checkOf(v *instance, t track, used map[string]bool) *check {
 		c.once(t.at, "%s: is one more than the %d checks that there may be", show(key), mostChecks)
 		return nil
 	}
+	if off == "" {
+		off = strange(text)
+	}
 	k := &check{name: plain(t.name, used), of: key, text: text, off: off != ""}
 	if k.off {
 		c.once(t.at, "%s: the check stands there as a comment: %s", show(key), off)
 	}
 	c.checks = append(c.checks, k)
 	return k
+}
+
+// strange says what of a check's lines a Monitor would refuse; empty: nothing.
+func strange(text []string) string {
+	_, err := config.ParseSettings(strings.NewReader("[check.x]\n"+strings.Join(text, "\n")+"\n"), "x")
+	if err == nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	_, what, _ := strings.Cut(first, ": ")
+	return strings.TrimPrefix(what, "check.x.")
 }
 
 // made tells whether there is a check of something already.
