@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -43,12 +44,13 @@ keepalived.conf and what to do. The exit code tells which it was: 0, all went ov
 Run it on each of the two hosts, with that host's keepalived.conf: the subnets of its
 NICs, its programs and its key are looked at. Make the key first: without one, groups
 and [peer] are comments. VRRP by multicast does not say who the partner is: name the
-address that it always has with --partner, once for each family.
+address that it always has with --partner, once for each family. The other host's
+priority is in its own file: Check --partner-file finds two primaries, or none.
 
 IPVS (virtual_server) is not converted.`,
 		Example: `  aliasdefender Convert
-  aliasdefender Convert --partner 172.16.1.5 --to /root/converted
-  aliasdefender Check --files --aliases /root/converted/hostname.alias --settings /root/converted/aliasdefender.toml`,
+  aliasdefender Convert --partner 172.16.1.5 --to /etc/converted
+  aliasdefender Check --files --aliases /etc/converted/hostname.alias --settings /etc/converted/aliasdefender.toml`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("Convert takes one keepalived.conf, but got %d; try '%s --help'", len(args), c.CommandPath())
@@ -74,8 +76,8 @@ IPVS (virtual_server) is not converted.`,
 	}
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "write both files into this directory, which must exist")
-	f.BoolVar(&o.force, "force", false, "overwrite files that are there")
-	f.StringArrayVar(&o.partners, "partner", nil, "an address that the partner always has; may be given for each family")
+	f.BoolVar(&o.force, "force", false, "overwrite files that are there: both, or neither")
+	f.StringArrayVar(&o.partners, "partner", nil, "an address that the partner always has, before one of unicast_peer that fits as well; may be given for each family and subnet")
 	f.StringVar(&o.ConfigID, "config-id", "", "the name that lines with @ ask for, as of keepalived; without it that of this host, up to the first dot")
 	f.StringVar(&o.Key, "key", convert.DefaultKey, "the key of the channel")
 	return c
@@ -149,6 +151,10 @@ var thisHost = convert.Host{
 	},
 	Program: config.LookAtCommand,
 	Key:     func(path string) bool { return config.LookAtKey(path) == "" },
+	User: func(name string) bool {
+		_, err := user.Lookup(name)
+		return err == nil
+	},
 }
 
 // writeConverted writes both files, or none of them.
@@ -165,14 +171,8 @@ func (a *app) writeConverted(o conversion, made *convert.Files) error {
 			return fmt.Errorf("%s already exists, and was not changed; name another directory, or overwrite it with --force", path)
 		}
 	}
-	if err := files.Replace(aliases, made.Aliases, 0o644); err != nil {
+	if err := files.ReplaceTogether([]files.New{{Path: aliases, Text: made.Aliases, Perm: 0o644}, {Path: settings, Text: made.Settings, Perm: 0o644}}); err != nil {
 		return unwritable(aliases, err)
-	}
-	if err := files.Replace(settings, made.Settings, 0o644); err != nil {
-		if !o.force { // it was not there before
-			err = errors.Join(err, os.Remove(aliases))
-		}
-		return unwritable(settings, err)
 	}
 	rows := "1 alias"
 	if made.Rows > 1 {
@@ -183,6 +183,7 @@ func (a *app) writeConverted(o conversion, made *convert.Files) error {
 		fmt.Fprintf(a.stdout, "  %s\n", r)
 	}
 	fmt.Fprintf(a.stdout, "  next: aliasdefender Check --aliases %s --settings %s\n", aliases, settings)
+	fmt.Fprintf(a.stdout, "  then, with the table of the other host: aliasdefender Check --partner-file PATH --aliases %s --settings %s\n", aliases, settings)
 	return nil
 }
 

@@ -102,12 +102,12 @@ func (c *converter) checkOf(v *instance, t track, used map[string]bool) *check {
 			t.weight, t.reverse = p.weight, p.reverse
 		}
 		text = []string{"process = " + toml(path.Base(p.process)), `interval = "1s"`, "rise = 1", "fall = 2"}
-		if p.process == "" {
+		if p.process == "" || len(path.Base(p.process)) > mostComm {
 			c.once(p.at, "%s: names no process", show(key))
 			return nil
 		}
 		if !c.made(key) {
-			c.once(p.at, "%s: the unit as installed hides processes; 'systemctl edit aliasdefender', with [Service] and below it ProtectProc=default, shows them (docs/checks.md)", show(key))
+			c.hidden(p.at, key)
 		}
 	}
 	if t.reverse {
@@ -126,12 +126,26 @@ func (c *converter) checkOf(v *instance, t track, used map[string]bool) *check {
 		c.once(t.at, "%s: is one more than the %d checks that there may be", show(key), mostChecks)
 		return nil
 	}
+	if off == "" {
+		off = strange(text)
+	}
 	k := &check{name: plain(t.name, used), of: key, text: text, off: off != ""}
 	if k.off {
 		c.once(t.at, "%s: the check stands there as a comment: %s", show(key), off)
 	}
 	c.checks = append(c.checks, k)
 	return k
+}
+
+// strange says what of a check's lines a Monitor would refuse; empty: nothing.
+func strange(text []string) string {
+	_, err := config.ParseSettings(strings.NewReader("[check.x]\n"+strings.Join(text, "\n")+"\n"), "x")
+	if err == nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	_, what, _ := strings.Cut(first, ": ")
+	return strings.TrimPrefix(what, "check.x.")
 }
 
 // made tells whether there is a check of something already.
@@ -155,11 +169,20 @@ func (c *converter) scriptCheck(s *script) (text []string, off string) {
 			host = "[" + host + "]"
 		}
 		text = []string{"tcp = " + toml(host+":"+m[2])}
+	} else if name := processOf(s.command); name != "" {
+		text = []string{"process = " + toml(name)}
+		c.hidden(s.at, "vrrp_script "+s.name)
 	} else {
 		argv, problem := c.resolve(s.command)
 		text, off = []string{"command = " + list(argv)}, problem
-		if s.command == "" {
+		switch {
+		case s.command == "":
 			off = "it names no program"
+		case problem == "":
+			if s.user == "" {
+				c.defaultUser(s.at)
+			}
+			c.once(s.at, "vrrp_script %s: its command runs in the sandbox of the unit, where it sees no other processes, cannot write most files and has few of root's powers; if it fails there on both hosts nobody takes the alias: put the drop-in hooks.conf beside the unit on both hosts if it needs more, and try it there (docs/hooks.md)", show(s.name))
 		}
 	}
 	interval := max(s.interval, leastInterval)
@@ -183,6 +206,11 @@ func (c *converter) scriptCheck(s *script) (text []string, off string) {
 		fmt.Sprintf("rise = %d", rise), fmt.Sprintf("fall = %d", fall)), off
 }
 
+// hidden says that the unit hides the processes that a check looks for.
+func (c *converter) hidden(at Place, key string) {
+	c.once(at, "%s: the unit as installed hides processes; 'systemctl edit aliasdefender', with [Service] and below it ProtectProc=default, shows them (docs/checks.md)", show(key))
+}
+
 // plain makes a name of letters, digits, - and _ that is not in use.
 func plain(name string, used map[string]bool) string {
 	name = strings.Map(func(r rune) rune {
@@ -199,8 +227,9 @@ func plain(name string, used map[string]bool) string {
 	return name
 }
 
-// makeGroups makes a group of each sync group, and of each instance whose aliases are on
-// more than one NIC: those on one NIC have the same facts, and go together by themselves.
+// makeGroups makes a group of each sync group, and of each instance whose aliases may have
+// different facts, because they are on more than one NIC or of both families, or with which
+// something else goes. Of others it says that each goes for itself.
 func (c *converter) makeGroups() {
 	used := map[string]bool{}
 	add := func(at Place, name string, rows []*row) {
@@ -216,7 +245,7 @@ func (c *converter) makeGroups() {
 			}
 			c.sets = append(c.sets, s)
 			if !c.key {
-				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; 'aliasdefender GenKey %s', copy it to the partner, then convert once more, or take the # away before [peer] and [group.%s]", show(name), c.options.Key, s.name)
+				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; 'aliasdefender GenKey %s', copy it to the partner, then convert once more, or take the # away before [peer] and [group.%s]", show(name), showPath(c.options.Key), s.name)
 			}
 		}
 	}
@@ -231,8 +260,14 @@ func (c *converter) makeGroups() {
 		}
 	}
 	for _, v := range c.instances {
-		if v.group == nil && slices.ContainsFunc(v.rows, func(r *row) bool { return r.nic != v.rows[0].nic }) {
-			add(v.at, v.name, v.rows)
+		if v.group != nil || len(v.rows) < 2 {
+			continue
 		}
+		first := v.rows[0]
+		if v.notifies.any() || len(v.routes) > 0 || slices.ContainsFunc(v.rows, func(r *row) bool { return r.nic != first.nic || r.addr.Is4() != first.addr.Is4() }) {
+			add(v.at, v.name, v.rows)
+			continue
+		}
+		c.once(v.at, "%s: its %d aliases are not one thing here: those on one NIC mostly move together, but each may be moved, or claimed by another host, alone; if that must not be, put them into one group, which needs a key (docs/groups.md)", show(v.name), len(v.rows))
 	}
 }

@@ -90,6 +90,22 @@ func (c *converter) resolve(command string) (argv []string, problem string) {
 // connects is a command of bash's that says whether a port can be reached.
 var connects = regexp.MustCompile(`^\s*(?:bash -c ')?<\s*/dev/tcp/([A-Za-z0-9.:-]+)/([0-9]+)'?\s*$`)
 
+// running is a question whether a process runs, in the forms that nearly all write, and its
+// name. A pattern, or more than one name, is none of these.
+var running = regexp.MustCompile(`^\s*(?:/[^\s]*/)?(?:killall(?:\s+-q)?\s+(?:-0|-s\s*0)(?:\s+-q)?|pidof(?:\s+-[sqx])*|pgrep(?:\s+-x)?)` +
+	`\s+((?:/[^\s]*/)?([A-Za-z0-9_][A-Za-z0-9_+-]*(?:\.[A-Za-z0-9_+-]+)*))\s*(?:>\s*/dev/null\s*(?:2>\s*(?:&1|/dev/null)\s*)?)?$`)
+
+// processOf is the name of the process that a command asks for; empty: it asks something else.
+func processOf(command string) string {
+	if m := running.FindStringSubmatch(command); m != nil && len(m[2]) <= mostComm {
+		return m[2]
+	}
+	return ""
+}
+
+// mostComm is how long the name of a process may be, as package config has it.
+const mostComm = 255
+
 // quoted writes arguments so that a shell reads them as they are.
 func quoted(argv []string) string {
 	var words []string

@@ -37,6 +37,7 @@ type Host struct {
 	Find    func(program string) string     // its absolute path; empty: there is none
 	Program func(path string) string        // why root could not safely run it; empty: it could
 	Key     func(path string) bool          // there is a good key
+	User    func(name string) bool          // there is such a user
 }
 
 // Files are both files, and what is to be said of them. The remarks stand in the files too,
@@ -84,6 +85,8 @@ type converter struct {
 	options Options
 	host    Host
 	key     bool // the channel can be used
+
+	unprivileged bool // it is said that scripts had a user of their own
 
 	rows   []*row
 	checks []*check

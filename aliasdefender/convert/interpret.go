@@ -80,7 +80,7 @@ func (in *interpreter) globalDef(n *node) {
 // instance takes in a vrrp_instance.
 func (in *interpreter) instance(n *node) *instance {
 	v := &instance{at: n.at, name: n.word(0), priority: 100, advert: time.Second, notifies: notifies{at: n.at}}
-	stated := false
+	stated, keeps := false, Place{}
 	for _, s := range n.block {
 		switch k := s.words[0]; k {
 		case "interface":
@@ -93,7 +93,7 @@ func (in *interpreter) instance(n *node) *instance {
 		case "priority":
 			v.priority = in.number(s, 100, 1, 255)
 		case "nopreempt":
-			v.nopreempt = true
+			v.nopreempt, keeps = true, s.at
 		case "preempt_delay":
 			v.delay = in.seconds(s, 0, 0, 1000*time.Second)
 		case "advert_int":
@@ -118,6 +118,10 @@ func (in *interpreter) instance(n *node) *instance {
 			}
 		}
 	}
+	if v.nopreempt && (v.master || v.priority == 255) {
+		v.nopreempt = false
+		v.note(keeps, "nopreempt: keepalived ignores it with state MASTER or priority 255, so the alias goes back")
+	}
 	v.role(stated)
 	return v
 }
@@ -126,21 +130,28 @@ func (in *interpreter) instance(n *node) *instance {
 const authText = "authentication: the password of VRRP is not used; the two Monitors talk with a key, which 'aliasdefender GenKey /etc/aliasdefender.key' makes (docs/channel.md)"
 
 // role finds out which of the two hosts this is. The partner's priority is in its own file,
-// so the state counts, and what the priority says against it is said.
+// so the state counts. Both may be MASTER, or both BACKUP, and only the priorities tell them
+// apart; they cannot both be MASTER above 100, nor BACKUP below it, in a pair that was meant.
+// Anything else is said.
 func (v *instance) role(stated bool) {
 	v.primary = v.master
+	sure := false
 	switch {
 	case v.priority == 255:
-		v.primary = true
+		v.primary, sure = true, true
 		v.do(v.at, "priority 255 is for a host's own address, which must not be an alias: give the service an address that neither host has of its own")
-	case v.master && v.priority < 100:
+	case v.master && v.priority <= 100:
 		v.do(v.at, "state is MASTER, but priority is %d: Primary is true; if the other host's priority is higher, write false here and true there", v.priority)
 	case v.master:
+		sure = true
 	case v.nopreempt:
 		v.do(v.at, "with nopreempt both hosts have state BACKUP, so it does not tell which is primary: Primary is false; on the host of the higher priority write true")
-	case v.priority > 100 || !stated && v.priority == 100:
+	case stated && v.priority < 100:
+		sure = true
+	default:
 		v.do(v.at, "state is not MASTER, and priority is %d: Primary is false; if this is the higher of the two hosts' priorities, write true here, and false on the other", v.priority)
 	}
+	v.unsure = !sure
 }
 
 // unknown says what becomes of a keyword that gives no setting.
@@ -308,6 +319,7 @@ func (in *interpreter) join() {
 		if v.nic == "" {
 			v.nic = in.global.nic
 		}
+		v.leadRoutes()
 	}
 	for _, g := range in.groups {
 		for _, name := range g.names {
@@ -325,7 +337,7 @@ func (in *interpreter) join() {
 		for _, v := range g.members {
 			if first := g.members[0]; v.primary != first.primary {
 				v.do(g.at, "state and priority of %s and %s do not say the same, and the two are in group %s: Primary is %t, as for the first", show(first.name), show(v.name), show(g.name), first.primary)
-				v.primary = first.primary
+				v.primary, v.unsure = first.primary, true
 			}
 		}
 	}

@@ -112,7 +112,7 @@ var ofInstance = map[string]meant{
 
 // ofTop are the blocks and keywords at the top that are not converted.
 var ofTop = map[string]meant{
-	"virtual_server":            todo("IPVS is not what Alias Defender does: leave the virtual servers, and nothing else, in keepalived.conf, and let keepalived run beside it"),
+	"virtual_server":            todo("IPVS is not what Alias Defender does: leave the virtual servers, and nothing else, in keepalived.conf, and let keepalived run beside it: where docs/from-keepalived.md stops keepalived, take the vrrp_ blocks out and reload it instead"),
 	"virtual_server_group":      note("is about IPVS, which Alias Defender does not do"),
 	"SSL":                       note("is about IPVS, which Alias Defender does not do"),
 	"static_ipaddress":          todo("an address that does not move belongs into the configuration of the network"),

@@ -38,11 +38,11 @@ type instance struct {
 	peersAt   Place
 	tracks    []track
 	notifies  notifies
-	routes    []string // arguments of ip route
-	routesAt  Place
+	routes    []route
 
 	group   *group
 	primary bool
+	unsure  bool     // whether it is, the file does not tell for sure
 	rows    []*row   // of its addresses, those that can be written
 	checks  []string // the names of those of its service
 }
@@ -90,6 +90,7 @@ type script struct {
 	at                Place
 	name              string
 	command           string
+	user              string // that it is to run as; empty: keepalived's default
 	interval, timeout time.Duration
 	rise, fall        int
 	weight            int
@@ -110,7 +111,7 @@ type notifies struct {
 	at      Place             // of the first
 	command map[string]string // by state: master, backup, fault; and "" for notify
 	places  map[string]Place
-	user    string // that one of them is to run as; empty: keepalived's default
+	users   map[string]string // that they are to run as, by state; empty: keepalived's default
 }
 
 // any tells whether there is one.

@@ -34,11 +34,12 @@ type Place struct {
 	Line int
 }
 
-func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+// String shows a place on one line, whatever the file is called: it stands in comments.
+func (p Place) String() string { return fmt.Sprintf("%s:%d", showPath(p.File), p.Line) }
 
 // refuse is the error for something that cannot be read.
 func refuse(at Place, format string, args ...any) error {
-	return config.Mistakes{{File: at.File, Line: at.Line, Text: fmt.Sprintf(format, args...)}}
+	return config.Mistakes{{File: showPath(at.File), Line: at.Line, Text: fmt.Sprintf(format, args...)}}
 }
 
 // node is one statement: its words, and the block that may follow them.

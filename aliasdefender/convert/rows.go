@@ -14,6 +14,7 @@ type row struct {
 	label string
 	text  string
 	name  string // the alias, as the settings name it: of a link-local one with its NIC
+	addr  netip.Addr
 	nic   string
 	of    *instance
 }
@@ -24,7 +25,7 @@ func (c *converter) makeRows() error {
 	seen, labels := map[string]Place{}, map[string]bool{}
 	for _, v := range c.instances { // labels that are written come first
 		for _, a := range v.addresses {
-			if nic := cmpOr(a.nic, v.nic); nic != "" && strings.HasPrefix(a.label, nic+":") {
+			if nic := cmpOr(a.nic, v.nic); nic != "" && strings.HasPrefix(a.label, nic+":") && !strings.ContainsAny(a.label, "|# \t") && show(a.label) == a.label {
 				labels[a.label] = false
 			}
 		}
@@ -48,7 +49,7 @@ func (c *converter) makeRows() error {
 				continue
 			}
 			v.do(a.at, "%s: there is no row for it: %s", a.addr, problem)
-			missing = append(missing, config.Mistake{File: a.at.File, Line: a.at.Line, Text: fmt.Sprintf("%s: %s", a.addr, problem)})
+			missing = append(missing, config.Mistake{File: showPath(a.at.File), Line: a.at.Line, Text: fmt.Sprintf("%s: %s", a.addr, problem)})
 		}
 	}
 	if len(c.rows) == 0 {
@@ -77,32 +78,41 @@ func (c *converter) row(v *instance, a address, labels map[string]bool) (*row, s
 	if nic == "" {
 		return nil, "the instance has no interface; write one"
 	}
+	switch {
+	case strings.ContainsAny(nic, "|#:/ \t") || show(nic) != nic:
+		return nil, show(nic) + " is no name of a NIC"
+	case config.IsLoopback(nic):
+		return nil, "an address of " + nic + " would be here on both hosts at once, and does not move; docs/loopback.md says when that is what you want, and how to write its row"
+	}
 	bits := c.bits(v, a, nic)
 	partner, problem := c.partner(v, a, bits)
 	if problem != "" {
 		return nil, problem
 	}
 	label := c.label(v, a, nic, labels)
+	if subnet := netip.PrefixFrom(a.addr, bits); bits < a.addr.BitLen() && !subnet.Contains(partner) {
+		v.do(a.at, "%s: the partner %s is not in its subnet: the two hosts may have met on another network; name the address that the other host always has in %s with --partner", a.addr, partner, subnet.Masked())
+	}
 	text := fmt.Sprintf("%s | %s | /%d | %s | %t", label, a.addr, bits, partner, v.primary)
 	parsed, err := config.ParseAliases(strings.NewReader(text+"\n"), "row")
 	if err != nil {
 		_, what, _ := strings.Cut(err.Error(), ": ")
 		return nil, what
 	}
-	return &row{label: label, text: text, name: parsed[0].Addr.String(), nic: nic, of: v}, ""
+	return &row{label: label, text: text, name: parsed[0].Addr.String(), addr: a.addr, nic: nic, of: v}, ""
 }
 
 // partner is the address of the other host for an alias: of its family, if possible in its
-// subnet, and of those that are named rather than of unicast_peer.
+// subnet, and where several fit as well, one that is named rather than of unicast_peer.
 func (c *converter) partner(v *instance, a address, bits int) (netip.Addr, string) {
 	local := isLocal(a.addr)
 	subnet := netip.PrefixFrom(a.addr, bits)
-	for _, from := range [][]netip.Addr{c.options.Partners, v.peers} {
-		for _, fits := range []func(netip.Addr) bool{
-			func(p netip.Addr) bool { return isLocal(p) == local && subnet.Contains(p) },
-			func(p netip.Addr) bool { return isLocal(p) == local },
-			func(p netip.Addr) bool { return !local },
-		} {
+	for _, fits := range []func(netip.Addr) bool{
+		func(p netip.Addr) bool { return isLocal(p) == local && subnet.Contains(p) },
+		func(p netip.Addr) bool { return isLocal(p) == local },
+		func(p netip.Addr) bool { return !local },
+	} {
+		for _, from := range [][]netip.Addr{c.options.Partners, v.peers} {
 			i := slices.IndexFunc(from, func(p netip.Addr) bool { return p.Is4() == a.addr.Is4() && fits(p) })
 			if i >= 0 {
 				return from[i], ""
@@ -129,7 +139,7 @@ func (c *converter) label(v *instance, a address, nic string, labels map[string]
 			return a.label
 		}
 		if a.label != nic {
-			v.note(a.at, "%s: the label %s is not kept: it has to be %s:… and in one row only", a.addr, show(a.label), nic)
+			v.note(a.at, "%s: the label %s is not kept: it has to be %s:… without | or #, and in one row only", a.addr, show(a.label), nic)
 		}
 	}
 	for i := 1; ; i++ {
@@ -147,11 +157,15 @@ func (c *converter) bits(v *instance, a address, nic string) int {
 	if a.bits != 0 && a.bits != single {
 		return a.bits
 	}
+	longest := -1
 	for _, s := range c.host.Subnets(nic) {
 		if s.Bits() < single && s.Contains(a.addr) {
-			v.note(a.at, "%s: keepalived has it as /%d; the mask is that of the subnet of %s here", a.addr, single, nic)
-			return s.Bits()
+			longest = max(longest, s.Bits())
 		}
+	}
+	if longest >= 0 {
+		v.note(a.at, "%s: keepalived has it as /%d; the mask is that of the subnet of %s here; on the way back to keepalived, when the Monitor has ended: ip address del %[1]s/%[4]d dev %[3]s (docs/from-keepalived.md)", a.addr, single, nic, longest)
+		return longest
 	}
 	if isLocal(a.addr) {
 		return 64

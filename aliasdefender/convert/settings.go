@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"alias-defender/aliasdefender/config"
 )
@@ -68,8 +69,8 @@ func (c *converter) common(b *strings.Builder) (own []string) {
 		var all []string
 		for _, v := range c.instances {
 			goesBack := strings.HasPrefix(key, "failback")
-			if len(v.rows) == 0 || goesBack && !v.primary && c.anyPrimary() {
-				continue // it means nothing there
+			if len(v.rows) == 0 || goesBack && !v.primary && !v.unsure && c.anyPrimary() {
+				continue // it means nothing there, and will not
 			}
 			if value := v.values()[key]; !slices.Contains(all, value) {
 				all = append(all, value)
@@ -94,7 +95,7 @@ func (c *converter) anyPrimary() bool {
 func (c *converter) peer(b *strings.Builder) {
 	if !c.key {
 		b.WriteString("\n# Without a key the two Monitors do not talk: docs/channel.md. Make one with\n")
-		fmt.Fprintf(b, "# 'aliasdefender GenKey %s', copy it to the partner, and take the # away.\n", c.options.Key)
+		fmt.Fprintf(b, "# 'aliasdefender GenKey %s', copy it to the partner, and take the # away.\n", showPath(c.options.Key))
 	}
 	text := "[peer]\nkey_file = " + toml(c.options.Key) + "\n"
 	if c.key {
@@ -107,11 +108,18 @@ func (c *converter) peer(b *strings.Builder) {
 func (c *converter) tablesOf(b *strings.Builder, v *instance, own []string) {
 	values := v.values()
 	for i, r := range v.rows {
-		var lines []string
+		var lines, later []string
 		for _, key := range own {
-			if value := values[key]; value != "" && (v.primary || !strings.HasPrefix(key, "failback")) {
+			switch value := values[key]; {
+			case value == "":
+			case v.primary || !strings.HasPrefix(key, "failback"):
 				lines = append(lines, key+" = "+value)
+			case v.unsure:
+				later = append(later, "#"+key+" = "+value)
 			}
+		}
+		if len(later) > 0 {
+			lines = append(append(lines, "# Where Primary becomes true:"), later...)
 		}
 		if len(lines) > 0 {
 			fmt.Fprintf(b, "\n[alias.%s]\n%s\n", toml(r.name), strings.Join(lines, "\n"))
@@ -126,11 +134,12 @@ func (c *converter) tablesOf(b *strings.Builder, v *instance, own []string) {
 // and change its routes: they are called once, however many aliases it has.
 func (c *converter) hooks(b *strings.Builder, v *instance, r *row) {
 	words := c.told("INSTANCE", v.name, v.priority, v.notifies)
-	if len(v.routes) > 0 && len(words) == 0 {
-		words = []string{"INSTANCE", v.name, fmt.Sprint(v.priority)}
-	}
-	for _, route := range v.routes {
-		words = append(words, "route="+route)
+	if len(v.routes) > 0 {
+		routes := []string{"INSTANCE", v.name, fmt.Sprint(v.priority)}
+		for _, route := range v.routes {
+			routes = append(routes, "route="+route.words)
+		}
+		words = append(routes, words[min(3, len(words)):]...)
 	}
 	if g := v.group; g != nil && c.leads(v) {
 		words = append(words, c.told("GROUP", g.name, 0, g.notifies)...)
@@ -140,7 +149,7 @@ func (c *converter) hooks(b *strings.Builder, v *instance, r *row) {
 	}
 	at := v.notifies.at
 	if len(v.routes) > 0 {
-		at = v.routesAt
+		at = v.routes[0].at
 	}
 	problem := c.host.Program(c.options.Hook)
 	switch {
@@ -150,13 +159,19 @@ func (c *converter) hooks(b *strings.Builder, v *instance, r *row) {
 		problem = strings.TrimSuffix(problem, "; name a program that does") + "; copy keepalived-notify of the example from-keepalived there, with mode 755"
 	}
 	argv := list(append([]string{c.options.Hook}, words...))
-	text := fmt.Sprintf("[alias.%s.hooks]\ntake = %s\nrelease = %s\n", toml(r.name), argv, argv)
+	// reasserted: keepalived that is stopped after the Monitor has begun takes its routes away
+	// and tells its scripts STOP, and the Monitor puts the alias back.
+	text := fmt.Sprintf("[alias.%s.hooks]\ntake = %s\nreasserted = %s\nrelease = %s\ntimeout = %s\n", toml(r.name), argv, argv, argv, toml(config.Tidy(hookTimeout)))
 	if problem != "" {
 		c.once(at, "vrrp_instance %s: its hooks stand there as a comment: %s %s; then take the # away", show(v.name), c.options.Hook, problem)
 	}
-	fmt.Fprintf(b, "\n# What vrrp_instance %s calls, by its first alias. Under systemd the unit shuts programs\n# in, and the drop-in hooks.conf opens it (docs/hooks.md).\n", show(v.name))
+	c.once(at, "vrrp_instance %s: its notify scripts are called, and its routes changed, by hooks, which run in the sandbox of the unit: put the drop-in hooks.conf beside the unit on both hosts if they need more than the network (docs/hooks.md); keepalived lets a script run for as long as it takes, and here it is ended after %s: timeout", show(v.name), config.Tidy(hookTimeout))
+	fmt.Fprintf(b, "\n# What vrrp_instance %s calls, by its first alias.\n", show(v.name))
 	b.WriteString(c.unless(problem == "", text))
 }
+
+// hookTimeout is how long notify scripts and routes of one event may take.
+const hookTimeout = time.Minute
 
 // mostWords is how many arguments a hook may have, its own name included.
 const mostWords = 64
@@ -176,14 +191,17 @@ func (c *converter) told(kind, name string, priority int, n notifies) []string {
 	if !n.any() {
 		return nil
 	}
-	if n.user != "" && n.user != "root" {
-		c.once(n.at, "%s: a notify script as user %s: hooks run as root; begin the command with /usr/sbin/runuser -u USER --", show(name), show(n.user))
-	}
 	var words []string
 	for _, state := range []string{"master", "backup", "fault", ""} {
 		command, given := n.command[state]
 		if !given {
 			continue
+		}
+		switch user := n.users[state]; {
+		case user == "":
+			c.defaultUser(n.places[state])
+		case user != "root":
+			c.once(n.places[state], "%s: %s as user %s: hooks run as root; begin the command with /usr/sbin/runuser -u USER --", show(name), strings.TrimSuffix("notify_"+state, "_"), show(user))
 		}
 		argv, problem := c.resolve(command)
 		switch {
@@ -200,6 +218,17 @@ func (c *converter) told(kind, name string, priority int, n notifies) []string {
 	}
 	return append([]string{kind, name, fmt.Sprint(priority)}, words...)
 }
+
+// defaultUser says, once, that a script without a user of its own runs as keepalived's.
+func (c *converter) defaultUser(at Place) {
+	if c.global.user == "" && !c.unprivileged && c.host.User(scriptUser) {
+		c.unprivileged = true
+		c.once(at, "scripts without a user of their own run as %s under keepalived, because there is such a user and no script_user; here they run as root: begin a command with /usr/sbin/runuser -u %[1]s --, if it should not", scriptUser)
+	}
+}
+
+// scriptUser is who keepalived runs scripts as, if there is such a user.
+const scriptUser = "keepalived_script"
 
 // unless is a text as it is or, where it cannot be used, as comments from which somebody
 // has only to take the # away.
@@ -246,12 +275,12 @@ func (c *converter) channel() {
 	for _, v := range c.instances {
 		for i, s := range v.said {
 			if s.text == authText && c.key {
-				v.said[i].text, v.said[i].todo = "authentication: the password of VRRP is not used; the two Monitors talk with the key "+c.options.Key, false
+				v.said[i].text, v.said[i].todo = "authentication: the password of VRRP is not used; the two Monitors talk with the key "+showPath(c.options.Key), false
 			}
 		}
 	}
 	if len(c.checks) > 0 && !c.key {
-		c.once(c.instances[0].at, "without a key an alias stays with a holder whose checks fail; 'aliasdefender GenKey %s', copy it to the partner, and take the # away before [peer] in aliasdefender.toml (docs/checks.md)", c.options.Key)
+		c.once(c.instances[0].at, "without a key an alias stays with a holder whose checks fail; 'aliasdefender GenKey %s', copy it to the partner, and take the # away before [peer] in aliasdefender.toml (docs/checks.md)", showPath(c.options.Key))
 	}
 	for _, v := range c.instances {
 		var kinds []netip.Addr // one of each

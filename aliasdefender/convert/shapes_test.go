@@ -33,7 +33,8 @@ var testHost = Host{
 		}
 		return "does not exist; name a program that does"
 	},
-	Key: func(path string) bool { return path == "/key" },
+	Key:  func(path string) bool { return path == "/key" },
+	User: func(string) bool { return false },
 }
 
 // options are those of a test with a file.
@@ -101,7 +102,7 @@ virtual_ipaddress { 172.16.1.2 } }
 		set:  []string{`interval = "500ms"`, "failback = true", `failback_after = "11.5s"`, "[peer]", `key_file = "/key"`},
 	},
 	{
-		name: "both families in one instance, each with its partner, and no way back",
+		name: "both families in one instance, each with its partner, are a group, and keepalived ignores nopreempt",
 		conf: `vrrp_instance both {
   state MASTER
   interface eth0
@@ -124,8 +125,9 @@ virtual_ipaddress { 172.16.1.2 } }
 }
 `,
 		rows: []string{"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "eth0:2 | 2001:db8:1::2 | /64 | 2001:db8:1::5 | true"},
-		set:  []string{`interval = "1s"`, "[peer]", `key_file = "/key"`},
+		set:  []string{`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`, "[group.both]", `aliases = ["172.16.1.2", "2001:db8:1::2"]`},
 		remarks: []string{
+			"keepalived.conf:1: state is MASTER, but priority is 100: Primary is true;",
 			"keepalived.conf:18: fe80::1: there is no row for it: unicast_peer has no link-local address;",
 		},
 	},
@@ -172,9 +174,12 @@ vrrp_instance inside {
 			`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`,
 			"[group.wall]", `aliases = ["172.16.1.1", "10.0.0.1"]`,
 			`[alias."172.16.1.1".hooks]`,
-			`take = ["/hook", "INSTANCE", "outside", "200", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
-			`release = ["/hook", "INSTANCE", "outside", "200", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`take = ["/hook", "INSTANCE", "outside", "200", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`reasserted = ["/hook", "INSTANCE", "outside", "200", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`release = ["/hook", "INSTANCE", "outside", "200", "route=192.0.2.0/24 src 172.16.1.1 via 172.16.1.254 dev eth0", "route=blackhole 198.51.100.0/24", "master=/usr/local/bin/notify up", "fault=/usr/local/bin/notify", "GROUP", "wall", "0", "notify=/usr/local/bin/notify 'of the' group"]`,
+			`timeout = "1m"`,
 		},
+		remarks: []string{"keepalived.conf:21: vrrp_instance outside: its notify scripts are called, and its routes changed, by hooks, which run in the sandbox of the unit:"},
 	},
 	{
 		name: "what is tracked becomes checks",
@@ -224,12 +229,17 @@ vrrp_instance web {
 			`interval = "1s"`, "failback = true", `failback_after = "3s"`, `checks = ["eth1", "alive", "port", "piped", "proxy"]`,
 			"[peer]", `key_file = "/key"`,
 			"[check.eth1]", `link = "eth1"`, `interval = "1s"`, "rise = 1", "fall = 2",
-			"[check.alive]", `command = ["/usr/bin/killall", "-0", "haproxy"]`, `interval = "2s"`, `timeout = "1s"`, "rise = 2", "fall = 3",
+			"[check.alive]", `process = "haproxy"`, `interval = "2s"`, `timeout = "1s"`, "rise = 2", "fall = 3",
 			"[check.port]", `tcp = "127.0.0.1:80"`, `interval = "1s"`, `timeout = "1s"`, "rise = 1", "fall = 1",
 			"[check.piped]", `command = ["/bin/sh", "-c", "/usr/local/bin/check a | grep -q b"]`, `interval = "5s"`, `timeout = "5s"`, "rise = 1", "fall = 1",
 			"[check.proxy]", `process = "haproxy"`, `interval = "1s"`, "rise = 1", "fall = 2",
 		},
-		remarks: []string{"keepalived.conf:15: vrrp_track_process proxy: the unit as installed hides processes"},
+		remarks: []string{
+			"keepalived.conf:1: vrrp_script alive: the unit as installed hides processes;",
+			"keepalived.conf:11: vrrp_script piped: its command runs in the sandbox of the unit,",
+			"keepalived.conf:15: vrrp_track_process proxy: the unit as installed hides processes;",
+			"keepalived.conf:19: state is MASTER, but priority is 100: Primary is true;",
+		},
 	},
 	{
 		name: "definitions, conditional lines, sequences and blocks of several lines are read as keepalived reads them",
@@ -242,6 +252,7 @@ $NIC=eth0
 $INSTANCE=\
 	vrrp_instance VI_${NUM} { \
 		@main   state MASTER \
+		priority 150 \
 		@other  state BACKUP \
 		interface $NIC \
 		unicast_peer { \
@@ -255,6 +266,7 @@ $INSTANCE=\
 vrrp_instance VI_3
 {
 	state MASTER
+	priority 150
 	interface eth0
 	unicast_peer {
 		${PEER}
@@ -273,13 +285,15 @@ vrrp_instance VI_3
 			"eth0:5 | 172.16.1.203 | /24 | 172.16.1.5 | true",
 			"eth0:6 | 172.16.1.202 | /24 | 172.16.1.5 | true",
 		},
-		set: []string{`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`},
+		set:     []string{`interval = "1s"`, "failback = true", `failback_after = "3s"`, "[peer]", `key_file = "/key"`},
+		remarks: []string{"keepalived.conf:21: VI_3: its 4 aliases are not one thing here:"},
 	},
 	{
 		name: "multicast: the partner is named on the command line, by subnet",
 		conf: `vrrp_instance a {
 	interface eth0
 	state MASTER
+	priority 150
 	virtual_ipaddress {
 		172.16.1.2/24
 	}
@@ -331,8 +345,11 @@ vrrp_instance wide {
 			"[check.alive]", `command = ["/usr/local/bin/check"]`, `interval = "1s"`, `timeout = "1s"`, "rise = 1", "fall = 1",
 		},
 		remarks: []string{
+			"keepalived.conf:1: vrrp_script alive: its command runs in the sandbox of the unit,",
 			"keepalived.conf:4: wide: aliases are kept together by a group, and a group needs a key;",
 			"keepalived.conf:4: without a key an alias stays with a holder whose checks fail;",
+			"keepalived.conf:4: state is MASTER, but priority is 100: Primary is true;",
+			"keepalived.conf:12: 10.0.0.2: the partner 172.16.1.5 is not in its subnet:",
 			"keepalived.conf:15: vrrp_script alive: weight -20: here there are no weights",
 			"keepalived.conf:17: wide: /usr/local/bin/missing does not exist, so it is not called;",
 		},
@@ -390,7 +407,8 @@ vrrp_instance odd {
 			"keepalived.conf:6: vrrp_startup_delay: the Monitor starts to ask at once;",
 			"keepalived.conf:7: nonsense: is no keyword that is known here;",
 			"keepalived.conf:9: static_routes: a route that does not move",
-			"keepalived.conf:12: virtual_server 172.16.1.2 80: IPVS is not what Alias Defender does",
+			"keepalived.conf:12: virtual_server 172.16.1.2 80: IPVS is not what Alias Defender does: leave the virtual servers, and nothing else, in keepalived.conf, and let keepalived run beside it: where docs/from-keepalived.md stops keepalived, take the vrrp_ blocks out and reload it instead",
+			"keepalived.conf:17: odd: its 2 aliases are not one thing here:",
 			"keepalived.conf:17: with nopreempt both hosts have state BACKUP",
 			"keepalived.conf:19: use_vmac: an alias has the hardware address of its NIC",
 			"keepalived.conf:20: smtp_alert: no mail is sent",
@@ -442,7 +460,7 @@ vrrp_instance yours {
 }
 vrrp_instance kept {
 	interface eth0
-	state MASTER
+	state BACKUP
 	nopreempt
 	unicast_peer {
 		172.16.1.5
@@ -455,7 +473,7 @@ vrrp_instance kept {
 		rows: []string{
 			"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true",
 			"eth0:2 | 172.16.1.3 | /24 | 172.16.1.5 | false",
-			"eth0:3 | 172.16.1.4 | /24 | 172.16.1.5 | true",
+			"eth0:3 | 172.16.1.4 | /24 | 172.16.1.5 | false",
 		},
 		set: []string{
 			"[peer]", `key_file = "/key"`,
@@ -464,7 +482,11 @@ vrrp_instance kept {
 			`[alias."172.16.1.3"]`, `interval = "3s"`,
 			`[alias."172.16.1.4"]`, `interval = "1s"`,
 		},
-		remarks: []string{"keepalived.conf:1: vrrp_script s: its timeout of 10s is longer than its interval of 1s"},
+		remarks: []string{
+			"keepalived.conf:1: vrrp_script s: its command runs in the sandbox of the unit,",
+			"keepalived.conf:1: vrrp_script s: its timeout of 10s is longer than its interval of 1s",
+			"keepalived.conf:33: with nopreempt both hosts have state BACKUP",
+		},
 	},
 }
 

@@ -39,9 +39,9 @@ func (n *notifies) take(s *node) bool {
 		return false
 	}
 	if n.command == nil {
-		n.command, n.places, n.at = map[string]string{}, map[string]Place{}, s.at
+		n.command, n.places, n.users, n.at = map[string]string{}, map[string]Place{}, map[string]string{}, s.at
 	}
-	n.command[state], n.user = programOf(s.rest, false)
+	n.command[state], n.users[state] = programOf(s.rest, false)
 	n.places[state] = s.at
 	return true
 }
@@ -64,7 +64,8 @@ func (in *interpreter) script(n *node) *script {
 		case "weight":
 			s.weight, s.reverse = in.number(k, 0, -253, 253), k.word(1) == "reverse"
 		case "user":
-			in.toUser(k, strings.Join(k.words[1:], " "))
+			s.user = strings.Join(k.words[1:], " ")
+			in.toUser(k, s.user)
 		case "init_fail":
 			in.say(k.at, note("a check is unknown until it has been answered, and nothing follows from unknown"), "vrrp_script %s: init_fail", show(s.name))
 		default:

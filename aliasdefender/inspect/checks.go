@@ -160,7 +160,7 @@ func checkWhileHolding(s *Subject) (found []Finding) {
 
 // checkHiddenProcess: the unit hides the processes of others from the Monitor.
 func checkHiddenProcess(s *Subject) (found []Finding) {
-	if s.Config == nil || s.Unit == nil || !slices.Contains([]string{"invisible", "noaccess", "ptraceable"}, s.Unit.Last("ProtectProc")) {
+	if s.Config == nil || s.Unit == nil || !s.Unit.hidesProcesses() {
 		return nil
 	}
 	for _, c := range s.Config.Used() {

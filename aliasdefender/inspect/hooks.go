@@ -52,7 +52,25 @@ func (u *Unit) shut() (all []string) {
 	return all
 }
 
-// unitShutsHooksIn finds hooks and recoveries that run in the unit's sandbox.
+// blind are those that keep a command from what it asks for, too.
+func (u *Unit) blind() []string {
+	all := u.shut()
+	if u.hidesProcesses() {
+		all = append(all, "ProtectProc")
+	}
+	return all
+}
+
+// hidesProcesses tells whether the Monitor sees the processes of no other user.
+func (u *Unit) hidesProcesses() bool {
+	return slices.Contains([]string{"invisible", "noaccess", "ptraceable"}, u.Last("ProtectProc"))
+}
+
+// lacks is what programs of the administrator's lack in the unit.
+const lacks = "they run in the sandbox of the Monitor: most files cannot be written, /root is empty, and root's other powers are missing"
+
+// unitShutsHooksIn finds hooks, recoveries and commands of checks that run in the unit's
+// sandbox.
 func unitShutsHooksIn(s *Subject) (found []Finding) {
 	u := s.judged()
 	if u == nil {
@@ -64,18 +82,28 @@ func unitShutsHooksIn(s *Subject) (found []Finding) {
 			found = append(found, u.hiddenProgram(s.Settings+": "+p.setting, p.program, by))
 		}
 	}
-	shut := u.shut()
+	var commands []runs
+	for _, c := range s.Config.Used() {
+		if len(c.Command) > 0 {
+			commands = append(commands, runs{c.Command[0], "check." + c.Name})
+		}
+	}
 	for _, of := range []struct {
-		what, setting, need string
-		programs            []runs
-	}{{"hooks are set", "hooks", "hooks", hooks}, {"programs of a recovery are set", "recover", "programs", recoveries}} {
-		if len(of.programs) == 0 || len(shut) == 0 {
+		what, setting, need, why string
+		programs                 []runs
+		shut                     []string
+	}{
+		{"hooks are set", "hooks", "hooks", lacks, hooks, u.shut()},
+		{"programs of a recovery are set", "recover", "programs", lacks, recoveries, u.shut()},
+		{"commands of checks are set", "checks", "commands", "they run in the sandbox of the Monitor, and see less there than when you try them by hand: one that fails only there fails on both hosts, and nobody takes the alias", commands, u.blind()},
+	} {
+		if len(of.programs) == 0 || len(of.shut) == 0 {
 			continue
 		}
 		found = append(found, Finding{
 			Severity: Warning, About: s.Settings + ": " + of.setting,
-			What: fmt.Sprintf("%s, and %s of this host shuts them in: %s", of.what, u.Name, strings.Join(shut, ", ")),
-			Why:  "they run in the sandbox of the Monitor: most files cannot be written, /root is empty, and root's other powers are missing",
+			What: fmt.Sprintf("%s, and %s of this host shuts them in: %s", of.what, u.Name, strings.Join(of.shut, ", ")),
+			Why:  of.why,
 			Mend: fmt.Sprintf("put the examples' hooks.conf (share/doc/aliasdefender/examples) into /etc/systemd/system/aliasdefender.service.d, without the lines that your %s do not need; then systemctl daemon-reload, and restart the unit", of.need),
 		})
 	}

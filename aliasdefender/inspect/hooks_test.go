@@ -21,6 +21,15 @@ func TestCheckFindsRecoveriesInTheUnitsSandbox(t *testing.T) {
 		"warning /etc/aliasdefender.toml: recover programs of a recovery are set, and aliasdefender.service of this host shuts them in: CapabilityBoundingSet, ProtectSystem, ProtectHome, NoNewPrivileges, SystemCallFilter")
 }
 
+func TestCheckFindsCommandsOfChecksInTheUnitsSandbox(t *testing.T) {
+	s := installed(t)
+	s.Config.Checks = []config.Check{{Name: "web", Kind: config.CheckCommand, Command: config.Program{"/usr/local/lib/web"}}}
+	s.Config.Aliases[0].Checks = []string{"web"}
+	s.Config.Settings.Peer.KeyFiles = []string{"/etc/aliasdefender.key"}
+	expect(t, everything(s),
+		"warning /etc/aliasdefender.toml: checks commands of checks are set, and aliasdefender.service of this host shuts them in: CapabilityBoundingSet, ProtectSystem, ProtectHome, NoNewPrivileges, SystemCallFilter, ProtectProc")
+}
+
 func TestCheckFindsHooksInTheUnitsSandbox(t *testing.T) {
 	dropIn, err := os.ReadFile("../../init/aliasdefender.service.d/hooks.conf")
 	if err != nil {
