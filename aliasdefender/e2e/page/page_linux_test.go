@@ -103,14 +103,14 @@ func TestAFailoverIsShownWithoutAReload(t *testing.T) {
 }
 
 // TestABrowserSignsInAndOut: the form asks for the token, says when it is the wrong one, and the
-// page follows; without a mouse.
+// page follows; without a mouse, and from another host.
 func TestABrowserSignsInAndOut(t *testing.T) {
 	const token = "correct-horse-battery-staple"
 	file := filepath.Join(t.TempDir(), "token")
 	stage.Must(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(time.Second) + fmt.Sprintf("\n[status]\nlisten = %q\ntoken_file = %q\n", listens, file)})
 	stage.Must(t, p.Begin(stage.Patience))
-	b := opened(t, reached(t, p.A))
+	b := opened(t, strings.Replace(reached(t, p.A), "127.0.0.1", elsewhere, 1))
 	b.until(`document.activeElement.id === 'token'`)
 	b.press("not the token" + kb.Enter)
 	b.until(shows("That is not the token") + ` && document.activeElement.id === 'token'`)
