@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,11 +156,7 @@ func aStory(t *testing.T, text string) (*served.Page, string) {
 			}},
 		}, nil
 	}
-	p := served.New(served.Options{Host: "host-a" + text, Snapshot: snapshot})
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { _ = p.Run(ctx) })
-	t.Cleanup(func() { stop(); running.Wait() })
+	p, url := saying(t, served.Options{Host: "host-a" + text, Snapshot: snapshot})
 	n := uint64(0)
 	put := func(ago time.Duration, e record.Event) {
 		n++
@@ -176,14 +174,7 @@ func aStory(t *testing.T, text string) (*served.Page, string) {
 	put(15*time.Minute, record.Event{Kind: record.PartnerSays, Alias: alias, Says: "able", Text: "the partner says that it could take the alias", Partner: "host-b"})
 	put(9*time.Minute, record.Event{Kind: record.CheckGood, Check: "web", Text: "check web is good: 200 OK"})
 	put(5*time.Minute, record.Event{Kind: "drill_passed", Alias: alias, Text: "drill: handed over and back; the longest gap was 0 ms"})
-	mux := http.NewServeMux()
-	p.Routes(mux, p.Stream)
-	p.OpenRoutes(mux)
-	mux.HandleFunc("GET /sign-in", func(w http.ResponseWriter, _ *http.Request) { p.SignIn(w, true) })
-	web := httptest.NewServer(mux)
-	t.Cleanup(web.Close)
-	t.Cleanup(web.CloseClientConnections)
-	return p, web.URL + "/"
+	return p, url
 }
 
 func nilIf(empty bool, text string) []string {
@@ -212,6 +203,66 @@ func TestHostileNamesAreText(t *testing.T) {
 	text := says[string](b, `document.body.textContent + document.title`)
 	if n := strings.Count(text, hostile); n < 15 {
 		t.Errorf("the text is there %d times only:\n%s", n, text)
+	}
+}
+
+// saying serves a page without a Monitor.
+func saying(t *testing.T, o served.Options) (p *served.Page, url string) {
+	t.Helper()
+	p = served.New(o)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = p.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	mux := http.NewServeMux()
+	p.Routes(mux, p.Stream)
+	p.OpenRoutes(mux)
+	mux.HandleFunc("GET /sign-in", func(w http.ResponseWriter, _ *http.Request) { p.SignIn(w, true) })
+	web := httptest.NewServer(mux)
+	t.Cleanup(web.Close)
+	t.Cleanup(web.CloseClientConnections)
+	return p, web.URL + "/"
+}
+
+// TestAPageThatIsOpenedWhileTheLoopHangsSaysSo, and follows when the loop answers again.
+func TestAPageThatIsOpenedWhileTheLoopHangsSaysSo(t *testing.T) {
+	var answers atomic.Bool
+	_, url := saying(t, served.Options{Host: "host-a", Snapshot: func(context.Context) (control.Snapshot, error) {
+		if !answers.Load() {
+			return control.Snapshot{}, errors.New("it is held up")
+		}
+		return control.Snapshot{Version: "1.0", Now: time.Now(), Started: time.Now()}, nil
+	}})
+	b := opened(t, url)
+	b.until(shows("its loop does not answer: it is held up. No news from this Monitor for") + " && " + shows("no news") + " && !" + shows("connecting"))
+	answers.Store(true)
+	b.until(shows("Version 1.0") + " && " + shows("live") + " && document.querySelector('#stale').hidden")
+}
+
+// TestAPageThatGetsNothingAtAllSaysSo, also one that has never got anything.
+func TestAPageThatGetsNothingAtAllSaysSo(t *testing.T) {
+	_, url := saying(t, served.Options{Host: "host-a", Snapshot: func(ctx context.Context) (control.Snapshot, error) {
+		<-t.Context().Done()
+		return control.Snapshot{}, t.Context().Err()
+	}})
+	b := opened(t, url)
+	b.until(shows("No news from this Monitor for") + " && " + shows("no news"))
+}
+
+// TestAHealthyPageWithSlowSnapshotsNeverTurnsGrey: they come rarely, and say when.
+func TestAHealthyPageWithSlowSnapshotsNeverTurnsGrey(t *testing.T) {
+	n := 0
+	_, url := saying(t, served.Options{Host: "host-a", Snapshot: func(context.Context) (control.Snapshot, error) {
+		time.Sleep(275 * time.Millisecond) // that is what it takes: the next one comes 5.5 s after it
+		n++
+		return control.Snapshot{Version: fmt.Sprint("number ", n), Now: time.Now(), Started: time.Now()}, nil
+	}})
+	b := opened(t, url)
+	says[bool](b, `window.grey = 0, new MutationObserver(() => { if (document.body.classList.contains('is-stale')) window.grey++; }).observe(document.body, { attributes: true }), true`)
+	b.until(shows("number 2"))
+	b.until(shows("number 3"))
+	if n := says[int](b, `window.grey`); n != 0 {
+		t.Errorf("it was grey %d times", n)
 	}
 }
 
