@@ -221,7 +221,7 @@ func TestABrowserMayLoadThisPagesFilesOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if got := resp.Header.Get("Content-Security-Policy"); got != policy || resp.Header.Get("Content-Type") != want {
+		if got := resp.Header.Get("Content-Security-Policy"); got != policy || resp.Header.Get("Content-Type") != want || resp.Header.Get("Referrer-Policy") != "same-origin" {
 			t.Errorf("%s: %v", path, resp.Header)
 		}
 	}

@@ -130,9 +130,9 @@ func (b *browser) picture(name string) {
 	stage.Must(b.t, os.WriteFile(filepath.Join(*pictures, name+".png"), r, 0o644))
 }
 
-// shows is an expression: the page has this text.
+// shows is an expression: the page has this text. While another page is loaded there is no body.
 func shows(text string) string {
-	return "document.body.innerText.includes('" + strings.ReplaceAll(text, "'", `\'`) + "')"
+	return "(document.body?.innerText ?? '').includes('" + strings.ReplaceAll(text, "'", `\'`) + "')"
 }
 
 // weighs is how many nodes the page has, and how many bytes its scripts keep, after what nobody
