@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,9 +98,9 @@ func (p *Page) count() int {
 
 // TestWhatHappensIsShownAtOnce and not only when the next second is over.
 func TestWhatHappensIsShownAtOnce(t *testing.T) {
-	var made []time.Time
+	var made atomic.Int32
 	bubble(t, Options{Snapshot: func(context.Context) (control.Snapshot, error) {
-		made = append(made, time.Now())
+		made.Add(1)
 		return snapshot(), nil
 	}}, func(t *testing.T, p *Page, asks func(string) net.Conn) {
 		r := readsStream(t, asks("/events"))
@@ -118,27 +119,30 @@ func TestWhatHappensIsShownAtOnce(t *testing.T) {
 		if late := time.Since(first); late != 400*time.Millisecond {
 			t.Errorf("the next one after %v", late)
 		}
-		if len(made) != 3 {
-			t.Errorf("it took %d snapshots", len(made))
+		if n := made.Load(); n != 3 {
+			t.Errorf("it took %d snapshots", n)
 		}
 	})
 }
 
 // TestASlowSnapshotSaysWhenTheNextOneComes, so that a reader does not take the page for dead.
 func TestASlowSnapshotSaysWhenTheNextOneComes(t *testing.T) {
-	var takes time.Duration
-	bubble(t, Options{Snapshot: func(context.Context) (control.Snapshot, error) { time.Sleep(takes); return snapshot(), nil }},
+	var takes atomic.Int64
+	bubble(t, Options{Snapshot: func(context.Context) (control.Snapshot, error) {
+		time.Sleep(time.Duration(takes.Load()))
+		return snapshot(), nil
+	}},
 		func(t *testing.T, _ *Page, asks func(string) net.Conn) {
 			r := readsStream(t, asks("/events"))
 			var s told
 			r.next("state", &s)
 			for _, c := range []struct{ takes, next time.Duration }{{300 * time.Millisecond, 6 * time.Second}, {2 * time.Second, waitMost}, {0, every}} {
 				promised := time.Duration(s.Next) * time.Millisecond
-				takes = c.takes
+				takes.Store(int64(c.takes))
 				before := time.Now()
 				r.next("state", &s)
-				if waited := time.Since(before); waited != promised+takes {
-					t.Errorf("it comes after %v, and not after %v and %v", waited, promised, takes)
+				if waited := time.Since(before); waited != promised+c.takes {
+					t.Errorf("it comes after %v, and not after %v and %v", waited, promised, c.takes)
 				}
 				if s.Next != c.next.Milliseconds() {
 					t.Errorf("it says %d ms, want %v", s.Next, c.next)
@@ -248,10 +252,11 @@ func TestNoEventIsLostInABurst(t *testing.T) {
 
 // TestNobodyIsShownWhatIsOld: what the last readers saw, when they had left long ago.
 func TestNobodyIsShownWhatIsOld(t *testing.T) {
-	alias := "172.16.1.2"
+	var alias atomic.Value
+	alias.Store("172.16.1.2")
 	bubble(t, Options{Snapshot: func(context.Context) (control.Snapshot, error) {
 		s := snapshot()
-		s.Aliases[0].Alias = alias
+		s.Aliases[0].Alias = alias.Load().(string)
 		return s, nil
 	}}, func(t *testing.T, p *Page, asks func(string) net.Conn) {
 		c := asks("/events")
@@ -262,14 +267,14 @@ func TestNobodyIsShownWhatIsOld(t *testing.T) {
 		if n := p.count(); n != 0 {
 			t.Fatalf("%d readers", n)
 		}
-		alias = "172.16.1.9" // after a reload
+		alias.Store("172.16.1.9") // after a reload
 		text, err := io.ReadAll(body(t, asks("/timeline.svg")))
-		if err != nil || !strings.Contains(string(text), alias) {
+		if err != nil || !strings.Contains(string(text), alias.Load().(string)) {
 			t.Errorf("the timeline: %v\n%s", err, text)
 		}
 		time.Sleep(time.Hour)
-		alias = "172.16.1.10"
-		if readsStream(t, asks("/events")).next("state", &s); s.Status.Aliases[0].Alias != alias {
+		alias.Store("172.16.1.10")
+		if readsStream(t, asks("/events")).next("state", &s); s.Status.Aliases[0].Alias != alias.Load() {
 			t.Errorf("the first news: %v", s.Status.Aliases[0].Alias)
 		}
 	})
@@ -334,6 +339,8 @@ func TestTheEventLogIsNotTakenInAfterTheEnd(t *testing.T) {
 		running.Wait()
 		close(hangs)
 		synctest.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		if p.story != nil || len(p.events.all) > 0 {
 			t.Error("it was taken in")
 		}
