@@ -1,6 +1,8 @@
 package control
 
 import (
+	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -8,15 +10,20 @@ import (
 	"net/http/cookiejar"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // aPage is a page whose stream lasts until its reader is sent away.
 type aPage struct {
 	opened chan struct{} // has a value for each stream that has begun
 	ended  chan struct{} // and for each that has ended
+	news   chan string   // what a stream is to carry
 }
 
-func newPage() *aPage { return &aPage{make(chan struct{}, 200), make(chan struct{}, 200)} }
+func newPage() *aPage {
+	return &aPage{make(chan struct{}, 200), make(chan struct{}, 200), make(chan string)}
+}
 
 func (p *aPage) Routes(mux *http.ServeMux, streams http.HandlerFunc) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "the page") })
@@ -31,8 +38,19 @@ func (p *aPage) Stream(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, "data: 1\n\n")
 	_ = http.NewResponseController(w).Flush()
 	p.opened <- struct{}{}
-	<-r.Context().Done()
-	p.ended <- struct{}{}
+	defer func() { p.ended <- struct{}{} }()
+	for {
+		if r.Context().Err() != nil {
+			return // and carries nothing more
+		}
+		select {
+		case <-r.Context().Done():
+			return
+		case text := <-p.news:
+			fmt.Fprintf(w, "data: %s\n\n", text)
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
 }
 
 func (p *aPage) SignIn(w http.ResponseWriter, again bool) {
@@ -138,32 +156,173 @@ func TestWithoutATokenThereIsNothingToSignInto(t *testing.T) {
 	}
 }
 
-// stream opens a stream.
-func stream(t *testing.T, at, auth string) {
+// TestASessionEndsWhereTheUserEndsIt: a cookie that somebody else has seen, as a service on
+// another port of the host does, is good for nothing after sign-out, and what it opened ends.
+func TestASessionEndsWhereTheUserEndsIt(t *testing.T) {
+	at, p, s := paged(t, statusToken)
+	ask, other := browser(t, at), browser(t, at)
+	resp, _ := ask("POST", "/sign-in", "token="+statusToken)
+	seen := resp.Cookies()[0]
+	resp, _ = other("POST", "/sign-in", "token="+statusToken)
+	if resp.Cookies()[0].Value == seen.Value {
+		t.Error("two browsers have the same cookie")
+	}
+	cookie := "Cookie: " + seen.Name + "=" + seen.Value
+	replayed := func() int {
+		resp, _ := sent(t, at, "GET", "/", cookie)
+		return resp.StatusCode
+	}
+	if code := replayed(); code != 200 {
+		t.Errorf("before: %d", code)
+	}
+	stream(t, at, cookie)
+	<-p.opened
+	s.SetStatusToken(statusToken) // a reload with the same token
+	if code := replayed(); code != 200 {
+		t.Errorf("after a reload: %d", code)
+	}
+	ask("POST", "/sign-out", "")
+	if code := replayed(); code != 401 {
+		t.Fatalf("after sign-out: %d", code)
+	}
+	<-p.ended
+	if resp, _ := other("GET", "/", ""); resp.StatusCode != 200 {
+		t.Errorf("the other browser: %d", resp.StatusCode)
+	}
+	other("POST", "/sign-in", "token="+statusToken)
+	if n := len(s.status.pass.Load().sessions.open); n != 1 {
+		t.Errorf("a browser that signs in twice has %d sessions", n)
+	}
+}
+
+// sent is the answer to a question with these headers.
+func sent(t *testing.T, at, method, path string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://"+at+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Set(name, value)
+	}
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+// TestSessionsEndWithTimeAndAreBounded: the oldest makes room, and nothing is kept of one that
+// has ended.
+func TestSessionsEndWithTimeAndAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		var all sessions
+		first, _ := all.begin(ctx)
+		time.Sleep(sessionLasts - time.Second)
+		second, _ := all.begin(ctx)
+		if all.of(first) == nil || all.of(second) == nil || all.of("") != nil || all.of(first[1:]) != nil {
+			t.Error("the wrong ones are known")
+		}
+		shown := all.of(first)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if all.of(first) != nil || shown.Err() == nil || all.of(second) == nil {
+			t.Error("12 hours do not end it")
+		}
+		for range sessionsMost {
+			if _, err := all.begin(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(all.open) != sessionsMost || all.of(second) != nil {
+			t.Errorf("%d sessions, the oldest is there: %t", len(all.open), all.of(second) != nil)
+		}
+		stop()
+		if _, _ = all.begin(t.Context()); len(all.open) != 1 {
+			t.Errorf("%d sessions when all but one have ended", len(all.open))
+		}
+	})
+}
+
+// TestOtherSitesHaveNothingAskedWithTheCookie where the browser says who asks: neither a page of
+// another port of this host, for which the cookie is sent, nor a form that signs in or out.
+func TestOtherSitesHaveNothingAskedWithTheCookie(t *testing.T) {
+	at, _, _ := paged(t, statusToken)
+	in, _ := browser(t, at)("POST", "/sign-in", "token="+statusToken)
+	cookie := "Cookie: " + in.Cookies()[0].Name + "=" + in.Cookies()[0].Value
+	for _, c := range []struct {
+		method, path, header string
+		want                 int
+	}{
+		{"GET", "/", "Sec-Fetch-Site: same-origin", 200}, {"GET", "/", "Sec-Fetch-Site: none", 200}, {"GET", "/metrics", "Accept: */*", 200},
+		{"GET", "/", "Sec-Fetch-Site: same-site", 401}, {"GET", "/", "Sec-Fetch-Site: cross-site", 401}, // a link leads to the form
+		{"GET", "/metrics", "Sec-Fetch-Site: same-site", 403}, {"GET", "/events", "Sec-Fetch-Site: cross-site", 403},
+		{"POST", "/sign-out", "Origin: http://evil.example.net", 403}, {"POST", "/sign-out", "Sec-Fetch-Site: same-site", 403},
+		{"POST", "/sign-in", "Sec-Fetch-Site: cross-site", 403}, {"GET", "/", "Accept: */*", 200}, // and nobody is signed out
+		{"POST", "/sign-out", "Origin: http://" + at, 303},
+	} {
+		if resp, body := sent(t, at, c.method, c.path, cookie, c.header); resp.StatusCode != c.want {
+			t.Errorf("%s %s, %s: %d %q, want %d", c.method, c.path, c.header, resp.StatusCode, body, c.want)
+		}
+	}
+	at, _, _ = paged(t, "")
+	for path, want := range map[string]int{"/": 200, "/metrics": 403} {
+		if resp, _ := sent(t, at, "GET", path, "Sec-Fetch-Site: cross-site"); resp.StatusCode != want {
+			t.Errorf("without a token, %s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}
+
+// stream opens a stream, and returns what comes.
+func stream(t *testing.T, at, header string) *bufio.Reader {
 	t.Helper()
 	c, err := net.Dial("tcp", at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	fmt.Fprintf(c, "GET /events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", at, auth)
+	fmt.Fprintf(c, "GET /events HTTP/1.1\r\nHost: %s\r\n%s\r\n\r\n", at, header)
+	return bufio.NewReader(c)
+}
+
+// carries waits for a line of a stream.
+func carries(t *testing.T, in *bufio.Reader, want string) {
+	t.Helper()
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%q does not come: %v", want, err)
+		}
+		if strings.TrimSpace(line) == want {
+			return
+		}
+	}
 }
 
 // TestPagesEndWithTheirToken: who was shown the page by the former one sees no more of it. The
 // same token, read again, ends nothing.
 func TestPagesEndWithTheirToken(t *testing.T) {
 	at, p, s := paged(t, statusToken)
-	stream(t, at, statusToken)
+	in := stream(t, at, "Authorization: Bearer "+statusToken)
 	<-p.opened
+	admits := s.status.admits()
 	s.SetStatusToken(statusToken)
-	select {
-	case <-p.ended:
-		t.Fatal("the same token ended it")
-	default:
+	if admits.Err() != nil {
+		t.Error("the same token ends what is open")
 	}
+	p.news <- "after the same token"
+	carries(t, in, "data: after the same token")
 	s.SetStatusToken("another-token-of-the-kind")
 	<-p.ended
-	stream(t, at, "another-token-of-the-kind")
+	stream(t, at, "Authorization: Bearer another-token-of-the-kind")
 	<-p.opened
 }
 
@@ -172,7 +331,7 @@ func TestPagesEndWithTheirToken(t *testing.T) {
 func TestThereIsRoomForQuestionsBesideThePages(t *testing.T) {
 	at, p, _ := paged(t, "")
 	for range maxStreams {
-		stream(t, at, "")
+		stream(t, at, "Accept: */*")
 		<-p.opened
 	}
 	if code, h, body := asks(t, at, "GET", "/events", "", ""); code != 503 || h.Get("Retry-After") == "" || !strings.Contains(body, "close one") {

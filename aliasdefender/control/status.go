@@ -94,17 +94,19 @@ func systemError(err error) error {
 	}
 }
 
-// SetStatusToken changes the token; empty: none is asked for. It may be called at any time.
-// Pages that are open end with the former token.
+// SetStatusToken changes the token; empty: none is asked for. One goroutine at a time may call
+// it, at any time. Pages that are open, and sessions, end with the former token.
 func (s *Server) SetStatusToken(token string) {
+	was := s.status.pass.Load()
+	if was == nil && token == "" || was != nil && was.has(token) {
+		return // the same as before
+	}
 	var now *pass
 	if token != "" {
 		now = newPass(token)
 	}
-	was := s.status.pass.Swap(now)
-	if (was == nil) != (now == nil) || was != nil && *was != *now {
-		s.status.end()
-	}
+	s.status.pass.Store(now)
+	s.status.end()
 }
 
 // AsksForToken tells whether a reader over TCP has to show a token.
@@ -141,10 +143,19 @@ func (s *Server) reached(next http.Handler) http.Handler {
 }
 
 // admitted lets a reader in who shows the token, or the cookie of a browser that has shown it.
+// What a page of another origin asks is refused, other than a link to the page itself.
 func (s *Server) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if otherOrigin(r) && r.URL.Path != "/" {
+			http.Error(w, "a page of another site, or of another port of this host, has asked for this", http.StatusForbidden)
+			return
+		}
 		admits := s.status.admits() // before the token is looked at: it may change meanwhile
-		if want := s.status.pass.Load(); want != nil && !shows(r, want) && !want.seenBy(r) {
+		want := s.status.pass.Load()
+		if want != nil && !shows(r, want) {
+			admits = want.session(r)
+		}
+		if admits == nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="aliasdefender"`)
 			if s.handlers.Page != nil && r.Method == http.MethodGet && r.URL.Path == "/" {
 				s.handlers.Page.SignIn(w, false)
@@ -153,7 +164,7 @@ func (s *Server) admitted(next http.Handler) http.Handler {
 			http.Error(w, "show the token of [status] token_file: Authorization: Bearer TOKEN", http.StatusUnauthorized)
 			return
 		}
-		if s.AsksForToken() {
+		if want != nil {
 			w.Header().Set(tokenHeader, "asked for") // so there is something to sign out of
 		}
 		ctx, cancel := context.WithCancel(r.Context())

@@ -247,7 +247,7 @@ func (c *checks) sayRepeated() {
 	for _, more := range all {
 		c.record(record.Event{
 			Time: now, Kind: record.Repeated, Level: rules.Warning, Check: more.Reason, Drops: more.N,
-			Text: fmt.Sprintf("%d more in the last minute: %s, %s", more.N, more.Kind, more.Reason),
+			Text: more.Text(),
 		})
 	}
 }

@@ -159,11 +159,7 @@ func (l *loop) may(s record.Sort) bool {
 // sayRepeated records how often something has happened that was not recorded each time.
 func (l *loop) sayRepeated() {
 	for _, more := range l.flood.Due(l.now) {
-		text := fmt.Sprintf("%d more in the last minute: %s", more.N, more.Kind)
-		if more.Reason != "" {
-			text += ", " + more.Reason
-		}
-		e := record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Text: text, Drops: more.N}
+		e := record.Event{Time: l.now, Kind: record.Repeated, Level: rules.Warning, Text: more.Text(), Drops: more.N}
 		if a := l.aliases[more.Alias]; a != nil {
 			e.Alias, e.Label = a.recorded(), a.cfg.Label
 		}

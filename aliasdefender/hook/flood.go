@@ -1,7 +1,6 @@
 package hook
 
 import (
-	"fmt"
 	"time"
 
 	"alias-defender/aliasdefender/record"
@@ -35,7 +34,7 @@ func (r *Runner) sayCounted(now time.Time) {
 	for _, more := range f.Due(now) {
 		e := record.Event{
 			Time: time.Now(), Kind: record.Repeated, Level: rules.Warning, Hook: more.Reason, Drops: more.N,
-			Text: fmt.Sprintf("%d more in the last minute: %s, %s", more.N, more.Kind, more.Reason),
+			Text: more.Text(),
 		}
 		if l := r.lanes[more.Alias]; l != nil {
 			e.Alias, e.Label = record.Alias{Addr: l.cfg.Addr, NIC: l.cfg.NIC}, l.cfg.Label

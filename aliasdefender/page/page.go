@@ -29,7 +29,8 @@ const (
 	soon  = 100 * time.Millisecond // the least time between two, when something happens
 
 	// share is how many times as long as the last snapshot took to make, the next one waits:
-	// the page takes a twentieth of a processor at most, however many aliases there are.
+	// snapshots take a twentieth of a processor at most, however many aliases there are. Each
+	// message says how long that is, so that a reader knows when there is no news any more.
 	share    = 20
 	waitMost = 10 * time.Second
 
@@ -63,12 +64,18 @@ type Page struct {
 	state   state
 	last    *control.Snapshot
 
-	events events
-	story  *timeline.Story // nil: the event log is not read yet
-	loads  bool
+	events  events
+	story   *timeline.Story // nil: the event log is not read yet
+	repeats []repeat        // what only the story is to know, until there is one
 }
 
-// state is a message with a snapshot. Nobody changes its text.
+// repeat is an event that was not recorded, because it has happened too often.
+type repeat struct {
+	next uint64 // the number of the recorded event that came after it
+	e    record.Event
+}
+
+// state is a message with a snapshot; without a text there is none. Nobody changes its text.
 type state struct {
 	number uint64
 	text   []byte
@@ -79,22 +86,40 @@ func New(o Options) *Page {
 	return &Page{o: o, joined: make(chan struct{}, 1), happens: make(chan struct{}, 1), changed: make(chan struct{})}
 }
 
-// Put takes in an event.
+// Every has Put called for each event: a lane must not end where the same happens too often to
+// be recorded one by one.
+func (p *Page) Every() {}
+
+// Put takes in an event. The loop calls it, so nothing that takes time is done under the lock.
 func (p *Page) Put(e record.Event) {
 	if e.Kind == record.Lasts {
 		return // said again
 	}
-	e.Facts = slices.DeleteFunc(slices.Clone(e.Facts), func(f record.Fact) bool { return f.Name != rules.FactAlias.String() })
+	e.Facts = timelineFacts(e)
+	recorded := e.Seq != 0
 	p.mu.Lock()
-	p.events.add(e)
-	if p.story != nil {
+	switch {
+	case p.story != nil:
 		p.story.Put(e)
+	case !recorded:
+		if len(p.repeats) >= 2*eventsMost {
+			p.repeats = append(p.repeats[:0:0], p.repeats[len(p.repeats)-eventsMost:]...)
+		}
+		p.repeats = append(p.repeats, repeat{p.events.next, e})
 	}
-	if p.readers > 0 {
-		p.tell()
+	if recorded {
+		p.events.add(e)
+		if p.readers > 0 {
+			p.tell()
+		}
 	}
 	p.mu.Unlock()
 	poke(p.happens)
+}
+
+// timelineFacts are those of an event's facts that a timeline needs.
+func timelineFacts(e record.Event) []record.Fact {
+	return slices.DeleteFunc(slices.Clone(e.Facts), func(f record.Fact) bool { return f.Name != rules.FactAlias.String() })
 }
 
 func poke(c chan struct{}) {
@@ -110,13 +135,13 @@ func (p *Page) tell() {
 	p.changed = make(chan struct{})
 }
 
-// Run makes snapshots while there are readers, until ctx ends.
+// Run makes snapshots while there are readers, until ctx ends. When the first reader ever has
+// come, the event log is read beside. Run does not wait for that at its end, because the disk may
+// hang; but then nothing more is done with what is read.
 func (p *Page) Run(ctx context.Context) error {
+	loads := false
 	for {
-		p.mu.Lock()
-		watched := p.readers > 0
-		p.mu.Unlock()
-		if !watched {
+		if !p.watched() {
 			select {
 			case <-ctx.Done():
 				return nil
@@ -124,9 +149,11 @@ func (p *Page) Run(ctx context.Context) error {
 				continue
 			}
 		}
-		began := time.Now()
-		p.look(ctx)
-		least := min(max(soon, share*time.Since(began)), waitMost)
+		if !loads {
+			loads = true
+			go p.load(ctx)
+		}
+		least := p.look(ctx)
 		if !pause(ctx, least, nil) {
 			return nil
 		}
@@ -134,6 +161,17 @@ func (p *Page) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// watched tells whether there are readers. If there are none, what they saw is forgotten: the
+// next one must not be shown something old.
+func (p *Page) watched() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.readers == 0 {
+		p.state.text, p.last = nil, nil
+	}
+	return p.readers > 0
 }
 
 // pause waits for a time, or until something happens. It is false when ctx has ended.
@@ -149,26 +187,29 @@ func pause(ctx context.Context, d time.Duration, happens <-chan struct{}) bool {
 	return true
 }
 
-// look makes a snapshot for all readers.
-func (p *Page) look(ctx context.Context) {
+// look makes a snapshot for all readers, and tells how long at least to wait before the next.
+func (p *Page) look(ctx context.Context) (least time.Duration) {
 	within, cancel := context.WithTimeout(ctx, snapshotWithin)
 	defer cancel()
+	began := time.Now()
 	s, err := p.o.Snapshot(within)
-	var text bytes.Buffer
+	var status bytes.Buffer
 	if err == nil {
-		fmt.Fprintf(&text, `{"host":%s,"status":`, quoted(p.o.Host))
-		err = s.Write(&text)
-		text.WriteString("}")
+		err = s.Write(&status)
 	}
+	least = min(max(soon, share*time.Since(began)), waitMost)
+	var text bytes.Buffer
+	fmt.Fprintf(&text, `{"host":%s,"next":%d,`, quoted(p.o.Host), max(every, least).Milliseconds())
 	if err != nil {
-		text.Reset()
-		fmt.Fprintf(&text, `{"host":%s,"error":%s}`, quoted(p.o.Host), quoted(err.Error()))
+		fmt.Fprintf(&text, `"error":%s}`, quoted(err.Error()))
+	} else {
+		fmt.Fprintf(&text, `"status":%s}`, status.Bytes())
 	}
-	keep := known(s) // before the lock, on which the loop may wait
+	shown, keep := message("state", text.Bytes()), known(s) // before the lock, on which the loop may wait
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state.number++
-	p.state.text = message("state", text.Bytes())
+	p.state.text = shown
 	if err == nil {
 		p.last = &s
 		if p.story != nil {
@@ -176,6 +217,7 @@ func (p *Page) look(ctx context.Context) {
 		}
 	}
 	p.tell()
+	return least
 }
 
 // known tells which aliases the snapshot has.
@@ -187,15 +229,10 @@ func known(s control.Snapshot) func(record.Alias) bool {
 	return func(a record.Alias) bool { return all[a] }
 }
 
-// join counts a reader until the function that it returns is called. With the first reader
-// ever the event log is read, beside.
+// join counts a reader until the function that it returns is called.
 func (p *Page) join() (leave func()) {
 	p.mu.Lock()
 	p.readers++
-	if !p.loads {
-		p.loads = true
-		go p.load()
-	}
 	p.mu.Unlock()
 	poke(p.joined)
 	return func() {
@@ -206,7 +243,7 @@ func (p *Page) join() (leave func()) {
 }
 
 // load reads the event log, and puts what it has before what has happened since the start.
-func (p *Page) load() {
+func (p *Page) load(ctx context.Context) {
 	var older events
 	story := &timeline.Story{}
 	if p.o.Load != nil {
@@ -215,22 +252,34 @@ func (p *Page) load() {
 		p.mu.Unlock()
 		// What cannot be read is not shown; the log of the Monitor says so.
 		_ = p.o.Load(func(e record.Event) {
-			if first != nil && e.Run == first.Run && e.Seq >= first.Seq {
+			if ctx.Err() != nil || first != nil && e.Run == first.Run && e.Seq >= first.Seq {
 				return // it is among those of this run
 			}
-			e.Facts = slices.DeleteFunc(e.Facts, func(f record.Fact) bool { return f.Name != rules.FactAlias.String() })
+			e.Facts = timelineFacts(e)
 			older.add(e)
 			story.Put(e)
 		})
 	}
+	if ctx.Err() != nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	number := p.events.next - uint64(len(p.events.all))
+	repeats := p.repeats
 	for _, e := range p.events.all {
+		for ; len(repeats) > 0 && repeats[0].next <= number; repeats = repeats[1:] {
+			story.Put(repeats[0].e)
+		}
 		older.add(e)
 		story.Put(e)
+		number++
+	}
+	for _, r := range repeats {
+		story.Put(r.e)
 	}
 	older.generation = p.events.generation + 1
-	p.events, p.story = older, story
+	p.events, p.story, p.repeats = older, story, nil
 	p.tell()
 }
 
@@ -257,8 +306,21 @@ func (l *events) first() *record.Event {
 	return &l.all[0]
 }
 
-// since are those from a number on, at most so many, the newest.
-func (l *events) since(number uint64, most int) []record.Event {
-	n := min(int(l.next-min(number, l.next)), most, len(l.all))
-	return slices.Clone(l.all[len(l.all)-n:])
+// place is how far a reader of the events has come.
+type place struct {
+	generation int
+	next       uint64
+}
+
+// after are events that a reader at that place lacks, oldest first, and where it is then. anew: it
+// begins with the newest ones, because it has none, or lacks some that are not kept any more.
+func (l *events) after(at place) (news []record.Event, anew bool, then place) {
+	oldest := l.next - uint64(len(l.all))
+	most := batch
+	if anew = at.generation != l.generation || at.next < oldest; anew {
+		at.next, most = l.next-uint64(min(len(l.all), eventsMost)), eventsMost
+	}
+	news = l.all[at.next-oldest:]
+	news = slices.Clone(news[:min(len(news), most)])
+	return news, anew, place{l.generation, at.next + uint64(len(news))}
 }

@@ -5,18 +5,21 @@ import (
 	"encoding/json"
 	"net/http"
 	"time"
+
+	"alias-defender/aliasdefender/record"
 )
 
 // What a reader may cost.
 const (
-	chunk       = 64 << 10         // bytes that are written at a time
-	chunkWithin = 10 * time.Second // and how long that may take: who does not read is cut off
-	batch       = 500              // events in one message, the newest
+	chunk         = 64 << 10         // bytes that are written at a time
+	chunkWithin   = 10 * time.Second // and how long that may take: who does not read is cut off
+	messageWithin = 30 * time.Second // and a whole message: who reads slowly must not hold it for minutes
+	batch         = 500              // events in a message, other than the first
 )
 
 // stream sends a reader the newest snapshot and what happens, as server-sent events, until the
-// reader leaves or does not read. What is skipped meanwhile nobody misses: each snapshot is
-// whole.
+// reader leaves or does not read. Snapshots that are skipped meanwhile nobody misses: each is
+// whole. No event that is kept is skipped.
 func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	leave := p.join()
 	defer leave()
@@ -24,32 +27,28 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request) {
 	// The server bounds the time for the question and for the answer; this answer has no end.
 	_ = out.SetReadDeadline(time.Time{})
 	w.Header().Set("Content-Type", "text/event-stream")
-	var shown, from uint64
-	generation := -1
+	var shown uint64
+	at := place{generation: -1}
 	for {
 		p.mu.Lock()
 		now, changed := p.state, p.changed
-		var text []byte
-		if p.story != nil && (p.events.generation != generation || p.events.next > from) {
-			anew := p.events.generation != generation
-			if anew {
-				generation, from = p.events.generation, 0
-			}
-			news := p.events.since(from, batch)
-			from = p.events.next
-			p.mu.Unlock()
-			text = eventsMessage(news, anew)
-		} else {
-			p.mu.Unlock()
+		var news []record.Event
+		anew := false
+		if p.story != nil {
+			news, anew, at = p.events.after(at)
 		}
-		if now.number > shown {
+		p.mu.Unlock()
+		if now.number > shown && now.text != nil {
 			shown = now.number
 			if !send(w, out, now.text) {
 				return
 			}
 		}
-		if text != nil && !send(w, out, text) {
-			return
+		if anew || len(news) > 0 {
+			if !send(w, out, eventsMessage(news, anew)) {
+				return
+			}
+			continue // there may be more already
 		}
 		select {
 		case <-changed:
@@ -77,17 +76,25 @@ func message(name string, text []byte) []byte {
 	return append(append([]byte("event: "+name+"\ndata: "), text...), "\n\n"...)
 }
 
-// send writes a message, each piece within its time.
+// send writes a message, within its time.
 func send(w http.ResponseWriter, out *http.ResponseController, text []byte) bool {
+	end := time.Now().Add(messageWithin)
 	for len(text) > 0 {
 		piece := text[:min(chunk, len(text))]
 		text = text[len(piece):]
-		_ = out.SetWriteDeadline(time.Now().Add(chunkWithin))
+		_ = out.SetWriteDeadline(earlier(time.Now().Add(chunkWithin), end))
 		if _, err := w.Write(piece); err != nil {
 			return false
 		}
 	}
 	return out.Flush() == nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // quoted is a text as JSON.

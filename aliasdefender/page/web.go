@@ -75,7 +75,7 @@ func head(w http.ResponseWriter, kind, policy string) {
 	h := w.Header()
 	h.Set("Content-Type", types[kind])
 	h.Set("Content-Security-Policy", policy)
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // without it a browser does not say which page a form was sent from
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }
 

@@ -2,7 +2,9 @@ package record
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -44,6 +46,27 @@ type flow struct {
 type More struct {
 	Sort
 	N uint64
+}
+
+// Text says so, as the Text of an event of Kind Repeated.
+func (m More) Text() string {
+	text := fmt.Sprintf("%d%s%s", m.N, moreWords, m.Kind)
+	if m.Reason != "" {
+		text += ", " + m.Reason
+	}
+	return text
+}
+
+const moreWords = " more in the last minute: "
+
+// Counts is of which kind an event of Kind Repeated counts more; empty: it does not say.
+func (e Event) Counts() Kind {
+	if e.Kind != Repeated {
+		return ""
+	}
+	_, what, _ := strings.Cut(e.Text, moreWords)
+	kind, _, _ := strings.Cut(what, ", ")
+	return Kind(kind)
 }
 
 // May tells whether one more of that sort is told now. If not, it is counted.

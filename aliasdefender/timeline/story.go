@@ -23,6 +23,7 @@ type Story struct {
 	run     record.Run
 	last    time.Time // of the newest event of that run
 	ended   bool      // that run has said so
+	heard   bool      // what happened too often to be recorded is heard too in that run
 }
 
 // lanes is what is known of one alias.
@@ -40,8 +41,9 @@ func (s *Story) Put(e record.Event) {
 		if !s.ended { // it was killed, or the host crashed: what it did after its last event nobody knows
 			s.forget(s.last)
 		}
-		s.run, s.ended = e.Run, false
+		s.run, s.ended, s.heard = e.Run, false, false
 	}
+	s.heard = s.heard || e.Seq == 0
 	s.last = e.Time
 	switch {
 	case e.Kind == record.Ended:
@@ -50,6 +52,10 @@ func (s *Story) Put(e record.Event) {
 	case e.Kind == record.Started:
 		for _, l := range s.aliases {
 			l.mark(e.Time, "Monitor started")
+		}
+	case e.Kind == record.Repeated:
+		if e.Alias.Addr.IsValid() && !s.heard {
+			s.of(e.Alias).counted(e)
 		}
 	case e.Alias.Addr.IsValid():
 		s.of(e.Alias).put(e)
@@ -122,6 +128,24 @@ func (l *lanes) put(e record.Event) {
 		}
 	}
 	l.wire(e)
+}
+
+// counted takes in that more has happened within the last minute than was recorded: where the
+// alias was meanwhile, and is now, is not known.
+func (l *lanes) counted(e record.Event) {
+	spans := &l.own
+	switch e.Counts() {
+	case record.Moved, record.Decided:
+	case record.PartnerSays:
+		spans = &l.partner
+	default:
+		return
+	}
+	from := e.Time.Add(-time.Minute)
+	if n := len(*spans); n > 0 && (*spans)[n-1].From.After(from) {
+		from = (*spans)[n-1].From
+	}
+	turn(spans, from, Unknown)
 }
 
 // wire takes in what was known from the wire. The partner's word is newer where there is one:

@@ -36,6 +36,17 @@ func says(run record.Run, s float64, standing rules.Standing) record.Event {
 	return record.Event{Run: run, Time: at(s), Kind: record.PartnerSays, Alias: alias, Says: standing.String()}
 }
 
+// seq is an event that was recorded; without a number it was not, because it happened too often.
+func seq(n uint64, e record.Event) record.Event {
+	e.Seq = n
+	return e
+}
+
+// counted tells of more of a kind within the minute before.
+func counted(s float64, k record.Kind) record.Event {
+	return record.Event{Run: 1, Time: at(s), Kind: record.Repeated, Alias: alias, Drops: 5, Text: record.More{Sort: record.Sort{Kind: k, Reason: "x"}, N: 5}.Text()}
+}
+
 func whole(run record.Run, s float64, k record.Kind) record.Event {
 	return record.Event{Run: run, Time: at(s), Kind: k}
 }
@@ -90,6 +101,22 @@ func TestStories(t *testing.T) {
 		"an alias that the kernel has lost is not here": {
 			[]record.Event{event(1, 1, record.Moved, rules.Take), says(1, 1, rules.SaysAble), lost, event(1, 6, record.Moved, rules.Restore)},
 			[]string{"0s not known", "1s a", "5s nobody", "6s a"},
+		},
+		"moves that a log has only counted: where it was meanwhile is not known": {
+			[]record.Event{seq(1, event(1, -100, record.Moved, rules.Take)), seq(2, counted(6, record.Moved)), seq(3, event(1, 8, record.Moved, rules.Take))},
+			[]string{"0s not known", "8s a"},
+		},
+		"what else is only counted changes nothing": {
+			[]record.Event{seq(1, event(1, 1, record.Moved, rules.Take)), seq(2, counted(6, record.Failed))},
+			[]string{"0s not known", "1s a"},
+		},
+		"what the partner said so often that it is only counted": {
+			[]record.Event{seq(1, says(1, 1, rules.SaysHolding)), seq(2, counted(6, record.PartnerSays)), seq(3, says(1, 8, rules.SaysHolding))},
+			[]string{"0s not known", "8s b"},
+		},
+		"moves that were counted, but heard too": {
+			[]record.Event{seq(1, event(1, 1, record.Moved, rules.Take)), event(1, 3, record.Moved, rules.Release), event(1, 4, record.Moved, rules.Take), seq(2, counted(6, record.Moved))},
+			[]string{"0s not known", "1s a", "3s not known", "4s a"},
 		},
 		"a clock that steps back": {
 			[]record.Event{event(1, 5, record.Moved, rules.Take), says(1, 0, rules.SaysAble), event(1, 3, record.Moved, rules.Release)},

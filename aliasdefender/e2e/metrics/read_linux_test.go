@@ -18,12 +18,18 @@ const listens = "127.0.0.1:9720"
 // talking is a pair with a key, whose metrics can be read over TCP.
 func talking(t *testing.T, more string) *pair.Pair {
 	t.Helper()
-	p := stage.Pair(t, pair.Spec{
+	p := pairOf(t, more)
+	stage.Begin(t, p)
+	return p
+}
+
+// pairOf is such a pair before it begins.
+func pairOf(t *testing.T, more string) *pair.Pair {
+	t.Helper()
+	return stage.Pair(t, pair.Spec{
 		PrimaryA: true, Keys: []string{stage.NewKey()},
 		Settings: stage.Rhythm(time.Second) + "\n[status]\nlisten = \"" + listens + "\"\n" + more,
 	})
-	stage.Begin(t, p)
-	return p
 }
 
 // question asks for the metrics.

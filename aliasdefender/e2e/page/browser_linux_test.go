@@ -21,6 +21,10 @@ import (
 	"alias-defender/aliasdefender/e2e/stage"
 )
 
+// elsewhere is a name under which a browser takes this host for another one: to such hosts,
+// without TLS, it does not say which site has asked.
+const elsewhere = "host-a.example"
+
 // browser is a tab of a Chromium.
 type browser struct {
 	t   *testing.T
@@ -40,7 +44,8 @@ func opened(t *testing.T, url string) *browser {
 	}
 	alloc, end := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU,
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(stage.Patience), chromedp.UserDataDir(t.TempDir()))...)
+		chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(stage.Patience),
+		chromedp.Flag("host-resolver-rules", "MAP "+elsewhere+" 127.0.0.1"), chromedp.UserDataDir(t.TempDir()))...)
 	t.Cleanup(end)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(cancel)
@@ -133,9 +138,9 @@ func (b *browser) picture(name string) {
 	stage.Must(b.t, os.WriteFile(filepath.Join(*pictures, name+".png"), r, 0o644))
 }
 
-// shows is an expression: the page has this text.
+// shows is an expression: the page has this text. While another page is loaded there is no body.
 func shows(text string) string {
-	return "document.body.innerText.includes('" + strings.ReplaceAll(text, "'", `\'`) + "')"
+	return "(document.body?.innerText ?? '').includes('" + strings.ReplaceAll(text, "'", `\'`) + "')"
 }
 
 // weighs is how many nodes the page has, and how many bytes its scripts keep, after what nobody

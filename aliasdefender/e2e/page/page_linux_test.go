@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,9 +41,15 @@ const listens = "127.0.0.1:9720"
 // talking is a pair with a key, each with its page.
 func talking(t *testing.T) *pair.Pair {
 	t.Helper()
-	p := stage.Pair(t, pair.Spec{PrimaryA: true, Keys: []string{stage.NewKey()}, Settings: stage.Rhythm(time.Second) + "\n[status]\nlisten = \"" + listens + "\"\n"})
+	p := pairOf(t)
 	stage.Begin(t, p)
 	return p
+}
+
+// pairOf is such a pair before it begins.
+func pairOf(t *testing.T) *pair.Pair {
+	t.Helper()
+	return stage.Pair(t, pair.Spec{PrimaryA: true, Keys: []string{stage.NewKey()}, Settings: stage.Rhythm(time.Second) + "\n[status]\nlisten = \"" + listens + "\"\n"})
 }
 
 // reached is where a host's page can be reached from here: the host has a network of its own.
@@ -103,17 +111,17 @@ func TestAFailoverIsShownWithoutAReload(t *testing.T) {
 }
 
 // TestABrowserSignsInAndOut: the form asks for the token, says when it is the wrong one, and the
-// page follows; without a mouse.
+// page follows; without a mouse, and from another host.
 func TestABrowserSignsInAndOut(t *testing.T) {
 	const token = "correct-horse-battery-staple"
 	file := filepath.Join(t.TempDir(), "token")
 	stage.Must(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
 	p := stage.Pair(t, pair.Spec{PrimaryA: true, Settings: stage.Rhythm(time.Second) + fmt.Sprintf("\n[status]\nlisten = %q\ntoken_file = %q\n", listens, file)})
 	stage.Must(t, p.Begin(stage.Patience))
-	b := opened(t, reached(t, p.A))
-	b.until(`document.activeElement.id === 'token'`)
+	b := opened(t, strings.Replace(reached(t, p.A), "127.0.0.1", elsewhere, 1))
+	b.until(`document.activeElement?.id === 'token'`)
 	b.press("not the token" + kb.Enter)
-	b.until(shows("That is not the token") + ` && document.activeElement.id === 'token'`)
+	b.until(shows("That is not the token") + ` && document.activeElement?.id === 'token'`)
 	b.press(token + kb.Enter)
 	b.until(shows("This host has it") + ` && !document.querySelector('#sign-out').hidden`)
 	if text := says[string](b, `location.href + document.cookie`); strings.Contains(text, token) || strings.Contains(text, "aliasdefender_") {
@@ -121,7 +129,7 @@ func TestABrowserSignsInAndOut(t *testing.T) {
 	}
 	says[bool](b, `document.querySelector('#sign-out button').focus(), true`)
 	b.press(kb.Enter)
-	b.until(`document.activeElement.id === 'token'`)
+	b.until(`document.activeElement?.id === 'token'`)
 }
 
 // hostile is a text that wants to be markup.
@@ -154,11 +162,7 @@ func aStory(t *testing.T, text string) (*served.Page, string) {
 			}},
 		}, nil
 	}
-	p := served.New(served.Options{Host: "host-a" + text, Snapshot: snapshot})
-	ctx, stop := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { _ = p.Run(ctx) })
-	t.Cleanup(func() { stop(); running.Wait() })
+	p, url := saying(t, served.Options{Host: "host-a" + text, Snapshot: snapshot})
 	n := uint64(0)
 	put := func(ago time.Duration, e record.Event) {
 		n++
@@ -176,14 +180,7 @@ func aStory(t *testing.T, text string) (*served.Page, string) {
 	put(15*time.Minute, record.Event{Kind: record.PartnerSays, Alias: alias, Says: "able", Text: "the partner says that it could take the alias", Partner: "host-b"})
 	put(9*time.Minute, record.Event{Kind: record.CheckGood, Check: "web", Text: "check web is good: 200 OK"})
 	put(5*time.Minute, record.Event{Kind: "drill_passed", Alias: alias, Text: "drill: handed over and back; the longest gap was 0 ms"})
-	mux := http.NewServeMux()
-	p.Routes(mux, p.Stream)
-	p.OpenRoutes(mux)
-	mux.HandleFunc("GET /sign-in", func(w http.ResponseWriter, _ *http.Request) { p.SignIn(w, true) })
-	web := httptest.NewServer(mux)
-	t.Cleanup(web.Close)
-	t.Cleanup(web.CloseClientConnections)
-	return p, web.URL + "/"
+	return p, url
 }
 
 func nilIf(empty bool, text string) []string {
@@ -212,6 +209,66 @@ func TestHostileNamesAreText(t *testing.T) {
 	text := says[string](b, `document.body.textContent + document.title`)
 	if n := strings.Count(text, hostile); n < 15 {
 		t.Errorf("the text is there %d times only:\n%s", n, text)
+	}
+}
+
+// saying serves a page without a Monitor.
+func saying(t *testing.T, o served.Options) (p *served.Page, url string) {
+	t.Helper()
+	p = served.New(o)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = p.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	mux := http.NewServeMux()
+	p.Routes(mux, p.Stream)
+	p.OpenRoutes(mux)
+	mux.HandleFunc("GET /sign-in", func(w http.ResponseWriter, _ *http.Request) { p.SignIn(w, true) })
+	web := httptest.NewServer(mux)
+	t.Cleanup(web.Close)
+	t.Cleanup(web.CloseClientConnections)
+	return p, web.URL + "/"
+}
+
+// TestAPageThatIsOpenedWhileTheLoopHangsSaysSo, and follows when the loop answers again.
+func TestAPageThatIsOpenedWhileTheLoopHangsSaysSo(t *testing.T) {
+	var answers atomic.Bool
+	_, url := saying(t, served.Options{Host: "host-a", Snapshot: func(context.Context) (control.Snapshot, error) {
+		if !answers.Load() {
+			return control.Snapshot{}, errors.New("it is held up")
+		}
+		return control.Snapshot{Version: "1.0", Now: time.Now(), Started: time.Now()}, nil
+	}})
+	b := opened(t, url)
+	b.until(shows("its loop does not answer: it is held up. No news from this Monitor for") + " && " + shows("no news") + " && !" + shows("connecting"))
+	answers.Store(true)
+	b.until(shows("Version 1.0") + " && " + shows("live") + " && document.querySelector('#stale').hidden")
+}
+
+// TestAPageThatGetsNothingAtAllSaysSo, also one that has never got anything.
+func TestAPageThatGetsNothingAtAllSaysSo(t *testing.T) {
+	_, url := saying(t, served.Options{Host: "host-a", Snapshot: func(ctx context.Context) (control.Snapshot, error) {
+		<-t.Context().Done()
+		return control.Snapshot{}, t.Context().Err()
+	}})
+	b := opened(t, url)
+	b.until(shows("No news from this Monitor for") + " && " + shows("no news"))
+}
+
+// TestAHealthyPageWithSlowSnapshotsNeverTurnsGrey: they come rarely, and say when.
+func TestAHealthyPageWithSlowSnapshotsNeverTurnsGrey(t *testing.T) {
+	n := 0
+	_, url := saying(t, served.Options{Host: "host-a", Snapshot: func(context.Context) (control.Snapshot, error) {
+		time.Sleep(275 * time.Millisecond) // that is what it takes: the next one comes 5.5 s after it
+		n++
+		return control.Snapshot{Version: fmt.Sprint("number ", n), Now: time.Now(), Started: time.Now()}, nil
+	}})
+	b := opened(t, url)
+	says[bool](b, `window.grey = 0, new MutationObserver(() => { if (document.body.classList.contains('is-stale')) window.grey++; }).observe(document.body, { attributes: true }), true`)
+	b.until(shows("number 2"))
+	b.until(shows("number 3"))
+	if n := says[int](b, `window.grey`); n != 0 {
+		t.Errorf("it was grey %d times", n)
 	}
 }
 
@@ -326,19 +383,34 @@ func TestAPageThatStaysOpenDoesNotGrow(t *testing.T) {
 // TestFiftyReadersHalfOfThemStuckChangeNothing: the loop goes on as before. By how much it is
 // late is judged in make soak.
 func TestFiftyReadersHalfOfThemStuckChangeNothing(t *testing.T) {
-	p := talking(t)
+	p := pairOf(t)
+	stage.Crowd(t, p, p.A)
+	stage.Begin(t, p)
 	since := time.Now()
 	sumBefore, wokenBefore := lag(t, p.A)
+	// Who reads has been sent more than the kernels keep; so who does not is stuck.
+	var fed sync.WaitGroup
 	for i := range 50 {
 		var c net.Conn
 		stage.Must(t, p.A.Do(func() (err error) { c, err = net.Dial("tcp", listens); return err }))
 		t.Cleanup(func() { c.Close() })
 		_, err := io.WriteString(c, "GET /events HTTP/1.1\r\nHost: "+listens+"\r\n\r\n")
 		stage.Must(t, err)
-		if i%2 == 0 {
-			go func() { _, _ = io.Copy(io.Discard, c) }()
+		if i%2 != 0 {
+			stage.Must(t, c.(*net.TCPConn).SetReadBuffer(4<<10))
+			continue
 		}
+		fed.Add(1)
+		go func() {
+			_, err := io.CopyN(io.Discard, c, stage.KernelsKeep)
+			if err != nil {
+				t.Errorf("a reader who reads is cut off: %v", err)
+			}
+			fed.Done()
+			_, _ = io.Copy(io.Discard, c)
+		}()
 	}
+	fed.Wait()
 	stage.Until(t, p, p.A, "it holds", func(_ control.Snapshot, a control.Alias) bool { return a.Holder == "us" })
 	stage.Unchanged(t, p, time.Duration(stage.Runs(10))*3*time.Second)
 	if n := p.Holders.Tenure(since, time.Time{}).Takes; n != 0 {

@@ -9,9 +9,11 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"alias-defender/aliasdefender/lab"
+	"alias-defender/aliasdefender/lab/pair"
 )
 
 // NginxConf is the configuration of an nginx of one process that writes in dir alone, and
@@ -65,3 +67,19 @@ func Answered(c net.Conn, question string) (status, body string, err error) {
 	text, err := io.ReadAll(answer.Body)
 	return answer.Status, string(text), err
 }
+
+// Crowd gives a host that has not begun so many addresses of a loopback interface that what it
+// shows of them is too long for the kernel to keep for one who does not read.
+func Crowd(t *testing.T, p *pair.Pair, h *lab.Host) {
+	t.Helper()
+	file := p.File(h, "hostname.alias")
+	rows := Read(t, file)
+	for i := range 500 {
+		rows += fmt.Sprintf("lo:%d | 198.51.%d.%d | /32 | - | false\n", i+1, 100+i/250, 1+i%250)
+	}
+	Place(t, file, rows)
+}
+
+// KernelsKeep is more bytes than the kernels of both ends keep of an answer over TCP for a reader
+// who reads nothing and has a small buffer: Linux doubles the server's 256 KB.
+const KernelsKeep = 512<<10 + 128<<10

@@ -5,10 +5,12 @@ const $ = (id) => document.getElementById(id);
 const shownAliases = 60; // more would be slow to read and to draw; the field Find reaches them
 const shownEvents = 50;
 const keptEvents = 1000;
-const staleAfter = 5000; // ms without news
+const staleAfter = 5000; // ms that news may be late
 
 let status = null; // the newest snapshot
-let since = 0; // when it came, by a clock that never steps
+let since = performance.now(); // when it came, by a clock that never steps; before that, when the page was opened
+let next = 1000; // ms from one to the next, as the Monitor has said
+let trouble = ''; // why there is no news, if that is known
 let events = []; // newest first
 let older = shownEvents;
 let cards = new Map();
@@ -58,6 +60,11 @@ const standings = {
   released: 'it has let it go', 'not sure': 'it does not know',
 };
 
+const daemons = {
+  'fallen silent': 'Its daemon is not heard any more.', 'not heard yet': 'Its daemon has not been heard yet.',
+  'not heard since our start': 'Its daemon has not been heard since this Monitor started.',
+};
+
 // The partner's view: its age comes first, and what is old says so.
 function saysWords(a) {
   const s = a.says;
@@ -68,8 +75,9 @@ function saysWords(a) {
   let said = standings[s.state] || s.state || '';
   if (said && s.state !== 'holding' && s.why) said += ': ' + s.why;
   const heard = s.daemon === 'heard';
-  if (!said) return ['', heard ? 'it has said nothing about it yet' : 'its daemon: ' + s.daemon, true];
-  return [known(s.at) ? age(s.at) + ' ago:' : '', (heard ? '' : 'its daemon: ' + s.daemon + '. It said: ') + said, !heard];
+  const silence = heard ? '' : daemons[s.daemon] || 'Its daemon is ' + s.daemon + '.';
+  if (!said) return ['', heard ? 'it has said nothing about it yet' : silence, true];
+  return [known(s.at) ? age(s.at) + ' ago:' : '', said + (heard ? '' : '. ' + silence), !heard];
 }
 
 const answer = (word) => ({ answered: 'answers', silent: 'is silent' })[word] || 'is unknown';
@@ -371,16 +379,16 @@ async function draw() {
 
 // Show everything again each second, so that ages go on, and say when there is no news.
 function tick() {
-  const quiet = status ? performance.now() - since : 0;
-  const stale = quiet > staleAfter;
+  const quiet = performance.now() - since;
+  const stale = trouble !== '' || quiet > next + staleAfter;
   document.body.classList.toggle('is-stale', stale);
   $('stale').hidden = !stale;
-  if (stale) put($('stale'), 'No news from this Monitor for ' + lasting(quiet) + '. What is below is old.');
+  if (stale) put($('stale'), trouble + 'No news from this Monitor for ' + lasting(quiet) + '.' + (status ? ' What is below is old.' : ''));
   if (status && !stale) {
     put($('live'), 'live');
     $('live').className = 'chip well';
   } else {
-    put($('live'), status ? 'no news' : 'connecting');
+    put($('live'), stale ? 'no news' : 'connecting');
     $('live').className = stale ? 'chip error' : 'chip';
   }
   if (!status || document.hidden) return;
@@ -397,7 +405,13 @@ function listen() {
     const told = JSON.parse(m.data);
     put($('host'), told.host);
     document.title = told.host + ' – Alias Defender';
-    if (!told.status) return; // the loop does not answer: what is there grows old
+    next = told.next;
+    if (!told.status) { // what is there grows old
+      trouble = 'The Monitor runs, but its loop does not answer: ' + told.error + '. ';
+      tick();
+      return;
+    }
+    trouble = '';
     const first = !status;
     status = told.status;
     since = performance.now();
@@ -423,8 +437,13 @@ function listen() {
 async function again() {
   stream.close();
   const answered = await fetch('/', { method: 'HEAD' }).catch(() => null);
-  if (answered && answered.status === 401) location.reload();
-  else setTimeout(listen, 5000);
+  if (answered && answered.status === 401) {
+    location.reload();
+    return;
+  }
+  trouble = answered && answered.ok ? 'As many pages are open as there may be; this one tries again. ' : '';
+  tick();
+  setTimeout(listen, 5000);
 }
 
 $('find').addEventListener('input', () => status && showAliases());
