@@ -16,6 +16,7 @@ var (
 	partnerHW = host.HW{2, 0, 0, 0, 0, 5}
 	routerHW  = host.HW{2, 0, 0, 0, 0, 1}
 	otherHW   = host.HW{2, 0, 0, 0, 0, 9}
+	liarHW    = host.HW{2, 0, 0, 0, 0, 66}
 )
 
 // both is what a host that answers ICMP and ARP says.
@@ -40,7 +41,7 @@ func standing() *Subject {
 			Channel: &control.Channel{Partners: []control.ChannelPartner{{Partner: "172.16.1.5", Paths: []control.ChannelPath{{Addr: "172.16.1.5", Heard: time.Unix(999, 0)}}}}},
 			Aliases: []control.Alias{{Alias: "172.16.1.2", Prefix: 24, NIC: "eth0:1", Role: "secondary",
 				Partner: control.Peer{Name: "172.16.1.5", Addr: "172.16.1.5", HW: partnerHW.String()}, Holder: "partner",
-				Says: &control.Says{Daemon: "heard", Version: "1"}, Standby: &control.Standby{Host: "us", Ready: "yes", HandOver: "yes"}}}},
+				Says: &control.Says{Daemon: "heard", Version: "1", HW: partnerHW.String()}, Standby: &control.Standby{Host: "us", Ready: "yes", HandOver: "yes"}}}},
 	}
 	return s
 }
@@ -57,7 +58,17 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		s.Live.Answers[at("172.16.1.2")] = Answers{ARP: Answer{State: Silent}}
 		s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: Answered}}
 	}
+	mum := func(s *Subject) { s.Config.Settings.Peer.Keys, s.Live.Monitor.Aliases[0].Says = nil, nil } // no channel
+	deaf := func(a Answers) Answers {
+		a.ARP, a.HW = Answer{}, nil
+		return a
+	}
 	const on = "alias 172.16.1.2 on eth0 "
+	const liar = "02:00:00:00:00:42"
+	twice := func(name string) string {
+		return on + name + ": more than one host answers ARP for it: "
+	}
+	third := "fault " + on + liar + " has it: neither this host nor partner"
 	pinged := Answers{ICMP: Answer{State: Silent}, ARP: Answer{State: Answered}, HW: []host.HW{routerHW}}
 	for name, c := range map[string]struct {
 		change []func(*Subject)
@@ -78,7 +89,34 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"two others have the alias":  {[]func(*Subject){answer("172.16.1.2", both(partnerHW, otherHW))}, []string{"fault " + on + "02:00:00:00:00:09 has it"}},
 		"the router answers for it":  {[]func(*Subject){answer("172.16.1.2", both(routerHW))}, []string{"warning " + on + "router 172.16.1.1 (02:00:00:00:00:01) answers for it"}},
 		"both hosts have it":         {[]func(*Subject){here, answer("172.16.1.2", both(partnerHW))}, []string{"fault " + on + "this host and partner 172.16.1.5 (02:00:00:00:00:05) both have it"}},
-		"nobody has it":              {[]func(*Subject){answer("172.16.1.2", mute())}, []string{"fault " + on + "nobody has it"}},
+		"a liar answers for alias and partner": {[]func(*Subject){answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(partnerHW, liarHW))},
+			[]string{third, "fault " + twice("partner 172.16.1.5") + "02:00:00:00:00:05, " + liar}},
+		"likewise, first": {[]func(*Subject){answer("172.16.1.2", both(liarHW, partnerHW)), answer("172.16.1.5", both(liarHW, partnerHW))},
+			[]string{third, "fault " + twice("partner 172.16.1.5") + liar + ", 02:00:00:00:00:05"}},
+		"likewise, alone": {[]func(*Subject){answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(liarHW)), alias(func(a *control.Alias) { a.Partner.HW = liar })},
+			[]string{third, "warning " + on + "partner 172.16.1.5: " + liar + " answers ARP for it, and its Monitor's alias is on 02:00:00:00:00:05"}},
+		"likewise, without a channel": {[]func(*Subject){mum, answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(partnerHW, liarHW))},
+			[]string{"fault " + on + liar + " has it, and whether that is the partner is not known: more than one host has answered for partner 172.16.1.5", "fault " + twice("partner 172.16.1.5")}},
+		"likewise, and the Monitor knew the partner": {[]func(*Subject){mum, answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(liarHW))},
+			[]string{"fault " + on + liar + " has it, and whether that is the partner is not known"}},
+		"likewise, while this host has it": {[]func(*Subject){here, answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(partnerHW, liarHW))},
+			[]string{third, "fault " + twice("partner 172.16.1.5")}},
+		"a liar is the router too": {[]func(*Subject){answer("172.16.1.2", both(liarHW)), answer("172.16.1.1", both(routerHW, liarHW))},
+			[]string{third, "warning " + twice("router 172.16.1.1") + "02:00:00:00:00:01, " + liar}},
+		"likewise, alone for the router": {[]func(*Subject){answer("172.16.1.2", both(liarHW)), answer("172.16.1.1", both(liarHW)), alias(func(a *control.Alias) { a.Router.Addr, a.Router.HW = "172.16.1.1", routerHW.String() })},
+			[]string{third}},
+		"likewise, and the kernel knew the router": {[]func(*Subject){answer("172.16.1.2", both(liarHW)), answer("172.16.1.1", both(liarHW)), func(s *Subject) {
+			s.Host.Neighbours = map[netip.Addr]host.HW{netip.MustParseAddr("172.16.1.1"): routerHW}
+		}}, []string{third}},
+		"the router answers for the partner too": {[]func(*Subject){mum, answer("172.16.1.2", both(routerHW)), answer("172.16.1.5", both(partnerHW, routerHW))},
+			[]string{"warning " + on + "router 172.16.1.1 (02:00:00:00:00:01) answers for it", "warning " + twice("partner 172.16.1.5")}},
+		"ARP cannot be heard, and here": {[]func(*Subject){here, answer("172.16.1.2", Answers{}), answer("172.16.1.1", deaf(both())), answer("172.16.1.5", deaf(both()))},
+			[]string{"unknown " + on + "this host has it, and whether another answers for it could not be asked"}},
+		"ARP cannot be heard, and it answers": {[]func(*Subject){answer("172.16.1.2", deaf(both())), answer("172.16.1.1", deaf(both())), answer("172.16.1.5", deaf(both()))},
+			[]string{"unknown " + on + "it answers pings, and who has it could not be asked"}},
+		"ARP cannot be heard, and it is silent": {[]func(*Subject){answer("172.16.1.2", deaf(mute())), answer("172.16.1.1", deaf(both())), answer("172.16.1.5", deaf(both()))},
+			[]string{"unknown " + on + "it answers no pings, and who has it could not be asked"}},
+		"nobody has it": {[]func(*Subject){answer("172.16.1.2", mute())}, []string{"fault " + on + "nobody has it"}},
 		"nobody has it, without a Monitor": {[]func(*Subject){answer("172.16.1.2", mute()), func(s *Subject) { s.Live.Monitor, s.Live.NoMonitor = nil, "none runs" }},
 			[]string{"note " + on + "nobody has it", "unknown Monitor it could not be asked: none runs"}},
 		"somebody has it, and the partner is not known": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: both().ICMP}), func(s *Subject) { s.Live.Monitor = nil }},

@@ -1,8 +1,10 @@
 package check
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -160,6 +162,11 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			stage.Must(t, p.Monitor(p.B).Freeze())
 			stage.Must(t, p.B.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, 24)))
 		}, want: "fault " + alias + "this host and partner 10.77.0.2 (", code: stage.Failed},
+		{name: "a third host passes for the partner", do: func(t *testing.T, p *pair.Pair) { lies(t, p, pair.Alias, p.OwnA.Addr()) },
+			want: "fault " + alias + "02:ad:00:00:66:00 has it: neither this host nor partner 10.77.0.1", code: stage.Failed},
+		{name: "a third host passes for partner and router", do: func(t *testing.T, p *pair.Pair) {
+			lies(t, p, pair.Alias, p.OwnA.Addr(), p.RouterAt.Addr())
+		}, want: "fault " + alias + "02:ad:00:00:66:00 has it: neither this host nor partner 10.77.0.1", code: stage.Failed},
 		{name: "the NIC is down", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.NIC("eth0").SetUp(false)) },
 			want: "fault " + "hostname.alias:1: eth0 is down", code: stage.Failed},
 		{name: "the NIC has no carrier", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.Port().Down()) },
@@ -237,6 +244,43 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lies has a third host answer b, asked or not, that it has these addresses.
+func lies(t *testing.T, p *pair.Pair, addrs ...netip.Addr) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	liar := net.HardwareAddr{2, 0xad, 0, 0, 0x66, 0}
+	var frames []lab.Frame
+	for _, addr := range addrs {
+		frames = append(frames, lab.Frame{EthSrc: liar, EthDst: p.B.NIC("eth0").MAC, Op: lab.Reply,
+			SenderHW: liar, SenderIP: addr, TargetHW: p.B.NIC("eth0").MAC, TargetIP: p.OwnB.Addr()})
+	}
+	ended := make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			for _, f := range frames {
+				if err := p.User.NIC("eth0").Send(f); err != nil {
+					ended <- err
+					return
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				ended <- nil
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the liar: %v", err)
+		}
+	})
 }
 
 // refusesDrill waits until a drill on a host is refused because of what Check finds.
