@@ -38,16 +38,20 @@ func (s *Subject) linked(find func(config.Alias) []Finding) []Finding {
 	})
 }
 
-// networkNotAsked: somebody who may not ask, or too many aliases.
+// networkNotAsked: somebody who may not ask, or too much to ask.
 func networkNotAsked(s *Subject) (found []Finding) {
 	switch {
 	case s.Live == nil:
 	case s.Live.CannotAsk != "":
 		found = append(found, Finding{Unknown, "network", "nobody was asked: " + s.Live.CannotAsk,
 			"whether partners, routers and next hops answer, and who has the aliases, is not known", "run Check as root"})
-	case s.Live.LeftOut > 0:
-		found = append(found, Finding{Unknown, "network", fmt.Sprintf("%d aliases were left out, because Check asks about %d at most", s.Live.LeftOut, mostAsked),
-			"who has those is not known", "aliasdefender Status shows all of a running Monitor's"})
+	case len(s.Live.LeftOut) > 0:
+		var kinds []string
+		for _, o := range s.Live.LeftOut {
+			kinds = append(kinds, fmt.Sprintf("%d of the %s", o.Count, o.Kind))
+		}
+		found = append(found, Finding{Unknown, "network", fmt.Sprintf("left out, because Check asks about %d addresses at most: %s", mostAsked, strings.Join(kinds, ", ")),
+			"who has those aliases, and who of those answers, is not known", "aliasdefender Status shows all of a running Monitor's"})
 	}
 	return found
 }
@@ -85,8 +89,14 @@ func (a Answers) answered(f host.Family) string {
 	if a.ICMP.State == Answered {
 		ways = append(ways, "ICMP in "+milliseconds(a.ICMP.Took))
 	}
-	if a.ARP.State == Answered {
+	switch {
+	case a.ARP.State != Answered:
+	case a.ARP.Took > 0:
 		ways = append(ways, neighbours(f)+" in "+milliseconds(a.ARP.Took))
+	case len(ways) == 0:
+		return "is heard by " + neighbours(f)
+	default:
+		return "answers " + ways[0] + " and is heard by " + neighbours(f)
 	}
 	return "answers " + strings.Join(ways, " and ")
 }
