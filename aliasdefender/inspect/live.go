@@ -18,6 +18,9 @@ type Live struct {
 	// it could not be.
 	Monitor   *control.Snapshot
 	NoMonitor string
+	Process   *control.Process // that listens on its socket; nil: the kernel did not tell
+
+	Users []int // besides root and the user of Process: those that a Monitor may run as
 
 	Programs []Program       // that run on this host and may touch its addresses
 	Links    map[string]Link // by NIC

@@ -49,7 +49,11 @@ func monitorRuns(s *Subject) (found []Finding) {
 		found = append(found, Finding{Unknown, aboutMonitor, "it could not be asked: " + l.NoMonitor,
 			"the channel, the partner's Monitor and whether the standby is ready were not looked at", "aliasdefender Monitor, or its service; then Check again, as root or as a reader"})
 	default:
-		found = append(found, Finding{Severity: Good, About: aboutMonitor, What: fmt.Sprintf("version %s runs here as PID %d", l.Monitor.Version, l.Monitor.PID)})
+		what := fmt.Sprintf("version %s runs here as PID %d", l.Monitor.Version, s.monitorPID())
+		if s.monitorPID() == 0 {
+			what = fmt.Sprintf("version %s runs here, in a PID namespace of its own", l.Monitor.Version)
+		}
+		found = append(found, Finding{Severity: Good, About: aboutMonitor, What: what})
 		for _, problem := range l.Monitor.Problems {
 			found = append(found, Finding{Warning, aboutMonitor, problem, "the pair does not work as its files promise", "aliasdefender Status, and docs/channel.md"})
 		}

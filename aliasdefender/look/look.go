@@ -54,6 +54,7 @@ type Asker struct {
 
 	// Monitor asks the running Monitor; nil: it is not asked.
 	Monitor func(context.Context) (control.Snapshot, error)
+	Process func(context.Context) (control.Process, error) // that listens on its socket; nil: it is not asked
 }
 
 // Network asks the network, puts what it answered into the Subject, and returns what that
@@ -83,6 +84,11 @@ func Network(ctx context.Context, s *inspect.Subject, a Asker) []inspect.Finding
 func (a Asker) askMonitor(ctx context.Context, l *inspect.Live) {
 	ctx, cancel := context.WithTimeout(ctx, monitorWithin)
 	defer cancel()
+	if a.Process != nil {
+		if p, err := a.Process(ctx); err == nil { // also of one that hangs
+			l.Process = &p
+		}
+	}
 	if said, err := a.Monitor(ctx); err != nil {
 		l.NoMonitor = err.Error()
 	} else {

@@ -56,7 +56,8 @@ func TestALookEndsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var asked atomic.Int64
 		begun := time.Now()
-		found := Network(t.Context(), crowd(1000), Asker{
+		s := crowd(1000)
+		found := Network(t.Context(), s, Asker{
 			Ping: func(ctx context.Context, q probe.Question) (bool, error) {
 				time.Sleep(q.Timeout)
 				return false, nil
@@ -66,7 +67,11 @@ func TestALookEndsSoon(t *testing.T) {
 				<-ctx.Done()
 				return control.Snapshot{}, errors.New("it hangs")
 			},
+			Process: func(ctx context.Context) (control.Process, error) { return control.Process{PID: 5}, ctx.Err() },
 		})
+		if p := s.Live.Process; p == nil || p.PID != 5 {
+			t.Errorf("who hangs is not known: %v", p)
+		}
 		if took := time.Since(begun); took > 5*time.Second {
 			t.Errorf("it took %v", took)
 		}

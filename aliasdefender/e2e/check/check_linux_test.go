@@ -313,6 +313,24 @@ func TestCheckFindsTwoNICsThatBothAnswer(t *testing.T) {
 	}
 }
 
+// TestCheckKnowsAMonitorInAPIDNamespace: it shows another PID of itself than this host does,
+// and is not its own rival.
+func TestCheckKnowsAMonitorInAPIDNamespace(t *testing.T) {
+	t.Parallel()
+	stage.Wanted(t, "unshare", "util-linux")
+	p := good(t, false)
+	stage.Must(t, p.Monitor(p.B).Kill())
+	self, err := os.Executable() // not lab.Self, which would be unshare
+	stage.Must(t, err)
+	program := filepath.Join(t.TempDir(), "aliasdefender") // so that the kernel calls it that
+	stage.Must(t, os.Symlink(self, program))
+	_, err = p.B.StartCommand(lab.Command{Name: "contained", Argv: []string{"unshare", "--pid", "--fork", "--kill-child", program, "Monitor",
+		"--aliases", p.File(p.B, "hostname.alias"), "--settings", p.File(p.B, "aliasdefender.toml")}})
+	stage.Must(t, err)
+	says(t, p, p.B, "this host stands by for it, and is ready")
+	silent(t, p, p.B)
+}
+
 // TestCheckSaysWhatItMayNotLookAt: what cannot be asked is neither good nor bad.
 func TestCheckSaysWhatItMayNotLookAt(t *testing.T) {
 	t.Parallel()
