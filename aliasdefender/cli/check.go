@@ -27,7 +27,8 @@ func (a *app) checkCmd() *cobra.Command {
 		Long: `Read both files and the keys and certificates that they name, and look at the programs
 of hooks, checks and recoveries. If all is good, say what it means: a line for each
 alias, with its hooks and the recovery of the partner's service, for the channel to the
-partner, for each check and for each group. If not, list every mistake and exit with 3.
+partner, for each check, for each group and for each route. If not, list every mistake
+and exit with 3.
 Then say what on this host keeps the aliases from being defended well: what it is,
 what follows from it, and how to fix it. If one of these is a mistake the exit code is 3
 too.
@@ -40,9 +41,10 @@ exit code is 1 if one of these findings is a fault (an alias is not where it sho
 could not move) or a warning. Notes, and what is unknown because it could not be looked
 at, do not change it.
 
-Check changes nothing, and sends nothing but questions, about 256 aliases at most; it
-takes a few seconds. To ask the network it has to be root. Otherwise run it as the user
-that runs the Monitor: that user's own programs count as safe.
+Check changes nothing, and sends nothing but questions, about 256 addresses at most, and
+to a router from 8 aliases at most; what was left out is unknown. It takes a few seconds.
+To ask the network it has to be root. Otherwise run it as the user that runs the Monitor:
+that user's own programs count as safe.
 
 With --files, look only at the files: for scripts that must know, before they stop
 a Monitor, whether the next one would start. Then the exit code is 0 or 3.

@@ -36,6 +36,8 @@ func lookFrom(ctx context.Context, s *inspect.Subject, system daemon.System) []i
 func asker(system daemon.System, cfg *config.Config) look.Asker {
 	a := look.Asker{Ping: probe.Ping, Root: "/", Monitor: func(ctx context.Context) (control.Snapshot, error) {
 		return control.Dial(cfg.Settings.Socket).Status(ctx, false)
+	}, Process: func(ctx context.Context) (control.Process, error) {
+		return control.Dial(cfg.Settings.Socket).Process(ctx)
 	}}
 	if system.Ping != nil {
 		a.Ping = system.Ping.Ping

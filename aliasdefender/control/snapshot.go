@@ -253,6 +253,7 @@ type Says struct {
 	Version string    `json:"version,omitempty"`
 	Drills  bool      `json:"drills,omitempty"` // it can measure for a drill of ours
 	At      time.Time `json:"at,omitzero"`      // of what follows
+	HW      string    `json:"hw,omitempty"`     // of its NIC for the alias
 	Role    string    `json:"role,omitempty"`
 	State   string    `json:"state,omitempty"` // how it stands to the alias
 	Why     string    `json:"why,omitempty"`   // the reason of that

@@ -41,6 +41,9 @@ func TestThePartnerHearsOfADrillAtOnce(t *testing.T) {
 		if err != nil || s.Aliases[0].Says == nil || !s.Aliases[0].Says.Drills {
 			w.fail("a does not know that b can measure: %+v, %v", s.Aliases, err)
 		}
+		if hw := s.Aliases[0].Says.HW; hw != w.b.hw.String() {
+			w.fail("a shows %q as the hardware address that b says it has", hw)
+		}
 		one := peer.Drill{Number: 7, Stage: peer.DrillMeasure}
 		w.a.daemon.SayDrill(aliasIP, one)
 		w.wait(50 * time.Millisecond)

@@ -9,6 +9,7 @@ import (
 	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/count"
 	"alias-defender/aliasdefender/detect"
+	"alias-defender/aliasdefender/host"
 	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/record"
 	"alias-defender/aliasdefender/rules"
@@ -149,6 +150,9 @@ func (l *loop) show(a *alias, journal bool) control.Alias {
 			c.Says.Role, c.Says.State, c.Says.Why = "secondary", strings.TrimSuffix(a.says.Standing.String()+", "+a.says.Step.String(), ", "), inFull(a.says.Text, rules.ReasonFromWire(a.says.Why))
 			if a.says.Primary {
 				c.Says.Role = "primary"
+			}
+			if hw := host.HW(a.says.HW); !hw.IsZero() {
+				c.Says.HW = hw.String()
 			}
 		}
 	}

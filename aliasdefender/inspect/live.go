@@ -18,13 +18,16 @@ type Live struct {
 	// it could not be.
 	Monitor   *control.Snapshot
 	NoMonitor string
+	Process   *control.Process // that listens on its socket; nil: the kernel did not tell
+
+	Users []int // besides root and the user of Process: those that a Monitor may run as
 
 	Programs []Program       // that run on this host and may touch its addresses
 	Links    map[string]Link // by NIC
 	Sources  []SourceRule
 
 	Answers map[Target]Answers
-	LeftOut int // aliases that nobody was asked about, because there are too many
+	LeftOut []Omitted // what nobody was asked about
 }
 
 // Target is an address of another host, and the NIC on whose segment it is. Without a NIC
@@ -71,62 +74,119 @@ const (
 // pathSilent is for how long nothing may come by one path of a channel.
 const pathSilent = 30 * time.Second
 
-// mostAsked is how many aliases are asked about: each takes a few frames to all of its
-// segment.
+// mostAsked is how many addresses are asked about, of whatever kind: most take a few frames
+// to all of their segment.
 const mostAsked = 256
 
-// Questions are those that Live needs answered, each once, and how many aliases are left
-// out.
-func (s *Subject) Questions() (all []Question, leftOut int) {
+// mostFrom is from how many aliases one router is asked. Many routers answer only so many
+// pings a second.
+const mostFrom = 8
+
+// Omitted is how many of a kind nobody was asked about, because there are too many.
+type Omitted struct {
+	Kind  string // in the plural
+	Count int
+}
+
+// Questions are those that Live needs answered, each once, and what is left out. Where there
+// are too many, each kind gets its turn.
+func (s *Subject) Questions() (all []Question, leftOut []Omitted) {
 	if s.Host == nil {
-		return nil, 0
+		return nil, nil
 	}
 	seen := map[Target]bool{}
-	add := func(t Target, alias bool) {
-		if seen[t] || !t.Addr.IsValid() {
-			return
-		}
-		seen[t] = true
-		_, _, here := s.Host.Find(t.Addr)
-		q := Question{Target: t, ICMP: !alias || !here, ARP: t.NIC != "" && !t.From.IsValid()}
-		if t.From.IsValid() {
-			q.Source = t.From
-		} else if t.NIC != "" {
-			q.Source = s.source(t)
-		}
-		all = append(all, q)
+	once := func(targets []Target) []Target {
+		return slices.DeleteFunc(targets, func(t Target) bool {
+			again := seen[t] || !t.Addr.IsValid()
+			seen[t] = true
+			return again
+		})
 	}
-	for i, a := range s.Config.Pairs() {
-		if nic, ok := s.Host.NIC(a.NIC); !ok || !nic.Up || !nic.Carrier {
-			continue // that is what is missing
-		}
-		if i < mostAsked {
-			add(Target{NIC: a.NIC, Addr: a.Addr}, true)
-		} else {
-			leftOut++
-		}
-		add(s.target(a, s.partner(a)), false)
-		for _, r := range s.thirdParties(a) {
-			t := s.target(a, r)
-			add(t, false)
-			if i < mostAsked && s.Host.On(a.NIC, a.Addr) {
-				add(t.from(a), false)
+	aliases, partners, thirds, from := s.targetsOfPairs()
+	kinds := []struct {
+		name    string // empty: unreached says what was left out
+		targets []Target
+		alias   bool
+	}{
+		{"aliases", once(aliases), true},
+		{"partners", once(partners), false},
+		{"routers and witnesses", once(thirds), false},
+		{"next hops", once(s.hops()), false},
+		{"shared aliases", once(s.sharedTargets()), true},
+		{"", once(from), false},
+	}
+	asked := make([]int, len(kinds))
+	for before := -1; len(all) < mostAsked && before < len(all); {
+		before = len(all)
+		for i, k := range kinds {
+			if asked[i] < len(k.targets) && len(all) < mostAsked {
+				all = append(all, s.question(k.targets[asked[i]], k.alias))
+				asked[i]++
 			}
 		}
 	}
-	for _, r := range s.Config.Routes {
-		for _, hop := range r.Via {
-			if t, ok := s.hop(hop); ok {
-				add(t, false)
-			}
-		}
-	}
-	for _, a := range s.Config.Aliases {
-		if nic, ok := s.segmentOf(a.Addr); ok && a.Loopback() {
-			add(Target{NIC: nic, Addr: a.Addr}, true)
+	for i, k := range kinds {
+		if left := len(k.targets) - asked[i]; left > 0 && k.name != "" {
+			leftOut = append(leftOut, Omitted{k.name, left})
 		}
 	}
 	return all, leftOut
+}
+
+// targetsOfPairs are those of the rows whose NIC can carry questions: aliases, partners,
+// routers and witnesses, and these once more, from aliases that this host has.
+func (s *Subject) targetsOfPairs() (aliases, partners, thirds, from []Target) {
+	times := map[Target]int{}
+	for _, a := range s.Config.Pairs() {
+		if nic, ok := s.Host.NIC(a.NIC); !ok || !nic.Up || !nic.Carrier {
+			continue // that is what is missing
+		}
+		aliases = append(aliases, Target{NIC: a.NIC, Addr: a.Addr})
+		partners = append(partners, s.target(a, s.partner(a)))
+		here := s.Host.On(a.NIC, a.Addr)
+		for _, t := range s.thirdTargets(a) {
+			thirds = append(thirds, t)
+			if here && times[t] < mostFrom {
+				times[t]++
+				from = append(from, t.from(a))
+			}
+		}
+	}
+	return aliases, partners, thirds, from
+}
+
+// hops are the next hops of all routes.
+func (s *Subject) hops() (all []Target) {
+	for _, r := range s.Config.Routes {
+		for _, hop := range r.Via {
+			if t, ok := s.hop(hop); ok {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// sharedTargets are the aliases of a loopback interface that neighbours may ask for.
+func (s *Subject) sharedTargets() (all []Target) {
+	for _, a := range s.Config.Aliases {
+		if nic, ok := s.segmentOf(a.Addr); ok && a.Loopback() {
+			all = append(all, Target{NIC: nic, Addr: a.Addr})
+		}
+	}
+	return all
+}
+
+// question is how a target is asked.
+func (s *Subject) question(t Target, alias bool) Question {
+	_, _, here := s.Host.Find(t.Addr)
+	q := Question{Target: t, ICMP: !alias || !here, ARP: t.NIC != "" && !t.From.IsValid()}
+	if t.From.IsValid() {
+		q.Source = t.From
+	} else if t.NIC != "" {
+		q.Source = s.source(t)
+	}
+	return q
 }
 
 // target is where an address of another host is asked for an alias.

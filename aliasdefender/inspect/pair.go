@@ -49,7 +49,11 @@ func monitorRuns(s *Subject) (found []Finding) {
 		found = append(found, Finding{Unknown, aboutMonitor, "it could not be asked: " + l.NoMonitor,
 			"the channel, the partner's Monitor and whether the standby is ready were not looked at", "aliasdefender Monitor, or its service; then Check again, as root or as a reader"})
 	default:
-		found = append(found, Finding{Severity: Good, About: aboutMonitor, What: fmt.Sprintf("version %s runs here as PID %d", l.Monitor.Version, l.Monitor.PID)})
+		what := fmt.Sprintf("version %s runs here as PID %d", l.Monitor.Version, s.monitorPID())
+		if s.monitorPID() == 0 {
+			what = fmt.Sprintf("version %s runs here, in a PID namespace of its own", l.Monitor.Version)
+		}
+		found = append(found, Finding{Severity: Good, About: aboutMonitor, What: what})
 		for _, problem := range l.Monitor.Problems {
 			found = append(found, Finding{Warning, aboutMonitor, problem, "the pair does not work as its files promise", "aliasdefender Status, and docs/channel.md"})
 		}
@@ -219,29 +223,49 @@ func monitorWarns(s *Subject) []Finding {
 }
 
 // unreached: no router answers a ping from an alias that this host has, and one answers
-// those from the host's own address; or that was so after the last take. A port that takes
-// only one hardware or IP address does that, and a router with its own idea of where the
-// alias is.
+// those from the host's own address at the same time; or that was so after the last take. A
+// port that takes only one hardware or IP address does that, and a router with its own idea
+// of where the alias is.
 func unreached(s *Subject) (found []Finding) {
 	if s.Live == nil || s.Host == nil {
 		return nil
 	}
+	here, left := 0, 0 // whose router answers pings; and those of them that it was not asked from
 	for _, a := range s.Config.Pairs() {
 		const why, mend = "whoever is behind the router may not reach the alias here", "look at port security, IP source guard and ARP inspection on this host's switch port, and at the router's ARP table"
-		pings, answered, asked := false, false, false
+		pings, answered, silent, could := false, false, false, ""
 		for _, t := range s.thirdTargets(a) {
-			from, now := s.Live.Answers[t.from(a)]
-			asked = asked || now && from.ICMP.State != CouldNot
-			answered = answered || from.ICMP.State == Answered
-			pings = pings || s.Live.Answers[t].ICMP.State == Answered
+			if s.Live.Answers[t].ICMP.State != Answered {
+				continue
+			}
+			from := s.Live.Answers[t.from(a)].ICMP
+			pings = true
+			answered = answered || from.State == Answered
+			silent = silent || from.State == Silent
+			if from.State == CouldNot {
+				could = from.Why
+			}
+		}
+		if pings && s.Host.On(a.NIC, a.Addr) {
+			here++
+		} else {
+			pings = false
 		}
 		switch shown := s.shown(a); {
-		case asked && !answered && pings:
+		case pings && answered:
+		case pings && silent:
 			found = append(found, Finding{Fault, onAlias(a, 0), "the router answers this host's pings, and not those from the alias", why, mend})
-		case asked:
 		case shown != nil && shown.Verified == "no":
 			found = append(found, Finding{Warning, onAlias(a, 0), "after the last take here the router did not answer a ping from it", why, mend})
+		case pings && could != "":
+			found = append(found, Finding{Unknown, onAlias(a, 0), "whether the router answers pings from it could not be asked: " + could, why, "run Check again"})
+		case pings && (shown == nil || shown.Verified != "yes"):
+			left++
 		}
+	}
+	if left > 0 {
+		found = append(found, Finding{Unknown, "network", fmt.Sprintf("the routers were asked from %d of the %d aliases that are here, because many routers answer only so many pings a second", here-left, here),
+			"whoever is behind a router may not reach the others here", "ping -I ALIAS ROUTER"})
 	}
 	return found
 }
@@ -257,8 +281,12 @@ func hopsAnswer(s *Subject) []Finding {
 		for _, hop := range r.Via {
 			t, ok := s.hop(hop)
 			answers, asked := s.Live.Answers[t]
-			if !ok || !asked {
+			if !ok {
 				continue // routeHopElsewhere, or its NIC has no link
+			}
+			if !asked { // there is too much to ask: it may live
+				lives = true
+				continue
 			}
 			switch answers.verdict() {
 			case alive:

@@ -17,6 +17,7 @@ import (
 // Program is one that runs on this host.
 type Program struct {
 	PID    int
+	UID    int    // of the user that started it; -1: not known
 	Name   string // as the kernel has it: its first 15 letters
 	Args   []string
 	Hidden bool // whether it is in our network namespace is not known
@@ -48,11 +49,29 @@ func (s *Subject) running(names ...string) (all []Program) {
 		return nil
 	}
 	for _, p := range s.Live.Programs {
-		if !p.Hidden && slices.Contains(names, p.Name) {
+		if !p.Hidden && slices.Contains(names, p.Name) && s.mayMove(p) {
 			all = append(all, p)
 		}
 	}
 	return all
+}
+
+// mayMove tells whether a program could move an address: anybody can give a program any
+// name. (Those that manage NICs may have users of their own; they move no alias.)
+func (s *Subject) mayMove(p Program) bool {
+	return p.Name != MonitorName && p.Name != Keepalived || p.UID == 0 || slices.Contains(s.Live.Users, p.UID) ||
+		s.Live.Process != nil && s.Live.Process.UID == p.UID
+}
+
+// monitorPID is the number of the running Monitor here; 0: none is seen.
+func (s *Subject) monitorPID() int {
+	switch {
+	case s.Live.Process != nil:
+		return s.Live.Process.PID
+	case s.Live.Monitor != nil:
+		return s.Live.Monitor.PID
+	}
+	return 0
 }
 
 // MonitorName is the kernel's name of a process that runs this program.
@@ -71,10 +90,10 @@ var DHCPClients = []string{"dhclient", "dhcpcd", "udhcpc"}
 // twoMonitors: another Monitor with another file has the same alias.
 func twoMonitors(s *Subject) (found []Finding) {
 	for _, p := range s.running(MonitorName) {
-		if s.Live.Monitor != nil && s.Live.Monitor.PID == p.PID {
+		if s.monitorPID() == p.PID {
 			continue
 		}
-		if s.Live.Monitor == nil && p.File == s.Aliases {
+		if s.monitorPID() == 0 && s.Live.Monitor == nil && p.File == s.Aliases {
 			continue // it is the one of these files, which could not be asked
 		}
 		for _, a := range s.Config.Aliases {
@@ -115,7 +134,7 @@ func programsHidden(s *Subject) []Finding {
 	}
 	var names []string
 	for _, p := range s.Live.Programs {
-		if p.Hidden && !slices.Contains(names, p.Name) {
+		if p.Hidden && s.mayMove(p) && !slices.Contains(names, p.Name) {
 			names = append(names, p.Name)
 		}
 	}

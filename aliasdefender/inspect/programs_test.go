@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -15,6 +16,7 @@ func TestEachFindingOfOtherPrograms(t *testing.T) {
 	run := func(p Program) func(*Subject) {
 		return func(s *Subject) { s.Live.Programs = append(s.Live.Programs, p) }
 	}
+	process := func(p control.Process) func(*Subject) { return func(s *Subject) { s.Live.Process = &p } }
 	link := func(l Link) func(*Subject) { return func(s *Subject) { s.Live.Links = map[string]Link{"eth0": l} } }
 	set := func(nic, setting, value string) func(*Subject) {
 		return func(s *Subject) { s.Sysctls[SysctlName(host.IPv4, nic, setting)] = value }
@@ -39,8 +41,19 @@ func TestEachFindingOfOtherPrograms(t *testing.T) {
 		change []func(*Subject)
 		want   []string
 	}{
-		"another Monitor":                 {[]func(*Subject){run(Program{PID: 8, Name: MonitorName, File: "/x", Addrs: alias})}, []string{"fault hostname.alias:3 another Monitor runs on this host with the same alias: PID 8, with /x"}},
-		"the running Monitor":             {[]func(*Subject){run(Program{PID: 7, Name: MonitorName, File: "/x", Addrs: alias})}, nil},
+		"another Monitor":            {[]func(*Subject){run(Program{PID: 8, Name: MonitorName, File: "/x", Addrs: alias})}, []string{"fault hostname.alias:3 another Monitor runs on this host with the same alias: PID 8, with /x"}},
+		"the running Monitor":        {[]func(*Subject){run(Program{PID: 7, Name: MonitorName, File: "/x", Addrs: alias})}, nil},
+		"another Monitor, of a user": {[]func(*Subject){run(Program{PID: 8, UID: 1000, Name: MonitorName, File: "/x", Addrs: alias})}, nil},
+		"another Monitor, of the Monitor's user": {[]func(*Subject){process(control.Process{PID: 7, UID: 1000}), run(Program{PID: 8, UID: 1000, Name: MonitorName, File: "/x", Addrs: alias})},
+			[]string{"fault hostname.alias:3 another Monitor runs on this host with the same alias: PID 8, with /x"}},
+		"another Monitor, of a user that is not known": {[]func(*Subject){run(Program{PID: 8, UID: -1, Name: MonitorName, File: "/x", Addrs: alias})}, nil},
+		"keepalived of a user":                         {[]func(*Subject){run(Program{PID: 9, UID: 1000, Name: Keepalived, File: "/k", Addrs: alias})}, nil},
+		"keepalived of a user hides":                   {[]func(*Subject){run(Program{PID: 9, UID: 1000, Name: Keepalived, Hidden: true})}, nil},
+		"the running Monitor in a container":           {[]func(*Subject){process(control.Process{PID: 4711}), run(Program{PID: 4711, Name: MonitorName, File: "/x", Addrs: alias})}, nil},
+		"another one that has its number there": {[]func(*Subject){process(control.Process{PID: 4711}), run(Program{PID: 7, Name: MonitorName, File: "/x", Addrs: alias})},
+			[]string{"fault hostname.alias:3 another Monitor runs on this host with the same alias: PID 7, with /x"}},
+		"a Monitor that does not answer": {[]func(*Subject){process(control.Process{PID: 4711}), func(s *Subject) { s.Live.Monitor, s.Live.NoMonitor = nil, "it hangs" }, run(Program{PID: 4711, Name: MonitorName, File: "/x", Addrs: alias})},
+			[]string{"unknown Monitor it could not be asked: it hangs"}},
 		"another Monitor, other aliases":  {[]func(*Subject){run(Program{PID: 8, Name: MonitorName, File: "/x"})}, nil},
 		"keepalived has it":               {[]func(*Subject){run(Program{PID: 9, Name: Keepalived, File: "/k", Addrs: alias}), run(Program{PID: 10, Name: Keepalived, File: "/k", Addrs: alias})}, []string{"fault hostname.alias:3 keepalived (PID 9) has 172.16.1.2 too, in /k"}},
 		"keepalived cannot be read":       {[]func(*Subject){run(Program{PID: 9, Name: Keepalived, File: "/k", Unread: "no"})}, []string{"unknown /k keepalived runs here, and its file could not be read"}},

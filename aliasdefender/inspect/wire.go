@@ -41,16 +41,20 @@ func (s *Subject) linked(find func(config.Alias) []Finding) []Finding {
 // AboutNetwork is what a finding is about that says what of the network was not asked.
 const AboutNetwork = "network"
 
-// networkNotAsked: somebody who may not ask, or too many aliases.
+// networkNotAsked: somebody who may not ask, or too much to ask.
 func networkNotAsked(s *Subject) (found []Finding) {
 	switch {
 	case s.Live == nil:
 	case s.Live.CannotAsk != "":
 		found = append(found, Finding{Unknown, AboutNetwork, "nobody was asked: " + s.Live.CannotAsk,
 			"whether partners, routers and next hops answer, and who has the aliases, is not known", "run Check as root"})
-	case s.Live.LeftOut > 0:
-		found = append(found, Finding{Unknown, AboutNetwork, fmt.Sprintf("%d aliases were left out, because Check asks about %d at most", s.Live.LeftOut, mostAsked),
-			"who has those is not known", "aliasdefender Status shows all of a running Monitor's"})
+	case len(s.Live.LeftOut) > 0:
+		var kinds []string
+		for _, o := range s.Live.LeftOut {
+			kinds = append(kinds, fmt.Sprintf("%d of the %s", o.Count, o.Kind))
+		}
+		found = append(found, Finding{Unknown, AboutNetwork, fmt.Sprintf("left out, because Check asks about %d addresses at most: %s", mostAsked, strings.Join(kinds, ", ")),
+			"who has those aliases, and who of those answers, is not known", "aliasdefender Status shows all of a running Monitor's"})
 	}
 	return found
 }
@@ -88,8 +92,14 @@ func (a Answers) answered(f host.Family) string {
 	if a.ICMP.State == Answered {
 		ways = append(ways, "ICMP in "+milliseconds(a.ICMP.Took))
 	}
-	if a.ARP.State == Answered {
+	switch {
+	case a.ARP.State != Answered:
+	case a.ARP.Took > 0:
 		ways = append(ways, neighbours(f)+" in "+milliseconds(a.ARP.Took))
+	case len(ways) == 0:
+		return "is heard by " + neighbours(f)
+	default:
+		return "answers " + ways[0] + " and is heard by " + neighbours(f)
 	}
 	return "answers " + strings.Join(ways, " and ")
 }
@@ -143,7 +153,7 @@ func partnerAnswers(s *Subject) []Finding {
 				"nobody takes the alias if this host fails; and if it lives all the same, both hosts may take the alias",
 				"look at the partner, and at the network between the two hosts; its firewall has to pass ping"}}
 		}
-		found := []Finding{{Severity: Good, About: about, What: name + " " + answers.answered(f)}}
+		found := append([]Finding{{Severity: Good, About: about, What: name + " " + answers.answered(f)}}, s.twins(a, t, about, name)...)
 		switch {
 		case answers.filters():
 			found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " and no pings: it filters ICMP",
@@ -201,6 +211,7 @@ func routersAnswer(s *Subject) []Finding {
 				found = append(found, Finding{Fault, about, name + " " + answers.asking(f), "no alias is taken here while nothing proves that this host's own network works (W8)", mend})
 			default:
 				found = append(found, Finding{Severity: Good, About: about, What: name + " " + answers.answered(f)})
+				found = append(found, s.twins(a, t, about, name)...)
 			}
 			if answers.filters() {
 				found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " and no pings: it filters ICMP",
@@ -209,71 +220,4 @@ func routersAnswer(s *Subject) []Finding {
 		}
 		return found
 	})
-}
-
-// aliasHolder: who has the alias now.
-func aliasHolder(s *Subject) []Finding {
-	return s.linked(func(a config.Alias) (found []Finding) {
-		answers, asked := s.Live.Answers[Target{NIC: a.NIC, Addr: a.Addr}]
-		if !asked {
-			return nil
-		}
-		here, about := s.Host.On(a.NIC, a.Addr), onAlias(a, 0)
-		var others []host.HW
-		for _, hw := range answers.HW {
-			if !s.Host.Owns(hw) {
-				others = append(others, hw)
-			}
-		}
-		for _, hw := range others {
-			found = append(found, s.holder(a, hw, here))
-		}
-		switch shown := s.shown(a); {
-		case len(others) > 0:
-		case answers.verdict() == unasked && !(here && answers.ARP.State == NotAsked):
-			found = append(found, Finding{Unknown, about, "nobody could be asked who has it: " + answers.obstacle(), "another host may have it", "run Check again once " + a.NIC + " can carry questions"})
-		case here:
-			found = append(found, Finding{Severity: Good, About: about, What: "this host has it, and no other answers for it"})
-		case answers.ICMP.State == Answered:
-			found = append(found, Finding{Unknown, about, "it answers pings, and nobody on the segment answers for it", "who has it is not known", "ip route get " + a.Addr.WithZone("").String() + ": it shows where this host looks for it"})
-		case shown != nil && !shown.Parked && !s.Live.Monitor.Maintenance && !s.Live.Monitor.Observing:
-			found = append(found, Finding{Fault, about, "nobody has it", "clients reach nobody; the Monitor here says: " + shown.Why, "aliasdefender Why --now " + a.Addr.String()})
-		default:
-			found = append(found, Finding{Note, about, "nobody has it", "clients reach nobody until a Monitor takes it", ""})
-		}
-		return found
-	})
-}
-
-// holder is what follows from another host's answering for the alias.
-func (s *Subject) holder(a config.Alias, hw host.HW, here bool) Finding {
-	about, partner := onAlias(a, 0), s.partner(a)
-	at := s.target(a, partner)
-	known := s.Live.Answers[at].ARP.State == Answered
-	partners := slices.Contains(s.Live.Answers[at].HW, hw)
-	if shown := s.shown(a); shown != nil {
-		partners = partners || shown.Partner.HW == hw.String() || shown.Holder == "partner" && !known && shown.Partner.HW == ""
-		known = known || shown.Partner.HW != ""
-	}
-	router := ""
-	for _, t := range s.thirdTargets(a) {
-		if slices.Contains(s.Live.Answers[t].HW, hw) {
-			router = t.Addr.WithZone("").String()
-		}
-	}
-	switch {
-	case partners && here:
-		return Finding{Fault, about, fmt.Sprintf("this host and partner %s (%s) both have it", partner.WithZone(""), hw),
-			"clients reach now the one and now the other", "aliasdefender Status on both hosts; one that runs no Monitor has to let it go: ip address del " + a.Prefix.String() + " dev " + a.NIC}
-	case partners:
-		return Finding{Severity: Good, About: about, What: fmt.Sprintf("partner %s has it (%s)", partner.WithZone(""), hw)}
-	case router != "":
-		return Finding{Warning, about, fmt.Sprintf("router %s (%s) answers for it", router, hw),
-			"it answers for others (proxy ARP): who really has the alias is not known, and without a channel it is not taken", "switch proxy ARP off on the router's interface"}
-	case !known:
-		return Finding{Unknown, about, fmt.Sprintf("%s has it, and the partner's hardware address is not known", hw),
-			"if that is not the partner it is somebody who should not have it", "look up whose address that is"}
-	}
-	return Finding{Fault, about, fmt.Sprintf("%s has it: neither this host nor partner %s", hw, partner.WithZone("")),
-		"while a third host answers for it no host of the pair takes it, and clients reach that one", "find that host by its hardware address, and give it another address"}
 }

@@ -25,6 +25,9 @@ const (
 	rounds = 3
 	pause  = 400 * time.Millisecond
 
+	apart = 50 * time.Millisecond  // the questions that one router is asked from aliases
+	later = 500 * time.Millisecond // the second time
+
 	monitorWithin = 3 * time.Second
 
 	mostHW = 4 // of the hosts that answer for one address
@@ -51,6 +54,7 @@ type Asker struct {
 
 	// Monitor asks the running Monitor; nil: it is not asked.
 	Monitor func(context.Context) (control.Snapshot, error)
+	Process func(context.Context) (control.Process, error) // that listens on its socket; nil: it is not asked
 }
 
 // Network asks the network, puts what it answered into the Subject, and returns what that
@@ -80,6 +84,11 @@ func Network(ctx context.Context, s *inspect.Subject, a Asker) []inspect.Finding
 func (a Asker) askMonitor(ctx context.Context, l *inspect.Live) {
 	ctx, cancel := context.WithTimeout(ctx, monitorWithin)
 	defer cancel()
+	if a.Process != nil {
+		if p, err := a.Process(ctx); err == nil { // also of one that hangs
+			l.Process = &p
+		}
+	}
 	if said, err := a.Monitor(ctx); err != nil {
 		l.NoMonitor = err.Error()
 	} else {
@@ -94,9 +103,18 @@ func (a Asker) ask(ctx context.Context, questions []inspect.Question) map[inspec
 		heard.of[q.Target] = &entry{}
 	}
 	var asking sync.WaitGroup
+	turns := map[netip.Addr]time.Duration{}
 	for _, q := range questions {
 		if q.ICMP {
-			asking.Go(func() { heard.ping(q.Target, a.ping(ctx, q)) })
+			turn := time.Duration(0)
+			if q.From.IsValid() {
+				turns[q.Addr] += apart
+				turn = turns[q.Addr]
+			}
+			asking.Go(func() {
+				wait(ctx, turn)
+				heard.ping(q.Target, a.ping(ctx, q))
+			})
 		}
 	}
 	if a.Listen != nil {
@@ -112,7 +130,73 @@ func (a Asker) ask(ctx context.Context, questions []inspect.Question) map[inspec
 		}
 	}
 	asking.Wait()
+	a.askAgain(ctx, questions, heard)
 	return heard.answers()
+}
+
+// askAgain asks those once more that were silent to an alias and answer this host: a router
+// may have had too much to answer.
+func (a Asker) askAgain(ctx context.Context, questions []inspect.Question, heard *ledger) {
+	first := heard.answers()
+	var asking sync.WaitGroup
+	turns := map[netip.Addr]time.Duration{}
+	for _, q := range questions {
+		if !q.From.IsValid() || first[q.Target].ICMP.State != inspect.Silent {
+			continue
+		}
+		own := inspect.Target{NIC: q.NIC, Addr: q.Addr}
+		at := slices.IndexFunc(questions, func(o inspect.Question) bool { return o.Target == own })
+		if at < 0 || first[own].ICMP.State != inspect.Answered {
+			continue
+		}
+		turn := later + turns[q.Addr]
+		turns[q.Addr] += apart
+		asking.Go(func() {
+			wait(ctx, turn)
+			heard.ping(q.Target, a.pingBoth(ctx, q, questions[at].Source))
+		})
+	}
+	asking.Wait()
+}
+
+// errBusy is why the silence of a router says nothing.
+var errBusy = errors.New("the router does not always answer this host's own pings either")
+
+// pingBoth asks the same host from an alias and from our own address at the same time. Its
+// silence counts only where it answers the latter, but for one loss.
+func (a Asker) pingBoth(ctx context.Context, q inspect.Question, ours netip.Addr) inspect.Answer {
+	answered := 0
+	for range rounds {
+		var own sync.WaitGroup
+		yes := false
+		own.Go(func() {
+			yes, _ = a.Ping(ctx, probe.Question{Target: q.Addr, Source: ours, Timeout: pause})
+		})
+		asked := time.Now()
+		got, err := a.Ping(ctx, probe.Question{Target: q.Addr, Source: q.Source, Timeout: pause})
+		took := time.Since(asked)
+		own.Wait()
+		switch {
+		case err != nil:
+			return inspect.Answer{State: inspect.CouldNot, Why: err.Error()}
+		case got:
+			return inspect.Answer{State: inspect.Answered, Took: took}
+		case yes:
+			answered++
+		}
+	}
+	if answered < rounds-1 {
+		return inspect.Answer{State: inspect.CouldNot, Why: errBusy.Error()}
+	}
+	return inspect.Answer{State: inspect.Silent}
+}
+
+// wait waits so long, or until the context is done.
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
 }
 
 // ping asks by ICMP until there is an answer.
@@ -205,7 +289,10 @@ func (l *ledger) see(frames []host.Sighting) {
 			continue
 		}
 		if e.ARP.State != inspect.Answered {
-			e.ARP = inspect.Answer{State: inspect.Answered, Took: max(0, f.At.Sub(e.asked))}
+			e.ARP = inspect.Answer{State: inspect.Answered}
+		}
+		if asked := f.Reply && f.Target != f.Sender && !e.asked.IsZero() && !f.At.Before(e.asked); asked && e.ARP.Took == 0 {
+			e.ARP.Took = max(time.Microsecond, f.At.Sub(e.asked)) // what comes unasked has no time
 		}
 		if len(e.HW) < mostHW && !slices.Contains(e.HW, f.HW) {
 			e.HW = append(e.HW, f.HW)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/user"
 	"path"
 	"path/filepath"
 	"slices"
@@ -66,7 +67,7 @@ func (y system) programs() (all []inspect.Program) {
 		if !slices.Contains(names, name) {
 			continue
 		}
-		p := inspect.Program{PID: pid, Name: name, Args: strings.Split(strings.TrimSuffix(y.proc(entry+"/cmdline"), "\x00"), "\x00")}
+		p := inspect.Program{PID: pid, UID: startedBy(y.proc(entry + "/status")), Name: name, Args: strings.Split(strings.TrimSuffix(y.proc(entry+"/cmdline"), "\x00"), "\x00")}
 		theirs, err := os.Readlink(filepath.Join(y.root, "proc", entry, "ns/net"))
 		if p.Hidden = err != nil || ours == ""; !p.Hidden && theirs != ours {
 			continue
@@ -76,6 +77,39 @@ func (y system) programs() (all []inspect.Program) {
 		}
 		y.readFile(&p)
 		all = append(all, p)
+	}
+	return all
+}
+
+// startedBy is the real user of a process, by its /proc/PID/status; -1: that is not known.
+// The owner of its files there is another: root has those of a process that may not be
+// dumped.
+func startedBy(status string) int {
+	for line := range strings.Lines(status) {
+		if all, is := strings.CutPrefix(line, "Uid:"); is {
+			if ids := strings.Fields(all); len(ids) > 0 {
+				if uid, err := strconv.Atoi(ids[0]); err == nil {
+					return uid
+				}
+			}
+		}
+	}
+	return -1
+}
+
+// users are those that a Monitor may run as here: ours, and that of its unit.
+func users(u *inspect.Unit) []int {
+	all := []int{os.Geteuid()}
+	if u == nil {
+		return all
+	}
+	name := u.Last("User")
+	if uid, err := strconv.Atoi(name); err == nil {
+		all = append(all, uid)
+	} else if found, err := user.Lookup(name); err == nil {
+		if uid, err := strconv.Atoi(found.Uid); err == nil {
+			all = append(all, uid)
+		}
 	}
 	return all
 }
@@ -260,7 +294,7 @@ func sourceRules(text []byte) (all []inspect.SourceRule) {
 
 // read puts into the Subject what other programs do here.
 func (y system) read(ctx context.Context, s *inspect.Subject) {
-	s.Live.Programs = y.programs()
+	s.Live.Programs, s.Live.Users = y.programs(), users(s.Unit)
 	if s.Host == nil {
 		return
 	}

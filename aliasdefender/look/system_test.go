@@ -57,6 +57,9 @@ func TestProgramsOfThisNetworkAreSeen(t *testing.T) {
 		"proc/15/comm":            "aliasdefender\n", "proc/15/cmdline": "aliasdefender\x00Status\x00", "proc/15/ns/net": here,
 		"proc/16/comm": "sshd\n", "proc/16/cmdline": "sshd\x00", "proc/16/ns/net": here,
 		"proc/17/comm": "keepalived\n", "proc/17/cmdline": "keepalived\x00", "proc/17/ns/net": here,
+		"proc/12/status": "Name:\tdhclient\nUid:\t101\t101\t101\t101\nGid:\t0\t0\t0\t0\n", "proc/13/status": "Uid:\t0\t0\t0\t0\n",
+		"proc/14/status": "Uid:\t1000\t0\t0\t0\n", "proc/17/status": "Uid:\t0\t0\t0\t0\n", // 14 has been started from a set-user-ID program
+		"proc/10/status": "Uid:\t0\t0\t0\t0\n",
 	})
 	got := y.programs()
 	slices.SortFunc(got, func(a, b inspect.Program) int { return a.PID - b.PID })
@@ -64,9 +67,9 @@ func TestProgramsOfThisNetworkAreSeen(t *testing.T) {
 	got[len(got)-1].Unread = ""
 	want := []inspect.Program{
 		{PID: 10, Name: "systemd-network", Args: []string{"/lib/systemd/systemd-networkd"}},
-		{PID: 12, Name: "dhclient", Args: []string{"dhclient", "eth0"}, Hidden: true},
+		{PID: 12, Name: "dhclient", UID: 101, Args: []string{"dhclient", "eth0"}, Hidden: true},
 		{PID: 13, Name: "keepalived", Args: []string{"keepalived", "-f", "/etc/k.conf"}, File: "/etc/k.conf", Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8::1")}},
-		{PID: 14, Name: "aliasdefender", Args: []string{"aliasdefender", "Monitor", "--aliases", "other.alias"}, File: "other.alias", Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.7")}},
+		{PID: 14, UID: 1000, Name: "aliasdefender", Args: []string{"aliasdefender", "Monitor", "--aliases", "other.alias"}, File: "other.alias", Addrs: []netip.Addr{netip.MustParseAddr("10.0.0.7")}},
 		{PID: 17, Name: "keepalived", Args: []string{"keepalived"}, File: "/etc/keepalived/keepalived.conf"},
 	}
 	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || unread == "" {

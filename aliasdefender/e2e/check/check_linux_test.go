@@ -1,8 +1,10 @@
 package check
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -160,6 +162,11 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			stage.Must(t, p.Monitor(p.B).Freeze())
 			stage.Must(t, p.B.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, 24)))
 		}, want: "fault " + alias + "this host and partner 10.77.0.2 (", code: stage.Failed},
+		{name: "a third host passes for the partner", do: func(t *testing.T, p *pair.Pair) { lies(t, p, pair.Alias, p.OwnA.Addr()) },
+			want: "fault " + alias + "02:ad:00:00:66:00 has it: neither this host nor partner 10.77.0.1", code: stage.Failed},
+		{name: "a third host passes for partner and router", do: func(t *testing.T, p *pair.Pair) {
+			lies(t, p, pair.Alias, p.OwnA.Addr(), p.RouterAt.Addr())
+		}, want: "fault " + alias + "02:ad:00:00:66:00 has it: neither this host nor partner 10.77.0.1", code: stage.Failed},
 		{name: "the NIC is down", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.NIC("eth0").SetUp(false)) },
 			want: "fault " + "hostname.alias:1: eth0 is down", code: stage.Failed},
 		{name: "the NIC has no carrier", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.Port().Down()) },
@@ -239,12 +246,55 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 	}
 }
 
-// refusesDrill waits until a drill on a host is refused because of what Check finds.
+// lies has a third host answer b, asked or not, that it has these addresses.
+func lies(t *testing.T, p *pair.Pair, addrs ...netip.Addr) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	liar := net.HardwareAddr{2, 0xad, 0, 0, 0x66, 0}
+	var frames []lab.Frame
+	for _, addr := range addrs {
+		frames = append(frames, lab.Frame{EthSrc: liar, EthDst: p.B.NIC("eth0").MAC, Op: lab.Reply,
+			SenderHW: liar, SenderIP: addr, TargetHW: p.B.NIC("eth0").MAC, TargetIP: p.OwnB.Addr()})
+	}
+	ended := make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			for _, f := range frames {
+				if err := p.User.NIC("eth0").Send(f); err != nil {
+					ended <- err
+					return
+				}
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				ended <- nil
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the liar: %v", err)
+		}
+	})
+}
+
+// refusesDrill waits until a drill on a host is refused because of what Check finds. Where a
+// busy machine has kept Check from finding it the drill begins: the alias may have stayed on
+// the other host then, and this one would have nothing to drill.
 func refusesDrill(t *testing.T, p *pair.Pair, h *lab.Host) {
 	t.Helper()
 	again(t, func() (bool, string) {
 		_, errs, code := p.Run(stage.Patiently(t), h, "Drill", p.Alias.String())
-		return code == stage.Failed && strings.Contains(errs, "refused: Check finds "), fmt.Sprintf("Drill exits with %d: %s", code, errs)
+		refused := code == stage.Failed && strings.Contains(errs, "refused: Check finds ")
+		if !refused && h == p.A {
+			_, _, _ = p.Run(stage.Patiently(t), h, "AddAlias", pair.Alias.String())
+		}
+		return refused, fmt.Sprintf("Drill exits with %d: %s", code, errs)
 	})
 }
 
@@ -267,6 +317,24 @@ func TestCheckFindsTwoNICsThatBothAnswer(t *testing.T) {
 	if all, _ := checked(t, p, p.B); slices.ContainsFunc(all, func(f found) bool { return strings.Contains(f.What, "=0") }) {
 		t.Errorf("the settings are as they should be, and Check finds %q", all)
 	}
+}
+
+// TestCheckKnowsAMonitorInAPIDNamespace: it shows another PID of itself than this host does,
+// and is not its own rival.
+func TestCheckKnowsAMonitorInAPIDNamespace(t *testing.T) {
+	t.Parallel()
+	stage.Wanted(t, "unshare", "util-linux")
+	p := good(t, false)
+	stage.Must(t, p.Monitor(p.B).Kill())
+	self, err := os.Executable() // not lab.Self, which would be unshare
+	stage.Must(t, err)
+	program := filepath.Join(t.TempDir(), "aliasdefender") // so that the kernel calls it that
+	stage.Must(t, os.Symlink(self, program))
+	_, err = p.B.StartCommand(lab.Command{Name: "contained", Argv: []string{"unshare", "--pid", "--fork", "--kill-child", program, "Monitor",
+		"--aliases", p.File(p.B, "hostname.alias"), "--settings", p.File(p.B, "aliasdefender.toml")}})
+	stage.Must(t, err)
+	says(t, p, p.B, "this host stands by for it, and is ready")
+	silent(t, p, p.B)
 }
 
 // TestCheckSaysWhatItMayNotLookAt: what cannot be asked is neither good nor bad.
