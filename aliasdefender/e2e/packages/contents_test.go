@@ -23,15 +23,19 @@ var places = []struct{ deb, rpm, apk string }{
 	{"/usr/share/lintian/overrides/aliasdefender", "", ""},
 }
 
-// the finds the one package whose name has this end.
+// the finds the one package whose name has this end, among those of the last making.
 func the(t *testing.T, end string) string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(*packagesDir, "*"+end))
-	stage.Must(t, err)
+	var found []string
+	for line := range strings.Lines(stage.Read(t, filepath.Join(*packagesDir, "SHA256SUMS"))) {
+		if _, name, _ := strings.Cut(strings.TrimSpace(line), "  "); strings.HasSuffix(name, end) {
+			found = append(found, name)
+		}
+	}
 	if len(found) != 1 {
 		t.Fatalf("there is not one package *%s: %v", end, found)
 	}
-	return found[0]
+	return filepath.Join(*packagesDir, found[0])
 }
 
 func TestTheFormatsHaveTheSameInThemOfMadePackages(t *testing.T) {
