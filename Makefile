@@ -1,7 +1,7 @@
 # The targets. 'make test' installs nothing; it says which programs it lacks.
 
 GO          ?= go
-VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+VERSION     ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo devel)
 FUZZTIME    ?= 20s
 SOAKTIME    ?= 10m
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -150,11 +150,13 @@ soak:
 	cd $(PAGE) && CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 . -soak -open $(SOAKTIME) -axe $(AXEJS) $(TESTFLAGS)
 	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -run RandomEvents ./aliasdefender/defender -day 24h -seed 0 $(TESTFLAGS)
 
-test-deps: test-packages
+test-deps: test-debs
 	@[ -e $(AXEJS) ] || { mkdir -p $(AXEDIR) && npm install --prefix $(AXEDIR) --ignore-scripts --no-audit --no-fund $(AXE); }
 
-# Installs packages but starts no service: Debian asks policy-rc.d before it starts one.
-test-packages:
+# Installs Debian's packages, but starts no service: Debian asks policy-rc.d before it starts
+# one. A shell that a signal ends runs no trap of EXIT, unless the signal has a trap too.
+POLICY = /usr/sbin/policy-rc.d
+test-debs:
 	@missing=; for p in $(PEERS); do \
 		command -v "$${p%%:*}" >/dev/null 2>&1 || missing="$$missing $$(echo "$${p#*:}" | tr , " ")"; \
 	done; \
@@ -163,10 +165,9 @@ test-packages:
 		echo "test-deps: missing:$$missing; this is no Debian: install them by hand" >&2; exit 1; fi; \
 	if [ "$$(id -u)" != 0 ]; then \
 		echo "test-deps: missing:$$missing; run as root, or apt-get install them" >&2; exit 1; fi; \
-	policy=/usr/sbin/policy-rc.d; \
-	if [ ! -e $$policy ]; then \
-		trap 'rm -f /usr/sbin/policy-rc.d' EXIT; \
-		printf '#!/bin/sh\nexit 101\n' > $$policy; chmod 755 $$policy; \
+	if [ ! -e $(POLICY) ]; then \
+		trap 'rm -f $(POLICY)' EXIT; trap 'exit 1' HUP INT TERM; \
+		printf '#!/bin/sh\nexit 101\n' > $(POLICY); chmod 755 $(POLICY); \
 	fi; \
 	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing
 
@@ -174,7 +175,7 @@ test-packages:
 SYSTEMDIR ?= /var/cache/aliasdefender-system
 
 # Boots two real Debian systems by systemd-nspawn on hosts of the lab, with what make
-# install lays out: docs/init.md. It needs root, and takes half an hour.
+# install lays out, and others with the deb: docs/init.md. It needs root, and takes half an hour.
 # TESTFLAGS='-run Stories/NetworkManager' runs a part. It prints what it measured, and
 # writes it to build/system.md.
 test-system: build
@@ -185,11 +186,15 @@ test-system: build
 		rm -rf $$dir-program; \
 		$(LAYOUT) DESTDIR=$$dir-program INIT=$${kind#*:} sh init/install install >/dev/null; \
 	done
-	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(abspath $(SYSTEMDIR)) -report $(CURDIR)/build/system.md $(TESTFLAGS)
+	@rm -f $(SYSTEMDIR)/packages/SHA256SUMS
+	@$(MAKE) --no-print-directory packages PACKAGES=$(abspath $(SYSTEMDIR))/packages >/dev/null || \
+		echo '*** MISSING: the deb, because make packages fails: what installs it is NOT TESTED'
+	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 2h ./aliasdefender/e2e/system -system $(abspath $(SYSTEMDIR)) -report $(CURDIR)/build/system.md \
+		-packages "$$(if [ -e $(SYSTEMDIR)/packages/SHA256SUMS ]; then echo $(abspath $(SYSTEMDIR))/packages; fi)" $(TESTFLAGS)
 
 # The new systems are all in SYSTEMDIR, and run only inside test-system.
 test-system-deps: PEERS = debootstrap:debootstrap systemd-nspawn:systemd-container unshare:util-linux
-test-system-deps: test-packages
+test-system-deps: test-debs
 	sh aliasdefender/e2e/system/root systemd $(SYSTEMDIR)/systemd
 	sh aliasdefender/e2e/system/root sysv $(SYSTEMDIR)/sysv
 
@@ -209,20 +214,26 @@ $(PROGRAM):
 	$(MAKE) build
 
 # deb, rpm and apk for amd64 and arm64, their sums, and what modules are in them:
-# docs/packages.md. MAINTAINER is who answers for them.
+# docs/packages.md. MAINTAINER is who answers for them, and may have an apostrophe.
 PACKAGES = build/packages
-PACKING  = GO='$(GO)' VERSION='$(VERSION)' MAINTAINER='$(MAINTAINER)' NFPM='$(NFPM)' CYCLONEDX='$(CYCLONEDX)'
+quoted   = '$(subst ','\'',$(1))'
 packages:
-	@$(PACKING) OUT='$(PACKAGES)' sh packaging/build
+	@GO=$(call quoted,$(GO)) VERSION=$(call quoted,$(VERSION)) MAINTAINER=$(call quoted,$(MAINTAINER)) \
+		NFPM=$(call quoted,$(NFPM)) CYCLONEDX=$(call quoted,$(CYCLONEDX)) OUT=$(call quoted,$(PACKAGES)) sh packaging/build
 
-# Makes them twice, compares the sums, then what is in the formats, and asks lintian if it is
-# there.
-packages-check: packages
-	@$(PACKING) OUT='$(PACKAGES)-again' sh packaging/build >/dev/null
-	cmp $(PACKAGES)/SHA256SUMS $(PACKAGES)-again/SHA256SUMS
-	@rm -r $(PACKAGES)-again
-	CGO_ENABLED=0 $(GO) test -v -count 1 ./aliasdefender/e2e/packages -run OfMadePackages -packages $(CURDIR)/$(PACKAGES) $(TESTFLAGS)
-	@if command -v lintian >/dev/null 2>&1; then set -x; lintian --allow-root --fail-on error $(PACKAGES)/*.deb; \
+# Makes them here and in another clone, at another place and under another umask, compares the
+# sums, then what is in the formats, and asks lintian if it is there.
+packages-check:
+	@if [ -n "$$(git status --porcelain)" ]; then \
+		echo 'packages-check: commit first: another clone has only what is committed' >&2; exit 1; fi
+	@$(MAKE) --no-print-directory packages
+	@rm -rf build/packages-check; mkdir -p build/packages-check; umask 077; git clone -q . build/packages-check/clone
+	@umask 077; $(MAKE) --no-print-directory -C build/packages-check/clone packages PACKAGES=$(CURDIR)/build/packages-check/again >/dev/null
+	cmp $(PACKAGES)/SHA256SUMS build/packages-check/again/SHA256SUMS
+	@rm -rf build/packages-check
+	CGO_ENABLED=0 $(GO) test -v -count 1 ./aliasdefender/e2e/packages -run OfMadePackages -packages $(abspath $(PACKAGES)) $(TESTFLAGS)
+	@if command -v lintian >/dev/null 2>&1; then \
+		cd $(PACKAGES) && set -x && lintian --allow-root --fail-on error $$(sed -n 's/^[0-9a-f]*  \(.*\.deb\)$$/\1/p' SHA256SUMS); \
 		else echo '*** MISSING: lintian (Debian: lintian): the deb is NOT CHECKED by it'; fi
 
 # The sample of the article, rehearsed: real Monitors in namespaces of this machine.
@@ -298,4 +309,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build missing test test-real test-page test-packages test-pure test-computing race soak test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-page test-debs test-pure test-computing race soak test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

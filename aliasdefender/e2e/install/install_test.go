@@ -330,3 +330,27 @@ func TestInstallRefusesWhatItCannotDo(t *testing.T) {
 		t.Errorf("laid out nevertheless: %v", r.tree())
 	}
 }
+
+// A shell that a signal ends runs no trap of EXIT, unless the signal has a trap too.
+func TestAnInstallThatIsBrokenOffCanBeTakenAway(t *testing.T) {
+	t.Parallel()
+	for _, signal := range []string{"INT", "TERM"} {
+		t.Run(signal, func(t *testing.T) {
+			t.Parallel()
+			r := newRoot(t)
+			// It is asked for its completion when most is laid out.
+			program := filepath.Join(t.TempDir(), "aliasdefender")
+			stage.Must(t, os.WriteFile(program, []byte("#!/bin/sh\nkill -s "+signal+" $PPID\n"), 0o755))
+			if out, err := r.try("install", "INIT=none", "PROGRAM="+program); err == nil {
+				t.Fatalf("it goes on:\n%s", out)
+			}
+			if _, err := os.Stat(r.path("usr/local/sbin/aliasdefender")); err != nil {
+				t.Fatal(err)
+			}
+			r.make("uninstall")
+			if left := r.tree(); len(left) != 0 {
+				t.Errorf("left by uninstall: %v", left)
+			}
+		})
+	}
+}

@@ -3,7 +3,6 @@ package packages
 import (
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -23,23 +22,12 @@ var places = []struct{ deb, rpm, apk string }{
 	{"/usr/share/lintian/overrides/aliasdefender", "", ""},
 }
 
-// the finds the one package whose name has this end.
-func the(t *testing.T, end string) string {
-	t.Helper()
-	found, err := filepath.Glob(filepath.Join(*packagesDir, "*"+end))
-	stage.Must(t, err)
-	if len(found) != 1 {
-		t.Fatalf("there is not one package *%s: %v", end, found)
-	}
-	return found[0]
-}
-
 func TestTheFormatsHaveTheSameInThemOfMadePackages(t *testing.T) {
 	for _, arch := range []struct{ deb, other string }{{"amd64", "x86_64"}, {"arm64", "aarch64"}} {
 		t.Run(arch.deb, func(t *testing.T) {
-			deb := readDeb(t, the(t, "_"+arch.deb+".deb"))
-			rpm := readRpm(t, the(t, "."+arch.other+".rpm"))
-			apk := readApk(t, the(t, "_"+arch.other+".apk"))
+			deb := readDeb(t, stage.Package(t, *packagesDir, "_"+arch.deb+".deb"))
+			rpm := readRpm(t, stage.Package(t, *packagesDir, "."+arch.other+".rpm"))
+			apk := readApk(t, stage.Package(t, *packagesDir, "_"+arch.other+".apk"))
 			wantRpm, wantApk := maps.Clone(deb.files), maps.Clone(deb.files)
 			for _, p := range places {
 				is, ok := deb.files[p.deb]

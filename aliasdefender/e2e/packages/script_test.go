@@ -3,6 +3,7 @@
 package packages
 
 import (
+	gocmp "cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,6 +24,10 @@ type machine struct {
 	check   int    // exit code of Check --files
 	fails   string // a call that fails
 	bare    bool   // without Debian's programs
+	again   string // the unit's Restart=; "": always
+	policy  int    // exit code of policy-rc.d; 0: there is none
+	pid     string // of the Monitor that answers after the script's order; "": none does
+	old     bool   // that Monitor's program is the one that was there before
 }
 
 // play runs the script of a format and a moment, and returns the calls it made and what
@@ -33,13 +38,13 @@ func (m machine) play(t *testing.T, dir, format, when string, words ...string) (
 	dash, err := exec.LookPath("dash")
 	stage.Must(t, err)
 	bin, called := filepath.Join(dir, "bin"), filepath.Join(dir, "calls")
-	for _, d := range []string{"bin", "usr/sbin", "etc/init.d", "var/lib/aliasdefender", "var/log"} {
+	for _, d := range []string{"bin", "usr/sbin", "etc/init.d", "var/lib/aliasdefender", "var/log", "proc/" + m.pid} {
 		stage.Must(t, os.MkdirAll(filepath.Join(dir, d), 0o755))
 	}
 	write := func(name, text string) {
 		stage.Must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755))
 	}
-	for _, tool := range []string{"sed", "rm"} {
+	for _, tool := range []string{"sed", "rm", "readlink"} {
 		at, err := exec.LookPath(tool)
 		stage.Must(t, err)
 		stage.Must(t, os.Symlink(at, filepath.Join(bin, tool)))
@@ -48,12 +53,21 @@ func (m machine) play(t *testing.T, dir, format, when string, words ...string) (
 		write(name, fmt.Sprintf("#!%s\necho \"%s $*\" >>'%s'\n%s\n[ \"%s $*\" != '%s' ]\n",
 			dash, filepath.Base(name), called, more, filepath.Base(name), m.fails))
 	}
-	stub("usr/sbin/aliasdefender", fmt.Sprintf("if [ %d != 0 ]; then echo 'what Check found'; exit %d; fi", m.check, m.check))
+	answer := "echo 'no Monitor is running' >&2; exit 3"
+	if m.pid != "" {
+		answer = fmt.Sprintf("printf '{\\n  \"pid\": %s,\\n  \"aliases\": []\\n}\\n'; exit 1", m.pid)
+		runs := map[bool]string{true: "/usr/sbin/aliasdefender (deleted)", false: "/usr/sbin/aliasdefender"}[m.old]
+		stage.Must(t, os.Symlink(runs, filepath.Join(dir, "proc", m.pid, "exe")))
+	}
+	stub("usr/sbin/aliasdefender", fmt.Sprintf("case $1.%d in Status.*) %s ;; Check.0) ;; *) echo 'what Check found'; exit %d ;; esac", m.check, answer, m.check))
+	if m.policy != 0 {
+		stub("usr/sbin/policy-rc.d", fmt.Sprintf("exit %d", m.policy))
+	}
 	stub("etc/init.d/AliasDefender", "")
 	if m.systemd != 0 {
 		stage.Must(t, os.MkdirAll(filepath.Join(dir, "run/systemd/system"), 0o755))
-		stub("bin/systemctl", fmt.Sprintf("case $* in --version) echo 'systemd %d (%d.1-1)' ;; *is-active*) exit %d ;; esac",
-			m.systemd, m.systemd, map[bool]int{true: 0, false: 3}[m.active]))
+		stub("bin/systemctl", fmt.Sprintf("case $* in --version) echo 'systemd %d (%d.1-1)' ;; *is-active*) exit %d ;; show*) echo Restart=%s ;; esac",
+			m.systemd, m.systemd, map[bool]int{true: 0, false: 3}[m.active], gocmp.Or(m.again, "always")))
 	}
 	switch {
 	case format == "deb" && !m.bare:
@@ -67,7 +81,7 @@ func (m machine) play(t *testing.T, dir, format, when string, words ...string) (
 	write("var/log/aliasdefender.log", "")
 
 	text := strings.NewReplacer("@format@", format, "@when@", when, "@script@", "/etc/init.d/AliasDefender").Replace(stage.Read(t, "../../../packaging/script"))
-	for _, place := range []string{"/run/systemd/system", "/usr/sbin/aliasdefender", "/etc/init.d/", "/var/lib/aliasdefender", "/var/log/aliasdefender.log"} {
+	for _, place := range []string{"/run/systemd/system", "/proc/", "/usr/sbin/aliasdefender", "/usr/sbin/policy-rc.d", "/etc/init.d/", "/var/lib/aliasdefender", "/var/log/aliasdefender.log"} {
 		if !strings.Contains(text, place) {
 			t.Fatalf("the script does not name %s any more", place)
 		}
@@ -90,6 +104,7 @@ func (m machine) play(t *testing.T, dir, format, when string, words ...string) (
 func TestScriptsOfPackagesDoAtEachMomentWhatIsPromised(t *testing.T) {
 	t.Parallel()
 	const (
+		status   = "aliasdefender Status --json\n"
 		asked    = "systemctl daemon-reload\nsystemctl --quiet is-active aliasdefender.service\n"
 		checked  = asked + "aliasdefender Check --files\nsystemctl --version\n"
 		restart  = "systemctl try-restart aliasdefender.service\n"
@@ -108,31 +123,31 @@ func TestScriptsOfPackagesDoAtEachMomentWhatIsPromised(t *testing.T) {
 		{"deb: installed", machine{systemd: 252}, "deb", "postinstall", "configure", "systemctl daemon-reload\nupdate-rc.d AliasDefender defaults-disabled\n"},
 		{"deb: installed, no systemd", sysv, "deb", "postinstall", "configure", "update-rc.d AliasDefender defaults-disabled\n"},
 		{"deb: installed into a directory", machine{bare: true}, "deb", "postinstall", "configure", ""},
-		{"deb: upgraded while it runs", running, "deb", "postinstall", "configure 1.0.0-1", checked + "deb-systemd-invoke try-restart aliasdefender.service\n"},
-		{"deb: upgraded while it does not run", machine{systemd: 252}, "deb", "postinstall", "configure 1.0.0-1", asked},
-		{"deb: upgraded, no systemd", sysv, "deb", "postinstall", "configure 1.0.0-1", "invoke-rc.d AliasDefender try-restart\n"},
+		{"deb: upgraded while it runs", running, "deb", "postinstall", "configure 1.0.0-1", checked + "deb-systemd-invoke try-restart aliasdefender.service\n" + status},
+		{"deb: upgraded while it does not run", machine{systemd: 252}, "deb", "postinstall", "configure 1.0.0-1", asked + status},
+		{"deb: upgraded, no systemd", sysv, "deb", "postinstall", "configure 1.0.0-1", "invoke-rc.d AliasDefender try-restart\n" + status},
 		{"deb: the old version before an upgrade", running, "deb", "preremove", "upgrade 1.1.0-1", ""},
 		{"deb: the old version after an upgrade", running, "deb", "postremove", "upgrade 1.1.0-1", ""},
 		{"deb: an upgrade is taken back", running, "deb", "postinstall", "abort-upgrade 1.1.0-1", ""},
-		{"deb: removal", running, "deb", "preremove", "remove", "deb-systemd-invoke stop aliasdefender.service\n" + disable + "update-rc.d AliasDefender disable\n"},
-		{"deb: removal, no systemd", sysv, "deb", "preremove", "remove", "invoke-rc.d AliasDefender stop\nupdate-rc.d AliasDefender disable\n"},
+		{"deb: removal", running, "deb", "preremove", "remove", "deb-systemd-invoke stop aliasdefender.service\n" + status + disable + "update-rc.d AliasDefender disable\n"},
+		{"deb: removal, no systemd", sysv, "deb", "preremove", "remove", "invoke-rc.d AliasDefender stop\n" + status + "update-rc.d AliasDefender disable\n"},
 		{"deb: removed", running, "deb", "postremove", "remove", "systemctl daemon-reload\n"},
 		{"deb: purged", sysv, "deb", "postremove", "purge", "update-rc.d AliasDefender remove\n"},
 
 		{"rpm: installed", machine{systemd: 257}, "rpm", "postinstall", "1", "systemctl daemon-reload\n"},
-		{"rpm: upgraded while it runs", machine{systemd: 257, active: true}, "rpm", "postinstall", "2", checked + restart},
+		{"rpm: upgraded while it runs", machine{systemd: 257, active: true}, "rpm", "postinstall", "2", checked + restart + status},
 		{"rpm: upgraded, systemd without RestartKillSignal", machine{systemd: 239, active: true}, "rpm", "postinstall", "2",
-			checked + "systemctl kill --kill-who=main --signal=USR2 aliasdefender.service\n"},
-		{"rpm: upgraded while it does not run", machine{systemd: 257}, "rpm", "postinstall", "2", asked},
+			checked + "systemctl show --property=Restart aliasdefender.service\nsystemctl kill --kill-who=main --signal=USR2 aliasdefender.service\n"},
+		{"rpm: upgraded while it does not run", machine{systemd: 257}, "rpm", "postinstall", "2", asked + status},
 		{"rpm: the old version's end in an upgrade", running, "rpm", "preremove", "1", ""},
 		{"rpm: the old version is gone after an upgrade", running, "rpm", "postremove", "1", ""},
-		{"rpm: removal", running, "rpm", "preremove", "0", "systemctl stop aliasdefender.service\n" + disable},
-		{"rpm: removal, no systemd", sysv, "rpm", "preremove", "0", "AliasDefender stop\nchkconfig --del AliasDefender\n"},
+		{"rpm: removal", running, "rpm", "preremove", "0", "systemctl stop aliasdefender.service\n" + status + disable},
+		{"rpm: removal, no systemd", sysv, "rpm", "preremove", "0", "AliasDefender stop\n" + status + "chkconfig --del AliasDefender\n"},
 		{"rpm: removed", running, "rpm", "postremove", "0", "systemctl daemon-reload\n"},
 
 		{"apk: installed", sysv, "apk", "postinstall", "1.0.0-r1", ""},
-		{"apk: upgraded", sysv, "apk", "postupgrade", "1.1.0-r1 1.0.0-r1", byScript},
-		{"apk: removal", sysv, "apk", "preremove", "1.0.0-r1", "AliasDefender stop\n"},
+		{"apk: upgraded", sysv, "apk", "postupgrade", "1.1.0-r1 1.0.0-r1", byScript + status},
+		{"apk: removal", sysv, "apk", "preremove", "1.0.0-r1", "AliasDefender stop\n" + status},
 		{"apk: removed", sysv, "apk", "postremove", "1.0.0-r1", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -193,5 +208,87 @@ func TestWhatFailsIsSaidAndThePackageGoesOn(t *testing.T) {
 				t.Errorf("said:\n%s", said)
 			}
 		})
+	}
+}
+
+// The package manager knows neither a Monitor that was started by hand, nor one that
+// policy-rc.d protects.
+func TestAMonitorThatTheOrderDidNotReachIsSaid(t *testing.T) {
+	t.Parallel()
+	const lost, stale = "pid 4711, runs on without its program", "pid 4711, still runs the program that was there before"
+	byHand := machine{systemd: 252, pid: "4711", old: true}
+	protected := machine{systemd: 252, pid: "4711", old: true, active: true}
+	sysv := machine{pid: "4711", old: true}
+	for _, c := range []struct {
+		name         string
+		machine      machine
+		format, when string
+		words, want  string
+	}{
+		{"deb: removed, started by hand", byHand, "deb", "preremove", "remove", lost},
+		{"rpm: removed, started by hand", byHand, "rpm", "preremove", "0", lost},
+		{"apk: removed, and it did not end", sysv, "apk", "preremove", "1.0.0-r1", lost},
+		{"deb: upgraded, started by hand", byHand, "deb", "postinstall", "configure 1.0.0-1", stale},
+		{"deb: upgraded, policy-rc.d refused", protected, "deb", "postinstall", "configure 1.0.0-1", stale},
+		{"deb: upgraded, no systemd, not enabled", sysv, "deb", "postinstall", "configure 1.0.0-1", stale},
+		{"rpm: upgraded, started by hand", byHand, "rpm", "postinstall", "2", stale},
+		{"apk: upgraded, and it was not restarted", sysv, "apk", "postupgrade", "1.1.0-r1 1.0.0-r1", stale},
+		{"rpm: upgraded and restarted", machine{systemd: 252, active: true, pid: "4711"}, "rpm", "postinstall", "2", ""},
+		{"rpm: upgraded, and a Monitor of another place runs", machine{systemd: 252, pid: "4711"}, "rpm", "postinstall", "2", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, said := c.machine.play(t, t.TempDir(), c.format, c.when, strings.Fields(c.words)...)
+			if c.want == "" && said != "" || !strings.Contains(said, c.want) {
+				t.Errorf("said: %q, want %q", said, c.want)
+			}
+		})
+	}
+}
+
+// Before 244 the unit's own Restart= has to bring the next Monitor, and nobody but the script
+// asks policy-rc.d.
+func TestBeforeSystemd244OnlyWhatComesBackIsEnded(t *testing.T) {
+	t.Parallel()
+	const kill = "systemctl kill --kill-who=main --signal=USR2"
+	old := func(again string, policy int) machine {
+		return machine{systemd: 239, active: true, again: again, policy: policy}
+	}
+	for _, c := range []struct {
+		name    string
+		machine machine
+		format  string
+		killed  bool
+		said    string
+	}{
+		{"always", old("always", 0), "rpm", true, ""},
+		{"on-success", old("on-success", 0), "rpm", true, ""},
+		{"no", old("no", 0), "rpm", false, "Restart=no"},
+		{"on-failure", old("on-failure", 0), "rpm", false, "Restart=on-failure"},
+		{"deb, allowed", old("always", 104), "deb", true, ""},
+		{"deb, forbidden", old("always", 101), "deb", false, "policy-rc.d"},
+		{"rpm has no policy-rc.d", old("always", 101), "rpm", true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			words := map[string][]string{"rpm": {"2"}, "deb": {"configure", "1.0.0-1"}}[c.format]
+			calls, said := c.machine.play(t, t.TempDir(), c.format, "postinstall", words...)
+			if got := strings.Contains(calls, kill); got != c.killed {
+				t.Errorf("the Monitor was ended: %v, want %v", got, c.killed)
+			}
+			if c.said == "" && said != "" || !strings.Contains(said, c.said) {
+				t.Errorf("said: %q, want %q", said, c.said)
+			}
+		})
+	}
+}
+
+// dpkg takes a removal back, for example where another package that asked for it is refused.
+func TestARemovalThatIsTakenBackSaysWhatItLeft(t *testing.T) {
+	t.Parallel()
+	for order, m := range map[string]machine{"systemctl enable --now aliasdefender": {systemd: 252}, "update-rc.d AliasDefender enable": {}} {
+		if _, said := m.play(t, t.TempDir(), "deb", "postinstall", "abort-remove"); !strings.Contains(said, "stopped and disabled") || !strings.Contains(said, order) {
+			t.Errorf("said: %q, want %q", said, order)
+		}
 	}
 }

@@ -1,6 +1,6 @@
 // Package system plays the stories of a real system: two Debian machines, each booted by
-// systemd as process 1, with what make install lays out, and with the address managers
-// that administrators have. The questions are those that no Monitor started by a test can
+// systemd as process 1, with what make install lays out or with the deb, and with the address
+// managers that administrators have. The questions are those that no Monitor started by a test can
 // answer: what a stop, a restart, a reboot, a lost DHCP lease or an address manager's own
 // restart costs the clients, and what the kernel's addresses look like afterwards.
 //

@@ -36,6 +36,8 @@ type machine struct {
 	init   int // process 1 of the system, as this process sees it; 0: not booted
 
 	listed bool // for sysv: update-rc.d has listed the script for the boot
+
+	packaged bool // the program comes from the deb, which install installs, and not from make install
 }
 
 // newMachine makes a machine that has these files, by path, over those of a kind of
@@ -102,9 +104,11 @@ func (m *machine) boot(t *testing.T) {
 func (m *machine) begin(t *testing.T) {
 	t.Helper()
 	ctx := patiently(t)
-	p, err := m.host.StartCommand(lab.Command{Name: "system", Argv: []string{
-		"sh", script(t, "boot"), "up", m.host.Name, m.group(), m.dir,
-		filepath.Join(*systemDir, m.kind+"-program"), filepath.Join(*systemDir, m.kind)}})
+	up := []string{"sh", script(t, "boot"), "up", m.host.Name, m.group(), m.dir}
+	if !m.packaged {
+		up = append(up, filepath.Join(*systemDir, m.kind+"-program"))
+	}
+	p, err := m.host.StartCommand(lab.Command{Name: "system", Argv: append(up, filepath.Join(*systemDir, m.kind))})
 	stage.Must(t, err)
 	m.nspawn, m.init = p, 0
 	until(t, ctx, m.host.Name+" has a process 1", func() bool {
@@ -140,9 +144,9 @@ func (m *machine) booted(t *testing.T) {
 	})
 }
 
-// bootedSysV waits until the scripts of the run level have ended. After the first
-// boot it does what make install names as the next step; every later boot must have
-// started the Monitor.
+// bootedSysV waits until the scripts of the run level have ended. After the first boot it does
+// what make install names as the next step; with the deb there is no program yet. Every later
+// boot must have started the Monitor.
 func (m *machine) bootedSysV(t *testing.T) {
 	t.Helper()
 	ctx := patiently(t)
@@ -156,6 +160,9 @@ func (m *machine) bootedSysV(t *testing.T) {
 	}
 	if m.listed {
 		t.Errorf("%s: the boot has not started what update-rc.d has listed for it", m.host.Name)
+	}
+	if m.packaged {
+		return
 	}
 	m.listed = true
 	m.do(t, "update-rc.d", "AliasDefender", "defaults")

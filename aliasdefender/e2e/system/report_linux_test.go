@@ -42,6 +42,7 @@ func (f figure) cell() string {
 // report is what all stories cost.
 type report struct {
 	versions string
+	file     string // where save writes it; "": nowhere
 	figures  []figure
 }
 
@@ -98,10 +99,10 @@ func versions(t *testing.T) string {
 		strings.TrimSpace(ours), strings.TrimSpace(string(text)), unix.ByteSliceToString(u.Release[:]), runtime.NumCPU())
 }
 
-// save writes the results so far to the file that -report names.
+// save writes the results so far.
 func (r *report) save(t *testing.T) {
 	t.Helper()
-	if *reportFile != "" {
-		stage.Must(t, os.WriteFile(*reportFile, []byte(r.markdown()), 0o644))
+	if r.file != "" {
+		stage.Must(t, os.WriteFile(r.file, []byte(r.markdown()), 0o644))
 	}
 }

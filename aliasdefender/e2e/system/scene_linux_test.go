@@ -66,9 +66,13 @@ func newScene(t *testing.T, m manager) *scene {
 	stage.Must(t, err)
 	s.holders, err = l.Watch(aliasAddr)
 	stage.Must(t, err)
-	s.asker, err = client.Client(lab.ClientSpec{Target: aliasAddr, Every: every, Keep: 15 * time.Minute})
+	rhythm := every
+	if m.is("deb") {
+		rhythm = time.Millisecond
+	}
+	s.asker, err = client.Client(lab.ClientSpec{Target: aliasAddr, Every: rhythm, Keep: 15 * time.Minute})
 	stage.Must(t, err)
-	s.control, err = client.Client(lab.ClientSpec{Target: routerAddr.Addr(), Every: every, Keep: 15 * time.Minute})
+	s.control, err = client.Client(lab.ClientSpec{Target: routerAddr.Addr(), Every: rhythm, Keep: 15 * time.Minute})
 	stage.Must(t, err)
 	if m.is("DHCP") {
 		s.dhcp = serveDHCP(t, router, map[string]netip.Prefix{a.NIC("eth0").MAC.String(): ownA, b.NIC("eth0").MAC.String(): ownB})
@@ -76,10 +80,15 @@ func newScene(t *testing.T, m manager) *scene {
 	key := string(config.NewKey().File())
 	s.a = newMachine(t, a, ownA, m.kind(), files(m, "a", ownA, ownB.Addr(), true, key))
 	s.b = newMachine(t, b, ownB, m.kind(), files(m, "b", ownB, ownA.Addr(), false, key))
+	s.a.packaged, s.b.packaged = m.is("deb"), m.is("deb")
 	s.a.begin(t)
 	s.b.begin(t)
-	s.a.booted(t)
-	s.b.booted(t)
+	for _, m := range []*machine{s.a, s.b} {
+		m.booted(t)
+		if m.packaged {
+			m.install(t, firstDeb)
+		}
+	}
 	s.rest(t)
 	return s
 }
@@ -93,7 +102,7 @@ func files(m manager, name string, own netip.Prefix, partner netip.Addr, primary
 		"etc/aliasdefender.toml": settings,
 		"etc/aliasdefender.key":  key,
 	}
-	if m.kind() == "systemd" {
+	if m.kind() == "systemd" && !m.is("deb") {
 		all[units+"multi-user.target.wants/aliasdefender.service"] = "-> /usr/local/lib/systemd/system/aliasdefender.service"
 	}
 	maps.Copy(all, m.files(own))

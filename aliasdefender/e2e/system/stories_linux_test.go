@@ -126,7 +126,12 @@ var stories = []story{
 // the other on the same two machines.
 func TestStoriesOfARealSystem(t *testing.T) {
 	sweepDead(t, *systemDir)
-	r := &report{versions: versions(t)}
+	tell(t, &report{versions: versions(t), file: *reportFile}, managers, stories)
+}
+
+// tell plays the stories, and prints and saves what they cost.
+func tell(t *testing.T, r *report, managers []manager, stories []story) {
+	t.Helper()
 	defer func() { fmt.Println(r.markdown()) }()
 	for _, m := range managers {
 		t.Run(m.name, func(t *testing.T) {
