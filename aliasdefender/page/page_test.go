@@ -55,6 +55,7 @@ type reader struct {
 	t    *testing.T
 	in   *bufio.Reader
 	from io.Closer
+	kept map[string][]string // what came before it was waited for, by name, but for snapshots
 }
 
 func opens(t *testing.T, at string) *reader {
@@ -67,35 +68,48 @@ func opens(t *testing.T, at string) *reader {
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
 	}
-	return &reader{t, bufio.NewReader(resp.Body), resp.Body}
+	return newReader(t, resp.Body, resp.Body)
 }
 
-// next is the next message of that name, decoded.
+func newReader(t *testing.T, in io.Reader, from io.Closer) *reader {
+	return &reader{t, bufio.NewReader(in), from, map[string][]string{}}
+}
+
+// next is the next message of that name, decoded. Events may come before the first snapshot.
 func (r *reader) next(name string, into any) {
 	r.t.Helper()
-	for {
-		kind, data := "", ""
-		for {
-			line, err := r.in.ReadString('\n')
-			if err != nil {
-				r.t.Fatal(err)
-			}
-			line = strings.TrimSuffix(line, "\n")
-			if line == "" {
-				break
-			}
-			if text, ok := strings.CutPrefix(line, "event: "); ok {
-				kind = text
-			}
-			if text, ok := strings.CutPrefix(line, "data: "); ok {
-				data += text + "\n"
+	kind, data := name, ""
+	if kept := r.kept[name]; len(kept) > 0 {
+		data, r.kept[name] = kept[0], kept[1:]
+	} else {
+		for kind, data = r.message(); kind != name; kind, data = r.message() {
+			if kind != "state" {
+				r.kept[kind] = append(r.kept[kind], data)
 			}
 		}
-		if kind == name {
-			if err := json.Unmarshal([]byte(data), into); err != nil {
-				r.t.Fatalf("%v in %q", err, data)
-			}
-			return
+	}
+	if err := json.Unmarshal([]byte(data), into); err != nil {
+		r.t.Fatalf("%v in %q", err, data)
+	}
+}
+
+// message is the next message of any name.
+func (r *reader) message() (kind, data string) {
+	r.t.Helper()
+	for {
+		line, err := r.in.ReadString('\n')
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		line = strings.TrimSuffix(line, "\n")
+		if line == "" {
+			return kind, data
+		}
+		if text, ok := strings.CutPrefix(line, "event: "); ok {
+			kind = text
+		}
+		if text, ok := strings.CutPrefix(line, "data: "); ok {
+			data += text + "\n"
 		}
 	}
 }

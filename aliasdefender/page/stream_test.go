@@ -88,7 +88,7 @@ func body(t *testing.T, c net.Conn) io.Reader {
 	return resp.Body
 }
 
-func readsStream(t *testing.T, c net.Conn) *reader { return &reader{t, bufio.NewReader(body(t, c)), c} }
+func readsStream(t *testing.T, c net.Conn) *reader { return newReader(t, body(t, c), c) }
 
 func (p *Page) count() int {
 	p.mu.Lock()
