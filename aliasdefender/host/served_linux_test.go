@@ -74,3 +74,50 @@ func (k kernel) serves(o host.Placement) (serves bool, err error) {
 	})
 	return serves, err
 }
+
+// TestAnAliasThatIsRemovedAtOnceIsNotWaitedFor: another program removes each alias as soon as
+// it is there, before the kernel serves it. Add does not wait for what will never come.
+func TestAnAliasThatIsRemovedAtOnceIsNotWaitedFor(t *testing.T) {
+	k, _ := kernels6(t)
+	k.space.Await(t, "a carrier", func() bool {
+		n, _ := state(t, k).NIC("eth0")
+		return n.Carrier
+	})
+	const runs, patience = 20, time.Second // of Add
+	waited, removed := 0, 0
+	for i := range runs {
+		o := order(fmt.Sprintf("2001:db8::8:%x/64", i), "")
+		stop, ended := make(chan struct{}), make(chan int)
+		go k.space.Do(func() {
+			n, addr := 0, &netlink.Addr{IPNet: &net.IPNet{IP: o.Prefix.Addr().AsSlice(), Mask: net.CIDRMask(64, 128)}}
+			link, err := netlink.LinkByName(o.NIC)
+			for err == nil {
+				select {
+				case <-stop:
+					ended <- n
+					return
+				default:
+				}
+				if netlink.AddrDel(link, addr) == nil {
+					n++
+				}
+			}
+			ended <- n
+		})
+		began := time.Now()
+		if err := k.add(o); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(began) >= patience {
+			waited++
+		}
+		close(stop)
+		removed += <-ended
+	}
+	if removed == 0 {
+		t.Error("nothing was ever removed: too little is shown")
+	}
+	if waited > runs/4 {
+		t.Errorf("Add waited its whole time in %d of %d runs", waited, runs)
+	}
+}
