@@ -63,13 +63,19 @@ func (u *Unit) on(name string) bool {
 // option is the value of an option such as "--settings" on the Monitor's command
 // line, or byDefault.
 func (u *Unit) option(name, byDefault string) string {
-	words := u.words("ExecStart")
+	return Option(u.words("ExecStart"), byDefault, name)
+}
+
+// Option is the value of an option on a command line, under any of its names, or byDefault.
+func Option(words []string, byDefault string, names ...string) string {
 	for i, w := range words {
-		if value, is := strings.CutPrefix(w, name+"="); is {
-			return value
-		}
-		if w == name && i+1 < len(words) {
-			return words[i+1]
+		for _, name := range names {
+			if value, is := strings.CutPrefix(w, name+"="); is {
+				return value
+			}
+			if w == name && i+1 < len(words) {
+				return words[i+1]
+			}
 		}
 	}
 	return byDefault

@@ -125,7 +125,7 @@ func (y system) readFile(p *inspect.Program) {
 	case p.Name != inspect.MonitorName:
 		return
 	}
-	p.File = option(p.Args, flags, byDefault)
+	p.File = inspect.Option(p.Args, byDefault, flags...)
 	at := filepath.Join(y.root, "proc", strconv.Itoa(p.PID))
 	if path.IsAbs(p.File) { // as that process sees it
 		at = filepath.Join(at, "root", p.File)
@@ -145,21 +145,6 @@ func (y system) readFile(p *inspect.Program) {
 	for _, a := range rows {
 		p.Addrs = append(p.Addrs, a.Addr.WithZone(""))
 	}
-}
-
-// option is the value of an option on a command line.
-func option(args, names []string, byDefault string) string {
-	for i, w := range args {
-		for _, name := range names {
-			if value, is := strings.CutPrefix(w, name+"="); is {
-				return value
-			}
-			if w == name && i+1 < len(args) {
-				return args[i+1]
-			}
-		}
-	}
-	return byDefault
 }
 
 // addressesIn are the addresses that stand in a keepalived.conf, its comments left out.
