@@ -141,7 +141,7 @@ func (a *app) printConfig(cfg *config.Config) {
 		if s.Status.TokenFile != "" {
 			shown = "the token of " + s.Status.TokenFile
 		}
-		fmt.Fprintf(w, "metrics at http://%s/metrics, with %s\n", at, shown)
+		fmt.Fprintf(w, "the page at http://%s/ and metrics at http://%s/metrics, with %s\n", at, at, shown)
 	}
 	printPeer(w, cfg)
 	printConfigChecks(w, cfg)

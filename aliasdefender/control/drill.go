@@ -46,7 +46,7 @@ type Drilled struct {
 type Measure struct {
 	Asked   uint32  `json:"asked"`    // questions put to the alias
 	Lost    uint32  `json:"lost"`     // of them, not answered within the bound
-	GapMS   float64 `json:"gap_ms"`   // the longest time between two answered questions with lost ones between them
+	GapMS   float64 `json:"gap_ms"`   // the longest: from the putting of an answered question to the arrival of the next answer, where one between was lost or late
 	PauseMS float64 `json:"pause_ms"` // the longest time without a question
 }
 

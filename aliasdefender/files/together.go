@@ -18,8 +18,9 @@ type New struct {
 // ReplaceTogether puts new files in the place of the old ones: all of them or, where it
 // returns an error, none. All are written before the first takes its place, so that a full
 // disk or a directory that cannot be written changes nothing. A host that crashes between
-// the first and the last may have some of them. The error is one of package fs, about one of
-// the paths.
+// the first and the last may have some of them, and where the directory cannot be written to
+// disk after them the new ones stay, with an error. The error is one of package fs, about one
+// of the paths.
 func ReplaceTogether(all []New) (err error) {
 	var staged []string
 	defer func() {

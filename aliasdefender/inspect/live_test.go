@@ -127,10 +127,15 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"the router is too busy to tell": {[]func(*Subject){here, func(s *Subject) {
 			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: CouldNot, Why: "busy"}}
 		}}, []string{"unknown " + on + "whether the router answers pings from it could not be asked: busy"}},
+		"the router does not answer the alias, and a witness does": {[]func(*Subject){here, answer("172.16.1.9", both(otherHW)), func(s *Subject) {
+			s.Config.Aliases[0].Witnesses = []netip.Addr{netip.MustParseAddr("172.16.1.9")}
+			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: Silent}}
+			s.Live.Answers[at("172.16.1.9").from(s.Config.Aliases[0])] = both()
+		}}, []string{"fault " + on + "the router answers this host's pings, and not those from the alias"}},
 		"a witness answers pings, and was not asked from the alias": {[]func(*Subject){here, answer("172.16.1.1", pinged), answer("172.16.1.9", both(otherHW)), func(s *Subject) {
 			s.Config.Aliases[0].Witnesses = []netip.Addr{netip.MustParseAddr("172.16.1.9")}
 			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = mute()
-		}}, []string{"note " + on + "router 172.16.1.1 answers ARP and no pings", "unknown network the routers were asked from 0 of the 1 aliases that are here"}},
+		}}, []string{"note " + on + "router 172.16.1.1 answers ARP and no pings", "unknown network whether a router answers pings from 1 of the 1 aliases that are here is not known"}},
 		"the Monitor asked the router from it": {[]func(*Subject){here, alias(func(a *control.Alias) { a.Verified = "yes" }), func(s *Subject) {
 			delete(s.Live.Answers, at("172.16.1.1").from(s.Config.Aliases[0]))
 		}}, nil},
@@ -152,6 +157,8 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"an alarm":                 {[]func(*Subject){alias(func(a *control.Alias) { a.Level, a.Row, a.Why = "alarm", "W9", "flapping" })}, []string{"fault " + on + "the Monitor says (W9): flapping"}},
 		"another table":            {[]func(*Subject){alias(func(a *control.Alias) { a.Role = "primary" })}, []string{"warning hostname.alias the running Monitor has another table: 172.16.1.2 is another row there"}},
 		"a next hop that is dead":  {[]func(*Subject){hops, answer("172.16.1.8", mute())}, []string{"warning aliasdefender.toml:9 next hop 172.16.1.8 of 10.9.0.0/16 answers neither"}},
+		"one is dead, one could not be asked": {[]func(*Subject){hops, answer("172.16.1.8", mute()), answer("172.16.1.7", Answers{ICMP: Answer{State: CouldNot, Why: "busy"}, ARP: Answer{State: CouldNot, Why: "busy"}})},
+			[]string{"warning aliasdefender.toml:9 next hop 172.16.1.8", "unknown aliasdefender.toml:9 next hop 172.16.1.7 could not be asked"}},
 		"one more was left out": {[]func(*Subject){hops, answer("172.16.1.8", mute()), func(s *Subject) { delete(s.Live.Answers, at("172.16.1.7")) }},
 			[]string{"warning aliasdefender.toml:9 next hop 172.16.1.8"}},
 		"all of them": {[]func(*Subject){hops, answer("172.16.1.7", mute()), answer("172.16.1.8", mute())}, []string{"fault aliasdefender.toml:9 next hop 172.16.1.7", "fault aliasdefender.toml:9 next hop 172.16.1.8"}},

@@ -225,50 +225,72 @@ func monitorWarns(s *Subject) []Finding {
 // unreached: no router answers a ping from an alias that this host has, and one answers
 // those from the host's own address at the same time; or that was so after the last take. A
 // port that takes only one hardware or IP address does that, and a router with its own idea
-// of where the alias is.
+// of where the alias is. That a witness answers does not tell what the router does.
 func unreached(s *Subject) (found []Finding) {
 	if s.Live == nil || s.Host == nil {
 		return nil
 	}
-	here, left := 0, 0 // whose router answers pings; and those of them that it was not asked from
+	here, left := 0, 0 // whose router or witness answers pings; and those of them of which nothing is known
 	for _, a := range s.Config.Pairs() {
 		const why, mend = "whoever is behind the router may not reach the alias here", "look at port security, IP source guard and ARP inspection on this host's switch port, and at the router's ARP table"
-		pings, answered, silent, could := false, false, false, ""
+		var routers, witnesses reach
 		for _, t := range s.thirdTargets(a) {
-			if s.Live.Answers[t].ICMP.State != Answered {
-				continue
+			of := &routers
+			if slices.Contains(a.Witnesses, t.Addr) {
+				of = &witnesses
 			}
-			from := s.Live.Answers[t.from(a)].ICMP
-			pings = true
-			answered = answered || from.State == Answered
-			silent = silent || from.State == Silent
-			if from.State == CouldNot {
-				could = from.Why
-			}
+			of.add(s.Live.Answers[t].ICMP, s.Live.Answers[t.from(a)].ICMP)
 		}
-		if pings && s.Host.On(a.NIC, a.Addr) {
+		r := routers
+		if !r.known() {
+			r = witnesses
+		}
+		pings := (routers.pings || witnesses.pings) && s.Host.On(a.NIC, a.Addr)
+		if pings {
 			here++
-		} else {
-			pings = false
 		}
 		switch shown := s.shown(a); {
-		case pings && answered:
-		case pings && silent:
+		case pings && r.answered:
+		case pings && r.silent:
 			found = append(found, Finding{Fault, onAlias(a, 0), "the router answers this host's pings, and not those from the alias", why, mend})
 		case shown != nil && shown.Verified == "no":
 			found = append(found, Finding{Warning, onAlias(a, 0), "after the last take here the router did not answer a ping from it", why, mend})
-		case pings && could != "":
-			found = append(found, Finding{Unknown, onAlias(a, 0), "whether the router answers pings from it could not be asked: " + could, why, "run Check again"})
+		case pings && r.could != "":
+			found = append(found, Finding{Unknown, onAlias(a, 0), "whether the router answers pings from it could not be asked: " + r.could, why, "run Check again"})
 		case pings && (shown == nil || shown.Verified != "yes"):
 			left++
 		}
 	}
 	if left > 0 {
-		found = append(found, Finding{Unknown, "network", fmt.Sprintf("the routers were asked from %d of the %d aliases that are here, because many routers answer only so many pings a second", here-left, here),
-			"whoever is behind a router may not reach the others here", "ping -I ALIAS ROUTER"})
+		found = append(found, Finding{Unknown, AboutNetwork, fmt.Sprintf("whether a router answers pings from %d of the %d aliases that are here is not known", left, here),
+			"whoever is behind a router may not reach those here", "ping -I ALIAS ROUTER"})
 	}
 	return found
 }
+
+// reach is what routers, or witnesses, answer to pings from an alias, as far as they answer
+// those from the host's own address.
+type reach struct {
+	pings, answered, silent bool
+	could                   string // why one could not be asked
+}
+
+func (r *reach) add(own, from Answer) {
+	if own.State != Answered {
+		return
+	}
+	r.pings = true
+	switch from.State {
+	case Answered:
+		r.answered = true
+	case Silent:
+		r.silent = true
+	case CouldNot:
+		r.could = from.Why
+	}
+}
+
+func (r *reach) known() bool { return r.answered || r.silent || r.could != "" }
 
 // hopsAnswer: the next hops of the routes.
 func hopsAnswer(s *Subject) []Finding {
@@ -277,15 +299,15 @@ func hopsAnswer(s *Subject) []Finding {
 	}
 	return s.routes(func(r config.Route) (found []Finding) {
 		var silent []netip.Addr
-		lives := false
+		lives, may := false, false
 		for _, hop := range r.Via {
 			t, ok := s.hop(hop)
 			answers, asked := s.Live.Answers[t]
 			if !ok {
 				continue // routeHopElsewhere, or its NIC has no link
 			}
-			if !asked { // there is too much to ask: it may live
-				lives = true
+			if !asked { // there is too much to ask
+				may = true
 				continue
 			}
 			switch answers.verdict() {
@@ -293,14 +315,17 @@ func hopsAnswer(s *Subject) []Finding {
 				lives = true
 				found = append(found, Finding{Severity: Good, About: s.route(r), What: fmt.Sprintf("next hop %s of %s %s", hop, r.Prefix, answers.answered(host.FamilyOf(hop)))})
 			case unasked:
-				lives = true
+				may = true
 				found = append(found, Finding{Unknown, s.route(r), fmt.Sprintf("next hop %s could not be asked: %s", hop, answers.obstacle()), "whether it lives is not known", "ip route get " + hop.WithZone("").String()})
 			case dumb:
 				silent = append(silent, hop)
 			}
 		}
 		severity, why := Warning, "the route is not sent there, and the others have to do"
-		if !lives {
+		switch {
+		case !lives && may:
+			why = "the route is not sent there, and whether the others live is not known"
+		case !lives:
 			severity, why = Fault, "no next hop lives: whatever goes there is lost"
 		}
 		for _, hop := range silent {

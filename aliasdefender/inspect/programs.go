@@ -96,6 +96,10 @@ func twoMonitors(s *Subject) (found []Finding) {
 		if s.monitorPID() == 0 && s.Live.Monitor == nil && p.File == s.Aliases {
 			continue // it is the one of these files, which could not be asked
 		}
+		if p.Unread != "" {
+			found = append(found, Finding{Unknown, p.File, fmt.Sprintf("another Monitor runs on this host, PID %d, and its file could not be read whole: %s", p.PID, p.Unread),
+				"it may have the same aliases", "run Check as root, and look at that file"})
+		}
 		for _, a := range s.Config.Aliases {
 			if slices.Contains(p.Addrs, a.Addr.WithZone("")) {
 				found = append(found, Finding{Fault, s.Row(a), fmt.Sprintf("another Monitor runs on this host with the same alias: PID %d, with %s", p.PID, p.File),
@@ -115,7 +119,7 @@ func keepalivedHas(s *Subject) (found []Finding) {
 		}
 		said[p.File] = true
 		if p.Unread != "" {
-			found = append(found, Finding{Unknown, p.File, "keepalived runs here, and its file could not be read: " + p.Unread, "it may move the same addresses", "run Check as root"})
+			found = append(found, Finding{Unknown, p.File, "keepalived runs here, and its file could not be read whole: " + p.Unread, "it may move the same addresses", "run Check as root, and look at the files that it includes"})
 		}
 		for _, a := range s.Config.Aliases {
 			if slices.Contains(p.Addrs, a.Addr.WithZone("")) {

@@ -189,7 +189,9 @@ func routersAnswer(s *Subject) []Finding {
 	seen := map[Target]bool{}
 	return s.linked(func(a config.Alias) (found []Finding) {
 		all := s.thirdTargets(a)
-		lives := slices.ContainsFunc(all, func(t Target) bool { return s.Live.Answers[t].verdict() != dumb })
+		is := func(v verdict) bool {
+			return slices.ContainsFunc(all, func(t Target) bool { return s.Live.Answers[t].verdict() == v })
+		}
 		for _, t := range all {
 			answers, asked := s.Live.Answers[t]
 			if seen[t] || !asked {
@@ -205,8 +207,10 @@ func routersAnswer(s *Subject) []Finding {
 			switch v := answers.verdict(); {
 			case v == unasked:
 				found = append(found, Finding{Unknown, about, name + " could not be asked: " + answers.obstacle(), "whether this host's own network works is not known", mend})
-			case v == dumb && lives:
+			case v == dumb && is(alive):
 				found = append(found, Finding{Warning, about, name + " " + answers.asking(f), "if the others fall silent too, no alias is taken here", mend})
+			case v == dumb && is(unasked):
+				found = append(found, Finding{Warning, about, name + " " + answers.asking(f), "whether the others answer is not known; if they do not, no alias is taken here (W8)", mend})
 			case v == dumb:
 				found = append(found, Finding{Fault, about, name + " " + answers.asking(f), "no alias is taken here while nothing proves that this host's own network works (W8)", mend})
 			default:

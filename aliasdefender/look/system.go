@@ -138,13 +138,29 @@ func (y system) readFile(p *inspect.Program) {
 		return
 	}
 	if p.Name == inspect.Keepalived {
-		p.Addrs = addressesIn(string(text))
+		if p.Addrs = addressesIn(string(text)); leadsOn(string(text)) {
+			p.Unread = "it has include, @ or $, which Check does not follow"
+		}
 		return
 	}
-	rows, _ := config.ParseAliases(bytes.NewReader(text), p.File)
+	rows, err := config.ParseAliases(bytes.NewReader(text), p.File)
+	if err != nil {
+		p.Unread = err.Error()
+	}
 	for _, a := range rows {
 		p.Addrs = append(p.Addrs, a.Addr.WithZone(""))
 	}
+}
+
+// leadsOn tells whether a keepalived.conf may have more addresses than stand in it.
+func leadsOn(text string) bool {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "include") || strings.HasPrefix(line, "@") || strings.Contains(line, "$") {
+			return true
+		}
+	}
+	return false
 }
 
 // addressesIn are the addresses that stand in a keepalived.conf, its comments left out.
