@@ -181,7 +181,7 @@ type Alias struct {
 	Says     *Says    `json:"says,omitempty"`      // the partner's view; only where there is a channel
 	Handover string   `json:"hand_over,omitempty"` // where an open one stands
 
-	Verified string `json:"verified,omitempty"` // whether the router answered a ping from it after the last take here: yes, no; empty: it was not asked, or could not be
+	Verified string `json:"verified,omitempty"` // whether the router answered it, or a ping from it, after the last take here: yes, no; empty: it was not asked, or could not be
 
 	Recovery *Recovery `json:"recovery,omitempty"` // of the partner's service; nil: there is none
 

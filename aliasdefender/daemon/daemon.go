@@ -264,6 +264,9 @@ func (m *monitor) loop(ctx context.Context) error {
 	err := m.defender.Run(ctx)
 	m.endRoutes()
 	m.manager.Stopping() // who waited for other takes has not said so
+	if m.drills != nil {
+		m.drills.End() // while the event log still takes what they record
+	}
 	if m.hooks != nil {
 		m.hooks.End(m.end.hooksWithin())
 	}
@@ -330,11 +333,7 @@ func (m *monitor) status(ctx context.Context, journal bool) (control.Snapshot, e
 	recoveries := m.recoveries()
 	s.Problems = append(s.Problems, m.problems(recoveries)...)
 	s.Observing = m.observes
-	switch noRoutes := m.showRoutes(ctx, &s, journal); {
-	case noRoutes == nil || err != nil:
-	case errors.Is(noRoutes, context.DeadlineExceeded):
-		err = noRoutes // none shown are not none
-	default:
+	if noRoutes := m.showRoutes(ctx, &s, journal); err == nil && noRoutes != nil {
 		return s, &control.Refusal{Kind: control.KindBusy, Text: noRoutes.Error()}
 	}
 	m.showHooks(&s)

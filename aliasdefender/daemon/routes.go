@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -79,12 +81,22 @@ func (m *monitor) droppedRoutes(ctx context.Context, cfg *config.Config) ([]stri
 	return m.routes.Drops(ctx, cfg)
 }
 
-// showRoutes adds the routes to a snapshot.
+// routesWithin is how long the loop of routes may take to tell what it knows.
+const routesWithin = time.Second
+
+// showRoutes adds the routes to a snapshot. A loop of routes that does not answer is a
+// problem: none shown are not none, and the aliases are shown all the same.
 func (m *monitor) showRoutes(ctx context.Context, s *control.Snapshot, journal bool) error {
 	if m.routes == nil {
 		return nil
 	}
-	all, problems, err := m.routes.Snapshot(ctx, journal)
+	within, cancel := context.WithTimeout(ctx, routesWithin)
+	defer cancel()
+	all, problems, err := m.routes.Snapshot(within, journal)
+	if errors.Is(err, context.DeadlineExceeded) {
+		s.Problems = append(s.Problems, "the loop of routes does not answer; no route is shown")
+		return nil
+	}
 	s.Routes = all
 	s.Problems = append(s.Problems, problems...)
 	return err

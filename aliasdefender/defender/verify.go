@@ -82,13 +82,12 @@ func (l *loop) verify(a *alias, how rules.Verify) {
 func (l *loop) verified(a *alias, router netip.Addr, yes bool, err error) {
 	l.mark(a)
 	e := a.log(l, "not_verified").WithField("router", router.String())
-	if a.verified = rules.Of(yes); err != nil {
-		a.verified = rules.Unknown
-	}
+	a.verified = rules.Of(yes)
 	switch {
 	case yes:
 		a.state.Pinged(rules.Answered, l.now)
 	case err != nil:
+		a.verified = rules.Unknown
 		a.state.Pinged(rules.Unknown, l.now)
 		e.WithError(err).Warn("cannot ask whether the router knows the alias here")
 	default:

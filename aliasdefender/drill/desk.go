@@ -56,15 +56,20 @@ func NewDesk(o Options) *Desk {
 	return d
 }
 
-// Run ends what is under way when ctx ends, and waits for it.
+// Run does nothing until ctx ends, and then what End does.
 func (d *Desk) Run(ctx context.Context) error {
 	<-ctx.Done()
+	d.End()
+	return nil
+}
+
+// End ends what is under way, and waits until that is recorded.
+func (d *Desk) End() {
 	d.mu.Lock()
 	d.over = true
 	d.mu.Unlock()
 	d.end()
 	d.work.Wait()
-	return nil
 }
 
 // Shown is the last drill since the start, nil if there was none, and how many have ended

@@ -154,6 +154,38 @@ func TestAMonitorThatEndsBreaksItsDrillOff(t *testing.T) {
 	})
 }
 
+// A loop that answers nothing any more ends the drill, not the Monitor's drills.
+func TestADrillEndsThoughTheLoopHangs(t *testing.T) {
+	play(t, func(p *pair) { p.hangs = true }, func(t *testing.T, p *pair, d control.Drill, err error) {
+		if d.Outcome != control.DrillFailed || !strings.Contains(d.Text, "the loop does not answer") || err != nil {
+			t.Errorf("%+v, %v", d, err)
+		}
+		if p.a.measures() {
+			t.Error("it is still under way")
+		}
+		if took := time.Duration(d.TookMS) * time.Millisecond; took > control.DrillWithin {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// What a drill has come to is recorded when End returns: then the event log still takes it.
+func TestTheEndOfADrillIsRecordedBeforeTheMonitorEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		go func() { _, _ = p.a.Drill(t.Context(), alias.String()) }()
+		for synctest.Wait(); p.orderCount() == 0; synctest.Wait() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		for host, d := range map[string]*Desk{"a": p.a, "b": p.b} {
+			if d.End(); p.ended(host).Kind != record.DrillEnded {
+				t.Errorf("%s's log ends with %+v", host, p.ended(host))
+			}
+		}
+		p.stop()
+	})
+}
+
 func (p *pair) has() string { p.mu.Lock(); defer p.mu.Unlock(); return p.holder }
 
 func (p *pair) orderCount() int { p.mu.Lock(); defer p.mu.Unlock(); return len(p.orders) }

@@ -62,6 +62,8 @@ func (d *Desk) brokenOff(why string, moves []Subject) string {
 // order gives an order, and says why it was not carried out; stands: because it gave way.
 func (d *Desk) order(ctx context.Context, o control.Order) (why string, stands bool) {
 	o.Drill = true
+	ctx, cancel := context.WithTimeout(ctx, o.Within+openWithin)
+	defer cancel()
 	outcomes, err := d.o.Order(ctx, o)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -131,6 +133,8 @@ func (d *Desk) whoHas(moves []Subject) string {
 // shown are the aliases as the loop has them; none if it does not answer.
 func (d *Desk) shown(ctx context.Context, moves []Subject) map[netip.Addr]control.Alias {
 	all := map[netip.Addr]control.Alias{}
+	ctx, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
 	s, err := d.o.Status(ctx)
 	if err != nil {
 		return all

@@ -16,14 +16,15 @@ import (
 
 // How long each part of a drill takes, or may take.
 const (
-	firstAnswer = 5 * time.Second        // until both hosts measure, and have had an answer
-	settle      = 300 * time.Millisecond // measured before the alias moves
-	awayWithin  = 10 * time.Second       // for the way to the partner
-	away        = time.Second            // how long the alias stays there
-	backMost    = time.Minute            // for the way back; the rhythm of the alias may ask for less
-	after       = 500 * time.Millisecond // measured after it has come back
-	tellWithin  = 5 * time.Second        // for the partner's figures
-	openWithin  = 5 * time.Second        // for a hand-over that is still open after an order that failed
+	firstAnswer  = 5 * time.Second        // until both hosts measure, and have had an answer
+	settle       = 300 * time.Millisecond // measured before the alias moves
+	awayWithin   = 10 * time.Second       // for the way to the partner
+	away         = time.Second            // how long the alias stays there
+	backMost     = time.Minute            // for the way back; the rhythm of the alias may ask for less
+	after        = 500 * time.Millisecond // measured after it has come back
+	tellWithin   = 5 * time.Second        // for the partner's figures
+	statusWithin = 2 * time.Second        // for what the Monitor knows
+	openWithin   = 5 * time.Second        // for a hand-over that is still open after an order that failed
 )
 
 // own is a drill of this host's.
@@ -61,7 +62,7 @@ func (d *Desk) Drill(ctx context.Context, alias string) (control.Drill, error) {
 	})
 	d.mu.Unlock()
 	if !began {
-		return control.Drill{}, &control.Refusal{Kind: control.KindBusy, Text: "the Monitor is ending"}
+		return control.Drill{}, ending()
 	}
 	select {
 	case r := <-done:
@@ -90,7 +91,9 @@ func (d *Desk) drill(ctx context.Context, alias string) (control.Drill, error) {
 		d.beginAsked()
 		d.mu.Unlock()
 	}()
-	s, err := d.o.Status(ctx)
+	asking, cancel := context.WithTimeout(ctx, statusWithin)
+	defer cancel()
+	s, err := d.o.Status(asking)
 	if err != nil {
 		return control.Drill{}, err
 	}
@@ -112,6 +115,8 @@ func (d *Desk) drill(ctx context.Context, alias string) (control.Drill, error) {
 	}
 	return d.play(ctx, mine, drills, began)
 }
+
+func ending() error { return &control.Refusal{Kind: control.KindBusy, Text: "the Monitor is ending"} }
 
 // busy is why no drill can be begun now; empty: one can. mu is held.
 func (d *Desk) busy() string {
@@ -148,7 +153,9 @@ func (d *Desk) play(ctx context.Context, mine *own, drills bool, began time.Time
 		d.sayAll(measured, peer.Drill{Number: mine.number, Stage: peer.DrillMeasure})
 		defer d.sayAll(measured, peer.Drill{})
 	}
-	if why := d.ready(ctx, mine, measured, meters, drills); why != "" {
+	if why := d.ready(ctx, mine, measured, meters, drills); ctx.Err() != nil {
+		return control.Drill{}, ending()
+	} else if why != "" {
 		return control.Drill{}, d.refuse(why)
 	}
 	d.recordAll(mine.moves, record.DrillBegun, record.Info, names(mine.moves)+" is to go to the partner and to come back")

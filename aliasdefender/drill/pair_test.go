@@ -32,6 +32,7 @@ type pair struct {
 	fails func(o control.Order) (text string) // why an order fails; nil: none does
 	yield func(o control.Order) (text string) // the operator's order that one gives way to; nil: there is none
 	exits string                              // the host whose settings have exit_after
+	hangs bool                                // a's loop answers nothing once the alias has left
 
 	a, b *Desk
 	end  context.CancelFunc
@@ -53,7 +54,13 @@ func (p *pair) stop() { p.end(); p.over.Wait() }
 
 func (p *pair) desk(host string) *Desk {
 	return NewDesk(Options{
-		Status:   func(context.Context) (control.Snapshot, error) { return p.status(), nil },
+		Status: func(ctx context.Context) (control.Snapshot, error) {
+			if p.hangs && p.has() != "a" {
+				<-ctx.Done()
+				return control.Snapshot{}, ctx.Err()
+			}
+			return p.status(), nil
+		},
 		Order:    p.order,
 		Patience: func() time.Duration { return time.Second },
 		Say: func(alias netip.Addr, says peer.Drill) {
@@ -114,8 +121,12 @@ func good() control.Snapshot {
 	}}}
 }
 
-func (p *pair) order(_ context.Context, o control.Order) ([]control.Outcome, error) {
+func (p *pair) order(ctx context.Context, o control.Order) ([]control.Outcome, error) {
 	time.Sleep(20 * time.Millisecond)
+	if p.hangs && p.has() != "a" {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.orders = append(p.orders, o)

@@ -49,7 +49,6 @@ func standing() *Subject {
 // TestEachFindingOfTheNetwork: one thing about the network of the good pair is changed, and
 // exactly its findings come.
 func TestEachFindingOfTheNetwork(t *testing.T) {
-	answer := func(addr string, a Answers) func(*Subject) { return func(s *Subject) { s.Live.Answers[at(addr)] = a } }
 	alias := func(change func(*control.Alias)) func(*Subject) {
 		return func(s *Subject) { change(&s.Live.Monitor.Aliases[0]) }
 	}
@@ -180,6 +179,11 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 	}
 }
 
+// answer has an address answer so.
+func answer(addr string, a Answers) func(*Subject) {
+	return func(s *Subject) { s.Live.Answers[at(addr)] = a }
+}
+
 // hops gives the host a route with two next hops that live.
 func hops(s *Subject) {
 	s.Config.Routes = []config.Route{{Line: 9, Prefix: netip.MustParsePrefix("10.9.0.0/16"), Via: []netip.Addr{netip.MustParseAddr("172.16.1.7"), netip.MustParseAddr("172.16.1.8")}}}
@@ -279,5 +283,27 @@ func TestWhatIsGoodAboutManyIsOneLine(t *testing.T) {
 	}
 	if lines != 1 {
 		t.Errorf("%d lines", lines)
+	}
+}
+
+// What could not be asked is not said to be there instead of what is silent.
+func TestWhoIsSilentIsNotReplacedByWhoWasNotAsked(t *testing.T) {
+	could := Answers{ICMP: Answer{State: CouldNot, Why: "busy"}, ARP: Answer{State: CouldNot, Why: "busy"}}
+	for name, c := range map[string]struct {
+		change []func(*Subject)
+		want   string
+	}{
+		"a next hop": {[]func(*Subject){hops, answer("172.16.1.8", mute()), answer("172.16.1.7", could)}, "whether the others live is not known"},
+		"a router": {[]func(*Subject){answer("172.16.1.1", mute()), answer("172.16.1.9", could), func(s *Subject) {
+			s.Config.Aliases[0].Witnesses = []netip.Addr{netip.MustParseAddr("172.16.1.9")}
+		}}, "whether the others answer is not known"},
+	} {
+		s := standing()
+		for _, change := range c.change {
+			change(s)
+		}
+		if all := Network(s); !slices.ContainsFunc(all, func(f Finding) bool { return strings.Contains(f.Why, c.want) }) {
+			t.Errorf("%s: %+v", name, all)
+		}
 	}
 }

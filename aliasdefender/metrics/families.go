@@ -225,7 +225,7 @@ var ofDrills = []Family{
 		}},
 	{"aliasdefender_drill_last_timestamp_seconds", Gauge, "", "When the last drill of this host began, in seconds since 1970. No row if there was none since the start.",
 		lastDrill(func(p *page, d *control.Drill) { p.at("", d.At) })},
-	{"aliasdefender_drill_last_good", Gauge, "", "1: in the last drill the alias went and came back, and no host saw a gap of more than 100 ms.",
+	{"aliasdefender_drill_last_good", Gauge, "", "1: in the last drill the alias went and came back, and no host that measured saw a gap of more than 100 ms.",
 		lastDrill(func(p *page, d *control.Drill) { p.yes("", d.Outcome == control.DrillGood) })},
 	{"aliasdefender_drill_last_gap_seconds", Gauge, "alias host", "The longest gap that this host (us) or the partner saw in the last drill. No row of a host that did not measure.",
 		lastDrill(func(p *page, d *control.Drill) {

@@ -75,19 +75,23 @@ func (l *loop) read() {
 	first := host.KeepsRoutes && l.readAt.IsZero()
 	l.wg.Go(func() {
 		s, err := l.o.Tables.Read()
-		var routes, ours []host.TableRoute
+		var routes []host.TableRoute
 		var cannot error
 		if len(wanted) > 0 {
 			routes, cannot = l.o.Tables.ReadRoutes(tables, func(p netip.Prefix) bool { return wanted[p] })
 			err = errors.Join(err, cannot)
 		}
-		if first && err == nil {
-			ours, err = l.o.Tables.OurRoutes()
+		l.k.post(func(l *loop) { l.hasRead(s, routes, err, asked, number) })
+		if !first || err != nil {
+			return
 		}
+		ours, noOurs := l.o.Tables.OurRoutes() // no route waits for that
 		l.k.post(func(l *loop) {
-			if l.hasRead(s, routes, err, asked, number); first && err == nil {
-				l.leftovers(ours)
+			if noOurs != nil {
+				l.o.Log.WithField("event", "kernel_unreadable").WithError(noOurs).Warn("cannot read whether routes of an earlier Monitor are left")
+				return
 			}
+			l.leftovers(ours)
 		})
 	})
 }

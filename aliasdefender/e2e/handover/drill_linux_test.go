@@ -64,7 +64,8 @@ func drillIsNotNoticed(t *testing.T, p *pair.Pair) {
 	<-time.After(time.Second) // until an answer counts as lost
 	r := p.Asker.Report(from, to)
 	still := max(stage.Stillness(p.Asker, p.Control, r.Longest.From, r.Longest.To), time.Millisecond)
-	switch calm := still < 10*time.Millisecond && !stage.Away(from.Add(-time.Second), monitors...); {
+	calm := still < 10*time.Millisecond && !stage.Away(from.Add(-time.Second), monitors...)
+	switch {
 	case d.Outcome == control.DrillFailed || d.Outcome == control.DrillRefused:
 		if calm || stage.Soak() {
 			t.Errorf("%s", d.Text)
@@ -77,10 +78,16 @@ func drillIsNotNoticed(t *testing.T, p *pair.Pair) {
 	case r.Longest.Length() > 100*time.Millisecond && still < r.Longest.Length()/2:
 		t.Errorf("the client's longest gap was %v, %d questions lost; the machine stood still for %v", r.Longest.Length(), r.Lost, still)
 	}
-	if x := d.Aliases[0]; len(d.Aliases) != 1 || x.Us == nil || x.Partner == nil || x.Us.Asked < 50 || x.Partner.Asked < 50 {
+	if len(d.Aliases) != 1 {
+		t.Fatalf("figures: %+v", d.Aliases)
+	}
+	if d.Outcome == control.DrillUnmeasured && !calm && !stage.Soak() {
+		return // the partner may not have told its figures in time
+	}
+	if x := d.Aliases[0]; x.Us == nil || x.Partner == nil || x.Us.Asked < 50 || x.Partner.Asked < 50 {
 		t.Errorf("figures: %+v", d.Aliases)
 	}
-	if gone := p.Holders.Tenure(from, to).LongestNobody; gone > 0 {
+	if gone := p.Holders.Tenure(from, to).LongestNobody; gone > 0 && !stage.Away(from.Add(-time.Second), monitors...) {
 		t.Errorf("nobody had the alias for %v", gone)
 	}
 	if !slices.ContainsFunc(p.Holders.Spans(), func(s lab.Span) bool { return s.By == "b" && s.From.After(from) }) {
@@ -108,6 +115,9 @@ func TestADrillIsRefusedOnWhateverIsRed(t *testing.T) {
 	refused := func(h *lab.Host, words string) {
 		t.Helper()
 		d, code := drilled(t, p, h)
+		for ctx := stage.Patiently(t); !stage.Soak() && strings.Contains(d.Text, "the Monitor has a problem") && ctx.Err() == nil; {
+			d, code = drilled(t, p, h) // on a busy machine it may hear badly for a while
+		}
 		if d.Outcome != control.DrillRefused || code != stage.Failed || !strings.Contains(d.Text, words) {
 			t.Errorf("%s: %s, exit %d: %s", words, d.Outcome, code, d.Text)
 		}
