@@ -84,15 +84,7 @@ func browser(t *testing.T, at string) func(method, path, form string) (*http.Res
 		}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		resp, err := web.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp, string(body)
+		return whole(t, resp, err)
 	}
 }
 
@@ -207,6 +199,12 @@ func sent(t *testing.T, at, method, path string, headers ...string) (*http.Respo
 		r.Header.Set(name, value)
 	}
 	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	return whole(t, resp, err)
+}
+
+// whole is an answer with its body.
+func whole(t *testing.T, resp *http.Response, err error) (*http.Response, string) {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

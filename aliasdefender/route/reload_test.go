@@ -145,13 +145,7 @@ func (n noRemove) RemoveRoutes(o []host.TableRoute) []error {
 
 func TestARemovalThatFailsIsTriedAgainAfterPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		o := w.options(two(""))
-		o.Tables = noRemove{w}
-		w.startWith(o)
-		time.Sleep(3 * time.Second)
-		w.change(func() { w.takes = time.Millisecond })
-		w.k.Reload(configOf(t, "interval = \"1s\"\n"))
+		w := newLeaving(t, "interval = \"1s\"\n")
 		time.Sleep(10 * time.Second)
 		if n := strings.Count(strings.Join(w.did(), " "), "remove"); n < 3 || n > 5 {
 			t.Errorf("%d removals in 10 s", n)
@@ -164,13 +158,7 @@ func TestARemovalThatFailsIsTriedAgainAfterPauses(t *testing.T) {
 // to go.
 func TestARouteThatLeavesDoesNotSetTheRhythmOfTheHopsThatItShares(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		o := w.options(two(""))
-		o.Tables = noRemove{w}
-		w.startWith(o)
-		time.Sleep(3 * time.Second)
-		w.change(func() { w.takes = time.Millisecond })
-		w.k.Reload(configOf(t, "interval = \"10s\"\n[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.2\"]\n"))
+		w := newLeaving(t, "interval = \"10s\"\n[[route]]\nprefix = \"192.0.2.64/27\"\nvia = [\"10.1.0.2\"]\n")
 		time.Sleep(time.Second)
 		w.ask(func(l *loop) bool {
 			for _, h := range l.hops {
@@ -191,13 +179,7 @@ func TestARouteThatLeavesDoesNotSetTheRhythmOfTheHopsThatItShares(t *testing.T) 
 // name is one row of Status, and one series of the metrics.
 func TestARouteWhoseInstallChangesIsShownOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		o := w.options(two(""))
-		o.Tables = noRemove{w}
-		w.startWith(o)
-		time.Sleep(3 * time.Second)
-		w.change(func() { w.takes = time.Millisecond })
-		w.k.Reload(configOf(t, two("install = false\n")))
+		w := newLeaving(t, two("install = false\n"))
 		time.Sleep(10 * time.Second)
 		all, _, err := w.k.Snapshot(context.Background(), false)
 		if err != nil || len(all) != 1 {
@@ -231,4 +213,16 @@ func TestWhatARouteReplacesIsShownUntilItIsThere(t *testing.T) {
 			t.Errorf("%+v, %v", all, err)
 		}
 	})
+}
+
+// newLeaving is a world of two hops whose route cannot be removed, with a new file.
+func newLeaving(t *testing.T, file string) *world {
+	w := newWorld(t)
+	o := w.options(two(""))
+	o.Tables = noRemove{w}
+	w.startWith(o)
+	time.Sleep(3 * time.Second)
+	w.change(func() { w.takes = time.Millisecond })
+	w.k.Reload(configOf(t, file))
+	return w
 }
