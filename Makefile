@@ -135,12 +135,13 @@ race:
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(RACE)
 	CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 30m $(TESTFLAGS) $(BUBBLES)
 
-# For an hour: random faults, and dozens of each heal, crash and kind of hand-over, at the
-# rhythms that users have, with new seeds, which are printed; and web servers that die.
-# Here times are judged; each is printed in a line "figure:". If the machine's own noise
-# explains more than a fifth of a run, the run fails and says so.
+# For an hour: random faults, with new seeds, which are printed, for SOAKTIME in four set-ups
+# side by side; dozens of each heal, crash and kind of hand-over at the rhythms that users
+# have; and web servers that die. Here times are judged; each is printed in a line
+# "figure:". If the machine's own noise explains more than a fifth of a run, the run fails
+# and says so.
 soak:
-	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
+	CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 4 ./aliasdefender/e2e/chaos -soak -chaos $(SOAKTIME) $(TESTFLAGS)
 	@mkdir -p build
 	@set -e; failed=; for p in story handover peer initscript ipv6 service route examples metrics; do \
 		CGO_ENABLED=0 $(GO) test -v -count 1 -timeout 0 -parallel 1 ./aliasdefender/e2e/$$p -soak $(TESTFLAGS) >build/soak-$$p.log 2>&1 || failed=$$p; \
