@@ -139,6 +139,7 @@ func (m *machine) found(t *testing.T) []string {
 }
 
 var packageStories = []story{
+	powerCut,
 	{name: "standby: dpkg -i, a later version", serves: "a", held: true, deed: func(t *testing.T, s *scene) { s.b.restarts(t, laterDeb) }},
 	{name: "dpkg -i, a later version", serves: "a", held: true, deed: func(t *testing.T, s *scene) { s.a.restarts(t, laterDeb) }},
 	{name: "dpkg -i, with a mistake in aliasdefender.toml", serves: "a", held: true, deed: func(t *testing.T, s *scene) {
@@ -165,7 +166,8 @@ var packageStories = []story{
 	}},
 }
 
-// TestPackagesOfARealSystem: what an upgrade, a downgrade and a removal of the deb cost the
+// TestPackagesOfARealSystem: what a pair that the deb and the commands of its page have set up
+// does when a host fails, and what an upgrade, a downgrade and a removal of the deb cost the
 // clients, with systemd and with sysvinit.
 func TestPackagesOfARealSystem(t *testing.T) {
 	if *packagesDir == "" {

@@ -20,6 +20,13 @@ type story struct {
 	held   bool   // and some host has it at each moment
 }
 
+var powerCut = story{name: "power cut, and back", serves: "b", deed: func(t *testing.T, s *scene) {
+	s.a.crash(t)
+	stage.Must(t, s.holders.Wait(patiently(t), "b"))
+	stage.Must(t, s.a.host.Boot())
+	s.a.boot(t)
+}}
+
 var stories = []story{
 	{name: "standby: systemctl restart aliasdefender", on: "systemd", serves: "a", held: true, deed: func(t *testing.T, s *scene) {
 		s.b.do(t, "systemctl", "restart", "aliasdefender")
@@ -43,12 +50,7 @@ var stories = []story{
 		anotherMonitor(t, s.a, func() { s.a.do(t, "systemctl", "kill", "--signal=STOP", "aliasdefender") })
 	}},
 	{name: "reboot", serves: "b", held: true, deed: func(t *testing.T, s *scene) { s.a.reboot(t) }},
-	{name: "power cut, and back", serves: "b", deed: func(t *testing.T, s *scene) {
-		s.a.crash(t)
-		stage.Must(t, s.holders.Wait(patiently(t), "b"))
-		stage.Must(t, s.a.host.Boot())
-		s.a.boot(t)
-	}},
+	powerCut,
 	{name: "power cut, and back at once", deed: func(t *testing.T, s *scene) {
 		s.a.crash(t)
 		stage.Must(t, s.a.host.Boot())
