@@ -189,7 +189,7 @@ func (s *readmeStage) alike(host, verb string, args ...string) {
 	alike(s.t, host+"$ "+strings.Join(append([]string{"aliasdefender", verb}, args...), " "), out+errs)
 }
 
-// TestReadmeShowsWhatTheProgramSays plays the story of the README's first
+// TestReadmeShowsWhatTheProgramSays plays the story that begins on the README's first
 // screen: a serves, a crashes, b takes over, a is back, b gives the alias up.
 func TestReadmeShowsWhatTheProgramSays(t *testing.T) {
 	t.Parallel()
@@ -288,8 +288,8 @@ func TestReadmeComparisonSeesWordsAndColumns(t *testing.T) {
 func TestReadmeShowsNothingElse(t *testing.T) {
 	t.Parallel()
 	compared := []string{
-		"a$ aliasdefender Status", "b$ aliasdefender Why --last 2", "b$ aliasdefender RemoveAlias 172.16.1.2",
-		"$ aliasdefender Rehearse --only crash,partition",
+		"a$ aliasdefender Status", "b$ aliasdefender Why --last 2",
+		"$ aliasdefender Rehearse --only crash,partition", "b$ aliasdefender RemoveAlias 172.16.1.2",
 		"a$ aliasdefender Handover", "b$ aliasdefender Status", "b$ aliasdefender Maintenance on",
 	}
 	pages, err := filepath.Glob("../../../docs/*.md")
