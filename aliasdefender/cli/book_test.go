@@ -83,10 +83,16 @@ func blocks(t *testing.T) (all []block) {
 
 // TestEveryBlockSaysWhatItIs, for by that the tests below choose how they look at it.
 func TestEveryBlockSaysWhatItIs(t *testing.T) {
-	known := []string{"alias", "console", "ini", "json", "sh", "text", "toml"}
+	known := []string{"alias", "console", "go", "ini", "json", "sh", "text", "toml"}
 	for _, b := range blocks(t) {
 		if !slices.Contains(known, b.language) {
 			t.Errorf("%s:%d: a block of %q; say one of %q", b.page, b.line, b.language, known)
+		}
+	}
+	for _, name := range book(t) {
+		_, prose := parts(name, page(t, name))
+		for _, line := range regexp.MustCompile(`(?m)^\n {4}.*$`).FindAllString(prose, -1) {
+			t.Errorf("%s: a block that is only indented does not say what it is:%s", name, line)
 		}
 	}
 }
@@ -144,6 +150,59 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 	}
 	if followed < 100 {
 		t.Errorf("only %d links are found", followed)
+	}
+}
+
+// TestEveryPathInTheBookIsThere: of this tree's files and of those that are installed.
+func TestEveryPathInTheBookIsThere(t *testing.T) {
+	ours := regexp.MustCompile(`^(?:etc/|docs/|init/|packaging/|aliasdefender/)[^:#, ]*|^/usr/local/share/doc/aliasdefender/examples/\S+`)
+	looked := 0
+	for _, name := range book(t) {
+		fenced, prose := parts(name, page(t, name))
+		words := spans(prose)
+		for _, b := range fenced {
+			words = append(words, strings.Fields(strings.Join(b.lines, " "))...)
+		}
+		for _, word := range words {
+			file := strings.Replace(ours.FindString(word), "/usr/local/share/doc/aliasdefender/examples/", "etc/examples/", 1)
+			if file == "" {
+				continue
+			}
+			looked++
+			if file == "etc/examples/hooks.conf" { // a sample that make install puts there
+				file = "init/aliasdefender.service.d/hooks.conf"
+			}
+			if _, err := os.Stat(filepath.Join("..", "..", file)); err != nil {
+				t.Errorf("%s: %s is not there", name, word)
+			}
+		}
+	}
+	if looked < 15 {
+		t.Errorf("only %d paths are found", looked)
+	}
+}
+
+// TestEveryPageThatIsNamedIsThere: remarks of Convert, comments of the samples and the
+// changelog name pages without a link.
+func TestEveryPageThatIsNamedIsThere(t *testing.T) {
+	files := []string{"CHANGELOG.md", "Makefile"}
+	for _, pattern := range []string{"aliasdefender/*/*.go", "etc/*", "etc/examples/*/*", "init/*"} {
+		files = append(files, matches(t, pattern)...)
+	}
+	named := 0
+	for _, file := range files {
+		if is, err := os.Stat(filepath.Join("..", "..", file)); err != nil || is.IsDir() {
+			continue
+		}
+		for _, name := range regexp.MustCompile(`docs/[\w/-]+\.md`).FindAllString(page(t, file), -1) {
+			named++
+			if _, err := os.Stat(filepath.Join("..", "..", name)); err != nil {
+				t.Errorf("%s names %s, which is not there", file, name)
+			}
+		}
+	}
+	if named < 50 {
+		t.Errorf("only %d pages are named", named)
 	}
 }
 

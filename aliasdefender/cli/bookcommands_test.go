@@ -13,7 +13,7 @@ import (
 )
 
 // ours is the program on a line of a shell, of a unit, or of a comment.
-var ours = regexp.MustCompile("(^|[\\s/='\"(])aliasdefender ([A-Za-z-][^&|;>#`}\n]*)")
+var ours = regexp.MustCompile("(^|[\\s/='\"(])aliasdefender ((?:[A-Za-z]|--)[^&|;>#`}\n]*)")
 
 // standsFor is what is written in the place of an alias and of a prefix, and what a shell or
 // a template puts there.
@@ -36,7 +36,10 @@ func commandsIn(text string) (all []string) {
 
 // accepted says what the command line has against words, without carrying them out.
 func accepted(words string) error {
-	args := strings.Fields(strings.NewReplacer(`"`, "", "'", "").Replace(words))
+	var args []string
+	for _, arg := range regexp.MustCompile(`'[^']*'|"[^"]*"|\S+`).FindAllString(words, -1) {
+		args = append(args, strings.Trim(arg, `'"`))
+	}
 	root := newApp(Options{Version: "test", Stdout: io.Discard, Stderr: io.Discard}).root()
 	c, rest, err := root.Find(args)
 	if err != nil {
@@ -223,6 +226,62 @@ func TestEveryTargetInTheBookIsInTheMakefile(t *testing.T) {
 	for words, want := range map[string]bool{"install INIT=none": true, "instal": false, "install INTI=none": false} {
 		if err := makes(makefile, words); (err == nil) != want {
 			t.Errorf("make %s: %v", words, err)
+		}
+	}
+}
+
+// goTests says what is wrong with a command line of go test: its package, a flag of the
+// package's own, or a name that no test has.
+func goTests(t *testing.T, words string) error {
+	fields := strings.Fields(strings.ReplaceAll(words, "'", ""))
+	source := ""
+	for _, file := range matches(t, strings.TrimPrefix(fields[0], "./")+"/*_test.go") {
+		source += page(t, file)
+	}
+	for i, word := range fields[1:] {
+		name, is := strings.CutPrefix(word, "-")
+		switch {
+		case is && name == "run":
+			top, _, _ := strings.Cut(fields[i+2], "/")
+			if top == "^$" { // for its benchmarks alone
+				break
+			}
+			for _, one := range strings.Split(top, "|") {
+				if !regexp.MustCompile(`(?m)^func Test\w*` + one).MatchString(source) {
+					return errors.New("no test is called " + one)
+				}
+			}
+		case is && !slices.Contains([]string{"v", "timeout", "bench", "benchmem"}, name) && !strings.Contains(source, `("`+name+`", `):
+			return errors.New("its tests have no flag " + word)
+		}
+	}
+	return nil
+}
+
+// TestEveryGoTestInTheBookIsOne: those by which a reader plays a test again.
+func TestEveryGoTestInTheBookIsOne(t *testing.T) {
+	seen := 0
+	for _, name := range book(t) {
+		fenced, prose := parts(name, page(t, name))
+		lines := spans(prose)
+		for _, b := range fenced {
+			lines = append(lines, b.lines...)
+		}
+		for _, line := range lines {
+			if words, is := strings.CutPrefix(line, "go test "); is {
+				seen++
+				if err := goTests(t, words); err != nil {
+					t.Errorf("%s: go test %s: %v", name, words, err)
+				}
+			}
+		}
+	}
+	if seen < 5 {
+		t.Errorf("only %d are found", seen)
+	}
+	for words, want := range map[string]bool{"./aliasdefender/cli -run 'Every|Wrong' -v": true, "./aliasdefender/cli -run Evry": false, "./aliasdefender/cli -day 1h": false} {
+		if err := goTests(t, words); (err == nil) != want {
+			t.Errorf("go test %s: %v", words, err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"alias-defender/aliasdefender/config"
 )
 
-// read loads a table and settings as the program does, with a program wherever the settings
+// readFiles loads a table and settings as the program does, with a program wherever the settings
 // name one of the administrator's.
 func readFiles(t *testing.T, table, settings string) error {
 	t.Helper()
@@ -102,5 +102,46 @@ func TestEveryFileInTheBookIsRead(t *testing.T) {
 	}
 	if tables < 4 || settings < 15 {
 		t.Errorf("only %d tables and %d settings are found", tables, settings)
+	}
+}
+
+// TestEverySettingInTheBookIsOne: text too writes settings as the file has them.
+func TestEverySettingInTheBookIsOne(t *testing.T) {
+	known := map[string]bool{}
+	text := page(t, "docs/man/aliasdefender.toml.5") + page(t, "etc/aliasdefender.toml")
+	for _, m := range regexp.MustCompile(`(?m)(?:^\.It Ic |\b)(\w+) = `).FindAllStringSubmatch(text, -1) {
+		known[m[1]] = true
+	}
+	setting := regexp.MustCompile(`^(?:\[[^\]]+\] ([a-z_]+)(?: = .*)?|([a-z_]+) = .*)$`)
+	looked := 0
+	for _, name := range book(t) {
+		_, prose := parts(name, page(t, name))
+		for _, code := range spans(prose) {
+			if m := setting.FindStringSubmatch(code); m != nil {
+				looked++
+				if !known[m[1]+m[2]] {
+					t.Errorf("%s: `%s` is no setting", name, code)
+				}
+			}
+		}
+	}
+	if looked < 80 {
+		t.Errorf("only %d settings are found", looked)
+	}
+}
+
+// TestEveryLineOfGoInTheBookIsTheRules: the design shows what a row and a fact cost.
+func TestEveryLineOfGoInTheBookIsTheRules(t *testing.T) {
+	squeezed := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	program := squeezed(sources(t, "aliasdefender/rules/*.go"))
+	for _, b := range blocks(t) {
+		if b.language != "go" {
+			continue
+		}
+		for _, line := range b.lines {
+			if !strings.Contains(program, squeezed(line)) {
+				t.Errorf("%s:%d: rules has no such line: %s", b.page, b.line, line)
+			}
+		}
 	}
 }
