@@ -99,9 +99,10 @@ func TestEveryCommandInTheBookIsOne(t *testing.T) {
 			within(fmt.Sprintf("%s:%d", name, b.line), strings.Join(b.lines, "\n"))
 		}
 		for _, code := range spans(prose) {
-			if m := named.FindStringSubmatch(code); m != nil && !strings.HasPrefix(m[1], "VERB ") {
-				words, _, _ := strings.Cut(m[1]+m[2], " && ")
-				try(name, names.ReplaceAllString(standsFor.Replace(words), "$0 FILE"))
+			for _, part := range strings.Split(code, " && ") {
+				if m := named.FindStringSubmatch(part); m != nil && !strings.HasPrefix(m[1], "VERB ") {
+					try(name, names.ReplaceAllString(standsFor.Replace(m[1]+m[2]), "$0 FILE"))
+				}
 			}
 		}
 	}
