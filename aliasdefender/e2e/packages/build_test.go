@@ -1,9 +1,11 @@
 package packages
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -43,6 +45,7 @@ run*)
 		find usr etc -printf '%m %p %l\n' | sort
 		find usr etc -type f | sort | xargs sha256sum
 	) >"$out/aliasdefender_1_$arch.$format"
+	cp -R usr/share/doc/aliasdefender "$FAKE/doc-$arch-$format"
 	;;
 test*) ;;
 esac
@@ -105,6 +108,33 @@ func TestTwoClonesOnTwoMachinesMakeTheSamePackages(t *testing.T) {
 		if diff := cmp.Diff(stage.Read(t, m.dir+"/one/build/packages/"+file), stage.Read(t, m.dir+"/two/build/packages/"+file)); diff != "" {
 			t.Errorf("%s (-one +two):\n%s", file, diff)
 		}
+	}
+}
+
+// A package has the pages at other places than the tree has.
+func TestEveryLinkInAPackagesPagesLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	m := newMaking(t)
+	m.sh(t, m.source, "make packages")
+	doc := filepath.Join(m.dir, "doc-amd64-deb")
+	followed := 0
+	stage.Must(t, filepath.WalkDir(doc, func(page string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(page) != ".md" {
+			return err
+		}
+		for _, link := range regexp.MustCompile(`\]\(([^)\s#]+)[^)]*\)`).FindAllStringSubmatch(stage.Read(t, page), -1) {
+			if strings.Contains(link[1], "://") {
+				continue
+			}
+			followed++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), link[1])); err != nil {
+				t.Errorf("%s: the link %s leads nowhere", strings.TrimPrefix(page, doc+"/"), link[1])
+			}
+		}
+		return nil
+	}))
+	if followed < 100 {
+		t.Errorf("only %d links are found", followed)
 	}
 }
 
