@@ -31,6 +31,7 @@ var commonShapes = []shape{
 		conf: `vrrp_instance web { state BACKUP
 interface eth0
 priority 50
+version 3
 advert_int 0.5
 preempt_delay 10
 unicast_peer { 172.16.1.4 }

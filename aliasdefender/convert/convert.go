@@ -53,8 +53,8 @@ type Files struct {
 // config.Mistakes: then nothing can be made of it.
 func Convert(o Options) (*Files, error) {
 	var said []comment
-	tree, err := read(o.Path, o.ConfigID, func(at Place, text string) {
-		said = append(said, comment{at, text, true})
+	tree, err := read(o.Path, o.ConfigID, func(at Place, text string, todo bool) {
+		said = append(said, comment{at, text, todo})
 	})
 	if err != nil {
 		return nil, err

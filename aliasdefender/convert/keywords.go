@@ -1,6 +1,9 @@
 package convert
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // meant says what becomes of a keyword that gives no setting of ours.
 type meant struct {
@@ -10,6 +13,14 @@ type meant struct {
 
 func note(text string) meant { return meant{false, text} }
 func todo(text string) meant { return meant{true, text} }
+
+// unlessOff is the meaning of a statement that may switch off what it is about.
+func (m meant) unlessOff(n *node) meant {
+	if strings.HasPrefix(n.words[0], "smtp_alert") && slices.Contains([]string{"off", "false", "no"}, n.word(0)) {
+		return note("is off, and no mail is sent by the Monitor either")
+	}
+	return m
+}
 
 var (
 	ofVRRP    = note("is about VRRP, which is not spoken here")
@@ -96,7 +107,8 @@ var ofInstance = map[string]meant{
 	"use_vmac": virtualMA, "use_vmac_addr": virtualMA, "vmac_xmit_base": virtualMA, "use_ipvlan": virtualMA,
 	"smtp_alert":                 ofMail,
 	"no_accept":                  todo("packets to an alias are always accepted; filter them by rules of your own"),
-	"dont_track_primary":         todo("an alias always leaves a NIC without link (row H3), and no host without one takes it (row W2)"),
+	"dont_track_primary":         note("an alias always leaves a NIC without link (row H3), and no host without one takes it (row W2)"),
+	"no_virtual_ipaddress":       note("an instance without an address is no alias"),
 	"down_timer_adverts":         todo("a dead holder is missed after interval + misses x timeout; set misses (docs/man: aliasdefender.toml(5))"),
 	"track_file":                 ofTracked,
 	"track_bfd":                  ofTracked,
