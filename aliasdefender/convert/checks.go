@@ -245,7 +245,7 @@ func (c *converter) makeGroups() {
 			}
 			c.sets = append(c.sets, s)
 			if !c.key {
-				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; 'aliasdefender GenKey %s', copy it to the partner, then convert once more, or take the # away before [peer] and [group.%s]", show(name), showPath(c.options.Key), s.name)
+				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; %s, then convert once more, or take the # away before [peer] and [group.%s]", show(name), c.makeKey(), s.name)
 			}
 		}
 	}

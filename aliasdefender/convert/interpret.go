@@ -154,8 +154,8 @@ func (in *interpreter) instance(n *node) *instance {
 	return v
 }
 
-// authText is what is said of a password, which is replaced by a key.
-const authText = "authentication: the password of VRRP is not used; the two Monitors talk with a key, which 'aliasdefender GenKey /etc/aliasdefender.key' makes (docs/channel.md)"
+// authText begins what is said of a password, which is replaced by a key.
+const authText = "authentication: the password of VRRP is not used; the two Monitors talk with"
 
 // role finds out which of the two hosts this is. The partner's priority is in its own file,
 // so the state counts. Both may be MASTER, or both BACKUP, and only the priorities tell them
@@ -238,6 +238,9 @@ func (in *interpreter) address(v *instance, n *node) {
 		value := ""
 		if i+1 < len(rest) {
 			value = rest[i+1]
+		} else if slices.Contains(withValue, rest[i]) {
+			v.do(n.at, "%s: %s has no value, and keepalived leaves this address out; so there is no row for it: write the value, or take the word out", show(text), rest[i])
+			return
 		}
 		switch rest[i] {
 		case "dev":
@@ -249,14 +252,17 @@ func (in *interpreter) address(v *instance, n *node) {
 		case "peer":
 			v.do(n.at, "%s: peer %s cannot be said in hostname.alias; an alias is an address of a subnet", show(text), show(value))
 			i++
-		case "brd", "broadcast", "scope", "preferred_lft":
-			if rest[i] == "scope" && value != "global" || rest[i] == "preferred_lft" {
+		case "brd", "broadcast":
+			v.note(n.at, "%s: %s is not passed on", show(text), rest[i])
+			i++
+		case "scope", "preferred_lft":
+			if value != "global" && value != "forever" {
 				v.do(n.at, "%s: %s %s cannot be said; an alias has the scope of its address, and one of IPv6 is never chosen as the source of what is new", show(text), rest[i], show(value))
 			}
 			i++
 		case "no_track":
 			v.note(n.at, "%s: no_track: an alias that another program removes is put back", show(text))
-		case "noprefixroute", "-nodad", "home":
+		case "noprefixroute", "-nodad", "home", "mngtmpaddr", "autojoin":
 			v.note(n.at, "%s: %s is not passed on", show(text), rest[i])
 		case "use_vmac":
 			v.about(n.at, virtualMA, "use_vmac")
@@ -266,6 +272,9 @@ func (in *interpreter) address(v *instance, n *node) {
 	}
 	v.addresses = append(v.addresses, a)
 }
+
+// withValue are the words of an address that a value belongs to.
+var withValue = []string{"dev", "label", "peer", "brd", "broadcast", "scope", "preferred_lft"}
 
 // ones is the length of a dotted mask, or -1.
 func ones(mask netip.Addr) int {

@@ -188,6 +188,36 @@ func TestTimesAreThoseThatKeepalivedUses(t *testing.T) {
 	}
 }
 
+// TestWordsOfAnAddressAreSpokenOf: its broadcast address, and a word whose value is missing,
+// for which keepalived leaves the address out.
+func TestWordsOfAnAddressAreSpokenOf(t *testing.T) {
+	o := options(t, strings.Replace(inside(""), "172.16.1.2/24\n", "172.16.1.2/24 brd 172.16.1.255 scope global\n172.16.1.3/24 dev\n172.16.1.4/24 label\n172.16.1.5/24 scope\n172.16.1.6/24 mngtmpaddr autojoin\n172.16.1.7/24 preferred_lft forever\n", 1))
+	got, err := Convert(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remarks := strings.Join(got.Remarks, "\n")
+	if rows := bare(got.Aliases); len(rows) != 3 {
+		t.Errorf("%q", rows)
+	}
+	for line, what := range map[string]string{"10": "172.16.1.3/24: dev", "11": "172.16.1.4/24: label", "12": "172.16.1.5/24: scope"} {
+		if !strings.Contains(remarks, "keepalived.conf:"+line+": "+what+" has no value, and keepalived leaves this address out") {
+			t.Errorf("remarks: %s", remarks)
+		}
+	}
+	if strings.Contains(remarks, ":9: ") || !strings.Contains(string(got.Aliases), "172.16.1.2/24: brd is not passed on") || strings.Contains(remarks, ":13: ") || strings.Contains(remarks, ":14: ") {
+		t.Errorf("remarks: %s\n%s", remarks, got.Aliases)
+	}
+}
+
+// TestAKeyThatIsThereAndCannotBeUsedIsNotMadeAnew: what is wrong with it is said instead.
+func TestAKeyThatIsThereAndCannotBeUsedIsNotMadeAnew(t *testing.T) {
+	_, set, remarks := converted(t, strings.Replace(inside("authentication {\nauth_type PASS\n}\ntrack_interface {\neth7\n}\nnotify /usr/local/bin/notify\n"), "172.16.1.2/24\n", "172.16.1.2/24\n172.16.1.3/24\n", 1), func(o *Options) { o.Key = "/locked" })
+	if strings.Contains(remarks, "GenKey") || strings.Count(remarks, "/locked may not be read") != 3 || has(set, "[peer]") {
+		t.Errorf("remarks: %s\n%q", remarks, set)
+	}
+}
+
 // TestARemarkIsForSomebodyWhoCanAct: mail that is switched off, and the same thing said of
 // many servers, need nobody's decision.
 func TestARemarkIsForSomebodyWhoCanAct(t *testing.T) {
