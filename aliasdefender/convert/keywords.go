@@ -61,6 +61,8 @@ var globals = map[string]meant{
 	"smtp_alert":    ofMail, "smtp_alert_vrrp": ofMail,
 	"smtp_alert_checker": ofIPVS,
 	"use_symlink_paths":  ofProcess, "set_supplementary_groups": ofProcess, "umask": ofProcess,
+	"disable_local_igmp": ofVRRP, "v3_checksum_as_v2": ofVRRP, "log_unknown_vrids": ofVRRP, "vmac_prefix": ofVRRP, "vmac_addr_prefix": ofVRRP,
+	"random_seed": ofProcess, "data_use_instance": ofProcess, "json_version": ofProcess, "iproute_usr_dir": ofProcess, "iproute_etc_dir": ofProcess,
 	"dynamic_interfaces": note("a NIC may come and go; until it is there nothing is taken on it"),
 }
 

@@ -221,7 +221,7 @@ func TestAKeyThatIsThereAndCannotBeUsedIsNotMadeAnew(t *testing.T) {
 // TestARemarkIsForSomebodyWhoCanAct: mail that is switched off, and the same thing said of
 // many servers, need nobody's decision.
 func TestARemarkIsForSomebodyWhoCanAct(t *testing.T) {
-	_, _, remarks := converted(t, "global_defs {\nsmtp_alert false\n}\n"+inside("smtp_alert off\nno_virtual_ipaddress\ndont_track_primary\n"), nil)
+	_, _, remarks := converted(t, "global_defs {\nsmtp_alert false\ndisable_local_igmp\nvmac_prefix v\nrandom_seed 3\njson_version 2\n}\n"+inside("smtp_alert off\nno_virtual_ipaddress\ndont_track_primary\n"), nil)
 	if remarks != "" {
 		t.Errorf("remarks: %s", remarks)
 	}

@@ -249,7 +249,8 @@ func TestAnInstanceStaysOneThing(t *testing.T) {
 		remark     string
 	}{
 		{"one row", inside(""), false, ""},
-		{"two of a family", two, false, "keepalived.conf:1: web: its 2 aliases are not one thing here"},
+		{"two of a subnet", two, false, ""},
+		{"two of a family, in two subnets", strings.Replace(inside(""), "172.16.1.2/24\n", "172.16.1.2/25\n172.16.1.193/26\n", 1), true, "keepalived.conf:10: 172.16.1.193: the partner 172.16.1.5 is not in its subnet"},
 		{"two with hooks", strings.TrimSuffix(two, "}\n") + "notify /usr/local/bin/notify\n}\n", true, "keepalived.conf:12: vrrp_instance web: its notify scripts"},
 		{"two families", families, true, ""},
 	} {
