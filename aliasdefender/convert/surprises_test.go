@@ -236,6 +236,13 @@ func TestNopreemptIsIgnoredWhereKeepalivedIgnoresIt(t *testing.T) {
 			t.Errorf("%q:\n%s%s", role, got.Aliases, got.Settings)
 		}
 	}
+	// preempt takes back a nopreempt above it, and not one below it.
+	for words, back := range map[string]bool{"nopreempt\npreempt": true, "preempt\nnopreempt": false} {
+		_, set, _ := converted(t, strings.Replace(inside(""), "state MASTER\npriority 150", "state BACKUP\npriority 50\n"+words, 1), nil)
+		if has(set, "failback = true") != back {
+			t.Errorf("%q: %q", words, set)
+		}
+	}
 }
 
 // TestAnInstanceStaysOneThing: its aliases go together by themselves only as long as all
