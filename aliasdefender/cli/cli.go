@@ -7,6 +7,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,8 @@ type Options struct {
 // Run is the program: it carries out a command line, without the program's name, and
 // returns the exit code. When ctx ends, a Monitor ends as on TERM.
 func Run(ctx context.Context, args []string, o Options) int {
+	stdout := logs.Escape(o.Stdout)
+	o.Stdout = stdout
 	a := newApp(o)
 	root := a.root()
 	root.SetArgs(args)
@@ -65,6 +68,11 @@ func Run(ctx context.Context, args []string, o Options) int {
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	code, text := verdict(err)
+	// Whoever reads half of a file must not take it for all.
+	if lost := stdout.Lost(); lost != nil && !errors.Is(err, lost) {
+		code = cmp.Or(code, exitFailed)
+		text = strings.TrimPrefix(fmt.Sprintf("%s\nstandard output: %v; what was printed is not whole", text, lost), "\n")
+	}
 	if text != "" {
 		// One line for each, with the program's name: in a boot log they stand among
 		// the lines of other programs.

@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -150,7 +151,13 @@ var thisHost = convert.Host{
 		return ""
 	},
 	Program: config.LookAtCommand,
-	Key:     func(path string) bool { return config.LookAtKey(path) == "" },
+	Key: func(path string) (good bool, problem string) {
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return false, ""
+		}
+		problem = config.LookAtKey(path)
+		return problem == "", problem
+	},
 	User: func(name string) bool {
 		_, err := user.Lookup(name)
 		return err == nil
@@ -192,6 +199,8 @@ func unwritable(path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s cannot be written: there is no directory %s; create that first", path, filepath.Dir(path))
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%s cannot be written: %s is no directory; name one", path, filepath.Dir(path))
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s cannot be written: permission denied; run as root, or name another directory", path)
 	}

@@ -61,6 +61,7 @@ func TestWhatCannotBeReadIsRefusedWithItsPlace(t *testing.T) {
 		{"a sequence without numbers", "~SEQ(A, b) x\n", "keepalived.conf:1: b is no number of ~SEQ"},
 		{"a list", "~LST(A, 1, 2) x\n", "keepalived.conf:1: ~LST(A, 1, 2) x: only ~SEQ(NAME, FIRST, STEP, LAST) and ~SEQx are read here; write the lines that it stands for"},
 		{"chance", "priority ${_RANDOM 1 100}\n", "keepalived.conf:1: ${_RANDOM} is another number each time; write the one that is meant"},
+		{"the environment", "priority ${_ENV PRIORITY}\n", "keepalived.conf:1: ${_ENV} is of the environment that keepalived is started in; write the value that is meant"},
 		{"too many lines", many + "x\n", fmt.Sprintf("keepalived.conf:%d: here the configuration has grown to more than 100000 lines", maxLines+1)},
 		{"deep blocks", strings.Repeat("a {\n", 20), "keepalived.conf:17: more than 16 blocks stand within each other"},
 		{"nothing", "", "keepalived.conf: has no vrrp_instance, and so no address that moves: nothing can be converted; IPVS (virtual_server) is not what Alias Defender does"},

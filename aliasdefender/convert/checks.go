@@ -228,8 +228,8 @@ func plain(name string, used map[string]bool) string {
 }
 
 // makeGroups makes a group of each sync group, and of each instance whose aliases may have
-// different facts, because they are on more than one NIC or of both families, or with which
-// something else goes. Of others it says that each goes for itself.
+// different facts, because they are on more than one NIC or in more than one subnet, each with
+// a router of its own, or with which something else goes. Others move together by themselves.
 func (c *converter) makeGroups() {
 	used := map[string]bool{}
 	add := func(at Place, name string, rows []*row) {
@@ -245,7 +245,7 @@ func (c *converter) makeGroups() {
 			}
 			c.sets = append(c.sets, s)
 			if !c.key {
-				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; 'aliasdefender GenKey %s', copy it to the partner, then convert once more, or take the # away before [peer] and [group.%s]", show(name), showPath(c.options.Key), s.name)
+				c.once(at, "%s: aliases are kept together by a group, and a group needs a key; %s, then convert once more, or take the # away before [peer] and [group.%s]", show(name), c.makeKey(), s.name)
 			}
 		}
 	}
@@ -264,10 +264,12 @@ func (c *converter) makeGroups() {
 			continue
 		}
 		first := v.rows[0]
-		if v.notifies.any() || len(v.routes) > 0 || slices.ContainsFunc(v.rows, func(r *row) bool { return r.nic != first.nic || r.addr.Is4() != first.addr.Is4() }) {
+		if v.notifies.any() || len(v.routes) > 0 || slices.ContainsFunc(v.rows, func(r *row) bool {
+			return r.nic != first.nic || r.addr.Is4() != first.addr.Is4() || r.subnet != first.subnet
+		}) {
 			add(v.at, v.name, v.rows)
 			continue
 		}
-		c.once(v.at, "%s: its %d aliases are not one thing here: those on one NIC mostly move together, but each may be moved, or claimed by another host, alone; if that must not be, put them into one group, which needs a key (docs/groups.md)", show(v.name), len(v.rows))
+		v.note(v.at, "its %d aliases are in one subnet of one NIC: what is found out is the same for all, and so they move together; each may still be moved by an order, or claimed by another host, alone, and a group would prevent that (docs/groups.md)", len(v.rows))
 	}
 }

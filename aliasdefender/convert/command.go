@@ -6,41 +6,37 @@ import (
 	"strings"
 )
 
-// programOf takes a command line out of what follows its keyword. If it is not quoted it is
-// the first word, of which the others are user and group; or all of it.
-func programOf(rest string, all bool) (command, user string) {
-	if rest == "" {
-		return "", ""
+// programOf takes a command out of what follows its keyword, as keepalived does: it is one
+// word, which mostly is quoted. In it the backslashes are gone that stood before a character,
+// and what it consists of is found by splitting it once more. others are the words behind it.
+func programOf(rest string) (command string, others []string) {
+	words, ok := unquote(rest, "")
+	if !ok || len(words) == 0 {
+		return rest, nil
 	}
-	if quote := rest[0]; quote == '"' || quote == '\'' {
-		inside, after, closed := strings.Cut(rest[1:], string(quote))
-		if closed {
-			return inside, strings.Trim(after, " \t")
-		}
-	}
-	if all {
-		return rest, ""
-	}
-	if i := strings.IndexAny(rest, " \t"); i >= 0 {
-		return rest[:i], strings.Trim(rest[i:], " \t")
-	}
-	return rest, ""
+	return words[0], words[1:]
 }
 
 // forShell is what only a shell understands.
 const forShell = "|&;<>()$`*?~\n"
 
-// arguments splits a command as keepalived does: by blanks outside of quotes, with \ before
-// a character that is to be taken as it is. Not ok: it is one for a shell, or a quote is not
-// closed.
+// arguments splits a command. Not ok: it is one for a shell, or a quote is not closed.
 func arguments(command string) (args []string, ok bool) {
+	args, ok = unquote(command, forShell)
+	return args, ok && len(args) > 0
+}
+
+// unquote splits a text as keepalived does: by blanks outside of quotes, with \ before a
+// character that is to be taken as it is. Not ok: outside of quotes it has one of the
+// characters that it must not have, or a quote is not closed.
+func unquote(text, not string) (words []string, ok bool) {
 	var b strings.Builder
 	within, quote := false, byte(0)
-	for i := 0; i < len(command); i++ {
-		switch c := command[i]; {
-		case c == '\\' && i+1 < len(command):
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && i+1 < len(text):
 			i++
-			b.WriteByte(command[i])
+			b.WriteByte(text[i])
 			within = true
 		case quote != 0 && c == quote:
 			quote = 0
@@ -50,11 +46,11 @@ func arguments(command string) (args []string, ok bool) {
 			quote, within = c, true
 		case c == ' ' || c == '\t':
 			if within {
-				args = append(args, b.String())
+				words = append(words, b.String())
 			}
 			b.Reset()
 			within = false
-		case strings.IndexByte(forShell, c) >= 0:
+		case strings.IndexByte(not, c) >= 0:
 			return nil, false
 		default:
 			b.WriteByte(c)
@@ -62,9 +58,9 @@ func arguments(command string) (args []string, ok bool) {
 		}
 	}
 	if within {
-		args = append(args, b.String())
+		words = append(words, b.String())
 	}
-	return args, quote == 0 && len(args) > 0
+	return words, quote == 0
 }
 
 // resolve makes of a command a program by its absolute path, with arguments. The problem
@@ -106,11 +102,14 @@ func processOf(command string) string {
 // mostComm is how long the name of a process may be, as package config has it.
 const mostComm = 255
 
+// plainly are the characters that a shell takes as they are.
+const plainly = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+,-"
+
 // quoted writes arguments so that a shell reads them as they are.
 func quoted(argv []string) string {
 	var words []string
 	for _, a := range argv {
-		if a != "" && strings.Trim(a, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=@%+,-") == "" {
+		if a != "" && strings.Trim(a, plainly) == "" {
 			words = append(words, a)
 			continue
 		}

@@ -33,11 +33,11 @@ type Options struct {
 
 // Host is what has to be known of the host that the files are for.
 type Host struct {
-	Subnets func(nic string) []netip.Prefix // of its own addresses there
-	Find    func(program string) string     // its absolute path; empty: there is none
-	Program func(path string) string        // why root could not safely run it; empty: it could
-	Key     func(path string) bool          // there is a good key
-	User    func(name string) bool          // there is such a user
+	Subnets func(nic string) []netip.Prefix               // of its own addresses there
+	Find    func(program string) string                   // its absolute path; empty: there is none
+	Program func(path string) string                      // why root could not safely run it; empty: it could
+	Key     func(path string) (good bool, problem string) // of a key that is there, and not good, why
+	User    func(name string) bool                        // there is such a user
 }
 
 // Files are both files, and what is to be said of them. The remarks stand in the files too,
@@ -53,13 +53,14 @@ type Files struct {
 // config.Mistakes: then nothing can be made of it.
 func Convert(o Options) (*Files, error) {
 	var said []comment
-	tree, err := read(o.Path, o.ConfigID, func(at Place, text string) {
-		said = append(said, comment{at, text, true})
+	tree, err := read(o.Path, o.ConfigID, func(at Place, text string, todo bool) {
+		said = append(said, comment{at, text, todo})
 	})
 	if err != nil {
 		return nil, err
 	}
-	c := &converter{interpreter: interpret(tree, said), options: o, host: o.Host, key: o.Host.Key(o.Key)}
+	c := &converter{interpreter: interpret(tree, said), options: o, host: o.Host}
+	c.key, c.badKey = o.Host.Key(o.Key)
 	if len(c.instances) == 0 {
 		return nil, refuse(Place{File: o.Path}, "has no vrrp_instance, and so no address that moves: nothing can be converted; IPVS (virtual_server) is not what Alias Defender does")
 	}
@@ -84,7 +85,8 @@ type converter struct {
 	*interpreter
 	options Options
 	host    Host
-	key     bool // the channel can be used
+	key     bool   // the channel can be used
+	badKey  string // why not, if there is a key
 
 	unprivileged bool // it is said that scripts had a user of their own
 

@@ -131,6 +131,9 @@ func (r *reader) put(at Place, l string) (line string, more []string, err error)
 		if name == "_RANDOM" {
 			return "", nil, refuse(at, "${_RANDOM} is another number each time; write the one that is meant")
 		}
+		if name == "_ENV" {
+			return "", nil, refuse(at, "${_ENV} is of the environment that keepalived is started in; write the value that is meant")
+		}
 		if !known {
 			continue
 		}

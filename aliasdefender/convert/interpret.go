@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,12 +13,15 @@ import (
 type interpreter struct {
 	model
 	said []comment
+
+	named   standing             // the blocks that have a name, each with its keyword
+	repeats map[string]*repeated // what was said of statements at the top
 }
 
 // interpret finds out what the statements mean.
 func interpret(tree []*node, said []comment) *interpreter {
 	in := &interpreter{said: said}
-	in.scripts, in.processes = map[string]*script{}, map[string]*process{}
+	in.scripts, in.processes, in.named, in.repeats = map[string]*script{}, map[string]*process{}, standing{}, map[string]*repeated{}
 	for _, n := range tree {
 		in.top(n)
 	}
@@ -38,7 +42,11 @@ func (in *interpreter) wrong(at Place, format string, args ...any) {
 
 // top takes in a statement at the top.
 func (in *interpreter) top(n *node) {
-	switch k := n.words[0]; k {
+	k := n.words[0]
+	if slices.Contains(withName, k) && in.twice(n) {
+		return
+	}
+	switch k {
 	case "vrrp_instance":
 		in.instances = append(in.instances, in.instance(n))
 	case "vrrp_sync_group":
@@ -50,6 +58,7 @@ func (in *interpreter) top(n *node) {
 		p := in.process(n)
 		in.processes[p.name] = p
 	case "global_defs":
+		in.unread(n, k, 0, true)
 		for _, g := range n.block {
 			in.globalDef(g)
 		}
@@ -58,7 +67,7 @@ func (in *interpreter) top(n *node) {
 		if !known {
 			m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
 		}
-		in.say(n.at, m, "%s", clip(strings.Join(n.words, " ")))
+		in.sayOnce(n, m)
 	}
 }
 
@@ -66,10 +75,16 @@ func (in *interpreter) globalDef(n *node) {
 	switch k := n.words[0]; k {
 	case "script_user":
 		in.global.user, in.global.userAt = strings.Join(n.words[1:], " "), n.at
+		in.unread(n, k, 2, false)
 	case "default_interface":
 		in.global.nic = n.word(0)
+		in.unread(n, k, 1, false)
 	default:
+		if k == "vrrp_version" {
+			in.global.version = in.number(n, 2, 2, 3)
+		}
 		m, known := globalMeaning(k)
+		m = m.unlessOff(n)
 		if !known {
 			m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
 		}
@@ -80,25 +95,38 @@ func (in *interpreter) globalDef(n *node) {
 // instance takes in a vrrp_instance.
 func (in *interpreter) instance(n *node) *instance {
 	v := &instance{at: n.at, name: n.word(0), priority: 100, advert: time.Second, notifies: notifies{at: n.at}}
-	stated, keeps := false, Place{}
+	in.unread(n, "vrrp_instance", 1, true)
+	stated, keeps, stands := false, Place{}, standing{}
 	for _, s := range n.block {
-		switch k := s.words[0]; k {
+		k := s.words[0]
+		if most, once := wordsOfInstance[k]; once {
+			in.unread(s, k, most, false)
+			if k != "state" {
+				in.again(stands, s, k, false)
+			}
+		}
+		switch k {
 		case "interface":
 			v.nic = s.word(0)
 		case "state":
-			stated, v.master = true, s.word(0) == "MASTER"
-			if v.master != (s.word(0) != "BACKUP") {
-				in.wrong(s.at, "state %s: is neither MASTER nor BACKUP, and counts as BACKUP", show(s.word(0)))
-			}
+			stated = true
+			in.state(v, s)
 		case "priority":
 			v.priority = in.number(s, 100, 1, 255)
 		case "nopreempt":
 			v.nopreempt, keeps = true, s.at
+		case "preempt":
+			v.nopreempt = false
+			v.about(s.at, ofInstance[k], k)
 		case "preempt_delay":
 			v.delay = in.seconds(s, 0, 0, 1000*time.Second)
 		case "advert_int":
-			v.advert = in.seconds(s, time.Second, 10*time.Millisecond, 255*time.Second)
+			v.advert, v.advertAt = in.seconds(s, time.Second, 10*time.Millisecond, 255*time.Second), s.at
+		case "version":
+			v.version = in.number(s, 2, 2, 3)
+			v.about(s.at, ofInstance[k], k)
 		case "virtual_ipaddress", "virtual_ipaddress_excluded":
+			in.unread(s, k, 0, true)
 			for _, a := range s.block {
 				in.address(v, a)
 			}
@@ -113,7 +141,7 @@ func (in *interpreter) instance(n *node) *instance {
 		case "virtual_rules":
 			v.about(s.at, ofInstance[k], k)
 		default:
-			if !in.tracks(&v.tracks, s) && !v.notifies.take(s) {
+			if !in.tracks(&v.tracks, s) && !in.notify(&v.notifies, s, "") {
 				v.unknown(s)
 			}
 		}
@@ -126,8 +154,8 @@ func (in *interpreter) instance(n *node) *instance {
 	return v
 }
 
-// authText is what is said of a password, which is replaced by a key.
-const authText = "authentication: the password of VRRP is not used; the two Monitors talk with a key, which 'aliasdefender GenKey /etc/aliasdefender.key' makes (docs/channel.md)"
+// authText begins what is said of a password, which is replaced by a key.
+const authText = "authentication: the password of VRRP is not used; the two Monitors talk with"
 
 // role finds out which of the two hosts this is. The partner's priority is in its own file,
 // so the state counts. Both may be MASTER, or both BACKUP, and only the priorities tell them
@@ -160,7 +188,7 @@ func (v *instance) unknown(s *node) {
 	if !known {
 		m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
 	}
-	v.about(s.at, m, s.words[0])
+	v.about(s.at, m.unlessOff(s), s.words[0])
 }
 
 // about says something of a keyword, once for each meaning that needs nobody to do anything.
@@ -189,6 +217,7 @@ func (v *instance) do(at Place, format string, args ...any) {
 // address takes in one line of virtual_ipaddress.
 func (in *interpreter) address(v *instance, n *node) {
 	text, rest := n.words[0], n.words[1:]
+	in.unread(n, show(text), len(rest), false)
 	a := address{at: n.at}
 	host, length, given := strings.Cut(text, "/")
 	addr, err := netip.ParseAddr(host)
@@ -209,6 +238,9 @@ func (in *interpreter) address(v *instance, n *node) {
 		value := ""
 		if i+1 < len(rest) {
 			value = rest[i+1]
+		} else if slices.Contains(withValue, rest[i]) {
+			v.do(n.at, "%s: %s has no value, and keepalived leaves this address out; so there is no row for it: write the value, or take the word out", show(text), rest[i])
+			return
 		}
 		switch rest[i] {
 		case "dev":
@@ -217,14 +249,20 @@ func (in *interpreter) address(v *instance, n *node) {
 		case "label":
 			a.label = value
 			i++
-		case "brd", "broadcast", "scope", "preferred_lft":
-			if rest[i] == "scope" && value != "global" || rest[i] == "preferred_lft" {
+		case "peer":
+			v.do(n.at, "%s: peer %s cannot be said in hostname.alias; an alias is an address of a subnet", show(text), show(value))
+			i++
+		case "brd", "broadcast":
+			v.note(n.at, "%s: %s is not passed on", show(text), rest[i])
+			i++
+		case "scope", "preferred_lft":
+			if value != "global" && value != "forever" {
 				v.do(n.at, "%s: %s %s cannot be said; an alias has the scope of its address, and one of IPv6 is never chosen as the source of what is new", show(text), rest[i], show(value))
 			}
 			i++
 		case "no_track":
 			v.note(n.at, "%s: no_track: an alias that another program removes is put back", show(text))
-		case "noprefixroute", "-nodad", "home":
+		case "noprefixroute", "-nodad", "home", "mngtmpaddr", "autojoin":
 			v.note(n.at, "%s: %s is not passed on", show(text), rest[i])
 		case "use_vmac":
 			v.about(n.at, virtualMA, "use_vmac")
@@ -234,6 +272,9 @@ func (in *interpreter) address(v *instance, n *node) {
 	}
 	v.addresses = append(v.addresses, a)
 }
+
+// withValue are the words of an address that a value belongs to.
+var withValue = []string{"dev", "label", "peer", "brd", "broadcast", "scope", "preferred_lft"}
 
 // ones is the length of a dotted mask, or -1.
 func ones(mask netip.Addr) int {
@@ -248,7 +289,9 @@ func ones(mask netip.Addr) int {
 // peersOf takes in unicast_peer.
 func (in *interpreter) peersOf(v *instance, n *node) {
 	v.peersAt = n.at
+	in.unread(n, n.words[0], 0, true)
 	for _, p := range n.block {
+		in.unread(p, show(p.words[0]), len(p.words), false)
 		addr, err := netip.ParseAddr(p.words[0])
 		if err != nil {
 			v.do(p.at, "%s: is no address of a partner", show(p.words[0]))
@@ -264,19 +307,25 @@ func (in *interpreter) peersOf(v *instance, n *node) {
 // syncGroup takes in a vrrp_sync_group.
 func (in *interpreter) syncGroup(n *node) *group {
 	g := &group{at: n.at, name: n.word(0), notifies: notifies{at: n.at}}
+	in.unread(n, "vrrp_sync_group", 1, true)
+	stands, of := standing{}, fmt.Sprintf("vrrp_sync_group %s: ", show(g.name))
 	for _, s := range n.block {
 		switch k := s.words[0]; {
 		case k == "group":
+			in.unread(s, of+k, 0, true)
+			if in.again(stands, s, of+k, true) {
+				continue
+			}
 			for _, m := range s.block {
 				g.names = append(g.names, m.words...)
 			}
-		case in.tracks(&g.tracks, s) || g.notifies.take(s):
+		case in.tracks(&g.tracks, s) || in.notify(&g.notifies, s, of):
 		default:
 			m, known := ofInstance[k]
 			if !known {
 				m = todo("is no keyword of a group, and keepalived takes no notice of it; the names of members stand in group { }")
 			}
-			in.say(s.at, m, "vrrp_sync_group %s: %s", show(g.name), show(k))
+			in.say(s.at, m.unlessOff(s), "%s%s", of, show(k))
 		}
 	}
 	return g
@@ -320,6 +369,7 @@ func (in *interpreter) join() {
 			v.nic = in.global.nic
 		}
 		v.leadRoutes()
+		v.wholeSeconds(in.global.version)
 	}
 	for _, g := range in.groups {
 		for _, name := range g.names {

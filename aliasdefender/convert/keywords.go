@@ -1,6 +1,9 @@
 package convert
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // meant says what becomes of a keyword that gives no setting of ours.
 type meant struct {
@@ -10,6 +13,14 @@ type meant struct {
 
 func note(text string) meant { return meant{false, text} }
 func todo(text string) meant { return meant{true, text} }
+
+// unlessOff is the meaning of a statement that may switch off what it is about.
+func (m meant) unlessOff(n *node) meant {
+	if strings.HasPrefix(n.words[0], "smtp_alert") && slices.Contains([]string{"off", "false", "no"}, n.word(0)) {
+		return note("is off, and no mail is sent by the Monitor either")
+	}
+	return m
+}
 
 var (
 	ofVRRP    = note("is about VRRP, which is not spoken here")
@@ -50,6 +61,8 @@ var globals = map[string]meant{
 	"smtp_alert":    ofMail, "smtp_alert_vrrp": ofMail,
 	"smtp_alert_checker": ofIPVS,
 	"use_symlink_paths":  ofProcess, "set_supplementary_groups": ofProcess, "umask": ofProcess,
+	"disable_local_igmp": ofVRRP, "v3_checksum_as_v2": ofVRRP, "log_unknown_vrids": ofVRRP, "vmac_prefix": ofVRRP, "vmac_addr_prefix": ofVRRP,
+	"random_seed": ofProcess, "data_use_instance": ofProcess, "json_version": ofProcess, "iproute_usr_dir": ofProcess, "iproute_etc_dir": ofProcess,
 	"dynamic_interfaces": note("a NIC may come and go; until it is there nothing is taken on it"),
 }
 
@@ -96,7 +109,8 @@ var ofInstance = map[string]meant{
 	"use_vmac": virtualMA, "use_vmac_addr": virtualMA, "vmac_xmit_base": virtualMA, "use_ipvlan": virtualMA,
 	"smtp_alert":                 ofMail,
 	"no_accept":                  todo("packets to an alias are always accepted; filter them by rules of your own"),
-	"dont_track_primary":         todo("an alias always leaves a NIC without link (row H3), and no host without one takes it (row W2)"),
+	"dont_track_primary":         note("an alias always leaves a NIC without link (row H3), and no host without one takes it (row W2)"),
+	"no_virtual_ipaddress":       note("an instance without an address is no alias"),
 	"down_timer_adverts":         todo("a dead holder is missed after interval + misses x timeout; set misses (docs/man: aliasdefender.toml(5))"),
 	"track_file":                 ofTracked,
 	"track_bfd":                  ofTracked,

@@ -19,6 +19,8 @@ type global struct {
 	nic    string // for instances without one
 	user   string // that scripts run as; empty: keepalived's default
 	userAt Place
+
+	version int // of VRRP; 0: none is written
 }
 
 // instance is a vrrp_instance.
@@ -33,6 +35,8 @@ type instance struct {
 	nopreempt bool
 	delay     time.Duration // preempt_delay
 	advert    time.Duration // advert_int
+	advertAt  Place
+	version   int // of VRRP; 0: none is written
 	addresses []address
 	peers     []netip.Addr
 	peersAt   Place

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -62,7 +61,7 @@ func (n *node) word(i int) string {
 // reader reads a configuration into a tree.
 type reader struct {
 	id     string // the config-id, which a line with @ asks for
-	remark func(at Place, text string)
+	remark func(at Place, text string, todo bool)
 
 	defs map[string]*definition
 
@@ -76,7 +75,7 @@ type reader struct {
 }
 
 // read reads a file, with all that it includes.
-func read(path, id string, remark func(Place, string)) ([]*node, error) {
+func read(path, id string, remark func(Place, string, bool)) ([]*node, error) {
 	r := &reader{id: id, remark: remark, defs: map[string]*definition{}}
 	if err := r.file(path, Place{File: path}); err != nil {
 		return nil, err
@@ -315,85 +314,4 @@ loop:
 		return "", refuse(at, `a " is not closed in this line`)
 	}
 	return strings.TrimRight(b.String(), " \t"), nil
-}
-
-// includes tells whether a line includes files: by which keyword, and which.
-func includes(l string) (keyword, pattern string) {
-	for _, k := range []string{"include", "includer", "includem", "includew", "includeb", "includea"} {
-		if after, is := strings.CutPrefix(l, k); is && after != strings.TrimLeft(after, " \t") {
-			return k, strings.Trim(after, " \t")
-		}
-	}
-	return "", ""
-}
-
-// include reads the files of an include. A relative name is one in the folder of the file
-// that includes.
-func (r *reader) include(at Place, keyword, pattern string) error {
-	all, problem := braces(pattern)
-	if problem != "" {
-		return refuse(at, "%s %s", showPath(pattern), problem)
-	}
-	found := 0
-	for _, p := range all {
-		if !filepath.IsAbs(p) {
-			p = filepath.Join(filepath.Dir(at.File), p)
-		}
-		paths, err := filepath.Glob(p)
-		if err != nil {
-			return refuse(at, "%s is no pattern of file names", showPath(pattern))
-		}
-		for _, path := range paths {
-			found++
-			if err := r.file(path, at); err != nil {
-				return err
-			}
-		}
-	}
-	switch {
-	case found > 0:
-	case keyword == "include":
-		r.remark(at, fmt.Sprintf("no file is %s: nothing was included; if one is on the other host, convert it there", showPath(pattern)))
-	default:
-		return refuse(at, "no file is %s", showPath(pattern))
-	}
-	return nil
-}
-
-// braces expands {a,b} in a name of files, as csh does.
-func braces(pattern string) (all []string, problem string) {
-	all = []string{pattern}
-	for i := 0; i < len(all); {
-		before, rest, found := strings.Cut(all[i], "{")
-		if !found {
-			i++
-			continue
-		}
-		var options []string
-		depth, from, end := 0, 0, -1
-		for k := range len(rest) {
-			switch c := rest[k]; {
-			case c == '{':
-				depth++
-			case c == '}' && depth > 0:
-				depth--
-			case (c == ',' || c == '}') && depth == 0 && end < 0:
-				options = append(options, rest[from:k])
-				from = k + 1
-				if c == '}' {
-					end = k
-				}
-			}
-		}
-		if end < 0 {
-			return nil, "has a { that is not closed"
-		}
-		for k, o := range options {
-			options[k] = before + o + rest[end+1:]
-		}
-		if all = slices.Replace(all, i, i+1, options...); len(all) > maxFiles {
-			return nil, fmt.Sprintf("stands for more than %d names", maxFiles)
-		}
-	}
-	return all, ""
 }

@@ -86,14 +86,13 @@ vrrp_instance odd {
 }
 `,
 		rows: []string{"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | false", "eth0:2 | 192.168.7.7 | /32 | 172.16.1.5 | false"},
-		set:  []string{`interval = "1s"`, "[peer]", `key_file = "/key"`},
+		set:  []string{`interval = "1s"`, "[peer]", `key_file = "/key"`, "[group.odd]", `aliases = ["172.16.1.2", "192.168.7.7"]`},
 		remarks: []string{
 			"keepalived.conf:5: script_user nobody: the Monitor runs programs as root;",
 			"keepalived.conf:6: vrrp_startup_delay: the Monitor starts to ask at once;",
 			"keepalived.conf:7: nonsense: is no keyword that is known here;",
 			"keepalived.conf:9: static_routes: a route that does not move",
 			"keepalived.conf:12: virtual_server 172.16.1.2 80: IPVS is not what Alias Defender does: leave the virtual servers, and nothing else, in keepalived.conf, and let keepalived run beside it: where docs/from-keepalived.md stops keepalived, take the vrrp_ blocks out and reload it instead",
-			"keepalived.conf:17: odd: its 2 aliases are not one thing here:",
 			"keepalived.conf:17: with nopreempt both hosts have state BACKUP",
 			"keepalived.conf:19: use_vmac: an alias has the hardware address of its NIC",
 			"keepalived.conf:20: smtp_alert: no mail is sent",

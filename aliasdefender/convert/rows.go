@@ -17,6 +17,8 @@ type row struct {
 	addr  netip.Addr
 	nic   string
 	of    *instance
+
+	subnet netip.Prefix // invalid: it is not known
 }
 
 // makeRows makes the rows of all instances. The error says of each why there is none.
@@ -99,7 +101,11 @@ func (c *converter) row(v *instance, a address, labels map[string]bool) (*row, s
 		_, what, _ := strings.Cut(err.Error(), ": ")
 		return nil, what
 	}
-	return &row{label: label, text: text, name: parsed[0].Addr.String(), addr: a.addr, nic: nic, of: v}, ""
+	r := &row{label: label, text: text, name: parsed[0].Addr.String(), addr: a.addr, nic: nic, of: v}
+	if bits < a.addr.BitLen() {
+		r.subnet = netip.PrefixFrom(a.addr, bits).Masked()
+	}
+	return r, ""
 }
 
 // partner is the address of the other host for an alias: of its family, if possible in its

@@ -94,8 +94,8 @@ func (c *converter) anyPrimary() bool {
 // peer writes the settings of the channel.
 func (c *converter) peer(b *strings.Builder) {
 	if !c.key {
-		b.WriteString("\n# Without a key the two Monitors do not talk: docs/channel.md. Make one with\n")
-		fmt.Fprintf(b, "# 'aliasdefender GenKey %s', copy it to the partner, and take the # away.\n", showPath(c.options.Key))
+		b.WriteString("\n# Without a key the two Monitors do not talk: docs/channel.md.\n")
+		fmt.Fprintf(b, "# %s, and take the # away.\n", c.makeKey())
 	}
 	text := "[peer]\nkey_file = " + toml(c.options.Key) + "\n"
 	if c.key {
@@ -270,17 +270,30 @@ func list(all []string) string {
 	return "[" + strings.Join(words, ", ") + "]"
 }
 
+// makeKey says how there will be a key that can be used.
+func (c *converter) makeKey() string {
+	path := showPath(c.options.Key)
+	if c.badKey != "" {
+		return path + " " + c.badKey + ": mend that"
+	}
+	return "'aliasdefender GenKey " + path + "', copy it to the partner"
+}
+
 // channel says what lacks without a key, and of a password of VRRP that there is one.
 func (c *converter) channel() {
 	for _, v := range c.instances {
 		for i, s := range v.said {
-			if s.text == authText && c.key {
-				v.said[i].text, v.said[i].todo = "authentication: the password of VRRP is not used; the two Monitors talk with the key "+showPath(c.options.Key), false
+			switch {
+			case s.text != authText:
+			case c.key:
+				v.said[i].text, v.said[i].todo = authText+" the key "+showPath(c.options.Key), false
+			default:
+				v.said[i].text = authText + " a key: " + c.makeKey() + " (docs/channel.md)"
 			}
 		}
 	}
 	if len(c.checks) > 0 && !c.key {
-		c.once(c.instances[0].at, "without a key an alias stays with a holder whose checks fail; 'aliasdefender GenKey %s', copy it to the partner, and take the # away before [peer] in aliasdefender.toml (docs/checks.md)", showPath(c.options.Key))
+		c.once(c.instances[0].at, "without a key an alias stays with a holder whose checks fail; %s, and take the # away before [peer] in aliasdefender.toml (docs/checks.md)", c.makeKey())
 	}
 	for _, v := range c.instances {
 		var kinds []netip.Addr // one of each

@@ -34,7 +34,12 @@ var testHost = Host{
 		}
 		return "does not exist; name a program that does"
 	},
-	Key:  func(path string) bool { return path == "/key" },
+	Key: func(path string) (bool, string) {
+		if path == "/locked" {
+			return false, "may not be read"
+		}
+		return path == "/key", ""
+	},
 	User: func(string) bool { return false },
 }
 

@@ -236,6 +236,13 @@ func TestNopreemptIsIgnoredWhereKeepalivedIgnoresIt(t *testing.T) {
 			t.Errorf("%q:\n%s%s", role, got.Aliases, got.Settings)
 		}
 	}
+	// preempt takes back a nopreempt above it, and not one below it.
+	for words, back := range map[string]bool{"nopreempt\npreempt": true, "preempt\nnopreempt": false} {
+		_, set, _ := converted(t, strings.Replace(inside(""), "state MASTER\npriority 150", "state BACKUP\npriority 50\n"+words, 1), nil)
+		if has(set, "failback = true") != back {
+			t.Errorf("%q: %q", words, set)
+		}
+	}
 }
 
 // TestAnInstanceStaysOneThing: its aliases go together by themselves only as long as all
@@ -249,7 +256,8 @@ func TestAnInstanceStaysOneThing(t *testing.T) {
 		remark     string
 	}{
 		{"one row", inside(""), false, ""},
-		{"two of a family", two, false, "keepalived.conf:1: web: its 2 aliases are not one thing here"},
+		{"two of a subnet", two, false, ""},
+		{"two of a family, in two subnets", strings.Replace(inside(""), "172.16.1.2/24\n", "172.16.1.2/25\n172.16.1.193/26\n", 1), true, "keepalived.conf:10: 172.16.1.193: the partner 172.16.1.5 is not in its subnet"},
 		{"two with hooks", strings.TrimSuffix(two, "}\n") + "notify /usr/local/bin/notify\n}\n", true, "keepalived.conf:12: vrrp_instance web: its notify scripts"},
 		{"two families", families, true, ""},
 	} {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -43,7 +44,10 @@ func Printable(s string) string {
 func hides(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }
 
 // Escaped escapes everything that is written to it, as Printable does.
-type Escaped struct{ raw io.Writer }
+type Escaped struct {
+	raw  io.Writer
+	lost atomic.Pointer[error] // why something could not be written
+}
 
 // Escape wraps w so that everything written to it is printable. Each Write must have
 // whole characters.
@@ -57,9 +61,18 @@ func Escape(w io.Writer) *Escaped {
 // Write writes p, escaped. It returns the number of bytes of p.
 func (e *Escaped) Write(p []byte) (int, error) {
 	if _, err := io.WriteString(e.raw, Printable(string(p))); err != nil {
+		e.lost.CompareAndSwap(nil, &err)
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// Lost is why something that was written to it first went lost; nil: nothing did.
+func (e *Escaped) Lost() error {
+	if err := e.lost.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Raw is the writer below an Escaped, for a program that drives the terminal itself;

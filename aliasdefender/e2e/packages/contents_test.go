@@ -53,6 +53,10 @@ func TestTheFormatsHaveTheSameInThemOfMadePackages(t *testing.T) {
 			if want := []string{places[0].rpm, places[1].rpm}; !cmp.Equal(want, slices.Sorted(slices.Values(rpm.config))) {
 				t.Errorf("the rpm's configuration is %v, want %v", rpm.config, want)
 			}
+			// rpm orders what it installs at once, as a whole system, by what each needs.
+			if !slices.Contains(rpm.needs, "/bin/sh") {
+				t.Errorf("the rpm's scripts need /bin/sh, and it needs %q", rpm.needs)
+			}
 			for name, c := range map[string]content{"deb": deb, "rpm": rpm, "apk": apk} {
 				scripts(t, name, c)
 			}

@@ -21,6 +21,7 @@ import (
 type content struct {
 	files   map[string]entry  // by absolute path; directories are not in it
 	scripts map[string]string // by the moments of packaging/script
+	needs   []string          // what has to be there before, where that has to be said
 	config  []string          // what the package manager does not overwrite, if the format lists it
 }
 
@@ -96,6 +97,7 @@ func readApk(t *testing.T, file string) content {
 // Tags and flags of an rpm's header, as rpm's documentation of its format numbers them.
 const (
 	rpmPostIn, rpmPreUn, rpmPostUn                 = 1024, 1025, 1026
+	rpmOwners, rpmGroups, rpmNeeds                 = 1039, 1040, 1049
 	rpmModes, rpmDigests, rpmLinks, rpmFlags       = 1030, 1035, 1036, 1037
 	rpmDirIndexes, rpmBaseNames, rpmDirNames       = 1116, 1117, 1118
 	rpmFileTypes, rpmDirectory, rpmLink      int64 = 0o170000, 0o040000, 0o120000
@@ -118,9 +120,14 @@ func readRpm(t *testing.T, file string) content {
 	n := len(modes)
 	flags, indexes := header.numbers(rpmFlags, 4), header.numbers(rpmDirIndexes, 4)
 	digests, links, names := header.texts(rpmDigests, n), header.texts(rpmLinks, n), header.texts(rpmBaseNames, n)
+	owners, groups := header.texts(rpmOwners, n), header.texts(rpmGroups, n)
+	c.needs = header.texts(rpmNeeds, int(header.count[rpmNeeds]))
 	dirs := header.texts(rpmDirNames, int(header.count[rpmDirNames]))
 	for i, mode := range modes {
 		name := dirs[indexes[i]] + names[i]
+		if owners[i] != "root" || groups[i] != "root" {
+			t.Errorf("%s does not belong to root", name)
+		}
 		switch mode & rpmFileTypes {
 		case rpmDirectory:
 		case rpmLink:
