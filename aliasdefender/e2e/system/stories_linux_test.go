@@ -165,7 +165,9 @@ func (s *scene) play(t *testing.T, r *report, m manager, story story) {
 		f.by = strings.Join(s.holders.Holders(), " and ")
 		s.disorder = len(f.wrong) > 0
 		r.figures = append(r.figures, f)
-		t.Logf("gap %v, the machine's own %v, held by both %v, served by %s", f.gap, f.noise, f.both, f.by)
+		asked, routers := s.asker.Report(since, now.Add(-time.Second)), s.control.Report(since, now.Add(-time.Second))
+		t.Logf("gap %v, the machine's own %v, held by both %v, served by %s; %d of %d questions were lost, %d to the router",
+			f.gap, f.noise, f.both, f.by, asked.Lost, asked.Sent, routers.Lost)
 	}()
 	story.deed(t, s)
 	f.wrong = s.settle()
