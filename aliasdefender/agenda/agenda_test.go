@@ -43,3 +43,21 @@ func TestAgendaGivesWhatIsDueInTheOrderOfItsTime(t *testing.T) {
 		t.Errorf("%d left, want %d; the next at %v", len(g), len(want), g.Next())
 	}
 }
+
+func TestWhatIsDueNowIsGivenNow(t *testing.T) {
+	var g Agenda
+	one, at := &Entry{}, time.Now()
+	g.Set(one, at)
+	if g.Take(at.Add(-1)) != nil || g.Take(at) != one || !g.Next().IsZero() {
+		t.Error("it is given once its time has come, and neither before nor after")
+	}
+}
+
+func TestGridIsAfterNow(t *testing.T) {
+	epoch := time.Now()
+	for since, want := range map[time.Duration]time.Duration{0: 10, 9: 10, 10: 20, 11: 20, 39: 40} {
+		if got := Grid(epoch, epoch.Add(since), 10).Sub(epoch); got != want {
+			t.Errorf("at %d the next whole multiple of 10 is %d, want %d", since, got, want)
+		}
+	}
+}

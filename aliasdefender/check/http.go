@@ -48,7 +48,7 @@ func (q *Questions) http(ctx context.Context, c config.Check) Answer {
 		switch {
 		case !c.HTTP.Redirects:
 			return http.ErrUseLastResponse
-		case len(via) >= redirectsMost:
+		case len(via) > redirectsMost: // the first request is one of them
 			return errRedirects
 		}
 		return nil

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +48,11 @@ func TestEachFaultOfAPageIsFailingWithItsReason(t *testing.T) {
 	site.HandleFunc("/500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	site.HandleFunc("/loop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/loop", http.StatusFound) })
 	site.HandleFunc("/moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/ok", http.StatusFound) })
+	site.HandleFunc("/steps/{n}", func(w http.ResponseWriter, r *http.Request) {
+		if n, _ := strconv.Atoi(r.PathValue("n")); n > 0 {
+			http.Redirect(w, r, fmt.Sprint("/steps/", n-1), http.StatusFound)
+		}
+	})
 	site.HandleFunc("/silent", func(http.ResponseWriter, *http.Request) { <-stop })
 	site.HandleFunc("/endless", func(w http.ResponseWriter, r *http.Request) {
 		for tick := time.NewTicker(time.Millisecond); r.Context().Err() == nil; <-tick.C {
@@ -80,6 +86,8 @@ func TestEachFaultOfAPageIsFailingWithItsReason(t *testing.T) {
 		{"status", page(server.URL + "/500"), Failing, "status 500, not one of those wanted"},
 		{"a redirect", page(server.URL+"/moved", ends), Good, "status 200"},
 		{"a redirect that is not followed", page(server.URL+"/moved", func(c *config.Check) { c.HTTP.Redirects = false }), Good, "status 302"},
+		{"as many redirects as are followed", page(server.URL + "/steps/10"), Good, "status 200"},
+		{"one more", page(server.URL + "/steps/11"), Failing, "redirect loop: more than 10 redirects"},
 		{"redirect loop", page(server.URL + "/loop"), Failing, "redirect loop: more than 10 redirects"},
 		{"body", page(server.URL+"/ok", func(c *config.Check) { c.Contains = "welcome" }), Failing, `status 200, but the page does not contain "welcome"`},
 		{"no match", page(server.URL+"/ok", func(c *config.Check) { c.HTTP.Matches = "^x" }), Failing, `status 200, but the page does not match "^x"`},

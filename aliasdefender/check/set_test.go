@@ -304,6 +304,58 @@ func TestAnAnswerFromBeforeTheAliasLeftDoesNotCount(t *testing.T) {
 	})
 }
 
+// It may have come back meanwhile: what the new one is like is not known either.
+func TestAnAnswerFromBeforeTheAliasCameBackDoesNotCount(t *testing.T) {
+	cold := web(func(c *config.Check) { c.Holding, c.Fall = true, 1 })
+	playSet(t, []config.Check{cold}, func(s *Set, v *service) {
+		v.does(func(ctx context.Context, _ config.Check) Answer { <-ctx.Done(); return failing("timeout") })
+		s.Held("web", true)
+		wait(time.Second + time.Millisecond)
+		v.does(func(context.Context, config.Check) Answer { return good("well") })
+		s.Held("web", false)
+		wait(time.Millisecond)
+		s.Held("web", true)
+		wait(4 * time.Second)
+		if len(v.times()) != 1 || len(v.turned()) != 0 {
+			t.Errorf("asked at %v, turned: %v", v.times(), v.turned())
+		}
+		wait(10 * time.Second)
+		expect(t, s, "good: well")
+	})
+}
+
+// A check whose settings change while an alias is here goes on to be asked.
+func TestAReloadDoesNotForgetThatAnAliasIsHere(t *testing.T) {
+	cold := web(func(c *config.Check) { c.Holding = true })
+	playSet(t, []config.Check{cold}, func(s *Set, v *service) {
+		s.Held("web", true)
+		wait(10 * time.Second)
+		cold.HTTP.URL = "http://127.0.0.1/other"
+		s.Use([]config.Check{cold})
+		wait(10 * time.Second)
+		expect(t, s, "good: well")
+	})
+}
+
+// What went by while one question, or this process, took too long is not made up for.
+func TestTurnsThatWentByAreLeftOut(t *testing.T) {
+	playSet(t, []config.Check{web()}, func(s *Set, v *service) {
+		v.does(func(context.Context, config.Check) Answer {
+			time.Sleep(22 * time.Second)
+			v.does(func(context.Context, config.Check) Answer { return good("well") })
+			return good("at last")
+		})
+		wait(40 * time.Second)
+		var since []time.Duration
+		for _, at := range v.times() {
+			since = append(since, at-v.times()[0])
+		}
+		if got := fmt.Sprint(since); got != "[0s 22s 25s 30s 35s]" || s.Reports()[0].Late != 3 {
+			t.Errorf("asked after %s, and %d turns were late", got, s.Reports()[0].Late)
+		}
+	})
+}
+
 func TestAReloadLeavesUnchangedChecksAlone(t *testing.T) {
 	other := web(func(c *config.Check) { c.Name = "db" })
 	playSet(t, []config.Check{web(), other}, func(s *Set, v *service) {

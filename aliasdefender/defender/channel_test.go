@@ -2,10 +2,12 @@ package defender
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"alias-defender/aliasdefender/control"
 	"alias-defender/aliasdefender/peer"
 )
 
@@ -58,6 +60,35 @@ func TestClonedHostIsAnAlarm(t *testing.T) {
 		w.wait(10 * time.Millisecond)
 		if p := w.problems(w.a); p != "" {
 			w.fail("the number is its own again, and Status has %q", p)
+		}
+	})
+}
+
+// A word that is repeated until it is acknowledged is as old as when it was first heard, and
+// one that comes after a newer one is not heard at all.
+func TestARepeatedWordIsNoNewerSignOfLife(t *testing.T) {
+	talking(t, true, false, func(w *world) {
+		w.expect("a", "the primary serves")
+		said := func(say uint64, standing peer.Standing) *control.Says {
+			w.seg.mu.Lock()
+			h := peer.Heard{Partner: w.b.own.Addr(), Path: w.b.own.Addr(), At: time.Now(), Message: w.b.says, Parts: 1, Say: say}
+			h.Words = slices.Clone(h.Words)
+			w.seg.mu.Unlock()
+			h.Words[0].Standing = standing
+			w.a.daemon.Heard(h)
+			w.wait(10 * time.Millisecond)
+			return w.shown(w.a).Says
+		}
+		first := said(1<<40, peer.Able)
+		w.wait(time.Second)
+		if again := said(1<<40, peer.Able); !again.At.Equal(first.At) {
+			w.fail("repeated a second later it is %s newer", again.At.Sub(first.At))
+		}
+		if late := said(1<<39, peer.Parked); late.State != first.State || !late.At.Equal(first.At) {
+			w.fail("an older word counts: %+v", late)
+		}
+		if next := said(1<<41, peer.Parked); next.State == first.State || !next.At.After(first.At) {
+			w.fail("a newer word does not count: %+v", next)
 		}
 	})
 }

@@ -285,3 +285,23 @@ func TestMaintenanceForgetsNothingThatTheDiskIsLateWith(t *testing.T) {
 		}
 	})
 }
+
+// A take that is over before the router has answered its pings takes no place from those of
+// later takes.
+func TestATakeIsVerifiedAfterManyThatWereOverSoon(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.wait(10 * time.Second)
+		w.expect("a", "the primary serves")
+		timeout := w.cfgA.Aliases[0].Timeout
+		w.a.set(func() { w.a.lag = timeout / 2 })
+		for range verifications + 2 {
+			w.must(w.a, control.Order{Remove: true, Force: true}, "")
+			w.wait(timeout) // for the answer, which is about nothing any more
+			w.must(w.a, control.Order{Force: true}, "")
+		}
+		w.wait(5 * time.Second)
+		if is := w.shown(w.a).Verified; is != "yes" {
+			w.fail("the router answers it, and the snapshot says verified %q", is)
+		}
+	})
+}

@@ -63,7 +63,7 @@ func TestWhatWasNotHeardIsNotSilent(t *testing.T) {
 				3s alias other: silent since 3s asked 2.9375s miss 2.25s`,
 		},
 		{
-			name: "a first window that was not heard is no miss", from: 2 * time.Second, until: 2400 * ms, about: alias,
+			name: "a first window that was not heard is no miss, and the answer ends its doubt", from: 2 * time.Second, until: 3100 * ms, about: alias,
 			script: both(dies(alias, 1500*ms, 2260*ms), loses(detect.ARP, eth0, 2100*ms)),
 			want: `
 				2s alias? arp it
@@ -71,7 +71,9 @@ func TestWhatWasNotHeardIsNotSilent(t *testing.T) {
 				2.25s alias? ping
 				2.3125s alias? arp all
 				2.3125s alias? ping
-				2.3135s alias newer: answered since 1ms asked 2.3135s`,
+				2.3135s alias newer: answered since 1ms asked 2.3135s
+				3s alias? arp it
+				3.001s alias newer: answered since 1ms asked 3.001s`,
 		},
 	})
 }

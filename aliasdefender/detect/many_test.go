@@ -154,7 +154,7 @@ func TestWhatATurnDoesNotGetToIsDueAtOnce(t *testing.T) {
 
 func TestSharedTargetIsAskedAtTheFastestRhythm(t *testing.T) {
 	b := newBench(t, true)
-	slow := detect.Rhythm{Interval: 20 * time.Second, Timeout: time.Second, Misses: 3}
+	slow := detect.Rhythm{Interval: 20 * time.Second, Timeout: time.Second, Misses: 5}
 	b.begin(b.wish(second, slow), b.wish(alias, usual))
 	b.run(60500 * ms)
 	b.clear()
@@ -162,8 +162,10 @@ func TestSharedTargetIsAskedAtTheFastestRhythm(t *testing.T) {
 	if a, s, r := b.asked[alias], b.asked[second], b.asked[router]; a != 10 || s != 0 || r != 10 {
 		t.Errorf("in 10 s alias %d, second %d, router %d; want 10, 0, 10", a, s, r)
 	}
-	if got, want := b.set.At(router).Rhythm, usual; got != want {
-		t.Errorf("the router's rhythm is %+v", got)
+	want := usual
+	want.Misses = slow.Misses // nobody takes it for silent sooner than he wants
+	if got := b.set.At(router).Rhythm; got != want {
+		t.Errorf("the router's rhythm is %+v, want %+v", got, want)
 	}
 	names := 0
 	for range b.set.At(router).For {

@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"alias-defender/aliasdefender/control"
+	"alias-defender/aliasdefender/peer"
 	"alias-defender/aliasdefender/probe"
 )
 
@@ -63,6 +65,37 @@ func TestFiguresThatProveNothingAreNoGoodDrill(t *testing.T) {
 	} {
 		if got := c.f.verdict(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.f, got, c.want)
+		}
+	}
+}
+
+// Of a group the partner has to tell what it measured of each member.
+func TestAPartnerThatTellsOnlyAPartProvesNothing(t *testing.T) {
+	well := figures{asked: 300, pause: every}
+	second := netip.MustParseAddr("10.0.0.2")
+	for _, c := range []struct {
+		theirs map[netip.Addr]figures
+		want   string
+	}{
+		{map[netip.Addr]figures{alias: well, second: well}, control.DrillGood},
+		{map[netip.Addr]figures{alias: well}, control.DrillUnmeasured},
+		{map[netip.Addr]figures{alias: well, second: {asked: 300, gap: Bound + 1}}, control.DrillGap},
+	} {
+		is := control.Drill{}
+		if judge(&is, []figures{well, well}, c.theirs, true, 2); is.Outcome != c.want {
+			t.Errorf("%v: %s, want %s", c.theirs, is.Outcome, c.want)
+		}
+	}
+}
+
+// The figures of an earlier drill, which the partner says until it has heard of the next one,
+// are no figures of this one.
+func TestWhatThePartnerSaysOfAnotherDrillDoesNotCount(t *testing.T) {
+	mine := &own{number: 7, says: map[netip.Addr]peer.Drill{}, told: make(chan struct{}, 1)}
+	for number, want := range map[uint32]int{6: 0, 8: 0, 7: 1} {
+		clear(mine.says)
+		if mine.hear(alias, peer.Drill{Number: number, Stage: peer.DrillMeasured}); len(mine.says) != want {
+			t.Errorf("drill %d during drill 7: %v", number, mine.says)
 		}
 	}
 }

@@ -54,3 +54,31 @@ func TestAStandingVetoIsCounted(t *testing.T) {
 		}
 	})
 }
+
+// A flood that had ended is counted once a minute when it comes again, and not only when the
+// Monitor ends.
+func TestAVetoThatComesAgainIsCountedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		aliases := rows(t, 1, config.Hooks{Veto: true}, config.BeforeRelease)
+		b := newBench(t, aliases)
+		b.program = func(context.Context, string, map[string]string) error { return &program.ExitError{Code: 1} }
+		counts := func() (n int) {
+			for _, e := range b.seen() {
+				if e.Kind == record.Repeated {
+					n++
+				}
+			}
+			return n
+		}
+		for want := 1; want <= 2; want++ {
+			for range 20 {
+				<-asked(b, aliases[0], release)
+			}
+			time.Sleep(5 * time.Minute)
+			if n := counts(); n != want {
+				t.Errorf("after flood %d there are %d counts", want, n)
+			}
+		}
+		b.End(0)
+	})
+}

@@ -69,6 +69,7 @@ func TestEachEventReachesItsHooks(t *testing.T) {
 			b.happens(a, record.PairFits, rules.Decision{})
 			b.happens(a, record.PairMisfit, rules.Decision{})
 			b.happens(a, record.PairFits, rules.Decision{})
+			b.happens(a, record.PairFits, rules.Decision{})
 		}, []string{"alarm", "recovered"}},
 		{"a recovery that does not help, and one that does", func(b *bench, a config.Alias) {
 			ends := func(level rules.Level) {

@@ -224,6 +224,24 @@ func TestGoodThingsAreShortLines(t *testing.T) {
 	}
 }
 
+// A partner that many aliases share is spoken of once.
+func TestAPartnerOfManyAliasesIsSpokenOfOnce(t *testing.T) {
+	for daemon, want := range map[string]Severity{"heard": Good, "fallen silent": Fault} {
+		s := standing()
+		s.Config.Aliases = append(s.Config.Aliases, s.Config.Aliases[0])
+		s.Config.Aliases[1].Addr = netip.MustParseAddr("172.16.1.3")
+		second := s.Live.Monitor.Aliases[0]
+		second.Alias = "172.16.1.3"
+		s.Live.Monitor.Aliases = append(s.Live.Monitor.Aliases, second)
+		for i := range s.Live.Monitor.Aliases {
+			s.Live.Monitor.Aliases[i].Says = &control.Says{Daemon: daemon, Version: "1"}
+		}
+		if found := channelHeard(s); len(found) != 1 || found[0].Severity != want {
+			t.Errorf("%s: %v", daemon, found)
+		}
+	}
+}
+
 // The questions are about everybody that the files rely on, each once.
 func TestEveryoneThatMattersIsAskedOnce(t *testing.T) {
 	s := standing()

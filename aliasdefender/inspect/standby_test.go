@@ -45,6 +45,9 @@ func TestWhatMakesAStandbyUnreadyIsFound(t *testing.T) {
 			through("172.16.1.5")(s)
 			s.Host.Routes = append(s.Host.Routes, host.Route{NIC: "eth0", Gateway: addr("172.16.1.1")})
 		}, nil},
+		"only the default route of another NIC does": {func(s *Subject) {
+			s.Host.Routes = []host.Route{{NIC: "eth1", Gateway: addr("172.16.1.5")}}
+		}, []string{"fault hostname.alias:3 no default route goes out of eth0"}},
 		"a router is set": {func(s *Subject) {
 			through("172.16.1.5")(s)
 			s.Config.Aliases[0].Router = addr("172.16.1.1")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -345,4 +346,27 @@ func TestTheEventLogIsNotTakenInAfterTheEnd(t *testing.T) {
 			t.Error("it was taken in")
 		}
 	})
+}
+
+// A reader that lacks one event that is not kept any more begins anew, as one that lacks many.
+func TestAReaderThatLacksAnEventBeginsAnew(t *testing.T) {
+	var l events
+	for range 2*eventsMost + 1 { // the oldest go at the last one
+		l.add(record.Event{})
+	}
+	oldest := l.next - uint64(len(l.all))
+	for next, want := range map[uint64]bool{oldest - 2: true, oldest - 1: true, oldest: false, l.next: false} {
+		if _, anew, _ := l.after(place{next: next}); anew != want {
+			t.Errorf("at %d, and the oldest is %d: anew %v", next, oldest, anew)
+		}
+	}
+}
+
+// A browser tells the minutes that its clock is behind UTC.
+func TestADrawingHasTheTimeOfItsReader(t *testing.T) {
+	for minutes, want := range map[string]int{"-120": 2 * 3600, "300": -5 * 3600, "": 0, "1441": 0, "x": 0} {
+		if _, got := time.Now().In(asked(url.Values{"zone": {minutes}}).zone).Zone(); got != want {
+			t.Errorf("zone=%s: %d s ahead of UTC, want %d", minutes, got, want)
+		}
+	}
 }

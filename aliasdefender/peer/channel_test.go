@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"time"
@@ -254,5 +255,31 @@ func TestSayToNobodyIsNothing(t *testing.T) {
 	c.Say(netip.MustParseAddr("127.0.0.9"), Message{}, time.Second)
 	if p.said != 0 {
 		t.Error("somebody else is told")
+	}
+}
+
+// What this host itself refused to send stands in Status until it sends again, also where
+// nothing is heard. What the network refused stands there until something is heard.
+func TestAnErrorStandsUntilTheContraryIsKnown(t *testing.T) {
+	now := time.Now()
+	c, p, b := proven(t, now)
+	at := &p.paths[0]
+	refused := errors.New("operation not permitted")
+	c.note(addrB, refused, now)
+	if at.err != refused {
+		t.Errorf("after a datagram that was not sent: %v", at.err)
+	}
+	c.note(addrB, nil, now)
+	if at.err != nil {
+		t.Errorf("after one that was: %v", at.err)
+	}
+	at.err = errors.New("connection refused")
+	c.note(addrB, nil, now)
+	if at.err == nil {
+		t.Error("that a datagram has gone does not tell that somebody listens")
+	}
+	c.take(b.says("y"), portB, now)
+	if at.err != nil {
+		t.Errorf("after something was heard: %v", at.err)
 	}
 }

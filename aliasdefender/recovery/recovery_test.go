@@ -205,6 +205,25 @@ func TestNothingIsDoneThatTheDiskDoesNotHave(t *testing.T) {
 	})
 }
 
+// A fence is written to the disk once the disk takes it, though nothing else happens.
+func TestWhatTheDiskHasNotTakenIsWrittenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.run = func(j Job) error {
+			w.set(func() { w.full = j.Step == Fence })
+			return nil
+		}
+		w.recovers(row(one1))
+		if w.after(20 * time.Second); !w.fenced(one1) || !w.seen().disk[one1].Fenced.IsZero() {
+			t.Fatalf("fenced: %v; on a disk that takes nothing: %+v", w.fenced(one1), w.seen().disk[one1])
+		}
+		w.set(func() { w.full = false })
+		if w.after(5 * time.Second); w.seen().disk[one1].Fenced.IsZero() || w.seen().disk[one1].Step != Idle {
+			t.Errorf("on disk: %+v", w.seen().disk[one1])
+		}
+	})
+}
+
 func TestAServiceOfWhichNothingIsKnownIsNotFenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -115,6 +115,28 @@ func TestASilentProcessForgets(t *testing.T) {
 	}
 }
 
+// After a pause a spread has as long as after the start to learn which hops live, before it is
+// worth a warning.
+func TestAPauseIsNoWarning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		o := w.options(two("mode = \"spread\"\n"))
+		begun, slept := time.Now(), time.Duration(0)
+		o.Boottime = func() time.Duration { return time.Since(begun) + slept }
+		w.startWith(o)
+		time.Sleep(5 * time.Second)
+		w.k.post(func(*loop) { slept = time.Hour })
+		time.Sleep(2 * detected)
+		w.expect("after a suspension", prefix, "10.1.0.2 10.1.0.3")
+		w.end(false)
+		for _, e := range w.events {
+			if e.Level != record.Info {
+				t.Errorf("told %s: %s", e.Kind, e.Text)
+			}
+		}
+	})
+}
+
 // What a check says costs the loop its own hop, and no other.
 func TestACheckCostsItsOwnHop(t *testing.T) {
 	play(t, two("check = \"web\"\n[check.web]\nhttp = \"http://{via}/\"\ninterval = \"1s\"\n"), func(w *world) {
@@ -168,6 +190,35 @@ func TestAHopThatComesAndGoesDoesNotFillTheLog(t *testing.T) {
 		}
 		if counted < 90*routes {
 			t.Errorf("%d counted", counted)
+		}
+	})
+}
+
+// What is under way when the Monitor ends is told, as it has come about.
+func TestADeedThatIsUnderWayAtTheEndIsTold(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.change(func() { w.takes = 200 * time.Millisecond })
+		w.kill("10.1.0.2")
+		w.works()
+		w.k.End(false)
+		all := w.told(record.RouteMoved)
+		if want := prefix + " replace: 10.1.0.2 > 10.1.0.3"; all[len(all)-1] != want {
+			t.Errorf("told %q, want %q", all[len(all)-1], want)
+		}
+	})
+}
+
+// A reading that began before a deed was done shows what was there before.
+func TestAReadingFromBeforeADeedShowsNothingNew(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		time.Sleep(3 * time.Second)
+		w.change(func() { w.reads = 900 * time.Millisecond })
+		w.kill("10.1.0.2")
+		time.Sleep(5 * time.Second)
+		w.expect("a slow reading", prefix, "10.1.0.3")
+		if did := w.did(); !slices.Equal(did, []string{"add 1", "replace 1"}) {
+			t.Errorf("the kernel was told to %v", did)
 		}
 	})
 }

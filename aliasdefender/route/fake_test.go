@@ -40,6 +40,7 @@ type world struct {
 	events  []record.Event
 	calls   []string // what was asked of the kernel
 	takes   time.Duration
+	reads   time.Duration // a reading of the tables tells what was there so long ago
 	readErr error
 	ended   chan error
 }
@@ -144,7 +145,11 @@ func (w *world) Read() (host.State, error) {
 
 func (w *world) ReadRoutes(tables []int, of func(netip.Prefix) bool) (all []host.TableRoute, err error) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	defer func() {
+		late := w.reads
+		w.mu.Unlock()
+		time.Sleep(late)
+	}()
 	for _, six := range []bool{false, true} {
 		for _, table := range tables {
 			for _, r := range w.routes {

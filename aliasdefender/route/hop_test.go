@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"alias-defender/aliasdefender/host"
@@ -92,7 +93,7 @@ func TestANICThatFlapsIsNoOtherProgram(t *testing.T) {
 // It may be back before anybody has read that it was gone.
 func TestANICThatIsBackAtOnceIsNoOtherProgram(t *testing.T) {
 	play(t, two(""), func(w *world) {
-		time.Sleep(3 * time.Second)
+		time.Sleep(3300 * time.Millisecond) // not between the two halves of a regular reading, at each full second
 		for range 6 {
 			w.change(func() {
 				w.nics[0].Downs++
@@ -222,4 +223,49 @@ func TestWhatIsShownOfAHopIsWhatTheRulesUse(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where two NICs have networks with a hop in them, the kernel goes by the longer prefix.
+func TestAHopIsOnTheNICWithTheLongestPrefix(t *testing.T) {
+	via := "interval = \"20s\"\n[[route]]\nprefix = \"" + prefix + "\"\nvia = [\"10.2.0.200\", \"10.2.0.2\"]\n"
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.nics[0].Addrs = append(w.nics[0].Addrs, host.Address{Prefix: netip.MustParsePrefix("10.2.0.129/25")})
+		w.start(via)
+		time.Sleep(time.Second)
+		w.expect("both live", prefix, "10.2.0.200")
+		if h := w.table()[0].Hops[0]; h.NIC != "eth0" {
+			t.Errorf("it is reached by %s", h.NIC)
+		}
+		w.carrier("eth0", false)
+		time.Sleep(100 * time.Millisecond)
+		w.expect("its cable is pulled", prefix, "10.2.0.2")
+		w.end(false)
+	})
+}
+
+// A NIC that has another hardware address is heard by another listener at once, also if the
+// last one was only just opened: that one sends in the name of the former address.
+func TestANICWithAnotherHardwareAddressIsListenedToAnew(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		hw := func() (is host.HW) {
+			w.ask(func(l *loop) bool {
+				if n := l.nics[host.Side{NIC: "eth0", Family: host.IPv4}]; n != nil && n.wire != nil {
+					is = n.wire.HW()
+				}
+				return true
+			})
+			return is
+		}
+		for _, after := range []time.Duration{3 * time.Second, 300 * time.Millisecond} {
+			time.Sleep(after)
+			want := hw()
+			want[5]++
+			w.change(func() { w.nics[0].HW = want })
+			time.Sleep(100 * time.Millisecond)
+			if got := hw(); got != want {
+				t.Errorf("after %s it is listened to as %s, want %s", after, got, want)
+			}
+		}
+	})
 }

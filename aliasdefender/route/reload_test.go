@@ -57,6 +57,21 @@ func TestAReloadWhileADeedIsUnderWay(t *testing.T) {
 	})
 }
 
+// A hop that is gone from the row gives the others other numbers: that moves nothing.
+func TestAReloadWithoutAHopThatIsNotUsedMovesNothing(t *testing.T) {
+	play(t, two(""), func(w *world) {
+		w.kill("10.1.0.2")
+		time.Sleep(5 * time.Second)
+		w.expect("the first is dead", prefix, "10.1.0.3")
+		did := w.did()
+		w.k.Reload(configOf(t, "interval = \"1s\"\n[[route]]\nprefix = \""+prefix+"\"\nvia = [\"10.1.0.3\"]\n"))
+		time.Sleep(5 * time.Second)
+		if now := w.did(); !slices.Equal(now, did) {
+			t.Errorf("the kernel was told to %v, after %v", now, did)
+		}
+	})
+}
+
 // For install = false the hook is what keeps the route elsewhere: its last word has to be
 // where the route leads.
 func TestWhereInstallChangesTheHooksLastHearWhereTheRouteLeads(t *testing.T) {
