@@ -54,7 +54,7 @@ func ownIsAlias(s *Subject) []Finding {
 		}
 		return []Finding{{Mistake, s.Row(a),
 			fmt.Sprintf("%s is an address of this host itself: %s has no other", a.Addr, nic.Name),
-			fmt.Sprintf("the Monitor leaves it alone, and takes no alias on %s: to let it go would be to take this host off its network", nic.Name),
+			fmt.Sprintf("the Monitor leaves it alone, and takes no alias on %s: releasing it would take this host off its network", nic.Name),
 			fmt.Sprintf("write the address that is to move; or give the NIC one of its own: ip address add ADDRESS/%d dev %s", a.Prefix.Bits(), nic.Name)}}
 	})
 }
@@ -67,9 +67,9 @@ func maskDiffers(s *Subject) []Finding {
 		if !other.IsValid() {
 			return nil
 		}
-		comes := "the alias makes a second route to the subnet, and what this host sends by it comes from the alias"
+		comes := "the alias makes a second route to the subnet, and what this host sends by that route comes from the alias"
 		if f == host.IPv6 { // whose kernel chooses the source by the address's own life time
-			comes = "the alias makes a second route to the subnet: the two masks disagree which hosts are on the segment and which behind the router"
+			comes = "the alias makes a second route to the subnet: the two masks disagree about which hosts are on the segment and which are behind the router"
 		}
 		return []Finding{{Warning, s.Row(a),
 			fmt.Sprintf("the mask is /%d, and that of %s on %s is /%d", a.Prefix.Bits(), other.Addr(), nic.Name, other.Bits()),

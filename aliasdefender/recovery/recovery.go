@@ -202,7 +202,7 @@ func (w *Worker) Use(rows []config.Alias) {
 // drop ends a recovery whose alias has none any more. Nobody would be left to take its alarm
 // back.
 func (w *Worker) drop(r *one) {
-	const text = "the recovery has ended: the alias has none any more"
+	const text = "the recovery has ended: the settings no longer have a recovery for the alias"
 	switch {
 	case !r.alarming():
 		w.end(r, rules.Warning, text)
