@@ -221,7 +221,7 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 	if d := p.Lifetime(); d > 0 && host.Leases {
 		more = append(more, fmt.Sprintf("the system drops it %s after its daemon dies", config.Tidy(d)))
 	} else {
-		more = append(more, "it outlives its daemon")
+		more = append(more, "it stays if its daemon dies")
 	}
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
 	printRecovery(w, a.Recover)
@@ -237,7 +237,7 @@ func printLoopback(w io.Writer, a config.Alias) {
 	default:
 		here = "here as soon as its checks are good (" + named + "), and kept when one fails"
 	}
-	fmt.Fprintf(w, "%s on %s, shared: other hosts have it at the same time, and nobody is asked about it; %s; it outlives its daemon\n", a.Prefix, a.Label, here)
+	fmt.Fprintf(w, "%s on %s, shared: other hosts have it at the same time, and nobody is asked about it; %s; it stays if its daemon dies\n", a.Prefix, a.Label, here)
 }
 
 // printHooks says in a line below an alias which programs run for it, and when.

@@ -78,6 +78,31 @@ func maskDiffers(s *Subject) []Finding {
 	})
 }
 
+// subnetElsewhere: another NIC than the row's has an address in the alias's subnet, so the
+// row perhaps names the wrong one.
+func subnetElsewhere(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		in := func(p netip.Prefix) bool { return host.Has(a.Prefix, p.Addr()) }
+		f := host.FamilyOf(a.Addr)
+		if linkLocal(a) || slices.ContainsFunc(s.own(nic, f), in) {
+			return nil
+		}
+		for _, other := range s.Host.NICs {
+			if other.Name == nic.Name || config.IsLoopback(other.Name) {
+				continue
+			}
+			own := s.own(other, f)
+			if at := slices.IndexFunc(own, in); at >= 0 {
+				return []Finding{{Warning, s.Row(a),
+					fmt.Sprintf("%s has no address in the alias's subnet %s, but %s has one: %s", nic.Name, a.Prefix.Masked(), other.Name, own[at].Addr()),
+					fmt.Sprintf("the alias is taken and announced on the segment of %s, and clients on that of %s do not find it there", nic.Name, other.Name),
+					fmt.Sprintf("write %s as Nic, unless %s is meant", other.Name, nic.Name)}}
+			}
+		}
+		return nil
+	})
+}
+
 // ownBehind: the alias stands before the host's own address of its subnet.
 func ownBehind(s *Subject) []Finding {
 	if s.Host == nil || !s.Host.Ordered {

@@ -218,7 +218,7 @@ func monitorWarns(s *Subject) []Finding {
 			severity = Warning
 		}
 		return []Finding{{severity, onAlias(a, 0), fmt.Sprintf("the Monitor says (%s): %s", shown.Row, shown.Why),
-			"it decides by that", "aliasdefender Why --now " + a.Addr.String()}}
+			"the Monitor acts on that, and Status shows it until it is over", "aliasdefender Why --now " + a.Addr.String()}}
 	})
 }
 

@@ -78,6 +78,21 @@ func partnerName(s *Subject) (found []Finding) {
 	return found
 }
 
+// partnerIsHere: the row names this host itself as the partner, as it does where the other
+// host's table was copied as it is.
+func partnerIsHere(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, _ host.NIC) []Finding {
+		nic, _, ours := s.Host.Find(a.Partner.Addr)
+		if !ours {
+			return nil
+		}
+		return []Finding{{Mistake, s.Row(a),
+			fmt.Sprintf("the partner %s is an address of this host itself, on %s", a.Partner.Addr, nic),
+			fmt.Sprintf("nobody asks the other host whether it is alive, and a host that is not primary does not take %s", a.Addr),
+			"write the address that the other host always has: each host's table names the other host"}}
+	})
+}
+
 // canBePartner tells whether an address of the partner's name can be the partner's.
 func (s *Subject) canBePartner(a config.Alias, addr netip.Addr) bool {
 	if s.Host != nil {
