@@ -40,7 +40,7 @@ type Host struct {
 	User    func(name string) bool          // there is such a user
 }
 
-// Files are both files, and what is to be said of them. The remarks stand in the files too,
+// Files are both files, with remarks about them. The remarks stand in the files too,
 // as comments.
 type Files struct {
 	Aliases  []byte // hostname.alias
