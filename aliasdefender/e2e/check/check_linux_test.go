@@ -227,7 +227,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, want: "note eth0: a DHCP client (10.77.0.2 is leased) gives it its own address", code: stage.Done},
 		{name: "a rule for the own address alone", do: func(t *testing.T, p *pair.Pair) {
 			run(t, p.B, "ip", "rule", "add", "from", p.OwnB.Addr().String(), "lookup", "100")
-		}, want: "warning hostname.alias:1: a rule routes what comes from 10.77.0.2 by table 100, and none does so for 10.77.0.100", code: stage.Failed},
+		}, want: "warning hostname.alias:1: a rule sends what comes from 10.77.0.2 to table 100, and no rule does so for 10.77.0.100", code: stage.Failed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
