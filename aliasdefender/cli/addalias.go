@@ -29,7 +29,7 @@ An alias on a loopback interface is added whoever else has it, but not while a c
 its service fails, even with --force. With --force the order does not wait for a check
 that is still unknown. If no Monitor runs, no check is asked.
 
-If a recovery has fenced the partner, that counts no more after AddAlias.` + ofNIC,
+If a recovery has fenced the partner, the fence no longer counts after AddAlias.` + ofNIC,
 		Example: `  aliasdefender AddAlias
   aliasdefender AddAlias --dry-run 172.16.1.2`,
 		Args:              oneAlias,

@@ -23,27 +23,26 @@ func (a *app) checkCmd() *cobra.Command {
 	partner, filesOnly, asJSON := "", false, false
 	c := &cobra.Command{
 		Use:   "Check",
-		Short: "Say what the files mean or what is wrong in them, on this host and in the network",
+		Short: "Say what the files mean, and what is wrong with them, this host and its network",
 		Long: `Read both files and the keys and certificates that they name, and look at the programs
-of hooks, checks and recoveries. If all is good, say what it means: a line for each
-alias, with its hooks and the recovery of the partner's service, for the channel to the
-partner, for each check, for each group and for each route. If not, list every mistake
-and exit with 3.
-Then say what on this host keeps the aliases from being defended well: what it is,
-what follows from it, and how to fix it. If one of these is a mistake the exit code is 3
-too.
+of hooks, checks and recoveries. If all is good, say what they mean, with a line
+for each alias, its hooks and the recovery of the partner's service, for the channel to
+the partner, and for each check, group and route. If not, list every mistake and exit
+with 3.
+Then say what on this host keeps the aliases from being defended well, why it matters,
+and how to fix it. If one of these is a mistake the exit code is 3 too.
 
-Then ask the network how it stands now: who has each alias, whether partner, router,
-witnesses and next hops answer pings and ARP or NDP, and how fast, whether the router
-answers the alias, and what may take an alias away or make a take fail. The running
-Monitor is asked about the channel and the partner. What is good is a short line. The
-exit code is 1 if one of these findings is a fault (an alias is not where it should be, or
-could not move) or a warning. Notes, and what is unknown because it could not be looked
-at, do not change it.
+Then find out how the network stands now: who has each alias; whether partner, router,
+witnesses and next hops answer pings and ARP or NDP, and how fast; whether the router
+answers pings from the alias; and what may take an alias away or make a take fail. Check
+asks the running Monitor about the channel and the partner. What is good is a short line.
+The exit code is 1 if one of these findings is a fault (an alias is not where it should
+be, or could not move) or a warning. Notes do not change the exit code, nor does what is
+unknown because Check could not look at it.
 
-Check changes nothing, and sends nothing but questions, about 256 addresses at most, and
-to a router from 8 aliases at most; what was left out is unknown. It takes a few seconds.
-To ask the network it has to be root. Otherwise run it as the user that runs the Monitor:
+Check changes nothing and sends only questions. It asks about 256 addresses at most, and
+a router from 8 aliases at most; what it left out is unknown. It takes a few seconds. To
+ask the network it must run as root. Otherwise run it as the user that runs the Monitor:
 that user's own programs count as safe.
 
 With --files, look only at the files: for scripts that must know, before they stop
@@ -222,7 +221,7 @@ func printAlias(w io.Writer, a config.Alias, channel bool) {
 	if d := p.Lifetime(); d > 0 && host.Leases {
 		more = append(more, fmt.Sprintf("the system drops it %s after its daemon dies", config.Tidy(d)))
 	} else {
-		more = append(more, "it outlives its daemon")
+		more = append(more, "it stays if its daemon dies")
 	}
 	fmt.Fprintf(w, "%s on %s, partner %s, %s; %s; %s\n", a.Prefix, a.Label, a.Partner.Name, role, router, strings.Join(more, "; "))
 	printRecovery(w, a.Recover)
@@ -238,7 +237,7 @@ func printLoopback(w io.Writer, a config.Alias) {
 	default:
 		here = "here as soon as its checks are good (" + named + "), and kept when one fails"
 	}
-	fmt.Fprintf(w, "%s on %s, shared: other hosts have it at the same time, and nobody is asked about it; %s; it outlives its daemon\n", a.Prefix, a.Label, here)
+	fmt.Fprintf(w, "%s on %s, shared: other hosts have it at the same time, and nobody is asked about it; %s; it stays if its daemon dies\n", a.Prefix, a.Label, here)
 }
 
 // printHooks says in a line below an alias which programs run for it, and when.

@@ -31,22 +31,23 @@ func (a *app) convertCmd() *cobra.Command {
 	var o conversion
 	c := &cobra.Command{
 		Use:   "Convert [keepalived.conf]",
-		Short: "Make both files for this host of a keepalived.conf",
-		Long: `Read the configuration of keepalived, and make hostname.alias and aliasdefender.toml of
-it, for this host. Includes, conditional lines (@NAME) and $DEFINITIONS are read as
-keepalived reads them. Both files are printed or, with --to, written into a directory.
-Nothing else is changed, nothing is sent, and no privilege is needed but to read the
-files. docs/from-keepalived.md leads over from a pair that runs.
+		Short: "Make this host's two files from its keepalived.conf",
+		Long: `Read the configuration of keepalived, and make hostname.alias and aliasdefender.toml for
+this host from it. Convert reads includes, conditional lines (@NAME) and $DEFINITIONS as
+keepalived does. It prints both files or, with --to, writes them into a directory. It
+changes nothing else and sends nothing, and needs no privilege but to read the files.
+docs/from-keepalived.md describes how to move a running pair.
 
 What has no counterpart becomes a comment in the files: REMARK, with the place in
-keepalived.conf and what to do. The exit code tells which it was: 0, all went over;
-1, there are remarks; 3, nothing can be made of it, and nothing was written.
+keepalived.conf and what to do. The exit code is 0 if all was converted, 1 if there are
+remarks, and 3 if nothing could be converted; then no file was written.
 
-Run it on each of the two hosts, with that host's keepalived.conf: the subnets of its
-NICs, its programs and its key are looked at. Make the key first: without one, groups
-and [peer] are comments. VRRP by multicast does not say who the partner is: name the
-address that it always has with --partner, once for each family. The other host's
-priority is in its own file: Check --partner-file finds two primaries, or none.
+Run it on each of the two hosts, with that host's keepalived.conf, because Convert looks
+at the subnets of its NICs, its programs and its key. Make the key first: without one,
+groups and [peer] are comments. VRRP by multicast does not say who the partner is: name
+the address that the partner always has with --partner, once for each family. Convert
+cannot see the other host's priority: when both hosts are converted, Check --partner-file
+finds two primaries, or none.
 
 IPVS (virtual_server) is not converted.`,
 		Example: `  aliasdefender Convert
@@ -78,8 +79,8 @@ IPVS (virtual_server) is not converted.`,
 	f := c.Flags()
 	f.StringVar(&o.to, "to", "", "write both files into this directory, which must exist")
 	f.BoolVar(&o.force, "force", false, "overwrite files that are there: both, or neither")
-	f.StringArrayVar(&o.partners, "partner", nil, "an address that the partner always has, before one of unicast_peer that fits as well; may be given for each family and subnet")
-	f.StringVar(&o.ConfigID, "config-id", "", "the name that lines with @ ask for, as of keepalived; without it that of this host, up to the first dot")
+	f.StringArrayVar(&o.partners, "partner", nil, "an address that the partner always has; wins over an address of unicast_peer that fits as well; may be given for each family and subnet")
+	f.StringVar(&o.ConfigID, "config-id", "", "the name that lines with @ ask for, as keepalived's -i; the default is this host's name, up to the first dot")
 	f.StringVar(&o.Key, "key", convert.DefaultKey, "the key of the channel")
 	return c
 }

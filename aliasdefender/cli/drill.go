@@ -23,27 +23,28 @@ func (a *app) drillCmd() *cobra.Command {
 		Use:   "Drill [ip]",
 		Short: "Hand an alias over and take it back, and measure the gaps",
 		Long: `Hand one alias over to the partner and take it back after a second, to show that this
-works. Without an address do so with each alias that this host has, one after the
-other, up to the first that is not good; a host that has none has nothing to do. An
-alias in a group moves with all of its group. Run it on the host that has the alias,
-once a month, say, by a timer.
+works. Without an address, do so with each alias that this host has, one after the
+other, and stop at the first that is not good; a host that has none has nothing to do.
+An alias in a group moves with all of its group. Run it on the host that has the alias,
+from a timer, once a month, say.
 
-Both hosts ping the alias each 10 ms, and say what they saw: this host prints both
-hosts' figures, and both have them in the event log, where Why reads them. Only
-durations are told, so the hosts' clocks may differ. A partner of an earlier version
-measures nothing; then there are only the figures of this host.
+Both hosts ping the alias every 10 ms. This host prints the figures of both, and both
+hosts record figures in their event logs, where Why reads them. The hosts exchange only
+durations and counts, so their clocks may differ. A partner of an earlier version measures
+nothing; then there are only the figures of this host.
 
-A drill is refused while Check finds a mistake or a fault, or cannot ask the network, and
-while Status would: without a channel, or if the partner's daemon is not heard, the standby
-is not ready, the alias is parked, or a hand-over is open; and if exit_after would end a
-Monitor once it has the alias. It needs a running Monitor. What an operator orders for the
-alias meanwhile, on either host, stays: the drill is broken off. If the alias does not come
-back, the answer says who has it and what to do. The drill goes on if you interrupt the
-command.
+It needs a running Monitor and a channel. A drill is refused
+  - while Check finds a mistake or a fault, or cannot ask the network;
+  - while Status has a problem of the Monitor or of the alias, the partner's daemon is not
+    heard, the standby is not ready, the alias is parked, or a hand-over is open;
+  - if exit_after would end a Monitor once it has the alias.
+If an operator orders something for the alias meanwhile, on either host, the order stands
+and the drill is broken off. If the alias does not come back, the answer says who has it
+and what to do. Interrupting the command does not end the drill.
 
 The exit code is 0 if each alias went and came back, and no host saw a gap of more than
-100 ms. It is 1 if one did, if a gap may have been missed, if the alias did not come
-back, and if the drill was refused.` + ofNIC,
+100 ms. It is 1 if a host saw one, if a gap may have been missed, if the alias did not
+come back, or if the drill was refused.` + ofNIC,
 		Example: `  aliasdefender Drill 172.16.1.2
   aliasdefender Drill --json`,
 		Args:              oneAlias,
@@ -53,7 +54,7 @@ back, and if the drill was refused.` + ofNIC,
 			return a.drill(c.Context(), alias, asJSON)
 		},
 	}
-	c.Flags().BoolVar(&asJSON, "json", false, "print what became of each drill as JSON")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the outcome of each drill as JSON")
 	return c
 }
 
@@ -126,7 +127,7 @@ func (a *app) sayUnderWay() (end func() bool) {
 		return func() bool { return false }
 	}
 	return time.AfterFunc(progressAfter, func() {
-		fmt.Fprintln(a.stderr, "the drill is under way; Ctrl-C does not end it, and Why will say what came of it")
+		fmt.Fprintln(a.stderr, "the drill is under way; Ctrl-C does not end it, and Why will say how it ended")
 	}).Stop
 }
 

@@ -47,10 +47,10 @@ func printNow(w io.Writer, all []control.Now) {
 		fmt.Fprintf(w, "%s on %s: row %s decides (%s: %s).\n", n.Alias, n.NIC, n.Row, n.Action, n.Why)
 		fmt.Fprintf(w, "    %s\n", factLine(control.Entry{At: n.At, Facts: n.Facts}))
 		if len(n.Above) > 0 {
-			fmt.Fprintln(w, "The rows above it lack this; the first that had it would decide instead:")
+			fmt.Fprintln(w, "Each row above it needs this; the first that had it would decide instead:")
 		}
 		for _, l := range n.Above {
-			fold(w, fmt.Sprintf("%s (%s: %s) lacks: %s", l.Row, l.Action, l.Reason, needsOf(l)))
+			fold(w, fmt.Sprintf("%s (%s: %s) needs: %s", l.Row, l.Action, l.Reason, needsOf(l)))
 		}
 		var far []string
 		for _, l := range n.Far {
@@ -59,7 +59,7 @@ func printNow(w io.Writer, all []control.Now) {
 			}
 		}
 		if len(far) > 0 {
-			fold(w, "for these above it more than two things are missing, or a key, a check or a group: "+strings.Join(far, ", "))
+			fold(w, "these above it need more than two things, or a key, a check or a group: "+strings.Join(far, ", "))
 		}
 	}
 }

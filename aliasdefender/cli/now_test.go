@@ -31,12 +31,12 @@ func TestWhyNowIsALineForEachRow(t *testing.T) {
 	})
 	const want = `10.0.0.8 on eth0:1: row W6 decides (wait: another host serves the alias).
     alias answered (asked 62ms before), partner answered (asked 62ms before), router answered (asked 62ms before); link good
-The rows above it lack this; the first that had it would decide instead:
-  W1 (wait: parked) lacks: an operator parks it
-  W2 (wait: no link) lacks: the NIC is missing or down, or the NIC has no carrier, or the NIC has no
+Each row above it needs this; the first that had it would decide instead:
+  W1 (wait: parked) needs: an operator parks it
+  W2 (wait: no link) needs: the NIC is missing or down, or the NIC has no carrier, or the NIC has no
     address of its own, or 2 more
-  W6 (ask for hand-over: failback) lacks: this host acts as primary, and failback = true
-  for these above it more than two things are missing, or a key, a check or a group: W5, W15
+  W6 (ask for hand-over: failback) needs: this host acts as primary, and failback = true
+  these above it need more than two things, or a key, a check or a group: W5, W15
 
 10.0.0.9 on eth0:2: row W1 decides (wait: an operator took it off this host).
     no facts known

@@ -17,10 +17,11 @@ func (a *app) reloadCmd() *cobra.Command {
 alias whose row and settings did not change. If the files have mistakes, Reload
 lists them, nothing changes, and the exit code is 3.
 
-A table of aliases that has lost the row of an alias that this host holds is refused
-too, with exit code 1: it may have been cut short. With --drop it is put in force, and
-the alias is released. A row that moves an alias to another NIC needs no --drop.
-So it is with settings that have lost a route which this host keeps.
+If the table of aliases no longer has a row for an alias that this host holds, Reload
+refuses it too, with exit code 1: the file may have been cut short. With --drop the
+table comes into force, and the alias is released. A row that moves an alias to another
+NIC needs no --drop. The same holds for settings that no longer have a route which this
+host keeps.
 
 The Monitor reads the files that it was started with; --aliases and --settings
 only tell this command where to find the Monitor.`,

@@ -23,12 +23,12 @@ first, if it can. Without a channel, a partner that is not primary takes nothing
 while this host answers its pings (W12): after RemoveAlias on the primary, nobody
 serves the alias until you run AddAlias on one of the hosts.
 
-An alias that is the last address of its NIC is not removed unless --force is given:
-with it go the routes of this host there.
+An alias that is the last address of its NIC is not removed unless --force is given,
+because this host would lose its routes there too.
 
-An alias in a group goes with all of its group. An alias on a loopback interface goes
-from this host alone: other hosts that have it go on. While an alias is parked here,
-the partner's service behind it is not recovered from here.` + ofNIC,
+An alias in a group goes with all of its group. An alias on a loopback interface leaves
+only this host: other hosts that have it keep it. While an alias is parked here, this
+host does not recover the partner's service behind it.` + ofNIC,
 		Example: `  aliasdefender RemoveAlias --dry-run
   aliasdefender RemoveAlias 172.16.1.2`,
 		Args:              oneAlias,

@@ -223,5 +223,5 @@ func printWhyRoutes(w io.Writer, now time.Time, told []whyRoute) {
 
 // routeDeeds are the actions on routes in the past tense.
 var routeDeeds = map[string]string{
-	"rest": "left it as it is", "add": "added it", "replace": "had it lead elsewhere", "withdraw": "withdrew it", "adopt": "found it",
+	"rest": "left it as it is", "add": "added it", "replace": "moved it", "withdraw": "withdrew it", "adopt": "found it",
 }

@@ -79,7 +79,7 @@ func TestWhyShowsRoutes(t *testing.T) {
 	printWhyRoutes(&out, s.Now, told)
 	const want = `route 192.0.2.32/27, now to 10.1.0.3
 08:00:00.000  found it: an earlier Monitor put it there.
-08:00:01.000  had it lead elsewhere (R9): its next hop is dead.
+08:00:01.000  moved it (R9): its next hop is dead.
     hop 10.1.0.2 silent (asked 10ms before), route yes
 08:00:02.000  found it changed: it has gone from the kernel, and nobody here removed it.
 08:00:03.000  would add (R6): this Monitor observed.

@@ -26,14 +26,14 @@ since when, and why. For an alias on a loopback interface, which many hosts have
 once, HOLDER is us or -, and ROLE is shared.
 
 STANDBY tells whether another host would take the alias if its holder failed now. For
-an alias that is elsewhere that is this host; for one that is here it is the partner,
-which tells it on the channel. STANDBY is ready, not ready or parked. It is unknown if
-the channel should tell but is not heard, and - if nothing can tell, or not yet. A line
-below says why.
+an alias that is elsewhere, that other host is this one. For an alias that is here it is
+the partner, as far as it tells on the channel. STANDBY is ready, not ready or parked. It
+is unknown if the channel should tell but is not heard, and - if nothing can tell, or not
+yet. A line below says why.
 
 A line for each check of a service says whether it is good, failing or unknown, since
-when, and what its last answer was. Where the partner's service is recovered from here,
-a line below the alias says how far that has come.
+when, and what its last answer was. Where this host recovers the partner's
+service, a line below the alias says how far that has come.
 
 With a channel, a line below each alias shows what the partner says about it, and any
 contradiction between the two hosts' files. A further line shows the last run of each
@@ -43,16 +43,16 @@ this host, and on the partner.
 Each route that this host keeps has a line too: the next hops that it leads to, the
 state of all that are set for it, since when, and why.
 
-With --watch it is shown again each second, until q or Ctrl-C: on a terminal in place,
-otherwise below each other with the time above. Alarms and errors are red and warnings
-yellow, unless NO_COLOR is set.
+With --watch, show it again each second, until q or Ctrl-C: on a terminal in place,
+otherwise one below the other, each with the time above it. Alarms and errors are red and
+warnings yellow, unless NO_COLOR is set.
 
 The exit code is 0 if all is well, and 1 if there is a problem or no Monitor is
 running, so monitoring systems can call it. They need not be root: [control] readers
 in the settings names a group that may ask.
 
 Prometheus reads the same, and counters, at /metrics of the control socket and of the
-address that [status] listen names. A browser is shown a page there, live.`,
+address that [status] listen names. At that address a browser gets a live page.`,
 		Example: `  aliasdefender Status
   aliasdefender Status --watch
   aliasdefender Status --json | jq -r '.aliases[] | .alias + " " + .holder'`,

@@ -40,14 +40,14 @@ fewer if there are very many aliases; its event log keeps them over a restart or
 reboot. If no Monitor is running, Why reads the event log itself, and the exit code
 is 1.
 
-With --since it tells everything that the event log has since then, whether a Monitor
+With --since it shows everything that the event log has since then, whether a Monitor
 runs or not, over restarts and reboots: about the alias, and about the Monitor as a whole;
 what this host did, and what its partner said. The time is how long ago (2h, 3d), a time of
 today (05:00) or a date ('2026-11-28 05:00'). It shows the newest 10000 events, or --last.
 
-With --now the running Monitor tells which row decides at this moment, and what each row
-above it lacks: the single thing, or the two, with which that row would decide instead.
-That is found by asking the rules. Of more than 32 aliases one has to be named.` + ofNIC,
+With --now the running Monitor says which row decides at this moment, and what each row
+above it needs to decide instead: one thing, or two. It finds that by asking the rules. If
+there are more than 32 aliases, name one.` + ofNIC,
 		Example: `  aliasdefender Why
   aliasdefender Why --last 3 172.16.1.2
   aliasdefender Why --since 05:00 172.16.1.2
@@ -127,8 +127,8 @@ That is found by asking the rules. Of more than 32 aliases one has to be named.`
 		},
 	}
 	c.Flags().IntVar(&last, "last", last, "how many decisions to show about each alias; with --since how many events in all")
-	c.Flags().StringVar(&since, "since", "", "tell from the event log all that has happened since then: 2h, 05:00, '2026-11-28 05:00'")
-	c.Flags().BoolVar(&now, "now", false, "tell which row of the rules decides now, and what the rows above it lack")
+	c.Flags().StringVar(&since, "since", "", "show from the event log all that has happened since then: 2h, 05:00, '2026-11-28 05:00'")
+	c.Flags().BoolVar(&now, "now", false, "say which row of the rules decides now, and what the rows above it need")
 	c.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	return c
 }

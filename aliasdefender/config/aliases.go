@@ -64,7 +64,11 @@ func (t *table) add(line int, row string) {
 	fields := strings.Split(row, "|")
 	if len(fields) != 5 {
 		t.partial = true
-		t.mistake(line, "", fmt.Sprintf("%s found, 5 expected: %s", plural(len(fields), "field"), fieldNames))
+		between := ""
+		if len(fields) == 1 {
+			between = ", with | between them"
+		}
+		t.mistake(line, "", fmt.Sprintf("%s found, 5 expected%s: %s", plural(len(fields), "field"), between, fieldNames))
 		return
 	}
 	for i := range fields {

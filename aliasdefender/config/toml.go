@@ -65,6 +65,9 @@ func tomlMistake(file string, err error) Mistake {
 	if strings.ContainsFunc(m.Text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		m.Text = strings.Trim(strconv.Quote(m.Text), `"`) // it repeats keys as they are
 	}
+	if strings.Contains(m.Text, "at start of value") { // it names one byte of what was meant
+		m.Text = "no value begins like this; write a string in quotes, a number, true, false or a [list]"
+	}
 	if at := new(toml.DecodeError); errors.As(err, &at) {
 		line, column := at.Position()
 		m.Line = line

@@ -123,7 +123,7 @@ func (c *converter) checkOf(v *instance, t track, used map[string]bool) *check {
 		}
 	}
 	if len(c.checks) >= mostChecks {
-		c.once(t.at, "%s: is one more than the %d checks that there may be", show(key), mostChecks)
+		c.once(t.at, "%s: is left out; there may be no more than %d checks", show(key), mostChecks)
 		return nil
 	}
 	if off == "" {
@@ -131,7 +131,7 @@ func (c *converter) checkOf(v *instance, t track, used map[string]bool) *check {
 	}
 	k := &check{name: plain(t.name, used), of: key, text: text, off: off != ""}
 	if k.off {
-		c.once(t.at, "%s: the check stands there as a comment: %s", show(key), off)
+		c.once(t.at, "%s: the check is only a comment: %s", show(key), off)
 	}
 	c.checks = append(c.checks, k)
 	return k

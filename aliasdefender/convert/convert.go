@@ -40,7 +40,7 @@ type Host struct {
 	User    func(name string) bool                        // there is such a user
 }
 
-// Files are both files, and what is to be said of them. The remarks stand in the files too,
+// Files are both files, with remarks about them. The remarks stand in the files too,
 // as comments.
 type Files struct {
 	Aliases  []byte // hostname.alias
@@ -62,7 +62,7 @@ func Convert(o Options) (*Files, error) {
 	c := &converter{interpreter: interpret(tree, said), options: o, host: o.Host}
 	c.key, c.badKey = o.Host.Key(o.Key)
 	if len(c.instances) == 0 {
-		return nil, refuse(Place{File: o.Path}, "has no vrrp_instance, and so no address that moves: nothing can be converted; IPVS (virtual_server) is not what Alias Defender does")
+		return nil, refuse(Place{File: o.Path}, "has no vrrp_instance, and so no address that moves: there is nothing to convert; Alias Defender does not do IPVS (virtual_server)")
 	}
 	if err := c.makeRows(); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func byPlace(a, b comment) int {
 func (c *converter) verify(f *Files) error {
 	for _, text := range [][]byte{f.Aliases, f.Settings} {
 		if len(text) > config.MaxFile {
-			return refuse(Place{File: c.options.Path}, "is too much for one file of ours, which may have %d bytes", config.MaxFile)
+			return refuse(Place{File: c.options.Path}, "makes a file that is too large for Alias Defender, which reads %d bytes at most", config.MaxFile)
 		}
 	}
 	aliases, err := config.ParseAliases(bytes.NewReader(f.Aliases), "hostname.alias")
@@ -139,5 +139,5 @@ func (c *converter) verify(f *Files) error {
 
 // unfit is the error if what was made has mistakes.
 func unfit(path string, err error) error {
-	return refuse(Place{File: path}, "cannot be converted: what comes of it has mistakes:\n%s", strings.TrimRight(err.Error(), "\n"))
+	return refuse(Place{File: path}, "cannot be converted: the files made from it would have mistakes:\n%s", strings.TrimRight(err.Error(), "\n"))
 }

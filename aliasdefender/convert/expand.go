@@ -27,7 +27,7 @@ var (
 // returns a definition whose lines go on in the file.
 func (r *reader) line(at Place, l string, depth int) (*definition, error) {
 	if depth > maxDepth {
-		return nil, refuse(at, "definitions stand for each other more than %d times, or for themselves", maxDepth)
+		return nil, refuse(at, "definitions refer to each other more than %d deep, or to themselves", maxDepth)
 	}
 	var later []string // the further lines of definitions that were put in
 	for passes := 0; l != ""; passes++ {
@@ -35,7 +35,7 @@ func (r *reader) line(at Place, l string, depth int) (*definition, error) {
 			return nil, err
 		}
 		if passes > maxPasses {
-			return nil, refuse(at, "definitions stand for each other more than %d times, or for themselves", maxPasses)
+			return nil, refuse(at, "definitions refer to each other more than %d deep, or to themselves", maxPasses)
 		}
 		if l[0] == '@' {
 			l = r.wanted(l)
@@ -70,7 +70,7 @@ func (r *reader) line(at Place, l string, depth int) (*definition, error) {
 // count counts a line.
 func (r *reader) count(at Place) error {
 	if r.lines++; r.lines > maxLines {
-		return refuse(at, "here the configuration has grown to more than %d lines", maxLines)
+		return refuse(at, "expanded, the configuration has more than %d lines here", maxLines)
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func (r *reader) put(at Place, l string) (line string, more []string, err error)
 		b.WriteString(value)
 		done = m[1]
 		if b.Len() > maxLine {
-			return "", nil, refuse(at, "with what $%s stands for the line has more than %d bytes", name, maxLine)
+			return "", nil, refuse(at, "once $%s is replaced the line has more than %d bytes", name, maxLine)
 		}
 	}
 	b.WriteString(l[done:])
@@ -185,7 +185,7 @@ func (r *reader) repeat(at Place, l string, depth int) error {
 	for _, a := range args[1:] {
 		i, err := strconv.ParseInt(strings.TrimSpace(a), 0, 32)
 		if err != nil {
-			return refuse(at, "%s is no number of ~SEQ", show(strings.TrimSpace(a)))
+			return refuse(at, "%s is not a number that ~SEQ can use", show(strings.TrimSpace(a)))
 		}
 		n = append(n, i)
 	}
@@ -200,7 +200,7 @@ func (r *reader) repeat(at Place, l string, depth int) error {
 	case 3:
 		first, step, last = n[0], n[1], n[2]
 	default:
-		return refuse(at, "~SEQ(NAME, FIRST, STEP, LAST) is expected, of which FIRST and STEP may be left out")
+		return refuse(at, "~SEQ(NAME, FIRST, STEP, LAST) is expected; FIRST and STEP may be left out")
 	}
 	if len(n) < 3 {
 		if step = 1; last < first {

@@ -65,7 +65,7 @@ func (in *interpreter) top(n *node) {
 	default:
 		m, known := ofTop[k]
 		if !known {
-			m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
+			m = todo("is not a keyword that Convert knows; keepalived.conf(5) says what it does, if it is one")
 		}
 		in.sayOnce(n, m)
 	}
@@ -86,7 +86,7 @@ func (in *interpreter) globalDef(n *node) {
 		m, known := globalMeaning(k)
 		m = m.unlessOff(n)
 		if !known {
-			m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
+			m = todo("is not a keyword that Convert knows; keepalived.conf(5) says what it does, if it is one")
 		}
 		in.say(n.at, m, "%s", show(k))
 	}
@@ -186,7 +186,7 @@ func (v *instance) role(stated bool) {
 func (v *instance) unknown(s *node) {
 	m, known := ofInstance[s.words[0]]
 	if !known {
-		m = todo("is no keyword that is known here; keepalived.conf(5) says what it does, if it is one")
+		m = todo("is not a keyword that Convert knows; keepalived.conf(5) says what it does, if it is one")
 	}
 	v.about(s.at, m.unlessOff(s), s.words[0])
 }
@@ -230,7 +230,7 @@ func (in *interpreter) address(v *instance, n *node) {
 		}
 	}
 	if err != nil || addr.Zone() != "" || a.bits < 0 || a.bits > addr.BitLen() {
-		v.do(n.at, "%s: is no address, and there is no row for it", show(text))
+		v.do(n.at, "%s: is not an address, so there is no row for it", show(text))
 		return
 	}
 	a.addr = addr
@@ -250,14 +250,14 @@ func (in *interpreter) address(v *instance, n *node) {
 			a.label = value
 			i++
 		case "peer":
-			v.do(n.at, "%s: peer %s cannot be said in hostname.alias; an alias is an address of a subnet", show(text), show(value))
+			v.do(n.at, "%s: peer %s has no counterpart in hostname.alias; an alias is an address of a subnet", show(text), show(value))
 			i++
 		case "brd", "broadcast":
 			v.note(n.at, "%s: %s is not passed on", show(text), rest[i])
 			i++
 		case "scope", "preferred_lft":
 			if value != "global" && value != "forever" {
-				v.do(n.at, "%s: %s %s cannot be said; an alias has the scope of its address, and one of IPv6 is never chosen as the source of what is new", show(text), rest[i], show(value))
+				v.do(n.at, "%s: %s %s has no counterpart; an alias has the scope of its address, and an IPv6 alias is never chosen as the source of a new connection", show(text), rest[i], show(value))
 			}
 			i++
 		case "no_track":
@@ -267,7 +267,7 @@ func (in *interpreter) address(v *instance, n *node) {
 		case "use_vmac":
 			v.about(n.at, virtualMA, "use_vmac")
 		default:
-			v.do(n.at, "%s: %s cannot be said in hostname.alias", show(text), show(rest[i]))
+			v.do(n.at, "%s: %s has no counterpart in hostname.alias", show(text), show(rest[i]))
 		}
 	}
 	v.addresses = append(v.addresses, a)
@@ -294,7 +294,7 @@ func (in *interpreter) peersOf(v *instance, n *node) {
 		in.unread(p, show(p.words[0]), len(p.words), false)
 		addr, err := netip.ParseAddr(p.words[0])
 		if err != nil {
-			v.do(p.at, "%s: is no address of a partner", show(p.words[0]))
+			v.do(p.at, "%s: is not an address that a partner can have", show(p.words[0]))
 			continue
 		}
 		if len(p.words) > 1 {
@@ -323,7 +323,7 @@ func (in *interpreter) syncGroup(n *node) *group {
 		default:
 			m, known := ofInstance[k]
 			if !known {
-				m = todo("is no keyword of a group, and keepalived takes no notice of it; the names of members stand in group { }")
+				m = todo("is not a keyword of a group, and keepalived ignores it; the names of members stand in group { }")
 			}
 			in.say(s.at, m.unlessOff(s), "%s%s", of, show(k))
 		}
@@ -335,7 +335,7 @@ func (in *interpreter) syncGroup(n *node) *group {
 func (in *interpreter) number(n *node, otherwise, least, most int) int {
 	i, ok := whole(n.word(0), least, most)
 	if !ok {
-		in.wrong(n.at, "%s %s: is no number from %d to %d, and counts as %d", show(n.words[0]), show(n.word(0)), least, most, otherwise)
+		in.wrong(n.at, "%s %s: is not a number from %d to %d, and counts as %d", show(n.words[0]), show(n.word(0)), least, most, otherwise)
 		return otherwise
 	}
 	return i
@@ -347,7 +347,7 @@ func (in *interpreter) seconds(n *node, otherwise, least, most time.Duration) ti
 	if d := time.Duration(f * float64(time.Second)); err == nil && f >= 0 && f < 1e6 && d >= least && d <= most {
 		return d.Round(time.Microsecond)
 	}
-	in.wrong(n.at, "%s %s: is no number of seconds from %v to %v, and counts as %v", show(n.words[0]), show(n.word(0)), least.Seconds(), most.Seconds(), otherwise.Seconds())
+	in.wrong(n.at, "%s %s: is not a number of seconds from %v to %v, and counts as %v", show(n.words[0]), show(n.word(0)), least.Seconds(), most.Seconds(), otherwise.Seconds())
 	return otherwise
 }
 

@@ -44,6 +44,11 @@ type instance struct {
 	notifies  notifies
 	routes    []route
 
+	outcome
+}
+
+// outcome is what an instance becomes here.
+type outcome struct {
 	group   *group
 	primary bool
 	unsure  bool     // whether it is, the file does not tell for sure

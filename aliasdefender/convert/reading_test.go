@@ -226,7 +226,7 @@ func TestARemarkIsForSomebodyWhoCanAct(t *testing.T) {
 		t.Errorf("remarks: %s", remarks)
 	}
 	_, _, remarks = converted(t, inside("")+strings.Repeat("virtual_server 172.16.1.2 80 {\n}\n", 3), nil)
-	if strings.Count(remarks, "IPVS is not what") != 1 || !strings.Contains(remarks, "keepalived.conf:12: virtual_server 172.16.1.2 80 (also in lines 14, 16): ") {
+	if strings.Count(remarks, "does not do IPVS") != 1 || !strings.Contains(remarks, "keepalived.conf:12: virtual_server 172.16.1.2 80 (also in lines 14, 16): ") {
 		t.Errorf("remarks: %s", remarks)
 	}
 }

@@ -275,7 +275,7 @@ func TestAnInstanceStaysOneThing(t *testing.T) {
 func TestACheckThatCannotBeIsAComment(t *testing.T) {
 	for _, port := range []string{"127/80", "127.0.0.1/0", "127.0.0.1/99999"} {
 		rows, set, remarks := converted(t, "vrrp_script s {\nscript \"</dev/tcp/"+port+"\"\n}\n"+inside("track_script {\ns\n}\n"), nil)
-		if len(rows) != 1 || strings.Contains(strings.Join(set, "\n"), "check") || !strings.Contains(remarks, "vrrp_script s: the check stands there as a comment: ") {
+		if len(rows) != 1 || strings.Contains(strings.Join(set, "\n"), "check") || !strings.Contains(remarks, "vrrp_script s: the check is only a comment: ") {
 			t.Errorf("%s: %q\n%s", port, set, remarks)
 		}
 	}

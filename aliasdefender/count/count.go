@@ -1,6 +1,7 @@
-// Package count counts durations by their size, for whoever shows them as a histogram.
+// Package count counts durations by their size, for packages that show them as a
+// histogram.
 //
-// It has no lock: whoever owns a Histogram counts, and hands out copies.
+// It has no lock: the owner of a Histogram does the counting and hands out copies.
 package count
 
 import "time"

@@ -99,7 +99,7 @@ func (l *loop) wish(a *alias) detect.Wish {
 		a.noPartner = ""
 	} else if a.noPartner != why {
 		a.noPartner = why
-		a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(err).Error("this cannot be the partner: whether the partner is alive is not known")
+		a.log(l, "no_partner").WithField("partner", a.cfg.Partner.Name).WithError(err).Error("this cannot be the partner: it is not known whether the partner is alive")
 	}
 	routers, witnesses := l.thirdParties(a, partner)
 	w := detect.Wish{

@@ -93,9 +93,9 @@ func TestADrillWhoseWayFailsSaysWhereTheAliasIs(t *testing.T) {
 		text, advice string
 	}{
 		"there": {fails: func(o control.Order) string { return map[bool]string{true: "the partner refuses"}[o.Give] }, holder: "a",
-			text: "the way to the partner failed: 10.0.0.1: the partner refuses; 10.0.0.1 is on this host", advice: "try again"},
+			text: "the hand-over to the partner failed: 10.0.0.1: the partner refuses; 10.0.0.1 is on this host", advice: "try again"},
 		"back": {fails: func(o control.Order) string { return map[bool]string{false: "the router is silent"}[o.Give] }, holder: "b",
-			text: "the way back failed: 10.0.0.1: the router is silent; 10.0.0.1 is on the partner", advice: "AddAlias 10.0.0.1"},
+			text: "the hand-over back failed: 10.0.0.1: the router is silent; 10.0.0.1 is on the partner", advice: "AddAlias 10.0.0.1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(p *pair) { p.fails = c.fails }, func(t *testing.T, p *pair, d control.Drill, err error) {

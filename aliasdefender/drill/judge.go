@@ -10,17 +10,17 @@ import (
 
 // String is figures as people read them.
 func (f figures) String() string {
-	text := fmt.Sprintf("%d questions, each answered", f.asked)
+	text := fmt.Sprintf("%d pings, all answered", f.asked)
 	switch {
 	case f.asked == 0:
-		return "nothing could be asked"
+		return "no ping could be sent"
 	case f.gap > 0 && f.lost == 0:
-		text = fmt.Sprintf("a gap of at most %s, each of %d questions answered, but some late", tidy(f.gap), f.asked)
+		text = fmt.Sprintf("a gap of at most %s, all %d pings answered, but some late", tidy(f.gap), f.asked)
 	case f.lost > 0:
-		text = fmt.Sprintf("a gap of at most %s, %d of %d questions lost", tidy(f.gap), f.lost, f.asked)
+		text = fmt.Sprintf("a gap of at most %s, %d of %d pings lost", tidy(f.gap), f.lost, f.asked)
 	}
 	if f.pause > Bound {
-		text += fmt.Sprintf(", none put for %s", tidy(f.pause))
+		text += fmt.Sprintf(", no ping sent for %s", tidy(f.pause))
 	}
 	return text
 }
@@ -61,7 +61,7 @@ func judge(is *control.Drill, ours []figures, theirs map[netip.Addr]figures, dri
 	case !drills:
 		partner = "the partner's program is of an earlier version, which cannot measure"
 	case len(told) < measured:
-		partner = "the partner has not told what it measured"
+		partner = "the partner has not said what it measured"
 	}
 	seen := fmt.Sprintf("this host measured: %s; %s", us, partner)
 	switch {

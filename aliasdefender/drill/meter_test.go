@@ -128,7 +128,7 @@ func TestAGapIsMeasuredWhereQuestionsAreKeptAndAnsweredLate(t *testing.T) {
 }
 
 func TestFiguresSayThatAnswersWereLate(t *testing.T) {
-	want := "a gap of at most 40ms, each of 9 questions answered, but some late"
+	want := "a gap of at most 40ms, all 9 pings answered, but some late"
 	if got := (figures{asked: 9, gap: 40 * time.Millisecond}).String(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -20,7 +20,7 @@ func (d *Desk) move(ctx context.Context, moves []Subject) (failure, next string)
 	case stands:
 		return d.brokenOff(why, moves), orderStands
 	case why != "":
-		failure = fmt.Sprintf("the way to the partner failed: %s", why)
+		failure = fmt.Sprintf("the hand-over to the partner failed: %s", why)
 		d.settled(ctx, moves)
 	default:
 		wait(ctx, away)
@@ -36,7 +36,7 @@ func (d *Desk) move(ctx context.Context, moves []Subject) (failure, next string)
 	case stands:
 		return strings.TrimPrefix(failure+"; "+d.brokenOff(why, moves), "; "), orderStands
 	case why != "":
-		failure = strings.TrimPrefix(failure+"; the way back failed: "+why, "; ")
+		failure = strings.TrimPrefix(failure+"; the hand-over back failed: "+why, "; ")
 	}
 	if gone := d.gone(ctx, moves); gone != "" || failure != "" {
 		if failure == "" {

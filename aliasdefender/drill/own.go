@@ -158,7 +158,7 @@ func (d *Desk) play(ctx context.Context, mine *own, drills bool, began time.Time
 	} else if why != "" {
 		return control.Drill{}, d.refuse(why)
 	}
-	d.recordAll(mine.moves, record.DrillBegun, record.Info, names(mine.moves)+" is to go to the partner and to come back")
+	d.recordAll(mine.moves, record.DrillBegun, record.Info, names(mine.moves)+" goes to the partner and comes back")
 	wait(ctx, settle)
 	failure, next := d.move(ctx, mine.moves)
 	wait(ctx, after)
@@ -180,7 +180,7 @@ func (d *Desk) play(ctx context.Context, mine *own, drills bool, began time.Time
 		case !drills:
 			one.PartnerWhy = "its program is of an earlier version, which cannot measure"
 		default:
-			one.PartnerWhy = "it has not told what it measured"
+			one.PartnerWhy = "it has not said what it measured"
 		}
 		if i < len(ours) {
 			one.Us = ours[i].shown()

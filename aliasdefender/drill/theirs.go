@@ -108,7 +108,7 @@ func (d *Desk) recordTheirs(t *theirs, f figures) {
 	level, text := record.Info, "measured for a drill of the partner's: "+f.String()
 	switch {
 	case t.why != ended:
-		level, text = rules.Warning, fmt.Sprintf("measured for a drill of the partner's, which has no end, because %s: %s", t.why, f)
+		level, text = rules.Warning, fmt.Sprintf("measured for a drill of the partner's that did not end as it should: %s; %s", t.why, f)
 	case f.verdict() != "":
 		level = rules.Warning
 	}

@@ -1,12 +1,12 @@
 // Package files opens, reads and replaces files that a user or a disk may have
 // spoiled.
 //
-// Whoever reads a file of ours may find a FIFO that nobody writes to, a device, a
-// directory, a symbolic link or a hundred megabytes in its place. Open takes a
-// regular file only and never waits for a writer; Read takes in no more than the
-// caller has room for; Replace lets a reader, and a crash, find the old file or the
-// new one, never half of one. A disk that hangs holds all of them: a caller that
-// must not wait calls them beside its own work.
+// In the place of a file of ours there may be a FIFO that nobody writes to, a device, a
+// directory, a symbolic link or a hundred megabytes. Open takes a regular file only and
+// never waits for a writer; Read takes in no more than the caller has room for; Replace
+// lets a reader, and a crash, find the old file or the new one, never half of one. A disk
+// that hangs holds all of them: a caller that must not wait calls them beside its own
+// work.
 //
 // The package refuses to know what is in the files. Its errors say what is wrong and
 // where; Explain adds what to do.

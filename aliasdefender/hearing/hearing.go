@@ -2,8 +2,8 @@
 // dropped because nobody made room for them, and for how long the oldest one has
 // waited that its reader has not delivered yet.
 //
-// Who asks and hears nothing has to know this. The answer may have been among the
-// dropped ones, or still be waiting, and then there was no silence.
+// Code that asks and hears nothing has to know this: the answer may be among the dropped
+// packets, or may still be waiting, and then there was no silence.
 //
 // A reader takes packets with [Meter.Receive], between [Meter.Begin] and
 // [Meter.Done]. Anybody may ask for the [Report] meanwhile. What has left the kernel
@@ -14,7 +14,7 @@
 //	 dropped:      waits:             waits:
 //	  Lost          Late               Late
 //
-// Behind the reader stands a loop with a queue of events, in which an answer may wait, too:
+// Behind the reader is a loop with a queue of events, where an answer may wait too:
 // [Backlog].
 //
 // The package refuses to know what the packets are, and what follows from a loss.

@@ -6,7 +6,8 @@
 // which hooks the event is for (heed.go), and puts a job for each into the alias's queue
 // (queue.go). The jobs of one alias run one at a time, in the order of events; different
 // aliases run side by side, mostRunning programs at most. An alias whose hook hangs holds
-// up nobody else; of what waits behind it too long a queue loses the oldest, and says so.
+// up no other alias; a queue that grows too long behind it drops its oldest jobs, and
+// says so.
 //
 // A gate's job stands in the same queue. Its time is counted from the decision: what has
 // not started by then is skipped, and what has not ended by then is no longer waited for

@@ -39,7 +39,7 @@ func (h *Host) AddRoutes(orders []TableRoute) []error {
 	})
 }
 
-// ReplaceRoutes has routes of ours lead elsewhere, without a moment in which they are not
+// ReplaceRoutes moves routes of ours to other hops, without a moment in which they are not
 // there. The error is ErrNotThere where there is none, and ErrNotOurs where another's is
 // there, or comes before ours: the kernel would replace that.
 func (h *Host) ReplaceRoutes(orders []TableRoute) []error {

@@ -54,7 +54,7 @@ func (u *Unit) cannotRead(f File) (what, mend string) {
 		if f.UID == 0 {
 			mend = "chmod u+r " + f.Path
 		}
-		return fmt.Sprintf("it belongs to user %d with mode %04o, and the Monitor is root without CAP_DAC_OVERRIDE, who reads only what the mode lets it read", f.UID, f.Mode.Perm()), mend
+		return fmt.Sprintf("it belongs to user %d with mode %04o, and the Monitor is root without CAP_DAC_OVERRIDE: it reads only what the mode allows", f.UID, f.Mode.Perm()), mend
 	}
 	for _, dir := range f.Dirs {
 		if !rootMay(dir, 1) {

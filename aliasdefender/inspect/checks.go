@@ -152,7 +152,7 @@ func checkWhileHolding(s *Subject) (found []Finding) {
 		if c.Holding {
 			found = append(found, Finding{Note, s.checkAbout(c),
 				fmt.Sprintf("the check %s is asked only while an alias is here", c.Name),
-				"a standby is ready whatever its service does; one that has failed here counts as failing for five minutes after the alias has left", ""})
+				"a standby is ready whatever its service does; a service that has failed here counts as failing for five minutes after the alias has left", ""})
 		}
 	}
 	return found
@@ -167,7 +167,7 @@ func checkHiddenProcess(s *Subject) (found []Finding) {
 		if c.Kind == config.CheckProcess {
 			found = append(found, Finding{Warning, s.checkAbout(c),
 				fmt.Sprintf("the check %s looks for a process, and %s has ProtectProc=%s", c.Name, s.Unit.Name, s.Unit.Last("ProtectProc")),
-				"the Monitor sees no processes but its own: the check is unknown, and nothing follows from it",
+				"the Monitor sees no processes but its own: the check stays unknown, and moves nothing",
 				fmt.Sprintf("'systemctl edit %s', write [Service] and below it ProtectProc=default, and 'systemctl restart %s'", s.Unit.Name, s.Unit.Name)})
 		}
 	}

@@ -33,7 +33,7 @@ func aliasHolder(s *Subject) []Finding {
 		case here:
 			found = append(found, Finding{Severity: Good, About: about, What: "this host has it, and no other answers for it"})
 		case answers.ICMP.State == Answered:
-			found = append(found, Finding{Unknown, about, "it answers pings, and nobody on the segment answers for it", "who has it is not known", "ip route get " + a.Addr.WithZone("").String() + ": it shows where this host looks for it"})
+			found = append(found, Finding{Unknown, about, "it answers pings, but nobody on the segment answers for it", "nobody knows who has it", "ip route get " + a.Addr.WithZone("").String() + ": it shows where this host looks for it"})
 		case shown != nil && !shown.Parked && !s.Live.Monitor.Maintenance && !s.Live.Monitor.Observing:
 			found = append(found, Finding{Fault, about, "nobody has it", "clients reach nobody; the Monitor here says: " + shown.Why, "aliasdefender Why --now " + a.Addr.String()})
 		default:
@@ -45,14 +45,14 @@ func aliasHolder(s *Subject) []Finding {
 
 // holderNotAsked: only the segment knows who has an alias, and it could not be asked.
 func (s *Subject) holderNotAsked(a config.Alias, answers Answers, here bool) Finding {
-	why, mend := answers.ARP.Why, "run Check again once "+a.NIC+" can carry questions"
+	why, mend := answers.ARP.Why, "run Check again once "+a.NIC+" works"
 	if answers.ARP.State == NotAsked {
 		why, mend = "this system does not let Check hear "+neighbours(host.FamilyOf(a.Addr)), "run Check on another host of the segment"
 	}
-	what := "who has it could not be asked: "
+	what := "Check could not find out who has it: "
 	switch {
 	case here:
-		what = "this host has it, and whether another answers for it could not be asked: "
+		what = "this host has it, but Check could not find out whether another host answers for it: "
 	case answers.ICMP.State == Answered:
 		what = "it answers pings, and " + what
 	case answers.ICMP.State == Silent:
@@ -129,21 +129,21 @@ func (s *Subject) holder(a config.Alias, hw host.HW, here bool) Finding {
 	switch {
 	case partners && here:
 		return Finding{Fault, about, fmt.Sprintf("this host and partner %s (%s) both have it", name, hw),
-			"clients reach now the one and now the other", "aliasdefender Status on both hosts; one that runs no Monitor has to let it go: ip address del " + a.Prefix.String() + " dev " + a.NIC}
+			"clients reach now one host, now the other", "aliasdefender Status on both hosts; one that runs no Monitor has to let it go: ip address del " + a.Prefix.String() + " dev " + a.NIC}
 	case partners:
 		return Finding{Severity: Good, About: about, What: fmt.Sprintf("partner %s has it (%s)", name, hw)}
 	case router != "":
 		return Finding{Warning, about, fmt.Sprintf("router %s (%s) answers for it", router, hw),
-			"it answers for others (proxy ARP): who really has the alias is not known, and without a channel it is not taken", "switch proxy ARP off on the router's interface"}
+			"it answers for others (proxy ARP): nobody knows who really has the alias, and without a channel it is not taken", "switch proxy ARP off on the router's interface"}
 	case len(candidates) == 0:
-		return Finding{Unknown, about, fmt.Sprintf("%s has it, and the partner's hardware address is not known", hw),
-			"if that is not the partner it is somebody who should not have it", "look up whose address that is"}
+		return Finding{Unknown, about, fmt.Sprintf("%s has it, but the partner's hardware address is not known", hw),
+			"if that is not the partner, a host has it that should not", "look up whose address that is"}
 	case slices.Contains(candidates, hw.String()):
-		return Finding{Fault, about, fmt.Sprintf("%s has it, and whether that is the partner is not known: more than one host has answered for partner %s (%s)", hw, name, strings.Join(candidates, ", ")),
+		return Finding{Fault, about, fmt.Sprintf("%s has it, but it is not known whether that is the partner: more than one host has answered for partner %s (%s)", hw, name, strings.Join(candidates, ", ")),
 			"a host that is not of the pair may have the alias, and pass for the partner", "find out whose these hardware addresses are; a channel ([peer] key_file) tells which one is the partner's"}
 	}
 	return Finding{Fault, about, fmt.Sprintf("%s has it: neither this host nor partner %s", hw, name),
-		"while a third host answers for it no host of the pair takes it, and clients reach that one", "find that host by its hardware address, and give it another address"}
+		"while a third host answers for it, clients reach that host, and neither host of the pair takes it", "find that host by its hardware address, and give it another address"}
 }
 
 // twins: somebody else answers for the address of the partner, or of a third party, too.
@@ -161,7 +161,7 @@ func (s *Subject) twins(a config.Alias, t Target, about, name string) []Finding 
 	switch {
 	case len(all) > 1 && partners && !routers:
 		return []Finding{{Fault, about, fmt.Sprintf("%s: more than one host answers %s for it: %s", name, by, strings.Join(all, ", ")),
-			"one that is not the partner makes a dead partner look alive, and then nobody takes the alias", "find that host by its hardware address; or, if the partner has two NICs on the segment, set arp_ignore=1 there"}}
+			"a host that is not the partner makes a dead partner look alive, and then nobody takes the alias", "find that host by its hardware address; or, if the partner has two NICs on the segment, set arp_ignore=1 there"}}
 	case len(all) > 1:
 		return []Finding{{Warning, about, fmt.Sprintf("%s: more than one host answers %s for it: %s", name, by, strings.Join(all, ", ")),
 			"what is sent to it may reach another host, and answers prove less than they should", "find that host by its hardware address, and give it another address; or switch proxy ARP off, if it is a router"}}

@@ -67,7 +67,7 @@ func (u *Unit) hidesProcesses() bool {
 }
 
 // lacks is what programs of the administrator's lack in the unit.
-const lacks = "they run in the sandbox of the Monitor: most files cannot be written, /root is empty, and root's other powers are missing"
+const lacks = "they run in the Monitor's sandbox: they cannot write most files, /root is empty, and they lack root's other powers"
 
 // unitShutsHooksIn finds hooks, recoveries and commands of checks that run in the unit's
 // sandbox.

@@ -9,9 +9,9 @@
 // Rules are about the files and the settings of this host, and Standing is about how the
 // network stands at this moment. Of their findings Fault and Mistake are red
 // (Severity.Red): as things stand, an alias is not where it should be, or could not move.
-// Whoever is about to move an alias on purpose refuses while anything is red, or while
-// nobody on the network could be asked (Live.CannotAsk). Warnings, notes, what is unknown
-// and what is good are not red.
+// Code that is about to move an alias on purpose, such as a drill, refuses while anything
+// is red, or while nobody on the network could be asked (Live.CannotAsk). Warnings,
+// notes, what is unknown and what is good are not red.
 //
 // A new finding is a function of its own in the file of its kind, and a line in Rules or
 // Standing. If it needs something of the host that no rule needed before, it adds a field
@@ -66,7 +66,7 @@ func (s Severity) String() string {
 	}
 }
 
-// Red tells whether it forbids to move an alias on purpose.
+// Red tells whether a finding forbids moving an alias on purpose.
 func (s Severity) Red() bool { return s >= Fault }
 
 // MarshalText is String, for Check's JSON.
@@ -155,6 +155,8 @@ func (s *Subject) Row(a config.Alias) string { return fmt.Sprintf("%s:%d", s.Ali
 var Rules = []func(*Subject) []Finding{
 	onlyLinkLocal,
 	ownIsAlias,
+	partnerIsHere,
+	subnetElsewhere,
 	maskDiffers,
 	strictPaths,
 	answersForOthers,

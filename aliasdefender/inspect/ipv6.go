@@ -51,7 +51,7 @@ func ipv6Disabled(s *Subject) []Finding {
 		if !s.disabled(nic) {
 			return nil
 		}
-		const matters = "no alias of IPv6 is taken there, and the kernel has removed what was there"
+		const matters = "no IPv6 alias is taken there, and the kernel has removed those that were there"
 		if !s.is(nic.Name, "disable_ipv6", "1") {
 			return []Finding{{Fault, nic.Name,
 				fmt.Sprintf("the kernel has no IPv6 on %s: the MTU is below 1280, or it was started without IPv6", nic.Name), matters,
@@ -82,8 +82,8 @@ func onlyLinkLocal(s *Subject) []Finding {
 			}
 		}
 		return []Finding{{Warning, nic.Name,
-			"this host has no IPv6 address of its own but link-local ones",
-			fmt.Sprintf("what it sends to any other address comes from %s while it holds that, and ends when the alias goes", s.Config.Aliases[at].Addr),
+			"this host's own IPv6 addresses are all link-local",
+			fmt.Sprintf("what it sends to any other address comes from %s while it holds that, and such connections end when the alias goes", s.Config.Aliases[at].Addr),
 			fmt.Sprintf("give it one: ip address add ADDRESS/%d dev %s; and write it into the network's configuration", s.Config.Aliases[at].Prefix.Bits(), nic.Name)}}
 	})
 }
@@ -127,7 +127,7 @@ func advertisementsLost(s *Subject) []Finding {
 			return nil
 		}
 		return []Finding{{Warning, s.Row(a),
-			fmt.Sprintf("no default route of IPv6 goes out of %s: forwarding=1 there, and with that accept_ra=1 ignores router advertisements", nic.Name),
+			fmt.Sprintf("no IPv6 default route goes out of %s: forwarding=1 there, and with that accept_ra=1 ignores router advertisements", nic.Name),
 			fmt.Sprintf("%s is not taken here: nothing proves that this host's own network works", a.Addr),
 			set(host.IPv6, nic.Name, "accept_ra", "2") + ", and the same in /etc/sysctl.d; or set router or witnesses in " + s.Settings}}
 	})
@@ -173,7 +173,7 @@ func announcesByItself(s *Subject) []Finding {
 		}
 		return []Finding{{Warning, s.Row(a),
 			fmt.Sprintf("%s has ndisc_notify=1 and keep_addr_on_down=1, and %s has no lease", nic.Name, a.Addr),
-			"set down and up again, the NIC announces the alias before the Monitor has asked whether the partner has it now",
+			"when the NIC is set down and up again, it announces the alias before the Monitor has asked whether the partner has it now",
 			set(host.IPv6, nic.Name, "keep_addr_on_down", "0") + " and the same for all; or a key on both hosts: a leased alias goes when its NIC is set down"}}
 	})
 }
@@ -190,6 +190,6 @@ func unitWithoutIPv6(s *Subject) []Finding {
 	}
 	return []Finding{{Warning, u.Name,
 		fmt.Sprintf("%s of this host keeps the Monitor from using IPv6 (RestrictAddressFamilies)", u.Name),
-		"it cannot ping router, partner and aliases of IPv6, and takes none of them",
+		"it cannot ping IPv6 routers, partners and aliases, and takes no IPv6 alias",
 		edit("RestrictAddressFamilies=AF_INET6")}}
 }

@@ -221,8 +221,11 @@ func (s *Subject) source(t Target) (source netip.Addr) {
 
 // partner is the address by which a row's partner is asked; zero: none is known.
 func (s *Subject) partner(a config.Alias) netip.Addr {
-	if a.Partner.Addr.IsValid() {
-		return host.Zoned(a.Partner.Addr, a.NIC)
+	if addr := a.Partner.Addr; addr.IsValid() {
+		if !s.canBePartner(a, addr) {
+			return netip.Addr{}
+		}
+		return host.Zoned(addr, a.NIC)
 	}
 	for _, addr := range s.Names[a.Partner.Name] {
 		if s.canBePartner(a, addr) {

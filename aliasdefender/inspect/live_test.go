@@ -78,12 +78,12 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"nobody may be asked":     {[]func(*Subject){func(s *Subject) { s.Live.CannotAsk = "no rights" }}, []string{"unknown network nobody was asked: no rights"}},
 		"too many aliases":        {[]func(*Subject){func(s *Subject) { s.Live.LeftOut = []Omitted{{"aliases", 3}, {"partners", 2}, {"next hops", 1}} }}, []string{"unknown network left out, because Check asks about 256 addresses at most: 3 of the aliases, 2 of the partners, 1 of the next hops"}},
 		"a partner that is dead":  {[]func(*Subject){answer("172.16.1.5", mute())}, []string{"fault " + on + "partner 172.16.1.5 answers neither ICMP nor ARP"}},
-		"a partner without pings": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: Answer{State: Silent}, ARP: both().ARP, HW: []host.HW{partnerHW}})}, []string{"note " + on + "partner 172.16.1.5 answers ARP and no pings"}},
-		"a partner elsewhere":     {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: both().ICMP, ARP: Answer{State: Silent}})}, []string{"warning " + on + "partner 172.16.1.5 answers pings and not ARP"}},
+		"a partner without pings": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: Answer{State: Silent}, ARP: both().ARP, HW: []host.HW{partnerHW}})}, []string{"note " + on + "partner 172.16.1.5 answers ARP but no pings"}},
+		"a partner elsewhere":     {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: both().ICMP, ARP: Answer{State: Silent}})}, []string{"warning " + on + "partner 172.16.1.5 answers pings but not ARP"}},
 		"a partner nobody could ask": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: Answer{State: CouldNot, Why: "no route"}})},
 			[]string{"unknown " + on + "partner 172.16.1.5 could not be asked: no route"}},
 		"a router that is dead":      {[]func(*Subject){answer("172.16.1.1", mute())}, []string{"fault " + on + "router 172.16.1.1 answers neither"}},
-		"a router that filters":      {[]func(*Subject){answer("172.16.1.1", pinged)}, []string{"note " + on + "router 172.16.1.1 answers ARP and no pings"}},
+		"a router that filters":      {[]func(*Subject){answer("172.16.1.1", pinged)}, []string{"note " + on + "router 172.16.1.1 answers ARP but no pings"}},
 		"a third host has the alias": {[]func(*Subject){answer("172.16.1.2", both(otherHW))}, []string{"fault " + on + "02:00:00:00:00:09 has it: neither this host nor partner"}},
 		"two others have the alias":  {[]func(*Subject){answer("172.16.1.2", both(partnerHW, otherHW))}, []string{"fault " + on + "02:00:00:00:00:09 has it"}},
 		"the router answers for it":  {[]func(*Subject){answer("172.16.1.2", both(routerHW))}, []string{"warning " + on + "router 172.16.1.1 (02:00:00:00:00:01) answers for it"}},
@@ -95,9 +95,9 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"likewise, alone": {[]func(*Subject){answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(liarHW)), alias(func(a *control.Alias) { a.Partner.HW = liar })},
 			[]string{third, "warning " + on + "partner 172.16.1.5: " + liar + " answers ARP for it, and its Monitor's alias is on 02:00:00:00:00:05"}},
 		"likewise, without a channel": {[]func(*Subject){mum, answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(partnerHW, liarHW))},
-			[]string{"fault " + on + liar + " has it, and whether that is the partner is not known: more than one host has answered for partner 172.16.1.5", "fault " + twice("partner 172.16.1.5")}},
+			[]string{"fault " + on + liar + " has it, but it is not known whether that is the partner: more than one host has answered for partner 172.16.1.5", "fault " + twice("partner 172.16.1.5")}},
 		"likewise, and the Monitor knew the partner": {[]func(*Subject){mum, answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(liarHW))},
-			[]string{"fault " + on + liar + " has it, and whether that is the partner is not known"}},
+			[]string{"fault " + on + liar + " has it, but it is not known whether that is the partner"}},
 		"likewise, while this host has it": {[]func(*Subject){here, answer("172.16.1.2", both(liarHW)), answer("172.16.1.5", both(partnerHW, liarHW))},
 			[]string{third, "fault " + twice("partner 172.16.1.5")}},
 		"a liar is the router too": {[]func(*Subject){answer("172.16.1.2", both(liarHW)), answer("172.16.1.1", both(routerHW, liarHW))},
@@ -110,31 +110,31 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"the router answers for the partner too": {[]func(*Subject){mum, answer("172.16.1.2", both(routerHW)), answer("172.16.1.5", both(partnerHW, routerHW))},
 			[]string{"warning " + on + "router 172.16.1.1 (02:00:00:00:00:01) answers for it", "warning " + twice("partner 172.16.1.5")}},
 		"ARP cannot be heard, and here": {[]func(*Subject){here, answer("172.16.1.2", Answers{}), answer("172.16.1.1", deaf(both())), answer("172.16.1.5", deaf(both()))},
-			[]string{"unknown " + on + "this host has it, and whether another answers for it could not be asked"}},
+			[]string{"unknown " + on + "this host has it, but Check could not find out whether another host answers for it"}},
 		"ARP cannot be heard, and it answers": {[]func(*Subject){answer("172.16.1.2", deaf(both())), answer("172.16.1.1", deaf(both())), answer("172.16.1.5", deaf(both()))},
-			[]string{"unknown " + on + "it answers pings, and who has it could not be asked"}},
+			[]string{"unknown " + on + "it answers pings, and Check could not find out who has it"}},
 		"ARP cannot be heard, and it is silent": {[]func(*Subject){answer("172.16.1.2", deaf(mute())), answer("172.16.1.1", deaf(both())), answer("172.16.1.5", deaf(both()))},
-			[]string{"unknown " + on + "it answers no pings, and who has it could not be asked"}},
+			[]string{"unknown " + on + "it answers no pings, and Check could not find out who has it"}},
 		"nobody has it": {[]func(*Subject){answer("172.16.1.2", mute())}, []string{"fault " + on + "nobody has it"}},
 		"nobody has it, without a Monitor": {[]func(*Subject){answer("172.16.1.2", mute()), func(s *Subject) { s.Live.Monitor, s.Live.NoMonitor = nil, "none runs" }},
 			[]string{"note " + on + "nobody has it", "unknown Monitor it could not be asked: none runs"}},
 		"somebody has it, and the partner is not known": {[]func(*Subject){answer("172.16.1.5", Answers{ICMP: both().ICMP}), func(s *Subject) { s.Live.Monitor = nil }},
-			[]string{"unknown " + on + "02:00:00:00:00:05 has it, and the partner's hardware address is not known"}},
+			[]string{"unknown " + on + "02:00:00:00:00:05 has it, but the partner's hardware address is not known"}},
 		"the router does not answer the alias": {[]func(*Subject){here, func(s *Subject) {
 			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: Silent}}
-		}}, []string{"fault " + on + "the router answers this host's pings, and not those from the alias"}},
+		}}, []string{"fault " + on + "the router answers this host's pings, but not those from the alias"}},
 		"the router is too busy to tell": {[]func(*Subject){here, func(s *Subject) {
 			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: CouldNot, Why: "busy"}}
-		}}, []string{"unknown " + on + "whether the router answers pings from it could not be asked: busy"}},
+		}}, []string{"unknown " + on + "Check could not find out whether the router answers pings from it: busy"}},
 		"the router does not answer the alias, and a witness does": {[]func(*Subject){here, answer("172.16.1.9", both(otherHW)), func(s *Subject) {
 			s.Config.Aliases[0].Witnesses = []netip.Addr{netip.MustParseAddr("172.16.1.9")}
 			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = Answers{ICMP: Answer{State: Silent}}
 			s.Live.Answers[at("172.16.1.9").from(s.Config.Aliases[0])] = both()
-		}}, []string{"fault " + on + "the router answers this host's pings, and not those from the alias"}},
+		}}, []string{"fault " + on + "the router answers this host's pings, but not those from the alias"}},
 		"a witness answers pings, and was not asked from the alias": {[]func(*Subject){here, answer("172.16.1.1", pinged), answer("172.16.1.9", both(otherHW)), func(s *Subject) {
 			s.Config.Aliases[0].Witnesses = []netip.Addr{netip.MustParseAddr("172.16.1.9")}
 			s.Live.Answers[at("172.16.1.1").from(s.Config.Aliases[0])] = mute()
-		}}, []string{"note " + on + "router 172.16.1.1 answers ARP and no pings", "unknown network whether a router answers pings from 1 of the 1 aliases that are here is not known"}},
+		}}, []string{"note " + on + "router 172.16.1.1 answers ARP but no pings", "unknown network it is not known whether a router answers pings from 1 of the 1 aliases that are here"}},
 		"the Monitor asked the router from it": {[]func(*Subject){here, alias(func(a *control.Alias) { a.Verified = "yes" }), func(s *Subject) {
 			delete(s.Live.Answers, at("172.16.1.1").from(s.Config.Aliases[0]))
 		}}, nil},
@@ -142,7 +142,7 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"a problem of the Monitor":  {[]func(*Subject){func(s *Subject) { s.Live.Monitor.Problems = []string{"a disk"} }}, []string{"warning Monitor a disk"}},
 		"a partner that is silent":  {[]func(*Subject){alias(func(a *control.Alias) { a.Says.Daemon = "fallen silent" })}, []string{"fault channel to 172.16.1.5 the partner's Monitor is not heard: fallen silent"}},
 		"another version":           {[]func(*Subject){alias(func(a *control.Alias) { a.Says.Version = "2" })}, []string{"note channel to 172.16.1.5 the partner's Monitor has version 2"}},
-		"a Monitor without channel": {[]func(*Subject){func(s *Subject) { s.Live.Monitor.Channel = nil }}, []string{"warning aliasdefender.toml: peer the running Monitor has no channel"}},
+		"a Monitor without channel": {[]func(*Subject){func(s *Subject) { s.Live.Monitor.Channel = nil }}, []string{"warning aliasdefender.toml: peer the settings have a key, but the running Monitor has no channel"}},
 		"a second path that is silent": {[]func(*Subject){func(s *Subject) {
 			p := &s.Live.Monitor.Channel.Partners[0]
 			p.Paths = append(p.Paths, control.ChannelPath{Addr: "10.0.0.5"})
@@ -154,7 +154,7 @@ func TestEachFindingOfTheNetwork(t *testing.T) {
 		"a standby that is parked": {[]func(*Subject){alias(func(a *control.Alias) { a.Standby = &control.Standby{Host: "us", Ready: "no"} })}, []string{"note " + on + "this host does not stand by for it: it is parked"}},
 		"no hand-over":             {[]func(*Subject){alias(func(a *control.Alias) { a.Standby.HandOver = "no" })}, []string{"fault " + on + "it could not be handed over now"}},
 		"an alarm":                 {[]func(*Subject){alias(func(a *control.Alias) { a.Level, a.Row, a.Why = "alarm", "W9", "flapping" })}, []string{"fault " + on + "the Monitor says (W9): flapping"}},
-		"another table":            {[]func(*Subject){alias(func(a *control.Alias) { a.Role = "primary" })}, []string{"warning hostname.alias the running Monitor has another table: 172.16.1.2 is another row there"}},
+		"another table":            {[]func(*Subject){alias(func(a *control.Alias) { a.Role = "primary" })}, []string{"warning hostname.alias the running Monitor's table is not that of the file: 172.16.1.2 is another row there"}},
 		"a next hop that is dead":  {[]func(*Subject){hops, answer("172.16.1.8", mute())}, []string{"warning aliasdefender.toml:9 next hop 172.16.1.8 of 10.9.0.0/16 answers neither"}},
 		"one is dead, one could not be asked": {[]func(*Subject){hops, answer("172.16.1.8", mute()), answer("172.16.1.7", Answers{ICMP: Answer{State: CouldNot, Why: "busy"}, ARP: Answer{State: CouldNot, Why: "busy"}})},
 			[]string{"warning aliasdefender.toml:9 next hop 172.16.1.8", "unknown aliasdefender.toml:9 next hop 172.16.1.7 could not be asked"}},
@@ -311,10 +311,10 @@ func TestWhoIsSilentIsNotReplacedByWhoWasNotAsked(t *testing.T) {
 		change []func(*Subject)
 		want   string
 	}{
-		"a next hop": {[]func(*Subject){hops, answer("172.16.1.8", mute()), answer("172.16.1.7", could)}, "whether the others live is not known"},
+		"a next hop": {[]func(*Subject){hops, answer("172.16.1.8", mute()), answer("172.16.1.7", could)}, "it is not known whether the others live"},
 		"a router": {[]func(*Subject){answer("172.16.1.1", mute()), answer("172.16.1.9", could), func(s *Subject) {
 			s.Config.Aliases[0].Witnesses = []netip.Addr{netip.MustParseAddr("172.16.1.9")}
-		}}, "whether the others answer is not known"},
+		}}, "it is not known whether the others answer"},
 	} {
 		s := standing()
 		for _, change := range c.change {

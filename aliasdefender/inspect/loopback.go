@@ -73,7 +73,7 @@ func loopbackAnswersARP(s *Subject) []Finding {
 			why     string
 		}{
 			{"arp_ignore", 1, fmt.Sprintf("%s is of the subnet of %s: this host and all others that have it answer when a neighbour asks for it, and the neighbour takes one of the answers, whatever the router has chosen", a.Addr, nic)},
-			{"arp_announce", 2, fmt.Sprintf("this host asks for its neighbours in the name of %s, and they note that it is here, whatever the router has chosen", a.Addr)},
+			{"arp_announce", 2, fmt.Sprintf("this host sends ARP requests in the name of %s, and neighbours note that it is here, whatever the router has chosen", a.Addr)},
 		} {
 			level, known := s.arpLevel(nic, want.setting)
 			if !known || level >= want.level {

@@ -93,7 +93,7 @@ func noCarrier(s *Subject) []Finding {
 		return []Finding{{Fault, nic.Name,
 			fmt.Sprintf("%s has no carrier", nic.Name),
 			"no alias is taken there while it has none (W2)",
-			"look at its cable and at the port of its switch"}}
+			"look at its cable and at the switch port"}}
 	})
 }
 

@@ -54,7 +54,7 @@ func ownIsAlias(s *Subject) []Finding {
 		}
 		return []Finding{{Mistake, s.Row(a),
 			fmt.Sprintf("%s is an address of this host itself: %s has no other", a.Addr, nic.Name),
-			fmt.Sprintf("the Monitor leaves it alone, and takes no alias on %s: to let it go would be to take this host off its network", nic.Name),
+			fmt.Sprintf("the Monitor leaves it alone, and takes no alias on %s: releasing it would take this host off its network", nic.Name),
 			fmt.Sprintf("write the address that is to move; or give the NIC one of its own: ip address add ADDRESS/%d dev %s", a.Prefix.Bits(), nic.Name)}}
 	})
 }
@@ -67,14 +67,39 @@ func maskDiffers(s *Subject) []Finding {
 		if !other.IsValid() {
 			return nil
 		}
-		comes := "the alias makes a second route to the subnet, and what this host sends by it comes from the alias"
+		comes := "the alias makes a second route to the subnet, and what this host sends by that route comes from the alias"
 		if f == host.IPv6 { // whose kernel chooses the source by the address's own life time
-			comes = "the alias makes a second route to the subnet: the two masks disagree which hosts are on the segment and which behind the router"
+			comes = "the alias makes a second route to the subnet: the two masks disagree about which hosts are on the segment and which are behind the router"
 		}
 		return []Finding{{Warning, s.Row(a),
 			fmt.Sprintf("the mask is /%d, and that of %s on %s is /%d", a.Prefix.Bits(), other.Addr(), nic.Name, other.Bits()),
 			comes,
 			fmt.Sprintf("write /%d", other.Bits())}}
+	})
+}
+
+// subnetElsewhere: another NIC than the row's has an address in the alias's subnet, so the
+// row perhaps names the wrong one.
+func subnetElsewhere(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, nic host.NIC) []Finding {
+		in := func(p netip.Prefix) bool { return host.Has(a.Prefix, p.Addr()) }
+		f := host.FamilyOf(a.Addr)
+		if linkLocal(a) || slices.ContainsFunc(s.own(nic, f), in) {
+			return nil
+		}
+		for _, other := range s.Host.NICs {
+			if other.Name == nic.Name || config.IsLoopback(other.Name) {
+				continue
+			}
+			own := s.own(other, f)
+			if at := slices.IndexFunc(own, in); at >= 0 {
+				return []Finding{{Warning, s.Row(a),
+					fmt.Sprintf("%s has no address in the alias's subnet %s, but %s has one: %s", nic.Name, a.Prefix.Masked(), other.Name, own[at].Addr()),
+					fmt.Sprintf("the alias is taken and announced on the segment of %s, and clients on that of %s do not find it there", nic.Name, other.Name),
+					fmt.Sprintf("write %s as Nic, unless %s is meant", other.Name, nic.Name)}}
+			}
+		}
+		return nil
 	})
 }
 

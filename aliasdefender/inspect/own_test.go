@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"alias-defender/aliasdefender/config"
 	"alias-defender/aliasdefender/host"
 )
 
@@ -41,7 +42,7 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 		{"it stands before", addrs(alias+"*", own), []string{"warning hostname.alias:3 172.16.1.2 stands before 172.16.1.4 on eth0"}},
 		{"it stands before, and no tag tells whose it is", addrs(alias, own), []string{"warning hostname.alias:3 172.16.1.2 stands before 172.16.1.4 on eth0"}},
 		{"it stands before one of another subnet", addrs(alias+"*", "10.0.0.1/8"), nil},
-		{"it stands between two", addrs(own, alias, "172.16.1.5/24"), nil},
+		{"it stands between two", addrs(own, alias, "172.16.1.6/24"), nil},
 		{"where the order means nothing", func(s *Subject) { addrs(alias, own)(s); s.Host.Ordered = false }, nil},
 		{"the only address", addrs(alias), []string{"mistake hostname.alias:3 172.16.1.2 is an address of this host itself: eth0 has no other"}},
 		{"the only address, and a Monitor's", addrs(alias + "*"), []string{"fault eth0 eth0 has no address of its own"}},
@@ -63,6 +64,16 @@ func TestWhatIsFoundOfTheHostsOwnAddresses(t *testing.T) {
 			addrs(own, "172.16.9.4/16")(s)
 		}, nil},
 		{"another subnet", func(s *Subject) { addrs("10.0.0.1/8")(s) }, nil},
+		{"another subnet, and another NIC has that of the alias", func(s *Subject) { addrs("10.0.0.1/8")(s); has(s, "eth1", own) },
+			[]string{"warning hostname.alias:3 eth0 has no address in the alias's subnet 172.16.1.0/24, but eth1 has one: 172.16.1.4"}},
+		{"no address, and another NIC has the alias's subnet", func(s *Subject) { addrs()(s); has(s, "eth1", own) },
+			[]string{"fault eth0 eth0 has no address of its own", "warning hostname.alias:3 eth0 has no address in the alias's subnet 172.16.1.0/24, but eth1 has one: 172.16.1.4"}},
+		{"another subnet, and another NIC has only a Monitor's address of that", func(s *Subject) { addrs("10.0.0.1/8")(s); has(s, "eth1", "172.16.1.9/24*") },
+			[]string{"warning hostname.alias a Monitor put 172.16.1.9 on eth1, and no row has it"}},
+		{"the partner is this host", func(s *Subject) {
+			s.Config.Aliases[0].Partner = config.Partner{Name: "172.16.1.4", Addr: netip.MustParseAddr("172.16.1.4")}
+		},
+			[]string{"mistake hostname.alias:3 the partner 172.16.1.4 is an address of this host itself, on eth0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := good()

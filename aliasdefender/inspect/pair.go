@@ -96,8 +96,8 @@ func sameTable(s *Subject) []Finding {
 	if len(differ) > mostNamed {
 		differ = append(differ[:mostNamed], fmt.Sprintf("%d more", len(differ)-mostNamed))
 	}
-	return []Finding{{Warning, s.Aliases, "the running Monitor has another table: " + strings.Join(differ, "; "),
-		"it goes by what it read last, and a restart changes that", "aliasdefender Reload"}}
+	return []Finding{{Warning, s.Aliases, "the running Monitor's table is not that of the file: " + strings.Join(differ, "; "),
+		"the Monitor works with the table that it read last; a restart would change that", "aliasdefender Reload"}}
 }
 
 // channelHeard: whether the partner's Monitor is heard, and of which version it is.
@@ -106,7 +106,7 @@ func channelHeard(s *Subject) []Finding {
 		return nil
 	}
 	if s.Live.Monitor.Channel == nil {
-		return []Finding{{Warning, s.Settings + ": peer", "the running Monitor has no channel, and the settings have a key",
+		return []Finding{{Warning, s.Settings + ": peer", "the settings have a key, but the running Monitor has no channel",
 			"the two hosts do not speak with each other", "aliasdefender Reload"}}
 	}
 	seen := map[string]bool{}
@@ -118,13 +118,13 @@ func channelHeard(s *Subject) []Finding {
 		about := "channel to " + a.Partner.Name
 		if shown.Says.Daemon != "heard" {
 			return []Finding{{Fault, about, "the partner's Monitor is not heard: " + shown.Says.Daemon,
-				"without its word a living host that does not serve is not relieved, and nothing is handed over" + s.dropped(shown.Partner.Addr),
-				fmt.Sprintf("start its Monitor; let UDP port %d pass both ways; and the same key on both hosts", s.Config.Settings.Peer.Port)}}
+				"without the channel nobody takes over from a host that lives but does not serve, and no alias can be handed over" + s.dropped(shown.Partner.Addr),
+				fmt.Sprintf("start its Monitor; let firewalls pass UDP port %d both ways; put the same key on both hosts", s.Config.Settings.Peer.Port)}}
 		}
 		found := []Finding{{Severity: Good, About: about, What: "the partner's Monitor is heard, version " + shown.Says.Version}}
 		if ours := s.Live.Monitor.Version; shown.Says.Version != "" && shown.Says.Version != ours {
 			found = append(found, Finding{Note, about, fmt.Sprintf("the partner's Monitor has version %s, and this host's %s", shown.Says.Version, ours),
-				"the two work together; what only the newer one knows is not used", ""})
+				"the two work together, but without what only the newer one knows", ""})
 		}
 		return found
 	})
@@ -165,7 +165,7 @@ func channelPaths(s *Subject) (found []Finding) {
 				continue
 			}
 			found = append(found, Finding{Warning, "channel to " + p.Partner, what,
-				"the channel has one way less to live by", "look at that cable, at the routes, and at the firewalls of both hosts"})
+				"the channel has one path fewer", "look at that cable, at the routes, and at the firewalls of both hosts"})
 		}
 	}
 	return found
@@ -201,9 +201,9 @@ func standbyReady(s *Subject) []Finding {
 		case is.Ready == "no":
 			return []Finding{{Fault, about, who + " is not ready to take it: " + is.Why, "nobody takes it if its holder fails", "aliasdefender Status on both hosts"}}
 		case is.Level != "":
-			return []Finding{{Unknown, about, "whether " + who + " is ready to take it is not known: " + is.Why, "perhaps nobody takes it if its holder fails", "aliasdefender Status on both hosts"}}
+			return []Finding{{Unknown, about, "it is not known whether " + who + " is ready to take it: " + is.Why, "perhaps nobody takes it if its holder fails", "aliasdefender Status on both hosts"}}
 		}
-		return []Finding{{Unknown, about, "whether " + who + " is ready to take it is not known", "the Monitor has not found out yet, or without a channel nobody can say", "run Check on the partner too"}}
+		return []Finding{{Unknown, about, "it is not known whether " + who + " is ready to take it", "the Monitor has not found out yet, or without a channel nobody can say", "run Check on the partner too"}}
 	})
 }
 
@@ -218,7 +218,7 @@ func monitorWarns(s *Subject) []Finding {
 			severity = Warning
 		}
 		return []Finding{{severity, onAlias(a, 0), fmt.Sprintf("the Monitor says (%s): %s", shown.Row, shown.Why),
-			"it decides by that", "aliasdefender Why --now " + a.Addr.String()}}
+			"the Monitor acts on that, and Status shows it until it is over", "aliasdefender Why --now " + a.Addr.String()}}
 	})
 }
 
@@ -252,17 +252,17 @@ func unreached(s *Subject) (found []Finding) {
 		switch shown := s.shown(a); {
 		case pings && r.answered:
 		case pings && r.silent:
-			found = append(found, Finding{Fault, onAlias(a, 0), "the router answers this host's pings, and not those from the alias", why, mend})
+			found = append(found, Finding{Fault, onAlias(a, 0), "the router answers this host's pings, but not those from the alias", why, mend})
 		case shown != nil && shown.Verified == "no":
 			found = append(found, Finding{Warning, onAlias(a, 0), "after the last take here the router did not answer a ping from it", why, mend})
 		case pings && r.could != "":
-			found = append(found, Finding{Unknown, onAlias(a, 0), "whether the router answers pings from it could not be asked: " + r.could, why, "run Check again"})
+			found = append(found, Finding{Unknown, onAlias(a, 0), "Check could not find out whether the router answers pings from it: " + r.could, why, "run Check again"})
 		case pings && (shown == nil || shown.Verified != "yes"):
 			left++
 		}
 	}
 	if left > 0 {
-		found = append(found, Finding{Unknown, AboutNetwork, fmt.Sprintf("whether a router answers pings from %d of the %d aliases that are here is not known", left, here),
+		found = append(found, Finding{Unknown, AboutNetwork, fmt.Sprintf("it is not known whether a router answers pings from %d of the %d aliases that are here", left, here),
 			"whoever is behind a router may not reach those here", "ping -I ALIAS ROUTER"})
 	}
 	return found
@@ -316,15 +316,15 @@ func hopsAnswer(s *Subject) []Finding {
 				found = append(found, Finding{Severity: Good, About: s.route(r), What: fmt.Sprintf("next hop %s of %s %s", hop, r.Prefix, answers.answered(host.FamilyOf(hop)))})
 			case unasked:
 				may = true
-				found = append(found, Finding{Unknown, s.route(r), fmt.Sprintf("next hop %s could not be asked: %s", hop, answers.obstacle()), "whether it lives is not known", "ip route get " + hop.WithZone("").String()})
+				found = append(found, Finding{Unknown, s.route(r), fmt.Sprintf("next hop %s could not be asked: %s", hop, answers.obstacle()), "it is not known whether it lives", "ip route get " + hop.WithZone("").String()})
 			case dumb:
 				silent = append(silent, hop)
 			}
 		}
-		severity, why := Warning, "the route is not sent there, and the others have to do"
+		severity, why := Warning, "the route does not use it, and has only the others"
 		switch {
 		case !lives && may:
-			why = "the route is not sent there, and whether the others live is not known"
+			why = "the route does not use it, and it is not known whether the others live"
 		case !lives:
 			severity, why = Fault, "no next hop lives: whatever goes there is lost"
 		}

@@ -103,7 +103,7 @@ func twoMonitors(s *Subject) (found []Finding) {
 		for _, a := range s.Config.Aliases {
 			if slices.Contains(p.Addrs, a.Addr.WithZone("")) {
 				found = append(found, Finding{Fault, s.Row(a), fmt.Sprintf("another Monitor runs on this host with the same alias: PID %d, with %s", p.PID, p.File),
-					"the two put it on and take it off against each other", fmt.Sprintf("kill -USR2 %d, if it is the wrong one: it ends and leaves the alias where it is", p.PID)})
+					"the two work against each other: one adds the alias, the other removes it", fmt.Sprintf("kill -USR2 %d, if it is the wrong one: it ends and leaves the alias where it is", p.PID)})
 			}
 		}
 	}
@@ -124,7 +124,7 @@ func keepalivedHas(s *Subject) (found []Finding) {
 		for _, a := range s.Config.Aliases {
 			if slices.Contains(p.Addrs, a.Addr.WithZone("")) {
 				found = append(found, Finding{Fault, s.Row(a), fmt.Sprintf("keepalived (PID %d) has %s too, in %s", p.PID, a.Addr, p.File),
-					"the two put it on and take it off against each other", "take the address out of one of the two files"})
+					"the two work against each other: one adds the alias, the other removes it", "take the address out of one of the two files"})
 			}
 		}
 	}
@@ -242,7 +242,7 @@ func dhcpRenews(s *Subject) []Finding {
 			return nil
 		}
 		return []Finding{{Note, nic.Name, by + " gives it its own address",
-			"without that address nothing is taken there, and a lost lease may take the alias away: the Monitor puts it back when the address is there again", "give both hosts of the pair a fixed address; DHCP's reservation is not enough where its server may fail"}}
+			"without that address nothing is taken there, and a lost lease may take the alias away: the Monitor puts it back when the address is there again", "give both hosts of the pair a fixed address; a reservation in DHCP does not help while the DHCP server is down"}}
 	})
 }
 
@@ -280,7 +280,7 @@ func answersOnBoth(s *Subject) []Finding {
 				why     string
 			}{
 				{"arp_ignore", 1, "it answers ARP for the alias too: clients send to whichever answered first, and the partner sees two claimants"},
-				{"arp_announce", 2, "it asks for its neighbours in the name of the alias, and they send there"},
+				{"arp_announce", 2, "it sends ARP requests in the name of the alias, and neighbours then send there"},
 			} {
 				if level, known := s.arpLevel(other.Name, want.setting); known && level < want.level {
 					found = append(found, Finding{Warning, s.Row(a), fmt.Sprintf("%s is on the segment of %s too, and has %s=%d", other.Name, a.Addr, want.setting, level),
@@ -299,7 +299,7 @@ func inVRF(s *Subject) []Finding {
 			return nil
 		}
 		return []Finding{{Warning, nic.Name, fmt.Sprintf("it is in the VRF %s", l.VRF),
-			"a Monitor that runs outside pings partner and router by other routes than those of " + nic.Name + ", or not at all", fmt.Sprintf("start the Monitor in it: ip vrf exec %s aliasdefender Monitor; and Check too", l.VRF)}}
+			"a Monitor that runs outside it pings partner and router by other routes than those of " + nic.Name + ", or not at all", fmt.Sprintf("start the Monitor in it: ip vrf exec %s aliasdefender Monitor; and Check too", l.VRF)}}
 	})
 }
 
@@ -320,7 +320,7 @@ func repliesElsewhere(s *Subject) []Finding {
 		}
 		for _, own := range s.own(nic, host.FamilyOf(a.Addr)) {
 			if table := of(own.Addr()); host.Has(a.Prefix, own.Addr()) && table != of(a.Addr.WithZone("")) && table != "" {
-				return []Finding{{Warning, s.Row(a), fmt.Sprintf("a rule routes what comes from %s by table %s, and none does so for %s", own.Addr(), table, a.Addr),
+				return []Finding{{Warning, s.Row(a), fmt.Sprintf("a rule sends what comes from %s to table %s, and no rule does so for %s", own.Addr(), table, a.Addr),
 					"answers from the alias leave by other routes than the host's own, perhaps by another NIC", fmt.Sprintf("ip rule add from %s lookup %s, on both hosts", a.Addr, table)}}
 			}
 		}
@@ -342,7 +342,7 @@ func neighboursFit(s *Subject) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{Warning, s.Aliases, fmt.Sprintf("it has %d aliases of %s, and the kernel keeps %d neighbours of that family (gc_thresh3)", n, f, limit),
-			"when they are asked about at once the table overflows, and this host reaches some of its neighbours no more", fmt.Sprintf("sysctl -w %s=%d, and the same in /etc/sysctl.d", TableLimit(f), 4*n)})
+			"when all are asked about at once the table overflows, and this host no longer reaches some of its neighbours", fmt.Sprintf("sysctl -w %s=%d, and the same in /etc/sysctl.d", TableLimit(f), 4*n)})
 	}
 	return found
 }

@@ -76,7 +76,7 @@ func TestEachFindingOfOtherPrograms(t *testing.T) {
 		"a VRF":                                 {[]func(*Subject){link(Link{VRF: "red"})}, []string{"warning eth0 it is in the VRF red"}},
 		"a rule for the own address": {[]func(*Subject){func(s *Subject) {
 			s.Live.Sources = []SourceRule{{netip.MustParsePrefix("172.16.1.4/32"), "100"}}
-		}}, []string{"warning hostname.alias:3 a rule routes what comes from 172.16.1.4 by table 100, and none does so for 172.16.1.2"}},
+		}}, []string{"warning hostname.alias:3 a rule sends what comes from 172.16.1.4 to table 100, and no rule does so for 172.16.1.2"}},
 		"a rule for both": {[]func(*Subject){func(s *Subject) {
 			s.Live.Sources = []SourceRule{{netip.MustParsePrefix("172.16.1.0/24"), "100"}}
 		}}, nil},

@@ -48,10 +48,10 @@ func routeHopElsewhere(s *Subject) []Finding {
 			switch nic, _, own := s.Host.Find(hop); {
 			case own:
 				found = append(found, Finding{Warning, s.route(r), fmt.Sprintf("the next hop %s is an address of this host, on %s", hop, nic),
-					"the route would lead back here: it is never sent there", fmt.Sprintf("take %s out of via", hop)})
+					"the route would lead back here, so this hop is never used", fmt.Sprintf("take %s out of via", hop)})
 			case !s.connected(hop):
 				found = append(found, Finding{Warning, s.route(r), fmt.Sprintf("the next hop %s is on no network of this host", hop),
-					"the kernel reaches no such next hop: nothing is known of it, and the route is never sent there", fmt.Sprintf("give a NIC an address in the subnet of %s, or write another next hop", hop)})
+					"the kernel cannot reach it: nothing is known of it, and the route never uses it", fmt.Sprintf("give a NIC an address in the subnet of %s, or write another next hop", hop)})
 			}
 		}
 		return found
@@ -75,7 +75,7 @@ func routeHopWithin(s *Subject) []Finding {
 					continue
 				}
 				return []Finding{{Warning, s.route(holds), fmt.Sprintf("the prefix %s holds the next hop %s of the route %s", holds.Prefix, hop, r.Name()),
-					"the kernel then looks for that hop behind the hops of this route: it refuses the other one, and pings to the hop go astray",
+					"the kernel then looks for that hop behind the hops of this route: it refuses the other route, and pings to the hop go astray",
 					"give the route a prefix without " + hop.String() + ", or that hop an address outside of it"}}
 			}
 		}
@@ -165,7 +165,7 @@ func routeForeign(s *Subject) []Finding {
 				same, why = "and the same metric", "ours is not added while it is there, or not used"
 			}
 			return []Finding{{Warning, s.route(r), fmt.Sprintf("a route that no Monitor made has the prefix %s, table %d, %s", r.Prefix, r.Table, same), why,
-				"find out which program made it ('ip route show " + r.Prefix.String() + "'), and give that up, or another metric to one of the two"}}
+				"find out which program made it ('ip route show " + r.Prefix.String() + "'), and remove that route, or give one of the two another metric"}}
 		}
 		return nil
 	})
@@ -187,7 +187,7 @@ func routeTable(s *Subject) []Finding {
 		if table.Family == host.IPv6 {
 			six = "-6 "
 		}
-		return []Finding{{Warning, s.route(r), fmt.Sprintf("no rule of %s looks up table %d", table.Family, r.Table), "its routes are kept, and used for nothing", fmt.Sprintf("ip %srule add lookup %d, with what is to be routed by it", six, r.Table)}}
+		return []Finding{{Warning, s.route(r), fmt.Sprintf("no rule of %s looks up table %d", table.Family, r.Table), "its routes are kept, but nothing uses them", fmt.Sprintf("ip %srule add lookup %d, with what is to be routed by it", six, r.Table)}}
 	})
 }
 
@@ -207,12 +207,12 @@ func routeLeftOver(s *Subject) (found []Finding) {
 			continue
 		}
 		if len(found) == mostLeftOver {
-			found = append(found, Finding{Warning, s.Settings, "Monitors made more routes that no [[route]] has, or not to install",
-				"they stay where they lead, whether anybody lives there or not", fmt.Sprintf("'ip route show table all proto %d', and the same of 'ip -6 route', lists all that Monitors have made", host.RouteProtocol)})
+			found = append(found, Finding{Warning, s.Settings, "Monitors made more routes, which no [[route]] has or whose [[route]] says install = false",
+				"they keep leading where they lead, whether the next hop lives or not", fmt.Sprintf("'ip route show table all proto %d', and the same with 'ip -6 route', lists all that Monitors have made", host.RouteProtocol)})
 			break
 		}
 		one := Finding{Warning, s.Settings, fmt.Sprintf("a Monitor made the route %s in table %d, and no [[route]] has it", r.Prefix, r.Table),
-			"it stays where it leads, whether anybody lives there or not", "write it again, if the file has lost it; or, if no Monitor with another file runs here: " + r.Removal()}
+			"it keeps leading where it leads, whether the next hop lives or not", "write it again, if the file has lost it; or, if no Monitor with another file runs here: " + r.Removal()}
 		if has {
 			one.What = fmt.Sprintf("a Monitor made the route %s in table %d, and its [[route]] says install = false", r.Prefix, r.Table)
 			one.Mend = "if no Monitor with another file runs here: " + r.Removal()

@@ -21,16 +21,16 @@ func noDefaultRoute(s *Subject) []Finding {
 		if a.Addr.Is6() && !s.carrier(nic.Name) { // then it is not told of any, and the carrier is what is missing
 			return nil
 		}
-		of := ""
+		route := "default route"
 		if a.Addr.Is6() {
-			of = " of IPv6"
+			route = "IPv6 default route"
 		}
 		group := ""
 		if g := s.Config.GroupOf(a.Addr); g != nil {
 			group = fmt.Sprintf("; and so none of group %s is, where the partner could have all", g.Name)
 		}
 		return []Finding{{Fault, s.Row(a),
-			fmt.Sprintf("no default route%s goes out of %s, and neither router nor witnesses are set", of, nic.Name),
+			fmt.Sprintf("no %s goes out of %s, and neither router nor witnesses are set", route, nic.Name),
 			fmt.Sprintf("%s is not taken here: nothing proves that this host's own network works%s", a.Addr, group),
 			fmt.Sprintf("in %s, below [alias.%q]: router = \"an address that always answers on %s\"", s.Settings, a.Addr, nic.Name)}}
 	})

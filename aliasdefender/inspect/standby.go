@@ -72,10 +72,25 @@ func partnerName(s *Subject) (found []Finding) {
 			continue
 		}
 		found = append(found, Finding{Warning, s.Row(a), what,
-			fmt.Sprintf("whether the partner is alive cannot be asked, and without that a host that is not primary does not take %s", a.Addr),
+			fmt.Sprintf("nobody can ask whether the partner is alive, and without knowing that a host that is not primary does not take %s", a.Addr),
 			"write the partner's address instead, or mend its name in DNS or /etc/hosts"})
 	}
 	return found
+}
+
+// partnerIsHere: the row names this host itself as the partner, as it does where the other
+// host's table was copied as it is.
+func partnerIsHere(s *Subject) []Finding {
+	return s.rows(func(a config.Alias, _ host.NIC) []Finding {
+		nic, _, ours := s.Host.Find(a.Partner.Addr)
+		if !ours {
+			return nil
+		}
+		return []Finding{{Mistake, s.Row(a),
+			fmt.Sprintf("the partner %s is an address of this host itself, on %s", a.Partner.Addr, nic),
+			fmt.Sprintf("nobody asks the other host whether it is alive, and a host that is not primary does not take %s", a.Addr),
+			"write the address that the other host always has: each host's table names the other host"}}
+	})
 }
 
 // canBePartner tells whether an address of the partner's name can be the partner's.
@@ -105,7 +120,7 @@ func aliasElsewhere(s *Subject) (found []Finding) {
 			}
 			found = append(found, Finding{Fault, s.Row(a),
 				fmt.Sprintf("%s has %s, not %s", nic.Name, a.Addr, a.NIC),
-				fmt.Sprintf("%s is not taken here (%s): this host's own kernel answers whoever asks for it", a.Addr, row),
+				fmt.Sprintf("%s is not taken here (%s): this host's own kernel answers for it", a.Addr, row),
 				fmt.Sprintf("ip address del %s dev %s", nic.Addrs[at].Prefix, nic.Name)})
 		}
 	}
@@ -123,7 +138,7 @@ func answersForOthers(s *Subject) []Finding {
 		seen = append(seen, nic.Name)
 		return []Finding{{Warning, nic.Name,
 			fmt.Sprintf("proxy_arp_pvlan is set on %s", nic.Name),
-			"this host answers ARP for every address of the segment, aliases that nobody has too: without a channel its partner takes none of them",
+			"this host answers ARP for every address of the segment, even for an alias that nobody has: without a channel its partner takes none of them",
 			set(host.IPv4, nic.Name, "proxy_arp_pvlan", "0") + ", and the same in /etc/sysctl.d"}}
 	})
 }

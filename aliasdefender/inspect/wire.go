@@ -47,14 +47,14 @@ func networkNotAsked(s *Subject) (found []Finding) {
 	case s.Live == nil:
 	case s.Live.CannotAsk != "":
 		found = append(found, Finding{Unknown, AboutNetwork, "nobody was asked: " + s.Live.CannotAsk,
-			"whether partners, routers and next hops answer, and who has the aliases, is not known", "run Check as root"})
+			"it is not known whether partners, routers and next hops answer, and who has the aliases", "run Check as root"})
 	case len(s.Live.LeftOut) > 0:
 		var kinds []string
 		for _, o := range s.Live.LeftOut {
 			kinds = append(kinds, fmt.Sprintf("%d of the %s", o.Count, o.Kind))
 		}
 		found = append(found, Finding{Unknown, AboutNetwork, fmt.Sprintf("left out, because Check asks about %d addresses at most: %s", mostAsked, strings.Join(kinds, ", ")),
-			"who has those aliases, and who of those answers, is not known", "aliasdefender Status shows all of a running Monitor's"})
+			"it is not known who has those aliases, and which of those addresses answer", "aliasdefender Status shows all aliases of a running Monitor"})
 	}
 	return found
 }
@@ -126,7 +126,7 @@ func (a Answers) obstacle() string {
 			return one.Why
 		}
 	}
-	return "nothing is known that would ask it"
+	return "nothing here could ask it"
 }
 
 // filters tells whether a host on the segment answers there and not to pings.
@@ -147,19 +147,19 @@ func partnerAnswers(s *Subject) []Finding {
 		name := "partner " + partner.WithZone("").String()
 		switch answers.verdict() {
 		case unasked:
-			return []Finding{{Unknown, about, name + " could not be asked: " + answers.obstacle(), "whether it lives is not known", "look at the routes of this host: ip route get " + partner.WithZone("").String()}}
+			return []Finding{{Unknown, about, name + " could not be asked: " + answers.obstacle(), "it is not known whether it lives", "look at the routes of this host: ip route get " + partner.WithZone("").String()}}
 		case dumb:
 			return []Finding{{Fault, about, name + " " + answers.asking(f),
-				"nobody takes the alias if this host fails; and if it lives all the same, both hosts may take the alias",
+				"if it is dead, nobody takes the alias when this host fails; if it lives all the same, both hosts may take the alias",
 				"look at the partner, and at the network between the two hosts; its firewall has to pass ping"}}
 		}
 		found := append([]Finding{{Severity: Good, About: about, What: name + " " + answers.answered(f)}}, s.twins(a, t, about, name)...)
 		switch {
 		case answers.filters():
-			found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " and no pings: it filters ICMP",
-				"a switch or a router that answers for dead hosts would make it look alive", "let its firewall pass echo requests of this host"})
+			found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " but no pings: it filters ICMP",
+				"a switch or a router that answers for dead hosts would make it look alive", "let its firewall pass echo requests from this host"})
 		case answers.ARP.State == Silent:
-			found = append(found, Finding{Warning, about, name + " answers pings and not " + neighbours(f) + ", although it is of the subnet of " + a.NIC,
+			found = append(found, Finding{Warning, about, name + " answers pings but not " + neighbours(f) + ", although it is in the subnet of " + a.NIC,
 				"it is on another segment than the alias, and neither hears what the other claims", "look at the VLANs and switch ports of the two hosts"})
 		}
 		return found
@@ -203,14 +203,14 @@ func routersAnswer(s *Subject) []Finding {
 			if slices.Contains(a.Witnesses, t.Addr) {
 				name = "witness " + t.Addr.WithZone("").String()
 			}
-			const mend = "look at it and at the network before it; or set router or witnesses to what always answers"
+			const mend = "look at it and at the network in front of it; or set router or witnesses to an address that always answers"
 			switch v := answers.verdict(); {
 			case v == unasked:
-				found = append(found, Finding{Unknown, about, name + " could not be asked: " + answers.obstacle(), "whether this host's own network works is not known", mend})
+				found = append(found, Finding{Unknown, about, name + " could not be asked: " + answers.obstacle(), "it is not known whether this host's own network works", mend})
 			case v == dumb && is(alive):
 				found = append(found, Finding{Warning, about, name + " " + answers.asking(f), "if the others fall silent too, no alias is taken here", mend})
 			case v == dumb && is(unasked):
-				found = append(found, Finding{Warning, about, name + " " + answers.asking(f), "whether the others answer is not known; if they do not, no alias is taken here (W8)", mend})
+				found = append(found, Finding{Warning, about, name + " " + answers.asking(f), "it is not known whether the others answer; if they do not, no alias is taken here (W8)", mend})
 			case v == dumb:
 				found = append(found, Finding{Fault, about, name + " " + answers.asking(f), "no alias is taken here while nothing proves that this host's own network works (W8)", mend})
 			default:
@@ -218,8 +218,8 @@ func routersAnswer(s *Subject) []Finding {
 				found = append(found, s.twins(a, t, about, name)...)
 			}
 			if answers.filters() {
-				found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " and no pings: it filters ICMP",
-					"after a take it cannot be asked from the alias whether it knows where the alias is", "let it answer echo requests of its own segment"})
+				found = append(found, Finding{Note, about, name + " answers " + neighbours(f) + " but no pings: it filters ICMP",
+					"after a take, a ping from the alias cannot show whether the router knows where the alias is", "let it answer echo requests from its own segment"})
 			}
 		}
 		return found

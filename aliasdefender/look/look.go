@@ -1,9 +1,9 @@
-// Package look asks the network how it stands, for Check and for whoever must know it
-// before an alias is moved on purpose. It sends nothing but questions: pings, and ARP or
-// neighbour discovery from this host's own address.
+// Package look asks the network how it stands, for Check and for Drill, which must know
+// it before it moves an alias. It sends only questions: pings, and ARP or neighbour
+// discovery from this host's own address.
 //
-// It judges nothing: package inspect says whom to ask, and what the answers mean. Which of
-// its findings are red is told by inspect.Severity.Red: Fault and Mistake are.
+// It judges nothing: package inspect says whom to ask, and what the answers mean.
+// inspect.Severity.Red tells which findings are red: Fault and Mistake.
 package look
 
 import (

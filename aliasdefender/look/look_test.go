@@ -86,7 +86,7 @@ func TestALookEndsSoon(t *testing.T) {
 			"network: left out, because Check asks about 256 addresses at most: 746 of the aliases":            inspect.Unknown,
 			"Monitor: it could not be asked: it hangs":                                                         inspect.Unknown,
 			"alias 10.0.0.1 on eth0 and 999 more: partner 10.0.255.5 answers neither ICMP nor ARP":             inspect.Fault,
-			"alias 10.0.0.1 on eth0 and 999 more: router 10.0.255.1 answers ARP and no pings: it filters ICMP": inspect.Note,
+			"alias 10.0.0.1 on eth0 and 999 more: router 10.0.255.1 answers ARP but no pings: it filters ICMP": inspect.Note,
 			"alias 10.0.0.1 on eth0 and 999 more: router 10.0.255.1 answers ARP in 0.1 ms":                     inspect.Good,
 			"alias 10.0.0.254 on eth0: nobody has it":                                                          inspect.Note,
 		} {
@@ -194,7 +194,7 @@ func holding(t *testing.T, n int, router func(q probe.Question) bool) []inspect.
 	})
 }
 
-const unanswered = "the router answers this host's pings, and not those from the alias"
+const unanswered = "the router answers this host's pings, but not those from the alias"
 
 // A router is asked from a few aliases only, and not all at once: many answer so many pings
 // a second.
@@ -254,7 +254,7 @@ func TestARouterThatAnswersNoAliasIsAFault(t *testing.T) {
 			if f.What == unanswered && f.Severity == inspect.Fault {
 				faults++
 			}
-			rest = rest || strings.HasPrefix(f.What, "whether a router answers pings from 192 of the 200 aliases that are here is not known")
+			rest = rest || strings.HasPrefix(f.What, "it is not known whether a router answers pings from 192 of the 200 aliases that are here")
 		}
 		if faults != 8 || len(from) != 1+8 || !rest {
 			t.Errorf("%d faults, asked from %d addresses; that it was not asked from the others is said: %t", faults, len(from), rest)

@@ -5,9 +5,9 @@
 // counted, and the events, which Events counts as a sink. A scrape computes nothing else, so
 // that metrics and Status cannot contradict each other.
 //
-// Families (families.go) is the table of all names. docs/metrics.md has the same table, and a
-// test compares the two. Numbers of a state do not exist: each state is a gauge of its own,
-// 0 or 1, because nobody reads an alert that is built on "state == 3" as it was meant.
+// Families (families.go) is the table of all names. docs/metrics.md has the same table,
+// and a test compares the two. No gauge holds a state as a number: each state is a gauge
+// of its own, 0 or 1, because an alert on "state == 3" is easily misread.
 //
 // The package refuses to know who reads, and how often.
 package metrics

@@ -33,7 +33,7 @@ var ofRoutes = []Family{
 		})},
 	{"aliasdefender_route_problem", Gauge, "route", "1: somebody must look at the route: Status shows a warning, an error or an alarm.",
 		routes(func(p *page, in string, r *control.Route) { p.yes(in, r.Level != "") })},
-	{"aliasdefender_route_moves_total", Counter, "route", "How often the route was added, led elsewhere or withdrawn.",
+	{"aliasdefender_route_moves_total", Counter, "route", "How often the route was added, moved to other hops or withdrawn.",
 		routes(func(p *page, in string, r *control.Route) { p.number(in, p.events.routes[r.Route]) })},
 	{"aliasdefender_route_hop_lives", Gauge, "route hop", "1: the next hop lives: it answers, or its check is good, and the NIC that leads to it is up.",
 		hops(func(_ *control.Route, h control.Hop) bool { return h.Lives == "yes" })},

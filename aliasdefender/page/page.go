@@ -1,12 +1,13 @@
 // Package page is the page for browsers: who has each alias, since when, why, and what the
 // partner says of it; a timeline of both hosts; and the event log.
 //
-// It is a sink of the events and a reader of the one snapshot that Status shows. It computes
-// no state of its own, and has nothing to order: it cannot change anything. A snapshot is made
-// only while somebody looks, once for all who do, and the loop waits for none of them.
+// It is a sink of the events and a reader of the one snapshot that Status shows. It
+// computes no state of its own and gives no orders: it cannot change anything. A snapshot
+// is made only while somebody looks, one for all readers, and the loop waits for none of
+// them.
 //
-// Whoever asks has been admitted by package control, which knows the token. The files of the
-// page come with the program; a policy forbids the browser anything else.
+// Package control, which knows the token, has admitted every reader before. The files of
+// the page come with the program; a policy forbids the browser anything else.
 package page
 
 import (

@@ -1,9 +1,10 @@
-// Package program runs programs of the administrator's, for hooks, checks and recoveries,
-// so that whatever they do they are gone when their time is over.
+// Package program runs the administrator's programs, for hooks, checks and recoveries.
+// Whatever such a program does, it is gone when its time is over.
 //
 // A program runs in a process group of its own, in the directory /, with an empty input
-// and the environment that it is given. When it has ended, what it has left in its group
-// is killed. What has left the group, as a daemon does, goes on, and holds nobody up.
+// and the environment that it is given. When it has ended, everything left in its group
+// is killed. A process that has left the group, as a daemon does, goes on and holds
+// nobody up.
 package program
 
 import (
@@ -46,7 +47,7 @@ type Command struct {
 // may be used by several goroutines.
 type Runner struct{ hung atomic.Int32 }
 
-// MostHung is how many programs of a Runner may hang, before no more are run until one of
+// MostHung is how many programs of a Runner may hang before it runs no more until one of
 // them has ended. Those that run by then may come to hang too.
 const MostHung = 16
 

@@ -65,7 +65,7 @@ const (
 	CheckUnknown Kind = "check_unknown" // it was good or failing, and is not known any more
 
 	RouteDecided  Kind = "route_decided"  // the decision about a route changed; it did not move
-	RouteMoved    Kind = "route_moved"    // a route was added, led elsewhere or withdrawn, or was found
+	RouteMoved    Kind = "route_moved"    // a route was added, moved to other hops or withdrawn, or was found
 	RouteVanished Kind = "route_vanished" // somebody else has removed a route
 
 	RecoveryStep  Kind = "recovery_step"  // a step of the recovery of a partner's service

@@ -23,7 +23,7 @@ func TestAFenceThatEndsAfterAReloadCounts(t *testing.T) {
 	}{
 		"other settings":             {[][]config.Alias{{other}}, true, "ended info: the partner is fenced"},
 		"away and back":              {[][]config.Alias{nil, {row(one1)}}, true, "ended info: the partner is fenced"},
-		"the alias has none anymore": {[][]config.Alias{nil}, false, "ended alarm: the partner is fenced, and nothing follows from that"},
+		"the alias has none anymore": {[][]config.Alias{nil}, false, "ended alarm: the partner is fenced, but that no longer matters"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestWhatIsForbiddenWhileTheDiskIsSlowIsNotRun(t *testing.T) {
 		"fence":                      {Fence, func(w *Worker) { w.Sees(one1, no) }, "process restart", "before the step fence was run: the alias is not answered", 13500 * time.Millisecond},
 		"its daemon says it is well": {Fence, func(w *Worker) { w.Sees(one1, rules.Sight{Restart: true, Why: "its service is well"}) }, "process restart", "ended alarm: the recovery has ended before the step fence was run: its service is well", 13500 * time.Millisecond},
 		"another alias is here":      {Fence, func(w *Worker) { w.Holds(two2, true) }, "process restart", "two such hosts could fence each other", 13500 * time.Millisecond},
-		"a reload":                   {Fence, func(w *Worker) { w.Use(nil) }, "process restart", "the alias has none any more", 13500 * time.Millisecond},
+		"a reload":                   {Fence, func(w *Worker) { w.Use(nil) }, "process restart", "the settings no longer have a recovery", 13500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestARecoveryThatIsBrokenOffTakesNoAlarmBack(t *testing.T) {
 			w.Use([]config.Alias{other})
 		}, "ended warning: the recovery has ended: its settings have changed", rules.Alarm, "the partner could not be fenced: exit code 255"},
 		"the alias is here": {func(w *Worker) { w.Holds(one1, true) }, "ended info: the alias is on this host now", rules.Info, "the alias is on this host now"},
-		"its row is gone":   {func(w *Worker) { w.Use(nil) }, "ended info: the recovery has ended: the alias has none any more", rules.Info, ""},
+		"its row is gone":   {func(w *Worker) { w.Use(nil) }, "ended info: the recovery has ended: the settings no longer have a recovery for the alias", rules.Info, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestAnAlarmEndsWithoutARecovery(t *testing.T) {
 		says string
 	}{
 		"the alias is here": {func(w *Worker) { w.Holds(one1, true) }, "ended info: the alias is on this host now"},
-		"its row is gone":   {func(w *Worker) { w.Use(nil) }, "ended info: the recovery has ended: the alias has none any more"},
+		"its row is gone":   {func(w *Worker) { w.Use(nil) }, "ended info: the recovery has ended: the settings no longer have a recovery for the alias"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,8 @@
-// Package recovery has a partner's service restarted that has failed while the partner
-// itself lives and answers for the alias; and if that does not help, it has the partner
-// fenced, which means cut off, so that the rules may take the alias. Programs of the
-// administrator's do both: typically ssh, with a key of its own and a forced command.
+// Package recovery recovers a service on the partner that has failed while the partner
+// itself lives and answers for the alias. It has the service restarted. If that does not
+// help, it has the partner fenced, which means cut off, so that the rules may take the
+// alias. The administrator's programs do both: typically ssh, with a key of its own and a
+// forced command.
 //
 //	idle ── the check fails, and all that rules.Recover asks for is so
 //	  └─ process   is the service's process there? It is told to restart, and changes nothing
@@ -16,13 +17,14 @@
 // that is started anew goes on where the last one was, and has the same budget. Where the
 // disk cannot be written nothing is done.
 //
-// One recovery is under way at a time on this host, whatever it is of: a pair may be known
-// by many addresses. What it depends on is asked before each step; when it is no longer so
-// the recovery ends, except while the fence itself runs, which is to cut the partner off.
+// Only one recovery at a time is under way on this host, for whatever alias: one partner
+// may have many addresses. What it depends on is checked before each step; when that no
+// longer holds the recovery ends, except while the fence itself runs, which has to cut
+// the partner off.
 //
-// Two hosts that each serve an alias, and have no channel, could fence each other in the
-// same moment. So a host that holds an alias, except on lo, fences its partner only if its own hardware
-// address is known to be the lower one.
+// Two hosts that each serve an alias, and have no channel, could fence each other at the
+// same moment. So a host that holds an alias, except on lo, fences its partner only if
+// its own hardware address is known to be the lower one.
 //
 // The package refuses to know how a service is restarted and how a host is fenced. It
 // takes no alias: that the partner is fenced is a fact like others, which it posts as a
@@ -202,7 +204,7 @@ func (w *Worker) Use(rows []config.Alias) {
 // drop ends a recovery whose alias has none any more. Nobody would be left to take its alarm
 // back.
 func (w *Worker) drop(r *one) {
-	const text = "the recovery has ended: the alias has none any more"
+	const text = "the recovery has ended: the settings no longer have a recovery for the alias"
 	switch {
 	case !r.alarming():
 		w.end(r, rules.Warning, text)

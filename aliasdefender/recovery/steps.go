@@ -20,7 +20,7 @@ func (w *Worker) advance(now time.Time) (*one, time.Time) {
 	for _, id := range w.order {
 		if r := w.each[id]; r.sight.Over && !r.Fenced.IsZero() && r.told {
 			r.Fenced, r.told, w.changed = time.Time{}, false, true
-			w.say(r, record.RecoveryStep, rules.Info, "the fence counts no more: the partner is back or has fallen silent, or an operator has ordered the alias here")
+			w.say(r, record.RecoveryStep, rules.Info, "the fence no longer counts: the partner is back or has fallen silent, or an operator has ordered the alias here")
 			r.anew(now)
 		}
 	}
@@ -279,7 +279,7 @@ func (w *Worker) finished(r *one, s Step, err error, at time.Time) {
 // the alias has no recovery any more.
 func (w *Worker) fencedLate(is, was *one, at time.Time) {
 	if is == nil {
-		w.say(was, record.RecoveryEnded, rules.Alarm, "the partner is fenced, and nothing follows from that: the alias has no recovery any more")
+		w.say(was, record.RecoveryEnded, rules.Alarm, "the partner is fenced, but that no longer matters: the settings no longer have a recovery for the alias")
 		return
 	}
 	w.fenced(is, at)

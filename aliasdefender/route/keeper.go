@@ -1,13 +1,13 @@
 // Package route keeps the routes of a router: it has each lead to the first of its next
 // hops that lives, or to all that live.
 //
-// It is a house of its own beside package defender, built in the same way. One goroutine
-// owns all state ([loop]). What it knows comes to it as events: answers of next hops
-// (packages detect and probe, or check where a check asks through the hop), readings of the
-// kernel's tables and interfaces, and what became of a deed. When a fact about a hop
-// changes, the routes that have it are decided again (rules.DecideRoute); what follows is
-// carried out beside the loop, all in one go, because a thousand routes may have one hop.
-// The loop never waits.
+// It stands beside package defender, and is built in the same way. One goroutine owns all
+// state ([loop]). Everything reaches it as events: answers of next hops (packages detect
+// and probe, or check where a check asks through the hop), readings of the kernel's
+// tables and interfaces, and the results of its own changes. When a fact about a hop
+// changes, the loop decides again about the routes that have that hop
+// (rules.DecideRoute). It carries the decisions out beside the loop, all in one go,
+// because a thousand routes may share one hop. The loop never waits.
 //
 //	answers ──> hop ──> its routes ──> rules.DecideRoute ──> batch ──> kernel
 //	tables, interfaces ──┘                                     └──> event ──> log, hooks

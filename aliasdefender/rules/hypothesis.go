@@ -30,7 +30,7 @@ var clauses = [FactCount][3]string{
 	FactRouter:       {"it is not known whether the router answers", "the router is silent", "the router answers"},
 	FactClaimant:     {"it is not known whether the claimant is the partner", "the claimant does not answer for the partner", "the claimant answers for the partner"},
 	FactBehind:       {"it is not known whether our own address stands behind the alias", "our own address stands before the alias", "our own address stands behind the alias"},
-	FactParkedKnown:  {"it has not been read what operators parked", "it cannot be read what operators parked", "it is known what operators parked"},
+	FactParkedKnown:  {"the list of parked aliases has not been read", "the list of parked aliases cannot be read", "the list of parked aliases is known"},
 	FactElsewhere:    {"it is not known whether another NIC of this host has the alias", "no other NIC of this host has the alias", "another NIC of this host has the alias"},
 	FactFenced:       {"it is not known whether the partner was fenced", "the partner was not fenced", "the partner was fenced"},
 	FactWhole:        {"it is not known whether all of the group could be here", "not all of the group could be here", "all of the group could be here"},

@@ -223,7 +223,7 @@ func TestWhatTheRowsAboveAStandbyLack(t *testing.T) {
 	}
 	want := []string{
 		"W1 wait, parked: an operator parks it or its row goes from the file",
-		"W1 wait, parked unknown: it cannot be read what operators parked or it has not been read what operators parked",
+		"W1 wait, parked unknown: the list of parked aliases cannot be read or the list of parked aliases has not been read",
 		"W2 wait, no link: the NIC is missing or down or the NIC has no carrier or the NIC has no address of its own",
 		"W2 wait, link unknown: it is not known whether the NIC is up or it is not known whether the NIC has carrier or it is not known whether the NIC has an address of its own",
 		"W2 wait, on another NIC: another NIC of this host has the alias or it is not known whether another NIC of this host has the alias",

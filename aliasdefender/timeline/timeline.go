@@ -1,9 +1,9 @@
 // Package timeline tells who had an alias when: a lane for each host, drawn as SVG and told
 // in words.
 //
-// Lanes come from the events of one host's log (Story), which also has what the partner said,
-// or from whoever has watched the kernels of a lab. The drawing is the same for both: the page
-// of a Monitor, a rehearsal and the benchmarks use it.
+// Lanes come from the events of one host's log (Story), which also has what the partner
+// said, or from code that watched the kernels of a lab. The drawing is the same for both:
+// the page of a Monitor, a rehearsal and the benchmarks use it.
 //
 // The package refuses to guess. What no event tells is unknown, and is drawn so.
 package timeline

@@ -152,9 +152,9 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		{name: "the router is down", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.Router.Crash()) },
 			want: "fault " + alias + "router 10.77.0.254 answers neither ICMP nor ARP", code: stage.Failed},
 		{name: "the router filters ICMP", do: func(t *testing.T, p *pair.Pair) { sysctl(t, p.Router, "net/ipv4/icmp_echo_ignore_all", "1") },
-			want: "note " + alias + "router 10.77.0.254 answers ARP and no pings: it filters ICMP", code: stage.Done},
+			want: "note " + alias + "router 10.77.0.254 answers ARP but no pings: it filters ICMP", code: stage.Done},
 		{name: "the partner filters ICMP", do: func(t *testing.T, p *pair.Pair) { sysctl(t, p.A, "net/ipv4/icmp_echo_ignore_all", "1") },
-			want: "note " + alias + "partner 10.77.0.1 answers ARP and no pings: it filters ICMP", code: stage.Done},
+			want: "note " + alias + "partner 10.77.0.1 answers ARP but no pings: it filters ICMP", code: stage.Done},
 		{name: "a third host has the alias", do: func(t *testing.T, p *pair.Pair) {
 			stage.Must(t, p.User.NIC("eth0").AddAddr(netip.PrefixFrom(pair.Alias, 24)))
 		}, want: "fault " + alias + "02:", code: stage.Failed},
@@ -195,14 +195,14 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, want: "fault " + alias + "the two hosts do not fit: both hosts' files say primary", code: stage.Failed},
 		{name: "a table that the Monitor has not read", do: func(t *testing.T, p *pair.Pair) {
 			stage.Place(t, p.File(p.B, "hostname.alias"), stage.Read(t, p.File(p.B, "hostname.alias"))+"eth0:2 | 10.77.0.101 | /24 | 10.77.0.1 | false\n")
-		}, want: "warning hostname.alias: the running Monitor has another table: 10.77.0.101 is not in the Monitor's", code: stage.Failed},
+		}, want: "warning hostname.alias: the running Monitor's table is not that of the file: 10.77.0.101 is not in the Monitor's", code: stage.Failed},
 		{name: "parked", on: "a", do: func(t *testing.T, p *pair.Pair) { stage.Obeyed(t, p, p.B, "RemoveAlias", pair.Alias.String()) },
 			want: "note " + alias + "the partner does not stand by for it: it is parked", code: stage.Done},
 		{name: "the standby has no router", on: "a", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.B.DelDefaultRoute()) },
 			want: "fault " + alias + "the partner is not ready to take it", code: stage.Failed},
 		{name: "the router does not answer the alias", on: "a", do: func(t *testing.T, p *pair.Pair) {
 			run(t, p.Router, "ip", "route", "add", "blackhole", pair.Alias.String()+"/32")
-		}, want: "fault " + alias + "the router answers this host's pings, and not those from the alias", code: stage.Failed},
+		}, want: "fault " + alias + "the router answers this host's pings, but not those from the alias", code: stage.Failed},
 		{name: "another Monitor with the same alias", do: func(t *testing.T, p *pair.Pair) {
 			program := filepath.Join(t.TempDir(), "aliasdefender")
 			stage.Must(t, os.Symlink(lab.Self(), program))
@@ -227,7 +227,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 		}, want: "note eth0: a DHCP client (10.77.0.2 is leased) gives it its own address", code: stage.Done},
 		{name: "a rule for the own address alone", do: func(t *testing.T, p *pair.Pair) {
 			run(t, p.B, "ip", "rule", "add", "from", p.OwnB.Addr().String(), "lookup", "100")
-		}, want: "warning hostname.alias:1: a rule routes what comes from 10.77.0.2 by table 100, and none does so for 10.77.0.100", code: stage.Failed},
+		}, want: "warning hostname.alias:1: a rule sends what comes from 10.77.0.2 to table 100, and no rule does so for 10.77.0.100", code: stage.Failed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,7 @@ func TestWhyNowTellsWhatWouldDecideInstead(t *testing.T) {
 	if n := asked(); n.Row != "W6" || n.Reason != "served" || n.Alias != pair.Alias.String() {
 		t.Errorf("the standby: %+v", n)
 	}
-	stage.Saying(t, p, p.B, stage.Done, []string{"row W6 decides (wait: another host serves the alias)", "W1 (wait: parked) lacks: an operator parks it", "W5 (take: offered) lacks: the partner offers it"},
+	stage.Saying(t, p, p.B, stage.Done, []string{"row W6 decides (wait: another host serves the alias)", "W1 (wait: parked) needs: an operator parks it", "W5 (take: offered) needs: the partner offers it"},
 		"Why", "--now")
 	stage.Obeyed(t, p, p.B, "RemoveAlias")
 	if n := asked(); n.Row != "W1" || n.Reason != "parked" || len(n.Above) != 0 {
