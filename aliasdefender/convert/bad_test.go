@@ -47,7 +47,7 @@ func TestWhatCannotBeReadIsRefusedWithItsPlace(t *testing.T) {
 		{"includes itself", "\ninclude keepalived.conf\n", "keepalived.conf:2: keepalived.conf is being read already: it includes itself"},
 		{"includes itself by a pattern", "include *.conf\n", "keepalived.conf:1: keepalived.conf is being read already: it includes itself"},
 		{"an include that must be there", "includea missing*.conf\n", "keepalived.conf:1: no file is missing*.conf"},
-		{"a bad pattern", "include [\n", "keepalived.conf:1: [ is no pattern of file names"},
+		{"a bad pattern", "include [\n", "keepalived.conf:1: [ is not a pattern of file names"},
 		{"a brace in an include", "include {a,b\n", "keepalived.conf:1: {a,b has a { that is not closed"},
 		{"too many names in an include", "include " + strings.Repeat("{a,b}", 12) + "\n", "keepalived.conf:1: " + strings.Repeat("{a,b}", 12) + " stands for more than 256 names"},
 		{"a definition of itself", "$A=x ${A}\n${A}\n", "keepalived.conf:2: definitions refer to each other more than 64 deep, or to themselves"},

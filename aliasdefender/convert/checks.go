@@ -270,6 +270,6 @@ func (c *converter) makeGroups() {
 			add(v.at, v.name, v.rows)
 			continue
 		}
-		v.note(v.at, "its %d aliases are in one subnet of one NIC: what is found out is the same for all, and so they move together; each may still be moved by an order, or claimed by another host, alone, and a group would prevent that (docs/groups.md)", len(v.rows))
+		v.note(v.at, "its %d aliases are in one subnet of one NIC: the same probes decide for all of them, so they move together; an order, or another host that claims one, may still move one alone, and a group would prevent that (docs/groups.md)", len(v.rows))
 	}
 }

@@ -29,7 +29,7 @@ func (r *reader) include(at Place, keyword, pattern string) error {
 	for _, p := range all {
 		paths, err := named(filepath.Dir(at.File), p)
 		if err != nil {
-			return refuse(at, "%s is no pattern of file names", showPath(pattern))
+			return refuse(at, "%s is not a pattern of file names", showPath(pattern))
 		}
 		for _, path := range paths {
 			found++
@@ -79,9 +79,9 @@ func (r *reader) passesOver(at Place, path string) bool {
 	case err != nil:
 		return false // reading it says why
 	case info.IsDir():
-		r.remark(at, showPath(path)+" is a directory, and is passed over, as keepalived does; what is in it is not included", false)
+		r.remark(at, showPath(path)+" is a directory: like keepalived, Convert includes nothing from it", false)
 	case info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0:
-		r.remark(at, showPath(path)+" is executable: keepalived does not read such a file, and nothing of it is converted; if it belongs to the configuration, take that away (chmod a-x) and convert again", true)
+		r.remark(at, showPath(path)+" is executable: keepalived does not read such a file, so nothing of it is converted; if it belongs to the configuration, run chmod a-x on it and convert again", true)
 	default:
 		return false
 	}

@@ -239,7 +239,7 @@ func (in *interpreter) address(v *instance, n *node) {
 		if i+1 < len(rest) {
 			value = rest[i+1]
 		} else if slices.Contains(withValue, rest[i]) {
-			v.do(n.at, "%s: %s has no value, and keepalived leaves this address out; so there is no row for it: write the value, or take the word out", show(text), rest[i])
+			v.do(n.at, "%s: %s has no value, so keepalived leaves this address out, and it gets no row; write the value, or remove the word", show(text), rest[i])
 			return
 		}
 		switch rest[i] {

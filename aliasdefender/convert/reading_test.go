@@ -58,22 +58,22 @@ func TestIncludesPassOverWhatKeepalivedPassesOver(t *testing.T) {
 func TestWhatStandsTwiceCountsAsForKeepalived(t *testing.T) {
 	for _, c := range []struct{ name, conf, row, set, remark string }{
 		{"an instance", inside("") + strings.ReplaceAll(inside(""), "1.2/", "1.3/"),
-			"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "", ":12: vrrp_instance web: there is one of that name already, at "},
+			"eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "", ":12: vrrp_instance web: one of that name is already at "},
 		{"a script", "vrrp_script s {\nscript /usr/local/bin/check\n}\nvrrp_script s {\nscript /bin/sh\n}\n" + inside("track_script {\ns\n}\n"),
-			"", `command = ["/usr/local/bin/check"]`, ":4: vrrp_script s: there is one of that name already, at "},
+			"", `command = ["/usr/local/bin/check"]`, ":4: vrrp_script s: one of that name is already at "},
 		{"a process", "vrrp_track_process p {\nprocess a\n}\nvrrp_track_process p {\nprocess b\n}\n" + inside("track_process {\np weight 0\n}\n"),
-			"", `process = "a"`, ":4: vrrp_track_process p: there is one of that name already, at "},
+			"", `process = "a"`, ":4: vrrp_track_process p: one of that name is already at "},
 		{"a group", inside("") + "vrrp_sync_group g {\ngroup {\nweb\n}\n}\nvrrp_sync_group g {\ngroup {\nother\n}\n}\n",
-			"", "", ":17: vrrp_sync_group g: there is one of that name already, at "},
-		{"a state", inside("state BACKUP\n"), "eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "", ":11: state BACKUP: state MASTER stands above, and counts"},
-		{"a priority", inside("priority 160\n"), "", "", ":11: priority: stands twice, and this one counts, not that of "},
-		{"an interface", inside("interface eth1\n"), "eth1:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "", ":11: interface: stands twice, and this one counts, not that of "},
+			"", "", ":17: vrrp_sync_group g: one of that name is already at "},
+		{"a state", inside("state BACKUP\n"), "eth0:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "", ":11: state BACKUP: the state MASTER above counts"},
+		{"a priority", inside("priority 160\n"), "", "", ":11: priority: appears twice; this one counts, not the one at "},
+		{"an interface", inside("interface eth1\n"), "eth1:1 | 172.16.1.2 | /24 | 172.16.1.5 | true", "", ":11: interface: appears twice; this one counts, not the one at "},
 		{"a notify script", inside("notify /usr/local/bin/notify\nnotify /bin/sh\n"),
-			"", `take = ["/hook", "INSTANCE", "web", "150", "notify=/usr/local/bin/notify"]`, ":12: notify: stands twice, and that of "},
+			"", `take = ["/hook", "INSTANCE", "web", "150", "notify=/usr/local/bin/notify"]`, ":12: notify: appears twice; the one at "},
 		{"a script's program", "vrrp_script s {\nscript /bin/sh\nscript /usr/local/bin/check\n}\n" + inside("track_script {\ns\n}\n"),
-			"", `command = ["/usr/local/bin/check"]`, ":3: vrrp_script s: script: stands twice, and this one counts, not that of "},
+			"", `command = ["/usr/local/bin/check"]`, ":3: vrrp_script s: script: appears twice; this one counts, not the one at "},
 		{"a process's program", "vrrp_track_process p {\nprocess a\nprocess b\n}\n" + inside("track_process {\np weight 0\n}\n"),
-			"", `process = "a"`, ":3: vrrp_track_process p: process: stands twice, and that of "},
+			"", `process = "a"`, ":3: vrrp_track_process p: process: appears twice; the one at "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rows, set, remarks := converted(t, c.conf, nil)
@@ -201,7 +201,7 @@ func TestWordsOfAnAddressAreSpokenOf(t *testing.T) {
 		t.Errorf("%q", rows)
 	}
 	for line, what := range map[string]string{"10": "172.16.1.3/24: dev", "11": "172.16.1.4/24: label", "12": "172.16.1.5/24: scope"} {
-		if !strings.Contains(remarks, "keepalived.conf:"+line+": "+what+" has no value, and keepalived leaves this address out") {
+		if !strings.Contains(remarks, "keepalived.conf:"+line+": "+what+" has no value, so keepalived leaves this address out") {
 			t.Errorf("remarks: %s", remarks)
 		}
 	}

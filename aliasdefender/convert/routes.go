@@ -56,7 +56,7 @@ func routeOf(words []string) (r route, problem string) {
 	for i := 0; i < len(words); i++ {
 		w := words[i]
 		if strings.Trim(w, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:-") != "" {
-			return route{}, show(w) + " is no word of a route"
+			return route{}, show(w) + " is not a word of a route"
 		}
 		key := valued[w]
 		switch {

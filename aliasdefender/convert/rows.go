@@ -82,7 +82,7 @@ func (c *converter) row(v *instance, a address, labels map[string]bool) (*row, s
 	}
 	switch {
 	case strings.ContainsAny(nic, "|#:/ \t") || show(nic) != nic:
-		return nil, show(nic) + " is no name of a NIC"
+		return nil, show(nic) + " is not the name of a NIC"
 	case config.IsLoopback(nic):
 		return nil, "an address of " + nic + " would be here on both hosts at once, and does not move; docs/loopback.md says when that is what you want, and how to write its row"
 	}

@@ -208,7 +208,7 @@ func (c *converter) told(kind, name string, priority int, n notifies) []string {
 		case command == "":
 			c.once(n.places[state], "%s: a notify script without a program", show(name))
 		case problem != "":
-			c.once(n.places[state], "%s: %s, so it is not called; once that is mended convert again, or add %q to the hooks", show(name), problem, cmpOr(state, "notify")+"="+quoted(argv))
+			c.once(n.places[state], "%s: %s, so it is not called; once that is fixed convert again, or add %q to the hooks", show(name), problem, cmpOr(state, "notify")+"="+quoted(argv))
 		default:
 			words = append(words, cmpOr(state, "notify")+"="+quoted(argv))
 		}
@@ -274,7 +274,7 @@ func list(all []string) string {
 func (c *converter) makeKey() string {
 	path := showPath(c.options.Key)
 	if c.badKey != "" {
-		return path + " " + c.badKey + ": mend that"
+		return path + " " + c.badKey + ": fix that"
 	}
 	return "'aliasdefender GenKey " + path + "', copy it to the partner"
 }

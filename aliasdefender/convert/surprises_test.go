@@ -173,7 +173,7 @@ func TestNamesInTheFileForgeNothing(t *testing.T) {
 		}
 	}
 	for _, nic := range []string{"eth0|", "eth0|9.9.9.9|/24|172.16.1.5|true", "\"eth0 1\"", "eth0:1"} {
-		if got := refusal(t, options(t, strings.Replace(inside(""), "interface eth0", "interface "+nic, 1))); !strings.Contains(got, "is no name of a NIC") {
+		if got := refusal(t, options(t, strings.Replace(inside(""), "interface eth0", "interface "+nic, 1))); !strings.Contains(got, "is not the name of a NIC") {
 			t.Errorf("%s: %s", nic, got)
 		}
 		if !strings.Contains(nic, "|") {

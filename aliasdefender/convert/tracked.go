@@ -22,13 +22,13 @@ func (in *interpreter) tracks(all *[]track, n *node) bool {
 			case w == "weight":
 				t.weighed = true
 				if t.weight, is = whole(s.word(i+1), -254, 254); !is {
-					in.wrong(s.at, "weight %s: is no number from -254 to 254, and counts as 0", show(s.word(i+1)))
+					in.wrong(s.at, "weight %s: is not a number from -254 to 254, and counts as 0", show(s.word(i+1)))
 				}
 			case w == "reverse":
 				t.reverse = true
 			case t.weighed && i > 0 && s.words[i] == "weight", w == "noreverse", w == "no_reverse":
 			default:
-				in.wrong(s.at, "%s %s: %s is no word that is known here", n.words[0], show(t.name), show(w))
+				in.wrong(s.at, "%s %s: %s is not a word that Convert knows", n.words[0], show(t.name), show(w))
 			}
 		}
 		*all = append(*all, t)
@@ -86,7 +86,7 @@ func (in *interpreter) script(n *node) *script {
 		case "init_fail":
 			in.say(k.at, note("a check is unknown until it has been answered, and nothing follows from unknown"), "vrrp_script %s: init_fail", show(s.name))
 		default:
-			in.wrong(k.at, "vrrp_script %s: %s: is no keyword that is known here", show(s.name), show(k.words[0]))
+			in.wrong(k.at, "vrrp_script %s: %s: is not a keyword that Convert knows", show(s.name), show(k.words[0]))
 		}
 	}
 	return s
@@ -102,7 +102,7 @@ var (
 // reverse tells whether a weight counts the other way round.
 func (in *interpreter) reverse(n *node, what string) bool {
 	if w := n.word(1); w != "" && w != "reverse" {
-		in.wrong(n.at, "%s: %s is not read, and keepalived does not know it either; take it out, or mend the line", what, show(w))
+		in.wrong(n.at, "%s: %s is not read, and keepalived does not know it either; remove it, or fix the line", what, show(w))
 	}
 	return n.word(1) == "reverse"
 }
@@ -114,7 +114,7 @@ func (in *interpreter) scriptOf(n *node, what string) string {
 	if len(others) == 0 {
 		return command
 	}
-	in.wrong(n.at, "%s: keepalived runs %s without what stands behind it, because the command is not in quotes as a whole; here all of it is run: take out what is not meant", what, show(command))
+	in.wrong(n.at, "%s: keepalived runs %s without the words after it, because the command as a whole is not in quotes; here all of it is run: remove what is not meant", what, show(command))
 	for _, w := range others {
 		if strings.ContainsAny(w, " \t\"'\\") {
 			w = quoted([]string{w})

@@ -12,8 +12,8 @@ type standing map[string]Place
 
 // What is said of such a statement, and of the one that counts.
 const (
-	firstCounts = "%s: stands twice, and that of %s counts, not this one; take one of them out"
-	lastCounts  = "%s: stands twice, and this one counts, not that of %s; take one of them out"
+	firstCounts = "%s: appears twice; the one at %s counts, not this one; remove one of them"
+	lastCounts  = "%s: appears twice; this one counts, not the one at %s; remove one of them"
 )
 
 // again says of a statement that it stands there once more. Of some the first counts to
@@ -41,7 +41,7 @@ func (in *interpreter) twice(n *node) bool {
 	key := n.words[0] + " " + n.word(0)
 	before, known := in.named[key]
 	if known {
-		in.wrong(n.at, "%s %s: there is one of that name already, at %s, and keepalived takes no notice of this one: nothing of it is converted; give it a name of its own, or take it out", n.words[0], show(n.word(0)), before)
+		in.wrong(n.at, "%s %s: one of that name is already at %s, and keepalived ignores this one, so Convert does too; give it a name of its own, or remove it", n.words[0], show(n.word(0)), before)
 		return true
 	}
 	in.named[key] = n.at
@@ -57,15 +57,15 @@ var wordsOfInstance = map[string]int{
 // unread says what nobody reads: words behind those that a statement has, a block where none
 // belongs, and a block that is not there. keepalived reads none of that either.
 func (in *interpreter) unread(n *node, what string, words int, block bool) {
-	const mend = "and keepalived does not read it either; take it out, or mend the line"
+	const mend = "and keepalived does not read it either; remove it, or fix the line"
 	if len(n.words)-1 > words {
 		in.wrong(n.at, "%s: %s is not read, %s", what, clip(strings.Join(n.words[1+words:], " ")), mend)
 	}
 	switch {
 	case n.hasBlock && !block:
-		in.wrong(n.at, "%s: the block behind it is not read, %s", what, mend)
+		in.wrong(n.at, "%s: the block after it is not read, %s", what, mend)
 	case block && !n.hasBlock:
-		in.wrong(n.at, "%s: no { follows, and so nothing of it is read; write its lines between { and }", what)
+		in.wrong(n.at, "%s: no { follows, so nothing of it is read; write its lines between { and }", what)
 	}
 }
 
@@ -76,7 +76,7 @@ func (in *interpreter) state(v *instance, n *node) {
 		in.wrong(n.at, "state %s: is neither MASTER nor BACKUP, and counts as BACKUP", show(state))
 	}
 	if v.master && state == "BACKUP" {
-		in.wrong(n.at, "state BACKUP: state MASTER stands above, and counts; take one of them out")
+		in.wrong(n.at, "state BACKUP: the state MASTER above counts; remove one of them")
 		return
 	}
 	v.master = state == "MASTER"
@@ -94,7 +94,7 @@ func (v *instance) wholeSeconds(general int) {
 		return
 	}
 	rounded := max(v.advert.Round(time.Second), time.Second)
-	v.do(v.advertAt, "advert_int %v: keepalived makes it %v, because version 2 of VRRP knows whole seconds only, and so is the interval; write less there if you want a dead holder missed sooner", v.advert, rounded)
+	v.do(v.advertAt, "advert_int %v: keepalived makes it %v, because version 2 of VRRP knows only whole seconds, and Convert does the same; set a shorter interval if a dead holder should be noticed sooner", v.advert, rounded)
 	v.advert = rounded
 }
 
