@@ -167,7 +167,7 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 		s.trips[ARP].Add(f.At.Sub(t.window.by[ARP].last()))
 	}
 	if t.hw = f.HW; f.Reply && f.Sender != f.Target {
-		t.proof.replied = f.At
+		t.proof.replied, t.proof.by = f.At, f.HW
 	}
 	switch doubtful := t.mistrusted(); {
 	case doubtful && t.asked(f):

@@ -23,7 +23,8 @@ type habit struct {
 // proof is when the address was tried, and has answered.
 type proof struct {
 	tried   time.Time // when it was last pinged to find out
-	replied time.Time // when its last ARP reply to somebody came
+	replied time.Time // when the last ARP reply for it to somebody came
+	by      host.HW   // from where
 }
 
 // Pings tells whether the address has ever answered a ping.
@@ -49,9 +50,9 @@ func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
 }
 
 // Replied tells whether hw has answered for the address by ARP since then. A frame that
-// nobody asked for is no answer.
+// nobody asked for is no answer, and whoever sends one does not come by another's answer.
 func (t *Target) Replied(hw host.HW, since time.Time) bool {
-	return t.hw == hw && !t.proof.replied.Before(since)
+	return t.proof.by == hw && !t.proof.replied.Before(since)
 }
 
 // mistrusted tells whether an answer by ARP alone proves nothing of the target: it has
