@@ -42,8 +42,8 @@ const (
 	CheckLink    CheckKind = "link"
 )
 
-// Check is one question to a service, [check.NAME]. It is asked once, however many
-// aliases use it.
+// Check is one question to a service, [check.NAME]. The Monitor asks it once, however
+// many aliases use it.
 type Check struct {
 	Name string // letters, digits, - and _
 	Line int    // of its table in the file, from 1
@@ -54,8 +54,8 @@ type Check struct {
 	Rise     int           // so many good answers in a row make it good
 	Fall     int           // and so many failing ones make it failing
 
-	// Holding: it is asked only while this host has one of the aliases that use it, and not
-	// before Settle has passed since the first of them came here.
+	// Holding: the Monitor asks only while this host has one of the aliases that use the
+	// check, and not before Settle has passed since the first of them came here.
 	Holding bool
 	Settle  time.Duration
 
@@ -68,7 +68,7 @@ type Check struct {
 	Link     string   // of kind link: the interface
 }
 
-// HTTP is what is particular to a check of kind http.
+// HTTP has the settings that only a check of kind http has.
 type HTTP struct {
 	URL       string
 	Method    string
@@ -85,7 +85,7 @@ type HTTP struct {
 // StatusRange is the statuses of HTTP from First to Last.
 type StatusRange struct{ First, Last int }
 
-// OnServiceFailure says what a holder without a channel does whose service is failing.
+// OnServiceFailure says what a holder without a channel does when its service is failing.
 type OnServiceFailure string
 
 // What the setting on_service_failure accepts.

@@ -25,7 +25,8 @@ type Alias struct {
 	Primary bool         // on a loopback interface it means nothing
 
 	Rhythm
-	// What judges the alias is of its family; what is link-local of it has NIC as its zone.
+	// The hosts that judge the alias are of its family. If an address of theirs is
+	// link-local, its zone is NIC.
 	Router    netip.Addr   // the zero Addr means auto: the default route out of NIC
 	Witnesses []netip.Addr // further third parties; empty means none
 
@@ -35,8 +36,8 @@ type Alias struct {
 	Failback      bool
 	FailbackAfter time.Duration
 
-	// Lease is how long the alias outlives a daemon that does not renew it, in whole
-	// seconds; 0: for ever.
+	// Lease is how long the alias stays if the daemon does not renew it, in whole seconds;
+	// 0: for ever.
 	Lease time.Duration
 
 	Hooks            Hooks
@@ -61,7 +62,7 @@ type Rhythm struct {
 // OnExit says what happens to the aliases when the daemon is told to end.
 type OnExit string
 
-// OnIsolation says what a holder does that can reach neither router nor partner.
+// OnIsolation says what a holder does when it can reach neither router nor partner.
 type OnIsolation string
 
 // What the settings on_exit and on_isolation accept.
@@ -128,7 +129,8 @@ type Config struct {
 	Routes   []Route // in the order of the file
 }
 
-// Hops are the checks of the next hops of all routes, one for each hop that is asked so.
+// Hops returns the checks of the next hops of all routes, one for each hop that a check
+// asks.
 func (c *Config) Hops() (all []Check) {
 	named := map[string]bool{}
 	for _, r := range c.Routes {
@@ -146,13 +148,13 @@ func (c *Config) Hops() (all []Check) {
 	return all
 }
 
-// Used are the checks that some alias uses, be it for a recovery.
+// Used returns the checks that some alias uses, even if only for a recovery.
 func (c *Config) Used() []Check {
 	return c.checks(func(a Alias) []string { return append(slices.Clone(a.Checks), a.Recover.Check) })
 }
 
-// OfServices are the checks of this host's own services: those that some alias has in
-// checks.
+// OfServices returns the checks of this host's own services: the checks that some alias
+// has in checks.
 func (c *Config) OfServices() []Check {
 	return c.checks(func(a Alias) []string { return a.Checks })
 }

@@ -8,14 +8,15 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Each change of one member has all others decided, so a group has a bound.
+// When one member changes, the loop decides about all others, so the size of a group has
+// a bound.
 const (
 	maxGroups  = 256
 	maxMembers = 64
 )
 
-// Group is aliases that are together on one host wherever one host could have all of them,
-// [group.NAME].
+// Group is a set of aliases that are together on one host whenever one host could have
+// all of them, [group.NAME].
 type Group struct {
 	Name      string // letters, digits, - and _
 	Line      int    // of its table in the file, from 1
@@ -23,7 +24,7 @@ type Group struct {
 	WhenSplit WhenSplit
 }
 
-// WhenSplit says what becomes of a group of which neither host could have all.
+// WhenSplit says what happens to a group if neither host could have all of it.
 type WhenSplit string
 
 // What the setting when_split accepts.
@@ -173,7 +174,7 @@ func (f *SettingsFile) grouped() (all []Group) {
 	return all
 }
 
-// GroupOf is the group that an alias is in; nil if it is in none.
+// GroupOf returns the group that an alias is in; nil if it is in none.
 func (c *Config) GroupOf(alias netip.Addr) *Group {
 	for i := range c.Groups {
 		if slices.Contains(c.Groups[i].Aliases, alias) {

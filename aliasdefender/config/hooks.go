@@ -30,7 +30,7 @@ const (
 	HookRoute     HookName = "route" // of routes, not of aliases
 )
 
-// HookNames are all hooks, in the order in which they are shown.
+// HookNames returns all hooks, in the order in which they are shown.
 func HookNames() []HookName {
 	return []HookName{BeforeTake, HookTake, BeforeRelease, HookRelease, HookAlarm, HookRecovered, HookReassert, HookRoute}
 }
@@ -41,8 +41,8 @@ type ExitAfter string
 // What the setting exit_after accepts, besides "".
 const AfterTake ExitAfter = "take"
 
-// Hooks are the administrator's programs that are told of an alias's events, or asked
-// before one.
+// Hooks are the administrator's programs that the Monitor tells of an alias's events, or
+// asks before one.
 type Hooks struct {
 	Programs      map[HookName]Program // only those that are set
 	Timeout       time.Duration        // of a run
@@ -60,7 +60,8 @@ func (n HookName) ofRoutes() bool { return n == HookRoute || n == HookAlarm || n
 // ofAliases tells which are told of an alias, or asked about it.
 func (n HookName) ofAliases() bool { return n != HookRoute }
 
-// Before is how long a gate may take, counted from the decision; 0: it has no program.
+// Before returns how long a gate may take, counted from the decision; 0: it has no
+// program.
 func (h Hooks) Before(gate HookName) time.Duration {
 	switch {
 	case h.Programs[gate] == nil:

@@ -26,7 +26,7 @@ func NewKey() (k Key) {
 	return k
 }
 
-// File is the key as a key file has it: a comment, and a line of base64.
+// File returns the key in the form of a key file: a comment, and a line of base64.
 func (k Key) File() []byte {
 	return fmt.Appendf(nil, "# Alias Defender: a key of the peer channel. The same file, mode 0600, on both hosts.\n%s\n",
 		base64.StdEncoding.EncodeToString(k[:]))
@@ -35,8 +35,8 @@ func (k Key) File() []byte {
 // Format keeps the key out of logs, whatever the verb.
 func (k Key) Format(s fmt.State, _ rune) { io.WriteString(s, "(a key)") }
 
-// ParseKey reads a key file: one line of base64 (RFC 4648, section 4), besides blank
-// lines and lines that begin with #. The problem is empty if the text is a key.
+// ParseKey reads a key file: one line of base64 (RFC 4648, section 4), blank lines, and
+// lines that begin with #. The problem is empty if the text is a key.
 func ParseKey(text []byte) (k Key, problem string) {
 	found, problem := onlyLine(text, "key")
 	if problem != "" {
@@ -74,9 +74,10 @@ func onlyLine(text []byte, what string) (found, problem string) {
 	return found, ""
 }
 
-// LoadWithKeys is Load for a daemon that talks to partners and runs programs: it reads the
-// key files and the token too, and looks at the programs of hooks, checks and recoveries and the
-// certificates of checks. Their mistakes are among the others, each under its line in the settings.
+// LoadWithKeys is Load for a daemon that talks to partners and runs programs. It also
+// reads the key files and the token, and looks at the programs of hooks, checks and
+// recoveries and at the certificates of checks. It lists their mistakes with the others,
+// each under its line in the settings.
 func LoadWithKeys(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	t, f := loadBoth(aliasesPath, settingsPath, settingsRequired)
 	if !f.keyFiles.bad {
@@ -141,7 +142,7 @@ func strangeSecret(e *files.Error, shown, what, anew string) string {
 	return "is not a regular file; " + anew
 }
 
-// LookAtKey says why a file cannot be the key of the channel; empty: it can.
+// LookAtKey says why a file cannot be the key of the channel; empty if it can.
 func LookAtKey(path string) string {
 	_, problem := readKey(path)
 	return problem

@@ -21,7 +21,8 @@ const maxLine = 4096 // bytes
 
 // Load reads both files, joins them and checks them against each other. The settings may
 // be missing only if settingsRequired is false: everything in them has a default. The
-// error is of type Mistakes and has those of both files at once; the Config is then nil.
+// error is of type Mistakes and has the mistakes of both files at once; the Config is
+// then nil.
 func Load(aliasesPath, settingsPath string, settingsRequired bool) (*Config, error) {
 	return join(loadBoth(aliasesPath, settingsPath, settingsRequired))
 }

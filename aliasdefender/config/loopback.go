@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// NoPartner is the field Partner of a row that has none. Only a row of a loopback
-// interface may.
+// NoPartner is the field Partner of a row without a partner. Only a row of a loopback
+// interface may have it.
 const NoPartner = "-"
 
 // Loopback tells whether the alias is on a loopback interface, and so on many hosts at
@@ -17,8 +17,8 @@ func (a Alias) Loopback() bool { return IsLoopback(a.NIC) }
 // IsLoopback tells whether that is the name of a loopback interface, without a label.
 func IsLoopback(nic string) bool { return nic == "lo" || nic == "lo0" }
 
-// Pairs are the aliases that two hosts share, and of which one has each: all but those on
-// a loopback interface.
+// Pairs returns the aliases that two hosts share, so that one of the two has each: all
+// but those on a loopback interface.
 func (c *Config) Pairs() (pairs []Alias) {
 	for _, a := range c.Aliases {
 		if !a.Loopback() {

@@ -12,8 +12,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// Program is a program of the administrator's with its arguments: the first is an
-// absolute path. None is no program.
+// Program is one of the administrator's programs with its arguments; the first string is
+// an absolute path. An empty Program is no program.
 type Program []string
 
 // maxLinks is how many symbolic links Linux follows in one path, path_resolution(7).
@@ -53,10 +53,10 @@ func program(example string) parser[Program] {
 	}
 }
 
-// LookAtProgram says what is wrong with a program that will be run as the user that runs
-// this, which is root; empty: nothing. Nobody else may be able to change it: neither the
-// file nor a directory or symbolic link on the way to it. Whether it can be executed is
-// found out when it is to be run.
+// LookAtProgram says what is wrong with a program that will run as this process's user,
+// which is root; empty: nothing is wrong. Nobody else may be able to change it: neither
+// the file nor a directory or symbolic link on its path. Whether it can be executed shows
+// only when it runs.
 func LookAtProgram(path string) string {
 	// The kernel goes up from where a link has led, so nothing is cleaned: at has no links.
 	at, rest := "/", path

@@ -16,8 +16,8 @@ const maxGroup = 32
 // largest number that has a sign.
 const maxGroupID = 1<<31 - 1
 
-// ReadersSuffix is what the path of the readers' socket has more than the control
-// socket's.
+// ReadersSuffix is appended to the control socket's path to make the path of the readers'
+// socket.
 const ReadersSuffix = ".read"
 
 // readers reads the name or the number of a group; a number needs no quotes. Whether

@@ -22,7 +22,8 @@ const (
 	maxRecoverBudget = 60
 )
 
-// Recover is how the service of a partner that lives is recovered, [alias."…".recover].
+// Recover says how to recover the service of a partner whose host lives,
+// [alias."…".recover].
 type Recover struct {
 	Check   string  // the name of the check that is asked from here; empty: there is no recovery
 	Process Program // asks whether the service's process is there; exit code 0: it is, 1: it is not
@@ -32,7 +33,7 @@ type Recover struct {
 	Budget  int // so many recoveries begin within an hour at most
 }
 
-// Any tells whether there is a recovery at all.
+// Any tells whether a recovery is set.
 func (r Recover) Any() bool { return r.Check != "" }
 
 // recoverScope is what one [alias."…".recover] gives. It is of one alias always.

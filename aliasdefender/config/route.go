@@ -41,10 +41,10 @@ func (r Route) Name() string {
 	return name
 }
 
-// RouteMode says to how many of its next hops a route leads.
+// RouteMode says how many of its next hops a route leads to.
 type RouteMode string
 
-// OnAllDead says what becomes of a route of which no next hop lives.
+// OnAllDead says what happens to a route when none of its next hops lives.
 type OnAllDead string
 
 // What the settings mode and on_all_dead accept.
@@ -295,7 +295,7 @@ func (f *SettingsFile) routed() (all []Route) {
 // viaWord stands in a check for the address of a route's next hop.
 const viaWord = "{via}"
 
-// Through is the check as it asks through one next hop of a route.
+// Through returns the check that asks through one next hop of a route.
 func (c Check) Through(hop netip.Addr) Check {
 	inURL := hop.String()
 	if hop.Is6() {

@@ -45,20 +45,20 @@ const (
 	leaseIntervals = 2
 )
 
-// DefaultLease is the lease for an interval that has none of its own: three intervals, at
-// least 10 s.
+// DefaultLease returns the lease that goes with an interval if no lease is set: three
+// intervals, at least 10 s.
 func DefaultLease(interval time.Duration) time.Duration {
 	return max(10*time.Second, (3*interval + time.Second - 1).Truncate(time.Second))
 }
 
-// DefaultTimeout is the timeout for an interval that has none of its own: a quarter of
-// it, from 5 ms to 1 s.
+// DefaultTimeout returns the timeout that goes with an interval if no timeout is set: a
+// quarter of it, from 5 ms to 1 s.
 func DefaultTimeout(interval time.Duration) time.Duration {
 	return min(max(interval/4, 5*time.Millisecond), time.Second)
 }
 
-// Detect is for how long at worst nobody notices that an address is silent: until the
-// next question, and then for the doubt of Misses timeouts.
+// Detect returns the longest time for which nobody notices that an address is silent:
+// until the next question, and then for the doubt of Misses timeouts.
 func (r Rhythm) Detect() time.Duration {
 	return r.Interval + r.doubt()
 }

@@ -26,7 +26,7 @@ const MaxSocket = 107
 const maxStateDir = 4000
 
 // SettingsFile is aliasdefender.toml, read and checked as far as possible without the
-// aliases. Join brings both together.
+// aliases. Join joins the two.
 type SettingsFile struct {
 	Settings // the daemon's own, with defaults filled in
 

@@ -12,7 +12,7 @@ import (
 	"alias-defender/aliasdefender/files"
 )
 
-// Status is where the page and the metrics can be read over TCP.
+// Status says where the page and the metrics can be read over TCP.
 type Status struct {
 	Listen    netip.AddrPort // the zero AddrPort: nowhere
 	TokenFile string         // empty: nobody has to show a token
@@ -25,7 +25,7 @@ type Token string
 // Format keeps the token out of logs, whatever the verb.
 func (t Token) Format(s fmt.State, _ rune) { io.WriteString(s, "(a token)") }
 
-// What a token may be: RFC 6750, 2.1, in a length that nobody guesses.
+// What a token may be: the form of RFC 6750, 2.1, and so long that nobody guesses it.
 const (
 	leastToken = 16
 	mostToken  = 512

@@ -88,9 +88,9 @@ func (c *Client) status(ctx context.Context, journal bool) (Snapshot, error) {
 	return s, err
 }
 
-// Reload has the Monitor read its files again. If they have mistakes the error is a
+// Reload makes the Monitor read its files again. If they have mistakes, the error is a
 // *Refusal of KindConfig that lists them, and nothing has changed. If they lack rows of
-// aliases that the host holds, it is one of KindDrop.
+// aliases that the host holds, the error is a *Refusal of KindDrop.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/v1/reload", nil, &struct{}{})
 }

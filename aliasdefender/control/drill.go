@@ -19,10 +19,10 @@ const (
 	DrillRefused    = "refused"    // it was not begun
 )
 
-// DrillOutcomes are all of them.
+// DrillOutcomes are all outcomes of a drill.
 var DrillOutcomes = []string{DrillGood, DrillGap, DrillUnmeasured, DrillFailed, DrillRefused}
 
-// Drill is what became of a drill. Names and values of its JSON form are kept from version
+// Drill is the result of a drill. Names and values of its JSON form are kept from version
 // to version.
 type Drill struct {
 	At      time.Time `json:"at"` // when it began
@@ -53,8 +53,9 @@ type Measure struct {
 // KindDrill is the kind of refusal for a drill that was not begun.
 const KindDrill Kind = "drill"
 
-// Drill has the Monitor do a drill of one alias and waits for its end. The error is a
-// *Refusal of KindDrill if it was not begun, and of KindAlias if there is no such alias.
+// Drill makes the Monitor do a drill of one alias, and waits for its end. The error is a
+// *Refusal of KindDrill if the drill was not begun, and of KindAlias if there is no such
+// alias.
 func (c *Client) Drill(ctx context.Context, alias string) (Drill, error) {
 	patient := &Client{socket: c.socket, web: c.web}
 	patient.web.Timeout = DrillWithin + writeWithin

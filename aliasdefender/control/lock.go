@@ -15,14 +15,14 @@ import (
 )
 
 // Lock is the right to be the Monitor of one control socket. It is a POSIX lock on a file
-// beside the socket. Of the locks that Unix has, this is the one that tells the second
-// comer who the first is, that ends with its process however that ended, and that no
+// beside the socket. Of the locks that Unix has, this is the one that tells a second
+// process who the first is, that ends with its process however that ends, and that no
 // child inherits.
 //
-// It has two traps. It belongs to a process, so a second one in the same process would be
-// granted: a process takes it once. And it is lost when the process closes any descriptor
-// of the file: nothing else here opens the file. The file itself is never removed:
-// otherwise its name could go to a second file while the first is still locked.
+// It has two traps. It belongs to a process, so the same process would get it a second
+// time; a process must take it only once. And a process loses it when it closes any
+// descriptor of the file, so nothing else here opens the file. Nobody removes the file
+// itself: otherwise its name could go to a second file while the first is still locked.
 type Lock struct {
 	socket string
 	file   *os.File

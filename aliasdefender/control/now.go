@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Now is by which row an alias is where it is, and what the rows above it lacked. Names and
-// values of its JSON form are kept from version to version.
+// Now says which row has put an alias where it is, and what the rows above it lacked.
+// Names and values of its JSON form are kept from version to version.
 type Now struct {
 	Alias  string    `json:"alias"`
 	NIC    string    `json:"nic"`
@@ -23,7 +23,7 @@ type Now struct {
 	Far    []Lack    `json:"far"`   // rows before it that lack more than two things, or what only a key, a check or a group could bring
 }
 
-// Lack is a row that does not decide, and what would make it.
+// Lack is a row that does not decide, and what would make it decide.
 type Lack struct {
 	Row      string   `json:"row"`
 	Action   string   `json:"action"`
@@ -32,13 +32,13 @@ type Lack struct {
 	Together bool     `json:"together,omitempty"` // both at once
 }
 
-// Same tells whether two are the same to a reader: the same row, deed and reason.
+// Same tells whether two Lacks are the same to a reader: the same row, deed and reason.
 func (l Lack) Same(other Lack) bool {
 	return l.Row == other.Row && l.Action == other.Action && l.Reason == other.Reason
 }
 
-// Now asks by which row an alias is where it is; without an address, of all. As Status it is
-// answered on the readers' socket too.
+// Now asks which row has put an alias where it is; without an address it asks about all
+// aliases. Like Status it is answered on the readers' socket too.
 func (c *Client) Now(ctx context.Context, alias string) ([]Now, error) {
 	all, err := c.now(ctx, alias)
 	return orReaders(c, err, all, func(c *Client) ([]Now, error) { return c.now(ctx, alias) })

@@ -12,12 +12,12 @@ import (
 )
 
 // OrderWithin is how long an operator's order may take at most. It waits for answers from
-// the network, or for their absence, in the rhythm that the administrator chose; with the
-// default one that takes some seconds.
+// the network, or until none has come, in the rhythm that the administrator chose; with
+// the default rhythm that takes some seconds.
 const OrderWithin = 2 * time.Minute
 
-// Order is an operator's order: RemoveAlias if Remove is set, Handover if Give is,
-// Maintenance if that is; AddAlias if none of them is.
+// Order is an operator's order: RemoveAlias if Remove is set, Handover if Give is set,
+// Maintenance if Maintenance is set; AddAlias if none of them is set.
 type Order struct {
 	Alias  netip.Addr `json:"alias,omitzero"` // the zero Addr: every alias of the file
 	Remove bool       `json:"remove,omitempty"`
@@ -27,13 +27,14 @@ type Order struct {
 
 	Maintenance Switch `json:"maintenance,omitempty"` // of this host, with all its aliases
 
-	// Within is how long the order may take, at most OrderWithin; what is not carried out
-	// by then is withdrawn. 0: the Monitor decides.
+	// Within is how long the order may take, at most OrderWithin. For an alias for which
+	// it is not carried out by then, it is withdrawn. 0: the Monitor decides.
 	Within time.Duration `json:"within_ns,omitempty"`
 
-	// Drill marks an order that a drill gives inside the Monitor; it does not come over the
-	// socket. It unparks nothing, and gives way to operators: what an operator has ordered
-	// for an alias since the drill handed it over stays.
+	// Drill marks an order that a drill gives inside the Monitor; it does not come over
+	// the socket. It unparks nothing, and gives way to operators: if an operator has
+	// ordered something for an alias since the drill handed it over, the operator's order
+	// stands.
 	Drill bool `json:"-"`
 }
 
@@ -51,8 +52,8 @@ const (
 const KindAlias Kind = "alias"
 
 // Order gives an order to the Monitor and waits until it is carried out or refused; the
-// Outcomes tell this for each alias. It may take OrderWithin. If ctx ends earlier, what
-// is not yet carried out is withdrawn.
+// Outcomes tell this for each alias. It may take OrderWithin. If ctx ends earlier, the
+// order is withdrawn for each alias for which it is not yet carried out.
 //
 // The error is a *Refusal of KindAlias if the order fits no alias of the file.
 func (c *Client) Order(ctx context.Context, o Order) ([]Outcome, error) {

@@ -11,7 +11,7 @@ import (
 	"strconv"
 )
 
-// ReadersSuffix is appended to the control socket's path to make that of the second
+// ReadersSuffix is appended to the control socket's path to make the path of the second
 // socket, on which a group of users may ask.
 const ReadersSuffix = ".read" // config has the same
 
@@ -22,10 +22,10 @@ const maxReaders = 8
 // readersMode is the mode of their socket: for its owner and its group.
 const readersMode = 0o660
 
-// GroupID is the number of a group, which may be written as a number. As chown(1) does
-// it, a group that has the word as its name comes before the one that has it as its
-// number; of that number there need not be a group. The program is linked without the C
-// library: it reads /etc/group, and knows no other groups by their names.
+// GroupID returns the number of a group, which may be written as a number. As in
+// chown(1), a group whose name is the word comes before the group whose number it is; a
+// group with that number need not exist. The program is linked without the C library, so
+// it reads /etc/group, and knows no other groups by name.
 func GroupID(group string) (int, error) {
 	if g, err := user.LookupGroup(group); err == nil {
 		return strconv.Atoi(g.Gid)
@@ -37,8 +37,8 @@ func GroupID(group string) (int, error) {
 }
 
 // ListenReaders opens the socket on which the members of a group may ask for Status and
-// Why, and give no orders. It is called after Listen. If it is not called there is no
-// such socket.
+// Why, and give no orders. Call it after Listen. Without this call there is no such
+// socket.
 func (s *Server) ListenReaders(group string) error {
 	gid, err := GroupID(group)
 	if err != nil {

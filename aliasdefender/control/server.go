@@ -28,7 +28,7 @@ const (
 	endWithin   = time.Second      // for answers under way when we end
 )
 
-// Refusal is the answer of a daemon that understood an order and does not carry it out.
+// Refusal is the answer of a daemon that understood an order but does not carry it out.
 type Refusal struct {
 	Kind Kind
 	Text string // one line for each thing that is wrong
@@ -50,8 +50,8 @@ const (
 )
 
 // Handlers are what the daemon does for its clients. Each may be called from several
-// goroutines at once, and gives up when its context ends. If its error is a *Refusal, the
-// client gets it as such.
+// goroutines at once, and gives up when its context ends. If the error is a *Refusal, the
+// client gets a *Refusal too.
 type Handlers struct {
 	Status func(ctx context.Context, journal bool) (Snapshot, error)
 	Now    func(ctx context.Context, alias string) ([]Now, error) // of one alias; empty: of all
@@ -59,7 +59,7 @@ type Handlers struct {
 	Order  func(ctx context.Context, o Order) ([]Outcome, error)
 	Drill  func(ctx context.Context, alias string) (Drill, error)
 
-	// Metrics makes the text for Prometheus, and names its type.
+	// Metrics returns the text for Prometheus, and its content type.
 	Metrics func(ctx context.Context) (text []byte, kind string, err error)
 
 	Page Page // over TCP; nil: there is none
@@ -85,8 +85,9 @@ func NewServer(l *Lock, version string, h Handlers) *Server {
 	return &Server{lock: l, version: version, handlers: h, clients: maxClients, overTCP: maxStatus, reading: readWithin, working: workWithin, writing: writeWithin}
 }
 
-// AtMost bounds how many clients there may be at a time, if that is fewer than 32, and of
-// those over TCP 72: each takes a descriptor. The verbs come first. Call it before Serve.
+// AtMost bounds how many clients there may be at a time, below the usual 32, and below
+// the usual 72 over TCP: each client takes a descriptor. The verbs come first. Call
+// AtMost before Serve.
 func (s *Server) AtMost(clients int) {
 	s.clients, s.overTCP = min(s.clients, max(clients, 1)), min(s.overTCP, max(clients-s.clients, 1))
 }
@@ -114,8 +115,8 @@ func (s *Server) Close() error {
 	return s.listener.Close()
 }
 
-// Serve answers until ctx ends, then gives the answers under way one second, and removes
-// the socket. The error is one of the socket; nil if ctx has ended.
+// Serve answers until ctx ends. Then it gives the answers under way one second, and
+// removes the socket. The error is the socket's; it is nil if ctx has ended.
 func (s *Server) Serve(ctx context.Context) error {
 	all := s.servings()
 	ended := make(chan error, len(all))

@@ -113,8 +113,8 @@ type Check struct {
 	Level  string    `json:"level,omitempty"`  // warning; empty: all well, or not asked for a good reason
 }
 
-// Write writes the snapshot as JSON, one alias or route to a line. If it were encoded as a
-// whole, a thousand of them would take some megabytes, which the daemon would then keep.
+// Write writes the snapshot as JSON, one alias or route to a line. Encoding a thousand of
+// them as a whole would take some megabytes, which the daemon would then keep.
 func (s Snapshot) Write(to io.Writer) error {
 	routes, aliases := s.Routes, s.Aliases
 	s.Routes, s.Aliases = nil, []Alias{}
@@ -259,8 +259,9 @@ type Says struct {
 	Why     string    `json:"why,omitempty"`   // the reason of that
 }
 
-// Standby is what is known of whether another host would take the alias if its holder
-// failed now. That other host is this one or, if this host holds the alias, the partner.
+// Standby says whether, as far as is known, another host would take the alias if its
+// holder failed now. That other host is this one or, if this host holds the alias, the
+// partner.
 type Standby struct {
 	Host   string    `json:"host"`             // us, partner
 	Ready  string    `json:"ready"`            // yes, no, unknown
@@ -278,7 +279,7 @@ type Standby struct {
 // is no problem.
 func (s *Standby) Problem() bool { return s != nil && (s.Ready == "no" || s.Level != "") }
 
-// Outcome is what became of an order for one alias.
+// Outcome is the result of an order for one alias.
 type Outcome struct {
 	Alias string `json:"alias"`
 	Done  bool   `json:"done"`
@@ -288,11 +289,12 @@ type Outcome struct {
 	// NotRemembered says why a restart will not know of the order; empty if it will know.
 	NotRemembered string `json:"not_remembered,omitempty"`
 
-	// Anew says that what was on the disk could not be read and was written anew: what
-	// operators ordered earlier is forgotten. Empty if it could be read.
+	// Anew says that the file on the disk could not be read and was written anew, so
+	// operators' earlier orders are forgotten. Empty if it could be read.
 	Anew string `json:"anew,omitempty"`
 
-	// GaveWay tells a drill that its order was not begun, because an operator's stands.
+	// GaveWay tells a drill that its order was not begun, because an operator's order
+	// stands.
 	GaveWay bool `json:"-"`
 }
 
@@ -314,7 +316,7 @@ type Fact struct {
 	Asked time.Time `json:"asked,omitzero"` // when it was last asked
 }
 
-// Entry is one transition with the facts that it was decided by.
+// Entry is one transition, with the facts that decided it.
 type Entry struct {
 	At     time.Time `json:"at"`
 	Row    string    `json:"row"`

@@ -56,8 +56,8 @@ func (d *statusDoor) end() {
 	}
 }
 
-// ListenStatus opens the address at which metrics can be read over TCP. It is called after
-// Listen. With a token only those are answered who show it.
+// ListenStatus opens the address at which metrics can be read over TCP. Call it after
+// Listen. If there is a token, the Server answers only readers who show it.
 func (s *Server) ListenStatus(at netip.AddrPort, token string) error {
 	network := "tcp4"
 	if at.Addr().Is6() && !at.Addr().Is4In6() {
@@ -94,8 +94,8 @@ func systemError(err error) error {
 	}
 }
 
-// SetStatusToken changes the token; empty: none is asked for. One goroutine at a time may call
-// it, at any time. Pages that are open, and sessions, end with the former token.
+// SetStatusToken changes the token; empty: readers need none. One goroutine at a time may
+// call it, at any time. Open pages, and sessions, end with the former token.
 func (s *Server) SetStatusToken(token string) {
 	was := s.status.pass.Load()
 	if was == nil && token == "" || was != nil && was.has(token) {

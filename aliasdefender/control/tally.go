@@ -14,7 +14,7 @@ type Tally struct {
 	Problems    int  // that somebody must look at, with aliases, with routes and with the Monitor
 }
 
-// Part is what a Tally takes of one alias.
+// Part is what a Tally takes from one alias.
 type Part struct {
 	Held, Parked bool
 	Level        string // as Alias.Level
@@ -40,7 +40,7 @@ func (t *Tally) Add(p Part) {
 }
 
 // Well tells whether all aliases are defended, and there is nothing that somebody must
-// look at. Then Status exits with 0. A parked alias is defended by one host at most.
+// look at. Then Status exits with 0. At most one host defends a parked alias.
 func (t Tally) Well() bool { return t.Problems == 0 && t.Without == 0 && t.Parked == 0 }
 
 // String is the sum in one line: "holding 1 of 3 aliases; 1 parked; 1 problem".

@@ -123,8 +123,8 @@ func (a *alias) set(c config.Alias) {
 	a.policy.Place, a.policy.ReleaseSplit = was.Place, was.ReleaseSplit
 }
 
-// PolicyOf is what the rules know of a row of the file and its settings. channel
-// tells whether the partners have a key.
+// PolicyOf makes the rules' policy of a row of the file and its settings. channel tells
+// whether the partners have a key.
 func PolicyOf(c config.Alias, channel bool) rules.Policy {
 	return rules.Policy{
 		Primary: c.Primary, Channel: channel,

@@ -13,7 +13,7 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Channel carries what partners say to each other. Nothing but Run waits.
+// Channel carries what partners say to each other. Only Run waits.
 type Channel interface {
 	Say(partner netip.Addr, m peer.Message, repeat time.Duration)
 	SetPartners([]peer.Partner) error

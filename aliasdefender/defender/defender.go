@@ -42,32 +42,31 @@ type Network interface {
 	Read() (host.State, error)
 	Add([]host.Placement) []error    // no error if it is already there
 	Remove([]host.Placement) []error // no error if it is not there
-	// Refresh renews leases; the error is host.ErrNotThere where there is nothing to
-	// renew.
+	// Refresh renews leases. If there is nothing to renew, the error is host.ErrNotThere.
 	Refresh([]host.Placement) []error
-	// Reorder puts addresses behind an own one of their subnet that was added later: it
-	// removes and adds them again. The error is host.ErrNotThere where there is nothing
-	// to put.
+	// Reorder puts addresses behind an own address of their subnet that was added later:
+	// it removes them and adds them again. If an address is not there, the error is
+	// host.ErrNotThere.
 	Reorder([]host.Placement) []error
 }
 
 // Wire is ARP on one NIC, or neighbour discovery. Nothing it does waits.
 type Wire interface {
-	// Ask sends a question for target from the address from: to the hardware address to,
-	// or to all if that is zero.
+	// Ask sends a question for target from the address from. It sends it to the hardware
+	// address to, or to all hosts if that is zero.
 	Ask(target, from netip.Addr, to host.HW) error
 	// Probe asks without claiming an address for the asker (RFC 5227, 2.1.1; RFC 4862,
 	// 5.4.2).
 	Probe(target netip.Addr) error
 	// Announce tells the segment that alias is at hw, or here if that is zero.
 	Announce(alias netip.Addr, hw host.HW) error
-	// Echo sends an ICMP message for target to that hardware address, whoever has it. It
-	// fills in the checksum of one of ICMPv6.
+	// Echo sends an ICMP message for target to the hardware address to, no matter who has
+	// target. It fills in the checksum of an ICMPv6 message.
 	Echo(target, from netip.Addr, to host.HW, icmp []byte) error
-	// Want has it hear only frames that speak of these addresses, and others that the
-	// filter cannot keep out. After an error it is not known what it hears.
+	// Want limits the Wire to frames about these addresses, and to others that the filter
+	// cannot keep out. After an error it is unknown what the Wire hears.
 	Want(addrs []netip.Addr) error
-	// Hearing tells what was lost, and how late what is seen is.
+	// Hearing tells what was lost, and how late frames are seen.
 	Hearing() hearing.Report
 	HW() host.HW
 	Done() <-chan struct{} // closed once the wire is no longer of use
@@ -93,8 +92,9 @@ type Options struct {
 	Gates    []Gate           // that a take passes before the last look, and a release that can wait, in order
 	Sources  []Source         // of facts that are no answers on the wire
 
-	// Drilled is told when what the partner says of a drill has changed. It must not wait.
-	// nil: nobody measures for drills, and the partner is told nothing of one.
+	// Drilled is called when what the partner says about a drill has changed. It must not
+	// wait. nil: nobody measures for drills, and this host says nothing about drills to
+	// the partner.
 	Drilled func(alias record.Alias, label string, says peer.Drill)
 
 	Network  Network
@@ -158,14 +158,14 @@ const (
 	ExitNext              // keep every alias for the next Monitor to adopt, which starts within NextWithin
 )
 
-// Stop tells the loop to end; Run returns when it has. The first call decides how; a later
-// one ends the waiting of ExitTaken.
+// Stop tells the loop to end; Run returns when it has. The first call decides how. A
+// later call ends the wait of ExitTaken.
 func (d *Defender) Stop(e Exit) {
 	d.post(func(l *loop) { l.stop(e) })
 }
 
-// Reload puts a new configuration in force: an alias that did not change is
-// not touched, one that is gone is released.
+// Reload puts a new configuration in force. It does not touch an alias that did not
+// change, and releases an alias that is gone.
 func (d *Defender) Reload(c *config.Config) {
 	d.post(func(l *loop) { l.reload(c) })
 }

@@ -8,8 +8,8 @@ import (
 	"alias-defender/aliasdefender/peer"
 )
 
-// SayDrill has the partner told where a drill of the alias stands: at once, and in each
-// heartbeat until it is called again. Nothing is decided by it.
+// SayDrill tells the partner how far a drill of the alias has come: at once, and in each
+// heartbeat until SayDrill is called again. It decides nothing.
 func (d *Defender) SayDrill(alias netip.Addr, says peer.Drill) {
 	d.post(func(l *loop) {
 		a := l.aliases[alias]

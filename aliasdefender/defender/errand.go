@@ -48,7 +48,7 @@ type failure struct {
 
 func (f *failure) is() bool { return f.text != "" }
 
-// Deed is what a Gate is asked about.
+// Deed is what the loop asks a Gate about.
 type Deed struct {
 	Action rules.Action // Take or Release
 	Alias  netip.Addr
@@ -58,14 +58,13 @@ type Deed struct {
 }
 
 // Gate may hold a take, or a release that can wait, until it opens. After each gate the
-// decision is made again, and for a take the last look at wire and kernel comes after all
-// gates.
+// loop decides again. For a take the last look at wire and kernel comes after all gates.
 type Gate interface {
 	// Ask asks the gate to open. It must not wait. If it returns false, the gate has
-	// nothing to say about this deed, and stands open. Otherwise it calls open once, from
-	// anywhere but within Ask: with nil, or with why the deed must not go on. When ctx has
-	// ended nobody waits for the answer any more. A gate keeps its own time: the deed waits
-	// as long as the gate does.
+	// nothing to say about this deed, and stands open. Otherwise it calls open once, but
+	// not from within Ask: with nil, or with the reason why the deed must not go on. When
+	// ctx has ended, nobody waits for the answer any longer. A gate keeps its own time
+	// limit: the deed waits as long as the gate does.
 	Ask(ctx context.Context, d Deed, open func(error)) (asked bool)
 	String() string // its name, for the log
 }

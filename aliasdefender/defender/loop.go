@@ -99,8 +99,8 @@ type roster struct {
 	lookers     []looker              // who waits until the first look is done
 }
 
-// Run runs the loop until Stop, or until ctx ends, which keeps every alias.
-// It returns when all work beside the loop has ended.
+// Run runs the loop until Stop, or until ctx ends; then every alias stays. It returns
+// when all work beside the loop has ended.
 func (d *Defender) Run(ctx context.Context) error {
 	d.started = time.Now()
 	work, cancel := context.WithCancel(ctx)

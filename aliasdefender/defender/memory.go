@@ -7,7 +7,7 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Memory tells what Kept is worth.
+// Memory tells how far Kept can be relied on.
 type Memory uint8
 
 // The states of the memory.
@@ -28,9 +28,9 @@ func (m Memory) known() rules.Value {
 	return rules.Unknown
 }
 
-// Kept hands the loop what was read from the disk after the loop's start. An order that
-// was given meanwhile outweighs the disk for its alias. now is what the disk should have
-// from now on. ok is false if the loop has ended.
+// Kept hands the loop what was read from the disk after the loop's start. If an order for
+// an alias was given meanwhile, that order counts and not the disk. now is what the disk
+// should have from now on. ok is false if the loop has ended.
 func (d *Defender) Kept(k Kept, m Memory) (now Kept, ok bool) {
 	merged := make(chan Kept, 1)
 	d.post(func(l *loop) { merged <- l.remembers(k, m) })
@@ -42,7 +42,7 @@ func (d *Defender) Kept(k Kept, m Memory) (now Kept, ok bool) {
 	}
 }
 
-// WhatIsKept is what the disk should have now; false: the loop has ended.
+// WhatIsKept returns what the disk should have now; false: the loop has ended.
 func (d *Defender) WhatIsKept() (Kept, bool) {
 	kept := make(chan Kept, 1)
 	d.post(func(l *loop) { kept <- l.kept() })

@@ -23,8 +23,9 @@ type moment struct {
 	shown  control.Alias
 }
 
-// Now tells by which row the alias is where it is, and what the rows above it lacked; without
-// an address, of all aliases. The loop gives its facts and goes on; the caller thinks.
+// Now tells which row has put the alias where it is, and what the rows above it lacked.
+// Without an address it does so for all aliases. The loop hands out its facts and goes
+// on; the caller does the thinking.
 func (d *Defender) Now(ctx context.Context, of netip.Addr) ([]control.Now, error) {
 	type found struct {
 		all   []moment

@@ -37,11 +37,11 @@ type order struct {
 func (o *order) takes() bool { return o.command == rules.AddAlias || o.command == rules.ForceAlias }
 
 // Order gives an operator's order to the loop and waits until the order is carried out,
-// or refused, for each alias. What is not carried out by the end of ctx is withdrawn, and
-// its outcome says so. remember is called outside the loop with all that is parked: for
-// one order at a time, in the order in which they came. When it returns it must have
-// synced this to the disk; it may have done so and still return an *Anew. Handover leaves
-// nothing to remember.
+// or refused, for each alias. An order that is not carried out by the end of ctx is
+// withdrawn, and its outcome says so. Order calls remember outside the loop with all that
+// is parked: for one order at a time, in the sequence in which they came. When remember
+// returns, it must have synced this to the disk; it may have done so and still return an
+// *Anew. Handover leaves nothing to remember.
 //
 // The error is ErrNoAlias if no alias of that address is in the file.
 func (d *Defender) Order(ctx context.Context, o control.Order, remember func(Kept) error) ([]control.Outcome, error) {
@@ -81,8 +81,8 @@ type begun struct {
 	anew      string // what a restart will not know of earlier orders
 }
 
-// Anew is what remember returns where the disk now has what it was given, but had
-// something before that could not be read.
+// Anew is what remember returns if the disk now has what remember was given, but what it
+// had before could not be read.
 type Anew struct{ Text string }
 
 func (a *Anew) Error() string { return a.Text }

@@ -66,7 +66,7 @@ func (l *loop) reload(c *config.Config) {
 }
 
 // ReloadUnless is Reload, but it refuses a configuration that no longer has a row for an
-// alias that this host holds: then nothing is changed, and dropped has the present rows
+// alias that this host holds. Then nothing is changed, and dropped has the present rows
 // of these aliases, in their order. A file that was cut short between two rows is such a
 // configuration. A row that moves its alias to another NIC does not count as gone.
 //
@@ -97,7 +97,8 @@ func (d *Defender) ReloadUnless(ctx context.Context, c *config.Config) (dropped 
 	return <-answer, nil
 }
 
-// Drops are what ReloadUnless would refuse a configuration for. Nothing is changed.
+// Drops returns the rows for which ReloadUnless would refuse a configuration. It changes
+// nothing.
 func (d *Defender) Drops(ctx context.Context, c *config.Config) (dropped []config.Alias, err error) {
 	answer := make(chan []config.Alias, 1)
 	d.post(func(l *loop) { answer <- l.drops(c) })

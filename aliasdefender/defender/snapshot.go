@@ -257,7 +257,7 @@ func shown(facts []record.Fact) []control.Fact {
 	return all
 }
 
-// Journal is what Why shows of events, in their order.
+// Journal returns what Why shows of the events, in their order.
 func Journal(events []record.Event) []control.Entry {
 	all := make([]control.Entry, len(events))
 	for i, e := range events {

@@ -9,8 +9,8 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Source observes facts that are no answers on the wire: whether the service behind an
-// alias is well, say. It runs beside the loop, which never waits for it.
+// Source observes facts that are not answers on the wire, such as whether the service
+// behind an alias works. It runs beside the loop, which never waits for it.
 type Source interface {
 	// Want tells which aliases there are, at the start and after each reload. It must
 	// not wait.
@@ -20,9 +20,9 @@ type Source interface {
 	// call it has none. It must not wait.
 	Holds(alias netip.Addr, yes bool)
 
-	// Run posts what it observes until ctx ends. If it returns earlier, what it posted
-	// becomes too old, and so unknown, by itself. One call of post may be about many
-	// aliases; it waits while the loop has no room.
+	// Run posts what it observes until ctx ends. If it returns earlier, the facts that it
+	// posted grow too old by themselves, and so become unknown. One call of post may be
+	// about many aliases; it waits while the loop has no room.
 	Run(ctx context.Context, post func(...Observation)) error
 
 	String() string // its name, for the log
@@ -36,8 +36,8 @@ type Observation struct {
 	Asked time.Time // from when on it is proven: when its question was put
 	Why   string    // what people are told beside the value, in one line; empty: nothing
 
-	// Lives is for how long after Asked it counts, because the source has a rhythm of its
-	// own. 0: as long as what is asked on the wire.
+	// Lives is how long after Asked the observation counts, because the source has a
+	// rhythm of its own. 0: as long as an answer on the wire.
 	Lives time.Duration
 }
 
@@ -51,7 +51,8 @@ type Seer interface {
 }
 
 // Observable tells whether a Source may observe a fact. It may not observe what the loop
-// reads of this host, what answers on the wire, or what we conclude ourselves or of a group.
+// itself reads from this host or hears on the wire, nor our own conclusions or those
+// about a group.
 func Observable(id rules.FactID) bool {
 	if id >= rules.FactCount {
 		return false

@@ -7,14 +7,14 @@ import (
 	"alias-defender/aliasdefender/rules"
 )
 
-// Tally is the sum of a Snapshot, for callers that need no more: it costs the loop next
+// Tally is the sum of a Snapshot, for callers that need no more. It costs the loop next
 // to nothing.
 type Tally struct {
 	Read bool // a first reading of the host has come back, good or bad
 	control.Tally
 }
 
-// Tally counts. As with a Snapshot, the loop itself tells.
+// Tally counts. As with a Snapshot, the loop itself answers.
 func (d *Defender) Tally(ctx context.Context) (Tally, error) {
 	answer := make(chan Tally, 1)
 	d.post(func(l *loop) { answer <- l.tally() })

@@ -15,7 +15,7 @@ import (
 // an operator has ordered: nobody asked it to watch. Nobody watches what it leaves behind
 // either, and its answers say so.
 
-// Deeds are which of the deeds that the rules decide on a Defender carries out.
+// Deeds tells which of the deeds that the rules decide on a Defender carries out.
 type Deeds uint8
 
 // The deeds.
@@ -65,9 +65,9 @@ type looker struct {
 	told chan error
 }
 
-// Looked waits until this host has been read and, if wire is set, until it is known of
-// each alias who has it, as far as that can be found out. The error is that this host
-// cannot be read, or ctx's.
+// Looked waits until this host has been read. If wire is set, it also waits until it is
+// known who has each alias, as far as that can be found out. The error says that this
+// host cannot be read, or is ctx's.
 func (d *Defender) Looked(ctx context.Context, wire bool) error {
 	w := looker{wire, make(chan error, 1)}
 	d.post(func(l *loop) { l.lookers = append(l.lookers, w) })

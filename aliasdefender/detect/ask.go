@@ -82,7 +82,7 @@ func (s *Set) askable(t *Target) bool {
 // Askable is askable.
 func (s *Set) Askable(t *Target) bool { return s.askable(t) }
 
-// CouldNot takes in that a question could not be put, and why.
+// CouldNot records that a question could not be asked, and why.
 func (s *Set) CouldNot(now time.Time, q Question, err error) {
 	s.now = now
 	t := s.targets[q.Key]
@@ -120,7 +120,7 @@ func (s *Set) unsent(t *Target, q Question) {
 	}
 }
 
-// Answered takes in the answer to a ping.
+// Answered records the answer to a ping.
 func (s *Set) Answered(now time.Time, q Question) {
 	s.now = now
 	t := s.targets[q.Key]
@@ -141,7 +141,7 @@ func (s *Set) Answered(now time.Time, q Question) {
 	}
 }
 
-// Alive takes in a sign of life from that time that was no answer to a question.
+// Alive records a sign of life, from the time at, that was not an answer to a question.
 func (s *Set) Alive(now time.Time, t *Target, at time.Time) {
 	s.now = now
 	if !at.Before(t.since) {
@@ -156,7 +156,7 @@ func (t *Target) asked(f host.Sighting) bool {
 	return f.Reply && f.Sender != f.Target || f.Sender == f.Target && f.Sender.Is6() && t.window.probe
 }
 
-// Sighted takes in one frame of another host.
+// Sighted records one frame of another host.
 func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	s.now = now
 	t := s.targets[Key{f.NIC, f.Sender}]
@@ -183,8 +183,8 @@ func (s *Set) Sighted(now time.Time, f host.Sighting) {
 	s.answered(t, f.At)
 }
 
-// Neighbour takes in who has an address according to the kernel, where we hear no frames
-// ourselves.
+// Neighbour records who has an address according to the kernel. It is for systems where
+// we hear no frames ourselves.
 func (s *Set) Neighbour(now time.Time, t *Target, hw host.HW) {
 	s.now = now
 	if t.nic != nil && s.askable(t) && t.hw != hw {
@@ -266,7 +266,7 @@ func (t *Target) proxied() bool {
 	return false
 }
 
-// Proxied tells whether the target is an alias of which nothing is known because a
+// Proxied tells whether the target is an alias about which nothing is known because a
 // router answers for it.
 func (t *Target) Proxied() bool {
 	return t.of != nil && t.fact.Value == rules.Unknown && t.proxied()

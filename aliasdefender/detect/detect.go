@@ -67,8 +67,8 @@ type Rhythm struct {
 // Doubt is how long an address is asked without an answer before it counts as silent.
 func (r Rhythm) Doubt() time.Duration { return time.Duration(r.Misses) * r.Timeout }
 
-// Wish is what one alias wants to have asked: itself, and the hosts whose answers
-// decide what its silence means.
+// Wish lists what is to be asked for one alias: the alias itself, and the hosts whose
+// answers decide what its silence means.
 type Wish struct {
 	Alias     Key
 	Partner   Key   // the zero Key: unknown
@@ -76,20 +76,20 @@ type Wish struct {
 	Witnesses []Key
 	Rhythm
 
-	// Pings has alias and partner asked by ICMP too, a few times, although they answer
-	// ARP. So it is noticed later if they no longer answer pings.
+	// Pings lets alias and partner be asked by ICMP too, a few times, although they answer
+	// ARP. So the Set notices later if they no longer answer pings.
 	Pings bool
 
 	// Here tells how this host stands to the alias at the moment of the call. It
 	// must not wait, nor call the Set.
 	Here func() Here
 
-	// Owner is what [Target.For] tells of who wants it; the Set does not look at it.
+	// Owner is what [Target.For] yields for this Wish. The Set does not look at it.
 	Owner any
 }
 
-// Here is how this host stands to an alias: an alias that we hold ourselves is asked for
-// in another way.
+// Here says how this host stands to an alias: the Set asks in another way for an alias
+// that we hold ourselves.
 type Here struct {
 	Holding bool
 	Working bool        // it is being added or removed
@@ -97,7 +97,7 @@ type Here struct {
 	Quiet   bool        // the partner's daemon was heard, and has fallen silent
 
 	// Disowned: the partner's daemon says that its host does not have the alias either.
-	// PartnerHW is the hardware address that it names for the alias; zero: none.
+	// PartnerHW is the hardware address that the daemon names for the alias; zero: none.
 	Disowned  bool
 	PartnerHW host.HW
 }
@@ -116,8 +116,8 @@ type Link struct {
 // Medium is a way to ask.
 type Medium uint8
 
-// The media. By ARP stands for neighbour discovery too, which does the same for IPv6: its
-// question is a neighbour solicitation, and the claim an advertisement (RFC 4861).
+// The media. ARP stands for neighbour discovery too, which does the same for IPv6: its
+// question is a neighbour solicitation, and its claim is an advertisement (RFC 4861).
 const (
 	ICMP Medium = iota
 	ARP
@@ -127,8 +127,9 @@ const (
 // String is the medium's name.
 func (m Medium) String() string { return [...]string{ICMP: "icmp", ARP: "arp"}[min(m, ARP)] }
 
-// Question is one to be put on the wire. If it cannot be put, the user says so
-// ([Set.CouldNot]); an answer by ICMP is returned together with it ([Set.Answered]).
+// Question is a question to send on the wire. If the user cannot send it, it says so
+// ([Set.CouldNot]). With an answer by ICMP, the user returns the question
+// ([Set.Answered]).
 type Question struct {
 	Key
 	Medium  Medium
@@ -142,7 +143,7 @@ type Question struct {
 	window time.Time // when the window began in which it was put
 }
 
-// What is how a fact has changed.
+// What says how a fact has changed.
 type What uint8
 
 // The changes.

@@ -18,12 +18,13 @@ func (e *ear) missed(since time.Time, timeout time.Duration) bool {
 	return e.lost.After(since) || e.late >= timeout
 }
 
-// Heard takes in how well we hear the answers by a medium: by ARP those of one family on a
-// NIC, by ICMP all. lost tells that the kernel has had no room for some since this was last told. late
-// is how long the oldest answer has waited that was not taken in yet.
+// Heard records how well we hear the answers by a medium: for ARP the answers of one
+// family on a NIC, for ICMP all answers. lost tells that since the last call the kernel
+// had no room for some of them. late is how long the oldest answer has waited that was
+// not recorded yet.
 //
-// Heard has to be called before the answers are taken in that a Turn is to know of:
-// afterwards, what had waited may have been taken in.
+// Call Heard before you record the answers that a Turn should know about: afterwards the
+// answers that had waited may have been recorded.
 func (s *Set) Heard(now time.Time, m Medium, side host.Side, lost bool, late time.Duration) {
 	e := &s.pings
 	if m == ARP {
@@ -38,8 +39,8 @@ func (s *Set) Heard(now time.Time, m Medium, side host.Side, lost bool, late tim
 	}
 }
 
-// Missed tells whether since then we may have missed an answer by a medium (by ARP: on
-// that half of a NIC) to a question that waits for it as long as timeout.
+// Missed tells whether, since the time since, we may have missed an answer by a medium
+// (by ARP: on that half of a NIC) to a question that waits for it as long as timeout.
 func (s *Set) Missed(m Medium, side host.Side, since time.Time, timeout time.Duration) bool {
 	if m == ICMP {
 		return s.pings.missed(since, timeout)

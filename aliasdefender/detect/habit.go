@@ -30,8 +30,9 @@ type proof struct {
 // Pings tells whether the address has ever answered a ping.
 func (t *Target) Pings() bool { return t.habit.pings }
 
-// FindPings tells whether it is time to ping an address of which it is not known whether
-// it answers pings: at a fast rhythm it may be asked by ARP alone for years.
+// FindPings tells whether it is time to ping the address to find out if it answers pings,
+// because that is unknown: at a fast rhythm the address may be asked only by ARP for
+// years.
 func (t *Target) FindPings(now time.Time) bool {
 	if t.habit.pings || now.Sub(t.proof.tried) < time.Second {
 		return false
@@ -40,7 +41,7 @@ func (t *Target) FindPings(now time.Time) bool {
 	return true
 }
 
-// HasPinged takes in that it has answered a ping.
+// HasPinged records that the address has answered a ping.
 func (t *Target) HasPinged() { t.habit.pings = true }
 
 // OnlyARP tells whether hw has answered for the address by ARP since then, and the
@@ -50,7 +51,8 @@ func (t *Target) OnlyARP(hw host.HW, since time.Time) bool {
 }
 
 // Replied tells whether hw has answered for the address by ARP since then. A frame that
-// nobody asked for is no answer, and whoever sends one does not come by another's answer.
+// nobody asked for is not an answer, and its sender gains nothing from the answer that
+// another host gave.
 func (t *Target) Replied(hw host.HW, since time.Time) bool {
 	return t.proof.by == hw && !t.proof.replied.Before(since)
 }

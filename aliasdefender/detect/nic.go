@@ -35,10 +35,10 @@ func (s *Set) nic(side host.Side) *nic {
 	return n
 }
 
-// Link takes in what has become of a NIC. If it can carry questions again, or no longer,
-// or is another interface, everything known through it is asked anew. The exception is
-// the moment in which a program configures it: its own addresses go, and are back within
-// a target's timeout. Then the cable was in, and others were heard.
+// Link records how a NIC has changed. If the NIC can carry questions again, or no longer,
+// or is another interface, the Set asks anew for everything known through it. The
+// exception is the moment in which a program configures the NIC: its own addresses go,
+// and are back within a target's timeout. Then the cable was in, and others were heard.
 func (s *Set) Link(now time.Time, l Link) {
 	s.now = now
 	n := s.nics[l.Side]
@@ -65,7 +65,8 @@ func (s *Set) Link(now time.Time, l Link) {
 	}
 }
 
-// Renew makes everything unknown that was known through one half of a NIC, and asks anew.
+// Renew makes everything unknown that was known through one half of a NIC, and asks for
+// it anew.
 func (s *Set) Renew(now time.Time, side host.Side) {
 	s.now = now
 	for _, t := range s.asked {

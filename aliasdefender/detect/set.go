@@ -41,8 +41,8 @@ type subject struct {
 	third   []*Target // these, and the witnesses
 }
 
-// New makes an empty Set whose rhythms are counted from epoch. Without ARP it
-// asks by ICMP alone.
+// New makes an empty Set whose rhythms are counted from epoch. Without ARP it asks only
+// by ICMP.
 func New(epoch time.Time, arp bool) *Set {
 	return &Set{epoch: epoch, noARP: !arp, brisk: time.Hour, subjects: map[Key]*subject{}, targets: map[Key]*Target{}, nics: map[host.Side]*nic{}}
 }
@@ -154,14 +154,14 @@ func (u *subject) others() iter.Seq[*Target] {
 	}
 }
 
-// At is the target of a key that is wanted; nil of any other.
+// At returns the target of a key that is wanted; nil for any other key.
 func (s *Set) At(k Key) *Target { return s.targets[k] }
 
-// Targets are all targets, in no particular order.
+// Targets returns all targets, in no particular order.
 func (s *Set) Targets() []*Target { return s.asked }
 
-// On are the addresses that are asked on one half of a NIC, in their order: a listener there
-// need hear of no other.
+// On returns the addresses that are asked on one half of a NIC, in their order. A
+// listener there need hear of no others.
 func (s *Set) On(side host.Side) []netip.Addr {
 	var all []netip.Addr
 	for _, t := range s.asked {
@@ -177,18 +177,18 @@ func (s *Set) On(side host.Side) []netip.Addr {
 // the window's questions.
 type Trips [media]count.Histogram
 
-// Took counts how long the answer to a ping took. Of ARP the Set sees that itself.
+// Took counts how long the answer to a ping took. For ARP the Set measures that itself.
 func (s *Set) Took(d time.Duration) { s.trips[ICMP].Add(d) }
 
-// Trips are those of all targets.
+// Trips returns the trips of all targets.
 func (s *Set) Trips() Trips { return s.trips }
 
-// Counts tells how many questions were put to the target, and how many of them were in a
-// window that brought no answer although we could hear. The silence of an alias that this
-// host has is as it should be, and is not counted.
+// Counts tells how many questions the target was asked, and how many of them were in a
+// window that brought no answer although we could hear. An alias that this host has
+// should be silent, so its silence is not counted.
 func (t *Target) Counts() (sent, lost uint64) { return t.habit.questions, t.habit.inVain }
 
-// Addrs are the addresses whose frames matter.
+// Addrs returns the addresses whose frames matter.
 func (s *Set) Addrs() map[netip.Addr]bool {
 	all := make(map[netip.Addr]bool, len(s.asked))
 	for _, t := range s.asked {
@@ -197,7 +197,7 @@ func (s *Set) Addrs() map[netip.Addr]bool {
 	return all
 }
 
-// Brisk is the shortest timeout of all; an hour where nothing is asked.
+// Brisk returns the shortest timeout of all targets; an hour if nothing is asked.
 func (s *Set) Brisk() time.Duration { return s.brisk }
 
 // Begin lets the asking begin: before this host has been read, nobody knows an address to
@@ -209,8 +209,9 @@ func (s *Set) Begin(now time.Time) {
 	}
 }
 
-// Turn lets time pass: it closes windows that are over, and puts questions that are due
-// into [Set.Questions], until there are most of them. The rest is due at once again.
+// Turn lets time pass: it closes windows that are over, and puts due questions into
+// [Set.Questions] until there are most of them. The other questions are due again at
+// once.
 func (s *Set) Turn(now time.Time, most int) {
 	s.now = now
 	s.countDoubts()
@@ -226,15 +227,15 @@ func (s *Set) Turn(now time.Time, most int) {
 // Next is when Turn has something to do; zero: never.
 func (s *Set) Next() time.Time { return s.agenda.Next() }
 
-// Questions takes out the questions that are to be put, in their order. The slice is lent
-// until Questions is called again.
+// Questions takes out the questions to ask, in their order. The slice is valid until the
+// next call of Questions.
 func (s *Set) Questions() []Question {
 	s.questions, s.lentQuestions = s.lentQuestions[:0], s.questions
 	return s.lentQuestions
 }
 
-// Changes takes out the changes since the last call, in their order. The slice is lent
-// until Changes is called again.
+// Changes takes out the changes since the last call, in their order. The slice is valid
+// until the next call of Changes.
 func (s *Set) Changes() []Change {
 	s.changes, s.lentChanges = s.lentChanges[:0], s.changes
 	for _, c := range s.lentChanges {
@@ -258,9 +259,10 @@ func (s *Set) confirmed(t *Target) {
 	}
 }
 
-// Away takes in that this process heard nothing for so long. A target that may have
-// fallen silent meanwhile becomes unknown, and is asked anew. A window that the pause
-// fell into begins again. Away returns the aliases of which something is unknown now.
+// Away records that this process heard nothing for the duration away. A target that may
+// have fallen silent meanwhile becomes unknown, and is asked anew. A window that the
+// pause fell into begins again. Away returns the aliases for which something is unknown
+// now.
 func (s *Set) Away(now time.Time, away time.Duration) (forgotten []Key) {
 	s.now = now
 	seen := map[*subject]bool{}
@@ -282,8 +284,8 @@ func (s *Set) Away(now time.Time, away time.Duration) (forgotten []Key) {
 	return forgotten
 }
 
-// Moved takes in that the alias came to this host or left it: what is asked more often
-// from now on has its next question sooner.
+// Moved records that the alias came to this host or left it. A target that is asked more
+// often from now on has its next question sooner.
 func (s *Set) Moved(now time.Time, alias Key) {
 	s.now = now
 	if u := s.subjects[alias]; u != nil {
@@ -313,16 +315,16 @@ func (s *Set) Forget(now time.Time, t *Target) {
 	s.forget(t)
 }
 
-// Look has the next regular question of a target put at once.
+// Look makes the next regular question of a target due at once.
 func (s *Set) Look(now time.Time, t *Target) {
 	s.now = now
 	t.next = now
 	s.plan(t)
 }
 
-// Rest ends the doubt about an alias that is about to be added: when a thousand are, the
-// kernel should have no other work. If adding takes long, the alias is asked for as
-// usual, so that its fact stays fresh.
+// Rest ends the doubt about an alias that is about to be added: while a thousand aliases
+// are being added, the kernel should have no other work. If adding takes long, the Set
+// asks for the alias as usual, so that its fact stays fresh.
 func (s *Set) Rest(now time.Time, t *Target) {
 	s.now = now
 	t.window, t.vain, t.blind = window{}, 0, 0

@@ -85,8 +85,8 @@ func (a *asked) drop(at time.Time) {
 	}
 }
 
-// Fact is what is known of whether the address answers. A nil Target is an address that
-// nobody asks: nothing is known of it.
+// Fact says what is known of whether the address answers. A nil Target is an address that
+// nobody asks, so nothing is known about it.
 func (t *Target) Fact() rules.Fact {
 	if t == nil {
 		return rules.Fact{}
@@ -94,7 +94,7 @@ func (t *Target) Fact() rules.Fact {
 	return t.fact
 }
 
-// HW is the hardware address of the last frame that claimed the address; zero: none
+// HW returns the hardware address of the last frame that claimed the address; zero: none
 // was seen.
 func (t *Target) HW() host.HW {
 	if t == nil {
@@ -109,8 +109,8 @@ func (t *Target) Doubted(now, by time.Time) bool {
 		!t.window.start.IsZero() && !t.window.start.Add(t.Timeout).After(by)
 }
 
-// Every is how often the target is asked at present. The rules have to know when that is
-// less often than its Interval.
+// Every returns how often the target is asked at present. The rules have to know if that
+// is less often than its Interval.
 func (t *Target) Every(now time.Time) time.Duration {
 	switch {
 	case t.held():
@@ -361,7 +361,7 @@ type trouble struct {
 	at   time.Time
 }
 
-// ErrForNobody is why an alias of a family that is answered counts as silent.
+// ErrForNobody says, by family, why an alias that is answered counts as silent.
 var ErrForNobody = map[host.Family]error{
 	host.IPv4: errors.New("the alias is answered by ARP, although neither host has it, and answers no ping: the router or the partner answers ARP for others (proxy_arp_pvlan); it counts as silent"),
 	host.IPv6: errors.New("the alias is answered by neighbour discovery, although neither host has it, and answers no ping: the router or the partner answers neighbour solicitations for others (proxy_ndp); it counts as silent"),

@@ -13,46 +13,48 @@ import (
 
 // Add puts each address on its NIC, with its label (the NIC's name if empty), a broadcast
 // address where the subnet has one (not /31 and /32, RFC 3021), and our tag. An address
-// that is already there, and its lease, are left as they are, without an error.
-// The orders are carried out as if one after the other, those of IPv4 first. One that
-// fails does not keep the others from being done; the error of each stands at its index.
+// that is already there, and its lease, are left as they are, without an error. Add
+// carries out the orders as if one after the other, the IPv4 orders first. An order that
+// fails does not keep the others from being carried out; the error of each order is at
+// its index.
 //
-// An address of IPv6 has no label and no broadcast address. It is usable at once: whoever
-// orders it has asked the segment for it (RFC 4862, 5.4), and the kernel does not ask
-// again. On a NIC with a carrier Add returns when the kernel takes packets for it, or
-// after 200 ms. It is deprecated from the beginning, so that the host does not speak with
-// it (RFC 6724, 5, rule 3). It opens its subnet with a route of its own only where nobody
-// else has an address of that subnet on the NIC, and not at all with /128. One that is
-// there but not usable ([Address.Usable]) is removed and added again.
+// An IPv6 address has no label and no broadcast address. It is usable at once: the caller
+// has asked the segment for it (RFC 4862, 5.4), and the kernel does not ask again. On a
+// NIC with a carrier Add returns when the kernel takes packets for the address, or after
+// 200 ms. The address is deprecated from the beginning, so that the host does not use it
+// as its source address (RFC 6724, 5, rule 3). It gets a route to its subnet only if
+// nobody else has an address of that subnet on the NIC; with /128 it gets none. If the
+// address is there but not usable ([Address.Usable]), Add removes it and adds it again.
 //
-// It is an error if the address has another prefix there or stands on another NIC,
-// because the kernel would take a second copy without a word (a link-local one may be on
-// each); if the NIC has no usable address of the family that somebody else put there,
-// because an alias must not become the one that the host speaks with; if IPv6 is disabled
-// on the NIC; if an IPv4 label is longer than 15 bytes, except where a long NIC's name
-// makes it so, which is shortened; and if no host can have the address.
+// It is an error if the address has another prefix there or is on another NIC, because
+// the kernel would silently accept a second copy (a link-local address may be on each
+// NIC); if the NIC has no usable address of the family that somebody else put there,
+// because an alias must not become the host's source address; if IPv6 is disabled on the
+// NIC; if an IPv4 label is longer than 15 bytes, unless only the NIC's long name makes it
+// so, which Add shortens; and if no host can have the address.
 func (h *Host) Add(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).add)
 }
 
-// Remove takes each address off its NIC, whatever its prefix, its label and whoever put
-// it there. It is no error if the address or the NIC is not there. The same address on
-// another NIC stays: this order does not mean it. Errors are as for Add.
+// Remove takes each address off its NIC, whatever its prefix and label, and no matter who
+// put it there. It is not an error if the address or the NIC is not there. The same
+// address on another NIC stays, because this order is not about it. Errors are as for
+// Add.
 //
-// Where an order has an Index, the address goes from the NIC of that number too.
+// If an order has an Index, Remove takes the address off the NIC with that number too.
 //
-// No other address goes with it. The kernel deletes those that came into a
-// subnet later together with the first one, unless promote_secondaries is set;
-// where it matters, it is set for the NIC while the address is removed.
+// No other address goes with it. Together with the first address of a subnet the kernel
+// deletes those that came later, unless promote_secondaries is set. Where that matters,
+// Remove sets it for the NIC while it removes the address.
 func (h *Host) Remove(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).remove)
 }
 
-// Refresh gives each address that is there its lease anew, and changes nothing else of
-// it; but one of IPv6 is deprecated from then on, whoever put it there, and keeps a route
-// to its subnet only as Add would give it one. It puts no packet on the wire. The error
-// is ErrNotThere if the NIC does not have the address with this prefix: a refresh does not
-// bring back an address that has lapsed or was removed.
+// Refresh renews the lease of each address that is there, and changes nothing else about
+// it. But an IPv6 address is deprecated from then on, no matter who put it there, and
+// keeps a route to its subnet only if Add would give it one. Refresh puts no packet on
+// the wire. The error is ErrNotThere if the NIC does not have the address with this
+// prefix: Refresh does not bring back an address that has lapsed or was removed.
 func (h *Host) Refresh(orders []Placement) []error {
 	return h.carryOut(orders, (*talk).refresh)
 }

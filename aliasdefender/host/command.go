@@ -22,19 +22,20 @@ const (
 	maxCommands = 8
 )
 
-// Runner runs a program of the system and returns its standard output. An error has what
-// the program said on standard error, or says that it was not there, or was ended because
-// ctx or its time was over.
+// Runner runs a program of the system and returns its standard output. The error contains
+// what the program wrote to standard error, or says that the program was not there, or
+// that it was ended because ctx or its time was over.
 type Runner func(ctx context.Context, name string, args ...string) (stdout string, err error)
 
 // SystemDirs are where Solaris and illumos have ifconfig and its like.
 var SystemDirs = []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"}
 
 // Programs is a Runner for the programs in dirs; the first directory that has the program
-// counts. The user's PATH and language are not used: the output has to be parsed.
+// counts. The Runner does not use the user's PATH and language, because the output has to
+// be parsed.
 //
-// A program that takes longer than 10 s is killed together with everything that it has
-// started. One that cannot be killed, because a driver holds it, is left behind.
+// The Runner kills a program that takes longer than 10 s, with everything that it has
+// started. It leaves a program behind that cannot be killed because a driver holds it.
 func Programs(dirs ...string) Runner {
 	free := make(chan struct{}, maxCommands)
 	return func(ctx context.Context, name string, args ...string) (string, error) {

@@ -17,10 +17,10 @@ const (
 
 // Echo sends an ICMP message for target, from an address of this host, in a frame to that
 // hardware address. Wherever this host believes target to be, the host with that hardware
-// address gets the frame, and answers only if it has target. Nobody forwards the message:
-// it may take one hop only. The answer comes as any packet does, to whoever listens for
-// it. A message of ICMPv6 gets its checksum here, because that covers the addresses.
-// Errors are as for Ask.
+// address gets the frame, and answers only if it has target. Nobody forwards the message,
+// because it may take one hop only. The answer comes like any packet, to any socket that
+// listens for it. Echo fills in the checksum of an ICMPv6 message, because that covers
+// the addresses. Errors are as for Ask.
 func (w *Wire) Echo(target, from netip.Addr, to HW, icmp []byte) error {
 	in, say := echoIn, w.sender.sayFrame
 	if w.family == IPv6 {

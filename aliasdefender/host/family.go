@@ -2,8 +2,8 @@ package host
 
 import "net/netip"
 
-// Family is an address family. Neighbours are found by ARP in the one and by neighbour
-// discovery in the other, and what is known of a NIC in the one says nothing of the other.
+// Family is an address family. IPv4 finds neighbours by ARP, and IPv6 by neighbour
+// discovery. What is known of a NIC in one family says nothing about the other.
 type Family uint8
 
 // The families.
@@ -12,7 +12,7 @@ const (
 	IPv6 Family = 6
 )
 
-// FamilyOf is the family of an address. An IPv4-mapped address is one of IPv4: no
+// FamilyOf returns the family of an address. It counts an IPv4-mapped address as IPv4: no
 // address here is mapped.
 func FamilyOf(a netip.Addr) Family {
 	if a.Is6() && !a.Is4In6() {
@@ -36,9 +36,9 @@ type Side struct {
 	Family Family
 }
 
-// Zoned is an address as it is told apart on this host: one of IPv6 that is link-local
-// (RFC 4291, 2.5.6) may be on two NICs and has its NIC as the zone (RFC 4007), all
-// others have none.
+// Zoned returns an address in the form that is unique on this host. A link-local IPv6
+// address (RFC 4291, 2.5.6) may be on two NICs, and gets its NIC as the zone (RFC 4007);
+// all other addresses get none.
 func Zoned(addr netip.Addr, nic string) netip.Addr {
 	if addr.Is6() && addr.IsLinkLocalUnicast() {
 		return addr.WithZone(nic)

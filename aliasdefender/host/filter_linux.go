@@ -14,19 +14,20 @@ import (
 // instructions, and the kernel takes 4,096.
 const mostSpans = 400
 
-// Want has the kernel pass only frames that speak of these addresses: as sender or as
-// target. Before the first call it passes all frames of this segment. A storm of frames
-// about others then neither wakes this process nor takes the room of frames that matter.
-// One filter replaces the other at once, and nothing is lost. Frames that the old filter
-// let in may still be delivered. With ARP so may frames about addresses that lie between
-// the wanted ones: a filter has no room for thousands of single addresses. Addresses of
-// the other family are ignored; zones too, because a Wire is on one NIC.
+// Want makes the kernel pass only frames that name one of these addresses, as sender or
+// as target. Before the first call the kernel passes all frames of this segment. With the
+// filter, a storm of frames about other addresses neither wakes this process nor takes
+// the room of frames that matter. One filter replaces the other at once, and nothing is
+// lost. Frames that the old filter let in may still be delivered. With ARP, frames about
+// addresses that lie between the wanted ones may be delivered too, because a filter has
+// no room for thousands of single addresses. Want ignores addresses of the other family,
+// and zones, because a Wire is on one NIC.
 //
-// In IPv6 a frame speaks of the address that a solicitation asks for, of its source, and
-// of the address that an advertisement is about. The NIC is told to pass the groups to
+// In IPv6 a frame names the address that a solicitation asks for, its source, and the
+// address that an advertisement is about. Want also tells the NIC to pass the groups to
 // which questions about the wanted addresses are sent.
 //
-// After an error it is not known what the filter passes: close the Wire.
+// After an error it is unknown what the filter passes: close the Wire.
 func (w *Wire) Want(addrs []netip.Addr) error {
 	if w.family == IPv6 {
 		return w.want6(addrs)

@@ -50,12 +50,12 @@ type State struct {
 	NICs   []NIC
 	Routes []Route // default routes only: those of IPv4, best first, and then those of IPv6
 
-	// Ordered: of a NIC's IPv4 addresses in one subnet, the host speaks with the first, and
-	// [Host.Reorder] can change which one is first.
+	// Ordered: of a NIC's IPv4 addresses in one subnet, the host uses the first as its
+	// source address, and [Host.Reorder] can change which one is first.
 	Ordered bool
 
-	// What the kernel has found out, where it answers for its addresses by itself and we
-	// cannot listen (HearsARP is false).
+	// What the kernel has found out, on systems where the kernel defends its addresses by
+	// itself and we cannot listen (HearsARP is false).
 	Duplicates []netip.Addr      // the kernel took them down: another host has them too
 	Neighbours map[netip.Addr]HW // who had an address when it last heard of it
 }
@@ -78,9 +78,9 @@ type Address struct {
 	Label  string       // equal to the NIC's name without one
 	Ours   bool         // carries the tag that Add put on it
 
-	// Duplicate address detection (RFC 4862, 5.4), of IPv6 alone. While an address is
-	// tentative the kernel asks whether another host has it, and neither answers for it nor
-	// sends from it; where detection has failed that stays so until the address is removed
+	// Duplicate address detection (RFC 4862, 5.4), only in IPv6. While an address is
+	// tentative, the kernel asks whether another host has it, and neither answers for it
+	// nor sends from it. If detection has failed, this lasts until the address is removed
 	// and added again.
 	Tentative bool
 	DADFailed bool
@@ -88,10 +88,11 @@ type Address struct {
 	// Deprecated: the kernel chooses it as the source of nothing new (RFC 4862, 5.5.4).
 	Deprecated bool
 
-	// Temporary: the kernel made it up to speak with, and soon makes another (RFC 8981).
+	// Temporary: the kernel made it up as a source address, and soon makes another (RFC
+	// 8981).
 	Temporary bool
 
-	// Lease is how long it stays until the system removes it by itself. It counts in
+	// Lease is how long the address stays until the system removes it. It counts in
 	// seconds, rounded up; 0: for ever.
 	Lease time.Duration
 }
@@ -115,8 +116,8 @@ func (s State) NIC(name string) (NIC, bool) {
 	return NIC{}, false
 }
 
-// Find returns the NIC that has ip, with whatever prefix; one with a zone is looked
-// for on that NIC.
+// Find returns the NIC that has ip, whatever its prefix. If ip has a zone, Find looks on
+// that NIC.
 func (s State) Find(ip netip.Addr) (nic string, a Address, ok bool) {
 	for _, n := range s.NICs {
 		for _, a := range n.Addrs {
@@ -134,9 +135,9 @@ func (s State) On(nic string, ip netip.Addr) bool {
 	return slices.ContainsFunc(n.Addrs, func(a Address) bool { return a.Prefix.Addr() == ip.WithZone("") })
 }
 
-// Owns reports whether hw is one of this host's own NICs. Of two NICs on one segment each
-// hears the other, and Linux answers on both for all of its addresses: what such a
-// Sighting claims, no other host claims.
+// Owns reports whether hw is one of this host's own NICs. Two NICs on one segment hear
+// each other, and Linux answers on both for all of its addresses. So a claim in such a
+// Sighting is not another host's.
 func (s State) Owns(hw HW) bool {
 	for _, n := range s.NICs {
 		if n.HW == hw && !hw.IsZero() {
@@ -152,27 +153,27 @@ type Placement struct {
 	Label  string
 	Prefix netip.Prefix // host bits included
 
-	// Index is that of a NIC that was renamed after the address was put on it: Remove
-	// takes the address off there too. 0: none was.
+	// Index is the index of a NIC that was renamed after the address was put on it: Remove
+	// takes the address off that NIC too. 0: no NIC was renamed.
 	Index int
 
-	// Lease is how long the address stays if it is not refreshed; then the system removes
-	// it by itself, within half a second. It counts in whole seconds, rounded up; 0: for
+	// Lease is how long the address stays if it is not refreshed. After that the system
+	// removes it, within half a second. It counts in whole seconds, rounded up; 0: for
 	// ever.
 	Lease time.Duration
 }
 
 // ErrDuplicate is the error of adding an address that another host has, on a system whose
-// kernel looks for that itself.
+// kernel checks for that itself.
 var ErrDuplicate = errors.New("another host has it: the kernel calls it a DUPLICATE")
 
 // Sighting is one frame that another host sent, of ARP or of neighbour discovery: who
 // claims which address. A link-local address of IPv6 has the NIC as its zone.
 //
-// A solicitation (RFC 4861, 4.3) is a request. What an advertisement (4.4) claims is the
-// address that it is about: that is its Sender, whatever its source; it is a Reply where
-// it is solicited, and then its Target is the address that it was sent to. An unsolicited
-// one is an announcement.
+// A solicitation (RFC 4861, 4.3) is a request. An advertisement (4.4) claims the address
+// that it is about: that is its Sender, whatever its source. A solicited advertisement is
+// a Reply, and its Target is the address that it was sent to. An unsolicited one is an
+// announcement.
 type Sighting struct {
 	NIC    string
 	At     time.Time  // of its arrival, by the kernel's time stamp

@@ -32,10 +32,10 @@ const Leases = true
 // BringUp is what an administrator says to a NIC that is down; %s is its name.
 const BringUp = "ip link set %s up"
 
-// Host is this host's network: that of the calling thread's namespace. Each call opens a
-// socket of its own. So no answer to an earlier question can be taken for the answer to
-// this one, and calls from several goroutines do not wait for each other. No call waits
-// longer than 5 s for the kernel: then it fails with ErrNoAnswer.
+// Host is this host's network, in the calling thread's namespace. Each call opens a
+// socket of its own. So no answer to an earlier question can pass for the answer to this
+// one, and calls from several goroutines do not wait for each other. A call waits at most
+// 5 s for the kernel, and then fails with ErrNoAnswer.
 type Host struct {
 	send   func(fd int, b []byte) (int, error)
 	within time.Duration
@@ -74,8 +74,8 @@ func Capable() error {
 		strings.Join(missing, " and "))
 }
 
-// Boottime returns the time since the host's start, time in suspension included. The
-// monotonic clock of package time leaves that out: the difference of the two tells a
+// Boottime returns the time since the host's start, including time in suspension. The
+// monotonic clock of package time leaves that out, so the difference of the two shows a
 // pause.
 func (h *Host) Boottime() time.Duration {
 	var ts unix.Timespec
@@ -85,10 +85,10 @@ func (h *Host) Boottime() time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Read returns the host's interfaces, their addresses and the default routes: those of
-// IPv4, and then each NIC's best 32 of IPv6. They are read one after the other, so an
-// interface that appears meanwhile may be missing in one of them; its event causes the
-// next reading. An error means that nothing is known.
+// Read returns the host's interfaces, their addresses and the default routes: all of
+// IPv4, then each NIC's best 32 of IPv6. Read asks for these lists one after the other,
+// so an interface that appears meanwhile may be missing in one of them; its event causes
+// the next reading. An error means that nothing is known.
 func (h *Host) Read() (State, error) {
 	return withKernel(h, func(t *talk) (State, error) {
 		s, _, err := t.inventory()

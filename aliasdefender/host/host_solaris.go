@@ -29,6 +29,6 @@ func Capable() error {
 
 var start = time.Now()
 
-// Boottime returns the time since the process's start. We know of no clock here that goes
-// on while the host sleeps. If the process was stopped, this one shows it too.
+// Boottime returns the time since the process's start. We know of no clock on this system
+// that goes on while the host sleeps. This clock goes on while the process is stopped.
 func (h *Host) Boottime() time.Duration { return time.Since(start) }

@@ -14,9 +14,9 @@ import (
 const lookEvery = 2 * time.Second
 
 // Ifconfig is a host's network as Solaris and illumos give it to a program: by
-// ifconfig(8), netstat(8), route(8) and arp(8). It builds and runs on every
-// system, so that it can be tested where they are not. Its methods may be
-// called from several goroutines.
+// ifconfig(8), netstat(8), route(8) and arp(8). It builds and runs on every system, so
+// that it can be tested where these programs do not exist. Its methods may be called from
+// several goroutines.
 type Ifconfig struct {
 	run   Runner
 	plumb bool // before a unit can have an address, it has to be plumbed
@@ -47,8 +47,8 @@ func needsPlumb(release string) bool {
 }
 
 // Read returns the host's NICs with the IPv4 addresses that are up, the default routes,
-// and what the kernel knows of other hosts. An error means that nothing is known; it is
-// no error if routes or neighbours could not be read.
+// and what the kernel knows of other hosts. An error means that nothing is known. It is
+// not an error if routes or neighbours could not be read.
 //
 // No tag tells who added an address: Ours means that this process has added it.
 func (h *Ifconfig) Read() (State, error) {

@@ -11,15 +11,15 @@ import (
 )
 
 // Add puts each address on the unit that its order's label names, which must be one such
-// as iprb1:1, and brings it up. The result has for each order an error, or nil if it is
-// done. An address that is already there, on whatever unit, is left as it is, and counts
-// as done. The kernel announces it, and also looks whether another host has it: then the
-// error wraps ErrDuplicate.
+// as iprb1:1, and brings it up. For each order the result has an error, or nil if it is
+// done. Add leaves an address as it is that is already there, on any unit; that order
+// counts as done. The kernel announces an address, and also checks whether another host
+// has it; if one does, the error wraps ErrDuplicate.
 //
-// It is an error if the address has another prefix there, or stands on another NIC or in
+// It is an error if the address has another prefix there, or is on another NIC or in
 // another zone; if the unit has another address; or if the NIC has no address of its own,
-// or is not plumbed, which is the administrator's job. What a failed order has begun is
-// undone.
+// or is not plumbed, which is the administrator's job. Add undoes what a failed order has
+// begun.
 //
 // The system knows no lease. An order's lease is ignored, and the address stays until it
 // is removed; a reading says so too.
@@ -174,10 +174,10 @@ func (h *Ifconfig) undo(units []unit, name string) error {
 	return h.takeOff(name)
 }
 
-// Remove takes each address off the NIC, whatever its unit, its prefix and whoever put it
-// there, up or not. It is no error if it is not there. The NIC's own unit, the one
-// without a number, is never touched: to unplumb it would take the NIC away. Nor is a
-// unit of another zone.
+// Remove takes each address off the NIC, up or not, whatever its unit and prefix, and no
+// matter who put it there. It is not an error if the address is not there. Remove never
+// touches the NIC's own unit, the one without a number, because to unplumb it would take
+// the NIC away. Nor does it touch a unit of another zone.
 func (h *Ifconfig) Remove(orders []Placement) []error {
 	h.change.Lock()
 	defer h.change.Unlock()
@@ -207,7 +207,7 @@ func (h *Ifconfig) Remove(orders []Placement) []error {
 }
 
 // Refresh has no lease to renew here. It only tells whether each address is there: the
-// error is ErrNotThere where the NIC does not have it up and with this prefix.
+// error is ErrNotThere if the NIC does not have the address up and with this prefix.
 func (h *Ifconfig) Refresh(orders []Placement) []error {
 	s, _, err := h.read()
 	if err != nil {
@@ -224,8 +224,8 @@ func (h *Ifconfig) Refresh(orders []Placement) []error {
 	return errs
 }
 
-// Reorder has nothing to do: the host always speaks with the address of the unit without
-// a number. A reading says so too (State.Ordered), and so nobody calls this.
+// Reorder has nothing to do: the host always uses the address of the unit without a
+// number as its source. A reading says so too (State.Ordered), so nobody calls this.
 func (h *Ifconfig) Reorder(orders []Placement) []error {
 	errs := make([]error, len(orders))
 	for i, o := range orders {

@@ -40,12 +40,13 @@ func (o Placement) label() string {
 	return nic[:maxLabel-1-len(number)] + ":" + number
 }
 
-// Judge says of each order to add an address, in the order given, what is to be done:
-// nothing, because it is already there; or why it cannot be added; or, for the orders
-// whose indices are in todo, to add it. One of those may be there and not usable (see
-// [Address.Usable]): it is to be removed first. For an order, what the orders before it
-// ask for counts as done: if one of them then fails, a later order for the same address
-// has failed too. Each system calls Judge before it asks its kernel, which checks less.
+// Judge says for each order to add an address, in the sequence given, what to do.
+// Nothing, because the address is already there; or the error says why it cannot be
+// added; or todo has the order's index, and the address is to be added. Such an address
+// may be there but not usable (see [Address.Usable]): then it has to be removed first.
+// For each order Judge assumes that the orders before it succeed: if one of them then
+// fails, a later order for the same address has failed too. Each system calls Judge
+// before it asks its kernel, which checks less.
 func (s State) Judge(orders []Placement) (todo []int, errs []error) {
 	errs = make([]error, len(orders))
 	nics, there := s.byNIC(), s.byAddress()
@@ -60,7 +61,7 @@ func (s State) Judge(orders []Placement) (todo []int, errs []error) {
 	return todo, errs
 }
 
-// JudgeRefresh says of each order whether its address can be refreshed: whether it is
+// JudgeRefresh says for each order whether its address can be refreshed: whether it is
 // there, with this prefix on this NIC.
 func (s State) JudgeRefresh(orders []Placement) []error {
 	errs := make([]error, len(orders))
@@ -77,11 +78,11 @@ func (s State) JudgeRefresh(orders []Placement) []error {
 	return errs
 }
 
-// JudgeReorder says of each order to put an address behind the others of its subnet what
-// is to be done: nothing, because it stands behind one that somebody else put there, or
-// there is no such one, or it is of IPv6, where the order decides nothing; why it cannot
-// be done; or, for the orders whose indices are in todo, in their order on the NIC, to
-// remove it and add it again.
+// JudgeReorder says for each order to put an address behind the others of its subnet what
+// to do. Nothing, because the address is behind one that somebody else put there, or
+// there is no such address, or it is an IPv6 address, whose place decides nothing; or the
+// error says why it cannot be done; or todo has the order's index, and the address is to
+// be removed and added again. todo is in the sequence of the addresses on the NIC.
 func (s State) JudgeReorder(orders []Placement) (todo []int, errs []error) {
 	errs = make([]error, len(orders))
 	at := make([]int, len(orders))

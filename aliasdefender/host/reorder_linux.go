@@ -12,12 +12,13 @@ import (
 )
 
 // Reorder puts each address behind those of its subnet that somebody else put on the NIC,
-// if it stands before them: the host speaks with the first address of a subnet. The
-// address is removed and added again as the order says, at most 64 in one message, which
-// takes some tenths of a millisecond. No other address of the NIC goes with it. The
-// kernel drops the routes that have it as their source; they are put back. An address
-// that stands behind already is left as it is, without an error. So is one of IPv6: the
-// host speaks with no alias, wherever it stands.
+// if it is before them: the host uses the first address of a subnet as its source.
+// Reorder removes the address and adds it again as the order says, at most 64 in one
+// message, which takes some tenths of a millisecond. No other address of the NIC goes
+// with it. The kernel drops the routes that have the address as their source, and Reorder
+// puts them back. It leaves an address as it is that is already behind, without an error.
+// It does the same with an IPv6 address: the host uses no IPv6 alias as its source,
+// wherever that is.
 //
 // The error is ErrNotThere if the NIC does not have the address with this prefix. After
 // any other error the address may be gone: read the host.

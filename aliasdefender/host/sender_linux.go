@@ -38,13 +38,13 @@ func (v *sender) open(w *Wire) (err error) {
 	return nil
 }
 
-// Ask asks who has target, in the name of from, an address of this host. It asks all or,
-// if to is known, only that hardware address (RFC 1122, 2.3.2.1). All is in IPv6 the
-// solicited-node group of target (RFC 4861, 7.2.2). The answer comes as a Sighting. Where
-// from is an alias that has moved here, the question moves the entry of who is asked, if
-// that is a host of IPv6. An error means that the question was not asked: the NIC is down
-// or without carrier, or its queue is full. Ask never blocks, and may be called from
-// several goroutines.
+// Ask asks who has target, in the name of from, an address of this host. It asks all
+// hosts or, if to is known, only that hardware address (RFC 1122, 2.3.2.1). In IPv6 all
+// hosts are the solicited-node group of target (RFC 4861, 7.2.2). The answer comes as a
+// Sighting. If from is an alias that has moved here, and the host that is asked is an
+// IPv6 host, the question moves that host's entry for from. An error means that the
+// question was not asked: the NIC is down or without carrier, or its queue is full. Ask
+// never blocks, and may be called from several goroutines.
 func (w *Wire) Ask(target, from netip.Addr, to HW) error {
 	if w.family == IPv6 {
 		m, err := question(target, from, to, w.hw)
@@ -58,7 +58,7 @@ func (w *Wire) Ask(target, from netip.Addr, to HW) error {
 }
 
 // Probe asks who has target without saying who we are, so that no host learns us as its
-// owner: RFC 5227, 2.1.1, and RFC 4862, 5.4.2. A host of IPv6 answers to all; that is no
+// owner: RFC 5227, 2.1.1, and RFC 4862, 5.4.2. An IPv6 host answers to all; that is not a
 // Reply but an announcement. Errors are as for Ask.
 func (w *Wire) Probe(target netip.Addr) error {
 	if w.family == IPv6 {
@@ -67,10 +67,10 @@ func (w *Wire) Probe(target netip.Addr) error {
 	return w.Ask(target, netip.IPv4Unspecified(), HW{})
 }
 
-// Announce tells everybody that hw, or this NIC if hw is zero, has the alias: by a request
-// and by a reply of ARP, or by one unsolicited neighbour advertisement (RFC 4861, 7.2.6).
-// That one says "router" if this NIC forwards, as the kernel's own do, also where it tells
-// of another host. Errors are as for Ask; all forms are tried.
+// Announce tells everybody that hw, or this NIC if hw is zero, has the alias: by a
+// request and by a reply of ARP, or by one unsolicited neighbour advertisement (RFC 4861,
+// 7.2.6). The advertisement says "router" if this NIC forwards, as the kernel's own do,
+// even if it is about another host. Errors are as for Ask; Announce tries all forms.
 func (w *Wire) Announce(alias netip.Addr, hw HW) error {
 	if hw.IsZero() {
 		hw = w.hw

@@ -45,8 +45,8 @@ type FamilyTable struct {
 // Key is what tells the route from others.
 func (r TableRoute) Key() RouteKey { return RouteKey{r.Prefix, r.Table, r.Metric} }
 
-// Metric is the metric that the kernel gives to a route of that prefix for which metric is
-// asked: without one, those of IPv6 have 1024.
+// Metric returns the metric that the kernel gives to a route of that prefix if metric is
+// asked for: without one, an IPv6 route has 1024.
 func Metric(prefix netip.Prefix, metric int) int {
 	if metric == 0 && prefix.Addr().Is6() {
 		return defaultMetric6
@@ -54,7 +54,7 @@ func Metric(prefix netip.Prefix, metric int) int {
 	return metric
 }
 
-// ErrRouteThere is the error of adding a route where another has its prefix, table and
+// ErrRouteThere is the error of adding a route if another route has its prefix, table and
 // metric.
 var ErrRouteThere = errors.New("another route has the same prefix, table and metric")
 

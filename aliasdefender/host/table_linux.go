@@ -16,9 +16,9 @@ import (
 // KeepsRoutes: this system's routing tables can be read and changed.
 const KeepsRoutes = true
 
-// ReadRoutes reads those routes of the tables, of both families, that are ours or whose
-// prefix is one of those that are asked for. Routes of one prefix are in the kernel's
-// order: the first is used. Routes for one type of service (TOS) are left out.
+// ReadRoutes reads the routes in the tables, of both families, that are ours or whose
+// prefix of accepts. Routes of one prefix are in the kernel's order: the kernel uses the
+// first. ReadRoutes leaves out routes for one type of service (TOS).
 func (h *Host) ReadRoutes(tables []int, of func(netip.Prefix) bool) ([]TableRoute, error) {
 	return withKernel(h, func(t *talk) ([]TableRoute, error) { return t.tables(tables, of) })
 }
@@ -30,7 +30,8 @@ func (h *Host) OurRoutes() ([]TableRoute, error) {
 	})
 }
 
-// AddRoutes adds routes. The error of one whose place another has is ErrRouteThere.
+// AddRoutes adds routes. If another route has the place of one, its error is
+// ErrRouteThere.
 func (h *Host) AddRoutes(orders []TableRoute) []error {
 	return h.changeRoutes(orders, func(t *talk, on subjects) []error {
 		return on.carryOut(t, orders, func(TableRoute) error { return nil }, func(o TableRoute) (*nl.NetlinkRequest, error) {
@@ -39,9 +40,10 @@ func (h *Host) AddRoutes(orders []TableRoute) []error {
 	})
 }
 
-// ReplaceRoutes moves routes of ours to other hops, without a moment in which they are not
-// there. The error is ErrNotThere where there is none, and ErrNotOurs where another's is
-// there, or comes before ours: the kernel would replace that.
+// ReplaceRoutes moves routes of ours to other hops, without a moment in which they are
+// not there. The error is ErrNotThere if there is no such route. It is ErrNotOurs if
+// another's route is there, or comes before ours, because the kernel would replace that
+// one.
 func (h *Host) ReplaceRoutes(orders []TableRoute) []error {
 	return h.changeRoutes(orders, func(t *talk, on subjects) []error {
 		return on.carryOut(t, orders, on.ours, func(o TableRoute) (*nl.NetlinkRequest, error) {
@@ -50,7 +52,8 @@ func (h *Host) ReplaceRoutes(orders []TableRoute) []error {
 	})
 }
 
-// RemoveRoutes removes routes of ours. It is no error if one is not there, and others' stay.
+// RemoveRoutes removes routes of ours. It is not an error if one is not there. Routes of
+// others stay.
 func (h *Host) RemoveRoutes(orders []TableRoute) []error {
 	return h.changeRoutes(orders, func(t *talk, on subjects) []error {
 		errs := on.carryOut(t, orders, on.removable, func(o TableRoute) (*nl.NetlinkRequest, error) { return oldRoute(o), nil })
@@ -317,9 +320,9 @@ func readRoute(m []byte, table int, names map[int]string) (r TableRoute, ok bool
 	return r, true, nil
 }
 
-// WatchRoutes is Watch for somebody who keeps routes: it wakes, too, when a route may have
-// changed that is ours, or whose prefix is one of those that matter. It calls matters on a
-// goroutine of its own, and that must not block.
+// WatchRoutes is Watch for a caller that keeps routes. It also wakes when a route may
+// have changed that is ours, or whose prefix matters. It calls matters on a goroutine of
+// its own; matters must not block.
 func (h *Host) WatchRoutes(ctx context.Context, matters func(netip.Prefix) bool, wake func()) error {
 	return h.watch(ctx, func(b []byte) bool { return touches(b, matters) }, wake)
 }
@@ -352,8 +355,8 @@ func touches(b []byte, matters func(netip.Prefix) bool) (yes bool) {
 	return yes || err != nil
 }
 
-// RuledTables are the tables that some rule looks up, of each family; vrf tells whether
-// those of VRFs are looked up too.
+// RuledTables returns the tables that some rule looks up, for each family. vrf tells
+// whether rules look up the tables of VRFs too.
 func (h *Host) RuledTables() (tables map[FamilyTable]bool, vrf bool, err error) {
 	tables = map[FamilyTable]bool{}
 	_, err = withKernel(h, func(t *talk) (struct{}, error) {

@@ -18,9 +18,10 @@ const watchPause = 100 * time.Millisecond
 // follow closely wait, and wake together.
 const wakeEvery = 5 * time.Millisecond
 
-// Watch calls wake when an interface, an address or a default route may have changed, and once as soon as it listens: a caller that reads the state after that
-// misses nothing. Changes within 5 ms wake once, and so do events that the kernel had to
-// drop. After an error Watch subscribes again and wakes. wake must not block. Watch opens
+// Watch calls wake when an interface, an address or a default route may have changed. It
+// also calls wake once as soon as it listens: a caller that reads the state after that
+// misses nothing. Changes within 5 ms wake once. Events that the kernel had to drop wake
+// too. After an error Watch subscribes again and wakes. wake must not block. Watch opens
 // its socket on the caller's thread and returns when ctx is done, with nil and nothing of
 // it left running; it returns an error if the first subscription fails.
 func (h *Host) Watch(ctx context.Context, wake func()) error {

@@ -65,21 +65,22 @@ type Wire struct {
 	forwarding
 }
 
-// Listen opens one Side of the NIC, which needs neither an address nor to be up, and calls
+// Listen opens one Side of the NIC, which needs neither an address nor to be up. It calls
 // see with the frames of other hosts, from one goroutine, in their order: with one frame
-// as soon as it comes, with up to 256 where several have come. The frames are only lent.
-// see must not block for long and must not call Close.
+// as soon as it comes, with up to 256 if several have come. The frames are valid only
+// during the call. see must not block for long and must not call Close.
 //
-// Of IPv4 these are ARP's requests and replies; of IPv6 neighbour solicitations and
-// advertisements that are valid (RFC 4861, 7.1.1 and 7.1.2) and stand directly behind the
-// IPv6 header. Others are not heard: no host has a reason to send them, and who wants to
-// claim an address behind our back can as well write to each of its victims alone.
+// In IPv4 these are ARP requests and replies. In IPv6 they are neighbour solicitations
+// and advertisements that are valid (RFC 4861, 7.1.1 and 7.1.2) and come directly after
+// the IPv6 header. Listen does not hear others: no host has a reason to send them, and an
+// attacker who wants to claim an address behind our back can just as well send to each
+// victim alone.
 //
-// Listen reads in the frame itself who sent it: one host may announce for another. A
-// frame is our own, and not passed to see, if this NIC's hardware address is its Ethernet
-// source or the sender inside it. So neither a switch that returns our frames nor a host
-// that announces us for us is taken for a rival. A frame with a VLAN tag that no
-// interface of ours has removed belongs to another segment.
+// Listen reads inside the frame who the sender is, because one host may announce for
+// another. A frame is our own if this NIC's hardware address is its Ethernet source or
+// the sender inside it; Listen does not pass it to see. So neither a switch that returns
+// our frames nor a host that announces us in our place counts as a rival. A frame with a
+// VLAN tag that no interface of ours has removed belongs to another segment.
 func (h *Host) Listen(nic string, f Family, see func([]Sighting)) (*Wire, error) {
 	links, err := withKernel(h, func(t *talk) ([]NIC, error) { return retried("interfaces", t.links) })
 	if err != nil {
@@ -185,8 +186,8 @@ func (w *Wire) bound() (yes bool) {
 	return yes && err == nil
 }
 
-// Hearing tells how well the Wire hears: what the kernel had no room for, and how long
-// the oldest frame has waited that see was not called with yet. It never blocks.
+// Hearing tells how well the Wire hears: how much the kernel had no room for, and how
+// long the oldest frame has waited that see has not got yet. It never blocks.
 func (w *Wire) Hearing() hearing.Report { return w.meter.Report() }
 
 // HW returns the NIC's hardware address at the time of Listen. When the NIC gets another
@@ -194,7 +195,7 @@ func (w *Wire) Hearing() hearing.Report { return w.meter.Report() }
 func (w *Wire) HW() HW { return w.hw }
 
 // Done is closed when the Wire has ended: by Close, or because the NIC is gone (not
-// because it is down). see is not called any more.
+// because it is down). After that see is not called again.
 func (w *Wire) Done() <-chan struct{} { return w.done }
 
 // Err returns why the Wire ended by itself, and nil before that or after Close.

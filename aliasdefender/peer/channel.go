@@ -14,17 +14,17 @@ import (
 type Partner struct {
 	Addr netip.Addr // of either family; a link-local one of IPv6 has its NIC as zone
 
-	// Paths are its further addresses, of either family, whatever that of Addr: all are
-	// sent to, and any of them counts when heard.
+	// Paths are its further addresses, of either family, whatever the family of Addr. The
+	// Channel sends to all of them, and counts what it hears from any of them.
 	Paths []netip.Addr
 }
 
-// Options are what a Channel is made of. The callbacks are called one at a time; while a
-// callback waits, nothing is heard.
+// Options are what a Channel is made of. The Channel calls the callbacks one at a time;
+// while a callback waits, it hears nothing.
 type Options struct {
 	// Listen are own addresses, at most one of each family, without a zone. If there is
-	// any, a family without one is not spoken; if there is none, each host's address will
-	// do.
+	// any, the Channel does not use a family without one. If there is none, any address of
+	// the host will do.
 	Listen []netip.Addr
 
 	Port     uint16        // the same on both hosts; it has to be set
@@ -33,7 +33,7 @@ type Options struct {
 	Partners []Partner
 
 	Heard func(Heard)
-	// Readable tells that the partner's packets cannot be read, probably because the
+	// Readable is told when the partner's packets cannot be read, probably because the
 	// hosts have no common key, and when they can be read again. It is called when that
 	// changes; the first call always says false.
 	Readable func(partner netip.Addr, readable bool)
@@ -162,7 +162,7 @@ func New(o Options) (*Channel, error) {
 	return c, c.SetPartners(o.Partners)
 }
 
-// SetKeys replaces the keys. No session ends by it.
+// SetKeys replaces the keys. It ends no session.
 func (c *Channel) SetKeys(k *Keys) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -172,9 +172,10 @@ func (c *Channel) SetKeys(k *Keys) {
 	}
 }
 
-// SetPartners replaces the partners. The session with a partner that stays goes on, also
-// if its paths change. It is an error, and changes nothing, if an address belongs to two
-// partners, cannot be spoken to, or is of a family that the Channel does not listen in.
+// SetPartners replaces the partners. The session with a partner that stays goes on, even
+// if its paths change. If an address belongs to two partners, cannot be sent to, or is of
+// a family that the Channel does not listen in, SetPartners returns an error and changes
+// nothing.
 func (c *Channel) SetPartners(partners []Partner) error {
 	sources := map[netip.Addr]int{}
 	for i, p := range partners {
@@ -264,13 +265,13 @@ func (c *Channel) admit(conn *net.UDPConn, six bool) error {
 	return setFilter(conn, six, c.o.Port, slices.Compact(addrs))
 }
 
-// Say says m to a partner: it is sent at once, in place of what was said before. Say does
-// not wait. To a host that is not a partner it sends nothing.
+// Say sends m to a partner at once. m replaces what was said before. Say does not wait.
+// It sends nothing to a host that is not a partner.
 //
-// If repeat is zero, m is a heartbeat. Otherwise it is a change: the partner is to
-// acknowledge it at once, and what is not acknowledged is sent again after each repeat
-// (at least 2 ms), at most eight times. A heartbeat that follows a change takes over the
-// rest of its repeats.
+// If repeat is zero, m is a heartbeat. Otherwise it is a change: the partner must
+// acknowledge it at once, and the Channel sends what was not acknowledged again after
+// each repeat (at least 2 ms), at most eight times. A heartbeat that follows a change
+// takes over the rest of its repeats.
 func (c *Channel) Say(to netip.Addr, m Message, repeat time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

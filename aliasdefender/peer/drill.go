@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// DrillStage is where a drill stands on a host.
+// DrillStage is how far a drill has come on a host.
 type DrillStage uint8
 
-// The stages. The host that does the drill says the first and the third, its partner
-// answers with the others. A host hears none for a stage that it does not know.
+// The stages. The host that does the drill says the first and the third; its partner
+// answers with the others. A stage that a host does not know reads as none.
 const (
 	NoDrill       DrillStage = iota
 	DrillMeasure             // the partner is to measure

@@ -24,7 +24,7 @@ var kindWords = [kinds]string{"taken", "foreign", "malformed", "old version", "n
 
 func (k Kind) String() string { return kindWords[min(k, kinds-1)] }
 
-// Counts is how many datagrams there were of each kind.
+// Counts has the number of datagrams of each kind.
 type Counts [kinds]uint64
 
 // Kinds lists all of them, for callers that show Counts.

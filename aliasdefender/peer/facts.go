@@ -1,9 +1,9 @@
 package peer
 
-// Value is what a host says of one fact.
+// Value is what a host says about one fact.
 type Value uint8
 
-// The values of a fact. A host that does not know a value hears NotSaid.
+// The values of a fact. A value that a host does not know reads as NotSaid.
 const (
 	NotSaid Value = iota
 	Yes
@@ -28,7 +28,7 @@ const MaxFact = 64/valueBits - 1
 // for it.
 const FactService = 1
 
-// Value is what is said of a fact; nothing is said of a fact beyond MaxFact.
+// Value returns what is said about a fact. About a fact beyond MaxFact nothing is said.
 func (f Facts) Value(fact uint8) Value {
 	if fact > MaxFact {
 		return NotSaid
@@ -39,7 +39,8 @@ func (f Facts) Value(fact uint8) Value {
 	return NotSaid
 }
 
-// With is f with another value for one fact. A fact beyond MaxFact cannot be said.
+// With returns f with another value for one fact. Facts cannot hold a fact beyond
+// MaxFact.
 func (f Facts) With(fact uint8, v Value) Facts {
 	if fact > MaxFact {
 		return f

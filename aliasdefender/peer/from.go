@@ -9,13 +9,14 @@ import (
 	"syscall"
 )
 
-// SetSources says from which of this host's addresses partners are written to, by the
-// partner's address, the best one first; for all other partners the system chooses. In
-// IPv6 the one among them counts that the partner last wrote to over that path: it knows
-// it. It is for a host whose system would choose an address that the partner does not
-// know: an alias that stands before the own address, or in IPv6 a temporary address or the
-// youngest one. A partner reads nothing that comes from there. Where the Channel listens
-// on one address of a family only, that address is used for all of the family.
+// SetSources sets the source addresses for each partner, by the partner's address, the
+// best one first. For all other partners the system chooses. In IPv6 the Channel uses the
+// one among them that the partner last wrote to over that path, because the partner knows
+// that address. SetSources is for a host whose system would choose an address that the
+// partner does not know: an alias that stands before the own address, or in IPv6 a
+// temporary address or the newest one. A partner reads nothing that comes from such an
+// address. If the Channel listens on only one address of a family, it uses that address
+// for all of the family.
 func (c *Channel) SetSources(of map[netip.Addr][]netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 // KeySize is the length of a key in bytes.
 const KeySize = chacha20poly1305.KeySize
 
-// Keys are the keys that partners share: the first seals, each opens. So a new key can be
-// put on one host after the other. Keys do not change.
+// Keys are the keys that partners share. The first one seals; each of them opens. So the
+// administrator can put a new key on one host after the other. A Keys does not change.
 type Keys struct {
 	aeads []cipher.AEAD
 }
 
-// NewKeys makes Keys of the one that seals and of others that only open.
+// NewKeys makes Keys from the key that seals and from others that only open.
 func NewKeys(first [KeySize]byte, others ...[KeySize]byte) *Keys {
 	k := &Keys{}
 	for _, key := range append([][KeySize]byte{first}, others...) {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// LinkOf is what a word about an alias says of the NIC that the alias is on. It is made
-// of the NIC's own addresses; aliases are not among them.
+// LinkOf returns what a word about an alias says about the alias's NIC. It is made from
+// the NIC's own addresses, without the aliases.
 //
 // Most addresses can be on one segment only, and need no Link. A link-local address can
 // be on several; two hosts may call the same NIC by different names, and the hardware
@@ -36,8 +36,8 @@ func LinkOf(alias netip.Addr, own []netip.Prefix) netip.Prefix {
 }
 
 // On tells whether a word is about the alias on the NIC that has these own addresses and
-// whose partner is asked at this address. The caller compares the alias's own address. A
-// word without a Link fits any NIC.
+// whose partner has this address. The caller compares the alias itself. A word without a
+// Link fits any NIC.
 func (w *Word) On(own []netip.Prefix, partner netip.Addr) bool {
 	return !w.Link.IsValid() ||
 		w.Link.IsSingleIP() && w.Link.Addr() == partner.Unmap().WithZone("") ||

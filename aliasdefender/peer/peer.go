@@ -32,8 +32,8 @@ import (
 // Standing is what a host says about an alias: whether it holds it, or would take it.
 type Standing uint8
 
-// The standings. A host hears Unknown for a standing that it does not know, so new ones
-// can be added at the end.
+// The standings. A standing that a host does not know reads as Unknown, so new ones can
+// be added at the end.
 const (
 	Unknown   Standing = iota // nothing is said
 	Unsure                    // does not have it, and does not know enough to take it
@@ -54,11 +54,11 @@ func (s Standing) String() string {
 	return standingWords[s]
 }
 
-// Step is where a hand-over stands on a host, whatever its Standing.
+// Step is how far a hand-over has come on a host, whatever its Standing.
 type Step uint8
 
-// The steps, each with the Standing that goes with it. A host hears none for a step that
-// it does not know.
+// The steps, each with the Standing that goes with it. A step that a host does not know
+// reads as none.
 const (
 	NoStep   Step = iota
 	Asks          // not Holding: the holder is to offer it
@@ -109,8 +109,8 @@ const (
 	FeatureDrill  = 1 << 1 // it measures for a drill of the partner's, and tells what it has measured
 )
 
-// Message is everything that is said to one partner at one time. Once it was passed to
-// Say, its Words must not be changed.
+// Message is everything that a host says to one partner at one time. Do not change its
+// Words after you passed it to Say.
 type Message struct {
 	Version  string // of the program; cut at 40 bytes
 	Features uint32 // what the program understands beyond the words, a bit each; a hearer ignores bits that it does not know
@@ -132,12 +132,12 @@ type Heard struct {
 	Say uint64
 
 	// Host is the number of the partner's machine, the same for all of its addresses;
-	// zero: it has not said it. Cloned tells that it is our own number: one of the two
-	// machines is a copy of the other.
+	// zero: the partner has not said it. Cloned tells that it is our own number: one of
+	// the two machines is a copy of the other.
 	Host   [HostLen]byte
 	Cloned bool
-	// FirstForm tells that the partner understands only the first form of words: it
-	// cannot be told of IPv6 aliases, a Link, or any fact but FactService.
+	// FirstForm tells that the partner understands only the first form of words: we cannot
+	// tell it about IPv6 aliases, a Link, or any fact but FactService.
 	FirstForm bool
 }
 

@@ -222,13 +222,13 @@ type PartnerStatus struct {
 type Status struct {
 	Partners []PartnerStatus
 	Foreign  uint64 // packets that we read and that came from no partner
-	// Refused counts the packets that the kernel dropped for us: those from no partner,
-	// and those for which it had no room. It is as of the last packet that was heard, and
-	// zero where the system does not tell.
+	// Refused counts the packets that the kernel dropped for us: packets from hosts that
+	// are no partner, and packets for which it had no room. The count was taken at the
+	// last packet that was heard; it is zero if the system does not tell.
 	Refused uint32
 }
 
-// Status tells how the Channel is. It does not wait.
+// Status returns the state of the Channel. It does not wait.
 func (c *Channel) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -131,16 +131,16 @@ func (s *Session) Proven() bool { return s.current != nil }
 // false if that process is not known yet.
 func (s *Session) Second() bool { return s.current != nil && s.current.second }
 
-// Begin starts a Say of that many parts. What was not acknowledged of the previous one no
-// longer matters.
+// Begin starts a Say of that many parts. Parts of the previous Say that were not
+// acknowledged no longer matter.
 func (s *Session) Begin(parts int) {
 	s.say++
 	s.Recut(parts)
 }
 
 // Recut divides the last Say into parts anew, for a process of the partner's that
-// understands another form of words. It is the same Say: no newer sign of life. That
-// process acknowledges nothing that was sealed for the previous one.
+// understands another form of words. It is the same Say, and so no newer sign of life.
+// That process acknowledges nothing that was sealed for the previous process.
 func (s *Session) Recut(parts int) {
 	s.acked = append(s.acked[:0], make([]bool, parts)...)
 	s.missing = parts
@@ -164,8 +164,8 @@ func (s *Session) Seal(k *Keys, dst, content []byte, part int, urgent bool) []by
 	return dst
 }
 
-// Answer appends to dst the answer that is owed, if one is: a datagram without
-// words.
+// Answer appends to dst the answer that we owe the partner, if there is one: a datagram
+// without words.
 func (s *Session) Answer(k *Keys, dst []byte) []byte {
 	if s.owed == nil {
 		return dst
@@ -197,8 +197,8 @@ func (s *Session) seal(k *Keys, dst []byte, to *remote, content []byte, flags by
 	return k.seal(dst, dst[at+nonceAt:at+sealedAt], p, dst[at:at+nonceAt])
 }
 
-// Outer judges what can be judged of a datagram without a key. Only of a datagram that it
-// calls Taken does the rest make sense.
+// Outer checks what can be checked in a datagram without a key. Only for a datagram that
+// it calls Taken do the other methods make sense.
 func Outer(datagram []byte) Kind {
 	switch {
 	case len(datagram) < sealedAt || [versionAt]byte(datagram) != magic:
@@ -213,14 +213,14 @@ func Outer(datagram []byte) Kind {
 	return Taken
 }
 
-// Names says whether a datagram names our boot, or no boot, as a hello does. One that
-// names another boot is of no use, whatever is in it.
+// Names says whether a datagram names our boot, or no boot, as a hello does. A datagram
+// that names another boot is of no use, whatever is in it.
 func (s *Session) Names(datagram []byte) bool {
 	to := boot(datagram[toAt:])
 	return to == s.boot || to == boot{}
 }
 
-// Opened is what is known after a datagram was opened.
+// Opened is what we know after we opened a datagram.
 type Opened struct {
 	Authentic bool   // one of our keys opened it
 	Live      bool   // the partner's present process sent it, and it is no replay

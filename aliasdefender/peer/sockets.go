@@ -43,9 +43,10 @@ func (c *Channel) listensOn(six bool) (at netip.Addr, ok bool) {
 }
 
 // Listen opens the sockets that are not open yet. Packets that come before Run wait in
-// them. The one for IPv6 is opened once a partner has an IPv6 address, or where the
-// Options name an address to listen on. If IPv4 is open and IPv6 cannot be, as on a system
-// without it, that is no error: it is said of the paths, and tried again.
+// them. Listen opens the IPv6 socket once a partner has an IPv6 address, or if the
+// Options name an IPv6 address to listen on. If IPv4 is open and IPv6 cannot be opened,
+// as on a system without it, that is not an error: the status of the paths says so, and
+// the Channel tries again.
 func (c *Channel) Listen() error {
 	_, four := c.listensOn(false)
 	_, six := c.listensOn(true)
@@ -132,8 +133,8 @@ func (c *Channel) bind(six bool) (*net.UDPConn, error) {
 	return l.(*net.UDPConn), nil
 }
 
-// Run talks until ctx ends, and closes the sockets. It opens the sockets first if Listen
-// was not called; if that fails, it returns the error, and no other.
+// Run talks until ctx ends, and then closes the sockets. It opens the sockets first if
+// Listen was not called. If that fails, it returns the error; it returns no other error.
 func (c *Channel) Run(ctx context.Context) error {
 	if err := c.Listen(); err != nil {
 		return err

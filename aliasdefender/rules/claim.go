@@ -42,8 +42,8 @@ func (v *view) claimant() Value {
 	return v.after(v.f.Claimant, since)
 }
 
-// Claimant tells whether the host that claims an alias that we hold is the partner,
-// as the rows see it.
+// Claimant tells, as the rows see it, whether the partner is the host that claims an
+// alias that we hold.
 func Claimant(p Policy, f Facts) Value {
 	v := view{p: p, f: f}
 	return v.claimant()

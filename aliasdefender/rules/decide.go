@@ -12,8 +12,8 @@ type Decision struct {
 	Again time.Time
 }
 
-// Defends tells whether the decision is to answer a rival on the wire, or to announce
-// that the rival has gone.
+// Defends tells whether the decision is to defend the alias against a rival, or to
+// announce it because the rival has gone.
 func (d Decision) Defends() bool { return d.Action == Announce && d.Reason.Defence() }
 
 // Rest is the decision about an alias that we hold when nothing is due: the last row

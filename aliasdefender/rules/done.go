@@ -36,8 +36,9 @@ type Outcome struct {
 	Alias Value // Take: that fact when the deed had ended
 	Ours  bool  // Adopt: a Monitor put it there
 
-	// Adopt: the kernel would not keep the alias as a Refresh has it do, whatever its
-	// lifetime: one of IPv6 with a preferred lifetime becomes the source of new connections.
+	// Adopt: the kernel does not keep the alias in the way that a Refresh makes it do,
+	// apart from the lifetime: an IPv6 alias with a preferred lifetime becomes the source
+	// of new connections.
 	Unlike bool
 
 	// HandOver, AskHandover: a number that neither host has used recently and that is
@@ -190,8 +191,8 @@ func (s *State) adopted(p Policy, o Outcome, now time.Time) Follow {
 
 // MayAdopt tells whether to hold an alias that is found on this host and is not on
 // record; ours tells whether a Monitor put it there. A parked alias that an earlier
-// Monitor could not remove any more is adopted so that it can be released. An alias
-// that somebody else put there is theirs.
+// Monitor could no longer remove is adopted so that it can be released. An alias that
+// somebody else put there belongs to them.
 func (s *State) MayAdopt(ours bool) bool {
 	switch {
 	case s.Holding:
@@ -250,8 +251,8 @@ func (s *State) Pinged(answer Value, now time.Time) {
 // LinkIsUp records that the NIC can carry the alias again.
 func (s *State) LinkIsUp(now time.Time) { s.sayAgain(now) }
 
-// PartnerIsBack records that the partner, which was silent, is heard again. It may
-// have been cut off, so that its neighbour cache and its segment's are stale. It may
+// PartnerIsBack records that the partner, which was silent, is heard again. It may have
+// been cut off, so its neighbour cache, and those of its segment, may be stale. It may
 // also have taken the alias meanwhile.
 func (s *State) PartnerIsBack(now time.Time) Follow {
 	if !s.Holding {

@@ -107,7 +107,7 @@ var factRows = [FactCount]FactRow{
 		Of: func(f *Facts) *Fact { return &f.Hears }},
 }
 
-// Spell is a value as one of this fact.
+// Spell returns the word for a value of this fact.
 func (r FactRow) Spell(v Value) string {
 	switch {
 	case r.Address:
@@ -123,8 +123,8 @@ func (r FactRow) Shown(v Value) bool {
 	return (!r.Hidden || v != Unknown) && (!r.Rare || v == Yes) && (!r.Quiet || v != Yes)
 }
 
-// FactNamed is the row of the fact with that name in JSON; false if this version has
-// none.
+// FactNamed returns the row of the fact with that name in JSON; false if this version has
+// no such fact.
 func FactNamed(name string) (FactRow, bool) {
 	for _, r := range factRows {
 		if r.Name == name {
@@ -134,8 +134,8 @@ func FactNamed(name string) (FactRow, bool) {
 	return FactRow{}, false
 }
 
-// FactOfWire is the fact with that number on the wire; false if this version knows
-// none.
+// FactOfWire returns the fact with that number on the wire; false if this version has no
+// such fact.
 func FactOfWire(n uint8) (FactID, bool) {
 	for _, r := range factRows {
 		if n != 0 && r.Wire == n {

@@ -2,9 +2,8 @@ package rules
 
 import "time"
 
-// Value is what is known of one thing. Unknown is never treated as No: it
-// means that the question could not be put, has not been put yet, or was
-// answered too long ago.
+// Value is what is known of one thing. Unknown is never treated as No: it means that the
+// question could not be asked, has not been asked yet, or was answered too long ago.
 type Value uint8
 
 // The three values. For an address that was asked they read answered, silent and
@@ -28,7 +27,7 @@ func (v Value) String() string {
 	return "unknown"
 }
 
-// Answer spells the value as that of an address: answered, silent, unknown.
+// Answer returns the word for the value of an address: answered, silent, unknown.
 func (v Value) Answer() string {
 	switch v {
 	case Silent:
@@ -39,7 +38,7 @@ func (v Value) Answer() string {
 	return "unknown"
 }
 
-// Health spells the value as that of a service: good, failing, unknown.
+// Health returns the word for the value of a service: good, failing, unknown.
 func (v Value) Health() string {
 	switch v {
 	case No:
@@ -70,12 +69,12 @@ type Fact struct {
 	Asked time.Time // from when the value is proven
 	Miss  time.Time // when the first answer of the present doubt or silence was missed; zero without one
 
-	// Lives is for how long after Asked the value counts, where whoever observes it says
-	// so, because it is observed in a rhythm of its own. 0: [Policy.Stale].
+	// Lives is how long after Asked the value counts. An observer with a rhythm of its own
+	// sets it. 0: [Policy.Stale].
 	Lives time.Duration
 }
 
-// Set records a newer observation. Since stays if the value stays.
+// Set records a newer observation. If the value has not changed, Since keeps its time.
 func (f *Fact) Set(v Value, asked, now time.Time) {
 	if f.Value != v || f.Since.IsZero() {
 		f.Value, f.Since = v, now
@@ -111,9 +110,9 @@ type Facts struct {
 	// The segment. Alias is about other hosts only: if we do not hold it, whether
 	// another host serves it; if we hold it, whether there is a rival.
 	Alias Fact
-	// AliasEvery is how often the alias is asked for, if that is less often than
-	// Policy.Interval: a holder of many aliases asks for the rivals of a few at a
-	// time. Zero: each Interval.
+	// AliasEvery is how often this host asks for the alias, if that is less often than
+	// Policy.Interval: a holder of many aliases looks for the rivals of a few at a time.
+	// Zero: each Interval.
 	AliasEvery time.Duration
 	ByPartner  Value // the other host that answers for the alias has the partner's hardware address
 	WeAreLow   Value // our hardware address is lower than that host's
@@ -161,9 +160,9 @@ type Peer struct {
 	Facts [FactCount]Value
 }
 
-// Forget makes the partner's words unknown after a pause of our own, because they are
-// as old as the pause. It keeps the fact that the daemon was heard since our start,
-// and gives it the whole time again before it counts as silent.
+// Forget makes the partner's words unknown after a pause of our own, because they are as
+// old as the pause. It remembers that the daemon was heard since our start, and gives the
+// daemon the whole time again before it counts as silent.
 func (p *Peer) Forget(now time.Time) {
 	heard := p.Heard
 	*p = Peer{Well: p.Well}

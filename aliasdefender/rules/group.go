@@ -2,9 +2,9 @@ package rules
 
 import "time"
 
-// Seat is what is known of one member of a group: where it is, or could be. A host that has
-// it in vain, because its router is silent there and the partner has it too, counts as one
-// that could not have it.
+// Seat is what is known of one member of a group: where it is, or could be. If a host has
+// the member in vain, because its router is silent there and the partner has the member
+// too, the host counts as one that could not have it.
 type Seat struct {
 	Here  Value // it is on this host, or this host would take it
 	There Value // the same of the partner, as far as it tells
@@ -13,17 +13,18 @@ type Seat struct {
 	Theirs bool // the partner says that it holds it
 	Comes  bool // a hand-over of it to us is open
 
-	// Lives is whether the partner's machine does, as far as this member tells: its daemon is
-	// heard or its address answers; no: the address is silent, and the daemon not heard.
+	// Lives tells whether the partner's machine lives, as far as this member shows it.
+	// Yes: its daemon is heard or its address answers. No: the address is silent, and the
+	// daemon is not heard.
 	Lives Value
 	Deaf  bool // our NIC there has no link: then an unknown Lives says nothing
 
-	// Until is when time alone makes something of this unknown; zero: never.
+	// Until is when time alone makes some of this unknown; zero: never.
 	Until time.Time
 }
 
-// SeatOf is the seat of one alias, out of its own facts: of those about its group it reads
-// none.
+// SeatOf makes the seat of one alias from the alias's own facts. It reads no fact about
+// the group.
 func SeatOf(p Policy, s State, f Facts) Seat {
 	v := view{p: p, s: s, f: f}
 	own, _ := v.alone()
@@ -55,7 +56,7 @@ func (s Standing) seat() Value {
 	return Unknown
 }
 
-// Alike tells whether two seats say the same, whenever that ends.
+// Alike tells whether two seats say the same, no matter until when.
 func (s Seat) Alike(other Seat) bool {
 	s.Until, other.Until = time.Time{}, time.Time{}
 	return s == other
@@ -70,10 +71,10 @@ type Whole struct {
 	Until time.Time // when time alone makes something of this unknown; zero: never
 }
 
-// Together is the group that has the seats, the first member's first. The partners of all
-// members are one machine: if it is silent wherever it could be asked, it has nothing and
-// could have nothing. This holds also if its daemon was not heard since our start: a
-// restart must not bring back a part.
+// Together makes a group of its members' seats, the first member's first. The partners of
+// all members are one machine: if it is silent wherever it could be asked, it has nothing
+// and could have nothing. This holds even if its daemon was not heard since our start,
+// because a restart must not bring back a part.
 func Together(seats []Seat) Whole {
 	var w Whole
 	for i, s := range seats {
@@ -130,10 +131,10 @@ func both(a, b Value) Value {
 	return Unknown
 }
 
-// Tell puts what is known of the group among the facts of a member. The facts keep since
-// when they are as they are. An answer that one of many members misses makes this host's
-// unknown for a moment: failback would never be due in a large group if that counted. So
-// what is yes again within the time in which a fact grows old was yes all the time.
+// Tell puts what is known of the group among the facts of a member. Each fact keeps the
+// time since when it has its value. If one of many members misses an answer, this host's
+// fact is unknown for a moment; if that counted, failback would never be due in a large
+// group. So a fact that is yes again before a fact grows too old was yes all the time.
 func (w Whole) Tell(p Policy, f *Facts) {
 	lives := time.Duration(0)
 	if !w.Until.IsZero() {

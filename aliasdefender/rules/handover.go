@@ -33,14 +33,14 @@ const offerAgain = 30 * time.Second
 //	        ---- not holding --->  over: announces once more
 //
 // The giver keeps the alias until it hears the confirmation. It gives up after
-// [Policy.GiveWithin], at a refusal, or when the partner cannot serve any more;
-// who has the alias and cannot verify it gives it back (H1), and refuses(n).
-// While it is open neither counts the other as a rival; at its end what was seen
-// of rivals meanwhile is forgotten, and whoever has the alias announces it. If a
-// word was lost and both have it at the end, H6 knows who keeps it.
+// [Policy.GiveWithin], at a refusal, or when the partner can no longer serve. A taker
+// that cannot verify the alias gives it back (H1), and refuses(n). While the hand-over is
+// open, neither host counts the other as a rival. At its end each host forgets what it
+// has seen of rivals meanwhile, and the host that has the alias announces it. If a word
+// was lost and both have the alias at the end, H6 decides who keeps it.
 //
-// A number is taken up once: of a hand-over that has ended nothing is heeded but
-// by refusing it.
+// A number is used once: a host answers words about a hand-over that has ended only by
+// refusing it.
 type Handover struct {
 	Side     Side
 	Number   uint32 // of the open one, otherwise of the last; 0: there was none

@@ -23,8 +23,8 @@ func (s *State) leased(lifetime time.Duration, written time.Time) {
 // is a part of [State.Done].
 func (s *State) notLeased(again time.Time) { s.LeaseAgain = again }
 
-// Awoke records that this process was away. Before it renews a lease it looks at the
-// kernel and the wire: another host may have taken the alias.
+// Awoke records that this process was away. Before the process renews a lease it must
+// look at the kernel and the wire, because another host may have taken the alias.
 func (s *State) Awoke(now time.Time) {
 	s.Woke = now
 	if s.Holding {

@@ -7,8 +7,8 @@ type Near struct {
 	Far   []Row  // rows above for which more than two things are missing, or another setting
 }
 
-// Lack is a row that does not decide, and what would make it decide. Each need was found by
-// making that change and asking the table: so it is true.
+// Lack is a row that does not decide, and what would make it decide. Each need was found
+// by making that change and asking the table, so it is true.
 type Lack struct {
 	Row      Row
 	Needs    []string // what would have to be so: one of these is enough,

@@ -39,8 +39,8 @@ const (
 	ExitRelease             // it is released
 )
 
-// Obey records a command, and says how to ask for the alias. [State.Report] tells
-// what came of an operator's command. Of the facts Obey reads only Alias.
+// Obey records a command, and says how to ask for the alias. [State.Report] tells how an
+// operator's command ended. The only fact that Obey reads is Alias.
 func (s *State) Obey(c Command, f Facts) Follow {
 	switch c {
 	case AddAlias, ForceAlias, RemoveAlias, UnparkAlias, HandoverAlias:
@@ -112,10 +112,10 @@ const (
 	IsApart                  // another member of its group cannot be here
 )
 
-// Report tells how the command that is under way, AddAlias, ForceAlias, RemoveAlias
-// or HandoverAlias, has ended with the decision d; if it has, Report takes the order
-// off the record. Do not call it before the answers that [State.Obey] wanted are
-// there, nor while a deed is under way.
+// Report tells whether and how the command that is under way (AddAlias, ForceAlias,
+// RemoveAlias or HandoverAlias) has ended with the decision d. If it has ended, Report
+// removes the order from the record. Do not call Report before the answers that
+// [State.Obey] wanted are there, or while a deed is under way.
 func (s *State) Report(c Command, d Decision) Answer {
 	h := s.Handover
 	switch c {

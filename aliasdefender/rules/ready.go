@@ -2,21 +2,21 @@ package rules
 
 import "time"
 
-// Readiness is whether the alias has a standby: a host that would take it if its
-// holder failed now. If we do not hold the alias it is about us; if we hold it, about
-// the partner, as far as the partner tells.
+// Readiness says whether the alias has a standby: a host that would take it if its holder
+// failed now. If we do not hold the alias, Readiness is about us. If we hold it,
+// Readiness is about the partner, as far as the partner tells.
 type Readiness struct {
 	Ready  Value  // Unknown: not known, or not yet
 	Row    string // the row that answers, if it is about us
 	Reason Reason // why not; NoRow if it is ready
 
-	// HandOver is whether a planned hand-over would work now; Hindrance is why not.
+	// HandOver says whether a planned hand-over would work now, and Hindrance why not.
 	HandOver  Value
 	Hindrance Reason
 
-	// Again is when time alone changes the answer, with nothing new observed: what is
-	// not known yet may be known by then, or a state has lasted for long enough.
-	// Zero: only a fact that changes or grows old can change it, as for a decision.
+	// Again is when time alone may change the answer, without a new observation: something
+	// that is unknown may be known by then, or a state may have lasted long enough. Zero:
+	// only a fact that changes or grows old can change the answer, as for a decision.
 	Again time.Time
 }
 
@@ -41,8 +41,8 @@ func (r Readiness) Level() Level {
 	return Warning
 }
 
-// Problem tells whether a failure of the holder would leave the alias without a host,
-// as far as is known.
+// Problem tells whether, as far as is known, a failure of the holder would leave the
+// alias without a host.
 func (r Readiness) Problem() bool { return r.Ready == No || r.Level() > Info }
 
 // hypothetical has the text of a reason for a failure that has not happened, where
@@ -72,9 +72,9 @@ func (r Readiness) Text() string {
 //
 // A host that does not hold the alias asks the table what it would do if the holder's
 // host failed now. A host whose kernel has lost the alias asks what it does to get it
-// back. What is unknown stays unknown, and what is silent stays silent. Nothing is
-// said until everything could have been heard: for as long as a fact lives after a
-// start, a change, a pause, or the moment when something became unknown.
+// back. Facts that are unknown stay unknown, and addresses that are silent stay silent.
+// Ready says nothing until everything could have been heard: for as long as a fact lives
+// after a start, a change, a pause, or the moment when something became unknown.
 func Ready(p Policy, s State, f Facts) Readiness { return ready(Rows(), p, s, f) }
 
 func ready(rows []Row, p Policy, s State, f Facts) Readiness {

@@ -18,9 +18,9 @@ type Sight struct {
 	Over bool // a fence counts no more
 }
 
-// Recover says what a recovery may do now, and as a Decision's Again when time alone may
-// change that. What is unknown allows nothing. A host whose partner's daemon says that its
-// service fails leaves it to the rows H4 and W11.
+// Recover says what a recovery may do now. The Decision's Again says when time alone may
+// change that. Unknown facts allow nothing. If the partner's daemon says that its service
+// fails, this host leaves the matter to the rows H4 and W11.
 func Recover(p Policy, s State, f Facts) (Sight, Decision) {
 	v := view{p: p, s: s, f: f}
 	is := Sight{Low: f.WeAreLow == Yes, Over: f.Fenced.Value == Yes && !v.fenced()}

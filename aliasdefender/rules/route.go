@@ -219,20 +219,21 @@ func (s *RouteState) Done(d RouteDecision) {
 	}
 }
 
-// Saw records where a route of ours leads that was found in the kernel.
+// Saw records that a route of ours was found in the kernel, and where it leads.
 func (s *RouteState) Saw(via []Via) {
 	if len(via) == 1 && via[0].Hop >= 0 {
 		s.Last = via[0].Hop + 1
 	}
 }
 
-// Leave has the route go: its row has gone, or the daemon ends and does not keep it.
+// Leave lets the route go, because its row is gone, or because the daemon ends and does
+// not keep it.
 func (s *RouteState) Leave() { s.Leaving = true }
 
-// Return is for a row that is back before its route has gone.
+// Return keeps a route that was to go: its row is back before the route has gone.
 func (s *RouteState) Return() { s.Leaving = false }
 
-// Renumber is for a row whose hops have changed: hop i has become to[i]; -1: it has gone.
+// Renumber follows a row whose hops have changed: hop i is now hop to[i]; -1: it is gone.
 func (s *RouteState) Renumber(to []int) {
 	if last := s.Last - 1; last >= 0 && last < len(to) {
 		s.Last = to[last] + 1

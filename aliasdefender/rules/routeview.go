@@ -41,7 +41,8 @@ type HopSeen struct {
 	Lives        Value
 }
 
-// SeeHops is what DecideRoute makes of the hops of a route, for whoever shows them.
+// SeeHops returns the hops of a route as DecideRoute sees them, for callers that show
+// them.
 func SeeHops(p RoutePolicy, f RouteFacts) (all []HopSeen) {
 	v := newRouteView(p, RouteState{}, f)
 	for i, h := range f.Hops {

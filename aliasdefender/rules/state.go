@@ -176,8 +176,8 @@ func (s *State) reannounce(now time.Time) {
 	s.Announced, s.Next = 0, now
 }
 
-// Unordered is the record as if nobody had ordered the alias off: what the rows would
-// decide about it then may be more urgent than the order.
+// Unordered returns the record as if nobody had ordered the alias off: what the rows
+// would then decide may be more urgent than the order.
 func (s State) Unordered() State {
 	s.Parked, s.Leaving, s.Give = false, false, false
 	return s

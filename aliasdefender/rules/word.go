@@ -39,8 +39,8 @@ type Word struct {
 	Why      Reason // for SaysCannot, Asks, Offers and Refuses; the rules do not read it
 }
 
-// Lacks tells whether a host that says so does not have the alias. A host that is not
-// sure may have it in its kernel.
+// Lacks tells whether a host with this standing certainly does not have the alias. A host
+// that is Unsure may have it in its kernel.
 func (s Standing) Lacks() bool {
 	return s == SaysAble || s == SaysCannot || s == SaysParked || s == SaysReleased
 }
@@ -157,7 +157,7 @@ func (v *view) said() bool {
 	return !v.f.Peer.Said.IsZero() && !v.reached(v.f.Peer.Said.Add(v.p.ChannelSilent()))
 }
 
-// Counts tells whether what the partner said last of the alias still counts.
+// Counts tells whether the partner's last word about the alias still counts.
 func (p Peer) Counts(of Policy, now time.Time) bool {
 	v := view{p: of, f: Facts{Now: now, Peer: p}}
 	return v.said()

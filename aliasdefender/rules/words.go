@@ -260,7 +260,7 @@ func (r Reason) Text() string { return reasons[r.row()].text }
 // Level is how serious the reason is.
 func (r Reason) Level() Level { return reasons[r.row()].level }
 
-// Wire is the number that stands for the reason in words to the partner.
+// Wire is the reason's number in words to the partner.
 func (r Reason) Wire() uint8 { return reasons[r.row()].wire }
 
 // ReasonFromWire is the reason with that number on the wire, [NotKnownHere] if this
@@ -274,8 +274,8 @@ func ReasonFromWire(n uint8) Reason {
 	return NotKnownHere
 }
 
-// Defence tells whether the reason announces the alias because of a rival, or because
-// a rival has gone, and not by the schedule: rows H7.
+// Defence tells whether the alias is announced because of a rival, or because a rival has
+// gone, and not by the schedule: rows H7.
 func (r Reason) Defence() bool {
 	return r == PartnerDefended || r == ForeignDefended || r == ClaimDefended || r == RivalGone
 }
@@ -286,8 +286,9 @@ func (r Reason) Failover() bool {
 	return r == PrimaryTakes || r == PartnerSilent || r == PartnerCannot || r == DaemonDead || r == PartnerFenced
 }
 
-// AtOnce tells whether a release for this reason waits for no gate: each moment longer the
-// alias is on two hosts, or on the wrong one (H1, H3, H6; H8 if the host is isolated).
+// AtOnce tells whether a release for this reason waits for no gate, because for every
+// further moment the alias is on two hosts, or on the wrong one (H1, H3, H6; H8 if the
+// host is isolated).
 func (r Reason) AtOnce() bool {
 	switch r {
 	case HandedOver, GivenBack, LinkLost, Isolated:
@@ -300,8 +301,8 @@ func (r Reason) AtOnce() bool {
 // nothing has changed. The log leaves it out.
 func (r Reason) Routine() bool { return r == AnnouncementDue || r == LeaseDue }
 
-// YieldsToRival tells whether this reason releases the alias because a rival keeps
-// it: rows H6.
+// YieldsToRival tells whether this host releases the alias because a rival keeps it: rows
+// H6.
 func (r Reason) YieldsToRival() bool {
 	return r == RivalPartner || r == TwoPrimaries || r == FailbackRefused
 }
