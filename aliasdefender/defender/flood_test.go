@@ -83,6 +83,26 @@ func TestAFloodOfTheKernelsNoticesDoesNotKeepUsReading(t *testing.T) {
 	}
 }
 
+// TestTwoChangesInARowAreReadAtOnce: another program removes an alias of a hundred, and
+// removes it again as soon as it is back.
+func TestTwoChangesInARowAreReadAtOnce(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		w.a.set(func() { w.a.readTakes = 2 * time.Millisecond })
+		w.wait(2500 * time.Millisecond)
+		for range 2 {
+			w.a.set(func() { w.a.kernel.drop(w.a.kernel.nic("eth0"), aliasIP) })
+			w.a.daemon.changed()
+			w.wait(3 * time.Millisecond)
+			if !w.a.kernel.has(aliasIP) {
+				w.fail("it is not back 3 ms after it was removed")
+			}
+			w.a.daemon.changed() // the kernel tells of our own deed too
+			w.wait(10 * time.Millisecond)
+		}
+	})
+}
+
 // What floods is counted, and the count is told, for the alias and in words.
 func TestWhatIsNotLoggedIsCounted(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {

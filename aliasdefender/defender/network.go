@@ -18,10 +18,12 @@ const (
 	// echo is how long a reading waits when the kernel tells of a change while we are
 	// changing it: the change is probably ours.
 	echo = 50 * time.Millisecond
-	// restsFor is how many times as long as the last reading took the next one waits,
-	// where the kernel tells of one change after the other: at most echo. Router
-	// advertisements, which anybody on the segment can send, are such changes, and each
-	// reading of a host with thousands of addresses is work for the loop.
+	// restsFor is how many times as long as a reading took the readings rest, where the
+	// kernel tells of one change after the other: at most echo. Router advertisements,
+	// which anybody on the segment can send, are such changes, and each reading of a host
+	// with thousands of addresses is work for the loop. After a calm time, rests of
+	// together echo are left out: an alias that somebody removes is back at once, and
+	// once more if it is removed again.
 	restsFor = 4
 )
 
@@ -131,7 +133,7 @@ func (l *loop) hasRead(s host.State, err error, r reading) {
 		l.read()
 	}
 	defer func() {
-		n.rested = time.Now().Add(min(echo, restsFor*time.Since(r.at)))
+		n.rest(time.Now(), (1+restsFor)*time.Since(r.at))
 		if n.toldAgain {
 			n.toldAgain = false
 			l.told()
@@ -163,6 +165,18 @@ func (l *loop) hasRead(s host.State, err error, r reading) {
 	n.paths, n.spare = paths, n.paths
 	if first {
 		l.asks.Begin(l.now)
+	}
+}
+
+// rest puts off the next reading to d after the beginning of the last one, but for what the calm
+// time before it makes up for.
+func (n *network) rest(now time.Time, d time.Duration) {
+	from := now.Add(-echo)
+	if n.rested.After(from) {
+		from = n.rested
+	}
+	if n.rested = from.Add(d); n.rested.After(now.Add(echo)) {
+		n.rested = now.Add(echo)
 	}
 }
 
