@@ -159,12 +159,6 @@ func (l *loop) looks(a *alias, r reading) bool {
 	return e.stage == gated && e.gates.opened == len(l.o.Gates) && r.began > max(e.gates.asked, e.ended)
 }
 
-// reading is what is known of a reading of this host's network when it begins.
-type reading struct {
-	began ordinal
-	at    time.Time
-}
-
 // shownBy tells whether a reading shows all that we have done about the alias: it began
 // when the last errand had ended, and none is changing the kernel now.
 func (e *errand) shownBy(r reading) bool { return e.stage != working && r.began > e.ended }

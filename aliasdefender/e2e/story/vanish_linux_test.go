@@ -35,6 +35,7 @@ func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 // deletedTwice: after the third time within a minute the Monitor would wait.
 func deletedTwice(t *testing.T, n int, back, announced *stage.Figures) {
 	p := stage.BegunWith(t, n, "interval = \"1h\"\ntimeout = \"100ms\"")
+	stage.WaitAddrs(t, p.A, stage.Rows(n, true)) // while it adds the others, the Monitor reads them together
 	sniff, err := p.User.Port().Sniff()
 	stage.Must(t, err)
 	eth0, takes := p.A.NIC("eth0"), p.Holders.Tenure(time.Time{}, time.Time{}).Takes
