@@ -28,7 +28,7 @@ func (h *Host) Watch(ctx context.Context, wake func()) error {
 	return h.watch(ctx, concerns, wake)
 }
 
-// watch is Watch for the messages that concern somebody.
+// watch is Watch for the messages that concern somebody. It shows concerns each message.
 func (h *Host) watch(ctx context.Context, concerns func([]byte) bool, wake func()) error {
 	for first := true; ; first = false {
 		f, err := subscribe()
@@ -93,7 +93,7 @@ func follow(ctx context.Context, f *os.File, concerns func([]byte) bool, wake fu
 				n, err := unix.Read(int(fd), buf)
 				switch err {
 				case nil:
-					changed = changed || concerns(buf[:n])
+					changed = concerns(buf[:n]) || changed // concerns sees each, whatever came with it
 				case unix.EINTR:
 				case unix.ENOBUFS:
 					changed, lost = true, true
