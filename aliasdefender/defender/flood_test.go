@@ -103,6 +103,30 @@ func TestTwoChangesInARowAreReadAtOnce(t *testing.T) {
 	})
 }
 
+// TestAChangeWhileTheKernelIsAtWorkIsReadAfterIt: another program removes the alias in the
+// moment in which it is added. The kernel's word comes before the worker's.
+func TestAChangeWhileTheKernelIsAtWorkIsReadAfterIt(t *testing.T) {
+	play(t, 1, true, false, func(w *world) {
+		w.settle()
+		remove := func() {
+			w.a.kernel.drop(w.a.kernel.nic("eth0"), aliasIP)
+			w.a.daemon.changed()
+		}
+		const work = 5 * time.Millisecond
+		w.a.set(func() { w.a.adding, w.a.added = work, remove })
+		w.wait(2500 * time.Millisecond)
+		w.a.set(remove)
+		w.wait(work + work/2)
+		if w.a.kernel.has(aliasIP) {
+			w.fail("it is there though it was removed when it was added")
+		}
+		w.wait(work)
+		if !w.a.kernel.has(aliasIP) {
+			w.fail("it is not back as soon as the kernel can have added it again")
+		}
+	})
+}
+
 // What floods is counted, and the count is told, for the alias and in words.
 func TestWhatIsNotLoggedIsCounted(t *testing.T) {
 	play(t, 1, true, false, func(w *world) {

@@ -193,8 +193,13 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// takeIn takes in the events that wait; it tells whether there are no more.
+// takeIn takes in the kernel's word and the events that wait; it tells whether there are no more.
 func (l *loop) takeIn() (all bool) {
+	select {
+	case <-l.d.changes:
+		l.told()
+	default:
+	}
 	for range eventsPerTurn {
 		select {
 		case e := <-l.d.events:
@@ -281,6 +286,7 @@ func (l *loop) turn() {
 	l.follow()
 	l.decideMarked()
 	l.flush()
+	l.catchUp()
 	if l.untidy {
 		l.relink()
 	}

@@ -23,6 +23,7 @@ type network struct {
 	reading   bool // one is under way
 	readAgain bool // and another is wanted after it
 	toldAgain bool // the kernel has told of a change since it began
+	toldBusy  bool // the kernel has told of one while we were changing it
 	next      time.Time
 	rested    time.Time // when the kernel's word is followed by a reading at once
 

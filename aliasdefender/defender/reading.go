@@ -11,8 +11,8 @@ import (
 const (
 	// readEvery is how often the host is read at most, unless it tells of a change.
 	readEvery = time.Second
-	// echo is how long a reading waits when the kernel tells of a change while we are
-	// changing it: the change is probably ours.
+	// echo is how long a reading waits at most when the kernel tells of a change while we
+	// are changing it: the change is probably ours.
 	echo = 50 * time.Millisecond
 	// restsFor is how many times as long as a reading took the readings rest, where the
 	// kernel tells of one change after the other: at most echo. Router advertisements,
@@ -30,13 +30,14 @@ type reading struct {
 	took  time.Duration // how long the kernel needed for it
 }
 
-// told takes in that something on this host has changed. The host is read at once, unless
-// we are the ones who change it: a reading for each of a thousand addresses would delay
-// the rest of them. Nor do changes that follow each other closely keep us reading.
+// told takes in that something on this host has changed. The host is read at once. But if
+// we are the ones who change it, it is read when all is done: a reading for each of a
+// thousand addresses would delay the rest of them. Nor do changes that follow each other
+// closely keep us reading.
 func (l *loop) told() {
 	n := &l.net
 	soon := n.rested
-	if l.worker.busy {
+	if n.toldBusy = l.worker.busy; n.toldBusy {
 		soon = l.now.Add(echo)
 	}
 	switch {
@@ -49,10 +50,19 @@ func (l *loop) told() {
 	}
 }
 
+// catchUp has read what the kernel told while we were changing it, once there is nothing
+// more to change.
+func (l *loop) catchUp() {
+	if l.net.toldBusy && l.worker.idle() && len(l.marked) == 0 {
+		l.told()
+	}
+}
+
 // read has the host's network read beside the loop. There is one reading at a time: a
 // kernel that does not answer is not asked a second time.
 func (l *loop) read() {
 	n := &l.net
+	n.toldBusy = false
 	n.next = agenda.Grid(l.epoch, l.now, max(l.every, readEvery)) // due in the same wake as the questions
 	if n.reading {
 		n.readAgain = true

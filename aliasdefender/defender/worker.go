@@ -77,7 +77,7 @@ const (
 	gatherFor = 25 * time.Millisecond
 	// resultsPerTurn bounds how many finished jobs are noted, logged and announced before
 	// the loop looks for events.
-	resultsPerTurn = 64
+	resultsPerTurn = 32
 )
 
 // idle tells whether nothing is under way, waits, or is still to be noted.
