@@ -220,6 +220,45 @@ func TestARefreshThatComesTooLateAddsNothing(t *testing.T) {
 	}
 }
 
+// TestTheErrorOfOneReorderedAddressIsItsOwn: another program removes one of three in the
+// moment before they are put behind the host's own address.
+func TestTheErrorOfOneReorderedAddressIsItsOwn(t *testing.T) {
+	for removed := range 3 {
+		h, space := inSpace(t)
+		other, err := New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var orders []Placement
+		for _, s := range []string{"10.0.0.101/24", "10.0.0.102/24", "10.0.0.103/24"} {
+			orders = append(orders, Placement{NIC: "eth0", Prefix: netip.MustParsePrefix(s)})
+		}
+		own := Placement{NIC: "eth0", Prefix: netip.MustParsePrefix("10.0.0.1/24")}
+		inIt := func(do func([]Placement) []error, orders ...Placement) (errs []error) {
+			space.Do(func() { errs = do(orders) })
+			return errs
+		}
+		if err := errors.Join(append(inIt(h.Add, orders...), inIt(h.Remove, own)...)...); err != nil {
+			t.Fatal(err)
+		}
+		space.Address(t, "eth0", own.Prefix.String())
+		h.send = func(fd int, b []byte) (int, error) {
+			if isChange(b) {
+				h.send = unix.Write
+				if errs := inIt(other.Remove, orders[removed]); errs[0] != nil {
+					t.Error(errs[0])
+				}
+			}
+			return unix.Write(fd, b)
+		}
+		for i, err := range inIt(h.Reorder, orders...) {
+			if (err != nil) != (i == removed) {
+				t.Errorf("%v was removed, and of %v it says %v", orders[removed].Prefix, orders[i].Prefix, err)
+			}
+		}
+	}
+}
+
 // changes are the families of the requests to change an address that one system call
 // carries.
 func changes(b []byte) (families []byte) {
