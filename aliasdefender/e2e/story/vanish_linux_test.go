@@ -34,7 +34,8 @@ func TestDeletedAliasIsBackAndAnnouncedAtOnce(t *testing.T) {
 }
 
 // deletedTwice deletes it right after the takes, while the Monitor may still log and
-// announce the others, and once more when it has nothing else to do. After the third time within a minute the Monitor would wait.
+// announce the others, and once more when it has nothing else to do. After the third time
+// within a minute the Monitor would wait.
 func deletedTwice(t *testing.T, n int, among, back, announced *stage.Figures) {
 	p := stage.BegunWith(t, n, "interval = \"1h\"\ntimeout = \"100ms\"")
 	stage.WaitAddrs(t, p.A, stage.Rows(n, true)) // while it adds the others, the Monitor reads them together
