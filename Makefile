@@ -82,7 +82,23 @@ missing:
 test: missing
 	@$(MAKE) --no-print-directory -j2 test-real test-pure; ended=$$?; $(MAKE) --no-print-directory missing; exit $$ended
 
+# Linux shares out the processors between sessions first, and by nice only within one
+# (sched_autogroup); and Linux 6.18 lets one session in which some compute and some wait keep
+# all others, the kernel's own threads included, from a processor for seconds: then no network
+# of the machine answers. So what computes has a session of its own, and what waits has one
+# too, apart from whatever else is done where make was called.
+apart = if command -v setsid >/dev/null 2>&1; then \
+		setsid $(1) & pid=$$!; \
+		trap 'kill -s TERM -- -$$pid' HUP INT TERM; \
+		wait $$pid; \
+	else \
+		$(1); \
+	fi
+
 test-real:
+	@$(call apart,$(MAKE) --no-print-directory test-waiting)
+
+test-waiting:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
 	@$(MAKE) --no-print-directory test-page
 
@@ -93,18 +109,8 @@ test-page:
 	cd $(PAGE) && CGO_ENABLED=0 $(GO) test -timeout 15m -parallel 1 $(TESTFLAGS) . -axe $(AXEJS) $(PAGEFLAGS)
 PAGE = aliasdefender/e2e/page
 
-# What computes has a session of its own. Linux shares out the processors between
-# sessions first, and by nice only within one (sched_autogroup); and Linux 6.18 lets one
-# session in which some compute and some wait keep all others, the kernel's own threads
-# included, from a processor for seconds: then no network of the machine answers.
 test-pure:
-	@if command -v setsid >/dev/null 2>&1; then \
-		setsid nice -n 19 $(MAKE) --no-print-directory test-computing & pid=$$!; \
-		trap 'kill -s TERM -- -$$pid' HUP INT TERM; \
-		wait $$pid; \
-	else \
-		nice -n 19 $(MAKE) --no-print-directory test-computing; \
-	fi
+	@$(call apart,nice -n 19 $(MAKE) --no-print-directory test-computing)
 
 # The unit tests, which include defender's simulated worlds, run with the race detector,
 # each package on one processor: Go 1.26 crashes when two goroutines of a bubble of
@@ -327,4 +333,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build missing test test-real test-page test-debs test-pure test-computing race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-waiting test-page test-debs test-pure test-computing race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
