@@ -1,7 +1,10 @@
 package chaos
 
 import (
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,4 +135,30 @@ func TestBreachesAreFoundAndNothingElse(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 	}
+}
+
+// crowd is how often the kernel's ARP table was full, or had to make room, up to a
+// moment. All namespaces share the table, also those of other tests and programs.
+// While it is full a kernel does not answer hosts that are new to it, or forgets
+// hosts that are not.
+type crowd struct {
+	at    time.Time
+	times uint64
+}
+
+// countCrowd reads the count; 0 if this process may not see it.
+func countCrowd() (c crowd) {
+	text, _ := os.ReadFile("/proc/net/stat/arp_cache")
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	for i, column := range strings.Fields(lines[0]) {
+		if column != "table_fulls" && column != "forced_gc_runs" {
+			continue
+		}
+		for _, cpu := range lines[1:] {
+			n, _ := strconv.ParseUint(strings.Fields(cpu)[i], 16, 64)
+			c.times += n
+		}
+	}
+	c.at = time.Now()
+	return c
 }

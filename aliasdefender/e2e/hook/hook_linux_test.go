@@ -311,9 +311,7 @@ func TestWhoObservesDecidesAndDoesNothing(t *testing.T) {
 	stage.Saying(t, p, p.A, stage.Failed, []string{"only observes"}, "AddAlias")
 	stage.Saying(t, p, p.A, stage.Done, []string{"would take it (W10): the alias is silent"}, "Why")
 	stage.Must(t, m.Signal(unix.SIGTERM))
-	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
-		t.Errorf("exit %d, %v", code, err)
-	}
+	stage.Ended(t, m)
 	if n := p.Holders.Tenure(time.Time{}, time.Time{}).Takes; n != 0 {
 		t.Errorf("it was put on %d times", n)
 	}

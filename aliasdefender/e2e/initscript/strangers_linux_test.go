@@ -76,9 +76,7 @@ func TestInitScriptStopsAMonitorStartedByHand(t *testing.T) {
 		s.does(0, "running", "status")
 		s.does(0, "already running", "start")
 		s.does(0, "stopped", "stop")
-		if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
-			t.Errorf("exit %d, %v", code, err)
-		}
+		stage.Ended(t, m)
 	})
 }
 

@@ -108,10 +108,9 @@ func TestTheHoldersNICIsSetDownAndUp(t *testing.T) {
 		stage.Until(t, p, p.B, "that it has noticed, and holds it or leaves it to A", func(_ control.Snapshot, a control.Alias) bool {
 			return (a.Row == "H9" || a.Row == "W6") && a.Since.After(blink)
 		})
+		stage.Alone(t, p)
 		stage.Served(t, p, "")
 		stage.Unchanged(t, p, 2*time.Second)
-		if n := len(p.Holders.Holders()); n != 1 {
-			t.Errorf("held by %v", p.Holders.Holders())
-		}
+		stage.Alone(t, p)
 	})
 }

@@ -60,9 +60,7 @@ func TestMonitorTellsAManagerInTheLab(t *testing.T) {
 	if states, status := f.Told("STOPPING=1"); len(states) != 1 || status != "ending" {
 		t.Errorf("at the end %q and %q", states, status)
 	}
-	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
-		t.Errorf("exit %d, %v", code, err)
-	}
+	stage.Ended(t, m)
 }
 
 // status reads messages until the status is that one.

@@ -173,9 +173,7 @@ func TestChecksThatDoTheirWorstHoldNothingUp(t *testing.T) {
 		t.Errorf("%d lines seem to be of a move, or others write into the log:\n%s", n, m.Output())
 	}
 	stage.Must(t, m.Signal(unix.SIGTERM))
-	if code, err := m.Wait(stage.Patiently(t)); code != 0 || err != nil {
-		t.Errorf("exit %d, %v", code, err)
-	}
+	stage.Ended(t, m)
 	for _, pid := range stage.Processes(t, hangsFor, forksFor, "x event=moved action=take") {
 		nstest.Ended(t, pid)
 	}

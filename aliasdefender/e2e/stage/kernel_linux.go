@@ -26,7 +26,7 @@ type stall struct{ from, to time.Time }
 const stallLeast = 20 * time.Millisecond
 
 // watchKernel adds an address of IPv6 again and again, in a namespace of its own, and sees
-// how long the kernel needs to serve it. It ends with the process.
+// how long after it wanted to the kernel serves it. It ends with the process.
 func watchKernel() {
 	runtime.LockOSThread() // which is in another namespace from now on
 	if unix.Unshare(unix.CLONE_NEWNET) != nil {
@@ -41,8 +41,9 @@ func watchKernel() {
 		return
 	}
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP("2001:db8::1"), Mask: net.CIDRMask(128, 128)}, Flags: unix.IFA_F_NODAD}
-	for ; ; time.Sleep(100 * time.Millisecond) {
-		from := time.Now()
+	for {
+		from := time.Now().Add(100 * time.Millisecond)
+		time.Sleep(time.Until(from)) // if we are woken late, a Monitor may be
 		if handle.AddrAdd(lo, addr) != nil {
 			return
 		}

@@ -33,8 +33,12 @@ func Held(t *testing.T, p *pair.Pair, hosts ...string) {
 }
 
 // kernelLate is how long a kernel may stand still before a Monitor lets go what it cannot
-// renew, or forgets what it cannot read.
-const kernelLate = 500 * time.Millisecond
+// renew, or forgets what it cannot read. The shortest lease of the tests ends aftermath
+// later.
+const (
+	kernelLate = 500 * time.Millisecond
+	aftermath  = 3 * time.Second
+)
 
 // Unchanged watches for a while that the alias stays where it is: to see that nothing
 // happens, one can only wait.
@@ -48,7 +52,7 @@ func Unchanged(t *testing.T, p *pair.Pair, d time.Duration) {
 		if n == 0 && slices.Equal(before, p.Holders.Holders()) {
 			return
 		}
-		stood := KernelStood(from, time.Now())
+		stood := KernelStood(from.Add(-aftermath), time.Now())
 		if Soak() || tries == 1 || stood < kernelLate {
 			t.Fatalf("%d takes in %v, held by %v and before by %v; the kernel stood still for %v", n, d, p.Holders.Holders(), before, stood)
 		}
@@ -63,6 +67,38 @@ func Served(t *testing.T, p *pair.Pair, by string) {
 	if err := p.Asker.WaitAnswer(Patiently(t), by); err != nil {
 		t.Fatalf("the client is not answered by %q: %v", by, err)
 	}
+}
+
+// Alone waits until one host has the alias, whichever it is.
+func Alone(t *testing.T, p *pair.Pair) {
+	t.Helper()
+	ctx := Patiently(t)
+	for tick := time.NewTicker(10 * time.Millisecond); len(p.Holders.Holders()) != 1; {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("want the alias held by one host, and not by %v", p.Holders.Holders())
+		}
+	}
+}
+
+// Ended waits until a Monitor has ended, which must succeed. It returns false if the kernel
+// stood still, for us too: a Monitor does not wait long for what the kernel still has to do,
+// and ends with Failed. Then what it leaves behind says nothing.
+func Ended(t *testing.T, m *lab.Process) bool {
+	t.Helper()
+	from := time.Now()
+	code, err := m.Wait(Patiently(t))
+	Must(t, err)
+	if code == Done {
+		return true
+	}
+	stood := KernelStood(from.Add(-aftermath), time.Now())
+	if Soak() || code != Failed || stood < kernelLate || !Logged(from.Add(-aftermath), "event=task_ended", m) {
+		t.Fatalf("exit %d; the kernel stood still for %v:\n%s", code, stood, m.Output())
+	}
+	t.Logf("exit %d while the kernel stood still for %v: what is left behind is not looked at", code, stood)
+	return false
 }
 
 // Said waits until a Monitor has logged these words. Use an event=, a row= or another
