@@ -60,7 +60,7 @@ REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./
 OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$)')
 
 # How many of REAL's packages, and how many tests of one package, run at a time.
-SIDE     ?= 2
+SIDE     ?= 3
 PARALLEL ?= 3
 ALONGSIDE = -p $(SIDE) -parallel $(PARALLEL)
 
