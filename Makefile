@@ -141,7 +141,7 @@ race:
 	CGO_ENABLED=1 $(GO) test -race -timeout 30m -p 2 -parallel 3 $(TESTFLAGS) $(RACE)
 	CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 30m $(TESTFLAGS) $(BUBBLES)
 
-# For an hour: random faults, with new seeds, which are printed, for SOAKTIME in four set-ups
+# Two hours: random faults, with new seeds, which are printed, for SOAKTIME in four set-ups
 # side by side; dozens of each heal, crash and kind of hand-over at the rhythms that users
 # have; and web servers that die. Here times are judged; each is printed in a line
 # "figure:". If the machine's own noise explains more than a fifth of a run, the run fails
