@@ -116,7 +116,10 @@ func (w *world) holders() string {
 	return w.who()
 }
 
+// wait lets time pass. It takes the world's lock first: what a test has read without it was
+// read before anybody writes, but only a lock tells the race detector so.
 func (w *world) wait(d time.Duration) {
+	w.holders()
 	time.Sleep(d) // in the bubble: its time
 	synctest.Wait()
 }
