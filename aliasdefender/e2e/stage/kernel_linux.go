@@ -17,6 +17,7 @@ import (
 var stalls struct {
 	sync.Mutex
 	all []stall
+	due time.Time // since when we want, or from when on we shall want, something of the kernel; zero: no more
 }
 
 // stall is something of our own that had to wait for the kernel.
@@ -28,6 +29,7 @@ const stallLeast = 20 * time.Millisecond
 // watchKernel adds an address of IPv6 again and again, in a namespace of its own, and sees
 // how long after it wanted to the kernel serves it. It ends with the process.
 func watchKernel() {
+	defer wants(time.Time{})
 	runtime.LockOSThread() // which is in another namespace from now on
 	if unix.Unshare(unix.CLONE_NEWNET) != nil {
 		return
@@ -43,6 +45,7 @@ func watchKernel() {
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: net.ParseIP("2001:db8::1"), Mask: net.CIDRMask(128, 128)}, Flags: unix.IFA_F_NODAD}
 	for {
 		from := time.Now().Add(100 * time.Millisecond)
+		wants(from)
 		time.Sleep(time.Until(from)) // if we are woken late, a Monitor may be
 		if handle.AddrAdd(lo, addr) != nil {
 			return
@@ -62,6 +65,13 @@ func watchKernel() {
 	}
 }
 
+// wants notes from when on the kernel is to do something for us.
+func wants(from time.Time) {
+	stalls.Lock()
+	defer stalls.Unlock()
+	stalls.due = from
+}
+
 // served tells whether the kernel takes packets for the address.
 func served(handle *netlink.Handle, addr net.IP) bool {
 	routes, err := handle.RouteGet(addr)
@@ -77,6 +87,9 @@ func KernelStood(from, to time.Time) (longest time.Duration) {
 		if s.to.After(from) && s.from.Before(to) {
 			longest = max(longest, s.to.Sub(s.from))
 		}
+	}
+	if !stalls.due.IsZero() && stalls.due.Before(to) {
+		longest = max(longest, time.Since(stalls.due)) // it stands still
 	}
 	return longest
 }

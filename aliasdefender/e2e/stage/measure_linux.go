@@ -38,7 +38,7 @@ func GapsOver(counts time.Duration, c, control *lab.Client, since time.Time) (ow
 		gaps = c.Gaps(since, to, counts)
 	}
 	for _, g := range gaps {
-		if !Soak() && KernelStood(g.From.Add(-aftermath), g.To) >= kernelLate {
+		if !Soak() && KernelStood(g.From.Add(-time.Second), g.To) >= kernelLate {
 			continue // a lease that could not be renewed in time is lost a moment later
 		}
 		if Stillness(c, control, g.From, g.To) < g.Length()/2 {

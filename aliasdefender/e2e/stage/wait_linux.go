@@ -33,12 +33,8 @@ func Held(t *testing.T, p *pair.Pair, hosts ...string) {
 }
 
 // kernelLate is how long a kernel may stand still before a Monitor lets go what it cannot
-// renew, or forgets what it cannot read. The shortest lease of the tests ends aftermath
-// later.
-const (
-	kernelLate = 500 * time.Millisecond
-	aftermath  = 3 * time.Second
-)
+// renew, or forgets what it cannot read.
+const kernelLate = 500 * time.Millisecond
 
 // Unchanged watches for a while that the alias stays where it is: to see that nothing
 // happens, one can only wait.
@@ -52,7 +48,7 @@ func Unchanged(t *testing.T, p *pair.Pair, d time.Duration) {
 		if n == 0 && slices.Equal(before, p.Holders.Holders()) {
 			return
 		}
-		stood := KernelStood(from.Add(-aftermath), time.Now())
+		stood := KernelStood(from, time.Now())
 		if Soak() || tries == 1 || stood < kernelLate {
 			t.Fatalf("%d takes in %v, held by %v and before by %v; the kernel stood still for %v", n, d, p.Holders.Holders(), before, stood)
 		}
@@ -93,8 +89,8 @@ func Ended(t *testing.T, m *lab.Process) bool {
 	if code == Done {
 		return true
 	}
-	stood := KernelStood(from.Add(-aftermath), time.Now())
-	if Soak() || code != Failed || stood < kernelLate || !Logged(from.Add(-aftermath), "event=task_ended", m) {
+	stood := KernelStood(from, time.Now())
+	if Soak() || code != Failed || stood < kernelLate || !Logged(from, "event=task_ended", m) {
 		t.Fatalf("exit %d; the kernel stood still for %v:\n%s", code, stood, m.Output())
 	}
 	t.Logf("exit %d while the kernel stood still for %v: what is left behind is not looked at", code, stood)
