@@ -209,9 +209,11 @@ func (t *Target) most() int {
 }
 
 // lastLook tells whether the present question is a probe: one of the last before the
-// alias would be taken.
+// alias would be taken. Of an alias that we hold a probe would do harm: whoever else has
+// it answers a probe in IPv6 to all hosts (RFC 4861, 7.2.4), and a partner to whom it is
+// being handed over may not serve it yet.
 func (t *Target) lastLook(now time.Time) bool {
-	if doubt := t.vain+t.blind > 0 || t.Misses == 1 && t.window.put > 0; t.of == nil || !doubt {
+	if doubt := t.vain+t.blind > 0 || t.Misses == 1 && t.window.put > 0; t.of == nil || !doubt || t.held() {
 		return false
 	}
 	if t.window.most > 1 {

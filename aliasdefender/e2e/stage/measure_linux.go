@@ -12,15 +12,20 @@ import (
 	"alias-defender/aliasdefender/lab"
 )
 
-// Gaps are the gaps that count: those of GapsOver 20 ms in make soak, and over 60 ms in
+// GapLimit is the longest gap that does not count: 20 ms in make soak, and 60 ms in
 // make test, which is not to be red because a Monitor had to wait for a processor. Whoever
 // takes an alias because it is silent, and not because it was handed over, needs 85 ms at
 // the fastest rhythm of the tests.
-func Gaps(c, control *lab.Client, since time.Time) (own []lab.Gap) {
+func GapLimit() time.Duration {
 	if Soak() {
-		return GapsOver(20*time.Millisecond, c, control, since)
+		return 20 * time.Millisecond
 	}
-	return GapsOver(60*time.Millisecond, c, control, since)
+	return 60 * time.Millisecond
+}
+
+// Gaps are the gaps that count: those of GapsOver GapLimit.
+func Gaps(c, control *lab.Client, since time.Time) (own []lab.Gap) {
+	return GapsOver(GapLimit(), c, control, since)
 }
 
 // GapsOver are those gaps of the client since a moment that are longer than counts and are
