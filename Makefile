@@ -57,7 +57,7 @@ build:
 # The packages whose tests use real network stacks, whole programs or the machine's
 # own clock. They mostly wait, so they run side by side.
 REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
-OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$)')
+OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$|rules$$)')
 
 # How many of REAL's packages, and how many tests of one package, run at a time.
 SIDE     ?= 3
@@ -75,8 +75,9 @@ missing:
 		echo '*** MISSING: network namespaces: most of the program is NOT TESTED; run as root, or allow user namespaces'; \
 	fi
 
-# Every test once. The tests that compute (unit tests, the thousands of stories of two
-# hosts, the search of the rules) run beside those that wait on real stacks.
+# Every test once, but for the search of three events. The tests that compute (unit tests,
+# the thousands of stories of two hosts, the search of the rules) run beside those that wait
+# on real stacks.
 # A test that needs namespaces finds out whether it can have them, and says so if not;
 # with CI=true it then fails. No test judges times: make soak and make bench do that.
 test: missing
@@ -99,8 +100,10 @@ test-real:
 	@$(call apart,$(MAKE) --no-print-directory test-waiting)
 
 test-waiting:
+	@$(MAKE) --no-print-directory -j2 test-stacks test-page
+
+test-stacks:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
-	@$(MAKE) --no-print-directory test-page
 
 # The page in Chromium. What drives the browser is a module of its own, so that building and
 # checking everything else does without it; it takes a minute and a half to compile.
@@ -116,18 +119,26 @@ test-pure:
 # each package on one processor: Go 1.26 crashes when two goroutines of a bubble of
 # testing/synctest look at timers at once and the race detector watches.
 # The stories, the search and the tests with very many aliases run without it: they
-# would take ten times as long. So do defender's worlds of IPv6: their goroutines are those of IPv4.
+# would take ten times as long. So do defender's worlds of IPv6, whose goroutines are those
+# of IPv4, and rules, which has none.
+LONG = ThreeEvents
+test-computing: export GORACE ?= atexit_sleep_ms=0
 test-computing:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
 		set -x; \
-		CGO_ENABLED=0 $(GO) test -timeout 30m $(TESTFLAGS) $(OTHERS); \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -skip '$(LONG)' $(TESTFLAGS) $(OTHERS) ./aliasdefender/rules; \
 	else \
 		set -ex; \
-		CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 30m $(TESTFLAGS) $(OTHERS); \
-		CGO_ENABLED=0 $(GO) test -timeout 30m -run 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender ./aliasdefender/rules; \
-		CGO_ENABLED=0 $(GO) test -timeout 30m -skip 'Events|Search|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender -family IPv6; \
+		CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 30m -skip '$(LONG)' $(TESTFLAGS) $(OTHERS); \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -skip '$(LONG)' $(TESTFLAGS) ./aliasdefender/rules; \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -run 'Events|Thousand|Many' -skip '$(LONG)' $(TESTFLAGS) ./aliasdefender/defender; \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -skip 'Events|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender -family IPv6; \
 	fi
+
+# Every order of three events, in the model of the rules and between two Monitors.
+search:
+	CGO_ENABLED=0 $(GO) test -timeout 30m -run '$(LONG)' $(TESTFLAGS) ./aliasdefender/rules ./aliasdefender/defender
 
 # The race detector where make test does not use it, because it makes programs on real
 # stacks slow. The programs that tests start have it too; without GORACE each of them
@@ -333,4 +344,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build missing test test-real test-waiting test-page test-debs test-pure test-computing race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-waiting test-stacks test-page test-debs test-pure test-computing search race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean

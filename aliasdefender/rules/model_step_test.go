@@ -100,8 +100,9 @@ func (p *pair) decide(c *setting, i int) Decision {
 	if m.kernel && !m.holding {
 		p.follow(i, s.Done(policy, Decision{Action: Adopt, Reason: Adopted}, Outcome{Begun: noon, Lifetime: m.lease.duration(), Ours: true}, noon))
 	}
-	f, was := m.facts(c, i), s
-	p.follow(i, s.Saw(policy, f))
+	v, was := &c.view, s
+	v.p, v.f, v.again = policy, m.facts(c, i), time.Time{}
+	p.follow(i, s.Saw(policy, v.f))
 	ended := was.Handover.Side != NoSide && s.Handover.Side == NoSide
 	switch {
 	case c.without == forgetting:
@@ -110,7 +111,8 @@ func (p *pair) decide(c *setting, i int) Decision {
 		s.Announced, s.Next = was.Announced, was.Next
 	}
 	m.asking = s.Holding && m.alias.value == Answered && m.claimant.value == Unknown
-	d := decide(c.rows, policy, s, f)
+	v.s = s
+	d := v.decide(c.rows)
 	switch {
 	case s.Order != NoOrder:
 		s.Report(AddAlias, d)

@@ -208,6 +208,7 @@ type setting struct {
 	few     bool     // only what operators do, what happens to daemons, and lost words
 	rows    []Row
 	without clause
+	view    view // used again and again: the search decides some hundred million times
 }
 
 // clause is a clause of the hand-over that the model itself can leave out; leaving
