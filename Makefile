@@ -100,7 +100,9 @@ test-real:
 	@$(call apart,$(MAKE) --no-print-directory test-waiting)
 
 test-waiting:
-	@$(MAKE) --no-print-directory -j2 test-stacks test-page
+	@$(MAKE) --no-print-directory test-page & page=$$!; \
+	$(MAKE) --no-print-directory test-stacks; ended=$$?; \
+	wait $$page || ended=1; exit $$ended
 
 test-stacks:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
@@ -138,7 +140,8 @@ test-computing:
 
 # Every order of three events, in the model of the rules and between two Monitors.
 search:
-	CGO_ENABLED=0 $(GO) test -timeout 30m -run '$(LONG)' $(TESTFLAGS) ./aliasdefender/rules ./aliasdefender/defender
+	CGO_ENABLED=0 $(GO) test -timeout 30m -run '$(LONG)' $(TESTFLAGS) ./aliasdefender/rules
+	CGO_ENABLED=0 $(GO) test -timeout 30m -run '$(LONG)' $(TESTFLAGS) ./aliasdefender/defender -family IPv4
 
 # The race detector where make test does not use it, because it makes programs on real
 # stacks slow. The programs that tests start have it too; without GORACE each of them

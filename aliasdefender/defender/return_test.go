@@ -40,8 +40,12 @@ func TestAddThatIsTriedAgainLooksOnceMore(t *testing.T) {
 }
 
 func TestNothingIsRestoredOnASilenceFromBeforeTheRoutersReturn(t *testing.T) {
+	seconds := 20
+	if raceEnabled {
+		seconds = 2
+	}
 	for after := range 20 {
-		for second := range 20 {
+		for second := range seconds {
 			playWith(t, 1, true, false, (*world).slow, func(w *world) {
 				w.wait(time.Minute)
 				w.expect("a", "")
