@@ -57,7 +57,7 @@ build:
 # The packages whose tests use real network stacks, whole programs or the machine's
 # own clock. They mostly wait, so they run side by side.
 REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
-OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$|rules$$)')
+OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$|rules$$|detect$$)')
 
 # How many of REAL's packages, and how many tests of one package, run at a time.
 SIDE     ?= 3
@@ -120,22 +120,27 @@ test-pure:
 # The unit tests, which include defender's simulated worlds, run with the race detector,
 # each package on one processor: Go 1.26 crashes when two goroutines of a bubble of
 # testing/synctest look at timers at once and the race detector watches.
-# The stories, the search and the tests with very many aliases run without it: they
-# would take ten times as long. So do defender's worlds of IPv6, whose goroutines are those
-# of IPv4, and rules, which has none.
-LONG = ThreeEvents
+# The stories, the search and the tests with very many aliases run beside them without it:
+# they would take ten times as long. So do defender's worlds of IPv6, whose goroutines are
+# those of IPv4, and the packages that have none.
+ALONE  = ./aliasdefender/rules ./aliasdefender/detect
+LONG   = ThreeEvents
+STORY  = Events|Thousand|Many
 test-computing: export GORACE ?= atexit_sleep_ms=0
 test-computing:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \
 		set -x; \
-		CGO_ENABLED=0 $(GO) test -timeout 30m -skip '$(LONG)' $(TESTFLAGS) $(OTHERS) ./aliasdefender/rules; \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -skip '$(LONG)' $(TESTFLAGS) $(OTHERS) $(ALONE); \
 	else \
-		set -ex; \
-		CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 30m -skip '$(LONG)' $(TESTFLAGS) $(OTHERS); \
-		CGO_ENABLED=0 $(GO) test -timeout 30m -skip '$(LONG)' $(TESTFLAGS) ./aliasdefender/rules; \
-		CGO_ENABLED=0 $(GO) test -timeout 30m -run 'Events|Thousand|Many' -skip '$(LONG)' $(TESTFLAGS) ./aliasdefender/defender; \
-		CGO_ENABLED=0 $(GO) test -timeout 30m -skip 'Events|Thousand|Many' $(TESTFLAGS) ./aliasdefender/defender -family IPv6; \
+		set -x; \
+		CGO_ENABLED=1 $(GO) test -race -cpu 1 -timeout 30m -skip '$(LONG)' $(TESTFLAGS) $(OTHERS) & raced=$$!; \
+		ended=0; \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -skip '$(LONG)' $(TESTFLAGS) $(ALONE) || ended=1; \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -run '$(STORY)' -skip '$(LONG)' $(TESTFLAGS) ./aliasdefender/defender || ended=1; \
+		CGO_ENABLED=0 $(GO) test -timeout 30m -skip '$(STORY)' $(TESTFLAGS) ./aliasdefender/defender -family IPv6 || ended=1; \
+		wait $$raced || ended=1; \
+		exit $$ended; \
 	fi
 
 # Every order of three events, in the model of the rules and between two Monitors.

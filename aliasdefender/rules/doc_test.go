@@ -60,18 +60,6 @@ func TestPackageAsksNoClock(t *testing.T) {
 	}
 }
 
-// TestPackageStartsNoGoroutine: so make test need not play its tests with the race detector.
-func TestPackageStartsNoGoroutine(t *testing.T) {
-	for name, f := range source(t, 0) {
-		ast.Inspect(f, func(n ast.Node) bool {
-			if _, ok := n.(*ast.GoStmt); ok {
-				t.Errorf("%s starts a goroutine", name)
-			}
-			return true
-		})
-	}
-}
-
 var clock = map[string]bool{
 	"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true,
 	"Tick": true, "NewTicker": true, "NewTimer": true,
