@@ -125,8 +125,10 @@ test-pure:
 # those of IPv4, and the packages that have none.
 ALONE  = ./aliasdefender/rules ./aliasdefender/detect
 LONG   = ThreeEvents
-STORY  = Events|Thousand|Many
+STORY  = Events|Thousand|Many|EachHour|LargeGroup|LossIsNotSilence|NothingIsRestored
 test-computing: export GORACE ?= atexit_sleep_ms=0
+# What the search has seen it keeps: to collect often frees little.
+test-computing search: export GOGC ?= 300
 test-computing:
 	@if [ -z '$(CCFOUND)' ]; then \
 		echo '*** NO C COMPILER ($(CCNAME)): the tests run WITHOUT the race detector; make test-deps installs one'; \

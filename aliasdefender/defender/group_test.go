@@ -84,7 +84,10 @@ func (w *firewall) at(first, second, why string) {
 // TestALargeGroupCostsEachMemberOnce: what is known of a member is made anew, out of all its
 // facts, where it has changed or time has ended it, and not for each other member again.
 func TestALargeGroupCostsEachMemberOnce(t *testing.T) {
-	const members = 64
+	members := 64
+	if raceEnabled {
+		members = 16
+	}
 	playWith(t, 1, true, false, func(w *world) {
 		w.crowd(members)
 		for _, c := range []*config.Config{w.cfgA, w.cfgB} {

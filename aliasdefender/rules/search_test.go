@@ -3,7 +3,6 @@ package rules
 import (
 	"flag"
 	"hash/maphash"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -11,13 +10,6 @@ import (
 )
 
 var deeper = flag.Int("deeper", 0, "how many more events the search tries; each makes it forty times as long")
-
-// TestMain has the collector run less often: the search keeps what it has seen, so that each
-// collection costs much and frees little.
-func TestMain(m *testing.M) {
-	debug.SetGCPercent(300)
-	m.Run()
-}
 
 // settings are the pairs that the search plays.
 func settings() []setting {
