@@ -57,7 +57,7 @@ build:
 # The packages whose tests use real network stacks, whole programs or the machine's
 # own clock. They mostly wait, so they run side by side.
 REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
-OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$|rules$$|detect$$)')
+OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$|rules$$|detect$$|check$$|control$$|hook$$|page$$|program$$)')
 
 # How many of REAL's packages, and how many tests of one package, run at a time.
 SIDE     ?= 3
@@ -100,12 +100,20 @@ test-real:
 	@$(call apart,$(MAKE) --no-print-directory test-waiting)
 
 test-waiting:
-	@$(MAKE) --no-print-directory test-page & page=$$!; \
+	@$(MAKE) --no-print-directory -k test-page test-programs & others=$$!; \
 	$(MAKE) --no-print-directory test-stacks; ended=$$?; \
-	wait $$page || ended=1; exit $$ended
+	wait $$others || ended=1; exit $$ended
 
 test-stacks:
 	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
+
+# What starts programs, or has servers of its own, by the machine's clock, but on no real
+# stack: it too must not wait for what computes. It runs with the race detector, on one
+# processor as in test-computing.
+PROGRAMS = ./aliasdefender/check ./aliasdefender/control ./aliasdefender/hook ./aliasdefender/page ./aliasdefender/program
+test-programs: export GORACE ?= atexit_sleep_ms=0
+test-programs:
+	CGO_ENABLED=$(if $(CCFOUND),1,0) $(GO) test $(if $(CCFOUND),-race -cpu 1) -timeout 30m $(TESTFLAGS) $(PROGRAMS)
 
 # The page in Chromium. What drives the browser is a module of its own, so that building and
 # checking everything else does without it; it takes a minute and a half to compile.
@@ -354,4 +362,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build missing test test-real test-waiting test-stacks test-page test-debs test-pure test-computing search race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-waiting test-stacks test-programs test-page test-debs test-pure test-computing search race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
