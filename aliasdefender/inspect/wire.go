@@ -135,6 +135,7 @@ func (a Answers) filters() bool { return a.ICMP.State == Silent && a.ARP.State =
 // partnerAnswers: a pair whose partner is silent has no standby.
 func partnerAnswers(s *Subject) []Finding {
 	seen := map[Target]bool{}
+	sharing := s.sharing(func(a config.Alias) []Target { return []Target{s.target(a, s.partner(a))} })
 	return s.linked(func(a config.Alias) []Finding {
 		partner := s.partner(a)
 		t := s.target(a, partner)
@@ -143,7 +144,7 @@ func partnerAnswers(s *Subject) []Finding {
 			return nil
 		}
 		seen[t] = true
-		f, about := host.FamilyOf(partner), onAlias(a, s.sharing(a, t, func(b config.Alias) []Target { return []Target{s.target(b, s.partner(b))} }))
+		f, about := host.FamilyOf(partner), onAlias(a, sharing(a, t))
 		name := "partner " + partner.WithZone("").String()
 		switch answers.verdict() {
 		case unasked:
@@ -166,14 +167,33 @@ func partnerAnswers(s *Subject) []Finding {
 	})
 }
 
-// sharing is how many other rows have one of their targets there too.
-func (s *Subject) sharing(a config.Alias, t Target, of func(config.Alias) []Target) (others int) {
-	for _, b := range s.Config.Pairs() {
-		if b.Line != a.Line && b.NIC == a.NIC && slices.Contains(of(b), t) {
-			others++
+// sharing makes what tells how many other rows on a row's NIC have one of their targets there
+// too.
+func (s *Subject) sharing(of func(config.Alias) []Target) func(config.Alias, Target) int {
+	type row struct {
+		nic  string
+		line int
+	}
+	having := map[Target][]row{}
+	pairs := s.Config.Pairs()
+	if s.Host == nil {
+		pairs = nil // where an address is asked for, the NIC tells
+	}
+	for _, a := range pairs {
+		for _, t := range of(a) {
+			if r := (row{a.NIC, a.Line}); !slices.Contains(having[t], r) {
+				having[t] = append(having[t], r)
+			}
 		}
 	}
-	return others
+	return func(a config.Alias, t Target) (others int) {
+		for _, r := range having[t] {
+			if r.line != a.Line && r.nic == a.NIC {
+				others++
+			}
+		}
+		return others
+	}
 }
 
 // thirdTargets are the routers and witnesses of a row, as they are asked.
@@ -187,6 +207,7 @@ func (s *Subject) thirdTargets(a config.Alias) (all []Target) {
 // routersAnswer: without the answer of a third party no alias is taken.
 func routersAnswer(s *Subject) []Finding {
 	seen := map[Target]bool{}
+	sharing := s.sharing(s.thirdTargets)
 	return s.linked(func(a config.Alias) (found []Finding) {
 		all := s.thirdTargets(a)
 		is := func(v verdict) bool {
@@ -198,7 +219,7 @@ func routersAnswer(s *Subject) []Finding {
 				continue
 			}
 			seen[t] = true
-			f, about := host.FamilyOf(t.Addr), onAlias(a, s.sharing(a, t, s.thirdTargets))
+			f, about := host.FamilyOf(t.Addr), onAlias(a, sharing(a, t))
 			name := "router " + t.Addr.WithZone("").String()
 			if slices.Contains(a.Witnesses, t.Addr) {
 				name = "witness " + t.Addr.WithZone("").String()
