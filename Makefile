@@ -75,9 +75,8 @@ missing:
 		echo '*** MISSING: network namespaces: most of the program is NOT TESTED; run as root, or allow user namespaces'; \
 	fi
 
-# Every test once, but for the search of three events. The tests that compute (unit tests,
-# the thousands of stories of two hosts, the search of the rules) run beside those that wait
-# on real stacks.
+# Every test once, but for the search. The tests that compute (unit tests, the thousands of
+# stories of two hosts, the stories of the rules) run beside those that wait on real stacks.
 # A test that needs namespaces finds out whether it can have them, and says so if not;
 # with CI=true it then fails. No test judges times: make soak and make bench do that.
 test: missing
@@ -128,14 +127,14 @@ test-pure:
 # The unit tests, which include defender's simulated worlds, run with the race detector,
 # each package on one processor: Go 1.26 crashes when two goroutines of a bubble of
 # testing/synctest look at timers at once and the race detector watches.
-# The stories, the search and the tests with very many aliases run beside them without it:
+# The stories and the tests with very many aliases run beside them without it:
 # they would take ten times as long. So do defender's worlds of IPv6, whose goroutines are
 # those of IPv4, and the packages that have none.
 ALONE  = ./aliasdefender/rules ./aliasdefender/detect
-LONG   = ThreeEvents
+LONG   = SearchFindsNothingWrong|ThreeEvents
 STORY  = Events|Thousand|Many|EachHour|LargeGroup|LossIsNotSilence|NothingIsRestored
 test-computing: export GORACE ?= atexit_sleep_ms=0
-# What the search has seen it keeps: to collect often frees little.
+# What a search has seen it keeps: to collect often frees little.
 test-computing search: export GOGC ?= 300
 test-computing:
 	@if [ -z '$(CCFOUND)' ]; then \
@@ -153,7 +152,8 @@ test-computing:
 		exit $$ended; \
 	fi
 
-# Every order of three events, in the model of the rules and between two Monitors.
+# The proof of the rules: every order of two events, and of three that disturb a hand-over,
+# each at any moment; and every order of three between two Monitors.
 search:
 	CGO_ENABLED=0 $(GO) test -timeout 30m -run '$(LONG)' $(TESTFLAGS) ./aliasdefender/rules
 	CGO_ENABLED=0 $(GO) test -timeout 30m -run '$(LONG)' $(TESTFLAGS) ./aliasdefender/defender -family IPv4

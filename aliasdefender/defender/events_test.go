@@ -114,7 +114,7 @@ func everyOrder(t *testing.T, depth int, keyed bool) {
 	}
 	if raceEnabled {
 		n = 10
-		t.Log("with the race detector ten stories only; make test plays all of them without it")
+		t.Log("with the race detector ten stories only; make test and make search play all of them without it")
 	}
 	for i := range n {
 		playWith(t, uint64(i), true, false, set, func(w *world) {
