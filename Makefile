@@ -55,8 +55,8 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(PROGRAM) ./aliasdefender
 
 # The packages whose tests use real network stacks, whole programs or the machine's
-# own clock. They mostly wait, so they run side by side.
-REAL   = ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
+# own clock. They mostly wait, so they run side by side, those that take longest first.
+REAL   = ./aliasdefender/e2e/story ./aliasdefender/e2e/examples ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
 OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$|rules$$|detect$$|check$$|control$$|hook$$|page$$|program$$)')
 
 # How many of REAL's packages, and how many tests of one package, run at a time.
