@@ -41,12 +41,7 @@ func (s *Subject) onlyAliases(nic host.NIC, f host.Family) (only bool) {
 }
 
 func (s *Subject) isAlias(addr netip.Addr) bool {
-	for i := range s.Config.Aliases { // a row is large, and of a thousand rows each asks about each
-		if s.Config.Aliases[i].Addr == addr {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.Config.Aliases, func(a config.Alias) bool { return a.Addr == addr })
 }
 
 // ownIsAlias: the only address of a NIC is written as an alias, and no Monitor put it

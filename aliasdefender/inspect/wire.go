@@ -144,7 +144,7 @@ func partnerAnswers(s *Subject) []Finding {
 			return nil
 		}
 		seen[t] = true
-		f, about := host.FamilyOf(partner), onAlias(a, sharing(a, t))
+		f, about := host.FamilyOf(partner), onAlias(a, sharing[shared{a.NIC, t}]-1)
 		name := "partner " + partner.WithZone("").String()
 		switch answers.verdict() {
 		case unasked:
@@ -167,33 +167,23 @@ func partnerAnswers(s *Subject) []Finding {
 	})
 }
 
-// sharing makes what tells how many other rows on a row's NIC have one of their targets there
-// too.
-func (s *Subject) sharing(of func(config.Alias) []Target) func(config.Alias, Target) int {
-	type row struct {
-		nic  string
-		line int
-	}
-	having := map[Target][]row{}
-	pairs := s.Config.Pairs()
-	if s.Host == nil {
-		pairs = nil // where an address is asked for, the NIC tells
-	}
-	for _, a := range pairs {
+// shared is a target of the rows on one NIC. The target's own NIC is empty where it is asked
+// over a router.
+type shared struct {
+	nic string
+	Target
+}
+
+// sharing counts, for each target, the rows on a NIC that have it.
+func (s *Subject) sharing(of func(config.Alias) []Target) map[shared]int {
+	rows := map[shared]int{}
+	s.linked(func(a config.Alias) []Finding {
 		for _, t := range of(a) {
-			if r := (row{a.NIC, a.Line}); !slices.Contains(having[t], r) {
-				having[t] = append(having[t], r)
-			}
+			rows[shared{a.NIC, t}]++
 		}
-	}
-	return func(a config.Alias, t Target) (others int) {
-		for _, r := range having[t] {
-			if r.line != a.Line && r.nic == a.NIC {
-				others++
-			}
-		}
-		return others
-	}
+		return nil
+	})
+	return rows
 }
 
 // thirdTargets are the routers and witnesses of a row, as they are asked.
@@ -219,7 +209,7 @@ func routersAnswer(s *Subject) []Finding {
 				continue
 			}
 			seen[t] = true
-			f, about := host.FamilyOf(t.Addr), onAlias(a, sharing(a, t))
+			f, about := host.FamilyOf(t.Addr), onAlias(a, sharing[shared{a.NIC, t}]-1)
 			name := "router " + t.Addr.WithZone("").String()
 			if slices.Contains(a.Witnesses, t.Addr) {
 				name = "witness " + t.Addr.WithZone("").String()
