@@ -116,13 +116,6 @@ func good(t *testing.T, six bool) *pair.Pair {
 	return p
 }
 
-// killed kills a Monitor and waits until it is gone.
-func killed(t *testing.T, m *lab.Process) {
-	t.Helper()
-	stage.Must(t, m.Kill())
-	<-m.Done()
-}
-
 func TestCheckIsSilentOnAGoodPair(t *testing.T) {
 	t.Parallel()
 	for _, six := range []bool{false, true} {
@@ -189,7 +182,7 @@ func TestCheckFindsWhatIsWrong(t *testing.T) {
 			want: "fault hostname.alias:1: no default route goes out of eth0", code: stage.Failed},
 		{name: "the partner's Monitor is dead", do: func(t *testing.T, p *pair.Pair) { stage.Must(t, p.Monitor(p.A).Kill()) },
 			want: "fault channel to 10.77.0.1: the partner's Monitor is not heard: fallen silent", code: stage.Failed},
-		{name: "no Monitor runs here", do: func(t *testing.T, p *pair.Pair) { killed(t, p.Monitor(p.B)) },
+		{name: "no Monitor runs here", do: func(t *testing.T, p *pair.Pair) { stage.Killed(t, p.Monitor(p.B)) },
 			want: "unknown Monitor: it could not be asked: no Monitor is running", code: stage.Done},
 		{name: "a key that differs", do: func(t *testing.T, p *pair.Pair) {
 			p.SetKeys(p.B, stage.NewKey())
@@ -332,7 +325,7 @@ func TestCheckKnowsAMonitorInAPIDNamespace(t *testing.T) {
 	t.Parallel()
 	stage.Wanted(t, "unshare", "util-linux")
 	p := good(t, false)
-	killed(t, p.Monitor(p.B))
+	stage.Killed(t, p.Monitor(p.B))
 	self, err := os.Executable() // not lab.Self, which would be unshare
 	stage.Must(t, err)
 	program := filepath.Join(t.TempDir(), "aliasdefender") // so that the kernel calls it that

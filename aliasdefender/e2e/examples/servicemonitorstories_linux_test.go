@@ -64,8 +64,7 @@ func TestServiceMonitorFencesWhatCannotStart(t *testing.T) {
 func TestServiceMonitorWithoutSSHTakesNothing(t *testing.T) {
 	t.Parallel()
 	m := newServiceMonitor(t, asItIs)
-	stage.Must(t, m.sshd.Kill())
-	_, _ = m.sshd.Wait(stage.Patiently(t))
+	stage.Killed(t, m.sshd)
 	died := m.dies(false)
 	m.said(`process: unknown: exit code 255`, `restart: failed: exit code 255`, `the partner could not be fenced: exit code 255`, `the budget of 3/h is used up`)
 	m.stays(died)
@@ -105,8 +104,7 @@ func TestServiceMonitorGoesOnAfterARestart(t *testing.T) {
 	died := m.dies(true)
 	m.said(`restart: failed: exit code 126`)
 	m.onDisk("172.16.1.2 settle ", "172.16.1.2 check ") // if the machine is busy the time for settling may be over
-	stage.Must(t, m.monitors[m.b].Kill())
-	_, _ = m.monitors[m.b].Wait(stage.Patiently(t))
+	stage.Killed(t, m.monitors[m.b])
 	m.start(m.b)
 	m.held(m.holder, m.b)
 	m.said(`a recovery that an earlier Monitor began goes on with the step `, `the partner is fenced now`, `action=take row=W11 reason="partner fenced"`)

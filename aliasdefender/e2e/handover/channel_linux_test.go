@@ -48,8 +48,7 @@ func TestHandoverAndMaintenanceAtTheCommandLine(t *testing.T) {
 	stage.Saying(t, p, p.A, 1, []string{"it stays here: the partner says: parked: an operator took the alias off this host"}, "Handover")
 
 	// Over a restart too, and whichever host dies.
-	stage.Must(t, p.Monitor(p.B).Kill())
-	<-p.Monitor(p.B).Done()
+	stage.Killed(t, p.Monitor(p.B))
 	_, err := p.Start(p.B)
 	stage.Must(t, err)
 	stage.Said(t, p.Monitor(p.B), "event=maintenance")
@@ -78,8 +77,7 @@ func TestMaintenanceWithoutAMonitor(t *testing.T) {
 	stage.Must(t, err)
 	stage.Said(t, a, "event=maintenance")
 	stage.Said(t, a, "row=W1 ")
-	stage.Must(t, a.Kill())
-	<-a.Done()
+	stage.Killed(t, a)
 	stage.Saying(t, p, p.A, 0, []string{"the next Monitor serves it again"}, "Maintenance", "off")
 	_, err = p.Start(p.A)
 	stage.Must(t, err)

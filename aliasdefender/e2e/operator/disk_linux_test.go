@@ -104,7 +104,7 @@ func works(t *testing.T, p *pair.Pair, look func(func() error) error) {
 	said(t, m, notWritten)
 	told := why(t, p, p.B, stage.Done)
 	onDisk(t, p, p.B, told, look)
-	killed(t, m)
+	stage.Killed(t, m)
 	begins(t, why(t, p, p.B, stage.Failed), told)
 	started(t, p, p.B)
 	knows(t, p, p.B, told)

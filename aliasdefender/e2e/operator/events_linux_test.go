@@ -87,14 +87,6 @@ func done(told []control.Entry, action string) (n int) {
 	return n
 }
 
-// killed kills a host's Monitor and waits for its end.
-func killed(t *testing.T, m *lab.Process) {
-	t.Helper()
-	stage.Must(t, m.Kill())
-	_, err := m.Wait(stage.Patiently(t))
-	stage.Must(t, err)
-}
-
 // started starts a host's Monitor again.
 func started(t *testing.T, p *pair.Pair, h *lab.Host) *lab.Process {
 	t.Helper()
@@ -112,7 +104,7 @@ func TestWhyTellsOfBeforeAKill(t *testing.T) {
 			t.Fatalf("run %d: want one take and %d adoptions, each with facts, in\n%+v", run, run, before)
 		}
 		onDisk(t, p, p.A, before, p.A.Do)
-		killed(t, p.Monitor(p.A))
+		stage.Killed(t, p.Monitor(p.A))
 		started(t, p, p.A)
 		knows(t, p, p.A, before)
 		begins(t, why(t, p, p.A, stage.Done), before)
@@ -142,7 +134,7 @@ func TestWhyTellsOfBeforeAReboot(t *testing.T) {
 	}
 
 	onDisk(t, p, p.A, told, p.A.Do)
-	killed(t, p.Monitor(p.A))
+	stage.Killed(t, p.Monitor(p.A))
 	begins(t, why(t, p, p.A, stage.Failed), told) // only the file is there to answer
 	out, errs, code := p.Run(stage.Patiently(t), p.A, "Why")
 	if code != stage.Failed || !strings.Contains(out, "took it (W10): ") || !strings.Contains(out, "now holder unknown") {
@@ -159,7 +151,7 @@ func TestWithoutAnEventLogWhyTellsOfThisRun(t *testing.T) {
 	if done(before, "take") != 1 {
 		t.Errorf("no take in %+v", before)
 	}
-	killed(t, p.Monitor(p.A))
+	stage.Killed(t, p.Monitor(p.A))
 	files, err := filepath.Glob(filepath.Join(p.File(p.A, "state"), record.LogName+"*"))
 	stage.Must(t, err)
 	if len(files) != 0 {
@@ -178,7 +170,7 @@ func TestWhyPassesOverATornLineAndMindsNoClock(t *testing.T) {
 	p := stage.Begun(t)
 	before := why(t, p, p.A, stage.Done)
 	onDisk(t, p, p.A, before, p.A.Do)
-	killed(t, p.Monitor(p.A))
+	stage.Killed(t, p.Monitor(p.A))
 	path := filepath.Join(p.File(p.A, "state"), record.LogName)
 	var text bytes.Buffer
 	_, err := record.Scan(p.File(p.A, "state"), 1<<20, func(e record.Event) {
@@ -206,6 +198,6 @@ func TestWhyPassesOverATornLineAndMindsNoClock(t *testing.T) {
 	}
 
 	onDisk(t, p, p.A, told, p.A.Do) // the cut line got its end: none of ours was joined with it
-	killed(t, m)
+	stage.Killed(t, m)
 	begins(t, why(t, p, p.A, stage.Failed), told)
 }

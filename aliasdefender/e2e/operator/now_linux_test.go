@@ -32,6 +32,6 @@ func TestWhyNowTellsWhatWouldDecideInstead(t *testing.T) {
 		t.Errorf("parked: %+v", n)
 	}
 	stage.Saying(t, p, p.B, stage.Failed, []string{"10.77.0.9 is no alias of the running Monitor's file"}, "Why", "--now", "10.77.0.9")
-	killed(t, p.Monitor(p.B))
+	stage.Killed(t, p.Monitor(p.B))
 	stage.Saying(t, p, p.B, stage.Failed, []string{"no Monitor is running"}, "Why", "--now")
 }

@@ -186,8 +186,7 @@ func TestOrderThatCannotBeRememberedIsCarriedOutAndSaidInTheLab(t *testing.T) {
 	stage.Saying(t, p, p.A, 1, []string{"released", "not remembered over a restart: /proc/aliasdefender: ", "holds until the next start of a Monitor"}, "RemoveAlias")
 	stage.Held(t, p)
 	stage.Saying(t, p, p.A, 1, []string{"problem: /proc/aliasdefender: "}, "Status")
-	stage.Must(t, a.Kill())
-	<-a.Done()
+	stage.Killed(t, a)
 	stage.Saying(t, p, p.A, 1, []string{"it was not on this host", "not remembered over a restart"}, "RemoveAlias")
 }
 

@@ -95,7 +95,7 @@ func TestWhySinceTellsWhatTheLabDid(t *testing.T) {
 	stage.Hears(t, p, p.B, "holding")
 	for _, h := range []*lab.Host{p.A, p.B} {
 		onDisk(t, p, h, why(t, p, h, stage.Done), h.Do)
-		killed(t, p.Monitor(h))
+		stage.Killed(t, p.Monitor(h))
 		started(t, p, h)
 	}
 	stage.Hears(t, p, p.A, "able")
@@ -153,7 +153,7 @@ func TestWhySinceTellsWhatTheLabDid(t *testing.T) {
 			t.Errorf("the event logs do not tell that %s:\na: %+v\nb: %+v", what, a, b)
 		}
 	}
-	killed(t, p.Monitor(p.B)) // nobody need run
+	stage.Killed(t, p.Monitor(p.B)) // nobody need run
 	text := stage.Saying(t, p, p.B, stage.Done, []string{"took it (W14): ", "the Monitor started, ", "the Monitor before this ended without a word", "the partner says that it holds the alias"},
 		"Why", "--since", "1h")
 	if n := strings.Count(text, "the Monitor started"); n != 2 {

@@ -96,8 +96,7 @@ func TestWhyWithoutAMonitorAndForNoAlias(t *testing.T) {
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.9 is no alias of the running Monitor's file, which has 10.77.0.100"}, "Why", "10.77.0.9")
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.9 is no alias of the running Monitor's ", "which has 10.77.0.100; a row that is new there needs a Reload"},
 		"AddAlias", "10.77.0.9")
-	stage.Must(t, p.Monitor(p.A).Kill())
-	<-p.Monitor(p.A).Done()
+	stage.Killed(t, p.Monitor(p.A))
 	stage.Saying(t, p, p.A, 1, []string{"no Monitor is running", "start it again"}, "Why")
 	stage.Saying(t, p, p.A, 1, []string{"10.77.0.9 is no alias of ", "which has 10.77.0.100"}, "RemoveAlias", "10.77.0.9")
 	stage.Must(t, p.Monitor(p.B).Freeze())

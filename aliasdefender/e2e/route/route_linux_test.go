@@ -92,8 +92,7 @@ func TestRoutesOutliveTheirMonitorAndAreAdopted(t *testing.T) {
 	w.begun()
 	each, router := w.asks()
 	begun := time.Now()
-	stage.Must(t, w.monitor.Kill())
-	<-w.monitor.Done()
+	stage.Killed(t, w.monitor)
 	for n := range subnets {
 		if leads := w.leads(n); leads != fmt.Sprint(n) {
 			t.Errorf("after kill -9 %s leads to %q", subnet(n), leads)

@@ -126,7 +126,7 @@ func TestAServiceAddressOnLoopbackFollowsItsWebServer(t *testing.T) {
 	}
 
 	killed := time.Now()
-	kill(t, onA)
+	stage.Killed(t, onA)
 	onLo(t, p.A, sharedSix)
 	t.Logf("off lo %v after the web server's death", time.Since(killed).Round(time.Millisecond))
 	inOrder(t, p.Monitor(p.A), "event=check_failing", "row=L6")
@@ -158,7 +158,7 @@ func TestAServiceAddressOnLoopbackFollowsItsWebServer(t *testing.T) {
 	onLo(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
 	stage.Saying(t, p, p.A, stage.Failed, []string{"nothing to hand over"}, "Handover", sharedSix.String())
 
-	kill(t, p.Monitor(p.A)) // the Monitor itself: the addresses stay, and the next one adopts them
+	stage.Killed(t, p.Monitor(p.A)) // the Monitor itself: the addresses stay, and the next one adopts them
 	onLo(t, p.A, sharedAddr, sharedSubnet.Addr(), sharedSix)
 	from(t, p, sharedAddr, "a")
 	stage.Obeyed(t, p, p.A, "RemoveAlias", sharedAddr.String())

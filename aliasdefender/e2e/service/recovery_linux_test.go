@@ -77,7 +77,7 @@ func TestAPartnerThatSaysItFailsHandsOver(t *testing.T) {
 	stage.Begin(t, p)
 	wellOn(t, p, p.A, "good")
 	wellOn(t, p, p.B, "good")
-	kill(t, onA)
+	stage.Killed(t, onA)
 	stage.Held(t, p, "b")
 	inOrder(t, p.Monitor(p.A), "event=hand_over_begun", "row=H1 reason=\"handed over\"")
 	if got := ran(); strings.Contains(got, "fence") {

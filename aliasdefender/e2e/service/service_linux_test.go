@@ -35,7 +35,7 @@ func TestTheAliasLeavesAHostWhoseServiceIsDead(t *testing.T) {
 	began := time.Now()
 
 	killed := time.Now()
-	kill(t, onA)
+	stage.Killed(t, onA)
 	lost, after := r.wait(t, "b", killed)
 	figure.Add(after, stage.Stillness(p.Control, p.Control, killed, time.Now()))
 	t.Logf("dead: the first page from b after %v, %d lost until then", after, lost)
@@ -61,9 +61,9 @@ func TestTheAliasLeavesAHostWhoseServiceIsDead(t *testing.T) {
 		t.Errorf("nobody had the alias for %v", tenure.LongestNobody)
 	}
 
-	kill(t, onB)
+	stage.Killed(t, onB)
 	wellOn(t, p, p.B, "failing")
-	kill(t, onA)
+	stage.Killed(t, onA)
 	stage.Until(t, p, p.A, "that both services fail", func(_ control.Snapshot, a control.Alias) bool {
 		return a.Row == "H4" && a.Reason == "both services failing" && a.Level == "alarm"
 	})
@@ -97,7 +97,7 @@ func TestWithoutAChannelAFailingServiceReleases(t *testing.T) {
 	_, err = p.Start(p.B)
 	stage.Must(t, err)
 	wellOn(t, p, p.B, "good")
-	kill(t, onA)
+	stage.Killed(t, onA)
 	stage.Held(t, p, "b")
 	inOrder(t, p.Monitor(p.A), "event=check_failing", "row=H8 reason=\"service released\"")
 }

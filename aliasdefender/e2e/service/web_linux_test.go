@@ -54,13 +54,6 @@ func nginx(t *testing.T, h *lab.Host, more string) *lab.Process {
 	}
 }
 
-// kill ends a server and waits until its port is closed.
-func kill(t *testing.T, p *lab.Process) {
-	t.Helper()
-	stage.Must(t, p.Kill())
-	_, _ = p.Wait(stage.Patiently(t))
-}
-
 // fetch asks for the page at an address, from a host, and returns the name in it.
 func fetch(h *lab.Host, at netip.Addr) (name string, err error) {
 	page, err := stage.Page(h, at, fetchWithin)

@@ -97,6 +97,14 @@ func Ended(t *testing.T, m *lab.Process) bool {
 	return false
 }
 
+// Killed kills a program and waits until it is gone, and what it had locked is free.
+func Killed(t *testing.T, m *lab.Process) {
+	t.Helper()
+	Must(t, m.Kill())
+	_, err := m.Wait(Patiently(t))
+	Must(t, err)
+}
+
 // Said waits until a Monitor has logged these words. Use an event=, a row= or another
 // field, which stay, and not a sentence, which may change.
 func Said(t *testing.T, m *lab.Process, fields string) {

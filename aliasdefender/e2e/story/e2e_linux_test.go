@@ -206,8 +206,7 @@ func killedMonitorsAliasIsAdopted(t *testing.T, on stage.Stage) {
 	// The other host has seen it serve, and decides anew while A has no daemon.
 	stage.Said(t, p.Monitor(p.B), "row=W6")
 	kill := time.Now()
-	stage.Must(t, p.Monitor(p.A).Kill())
-	<-p.Monitor(p.A).Done()
+	stage.Killed(t, p.Monitor(p.A))
 	m, err := p.Start(p.A)
 	stage.Must(t, err)
 	stage.Said(t, m, "action=adopt")

@@ -119,8 +119,7 @@ func TestSolarisMonitorAdoptsRestoresAndReleases(t *testing.T) {
 	stage.Held(t, p, "a")
 
 	// The Monitor adopts what a killed one has left, on whatever unit that is.
-	stage.Must(t, p.Monitor(p.A).Kill())
-	<-p.Monitor(p.A).Done()
+	stage.Killed(t, p.Monitor(p.A))
 	ifconfig(t, p, p.A, "eth0:1", "down", "unplumb")
 	ifconfig(t, p, p.A, "eth0:5", "plumb")
 	ifconfig(t, p, p.A, "eth0:5", p.Alias.String(), "netmask", "255.255.255.0", "broadcast", "+", "up")
@@ -167,8 +166,7 @@ func TestSolarisAndLinuxArePartners(t *testing.T) {
 	stage.Served(t, p, "a")
 	stage.Said(t, b, "row=W6")
 
-	stage.Must(t, a.Kill())
-	<-a.Done()
+	stage.Killed(t, a)
 	stage.Must(t, p.A.Crash())
 	stage.Served(t, p, "b")
 	stage.Must(t, p.A.Boot())
