@@ -57,7 +57,7 @@ build:
 # The packages whose tests use real network stacks, whole programs or the machine's
 # own clock. They mostly wait, so they run side by side, those that take longest first.
 REAL   = ./aliasdefender/e2e/story ./aliasdefender/e2e/examples ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
-OTHERS = $(shell $(GO) list ./... | grep -Ev '/aliasdefender/(e2e/|host$$|lab|peer$$|probe$$|daemon$$|cli$$|rules$$|detect$$|check$$|control$$|hook$$|page$$|program$$)')
+OTHERS = $(filter-out $(shell $(GO) list $(REAL) $(PROGRAMS) $(ALONE)),$(shell $(GO) list ./...))
 
 # How many of REAL's packages, and how many tests of one package, run at a time.
 SIDE     ?= 3

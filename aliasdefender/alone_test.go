@@ -15,15 +15,7 @@ import (
 // TestPackagesWithoutTheRaceDetectorAreAlone: a package that make test leaves out of it starts
 // no goroutine, and does without what goroutines share.
 func TestPackagesWithoutTheRaceDetectorAreAlone(t *testing.T) {
-	makefile, err := os.ReadFile("../Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	row := regexp.MustCompile(`(?m)^ALONE *= *(.+)$`).FindSubmatch(makefile)
-	if row == nil {
-		t.Fatal("the Makefile has no ALONE")
-	}
-	for _, dir := range strings.Fields(string(row[1])) {
+	for _, dir := range strings.Fields(variable(t, "ALONE")) {
 		files, err := filepath.Glob(filepath.Join("..", dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Errorf("%s: %d files, %v", dir, len(files), err)
@@ -34,6 +26,44 @@ func TestPackagesWithoutTheRaceDetectorAreAlone(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWhatMakeTestSetsApartIsThere: a test that was renamed would be played by no target any
+// more, or by the wrong one, and nobody would see it.
+func TestWhatMakeTestSetsApartIsThere(t *testing.T) {
+	var tests []byte
+	for _, name := range []string{"rules", "defender"} {
+		files, err := filepath.Glob(filepath.Join(name, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tests = append(tests, text...)
+		}
+	}
+	for _, word := range strings.Split(variable(t, "LONG")+"|"+variable(t, "STORY"), "|") {
+		if !regexp.MustCompile(`(?m)^func Test\w*` + word).Match(tests) {
+			t.Errorf("rules and defender have no test with %q in its name", word)
+		}
+	}
+}
+
+// variable is the value of a variable of the Makefile.
+func variable(t *testing.T, name string) string {
+	t.Helper()
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?m)^` + name + ` *= *(.+)$`).FindSubmatch(makefile)
+	if row == nil {
+		t.Fatalf("the Makefile has no %s", name)
+	}
+	return string(row[1])
 }
 
 func alone(t *testing.T, name string) {
