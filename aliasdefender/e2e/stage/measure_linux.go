@@ -65,11 +65,24 @@ func Stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 	return max(r.Stall, r.Longest.Length(), c.Report(from, to).Stall, KernelStood(from, to))
 }
 
-// Away tells whether a Monitor has found, since a moment, that it did not get to run
-// for so long that earlier facts no longer count. Until it knows more it cannot hand
-// over.
-func Away(since time.Time, monitors ...*lab.Process) bool {
-	return Logged(since, "event=away", monitors...)
+// Hindered tells whether the machine has kept these Monitors, since a moment, from what their
+// rules want. One has found that it did not get to run for so long that earlier facts no
+// longer count: until it knows more it cannot hand over. Or the kernel stood still, for us
+// too, for so long that a lease may have ended which could not be renewed.
+func Hindered(since time.Time, monitors ...*lab.Process) bool {
+	return Logged(since, "event=away", monitors...) || !Soak() && KernelStood(since, time.Now()) >= kernelLate
+}
+
+// Proven plays a story until it proves something, which play tells: the machine may have
+// hindered it. If that happens three times, the test fails.
+func Proven(t *testing.T, play func() bool) {
+	t.Helper()
+	for range 3 {
+		if play() || t.Failed() {
+			return
+		}
+	}
+	t.Fatal("the machine hindered it each time: nothing is proven")
 }
 
 // Logged tells whether a Monitor has logged a field since a moment.
