@@ -56,13 +56,15 @@ build:
 
 # The packages whose tests use real network stacks, whole programs or the machine's
 # own clock. They mostly wait, so they run side by side, those that take longest first.
-REAL   = ./aliasdefender/e2e/story ./aliasdefender/e2e/examples ./aliasdefender/e2e/... ./aliasdefender/host ./aliasdefender/lab/... ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
+# STACKS play the whole program, and PARTS what it is made of.
+STACKS = ./aliasdefender/e2e/story ./aliasdefender/e2e/examples ./aliasdefender/lab/bench ./aliasdefender/e2e/...
+PARTS  = ./aliasdefender/host ./aliasdefender/lab ./aliasdefender/lab/pair ./aliasdefender/peer ./aliasdefender/probe ./aliasdefender/daemon ./aliasdefender/cli
+REAL   = $(STACKS) $(PARTS)
 OTHERS = $(filter-out $(shell $(GO) list $(REAL) $(PROGRAMS) $(ALONE)),$(shell $(GO) list ./...))
 
-# How many of REAL's packages, and how many tests of one package, run at a time.
+# How many of STACKS' packages, and how many tests of one package, run at a time.
 SIDE     ?= 3
 PARALLEL ?= 3
-ALONGSIDE = -p $(SIDE) -parallel $(PARALLEL)
 
 # What the tests want and this machine has not, each said in a line: go test shows no
 # skipped test of a package that passes. make test says it first, and again at its end.
@@ -99,12 +101,15 @@ test-real:
 	@$(call apart,$(MAKE) --no-print-directory test-waiting)
 
 test-waiting:
-	@$(MAKE) --no-print-directory -k test-page test-programs & others=$$!; \
+	@$(MAKE) --no-print-directory -k test-page test-programs test-parts & others=$$!; \
 	$(MAKE) --no-print-directory test-stacks; ended=$$?; \
 	wait $$others || ended=1; exit $$ended
 
 test-stacks:
-	CGO_ENABLED=0 $(GO) test -timeout 30m $(ALONGSIDE) $(TESTFLAGS) $(REAL)
+	CGO_ENABLED=0 $(GO) test -timeout 30m -p $(SIDE) -parallel $(PARALLEL) $(TESTFLAGS) $(STACKS)
+
+test-parts:
+	CGO_ENABLED=0 $(GO) test -timeout 30m -p 1 -parallel $(PARALLEL) $(TESTFLAGS) $(PARTS)
 
 # What starts programs, or has servers of its own, by the machine's clock, but on no real
 # stack: it too must not wait for what computes. It runs with the race detector, on one
@@ -362,4 +367,4 @@ cover:
 clean:
 	rm -rf build
 
-.PHONY: all build missing test test-real test-waiting test-stacks test-programs test-page test-debs test-pure test-computing search race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
+.PHONY: all build missing test test-real test-waiting test-stacks test-parts test-programs test-page test-debs test-pure test-computing search race soak soak-chaos soak-page soak-day test-deps test-system test-system-deps install uninstall packages packages-check demo bench lint lint-format lint-modules lint-vet lint-static lint-systems sizes fuzz cover clean
