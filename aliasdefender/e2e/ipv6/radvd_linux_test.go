@@ -88,8 +88,7 @@ func TestARouterThatIsLinuxWithRadvd(t *testing.T) {
 			stage.Said(t, p.Monitor(p.B), "row=W6")
 
 			// It dies: the default routes stay, and lead nowhere.
-			stage.Must(t, p.Router.Crash())
-			stage.Unchanged(t, p, 3*time.Second)
+			stage.MovesNothing(t, p, 3*time.Second, p.Router.Crash, p.Router.Boot)
 			for _, h := range []*lab.Host{p.A, p.B} {
 				routed(t, p, h, true)
 			}

@@ -63,8 +63,7 @@ func TestDeadRouterMovesNothing(t *testing.T) {
 
 func deadRouterMovesNothing(t *testing.T, on stage.Stage) {
 	p := on.Begun(t)
-	stage.Must(t, p.Router.Crash())
-	stage.Unchanged(t, p, 2*time.Second)
+	stage.MovesNothing(t, p, 2*time.Second, p.Router.Crash, p.Router.Boot)
 	stage.Must(t, p.A.Crash())
 	stage.Said(t, p.Monitor(p.B), "row=W8")
 	stage.Held(t, p)

@@ -80,8 +80,7 @@ func TestSolarisCrashReturnAndRouterLoss(t *testing.T) {
 			stage.Said(t, p.Monitor(p.A), "row=W6")
 			stage.Unchanged(t, p, 3*time.Second)
 
-			stage.Must(t, p.Router.Crash())
-			stage.Unchanged(t, p, 3*time.Second)
+			stage.MovesNothing(t, p, 3*time.Second, p.Router.Crash, p.Router.Boot)
 			stage.Must(t, p.B.Crash())
 			stage.Said(t, p.Monitor(p.A), "row=W8")
 			stage.Held(t, p)
