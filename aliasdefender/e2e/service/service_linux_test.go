@@ -30,6 +30,11 @@ func served(t *testing.T, settings string) (p *pair.Pair, onA, onB *lab.Process,
 // stays where it is when both are dead.
 func TestTheAliasLeavesAHostWhoseServiceIsDead(t *testing.T) {
 	t.Parallel()
+	stage.Proven(t, func() bool { return leavesADeadService(t) })
+}
+
+// leavesADeadService tells whether that proves something: the machine may have hindered it.
+func leavesADeadService(t *testing.T) bool {
 	p, onA, onB, r := served(t, "failback = true\nfailback_after = \"2s\"\n")
 	figure := stage.NewFigures(t, "from a dead web server to the partner's page", 2*time.Second)
 	began := time.Now()
@@ -54,11 +59,16 @@ func TestTheAliasLeavesAHostWhoseServiceIsDead(t *testing.T) {
 	r.wait(t, "a", time.Now())
 	stage.Held(t, p, "a")
 	inOrder(t, p.Monitor(p.A), "event=check_good", "event=check_failing", "event=check_good", "row=W5 reason=offered")
-	if lost := r.lost(p, fromB); len(lost) > 0 && !stage.Hindered(fromB, p.Monitor(p.A), p.Monitor(p.B)) {
-		t.Errorf("on the way back these pages were lost: %v; held by %v", lost, p.Holders.Spans())
+	missed, gone := r.lost(p, fromB), p.Holders.Tenure(began, time.Time{}).LongestNobody
+	if stage.Hindered(began, p.Monitor(p.A), p.Monitor(p.B)) && (len(missed) > 0 || gone > 0) {
+		t.Logf("a Monitor or the kernel did not get to run: nobody had the alias for %v, and these pages were lost: %v", gone, missed)
+		return false
 	}
-	if tenure := p.Holders.Tenure(began, time.Time{}); tenure.LongestNobody > 0 && !stage.Hindered(began, p.Monitor(p.A), p.Monitor(p.B)) {
-		t.Errorf("nobody had the alias for %v", tenure.LongestNobody)
+	if len(missed) > 0 {
+		t.Errorf("on the way back these pages were lost: %v; held by %v", missed, p.Holders.Spans())
+	}
+	if gone > 0 {
+		t.Errorf("nobody had the alias for %v", gone)
 	}
 
 	stage.Killed(t, onB)
@@ -69,6 +79,7 @@ func TestTheAliasLeavesAHostWhoseServiceIsDead(t *testing.T) {
 	})
 	stage.Unchanged(t, p, 3*time.Second)
 	stage.Held(t, p, "a")
+	return true
 }
 
 // A server that hangs takes connections and never answers.

@@ -68,7 +68,8 @@ func Stillness(c, control *lab.Client, from, to time.Time) time.Duration {
 // Hindered tells whether the machine has kept these Monitors, since a moment, from what their
 // rules want. One has found that it did not get to run for so long that earlier facts no
 // longer count: until it knows more it cannot hand over. Or the kernel stood still, for us
-// too, for so long that a lease may have ended which could not be renewed.
+// too, for so long that what the partner waits for may have come too late, and a lease may
+// have ended that could not be renewed.
 func Hindered(since time.Time, monitors ...*lab.Process) bool {
 	return Logged(since, "event=away", monitors...) || !Soak() && KernelStood(since, time.Now()) >= kernelLate
 }
