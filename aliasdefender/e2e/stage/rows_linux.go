@@ -34,10 +34,13 @@ func Rows(n int, primary bool) (all []Row) { return RowsOf(pair.IPv4, n, primary
 
 // RowsOf are n rows of the family of these addresses, with their alias as the first.
 func RowsOf(of pair.Addresses, n int, primary bool) (all []Row) {
-	addr := of.Alias
-	for i := range n {
-		all = append(all, Row{fmt.Sprintf("eth0:%d", i+1), netip.PrefixFrom(addr, of.OwnA.Bits()), primary})
-		addr = addr.Next()
+	for addr := of.Alias; len(all) < n; addr = addr.Next() {
+		alias := netip.PrefixFrom(addr, of.OwnA.Bits())
+		subnet := alias.Masked()
+		if addr == of.RouterAt.Addr() || addr == subnet.Addr() || !subnet.Contains(addr.Next()) {
+			continue // the router's, the subnet's own, or the broadcast address: no alias
+		}
+		all = append(all, Row{fmt.Sprintf("eth0:%d", len(all)+1), alias, primary})
 	}
 	return all
 }
