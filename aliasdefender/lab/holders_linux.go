@@ -45,7 +45,7 @@ type place struct {
 
 // list asks the kernel where the namespace has the alias.
 func (s *space) list(alias netip.Addr) (map[place]bool, error) {
-	all, err := s.nl.AddrList(nil, vnetlink.FAMILY_ALL)
+	all, err := whole(func() ([]vnetlink.Addr, error) { return s.nl.AddrList(nil, vnetlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, err
 	}

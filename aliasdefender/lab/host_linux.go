@@ -235,7 +235,7 @@ func (h *Host) Addrs() ([]Addr, error) {
 	if h.space == nil {
 		return nil, fmt.Errorf("host %s is down", h.Name)
 	}
-	list, err := h.space.nl.AddrList(nil, netlink.FAMILY_ALL)
+	list, err := whole(func() ([]netlink.Addr, error) { return h.space.nl.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("addresses of %s: %w", h.Name, err)
 	}

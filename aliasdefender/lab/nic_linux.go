@@ -107,7 +107,7 @@ func (n *NIC) DelAddr(a netip.Addr) error {
 		if err != nil {
 			return err
 		}
-		list, err := n.Host.space.nl.AddrList(l, netlink.FAMILY_ALL)
+		list, err := whole(func() ([]netlink.Addr, error) { return n.Host.space.nl.AddrList(l, netlink.FAMILY_ALL) })
 		if err != nil {
 			return err
 		}

@@ -52,7 +52,7 @@ func (h *Host) delDefaultRoute(ipv6 bool) error {
 	if ipv6 {
 		family = unix.AF_INET6
 	}
-	routes, err := h.space.nl.RouteList(nil, family)
+	routes, err := whole(func() ([]netlink.Route, error) { return h.space.nl.RouteList(nil, family) })
 	if err != nil {
 		return err
 	}
