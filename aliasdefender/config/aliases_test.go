@@ -118,6 +118,7 @@ func FuzzAliases(f *testing.F) {
 		"|||||\n# |\n\x00",
 		"e:1|2001:db8::2|64|2001:db8::5|true\ne:2|FE80::1|ffff:ffff::|fe80::5%e|false\nf|fe80::1|/10|fe80::5|true",
 		"e|::|128|::1|true\ne|fe80::1%e:1|64|fe80::5%\x01|true\ne|ff02::1|::|[::1]|true",
+		"enx00e04c680001:123|1.0.0.1|8|1.0.0.2|true", // the longest of all names
 		"e|1.0.0.1|33|" + strings.Repeat("a.", 130) + "|true",
 	} {
 		f.Add([]byte(seed))
@@ -155,7 +156,7 @@ func FuzzAliases(f *testing.F) {
 func checkFields(t *testing.T, a Alias) {
 	t.Helper()
 	nic, number, labelled := strings.Cut(a.Label, ":")
-	if nic != a.NIC || a.NIC == "" || len(a.Label) > 15 || labelled && number == "" || strings.ContainsAny(a.Label, " \t\r\n/|#") {
+	if nic != a.NIC || a.NIC == "" || len(nic) > maxLabel || len(a.Label) > maxLabel && len(number) > shortLabel || labelled && number == "" || strings.ContainsAny(a.Label, " \t\r\n/|#") {
 		t.Errorf("no NIC of Linux: %+v", a)
 	}
 	if !a.Addr.IsValid() || a.Addr.Is4In6() || a.Addr.IsMulticast() || a.Addr.IsLoopback() || a.Addr.IsUnspecified() || a.Addr.Is4() && a.Addr.As4()[0] >= 240 {
