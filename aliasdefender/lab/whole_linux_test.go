@@ -2,6 +2,7 @@ package lab
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -16,6 +17,7 @@ func TestAListThatChangedWhileItWasReadIsReadAgain(t *testing.T) {
 	}{
 		"at once":   {nil, 1, nil},
 		"after two": {[]error{netlink.ErrDumpInterrupted, netlink.ErrDumpInterrupted}, 3, nil},
+		"never":     {slices.Repeat([]error{netlink.ErrDumpInterrupted}, mostReadings), mostReadings, netlink.ErrDumpInterrupted},
 		"an error":  {[]error{netlink.ErrDumpInterrupted, other}, 2, other},
 	} {
 		tried := 0

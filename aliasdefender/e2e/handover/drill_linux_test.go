@@ -124,7 +124,7 @@ func TestADrillIsRefusedOnWhateverIsRed(t *testing.T) {
 	drillable(t, p, p.A)
 	refused := func(h *lab.Host, words string) {
 		t.Helper()
-		// On a busy machine something else may be red for a while, too.
+		// On a busy machine something else may be red for a while.
 		busy := func(d control.Drill) bool {
 			return strings.Contains(d.Text, "the Monitor has a problem") || stage.Hindered(time.Now().Add(-10*time.Second), p.Monitor(p.A), p.Monitor(p.B))
 		}
