@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -35,6 +36,7 @@ type talker struct {
 	*Channel
 	heard    chan Heard
 	readable chan bool
+	said     atomic.Uint64 // how often beat has called Say
 	stop     func()
 }
 
@@ -90,7 +92,9 @@ func (k *talker) beat(to netip.Addr, m Message, every time.Duration) (stop func(
 	done.Go(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
-		for k.Say(to, m, 0); ; k.Say(to, m, 0) {
+		for {
+			k.said.Add(1)
+			k.Say(to, m, 0)
 			select {
 			case <-ctx.Done():
 				return

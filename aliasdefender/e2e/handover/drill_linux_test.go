@@ -2,6 +2,7 @@ package handover
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -67,53 +68,51 @@ func drillIsNotNoticed(t *testing.T, p *pair.Pair) bool {
 	r := p.Asker.Report(from, to)
 	still := max(stage.Stillness(p.Asker, p.Control, r.Longest.From, r.Longest.To), time.Millisecond)
 	hindered := stage.Hindered(from.Add(-time.Second), monitors...)
-	if hindered && !stage.Soak() {
-		t.Logf("a Monitor or the kernel did not get to run: %s", d.Text)
-		return false
-	}
 	calm := still < 10*time.Millisecond && !hindered
+	excused := hindered && !stage.Soak()
+	var wrong []string
+	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	switch {
 	case d.Outcome == control.DrillFailed || d.Outcome == control.DrillRefused:
 		// A ping is lost, or a word late, if the machine stands still for longer than this.
 		if late := stage.Stillness(p.Asker, p.Control, from.Add(-time.Second), to); late < 50*time.Millisecond || stage.Soak() {
-			t.Errorf("%s; the machine stood still for %v", d.Text, late)
+			add("%s; the machine stood still for %v", d.Text, late)
 		}
+		stage.Judged(t, excused, wrong)
 		return false
 	case (d.Outcome == control.DrillGood) != (code == stage.Done):
-		t.Errorf("%s, exit %d", d.Outcome, code)
+		add("%s, exit %d", d.Outcome, code)
 	// What the hosts measured need not lie in the client's longest gap.
 	case d.Outcome == control.DrillGap && calm && stage.KernelStood(from, to) < 50*time.Millisecond, d.Outcome != control.DrillGood && stage.Soak():
-		t.Errorf("%s; the machine stood still for %v", d.Text, still)
+		add("%s; the machine stood still for %v", d.Text, still)
 	case r.Longest.Length() > 100*time.Millisecond && still < r.Longest.Length()/2:
-		t.Errorf("the client's longest gap was %v, %d questions lost; the machine stood still for %v", r.Longest.Length(), r.Lost, still)
-	}
-	if len(d.Aliases) != 1 {
-		t.Fatalf("figures: %+v", d.Aliases)
+		add("the client's longest gap was %v, %d questions lost; the machine stood still for %v", r.Longest.Length(), r.Lost, still)
 	}
 	if d.Outcome == control.DrillUnmeasured && !calm && !stage.Soak() {
+		stage.Judged(t, excused, wrong)
 		return false // the partner may not have told its figures in time
 	}
-	if x := d.Aliases[0]; x.Us == nil || x.Partner == nil || x.Us.Asked < 50 || x.Partner.Asked < 50 {
-		t.Errorf("figures: %+v", d.Aliases)
+	if gone := p.Holders.Tenure(from, to).LongestNobody; gone > 0 && (excused || !hindered) {
+		add("nobody had the alias for %v", gone)
 	}
-	if gone := p.Holders.Tenure(from, to).LongestNobody; gone > 0 && !hindered {
-		t.Errorf("nobody had the alias for %v", gone)
+	if len(d.Aliases) != 1 || d.Aliases[0].Us == nil || d.Aliases[0].Partner == nil || d.Aliases[0].Us.Asked < 50 || d.Aliases[0].Partner.Asked < 50 {
+		add("figures: %+v", d.Aliases)
 	}
 	if !slices.ContainsFunc(p.Holders.Spans(), func(s lab.Span) bool { return s.By == "b" && s.From.After(from) }) {
-		t.Error("b never had the alias")
+		add("b never had the alias")
 	}
 	why, _, _ := p.Run(stage.Patiently(t), p.A, "Why", "--last", "40", p.Alias.String())
 	if !strings.Contains(why, "began a drill: "+p.Alias.String()) || !strings.Contains(why, "the partner measured") {
-		t.Errorf("a's Why:\n%s", why)
+		add("a's Why:\n%s", why)
 	}
 	if why, _, _ = p.Run(stage.Patiently(t), p.B, "Why", "--last", "40", p.Alias.String()); !strings.Contains(why, "ended a drill: measured for a drill of the partner's") {
-		t.Errorf("b's Why:\n%s", why)
+		add("b's Why:\n%s", why)
 	}
 	status, _, _ := p.Run(stage.Patiently(t), p.A, "Status", "--json")
 	if !strings.Contains(status, `"drill"`) {
-		t.Errorf("a's Status has no drill:\n%s", status)
+		add("a's Status has no drill:\n%s", status)
 	}
-	return true
+	return stage.Judged(t, excused, wrong)
 }
 
 // TestADrillIsRefusedOnWhateverIsRed: nothing moves while something is wrong, and the answer

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -59,16 +60,15 @@ func leavesADeadService(t *testing.T) bool {
 	r.wait(t, "a", time.Now())
 	stage.Held(t, p, "a")
 	inOrder(t, p.Monitor(p.A), "event=check_good", "event=check_failing", "event=check_good", "row=W5 reason=offered")
-	missed, gone := r.lost(p, fromB), p.Holders.Tenure(began, time.Time{}).LongestNobody
-	if stage.Hindered(began, p.Monitor(p.A), p.Monitor(p.B)) && (len(missed) > 0 || gone > 0) {
-		t.Logf("a Monitor or the kernel did not get to run: nobody had the alias for %v, and these pages were lost: %v", gone, missed)
+	var wrong []string
+	if missed := r.lost(p, fromB); len(missed) > 0 {
+		wrong = append(wrong, fmt.Sprintf("on the way back these pages were lost: %v; held by %v", missed, p.Holders.Spans()))
+	}
+	if gone := p.Holders.Tenure(began, time.Time{}).LongestNobody; gone > 0 {
+		wrong = append(wrong, fmt.Sprintf("nobody had the alias for %v", gone))
+	}
+	if !stage.Judged(t, stage.Hindered(began, p.Monitor(p.A), p.Monitor(p.B)), wrong) {
 		return false
-	}
-	if len(missed) > 0 {
-		t.Errorf("on the way back these pages were lost: %v; held by %v", missed, p.Holders.Spans())
-	}
-	if gone > 0 {
-		t.Errorf("nobody had the alias for %v", gone)
 	}
 
 	stage.Killed(t, onB)

@@ -74,11 +74,25 @@ func Hindered(since time.Time, monitors ...*lab.Process) bool {
 	return Logged(since, "event=away", monitors...) || !Soak() && KernelStood(since, time.Now()) >= kernelLate
 }
 
+// Judged reports what was wrong in a play, and tells whether the play proves something. If the
+// machine hindered it, what was wrong is only logged; what was right all the same is right.
+func Judged(t *testing.T, hindered bool, wrong []string) bool {
+	t.Helper()
+	if hindered && len(wrong) > 0 {
+		t.Logf("a Monitor or the kernel did not get to run: %s", strings.Join(wrong, "\n"))
+		return false
+	}
+	for _, w := range wrong {
+		t.Error(w)
+	}
+	return true
+}
+
 // Proven plays a story until it proves something, which play tells: the machine may have
-// hindered it. If that happens three times, the test fails.
+// hindered it. If that happens five times, the test fails.
 func Proven(t *testing.T, play func() bool) {
 	t.Helper()
-	for range 3 {
+	for range 5 {
 		if play() || t.Failed() {
 			return
 		}
