@@ -2,7 +2,6 @@ package handover
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -70,49 +69,48 @@ func drillIsNotNoticed(t *testing.T, p *pair.Pair) bool {
 	hindered := stage.Hindered(from.Add(-time.Second), monitors...)
 	calm := still < 10*time.Millisecond && !hindered
 	excused := hindered && !stage.Soak()
-	var wrong []string
-	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	var wrong stage.Wrong
 	switch {
 	case d.Outcome == control.DrillFailed || d.Outcome == control.DrillRefused:
 		// A ping is lost, or a word late, if the machine stands still for longer than this.
 		if late := stage.Stillness(p.Asker, p.Control, from.Add(-time.Second), to); late < 50*time.Millisecond || stage.Soak() {
-			add("%s; the machine stood still for %v", d.Text, late)
+			wrong.Add("%s; the machine stood still for %v", d.Text, late)
 		}
-		stage.Judged(t, excused, wrong)
+		wrong.Judged(t, excused)
 		return false
 	case (d.Outcome == control.DrillGood) != (code == stage.Done):
-		add("%s, exit %d", d.Outcome, code)
+		wrong.Add("%s, exit %d", d.Outcome, code)
 	// What the hosts measured need not lie in the client's longest gap.
 	case d.Outcome == control.DrillGap && calm && stage.KernelStood(from, to) < 50*time.Millisecond, d.Outcome != control.DrillGood && stage.Soak():
-		add("%s; the machine stood still for %v", d.Text, still)
+		wrong.Add("%s; the machine stood still for %v", d.Text, still)
 	case r.Longest.Length() > 100*time.Millisecond && still < r.Longest.Length()/2:
-		add("the client's longest gap was %v, %d questions lost; the machine stood still for %v", r.Longest.Length(), r.Lost, still)
+		wrong.Add("the client's longest gap was %v, %d questions lost; the machine stood still for %v", r.Longest.Length(), r.Lost, still)
 	}
 	if d.Outcome == control.DrillUnmeasured && !calm && !stage.Soak() {
-		stage.Judged(t, excused, wrong)
+		wrong.Judged(t, excused)
 		return false // the partner may not have told its figures in time
 	}
-	if gone := p.Holders.Tenure(from, to).LongestNobody; gone > 0 && (excused || !hindered) {
-		add("nobody had the alias for %v", gone)
+	if gone := p.Holders.Tenure(from, to).LongestNobody; gone > 0 && !(hindered && stage.Soak()) { // the machine excuses this in make soak, too
+		wrong.Add("nobody had the alias for %v", gone)
 	}
 	if len(d.Aliases) != 1 || d.Aliases[0].Us == nil || d.Aliases[0].Partner == nil || d.Aliases[0].Us.Asked < 50 || d.Aliases[0].Partner.Asked < 50 {
-		add("figures: %+v", d.Aliases)
+		wrong.Add("figures: %+v", d.Aliases)
 	}
 	if !slices.ContainsFunc(p.Holders.Spans(), func(s lab.Span) bool { return s.By == "b" && s.From.After(from) }) {
-		add("b never had the alias")
+		wrong.Add("b never had the alias")
 	}
 	why, _, _ := p.Run(stage.Patiently(t), p.A, "Why", "--last", "40", p.Alias.String())
 	if !strings.Contains(why, "began a drill: "+p.Alias.String()) || !strings.Contains(why, "the partner measured") {
-		add("a's Why:\n%s", why)
+		wrong.Add("a's Why:\n%s", why)
 	}
 	if why, _, _ = p.Run(stage.Patiently(t), p.B, "Why", "--last", "40", p.Alias.String()); !strings.Contains(why, "ended a drill: measured for a drill of the partner's") {
-		add("b's Why:\n%s", why)
+		wrong.Add("b's Why:\n%s", why)
 	}
 	status, _, _ := p.Run(stage.Patiently(t), p.A, "Status", "--json")
 	if !strings.Contains(status, `"drill"`) {
-		add("a's Status has no drill:\n%s", status)
+		wrong.Add("a's Status has no drill:\n%s", status)
 	}
-	return stage.Judged(t, excused, wrong)
+	return wrong.Judged(t, excused)
 }
 
 // TestADrillIsRefusedOnWhateverIsRed: nothing moves while something is wrong, and the answer

@@ -105,7 +105,7 @@ func (m *mover) move(deed, to string, do func()) bool {
 	// waits. That is not a hand-over.
 	daemons = append(daemons, m.Monitor(m.A), m.Monitor(m.B))
 	x.hindered = stage.Hindered(from.Add(-time.Second), daemons...)
-	if stage.Judged(m.T, x.hindered, m.wrong(x, announced)) {
+	if m.wrong(x, announced).Judged(m.T, x.hindered) {
 		m.all = append(m.all, x)
 	}
 	return true
@@ -114,9 +114,9 @@ func (m *mover) move(deed, to string, do func()) bool {
 // wrong is what is wrong with a move unless the giver had the alias until it was announced,
 // somebody had it at every instant, and nobody asked for it by a probe who had it: the answer
 // to one, which in IPv6 is for all, would move it before it is served.
-func (m *mover) wrong(x moved, announced time.Time) (all []string) {
+func (m *mover) wrong(x moved, announced time.Time) (all stage.Wrong) {
 	wrong := func(format string, args ...any) {
-		all = append(all, fmt.Sprintf("%s: %s\n%s", x.deed, fmt.Sprintf(format, args...), m.story(x)))
+		all.Add("%s: %s\n%s", x.deed, fmt.Sprintf(format, args...), m.story(x))
 	}
 	if d := m.Holders.Tenure(x.from, x.to).LongestNobody; d > 0 {
 		wrong("nobody had the alias for %v", d)
@@ -233,11 +233,11 @@ func handoverIsNotNoticed(t *testing.T, family string, interval time.Duration) {
 			if s.lost > 0 || s.gap > mostGap {
 				t.Logf("%s: %+v\n%s", x.deed, s, m.story(x))
 			}
-			var wrong []string
+			var wrong stage.Wrong
 			if s.gap > stage.GapLimit() && !s.noisy() {
-				wrong = append(wrong, fmt.Sprintf("%s: the client's longest gap was %v, %d questions lost; the machine itself stood still for %v only", x.deed, s.gap, s.lost, s.noise))
+				wrong.Add("%s: the client's longest gap was %v, %d questions lost; the machine itself stood still for %v only", x.deed, s.gap, s.lost, s.noise)
 			}
-			if stage.Judged(t, x.hindered, wrong) {
+			if wrong.Judged(t, x.hindered) {
 				proven[x.deed] = true
 			}
 			if x.hindered {

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -60,14 +59,14 @@ func leavesADeadService(t *testing.T) bool {
 	r.wait(t, "a", time.Now())
 	stage.Held(t, p, "a")
 	inOrder(t, p.Monitor(p.A), "event=check_good", "event=check_failing", "event=check_good", "row=W5 reason=offered")
-	var wrong []string
+	var wrong stage.Wrong
 	if missed := r.lost(p, fromB); len(missed) > 0 {
-		wrong = append(wrong, fmt.Sprintf("on the way back these pages were lost: %v; held by %v", missed, p.Holders.Spans()))
+		wrong.Add("on the way back these pages were lost: %v; held by %v", missed, p.Holders.Spans())
 	}
 	if gone := p.Holders.Tenure(began, time.Time{}).LongestNobody; gone > 0 {
-		wrong = append(wrong, fmt.Sprintf("nobody had the alias for %v", gone))
+		wrong.Add("nobody had the alias for %v", gone)
 	}
-	if !stage.Judged(t, stage.Hindered(began, p.Monitor(p.A), p.Monitor(p.B)), wrong) {
+	if !wrong.Judged(t, stage.Hindered(began, p.Monitor(p.A), p.Monitor(p.B))) {
 		return false
 	}
 

@@ -74,16 +74,22 @@ func Hindered(since time.Time, monitors ...*lab.Process) bool {
 	return Logged(since, "event=away", monitors...) || !Soak() && KernelStood(since, time.Now()) >= kernelLate
 }
 
-// Judged reports what was wrong in a play, and tells whether the play proves something. If the
-// machine hindered it, what was wrong is only logged; what was right all the same is right.
-func Judged(t *testing.T, hindered bool, wrong []string) bool {
+// Wrong is what was wrong in a play.
+type Wrong []string
+
+// Add says it.
+func (w *Wrong) Add(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
+
+// Judged reports what was wrong, and tells whether the play proves something. If the machine
+// hindered it, what was wrong is only logged; what was right all the same is right.
+func (w Wrong) Judged(t *testing.T, hindered bool) bool {
 	t.Helper()
-	if hindered && len(wrong) > 0 {
-		t.Logf("a Monitor or the kernel did not get to run: %s", strings.Join(wrong, "\n"))
+	if hindered && len(w) > 0 {
+		t.Logf("a Monitor or the kernel did not get to run: %s", strings.Join(w, "\n"))
 		return false
 	}
-	for _, w := range wrong {
-		t.Error(w)
+	for _, text := range w {
+		t.Error(text)
 	}
 	return true
 }
